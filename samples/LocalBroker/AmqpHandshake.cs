@@ -1,0 +1,112 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
+using System.Text;
+
+namespace LocalBroker;
+
+/// <summary>
+/// The first steps of an AMQP 0-9-1 connection (specification, sections 2.2.4 and 4.2.3), spoken by hand: a port that
+/// accepts TCP proves nothing, a broker that sends connection.start does.
+/// </summary>
+internal static class AmqpHandshake
+{
+    private const ushort ConnectionClass = 10;
+    private const ushort Start = 10;
+    private const ushort StartOk = 11;
+    private const ushort Tune = 30;
+    private const byte MethodFrame = 1;
+    private const byte FrameEnd = 0xCE;
+    private const int LongestFrame = 128 * 1024;
+
+    private static readonly byte[] ProtocolHeader = [.. "AMQP"u8, 0, 0, 9, 1];
+
+    /// <summary>Null when the broker answers (and, with <paramref name="logIn"/>, accepts the user); else the reason.</summary>
+    public static async Task<string?> FailureAsync(Uri uri, bool logIn, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(timeout);
+        try
+        {
+            return await SpeakAsync(uri, logIn, limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return $"no answer within {timeout.TotalSeconds:0.#} s";
+        }
+        catch (Exception e) when (e is SocketException or IOException)
+        {
+            return e.Message;
+        }
+    }
+
+    /// <summary>The port of the URI, or the one its scheme stands for.</summary>
+    public static int PortOf(Uri uri) => uri.Port > 0 ? uri.Port : IsTls(uri) ? 5671 : 5672;
+
+    private static bool IsTls(Uri uri) => uri.Scheme.Equals("amqps", StringComparison.OrdinalIgnoreCase);
+
+    private static async Task<string?> SpeakAsync(Uri uri, bool logIn, CancellationToken cancellationToken)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync(uri.DnsSafeHost, PortOf(uri), cancellationToken);
+        // Which certificates count is for the connection's own settings to say, so TLS is not tried here.
+        if (IsTls(uri)) return null;
+
+        var stream = client.GetStream();
+        await stream.WriteAsync(ProtocolHeader, cancellationToken);
+        if (await ReadMethodAsync(stream, cancellationToken) != Start) return "what listens there does not speak AMQP 0-9-1";
+        if (!logIn) return null;
+
+        await stream.WriteAsync(StartOkFrame(uri), cancellationToken);
+        return await IsTunedAsync(stream, cancellationToken) ? null : "the broker refuses this user and password";
+    }
+
+    // RabbitMQ refuses by dropping the connection (after 3 seconds), which may arrive as its end or as a reset.
+    private static async Task<bool> IsTunedAsync(NetworkStream stream, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ReadMethodAsync(stream, cancellationToken) == Tune;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The method of class connection in the next frame; null for anything else, the end included.</summary>
+    private static async Task<ushort?> ReadMethodAsync(NetworkStream stream, CancellationToken cancellationToken)
+    {
+        var header = new byte[7];
+        if (await stream.ReadAtLeastAsync(header, header.Length, false, cancellationToken) < header.Length) return null;
+
+        var size = BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(3));
+        if (header[0] != MethodFrame || size is < 4 or > LongestFrame) return null;
+
+        var payload = new byte[size + 1];
+        if (await stream.ReadAtLeastAsync(payload, payload.Length, false, cancellationToken) < payload.Length) return null;
+
+        return BinaryPrimitives.ReadUInt16BigEndian(payload) == ConnectionClass && payload[^1] == FrameEnd
+            ? BinaryPrimitives.ReadUInt16BigEndian(payload.AsSpan(2))
+            : null;
+    }
+
+    private static byte[] StartOkFrame(Uri uri)
+    {
+        var parts = uri.UserInfo.Split(':', 2);
+        var user = parts[0].Length > 0 ? Uri.UnescapeDataString(parts[0]) : "guest";
+        var password = parts.Length > 1 ? Uri.UnescapeDataString(parts[1]) : "guest";
+        var response = Encoding.UTF8.GetBytes($"\0{user}\0{password}");
+        byte[] payload =
+        [
+            .. Short(ConnectionClass), .. Short(StartOk),
+            .. Long(0), // client properties: an empty table
+            5, .. "PLAIN"u8, .. Long(response.Length), .. response,
+            5, .. "en_US"u8,
+        ];
+        return [MethodFrame, .. Short(0), .. Long(payload.Length), .. payload, FrameEnd];
+    }
+
+    private static byte[] Short(ushort value) => [(byte)(value >> 8), (byte)value];
+
+    private static byte[] Long(int value) => [(byte)(value >> 24), (byte)(value >> 16), (byte)(value >> 8), (byte)value];
+}

@@ -1,0 +1,143 @@
+using LocalBroker.Node;
+
+namespace LocalBroker;
+
+/// <summary>
+/// One RabbitMQ node of the installed version that only this process uses: loopback only, free ports, own folder, own
+/// epmd. Node, epmd and folder are gone after disposal, and also when this process dies in any way.
+/// </summary>
+public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
+{
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan SignalTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(2);
+
+    private readonly PrivateRabbitMqNodeOptions _options;
+    private readonly RabbitMqInstallation _installation;
+    private readonly NodeFolder _folder;
+    private readonly NodeGuard _guard;
+    private bool _disposed;
+
+    private PrivateRabbitMqNode(PrivateRabbitMqNodeOptions options, RabbitMqInstallation installation, NodeFolder folder)
+    {
+        _options = options;
+        _installation = installation;
+        _folder = folder;
+        _guard = NodeGuard.Start(installation, folder);
+        Uri = new Uri($"amqp://guest:guest@127.0.0.1:{folder.Port}/");
+    }
+
+    /// <summary>Whether RabbitMQ is installed here, on a system with a POSIX shell.</summary>
+    public static bool IsInstalled => RabbitMqInstallation.Find() is not null;
+
+    /// <summary>Where the node listens, with user and password.</summary>
+    public Uri Uri { get; }
+
+    /// <summary>The port of <see cref="Uri"/>; the same for the whole life of this object.</summary>
+    public int Port => _folder.Port;
+
+    /// <summary>The Erlang node name, for example <c>rel-4711-1@localhost</c>.</summary>
+    public string Name => _folder.Name;
+
+    /// <summary>The folder with the node's data, settings and logs (<c>log/</c>); deleted on disposal.</summary>
+    public string Folder => _folder.Root;
+
+    /// <summary>Starts a node and waits until it answers the AMQP handshake; about 5 seconds.</summary>
+    /// <exception cref="BrokerUnavailableException">RabbitMQ is not installed.</exception>
+    /// <exception cref="PrivateRabbitMqNodeException">The node did not start; carries the end of its logs.</exception>
+    public static async Task<PrivateRabbitMqNode> StartAsync(
+        PrivateRabbitMqNodeOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new PrivateRabbitMqNodeOptions();
+        var installation = RabbitMqInstallation.Find() ?? throw new BrokerUnavailableException(RabbitMqBroker.HowToGetOne);
+        var folder = new NodeFolder(options);
+        PrivateRabbitMqNode? node = null;
+        try
+        {
+            folder.Write();
+            node = new PrivateRabbitMqNode(options, installation, folder);
+            await node.StartAgainAsync(cancellationToken);
+            return node;
+        }
+        catch
+        {
+            if (node is not null) await node.DisposeAsync(graceful: false);
+            else Directory.Delete(folder.Root, recursive: true);
+            throw;
+        }
+    }
+
+    /// <summary>Starts the node after <see cref="KillAsync"/> or <see cref="StopAsync"/>, on the same port and data.</summary>
+    /// <exception cref="PrivateRabbitMqNodeException">The node did not start; carries the end of its logs.</exception>
+    public async Task StartAgainAsync(CancellationToken cancellationToken = default)
+    {
+        await _guard.DoAsync("start", SignalTimeout, cancellationToken);
+        await UntilAsync(AnswersAsync, "answer the AMQP handshake", _options.StartTimeout, cancellationToken);
+    }
+
+    /// <summary>Ends the node at once with SIGKILL, as a crash or a power cut does.</summary>
+    public Task KillAsync(CancellationToken cancellationToken = default) =>
+        _guard.DoAsync("kill", SignalTimeout, cancellationToken);
+
+    /// <summary>Shuts the node down in good order (SIGTERM); clients see connection.close with code 320.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        await _guard.DoAsync("terminate", SignalTimeout, cancellationToken);
+        await UntilAsync(_ => Task.FromResult(_folder.HasEnded), "stop", _options.StopTimeout, cancellationToken);
+    }
+
+    /// <summary>Freezes the node (SIGSTOP): connections stay open, nothing is answered.</summary>
+    public Task PauseAsync(CancellationToken cancellationToken = default) =>
+        _guard.DoAsync("pause", SignalTimeout, cancellationToken);
+
+    /// <summary>Continues the node after <see cref="PauseAsync"/>.</summary>
+    public Task ResumeAsync(CancellationToken cancellationToken = default) =>
+        _guard.DoAsync("resume", SignalTimeout, cancellationToken);
+
+    /// <summary>Shuts the node down, kills it if it does not comply, and deletes everything it left.</summary>
+    public ValueTask DisposeAsync() => DisposeAsync(graceful: true);
+
+    private async ValueTask DisposeAsync(bool graceful)
+    {
+        if (_disposed) return;
+        _disposed = true;
+        try
+        {
+            if (!graceful) return;
+            // A frozen node would not see the request to stop.
+            await ResumeAsync();
+            await StopAsync();
+        }
+        catch (PrivateRabbitMqNodeException)
+        {
+            // Too slow or gone: the guard kills what is left.
+        }
+        finally
+        {
+            await _guard.DisposeAsync();
+        }
+    }
+
+    private async Task<bool> AnswersAsync(CancellationToken cancellationToken)
+    {
+        if (_folder.HasEnded)
+            throw new PrivateRabbitMqNodeException($"The node {Name} ended while it started.{Environment.NewLine}{_folder.LogTail()}");
+        return await AmqpHandshake.FailureAsync(Uri, logIn: false, HandshakeTimeout, cancellationToken) is null;
+    }
+
+    private async Task UntilAsync(
+        Func<CancellationToken, Task<bool>> condition, string goal, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(timeout);
+        try
+        {
+            while (!await condition(limit.Token)) await Task.Delay(PollInterval, limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new PrivateRabbitMqNodeException(
+                $"The node {Name} did not {goal} within {timeout.TotalSeconds:0.#} s.{Environment.NewLine}{_folder.LogTail()}");
+        }
+    }
+}

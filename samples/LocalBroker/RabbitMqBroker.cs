@@ -1,0 +1,108 @@
+namespace LocalBroker;
+
+/// <summary>A RabbitMQ broker for samples, tests and benchmarks: found, or started and then owned.</summary>
+public sealed class RabbitMqBroker : IAsyncDisposable
+{
+    /// <summary>The environment variables that name a broker, first one first.</summary>
+    public static IReadOnlyList<string> Variables { get; } = ["SAFEAMQP_TEST_URI", "RABBITMQ_URL"];
+
+    private readonly IAsyncDisposable? _owned;
+
+    private RabbitMqBroker(Uri uri, string origin, IAsyncDisposable? owned = null)
+    {
+        Uri = uri;
+        Origin = origin;
+        _owned = owned;
+    }
+
+    /// <summary>Where the broker listens, with user and password.</summary>
+    public Uri Uri { get; }
+
+    /// <summary>Where the broker comes from, in words that follow "RabbitMQ": "from SAFEAMQP_TEST_URI".</summary>
+    public string Origin { get; }
+
+    /// <summary>Whether disposing this object ends the broker.</summary>
+    public bool IsOwned => _owned is not null;
+
+    /// <summary>Whether <see cref="Node"/> is there to make the broker fail.</summary>
+    public bool CanControl => Node is not null;
+
+    /// <summary>The private node behind this broker; null for every other kind.</summary>
+    public PrivateRabbitMqNode? Node => _owned as PrivateRabbitMqNode;
+
+    /// <summary>
+    /// The broker named by the environment, else the one on localhost, else a private node of the installed RabbitMQ,
+    /// else (in a build with <c>UseTestcontainers=true</c>) a container.
+    /// </summary>
+    /// <exception cref="BrokerUnavailableException">There is none, or the one named does not answer.</exception>
+    /// <exception cref="PrivateRabbitMqNodeException">RabbitMQ is installed but its node did not start.</exception>
+    public static async Task<RabbitMqBroker> FindOrStartAsync(
+        RabbitMqBrokerOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new RabbitMqBrokerOptions();
+        return await FromEnvironmentAsync(options, cancellationToken)
+            ?? await OnLocalhostAsync(options, cancellationToken)
+            ?? await PrivateNodeAsync(options, cancellationToken)
+            ?? await ContainerAsync(options, cancellationToken)
+            ?? throw new BrokerUnavailableException(HowToGetOne);
+    }
+
+    /// <summary>Ends the broker if it is owned; else does nothing.</summary>
+    public ValueTask DisposeAsync() => _owned?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    internal static string HowToGetOne =>
+        "There is no RabbitMQ broker: install one (apt-get install rabbitmq-server), start one "
+        + "(docker run -d -p 5672:5672 rabbitmq:3.13), or set SAFEAMQP_TEST_URI to one (amqp://user:password@host:5672/).";
+
+    private static async Task<RabbitMqBroker?> FromEnvironmentAsync(
+        RabbitMqBrokerOptions options, CancellationToken cancellationToken)
+    {
+        foreach (var variable in Variables)
+        {
+            var text = Environment.GetEnvironmentVariable(variable);
+            if (string.IsNullOrWhiteSpace(text)) continue;
+
+            if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("amqp" or "amqps"))
+                throw new BrokerUnavailableException($"{variable} is not a URI of the form amqp://user:password@host:5672/.", variable);
+
+            // A broker that was asked for by name is never silently replaced by another one.
+            var failure = await AmqpHandshake.FailureAsync(uri, logIn: true, options.ProbeTimeout, cancellationToken);
+            return failure is null
+                ? new RabbitMqBroker(uri, $"from {variable}")
+                : throw new BrokerUnavailableException(
+                    $"{variable} names {uri.Scheme}://{uri.Host}:{AmqpHandshake.PortOf(uri)}, but no broker can be used there: {failure}.",
+                    variable);
+        }
+
+        return null;
+    }
+
+    private static async Task<RabbitMqBroker?> OnLocalhostAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken)
+    {
+        if (options.LocalhostPort is not { } port) return null;
+
+        // The login is part of the question: a broker of somebody else, without the user guest, is of no use here.
+        var uri = new Uri($"amqp://guest:guest@localhost:{port}/");
+        var failure = await AmqpHandshake.FailureAsync(uri, logIn: true, options.ProbeTimeout, cancellationToken);
+        return failure is null ? new RabbitMqBroker(uri, $"on localhost:{port}") : null;
+    }
+
+    private static async Task<RabbitMqBroker?> PrivateNodeAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken)
+    {
+        if (!PrivateRabbitMqNode.IsInstalled) return null;
+
+        var node = await PrivateRabbitMqNode.StartAsync(options.Node, cancellationToken);
+        return new RabbitMqBroker(node.Uri, $"private node {node.Name}", node);
+    }
+
+#if TESTCONTAINERS
+    private static async Task<RabbitMqBroker?> ContainerAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken)
+    {
+        var container = await ContainerBroker.TryStartAsync(options.ContainerImage, cancellationToken);
+        return container is null ? null : new RabbitMqBroker(container.Uri, $"container of {options.ContainerImage}", container);
+    }
+#else
+    private static Task<RabbitMqBroker?> ContainerAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken) =>
+        Task.FromResult<RabbitMqBroker?>(null);
+#endif
+}
