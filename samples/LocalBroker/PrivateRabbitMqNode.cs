@@ -68,6 +68,7 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
     }
 
     /// <summary>Starts the node after <see cref="KillAsync"/> or <see cref="StopAsync"/>, on the same port and data.</summary>
+    /// <remarks>On a node that runs it only waits for the handshake.</remarks>
     /// <exception cref="PrivateRabbitMqNodeException">The node did not start; carries the end of its logs.</exception>
     public async Task StartAgainAsync(CancellationToken cancellationToken = default)
     {

@@ -15,6 +15,7 @@ epmd_pid=$!
 
 # The subshell stays to note the end of the node; the node itself keeps the pid it wrote, through every exec.
 start() {
+    [ ! -e beam.pid ] || [ -e beam.exit ] || return 0
     rm -f beam.pid beam.exit
     (
         $session sh -c 'echo $$ >beam.new && mv beam.new beam.pid && exec "$0"' "$server" </dev/null >>log/stdout 2>&1
