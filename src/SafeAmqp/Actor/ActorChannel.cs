@@ -1,0 +1,106 @@
+namespace SafeAmqp.Actor;
+
+/// <summary>
+/// A channel's place in the actor. The place stays; the channels in it come and go, each with an incarnation number that is never used
+/// again. Signals of an earlier incarnation never get here.
+/// </summary>
+internal abstract class ActorChannel(ConnectionActor actor)
+{
+    protected ConnectionActor Actor => actor;
+
+    /// <summary>The channel's number; 0 while there is none.</summary>
+    internal long Incarnation { get; private set; }
+
+    internal bool IsOpen { get; private set; }
+
+    /// <summary>When an answer is overdue, so that a broker that answers heartbeats but not us cannot hold us for ever.</summary>
+    internal long AnswerBy { get; private set; } = ActorClock.Never;
+
+    internal void Dispatch(BrokerSignal.OfChannel signal)
+    {
+        switch (signal)
+        {
+            case BrokerSignal.ChannelOpened:
+                Answered();
+                IsOpen = true;
+                OnOpened();
+                break;
+            case BrokerSignal.ChannelClosed closed:
+                Forget();
+                OnClosed(closed.End);
+                break;
+            default:
+                OnSignal(signal);
+                break;
+        }
+    }
+
+    internal void LoseLink(CloseReason end)
+    {
+        if (Incarnation != 0)
+            Forget();
+        OnLinkLost(end);
+    }
+
+    /// <summary>Acts on what is due.</summary>
+    /// <returns>When to be asked again.</returns>
+    internal long Advance(long now)
+    {
+        if (AnswerBy <= now)
+        {
+            var end = new CloseReason(0, $"the broker did not answer within {actor.Settings.OperationTimeout.TotalSeconds:0.###} s", ByBroker: false,
+                new TimeoutException("The broker did not answer in time."));
+            Close();
+            OnClosed(end);
+        }
+        return Math.Min(AnswerBy, OnAdvance(now));
+    }
+
+    protected void Open(bool confirms, int prefetch)
+    {
+        Incarnation = actor.NewIncarnation(this);
+        AwaitAnswer();
+        actor.Link.OpenChannel(actor.Epoch, Incarnation, confirms, prefetch);
+    }
+
+    /// <summary>Closes the channel from our side; nothing is heard of it any more.</summary>
+    protected void Close()
+    {
+        if (Incarnation == 0)
+            return;
+        actor.Link.CloseChannel(Incarnation);
+        Forget();
+    }
+
+    protected void AwaitAnswer()
+    {
+        AnswerBy = actor.Now + actor.Settings.OperationTimeout.Ticks;
+        actor.WakeAt(AnswerBy);
+    }
+
+    protected void Answered() => AnswerBy = ActorClock.Never;
+
+    protected abstract void OnOpened();
+
+    /// <summary>The channel was closed: by the broker, or by us for want of an answer.</summary>
+    protected abstract void OnClosed(CloseReason end);
+
+    protected abstract void OnLinkLost(CloseReason end);
+
+    protected abstract void OnSignal(BrokerSignal.OfChannel signal);
+
+    protected virtual long OnAdvance(long now) => ActorClock.Never;
+
+    /// <summary>Sends what was gathered over a batch of messages.</summary>
+    internal virtual void Flush()
+    {
+    }
+
+    private void Forget()
+    {
+        actor.RetireIncarnation(Incarnation);
+        Incarnation = 0;
+        IsOpen = false;
+        AnswerBy = ActorClock.Never;
+    }
+}

@@ -1,0 +1,40 @@
+namespace SafeAmqp.Actor;
+
+/// <summary>What the actor needs of the client's options.</summary>
+internal sealed record ActorSettings
+{
+    /// <summary><c>send</c>, <c>receive</c> or <c>shared</c>.</summary>
+    internal required string Name { get; init; }
+
+    /// <summary>Whether publishes and calls go over this link; a receive link opens no publishing channel.</summary>
+    internal bool Publishes { get; init; } = true;
+
+    /// <summary>Whether exclusive queues of the topology live on this link.</summary>
+    internal bool OwnsExclusiveQueues { get; init; } = true;
+
+    /// <summary>How many hosts there are to try before a first connect fails fast.</summary>
+    internal int Hosts { get; init; } = 1;
+
+    internal TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(30);
+    internal TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
+    internal TimeSpan OperationTimeout { get; init; } = TimeSpan.FromSeconds(30);
+    internal Recovery.ReconnectPolicy Reconnect { get; init; } = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30));
+    internal int MaxUnconfirmedMessages { get; init; } = 4096;
+    internal long MaxUnconfirmedBytes { get; init; } = 32L << 20;
+    internal bool Republish { get; init; }
+
+    internal static ActorSettings From(AmqpClientOptions options, string name, bool publishes, bool ownsExclusive, int hosts) => new()
+    {
+        Name = name,
+        Publishes = publishes,
+        OwnsExclusiveQueues = ownsExclusive,
+        Hosts = hosts,
+        Heartbeat = options.Heartbeat,
+        ConnectTimeout = options.ConnectTimeout,
+        OperationTimeout = options.OperationTimeout,
+        Reconnect = new(options.ReconnectDelay, options.MaxReconnectDelay, options.RefusedReconnectDelay),
+        MaxUnconfirmedMessages = options.MaxUnconfirmedMessages,
+        MaxUnconfirmedBytes = options.MaxUnconfirmedBytes,
+        Republish = options.InFlight == AmqpInFlightPolicy.Republish,
+    };
+}

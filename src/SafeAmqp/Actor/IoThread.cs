@@ -1,0 +1,132 @@
+using SafeAmqp.Broker;
+using SafeAmqp.Telemetry;
+
+namespace SafeAmqp.Actor;
+
+/// <summary>
+/// The shell around an actor: the one thread that owns its link. It waits, drains the mailbox in batches, feeds the actor, and never waits
+/// for the broker.
+/// </summary>
+internal sealed class IoThread
+{
+    /// <summary>Messages between two looks at what became possible: large enough to join acks and writes, small enough to answer soon.</summary>
+    private const int Batch = 256;
+
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(1);
+
+    private readonly Mailbox _mailbox = new();
+    private readonly Thread _thread;
+    private readonly LinkEvents _events;
+    private readonly Func<long, long> _onTime;
+    private int _owner;
+    private int _started;
+
+    /// <param name="name">The thread's name.</param>
+    /// <param name="clock">The client's clock.</param>
+    /// <param name="events">Where it reports.</param>
+    /// <param name="onTime">Other deadlines that must hold even when the thread pool is starved: called with the time, answers when to be called again.</param>
+    internal IoThread(string name, ActorClock clock, LinkEvents events, Func<long, long> onTime)
+    {
+        Clock = clock;
+        _events = events;
+        _onTime = onTime;
+        _thread = new Thread(Run) { Name = name, IsBackground = true };
+    }
+
+    internal ActorClock Clock { get; }
+
+    /// <summary>Set once, before the start.</summary>
+    internal ConnectionActor Actor { get; set; } = null!;
+
+    internal IBrokerLink Link => Actor.Link;
+
+    internal void Start()
+    {
+        if (Interlocked.Exchange(ref _started, 1) == 0)
+            _thread.Start();
+    }
+
+    /// <summary>Posts a message, from any thread.</summary>
+    /// <returns>False when the thread has ended: the message was not taken.</returns>
+    internal bool Post(ActorMessage message)
+    {
+        if (!_mailbox.Post(message))
+            return false;
+        if (_mailbox.IsClosed)
+            AbandonLeftovers(); // it may have come in behind the last look
+        return true;
+    }
+
+    /// <summary>Posts a command, or ends it at once when the thread has ended.</summary>
+    internal void PostOrAbandon(ActorCommand command)
+    {
+        if (!Post(command))
+            command.Abandon(Actor);
+    }
+
+    /// <summary>Makes the thread look at <c>onTime</c> again.</summary>
+    internal void Wake() => _mailbox.Wake();
+
+    /// <summary>Fails unless called on the owner's thread. On in every build: two threads in one channel corrupt it silently.</summary>
+    internal void AssertOwner()
+    {
+        if (Environment.CurrentManagedThreadId != _owner)
+            throw new InvalidOperationException(
+                $"The link of {_thread.Name} was used by thread {Environment.CurrentManagedThreadId}. This is a bug in SafeAmqp.");
+    }
+
+    private void Run()
+    {
+        _owner = Environment.CurrentManagedThreadId;
+        _events.ThreadStarted(_thread.Name!);
+        try
+        {
+            while (!Actor.IsClosed)
+            {
+                bool busy = HandleBatch();
+                long now = Clock.Now;
+                Actor.Advance(now);
+                long next = Math.Min(Actor.NextWake, _onTime(now));
+                if (!busy && next > now)
+                    _mailbox.Wait(WaitFor(next - now));
+            }
+        }
+        catch (Exception error)
+        {
+            _events.ThreadCrashed(error);
+            Actor.Crash(error);
+        }
+        finally
+        {
+            // Closed first, then emptied: a writer that came in between empties it, too.
+            _mailbox.Close();
+            AbandonLeftovers();
+        }
+    }
+
+    private bool HandleBatch()
+    {
+        int handled = 0;
+        long now = Clock.Now;
+        while (handled < Batch && _mailbox.TryTake(out ActorMessage message))
+        {
+            handled++;
+            if (message is ShellStep step)
+                step.Run();
+            else
+                Actor.Handle(message, now);
+        }
+        return handled > 0;
+    }
+
+    private void AbandonLeftovers()
+    {
+        while (_mailbox.TryTake(out ActorMessage message))
+        {
+            if (message is ActorCommand command)
+                command.Abandon(Actor);
+        }
+    }
+
+    private static TimeSpan WaitFor(long ticks) => ticks >= LongestWait.Ticks ? LongestWait : TimeSpan.FromTicks(ticks);
+}

@@ -1,0 +1,93 @@
+namespace SafeAmqp;
+
+/// <summary>How a call is made.</summary>
+public sealed class AmqpCallOptions
+{
+    /// <summary>The deadline, from the call to the reply. It goes with the request as its expiration and in the header
+    /// <c>x-safeamqp-deadline</c>, so that a late request is not worked on.</summary>
+    /// <value>10 ms to 7 days. Default: 30 s.</value>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Where the reply comes to.</summary>
+    /// <value>Default: <see cref="AmqpReplyAddress.Exclusive"/>.</value>
+    public AmqpReplyAddress ReplyTo { get; init; } = AmqpReplyAddress.Exclusive;
+
+    internal static readonly AmqpCallOptions Default = new();
+
+    internal AmqpCallOptions Validated()
+    {
+        Check.Range(Timeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(7), nameof(Timeout));
+        Check.NotNull(ReplyTo, nameof(ReplyTo));
+        return this;
+    }
+}
+
+/// <summary>Where replies come to.</summary>
+public abstract class AmqpReplyAddress
+{
+    private protected AmqpReplyAddress()
+    {
+    }
+
+    /// <summary>A server-named exclusive queue, made once per connection and shared by all calls. Lost with the link, and its calls with it.</summary>
+    public static AmqpReplyAddress Exclusive { get; } = new OwnedReplyAddress("exclusive");
+
+    /// <summary>RabbitMQ's direct reply-to: no queue, for rare calls. Lost with the link, and its calls with it.</summary>
+    public static AmqpReplyAddress Direct { get; } = new OwnedReplyAddress("direct");
+
+    /// <summary>
+    /// A queue that exists already and outlives the link, so that calls wait over a recovery. All its messages come to this client: nobody else may consume it.
+    /// </summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="correlate">Finds the id of the call that a message answers, in a header or in the body; <see langword="null"/>
+    /// when it answers none. Runs on a worker. Default: the message's correlation id.</param>
+    /// <param name="unmatched">Handles messages that answer no pending call. Default: they are acknowledged and counted as late.</param>
+    /// <returns>The address. Make it once and use it for all calls.</returns>
+    /// <exception cref="ArgumentException">The name is empty or longer than 255 bytes.</exception>
+    public static AmqpReplyAddress Queue(string queue, Func<AmqpMessage, string?>? correlate = null, AmqpHandler? unmatched = null)
+    {
+        Check.Name(queue, nameof(queue));
+        return new FixedReplyAddress(queue, correlate ?? (message => message.CorrelationId), unmatched);
+    }
+
+    internal sealed class OwnedReplyAddress(string name) : AmqpReplyAddress
+    {
+        internal string Name { get; } = name;
+    }
+
+    internal sealed class FixedReplyAddress(string queue, Func<AmqpMessage, string?> correlate, AmqpHandler? unmatched) : AmqpReplyAddress
+    {
+        internal string QueueName { get; } = queue;
+        internal Func<AmqpMessage, string?> Correlate { get; } = correlate;
+        internal AmqpHandler? Unmatched { get; } = unmatched;
+    }
+}
+
+/// <summary>The reply to a call.</summary>
+/// <param name="Message">The reply as it was published.</param>
+/// <param name="Elapsed">From the call to the reply.</param>
+public sealed record AmqpReply(AmqpMessage Message, TimeSpan Elapsed)
+{
+    /// <summary>The reply's body.</summary>
+    public ReadOnlyMemory<byte> Body => Message.Body;
+}
+
+/// <summary>Answers a request. An exception travels back as <see cref="AmqpRemoteException"/>, without its stack trace.</summary>
+/// <param name="request">The request.</param>
+/// <param name="abandoned">Fires when nobody waits any more: the request's deadline passed, or its delivery was lost.</param>
+/// <returns>The reply. Its address and correlation id are set by the client.</returns>
+public delegate ValueTask<AmqpMessage> AmqpRequestHandler(AmqpDelivery request, CancellationToken abandoned);
+
+/// <summary>How requests are served.</summary>
+public sealed class AmqpServeOptions
+{
+    /// <summary>How the request queue is consumed.</summary>
+    /// <value>Default: prefetch 100, one request at a time. A failure policy other than the default has no effect: a failed request is answered.</value>
+    public AmqpConsumerOptions Consumer { get; init; } = AmqpConsumerOptions.Default;
+
+    /// <summary>Whether the fault's message goes to the caller. Its type always does.</summary>
+    /// <value>Default: <see langword="true"/>.</value>
+    public bool SendFaultMessages { get; init; } = true;
+
+    internal static readonly AmqpServeOptions Default = new();
+}

@@ -1,0 +1,65 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using SafeAmqp.Publishing;
+using SafeAmqp.Rpc;
+
+namespace SafeAmqp;
+
+public sealed partial class AmqpClient
+{
+    /// <inheritdoc/>
+    public async ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        MessageCheck.Validate(request, _options.MaxMessageSize);
+        options = (options ?? AmqpCallOptions.Default).Validated();
+        Start();
+        cancellationToken.ThrowIfCancellationRequested();
+        long now = _clock.Now;
+        long deadline = now + options.Timeout.Ticks;
+        long wallDeadline = _options.TimeProvider.GetUtcNow().Add(options.Timeout).ToUnixTimeMilliseconds();
+        var fixedQueue = options.ReplyTo as AmqpReplyAddress.FixedReplyAddress;
+        if (fixedQueue is not null)
+            await EnsureConsumedAsync(fixedQueue, options.Timeout, cancellationToken).ConfigureAwait(false);
+        if (!_callPlaces.TryTake(0))
+            await WaitForCreditAsync(_callPlaces, 0, deadline, now, "calls", cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (!_credit.TryTake(request.Body.Length))
+                await WaitForCreditAsync(_credit, request.Body.Length, deadline, now, "publishes", cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            _callPlaces.Release(0);
+            throw;
+        }
+        // Only a fixed queue's selector may know an id of the caller's own; others could answer a call whose id they guess.
+        string id = fixedQueue is not null && request.CorrelationId is { } own ? own : NewCorrelationId();
+        var call = new CallJob(request, options.ReplyTo, id, now, deadline, wallDeadline, _credit, _callPlaces);
+        Send(call, cancellationToken);
+        return await call.Task.ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler, AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(handler);
+        options ??= AmqpServeOptions.Default;
+        var server = new RpcServer(this, handler, options, _logger, _options.TimeProvider);
+        return ConsumeAsync(queue, server.HandleAsync, options.Consumer, cancellationToken);
+    }
+
+    private async Task EnsureConsumedAsync(AmqpReplyAddress.FixedReplyAddress address, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _fixedReplies.EnsureAsync(address).WaitAsync(timeout, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is TimeoutException or AmqpTopologyException)
+        {
+            throw new AmqpNotSentException($"The request was not sent: reply queue '{address.QueueName}' is not consumed. {error.Message} {Status}", error) { Status = Status };
+        }
+    }
+
+    // 128 bits, so that nobody can answer a call that he did not receive.
+    private static string NewCorrelationId() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16));
+}

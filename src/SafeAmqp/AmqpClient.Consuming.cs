@@ -1,0 +1,41 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Consuming;
+
+namespace SafeAmqp;
+
+public sealed partial class AmqpClient
+{
+    /// <inheritdoc/>
+    public async ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        Check.Name(queue, nameof(queue));
+        ArgumentNullException.ThrowIfNull(handler);
+        options = (options ?? AmqpConsumerOptions.Default).Validated();
+        Start();
+        ObjectDisposedException.ThrowIf(_disposal is not null, this); // disposal drains consumers first: none begins then
+        var runner = new HandlerRunner(this, handler, _logger);
+        var subscription = new Subscription(queue, options, _receive.Thread, runner.RunAsync) { Stopped = s => _subscriptions.TryRemove(s, out _) };
+        _subscriptions.TryAdd(subscription, true);
+        _receive.Thread.PostOrAbandon(new ActorCommand.Consume(subscription));
+        try
+        {
+            await subscription.Started.Task.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+            return new AmqpSubscription(subscription);
+        }
+        catch
+        {
+            await subscription.StopAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<AmqpDelivery> ReadAllAsync(string queue, AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        Check.Name(queue, nameof(queue));
+        options = (options ?? AmqpConsumerOptions.Default).Validated();
+        if (options.Concurrency != 1)
+            throw new ArgumentException("Concurrency must be 1: a sequence is read by one loop.", nameof(options));
+        return DeliverySequence.ReadAllAsync(this, queue, options, cancellationToken);
+    }
+}

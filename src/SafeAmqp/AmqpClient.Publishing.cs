@@ -1,0 +1,140 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Publishing;
+
+namespace SafeAmqp;
+
+public sealed partial class AmqpClient
+{
+    /// <inheritdoc/>
+    public ValueTask PublishAsync(AmqpMessage message, CancellationToken cancellationToken = default)
+    {
+        MessageCheck.Validate(message, _options.MaxMessageSize);
+        Start();
+        if (cancellationToken.IsCancellationRequested)
+            return ValueTask.FromCanceled(cancellationToken);
+        long now = _clock.Now;
+        if (!_credit.TryTake(message.Body.Length))
+            return PublishInTurnAsync(message, now, cancellationToken);
+        var job = new PublishJob(Identified(message), now, now + _options.PublishTimeout.Ticks, _credit);
+        Send(job, cancellationToken);
+        return job.Task;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask PostAsync(AmqpMessage message, CancellationToken cancellationToken = default)
+    {
+        MessageCheck.Validate(message, _options.MaxMessageSize);
+        Start();
+        if (cancellationToken.IsCancellationRequested)
+            return ValueTask.FromCanceled(cancellationToken);
+        long now = _clock.Now;
+        if (!_credit.TryTake(message.Body.Length))
+            return PostInTurnAsync(message, now, cancellationToken);
+        var job = new PostJob(message, now, now + _options.PublishTimeout.Ticks, _credit);
+        Send(job, cancellationToken);
+        return job.Task;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        foreach (AmqpMessage message in messages)
+            MessageCheck.Validate(message, _options.MaxMessageSize);
+        Start();
+        var results = new AmqpPublishResult[messages.Count];
+        var jobs = new PublishJob?[messages.Count];
+        for (int i = 0; i < jobs.Length; i++)
+        {
+            long now = _clock.Now;
+            try
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                await TakeCreditAsync(messages[i].Body.Length, now, cancellationToken).ConfigureAwait(false);
+                var job = jobs[i] = new PublishJob(Identified(messages[i]), now, now + _options.PublishTimeout.Ticks, _credit);
+                Send(job, cancellationToken);
+            }
+            catch (Exception error) when (error is AmqpException or OperationCanceledException or ObjectDisposedException)
+            {
+                results[i] = Failed(messages[i], error);
+            }
+        }
+        for (int i = 0; i < jobs.Length; i++)
+        {
+            if (jobs[i] is not { } job)
+                continue;
+            try
+            {
+                await job.Task.ConfigureAwait(false);
+                results[i] = new AmqpPublishResult(AmqpOutcome.Confirmed, null);
+            }
+            catch (Exception error) when (error is AmqpException or OperationCanceledException or ObjectDisposedException)
+            {
+                results[i] = Failed(messages[i], error);
+            }
+        }
+        return results;
+    }
+
+    private async ValueTask PublishInTurnAsync(AmqpMessage message, long now, CancellationToken cancellationToken)
+    {
+        await TakeCreditAsync(message.Body.Length, now, cancellationToken).ConfigureAwait(false);
+        var job = new PublishJob(Identified(message), now, now + _options.PublishTimeout.Ticks, _credit);
+        Send(job, cancellationToken);
+        await job.Task.ConfigureAwait(false);
+    }
+
+    private async ValueTask PostInTurnAsync(AmqpMessage message, long now, CancellationToken cancellationToken)
+    {
+        await TakeCreditAsync(message.Body.Length, now, cancellationToken).ConfigureAwait(false);
+        var job = new PostJob(message, now, now + _options.PublishTimeout.Ticks, _credit);
+        Send(job, cancellationToken);
+        await job.Task.ConfigureAwait(false);
+    }
+
+    // The registration comes first: a token that fires between finds the job not yet accepted, and the actor then ignores it.
+    private void Send(OutgoingJob job, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.CanBeCanceled)
+        {
+            job.CancellationToken = cancellationToken;
+            job.CancelRegistration = cancellationToken.UnsafeRegister(static state =>
+            {
+                var (thread, job) = ((IoThread, OutgoingJob))state!;
+                thread.Post(new ActorCommand.Cancel(job));
+            }, (_send.Thread, job));
+        }
+        _send.Thread.PostOrAbandon(new ActorCommand.Send(job));
+    }
+
+    private ValueTask TakeCreditAsync(int size, long now, CancellationToken cancellationToken)
+        => _credit.TryTake(size)
+            ? ValueTask.CompletedTask
+            : WaitForCreditAsync(_credit, size, now + _options.PublishTimeout.Ticks, now, "publishes", cancellationToken);
+
+    private async ValueTask WaitForCreditAsync(Credit credit, int size, long deadline, long now, string what, CancellationToken cancellationToken)
+    {
+        if (_options.WhenFull == AmqpWhenFull.Fail)
+            throw new AmqpNotSentException($"Nothing was sent: {credit.Messages} {what} ({credit.Bytes} bytes) are pending, which is the bound. {Status}") { Status = Status };
+        Credit.Waiter waiter = credit.Wait(size, deadline);
+        _send.Thread.Wake(); // it keeps the deadline
+        using CancellationTokenRegistration withdrawal = cancellationToken.UnsafeRegister(static state => ((Credit.Waiter)state!).Withdraw(), waiter);
+        if (await waiter.Completion.Task.ConfigureAwait(false))
+            return;
+        cancellationToken.ThrowIfCancellationRequested();
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        string waited = Telemetry.StatusText.Seconds(TimeSpan.FromTicks(_clock.Now - now));
+        throw new AmqpNotSentException($"Nothing was sent: {what} waited {waited} for their turn, and the bound of pending ones stayed reached. {Status}",
+            new TimeoutException($"Timed out after {waited}.")) { Status = Status };
+    }
+
+    private AmqpMessage Identified(AmqpMessage message)
+        => message.MessageId is null && _options.InFlight == AmqpInFlightPolicy.Republish ? message with { MessageId = Guid.NewGuid().ToString("N") } : message;
+
+    private static AmqpPublishResult Failed(AmqpMessage message, Exception error)
+    {
+        AmqpException known = error as AmqpException ?? new AmqpNotSentException(
+            $"The {message} was not sent: {(error is OperationCanceledException ? "it was cancelled" : "the client was disposed")}.", error);
+        return new AmqpPublishResult(known.Outcome ?? AmqpOutcome.NotSent, known);
+    }
+}

@@ -1,0 +1,164 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using SafeAmqp.Actor;
+using SafeAmqp.Broker;
+using SafeAmqp.Consuming;
+using SafeAmqp.Publishing;
+using SafeAmqp.Rpc;
+using SafeAmqp.Telemetry;
+using SafeAmqp.Topology;
+
+namespace SafeAmqp;
+
+/// <summary>
+/// The client: composes the links, checks arguments, takes credit, posts jobs. Each link has one I/O thread that alone touches its connection;
+/// every member here may be called from any thread at any time.
+/// </summary>
+public sealed partial class AmqpClient : IAmqpClient
+{
+    /// <summary>How often waiters for credit are looked after while there are any: well within the 250 ms after a deadline.</summary>
+    private static readonly long CreditGrain = TimeSpan.FromMilliseconds(50).Ticks;
+
+    private readonly AmqpClientOptions _options;
+    private readonly ILogger _logger;
+    private readonly ActorClock _clock;
+    private readonly TopologyLedger _topology = new();
+    private readonly Credit _credit;
+    private readonly Credit _callPlaces;
+    private readonly List<ClientLink> _links = [];
+    private readonly ClientLink _send;
+    private readonly ClientLink _receive;
+    private readonly FixedReplies _fixedReplies;
+    private readonly ConcurrentDictionary<Subscription, bool> _subscriptions = [];
+    private long _nextCreditLook;
+    private int _started;
+
+    /// <summary>Makes a client. Connects to nothing: the first operation does, or <see cref="OpenAsync"/>.</summary>
+    /// <param name="options">The options; read now, later changes have no effect.</param>
+    /// <exception cref="ArgumentException">An option is not valid; the message names it and says what would be.</exception>
+    public AmqpClient(AmqpClientOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _options = options;
+        _logger = options.LoggerFactory.CreateLogger(Log.Category);
+        _clock = new ActorClock(options.TimeProvider);
+        _credit = new Credit(options.MaxPendingMessages, options.MaxPendingBytes);
+        _callPlaces = new Credit(options.MaxPendingCalls, long.MaxValue);
+        BrokerAddress address = BrokerAddress.From(options);
+        bool separate = options.Layout == ConnectionLayout.Separate;
+        _send = AddLink(address, separate ? "send" : "shared", publishes: true, ownsExclusive: !separate, LookAfterCredit);
+        _receive = separate ? AddLink(address, "receive", publishes: false, ownsExclusive: true, _ => ActorClock.Never) : _send;
+        _fixedReplies = new FixedReplies(this, _send.Thread, _logger);
+    }
+
+    /// <summary>Connects and returns a client whose links are open.</summary>
+    /// <param name="uri">The broker: <c>amqp://user:password@host:port/virtual-host</c>.</param>
+    /// <param name="cancellationToken">Cancels the wait; the client is disposed then.</param>
+    /// <returns>The client.</returns>
+    /// <exception cref="ArgumentException">The URI is not valid.</exception>
+    /// <exception cref="OperationCanceledException">The token fired before every link was open.</exception>
+    public static Task<AmqpClient> ConnectAsync(string uri, CancellationToken cancellationToken = default)
+        => ConnectAsync(new AmqpClientOptions { Uri = uri }, cancellationToken);
+
+    /// <summary>Connects and returns a client whose links are open.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="cancellationToken">Cancels the wait; the client is disposed then.</param>
+    /// <returns>The client.</returns>
+    /// <exception cref="ArgumentException">An option is not valid.</exception>
+    /// <exception cref="AmqpConnectException">With <see cref="AmqpFirstConnect.FailFast"/>: no host could be reached, or the broker refused.</exception>
+    /// <exception cref="OperationCanceledException">The token fired before every link was open.</exception>
+    public static async Task<AmqpClient> ConnectAsync(AmqpClientOptions options, CancellationToken cancellationToken = default)
+    {
+        var client = new AmqpClient(options);
+        try
+        {
+            await client.OpenAsync(cancellationToken).ConfigureAwait(false);
+            return client;
+        }
+        catch
+        {
+            await client.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public AmqpClientStatus Status => new([.. _links.Select(link => link.Status(_clock.Now, link == _receive ? [.. _subscriptions.Keys.Select(s => s.Status)] : []))]);
+
+    /// <summary>Connects, unless that has begun, and waits until every link is open.</summary>
+    /// <param name="cancellationToken">Cancels the wait, not the connecting.</param>
+    /// <returns>A task that ends when every link is open.</returns>
+    /// <exception cref="AmqpConnectException">With <see cref="AmqpFirstConnect.FailFast"/>: no host could be reached, or the broker refused.
+    /// The client goes on trying all the same until it is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The client was disposed.</exception>
+    public async ValueTask OpenAsync(CancellationToken cancellationToken = default)
+    {
+        Start();
+        foreach (ClientLink link in _links)
+        {
+            var opened = new Completion<bool>();
+            link.Thread.PostOrAbandon(new ActorCommand.WaitOpen(_options.FirstConnect == AmqpFirstConnect.FailFast, opened));
+            await opened.Task.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(topology);
+        Start();
+        return DeclareAsync(topology.Items, cancellationToken);
+    }
+
+    /// <summary>Begins to connect; returns at once.</summary>
+    internal void Start()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        if (Interlocked.Exchange(ref _started, 1) != 0)
+            return;
+        foreach (ClientLink link in _links)
+            link.Connect();
+    }
+
+    private async ValueTask DeclareAsync(IReadOnlyList<TopologyItem> items, CancellationToken cancellationToken)
+    {
+        var (shared, exclusive) = _topology.Split(items);
+        if (_send == _receive)
+            (shared, exclusive) = (items, []);
+        if (shared.Count > 0)
+            await DeclareOnAsync(_send, shared, cancellationToken).ConfigureAwait(false);
+        if (exclusive.Count > 0)
+            await DeclareOnAsync(_receive, exclusive, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task DeclareOnAsync(ClientLink link, IReadOnlyList<TopologyItem> items, CancellationToken cancellationToken)
+    {
+        var job = new DeclareJob(items, _clock.In(_options.OperationTimeout));
+        link.Thread.PostOrAbandon(new ActorCommand.Declare(job));
+        await job.Completion.Task.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private ClientLink AddLink(BrokerAddress address, string name, bool publishes, bool ownsExclusive, Func<long, long> onTime)
+    {
+        var link = new ClientLink(_options, address, ActorSettings.From(_options, name, publishes, ownsExclusive, address.Hosts.Count), _clock, _logger, _topology,
+            () => Status, onTime);
+        _links.Add(link);
+        return link;
+    }
+
+    // Deadlines of callers that wait for credit are kept by the send link's thread, as the pool's timers come late when it is starved.
+    private long LookAfterCredit(long now)
+    {
+        if (_credit.Waiting == 0 && _callPlaces.Waiting == 0)
+            return ActorClock.Never;
+        if (now >= _nextCreditLook)
+        {
+            _credit.Expire(now);
+            _callPlaces.Expire(now);
+            _nextCreditLook = now + CreditGrain;
+        }
+        return _nextCreditLook;
+    }
+
+}

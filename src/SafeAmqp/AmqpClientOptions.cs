@@ -1,0 +1,213 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace SafeAmqp;
+
+/// <summary>How a client connects, publishes and recovers. Read once, when the client is made.</summary>
+public sealed class AmqpClientOptions
+{
+    /// <summary>The broker: <c>amqp://user:password@host:port/virtual-host</c>, or <c>amqps://</c> for TLS. Parts that it names win over
+    /// <see cref="UserName"/>, <see cref="Password"/> and <see cref="VirtualHost"/>.</summary>
+    /// <value>Default: none; <see cref="Hosts"/> is used then.</value>
+    public string? Uri { get; set; }
+
+    /// <summary>Further nodes of the same cluster, as <c>host</c> or <c>host:port</c>, tried in turn after the one of <see cref="Uri"/>.</summary>
+    /// <value>Default: none.</value>
+    public IList<string> Hosts { get; set; } = [];
+
+    /// <summary>The virtual host.</summary>
+    /// <value>Default: <c>/</c>.</value>
+    public string VirtualHost { get; set; } = "/";
+
+    /// <summary>The user. The broker's <c>guest</c> is refused beyond loopback.</summary>
+    /// <value>Default: none; the URI may name it.</value>
+    public string? UserName { get; set; }
+
+    /// <summary>The password.</summary>
+    /// <value>Default: none; the URI may name it.</value>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public string? Password { get; set; }
+
+    /// <summary>Asked for user and password before each connection, so that rotated secrets are picked up. Wins over all others.</summary>
+    /// <value>Default: none.</value>
+    public Func<CancellationToken, ValueTask<AmqpCredentials>>? Credentials { get; set; }
+
+    /// <summary>The name that the broker's management shows; each link adds its own to it.</summary>
+    /// <value>At most 200 bytes of UTF-8. Default: the process's name.</value>
+    public string? ClientName { get; set; }
+
+    /// <summary>Whether publishing and consuming have a connection each.</summary>
+    /// <value>Default: <see cref="ConnectionLayout.Separate"/>.</value>
+    public ConnectionLayout Layout { get; set; } = ConnectionLayout.Separate;
+
+    /// <summary>TLS settings, for <c>amqps</c>.</summary>
+    /// <value>Default: the operating system's roots, the name checked.</value>
+    public AmqpTlsOptions Tls { get; set; } = new();
+
+    /// <summary>Allows an unencrypted connection to a host that is not loopback.</summary>
+    /// <value>Default: <see langword="false"/>.</value>
+    public bool AllowPlaintext { get; set; }
+
+    /// <summary>The heartbeat to ask the broker for. A link from which nothing came for 1.5 of them is given up.</summary>
+    /// <value>2 s to 1 hour; whole seconds. Default: 30 s. Below 30 s a process that is short of threads may lose its connection.</value>
+    public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long one attempt to connect may take, TLS and handshake included.</summary>
+    /// <value>100 ms to 10 minutes. Default: 10 s.</value>
+    public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>What the first connection does when it fails.</summary>
+    /// <value>Default: <see cref="AmqpFirstConnect.Retry"/>.</value>
+    public AmqpFirstConnect FirstConnect { get; set; } = AmqpFirstConnect.Retry;
+
+    /// <summary>The upper bound of the wait before the first retry; it doubles with each, and the wait is drawn evenly below it.</summary>
+    /// <value>1 ms to 1 minute. Default: 100 ms.</value>
+    public TimeSpan ReconnectDelay { get; set; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>The highest upper bound of the wait between attempts.</summary>
+    /// <value><see cref="ReconnectDelay"/> to 1 hour. Default: 5 s.</value>
+    public TimeSpan MaxReconnectDelay { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>The wait after the broker refused the credentials or the virtual host, so that no account gets locked.</summary>
+    /// <value>1 s to 1 hour. Default: 30 s.</value>
+    public TimeSpan RefusedReconnectDelay { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The deadline of a publish, from the call to the broker's answer.</summary>
+    /// <value>10 ms to 1 day. Default: 30 s.</value>
+    public TimeSpan PublishTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The deadline of declaring and of starting a consumer or server.</summary>
+    /// <value>100 ms to 1 hour. Default: 30 s.</value>
+    public TimeSpan OperationTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How many publishes may be waiting or unanswered.</summary>
+    /// <value>1 to 10,000,000. Default: 10,000.</value>
+    public int MaxPendingMessages { get; set; } = 10_000;
+
+    /// <summary>How many bytes of bodies may be waiting or unanswered. One larger message is admitted alone.</summary>
+    /// <value>1 KiB to 16 GiB. Default: 64 MiB.</value>
+    public long MaxPendingBytes { get; set; } = 64L << 20;
+
+    /// <summary>What a publish does when the bound is reached.</summary>
+    /// <value>Default: <see cref="AmqpWhenFull.Wait"/>.</value>
+    public AmqpWhenFull WhenFull { get; set; } = AmqpWhenFull.Wait;
+
+    /// <summary>How many publishes may be unconfirmed at once on a channel; the others wait here, where they can still be cancelled.</summary>
+    /// <value>1 to 65,536. Default: 4,096.</value>
+    public int MaxUnconfirmedMessages { get; set; } = 4096;
+
+    /// <summary>How many bytes of bodies may be unconfirmed at once on a channel. One larger message goes alone.</summary>
+    /// <value>1 KiB to 16 GiB. Default: 32 MiB.</value>
+    public long MaxUnconfirmedBytes { get; set; } = 32L << 20;
+
+    /// <summary>What becomes of publishes that are unconfirmed when the link is lost.</summary>
+    /// <value>Default: <see cref="AmqpInFlightPolicy.Report"/>.</value>
+    public AmqpInFlightPolicy InFlight { get; set; } = AmqpInFlightPolicy.Report;
+
+    /// <summary>How many calls may be waiting for their reply.</summary>
+    /// <value>1 to 1,000,000. Default: 10,000.</value>
+    public int MaxPendingCalls { get; set; } = 10_000;
+
+    /// <summary>The largest body that is sent or received.</summary>
+    /// <value>1 KiB to 512 MiB, the most a broker can be set to. Default: 128 MiB, the broker's own limit.</value>
+    public long MaxMessageSize { get; set; } = 128L << 20;
+
+    /// <summary>How long disposal waits for what is under way before it gives it up.</summary>
+    /// <value>Zero to 5 minutes. Default: 5 s.</value>
+    public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Where log lines go.</summary>
+    /// <value>Default: nowhere; <c>AddSafeAmqp</c> sets the host's.</value>
+    public ILoggerFactory LoggerFactory { get; set; } = NullLoggerFactory.Instance;
+
+    /// <summary>The source of time.</summary>
+    /// <value>Default: the system's.</value>
+    public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+
+    /// <summary>Checks every option.</summary>
+    /// <exception cref="ArgumentException">An option is not valid; the message names it and says what would be.</exception>
+    internal void Validate()
+    {
+        Check.NotNull(Hosts, nameof(Hosts));
+        Check.NotNull(Tls, nameof(Tls));
+        Check.NotNull(LoggerFactory, nameof(LoggerFactory));
+        Check.NotNull(TimeProvider, nameof(TimeProvider));
+        Check.NotNull(VirtualHost, nameof(VirtualHost));
+        Check.Defined(Layout, nameof(Layout));
+        Check.Defined(FirstConnect, nameof(FirstConnect));
+        Check.Defined(WhenFull, nameof(WhenFull));
+        Check.Defined(InFlight, nameof(InFlight));
+        if (ClientName is not null && System.Text.Encoding.UTF8.GetByteCount(ClientName) > 200)
+            throw new ArgumentException($"{nameof(ClientName)} must be at most 200 bytes of UTF-8.", nameof(ClientName));
+        Check.Range(Heartbeat, TimeSpan.FromSeconds(2), TimeSpan.FromHours(1), nameof(Heartbeat));
+        Check.Range(ConnectTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10), nameof(ConnectTimeout));
+        Check.Range(ReconnectDelay, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1), nameof(ReconnectDelay));
+        Check.Range(MaxReconnectDelay, ReconnectDelay, TimeSpan.FromHours(1), nameof(MaxReconnectDelay));
+        Check.Range(RefusedReconnectDelay, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1), nameof(RefusedReconnectDelay));
+        Check.Range(PublishTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1), nameof(PublishTimeout));
+        Check.Range(OperationTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1), nameof(OperationTimeout));
+        Check.Range(MaxPendingMessages, 1, 10_000_000, nameof(MaxPendingMessages));
+        Check.Range(MaxPendingBytes, 1 << 10, 16L << 30, nameof(MaxPendingBytes));
+        Check.Range(MaxUnconfirmedMessages, 1, 65_536, nameof(MaxUnconfirmedMessages));
+        Check.Range(MaxUnconfirmedBytes, 1 << 10, 16L << 30, nameof(MaxUnconfirmedBytes));
+        Check.Range(MaxPendingCalls, 1, 1_000_000, nameof(MaxPendingCalls));
+        Check.Range(MaxMessageSize, 1 << 10, 512L << 20, nameof(MaxMessageSize));
+        Check.Range(ShutdownTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(5), nameof(ShutdownTimeout));
+        _ = Broker.BrokerAddress.From(this);
+    }
+
+    /// <summary>Names the client and nothing secret.</summary>
+    /// <returns>One line.</returns>
+    public override string ToString() => $"options of client '{ClientName}'";
+}
+
+/// <summary>User and password for one connection attempt.</summary>
+/// <param name="UserName">The user.</param>
+/// <param name="Password">The password, or the token where the broker takes one in its place.</param>
+public readonly record struct AmqpCredentials(string UserName, string Password)
+{
+    /// <summary>Hides both.</summary>
+    /// <returns>One word.</returns>
+    public override string ToString() => "credentials";
+}
+
+/// <summary>How links are laid over connections.</summary>
+public enum ConnectionLayout
+{
+    /// <summary>One connection publishes and calls, another consumes: a blocked publisher cannot hold back acknowledgements.</summary>
+    Separate,
+
+    /// <summary>One connection and one I/O thread for both, for those who must save connections.</summary>
+    Shared,
+}
+
+/// <summary>What the first connection does when it fails.</summary>
+public enum AmqpFirstConnect
+{
+    /// <summary>Goes on trying, as a lost link does. Operations wait for it until their deadlines.</summary>
+    Retry,
+
+    /// <summary>Throws <see cref="AmqpConnectException"/> when no host could be reached.</summary>
+    FailFast,
+}
+
+/// <summary>What a publish does when too many are pending.</summary>
+public enum AmqpWhenFull
+{
+    /// <summary>Waits for its turn, until its deadline.</summary>
+    Wait,
+
+    /// <summary>Throws <see cref="AmqpNotSentException"/> at once.</summary>
+    Fail,
+}
+
+/// <summary>What becomes of publishes that are unconfirmed when the link is lost.</summary>
+public enum AmqpInFlightPolicy
+{
+    /// <summary>Each ends as <see cref="AmqpOutcome.Unknown"/>; its caller decides.</summary>
+    Report,
+
+    /// <summary>Each is published again on the next link, before anything newer, with the same message id, so that consumers can tell
+    /// duplicates; a message without an id is given one.</summary>
+    Republish,
+}

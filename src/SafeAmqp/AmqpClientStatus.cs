@@ -1,0 +1,132 @@
+namespace SafeAmqp;
+
+/// <summary>The state of a link.</summary>
+public enum AmqpLinkState
+{
+    /// <summary>Not started.</summary>
+    Idle,
+
+    /// <summary>An attempt to connect is under way.</summary>
+    Connecting,
+
+    /// <summary>Connected; topology and consumers are being put back.</summary>
+    Preparing,
+
+    /// <summary>In use: topology declared, every consumer confirmed by the broker.</summary>
+    Open,
+
+    /// <summary>Lost or never reached; the next attempt waits.</summary>
+    Waiting,
+
+    /// <summary>Being closed: what is under way ends, nothing new begins.</summary>
+    Closing,
+
+    /// <summary>Closed for good.</summary>
+    Closed,
+}
+
+/// <summary>A snapshot of a client. Taken from memory; opens nothing.</summary>
+/// <param name="Links">Its links: one with <see cref="ConnectionLayout.Shared"/>, else the send link, then the receive link.</param>
+public sealed record AmqpClientStatus(IReadOnlyList<AmqpLinkStatus> Links)
+{
+    /// <summary>Whether every link is open and none is blocked by the broker.</summary>
+    public bool IsReady => Links.All(link => link.State == AmqpLinkState.Open && link.BlockedReason is null);
+
+    /// <summary>Says in words what the client does and why it waits.</summary>
+    /// <returns>One line.</returns>
+    public override string ToString() => string.Join("; ", Links);
+}
+
+/// <summary>A snapshot of one link.</summary>
+public sealed record AmqpLinkStatus
+{
+    /// <summary><c>send</c>, <c>receive</c> or <c>shared</c>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Its state.</summary>
+    public AmqpLinkState State { get; init; }
+
+    /// <summary>How long it has been in that state.</summary>
+    public TimeSpan InState { get; init; }
+
+    /// <summary>The number of its connection: 0 before the first, then one higher with each attempt.</summary>
+    public int Epoch { get; init; }
+
+    /// <summary>The host it is or was last connected to, without credentials.</summary>
+    public string? Host { get; init; }
+
+    /// <summary>Why the last connection, or the last attempt, ended.</summary>
+    public string? LastError { get; init; }
+
+    /// <summary>Attempts to connect since it was last open.</summary>
+    public int RecoveryAttempt { get; init; }
+
+    /// <summary>The time until the next attempt, while it waits for one.</summary>
+    public TimeSpan? NextAttemptIn { get; init; }
+
+    /// <summary>Why the broker blocks publishing (<c>connection.blocked</c>), while it does.</summary>
+    public string? BlockedReason { get; init; }
+
+    /// <summary>For how long the broker has been blocking publishing, while it does.</summary>
+    public TimeSpan? BlockedFor { get; init; }
+
+    /// <summary>Publishes that wait here and were not sent.</summary>
+    public int QueuedMessages { get; init; }
+
+    /// <summary>The age of the oldest publish that waits here.</summary>
+    public TimeSpan? OldestQueued { get; init; }
+
+    /// <summary>Publishes that were sent and not yet answered by the broker.</summary>
+    public int UnconfirmedMessages { get; init; }
+
+    /// <summary>Calls that wait for their reply.</summary>
+    public int PendingCalls { get; init; }
+
+    /// <summary>Replies that came after their call had ended, or for no call at all.</summary>
+    public long LateReplies { get; init; }
+
+    /// <summary>Settlements that came after the delivery's channel was gone.</summary>
+    public long StaleSettlements { get; init; }
+
+    /// <summary>The time since the last bytes came from the broker.</summary>
+    public TimeSpan? LastReceived { get; init; }
+
+    /// <summary>The time since the last bytes went to the broker.</summary>
+    public TimeSpan? LastSent { get; init; }
+
+    /// <summary>Its consumers.</summary>
+    public IReadOnlyList<AmqpConsumerStatus> Consumers { get; init; } = [];
+
+    /// <summary>Entities that could not be declared again after the last recovery, with the broker's reason.</summary>
+    public IReadOnlyList<string> TopologyErrors { get; init; } = [];
+
+    /// <summary>Says in words what the link does and why it waits.</summary>
+    /// <returns>One line.</returns>
+    public override string ToString() => Telemetry.StatusText.Describe(this);
+}
+
+/// <summary>A snapshot of one consumer.</summary>
+/// <param name="Queue">The queue it consumes.</param>
+/// <param name="State">Its state.</param>
+/// <param name="Unsettled">Deliveries that are not settled yet.</param>
+/// <param name="LastError">Why it last stopped receiving.</param>
+public sealed record AmqpConsumerStatus(string Queue, AmqpConsumerState State, int Unsettled, string? LastError);
+
+/// <summary>The state of a consumer.</summary>
+public enum AmqpConsumerState
+{
+    /// <summary>Waiting for its link, its channel or the broker's <c>consume-ok</c>.</summary>
+    Starting,
+
+    /// <summary>Receiving: the broker confirmed it.</summary>
+    Live,
+
+    /// <summary>It lost its channel or was cancelled by the broker, and tries again.</summary>
+    Recovering,
+
+    /// <summary>Stopping: no new deliveries, running handlers end.</summary>
+    Stopping,
+
+    /// <summary>Stopped for good.</summary>
+    Stopped,
+}

@@ -1,0 +1,96 @@
+namespace SafeAmqp;
+
+/// <summary>What becomes of a delivered message.</summary>
+public enum AmqpSettlement
+{
+    /// <summary>Done: the broker forgets it.</summary>
+    Ack,
+
+    /// <summary>Not done: back to the queue, at its old place where the broker can.</summary>
+    Requeue,
+
+    /// <summary>Never to be done: to the queue's dead-letter exchange, or away when it has none.</summary>
+    Reject,
+}
+
+/// <summary>What a settlement did.</summary>
+public enum AmqpSettleResult
+{
+    /// <summary>It was handed to the owner of the channel that the delivery came on. Should that channel be lost before it leaves, the broker
+    /// delivers the message again.</summary>
+    Settled,
+
+    /// <summary>That channel is gone. Nothing was sent; the broker delivers the message again.</summary>
+    Stale,
+
+    /// <summary>The delivery had been settled before. Nothing was sent.</summary>
+    AlreadySettled,
+}
+
+/// <summary>Handles a delivery. An exception counts as failed: see <see cref="AmqpConsumerOptions.OnFailure"/>.</summary>
+/// <param name="delivery">The message. Its body may be kept.</param>
+/// <param name="deliveryLost">Fires when the delivery can no longer be settled: its channel is gone and the broker delivers
+/// it again, perhaps elsewhere. Work that should not be done twice stops.</param>
+/// <returns>What becomes of the message.</returns>
+public delegate ValueTask<AmqpSettlement> AmqpHandler(AmqpDelivery delivery, CancellationToken deliveryLost);
+
+/// <summary>A delivered message. It belongs to the channel it came on.</summary>
+public sealed class AmqpDelivery
+{
+    private readonly Consuming.IDeliverySettler _settler;
+    private int _settled;
+
+    internal AmqpDelivery(AmqpMessage message, string queue, ulong deliveryTag, bool redelivered, long incarnation,
+        Consuming.IDeliverySettler settler, CancellationToken lost)
+    {
+        Message = message;
+        Queue = queue;
+        DeliveryTag = deliveryTag;
+        IsRedelivered = redelivered;
+        Incarnation = incarnation;
+        _settler = settler;
+        Lost = lost;
+    }
+
+    /// <summary>The message as it was published: exchange, routing key, properties and body.</summary>
+    public AmqpMessage Message { get; }
+
+    /// <summary>The body. It may be kept.</summary>
+    public ReadOnlyMemory<byte> Body => Message.Body;
+
+    /// <summary>The queue it came from.</summary>
+    public string Queue { get; }
+
+    /// <summary>Whether the broker delivered it before, to somebody, without an acknowledgement.</summary>
+    public bool IsRedelivered { get; }
+
+    /// <summary>The broker's number of the delivery on its channel. For logs: settling needs only this object.</summary>
+    public ulong DeliveryTag { get; }
+
+    /// <summary>How often it was tried before: the retries of <see cref="AmqpFailurePolicy.Retry"/>, else the delivery count of a quorum queue.</summary>
+    /// <value>0 the first time, and where nobody counts.</value>
+    public int PreviousAttempts => Consuming.RetryHeaders.PreviousAttempts(Message.Headers);
+
+    /// <summary>Fires when the delivery can no longer be settled.</summary>
+    public CancellationToken Lost { get; }
+
+    internal long Incarnation { get; }
+
+    internal bool IsSettled => Volatile.Read(ref _settled) != 0;
+
+    /// <summary>Settles the delivery by hand. What the handler returns is ignored then.</summary>
+    /// <param name="settlement">What becomes of it.</param>
+    /// <returns>What the settlement did. It never throws over a lost link, and never settles another delivery.</returns>
+    public AmqpSettleResult Settle(AmqpSettlement settlement)
+    {
+        if (!Enum.IsDefined(settlement))
+            throw new ArgumentOutOfRangeException(nameof(settlement), settlement, "Must be Ack, Requeue or Reject.");
+        if (Interlocked.Exchange(ref _settled, 1) != 0)
+            return AmqpSettleResult.AlreadySettled;
+        return _settler.Settle(this, settlement) ? AmqpSettleResult.Settled : AmqpSettleResult.Stale;
+    }
+
+    /// <summary>Names the queue, the address and the body's size; never the body or the headers.</summary>
+    /// <returns>One line.</returns>
+    public override string ToString() => $"delivery {DeliveryTag} from queue '{Queue}': {Message}";
+}

@@ -1,0 +1,96 @@
+namespace SafeAmqp;
+
+/// <summary>
+/// The root of everything that the library throws about the broker. Bad arguments are <see cref="ArgumentException"/>s, cancelled
+/// operations <see cref="OperationCanceledException"/>s. A time-out is an <see cref="AmqpException"/> with a <see cref="TimeoutException"/> inside.
+/// </summary>
+public abstract class AmqpException : Exception
+{
+    private protected AmqpException(string message, Exception? inner = null) : base(message, inner)
+    {
+    }
+
+    /// <summary>What became of the message, when the exception is about one: for a call, of its request.</summary>
+    public AmqpOutcome? Outcome { get; private protected init; }
+
+    /// <summary>Whether doing the same again can neither duplicate nor reorder anything.</summary>
+    /// <value><see langword="false"/> for <see cref="AmqpOutcome.Unknown"/> and after a call whose request arrived.</value>
+    public bool IsSafeToRepeat => Outcome is not (AmqpOutcome.Unknown or AmqpOutcome.Confirmed);
+
+    /// <summary>The broker's reply code (AMQP 0-9-1, section 1.2), when it gave one.</summary>
+    public int? ReplyCode { get; init; }
+
+    /// <summary>The broker's reply text, shortened and with control characters escaped, when it gave one.</summary>
+    public string? ReplyText { get; init; }
+
+    /// <summary>The state of the client when this happened.</summary>
+    public AmqpClientStatus? Status { get; init; }
+}
+
+/// <summary>No queue received the message. Repeating it is safe, and useless until a queue is bound.</summary>
+public sealed class AmqpReturnedException : AmqpException
+{
+    internal AmqpReturnedException(string message) : base(message) => Outcome = AmqpOutcome.Returned;
+}
+
+/// <summary>The broker refused the message without a reason. Repeating it is safe; wait before.</summary>
+public sealed class AmqpNackedException : AmqpException
+{
+    internal AmqpNackedException(string message) : base(message) => Outcome = AmqpOutcome.Nacked;
+}
+
+/// <summary>The broker refused the message and said why. Repeating it fails again until the cause is removed.</summary>
+public sealed class AmqpRefusedException : AmqpException
+{
+    internal AmqpRefusedException(string message) : base(message) => Outcome = AmqpOutcome.Refused;
+}
+
+/// <summary>The message never left this process. Repeating it is safe.</summary>
+public sealed class AmqpNotSentException : AmqpException
+{
+    internal AmqpNotSentException(string message, Exception? inner = null) : base(message, inner) => Outcome = AmqpOutcome.NotSent;
+}
+
+/// <summary>The message left, and nothing tells whether it arrived. Repeating it may duplicate it.</summary>
+public sealed class AmqpUnknownOutcomeException : AmqpException
+{
+    internal AmqpUnknownOutcomeException(string message, Exception? inner = null) : base(message, inner) => Outcome = AmqpOutcome.Unknown;
+}
+
+/// <summary>The request of a call left, and no reply came: the time ran out or the link that carries replies was lost.
+/// The other side may have done the work.</summary>
+public sealed class AmqpNoReplyException : AmqpException
+{
+    internal AmqpNoReplyException(string message, AmqpOutcome request, Exception? inner = null) : base(message, inner) => Outcome = request;
+}
+
+/// <summary>The other side of a call answered with a fault. It carries the fault's type and message, never its stack trace.</summary>
+public sealed class AmqpRemoteException : AmqpException
+{
+    internal AmqpRemoteException(string message, string remoteType) : base(message)
+    {
+        RemoteType = remoteType;
+        Outcome = AmqpOutcome.Confirmed;
+    }
+
+    /// <summary>The name of the type of the exception that the handler threw.</summary>
+    public string RemoteType { get; }
+}
+
+/// <summary>The broker refused an exchange, a queue, a binding or a consumer, or did not answer in time. The message names it.</summary>
+public sealed class AmqpTopologyException : AmqpException
+{
+    internal AmqpTopologyException(string message, string entity, Exception? inner = null) : base(message, inner) => Entity = entity;
+
+    /// <summary>The entity, such as <c>queue 'orders'</c>.</summary>
+    public string Entity { get; }
+}
+
+/// <summary>No connection could be made.</summary>
+public sealed class AmqpConnectException : AmqpException
+{
+    internal AmqpConnectException(string message, bool isRefused, Exception? inner = null) : base(message, inner) => IsRefused = isRefused;
+
+    /// <summary>Whether the broker was reached and refused: wrong credentials, no access to the virtual host.</summary>
+    public bool IsRefused { get; }
+}

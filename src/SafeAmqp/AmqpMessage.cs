@@ -1,0 +1,105 @@
+namespace SafeAmqp;
+
+/// <summary>
+/// A message with its address and its AMQP 0-9-1 basic properties. Immutable; change one with a <c>with</c> expression.
+/// </summary>
+/// <remarks>
+/// The body and the headers are not copied: leave them unchanged until the operation they were given to has ended.
+/// </remarks>
+public sealed record AmqpMessage
+{
+    /// <summary>The exchange. Empty is the default exchange, which routes to the queue named by <see cref="RoutingKey"/>.</summary>
+    /// <value>At most 255 bytes of UTF-8. Default: empty.</value>
+    public string Exchange { get; init; } = "";
+
+    /// <summary>The routing key.</summary>
+    /// <value>At most 255 bytes of UTF-8. Default: empty.</value>
+    public string RoutingKey { get; init; } = "";
+
+    /// <summary>The body.</summary>
+    /// <value>From 0 bytes to <see cref="AmqpClientOptions.MaxMessageSize"/>. Default: empty.</value>
+    public ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>Whether a message that no queue receives is an error (<see cref="AmqpReturnedException"/>).</summary>
+    /// <value>Default: <see langword="true"/>.</value>
+    public bool Mandatory { get; init; } = true;
+
+    /// <summary>Whether a durable queue writes the message to disk (delivery mode 2).</summary>
+    /// <value>Default: <see langword="true"/>.</value>
+    public bool Persistent { get; init; } = true;
+
+    /// <summary>The headers. Values: <see cref="string"/>, <see cref="bool"/>, integers, floating point, <see cref="decimal"/>,
+    /// <see cref="DateTimeOffset"/>, byte arrays, and lists and string-keyed dictionaries of these to a depth of 8.</summary>
+    /// <value>Default: none. On a received message text is <see cref="string"/> when it is valid UTF-8, else a byte array.</value>
+    public IReadOnlyDictionary<string, object?>? Headers { get; init; }
+
+    /// <summary>The MIME type of the body.</summary>
+    /// <value>At most 255 bytes of UTF-8. Default: none.</value>
+    public string? ContentType { get; init; }
+
+    /// <summary>The MIME content encoding of the body.</summary>
+    /// <value>At most 255 bytes of UTF-8. Default: none.</value>
+    public string? ContentEncoding { get; init; }
+
+    /// <summary>The priority, for queues with <c>x-max-priority</c>.</summary>
+    /// <value>0 to 255. Default: none.</value>
+    public byte? Priority { get; init; }
+
+    /// <summary>The id that ties a reply to its request.</summary>
+    /// <value>At most 255 bytes of UTF-8. Default: none; a call sets its own.</value>
+    public string? CorrelationId { get; init; }
+
+    /// <summary>The queue to which a reply goes.</summary>
+    /// <value>At most 255 bytes of UTF-8. Default: none; a call sets its own.</value>
+    public string? ReplyTo { get; init; }
+
+    /// <summary>How long the message may wait in a queue before the broker drops or dead-letters it; whole milliseconds.</summary>
+    /// <value>Zero to 49 days. Default: none.</value>
+    public TimeSpan? Expiration { get; init; }
+
+    /// <summary>The id of the message.</summary>
+    /// <value>At most 255 bytes of UTF-8. Default: none, except with <see cref="AmqpInFlightPolicy.Republish"/>, which sets one.</value>
+    public string? MessageId { get; init; }
+
+    /// <summary>When the message was made; whole seconds on the wire.</summary>
+    /// <value>Default: none.</value>
+    public DateTimeOffset? Timestamp { get; init; }
+
+    /// <summary>The application's name for the kind of message.</summary>
+    /// <value>At most 255 bytes of UTF-8. Default: none.</value>
+    public string? Type { get; init; }
+
+    /// <summary>The publishing user; the broker refuses a message whose user is not the connection's.</summary>
+    /// <value>At most 255 bytes of UTF-8. Default: none.</value>
+    public string? UserId { get; init; }
+
+    /// <summary>The publishing application.</summary>
+    /// <value>At most 255 bytes of UTF-8. Default: none.</value>
+    public string? AppId { get; init; }
+
+    /// <summary>A message for one queue, through the default exchange.</summary>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="body">The body.</param>
+    /// <returns>The message: persistent, mandatory.</returns>
+    public static AmqpMessage ToQueue(string queue, ReadOnlyMemory<byte> body) => new() { RoutingKey = queue, Body = body };
+
+    /// <summary>A message for an exchange.</summary>
+    /// <param name="exchange">The exchange's name.</param>
+    /// <param name="routingKey">The routing key.</param>
+    /// <param name="body">The body.</param>
+    /// <returns>The message: persistent, mandatory.</returns>
+    public static AmqpMessage ToExchange(string exchange, string routingKey, ReadOnlyMemory<byte> body)
+        => new() { Exchange = exchange, RoutingKey = routingKey, Body = body };
+
+    /// <summary>A message for whoever listens: nobody listening is no error.</summary>
+    /// <param name="exchange">The exchange's name, most often of a fanout exchange.</param>
+    /// <param name="body">The body.</param>
+    /// <param name="routingKey">The routing key; a fanout exchange ignores it.</param>
+    /// <returns>The message: persistent, not mandatory.</returns>
+    public static AmqpMessage Broadcast(string exchange, ReadOnlyMemory<byte> body, string routingKey = "")
+        => new() { Exchange = exchange, RoutingKey = routingKey, Body = body, Mandatory = false };
+
+    /// <summary>Names the address and the body's size; never the body or the headers.</summary>
+    /// <returns>One line.</returns>
+    public override string ToString() => $"message to exchange '{Exchange}', routing key '{RoutingKey}', {Body.Length} bytes";
+}

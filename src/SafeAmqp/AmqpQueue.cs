@@ -1,0 +1,158 @@
+namespace SafeAmqp;
+
+/// <summary>The kinds of queue that RabbitMQ has (<c>x-queue-type</c>).</summary>
+public enum AmqpQueueType
+{
+    /// <summary>On one node.</summary>
+    Classic,
+
+    /// <summary>Replicated by consensus.</summary>
+    Quorum,
+
+    /// <summary>An append-only log; consumers need a prefetch and acknowledge.</summary>
+    Stream,
+}
+
+/// <summary>What a queue does when it is full (<c>x-overflow</c>).</summary>
+public enum AmqpOverflow
+{
+    /// <summary>Drops its oldest message.</summary>
+    DropHead,
+
+    /// <summary>Refuses the new one: its publish is nacked.</summary>
+    RejectPublish,
+
+    /// <summary>Refuses the new one and dead-letters it.</summary>
+    RejectPublishDeadLetter,
+}
+
+/// <summary>A queue to have on the broker.</summary>
+public sealed record AmqpQueue
+{
+    /// <summary>Its name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Its kind.</summary>
+    /// <value>Default: <see cref="AmqpQueueType.Classic"/>.</value>
+    public AmqpQueueType Type { get; init; }
+
+    /// <summary>Whether it outlives a restart of the broker.</summary>
+    /// <value>Default: <see langword="true"/>.</value>
+    public bool Durable { get; init; } = true;
+
+    /// <summary>Whether only the connection that declared it may use it; it goes with that connection and is made again after a recovery.
+    /// It lives on the receive link.</summary>
+    /// <value>Default: <see langword="false"/>.</value>
+    public bool Exclusive { get; init; }
+
+    /// <summary>Whether it goes with its last consumer.</summary>
+    /// <value>Default: <see langword="false"/>.</value>
+    public bool AutoDelete { get; init; }
+
+    /// <summary>Only checks that it exists.</summary>
+    /// <value>Default: <see langword="false"/>.</value>
+    public bool Passive { get; init; }
+
+    /// <summary>How long a message may wait (<c>x-message-ttl</c>); whole milliseconds.</summary>
+    /// <value>Default: for ever.</value>
+    public TimeSpan? MessageTtl { get; init; }
+
+    /// <summary>After how long without use the queue goes (<c>x-expires</c>); whole milliseconds.</summary>
+    /// <value>Default: never.</value>
+    public TimeSpan? Expires { get; init; }
+
+    /// <summary>The most messages it holds (<c>x-max-length</c>).</summary>
+    /// <value>Default: unbounded.</value>
+    public long? MaxLength { get; init; }
+
+    /// <summary>The most bytes of bodies it holds (<c>x-max-length-bytes</c>).</summary>
+    /// <value>Default: unbounded.</value>
+    public long? MaxLengthBytes { get; init; }
+
+    /// <summary>What it does when it is full.</summary>
+    /// <value>Default: the broker's, which is to drop the oldest.</value>
+    public AmqpOverflow? Overflow { get; init; }
+
+    /// <summary>Receives rejected and expired messages. Empty is the default exchange.</summary>
+    /// <value>Default: none.</value>
+    public string? DeadLetterExchange { get; init; }
+
+    /// <summary>The routing key of dead-lettered messages.</summary>
+    /// <value>Default: their own.</value>
+    public string? DeadLetterRoutingKey { get; init; }
+
+    /// <summary>Whether one consumer at a time receives, the next takes over.</summary>
+    /// <value>Default: <see langword="false"/>.</value>
+    public bool SingleActiveConsumer { get; init; }
+
+    /// <summary>The highest priority it orders by (<c>x-max-priority</c>); classic queues.</summary>
+    /// <value>1 to 255. Default: none.</value>
+    public byte? MaxPriority { get; init; }
+
+    /// <summary>How often a message is delivered before it is dead-lettered (<c>x-delivery-limit</c>); quorum queues.</summary>
+    /// <value>Default: the broker's.</value>
+    public int? DeliveryLimit { get; init; }
+
+    /// <summary>Further arguments. They win over those above.</summary>
+    /// <value>Default: none.</value>
+    public IReadOnlyDictionary<string, object?>? Arguments { get; init; }
+
+    internal void Validate()
+    {
+        Check.Name(Name, nameof(Name));
+        if (Type != AmqpQueueType.Classic && (!Durable || Exclusive || AutoDelete))
+            throw new ArgumentException($"A {Type} queue must be durable, not exclusive and not auto-delete.", nameof(Type));
+        if (!Enum.IsDefined(Type))
+            throw new ArgumentOutOfRangeException(nameof(Type), Type, "Must be Classic, Quorum or Stream.");
+        if (Overflow is { } overflow && !Enum.IsDefined(overflow))
+            throw new ArgumentOutOfRangeException(nameof(Overflow), overflow, "Must be DropHead, RejectPublish or RejectPublishDeadLetter.");
+        OptionalRange(MessageTtl, TimeSpan.Zero, nameof(MessageTtl));
+        OptionalRange(Expires, TimeSpan.FromMilliseconds(1), nameof(Expires));
+        Check.Range(MaxLength ?? 0, 0, long.MaxValue, nameof(MaxLength));
+        Check.Range(MaxLengthBytes ?? 0, 0, long.MaxValue, nameof(MaxLengthBytes));
+        Check.Range(MaxPriority ?? 1, 1, 255, nameof(MaxPriority));
+        Check.Range(DeliveryLimit ?? 0, 0, int.MaxValue, nameof(DeliveryLimit));
+        Check.OptionalShortString(DeadLetterExchange, nameof(DeadLetterExchange));
+        Check.OptionalShortString(DeadLetterRoutingKey, nameof(DeadLetterRoutingKey));
+        Check.Headers(Arguments, nameof(Arguments));
+    }
+
+    // The broker's times are unsigned 32-bit milliseconds.
+    private static void OptionalRange(TimeSpan? value, TimeSpan min, string name)
+        => Check.Range(value ?? min, min, TimeSpan.FromMilliseconds(uint.MaxValue), name);
+
+    internal Dictionary<string, object?> WireArguments()
+    {
+        var arguments = new Dictionary<string, object?>();
+        if (Type != AmqpQueueType.Classic)
+            arguments["x-queue-type"] = Type == AmqpQueueType.Quorum ? "quorum" : "stream";
+        if (MessageTtl is { } ttl)
+            arguments["x-message-ttl"] = (long)ttl.TotalMilliseconds;
+        if (Expires is { } expires)
+            arguments["x-expires"] = (long)expires.TotalMilliseconds;
+        if (MaxLength is { } length)
+            arguments["x-max-length"] = length;
+        if (MaxLengthBytes is { } bytes)
+            arguments["x-max-length-bytes"] = bytes;
+        if (Overflow is { } overflow)
+            arguments["x-overflow"] = overflow switch
+            {
+                AmqpOverflow.DropHead => "drop-head",
+                AmqpOverflow.RejectPublish => "reject-publish",
+                _ => "reject-publish-dlx",
+            };
+        if (DeadLetterExchange is not null)
+            arguments["x-dead-letter-exchange"] = DeadLetterExchange;
+        if (DeadLetterRoutingKey is not null)
+            arguments["x-dead-letter-routing-key"] = DeadLetterRoutingKey;
+        if (SingleActiveConsumer)
+            arguments["x-single-active-consumer"] = true;
+        if (MaxPriority is { } priority)
+            arguments["x-max-priority"] = (int)priority;
+        if (DeliveryLimit is { } limit)
+            arguments["x-delivery-limit"] = (long)limit;
+        foreach (var (key, value) in Arguments ?? new Dictionary<string, object?>())
+            arguments[key] = value;
+        return arguments;
+    }
+}

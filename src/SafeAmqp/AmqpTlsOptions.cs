@@ -1,0 +1,35 @@
+using System.Security.Cryptography.X509Certificates;
+
+namespace SafeAmqp;
+
+/// <summary>TLS settings. TLS 1.2 and 1.3 only; the certificate's chain and name are always checked.</summary>
+public sealed class AmqpTlsOptions
+{
+    /// <summary>The name that the broker's certificate must carry.</summary>
+    /// <value>Default: the host's name.</value>
+    public string? ServerName { get; set; }
+
+    /// <summary>The roots to trust in place of the operating system's.</summary>
+    /// <value>Default: none.</value>
+    public X509Certificate2Collection? TrustedRoots { get; set; }
+
+    /// <summary>The client's certificates with their private keys.</summary>
+    /// <value>Default: none.</value>
+    public X509Certificate2Collection? ClientCertificates { get; set; }
+
+    /// <summary>A PEM file with the roots to trust in place of the operating system's; read at each connect, so it can be renewed.</summary>
+    /// <value>Default: none.</value>
+    public string? TrustedRootsFile { get; set; }
+
+    /// <summary>A PEM file with the client's certificate; read at each connect, so it can be renewed.</summary>
+    /// <value>Default: none.</value>
+    public string? ClientCertificateFile { get; set; }
+
+    /// <summary>A PEM file with the private key of <see cref="ClientCertificateFile"/>.</summary>
+    /// <value>Default: the certificate's file.</value>
+    public string? ClientKeyFile { get; set; }
+
+    /// <summary>Whether to ask the issuers whether the certificate was revoked.</summary>
+    /// <value>Default: <see langword="false"/>, as an unreachable issuer would stop every connection.</value>
+    public bool CheckRevocation { get; set; }
+}

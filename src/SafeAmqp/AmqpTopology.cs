@@ -1,0 +1,155 @@
+namespace SafeAmqp;
+
+/// <summary>
+/// Exchanges, queues and bindings to have on the broker. Immutable: each method returns a new one. Once declared it is the
+/// client's desired state, declared again after each recovery.
+/// </summary>
+public sealed class AmqpTopology
+{
+    private readonly Topology.TopologyItem[] _items;
+
+    /// <summary>An empty topology.</summary>
+    public AmqpTopology() => _items = [];
+
+    private AmqpTopology(Topology.TopologyItem[] items) => _items = items;
+
+    internal IReadOnlyList<Topology.TopologyItem> Items => _items;
+
+    /// <summary>Adds an exchange.</summary>
+    /// <param name="exchange">The exchange.</param>
+    /// <returns>The new topology.</returns>
+    /// <exception cref="ArgumentException">A name or an argument is not valid.</exception>
+    public AmqpTopology With(AmqpExchange exchange)
+    {
+        Check.NotNull(exchange, nameof(exchange));
+        exchange.Validate();
+        return new AmqpTopology([.. _items, new Topology.TopologyItem.Exchange(exchange)]);
+    }
+
+    /// <summary>Adds a queue.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <returns>The new topology.</returns>
+    /// <exception cref="ArgumentException">A name or an argument is not valid.</exception>
+    public AmqpTopology With(AmqpQueue queue)
+    {
+        Check.NotNull(queue, nameof(queue));
+        queue.Validate();
+        return new AmqpTopology([.. _items, new Topology.TopologyItem.Queue(queue)]);
+    }
+
+    /// <summary>Adds a binding.</summary>
+    /// <param name="binding">The binding.</param>
+    /// <returns>The new topology.</returns>
+    /// <exception cref="ArgumentException">A name or an argument is not valid.</exception>
+    public AmqpTopology With(AmqpBinding binding)
+    {
+        Check.NotNull(binding, nameof(binding));
+        binding.Validate();
+        return new AmqpTopology([.. _items, new Topology.TopologyItem.Binding(binding)]);
+    }
+
+    /// <summary>Adds a durable exchange.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="type">Its type; see <see cref="AmqpExchangeType"/>.</param>
+    /// <returns>The new topology.</returns>
+    public AmqpTopology Exchange(string name, string type) => With(new AmqpExchange { Name = name, Type = type });
+
+    /// <summary>Adds a durable classic queue.</summary>
+    /// <param name="name">Its name.</param>
+    /// <returns>The new topology.</returns>
+    public AmqpTopology Queue(string name) => With(new AmqpQueue { Name = name });
+
+    /// <summary>Adds a binding from an exchange to a queue.</summary>
+    /// <param name="exchange">The exchange's name.</param>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="routingKey">The binding key.</param>
+    /// <returns>The new topology.</returns>
+    public AmqpTopology Bind(string exchange, string queue, string routingKey = "")
+        => With(new AmqpBinding { Exchange = exchange, Queue = queue, RoutingKey = routingKey });
+}
+
+/// <summary>The exchange types of AMQP 0-9-1 (section 3.1.3).</summary>
+public static class AmqpExchangeType
+{
+    /// <summary>Routes by equal keys.</summary>
+    public const string Direct = "direct";
+
+    /// <summary>Routes to every bound queue.</summary>
+    public const string Fanout = "fanout";
+
+    /// <summary>Routes by key patterns.</summary>
+    public const string Topic = "topic";
+
+    /// <summary>Routes by headers.</summary>
+    public const string Headers = "headers";
+}
+
+/// <summary>An exchange to have on the broker.</summary>
+public sealed record AmqpExchange
+{
+    /// <summary>Its name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Its type: one of <see cref="AmqpExchangeType"/>, or a plugin's.</summary>
+    /// <value>Default: <c>direct</c>.</value>
+    public string Type { get; init; } = AmqpExchangeType.Direct;
+
+    /// <summary>Whether it outlives a restart of the broker.</summary>
+    /// <value>Default: <see langword="true"/>.</value>
+    public bool Durable { get; init; } = true;
+
+    /// <summary>Whether it goes with its last binding.</summary>
+    /// <value>Default: <see langword="false"/>.</value>
+    public bool AutoDelete { get; init; }
+
+    /// <summary>Only checks that it exists.</summary>
+    /// <value>Default: <see langword="false"/>.</value>
+    public bool Passive { get; init; }
+
+    /// <summary>Receives what this one cannot route.</summary>
+    /// <value>Default: none.</value>
+    public string? AlternateExchange { get; init; }
+
+    /// <summary>Further arguments.</summary>
+    /// <value>Default: none.</value>
+    public IReadOnlyDictionary<string, object?>? Arguments { get; init; }
+
+    internal void Validate()
+    {
+        Check.Name(Name, nameof(Name));
+        Check.Name(Type, nameof(Type));
+        Check.OptionalShortString(AlternateExchange, nameof(AlternateExchange));
+        Check.Headers(Arguments, nameof(Arguments));
+    }
+}
+
+/// <summary>A binding to have on the broker.</summary>
+public sealed record AmqpBinding
+{
+    /// <summary>The exchange that messages come from.</summary>
+    public required string Exchange { get; init; }
+
+    /// <summary>The queue that they go to. Either this or <see cref="ToExchange"/>.</summary>
+    public string? Queue { get; init; }
+
+    /// <summary>The exchange that they go to. Either this or <see cref="Queue"/>.</summary>
+    public string? ToExchange { get; init; }
+
+    /// <summary>The binding key.</summary>
+    /// <value>Default: empty.</value>
+    public string RoutingKey { get; init; } = "";
+
+    /// <summary>Arguments, for a headers exchange.</summary>
+    /// <value>Default: none.</value>
+    public IReadOnlyDictionary<string, object?>? Arguments { get; init; }
+
+    internal void Validate()
+    {
+        Check.Name(Exchange, nameof(Exchange));
+        Check.ShortString(RoutingKey, nameof(RoutingKey));
+        if (Queue is null == ToExchange is null)
+            throw new ArgumentException($"Set either {nameof(Queue)} or {nameof(ToExchange)}.", nameof(Queue));
+        Check.Name(Queue ?? ToExchange!, Queue is null ? nameof(ToExchange) : nameof(Queue));
+        Check.Headers(Arguments, nameof(Arguments));
+    }
+}

@@ -1,0 +1,162 @@
+using System.Net;
+using RabbitMQ.Client;
+using SafeAmqp.Actor;
+using SafeAmqp.Telemetry;
+using SafeAmqp.Transport;
+
+namespace SafeAmqp.Broker;
+
+/// <summary>One connection attempt and the connection that it leads to: one epoch of a link.</summary>
+internal sealed class BrokerSession(RabbitMqLink link, int epoch)
+{
+    /// <summary>Far beyond our own deadlines: an RPC of RabbitMQ.Client that timed out can close the connection when its answer comes (#1827).</summary>
+    private static readonly TimeSpan Endless = TimeSpan.FromDays(1);
+
+    /// <summary>How long the broker may take to answer our goodbye.</summary>
+    private static readonly TimeSpan GoodbyeTimeout = TimeSpan.FromSeconds(1);
+
+    private readonly BrokerHost _host = link.Config.Host(epoch);
+    private readonly CancellationTokenSource _ended = new();
+    private volatile LinkStream? _stream;
+
+    internal int Epoch => epoch;
+
+    /// <summary>Set on the owner's thread once the handshake is done.</summary>
+    internal IConnection? Connection { get; private set; }
+
+    internal void Connect() => link.Then(() => link.Config.Credentials(_ended.Token).AsTask(), credentials =>
+    {
+        if (_ended.IsCancellationRequested)
+            return;
+        if (!credentials.IsCompletedSuccessfully)
+        {
+            // The provider's own message may carry anything, secrets too: only its type is shown.
+            Fail(new CloseReason(0, $"the credentials could not be had ({credentials.Exception?.GetBaseException().GetType().Name ?? "cancelled"})", ByBroker: false,
+                credentials.Exception?.GetBaseException()), refused: false);
+            return;
+        }
+        Handshake(((Task<AmqpCredentials>)credentials).Result);
+    });
+
+    /// <summary>Closes the connection, with a goodbye when the broker can be expected to listen.</summary>
+    internal async Task EndAsync(bool politely)
+    {
+        await _ended.CancelAsync().ConfigureAwait(false);
+        IConnection? connection = Connection;
+        if (politely && connection is { IsOpen: true })
+        {
+            Task goodbye = connection.CloseAsync(Constants.ReplySuccess, "Goodbye", Endless, abort: true, CancellationToken.None);
+            await Task.WhenAny(goodbye, Task.Delay(GoodbyeTimeout, link.Config.Time, CancellationToken.None)).ConfigureAwait(false);
+            RabbitMqLink.Forget(goodbye);
+        }
+        _stream?.Abandon(new OperationCanceledException("The link was given up."));
+        if (connection is not null)
+            RabbitMqLink.Forget(connection.DisposeAsync().AsTask());
+    }
+
+    internal LinkTraffic Traffic(ActorClock clock)
+    {
+        if (_stream is not { } stream)
+            return default;
+        return new LinkTraffic(clock.At(stream.LastReceived), stream.LastSent == 0 ? null : clock.At(stream.LastSent));
+    }
+
+    private void Handshake(AmqpCredentials credentials)
+    {
+        LinkConfig config = link.Config;
+        // A factory per link, as one serves two connections badly (#1429), and never its Uri, which prints passwords.
+        var factory = new ConnectionFactory
+        {
+            UserName = credentials.UserName,
+            Password = credentials.Password,
+            VirtualHost = config.Address.VirtualHost,
+            ClientProvidedName = config.ConnectionName,
+            RequestedHeartbeat = config.Heartbeat,
+            RequestedFrameMax = LinkConfig.MaxFrameSize,
+            // The factory's limit also caps a frame's size, and 0 means none; the guard in our stream knows the real bounds of both.
+            MaxInboundMessageBodySize = (uint)config.MaxMessageSize,
+            RequestedConnectionTimeout = Endless, // ours is shorter, and closes the socket
+            HandshakeContinuationTimeout = Endless,
+            ContinuationTimeout = Endless,
+            AutomaticRecoveryEnabled = false, // recovery is the actor's
+            TopologyRecoveryEnabled = false,
+            SocketFactory = _ => new SocketAdapter(OpenSocketAsync),
+        };
+        var endpoint = new AmqpTcpEndpoint(_host.Name, _host.Port, new SslOption { Enabled = false }, (uint)config.MaxMessageSize);
+        // RabbitMQ.Client does not come back from a silent server by itself: at the deadline the socket is closed under it.
+        var deadline = new CancellationTokenSource(config.ConnectTimeout, config.Time);
+        CancellationTokenRegistration closing = deadline.Token.UnsafeRegister(_ => _stream?.Abandon(TooSlow()), null);
+        link.Then(() => factory.CreateConnectionAsync([endpoint], config.ConnectionName, CancellationToken.None).WaitAsync(deadline.Token), done =>
+        {
+            closing.Unregister();
+            bool timedOut = deadline.IsCancellationRequested;
+            deadline.Dispose();
+            Shake(done, timedOut);
+        });
+    }
+
+    private void Shake(Task done, bool timedOut)
+    {
+        IConnection? connection = done.IsCompletedSuccessfully ? ((Task<IConnection>)done).Result : null;
+        if (_ended.IsCancellationRequested)
+        {
+            if (connection is not null)
+                RabbitMqLink.Forget(connection.DisposeAsync().AsTask());
+        }
+        else if (connection is null)
+        {
+            Exception error = timedOut ? TooSlow() : done.Exception!.GetBaseException();
+            _stream?.Abandon(error);
+            Fail(Verdict.Of(error), Verdict.IsRefusal(error));
+        }
+        else
+        {
+            Connection = connection;
+            Subscribe(connection);
+            link.Owner.Post(new BrokerSignal.Connected(epoch, _host.ToString()));
+            if (!connection.IsOpen)
+                Lose(Verdict.Of(connection.CloseReason!)); // it closed before we listened
+        }
+    }
+
+    private void Subscribe(IConnection connection)
+    {
+        connection.ConnectionShutdownAsync += (_, reason) => Lose(Verdict.Of(reason));
+        connection.ConnectionBlockedAsync += (_, blocked) => Post(new BrokerSignal.Blocked(epoch, StatusText.Printable(blocked.Reason)));
+        connection.ConnectionUnblockedAsync += (_, _) => Post(new BrokerSignal.Unblocked(epoch));
+        connection.CallbackExceptionAsync += (_, failed) =>
+        {
+            link.Events.Observe(Task.FromException(failed.Exception), "a callback failed");
+            return Task.CompletedTask;
+        };
+    }
+
+    private async Task<LinkStream> OpenSocketAsync(IPAddress address, int port, CancellationToken cancellationToken)
+    {
+        LinkConfig config = link.Config;
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(_ended.Token, cancellationToken);
+        LinkStream stream = await LinkConnector.ConnectAsync(address, port, config.TlsFor(_host), config.StreamOptions, config.ConnectTimeout,
+            StreamEnded, either.Token).ConfigureAwait(false);
+        _stream = stream;
+        return stream;
+    }
+
+    // Without an error the broker closed the connection, and RabbitMQ.Client, which read its reason, says why; or we did.
+    private void StreamEnded(Exception? error)
+    {
+        if (error is not null && !_ended.IsCancellationRequested)
+            _ = Lose(Verdict.Of(error));
+    }
+
+    private Task Lose(CloseReason reason) => Post(new BrokerSignal.LinkLost(epoch, reason));
+
+    private void Fail(CloseReason reason, bool refused) => Post(new BrokerSignal.ConnectFailed(epoch, reason, refused, _host.ToString()));
+
+    private Task Post(BrokerSignal signal)
+    {
+        link.Owner.Post(signal);
+        return Task.CompletedTask;
+    }
+
+    private TimeoutException TooSlow() => new($"connecting to {_host} took longer than {link.Config.ConnectTimeout.TotalSeconds:0.###} s");
+}

@@ -1,0 +1,60 @@
+using System.Security.Cryptography.X509Certificates;
+using SafeAmqp.Transport;
+
+namespace SafeAmqp.Broker;
+
+/// <summary>How a link connects.</summary>
+internal sealed record LinkConfig(
+    BrokerAddress Address,
+    AmqpTlsOptions Tls,
+    Func<CancellationToken, ValueTask<AmqpCredentials>> Credentials,
+    string ConnectionName,
+    TimeSpan Heartbeat,
+    TimeSpan ConnectTimeout,
+    long MaxMessageSize,
+    TimeProvider Time)
+{
+    /// <summary>RabbitMQ's own default; larger frames save nothing, smaller ones cost calls.</summary>
+    internal const int MaxFrameSize = 128 * 1024;
+
+    internal static LinkConfig From(AmqpClientOptions options, BrokerAddress address, string link) => new(
+        address,
+        options.Tls,
+        options.Credentials ?? (_ => new ValueTask<AmqpCredentials>(new AmqpCredentials(address.UserName!, address.Password ?? ""))),
+        $"{options.ClientName ?? Environment.ProcessPath?.Split('/', '\\')[^1] ?? "SafeAmqp"}:{link}",
+        options.Heartbeat,
+        options.ConnectTimeout,
+        options.MaxMessageSize,
+        options.TimeProvider);
+
+    internal BrokerHost Host(int epoch) => Address.Hosts[(epoch - 1) % Address.Hosts.Count];
+
+    internal LinkStreamOptions StreamOptions => new() { MaxFrameSize = MaxFrameSize, MaxInboundBodySize = MaxMessageSize, TimeProvider = Time };
+
+    /// <summary>Files are read at each connect, so that renewed certificates are picked up.</summary>
+    internal TlsSettings TlsFor(BrokerHost host)
+    {
+        if (!Address.UseTls)
+            return TlsSettings.Off;
+        return new TlsSettings
+        {
+            Enabled = true,
+            ServerName = Tls.ServerName ?? host.Name,
+            TrustedRoots = Tls.TrustedRoots ?? Roots(Tls.TrustedRootsFile),
+            ClientCertificates = Tls.ClientCertificates ?? ClientCertificate(),
+            CheckRevocation = Tls.CheckRevocation,
+        };
+    }
+
+    private static X509Certificate2Collection? Roots(string? file)
+    {
+        if (file is null)
+            return null;
+        var roots = new X509Certificate2Collection();
+        roots.ImportFromPemFile(file);
+        return roots;
+    }
+
+    private X509Certificate2Collection? ClientCertificate()
+        => Tls.ClientCertificateFile is null ? null : [X509Certificate2.CreateFromPemFile(Tls.ClientCertificateFile, Tls.ClientKeyFile)];
+}

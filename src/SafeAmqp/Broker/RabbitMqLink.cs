@@ -1,0 +1,117 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Telemetry;
+using SafeAmqp.Topology;
+
+namespace SafeAmqp.Broker;
+
+/// <summary>The broker link over RabbitMQ.Client. Every call comes from the owner's thread, and every call into RabbitMQ.Client is made on it.</summary>
+internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents events) : IBrokerLink
+{
+    private readonly Dictionary<long, RabbitMqChannel> _channels = [];
+    private BrokerSession? _session;
+
+    internal IoThread Owner => owner;
+
+    internal LinkConfig Config => config;
+
+    internal LinkEvents Events => events;
+
+    /// <summary>Ends when the last connection has been closed, one way or the other.</summary>
+    internal Task Farewell { get; private set; } = Task.CompletedTask;
+
+    public void Connect(int epoch)
+    {
+        owner.AssertOwner();
+        _session = new BrokerSession(this, epoch);
+        _session.Connect();
+    }
+
+    public void Abandon(int epoch, bool politely)
+    {
+        owner.AssertOwner();
+        _channels.Clear();
+        if (_session is not { } session || session.Epoch != epoch)
+            return;
+        _session = null;
+        Farewell = session.EndAsync(politely);
+        Forget(Farewell);
+    }
+
+    public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch)
+    {
+        owner.AssertOwner();
+        if (_session is not { Connection: { } connection } session || session.Epoch != epoch)
+            return; // the link is lost, which a signal says
+        var channel = new RabbitMqChannel(this, incarnation);
+        _channels.Add(incarnation, channel);
+        channel.Open(connection, confirms, prefetch);
+    }
+
+    public void CloseChannel(long incarnation)
+    {
+        owner.AssertOwner();
+        if (_channels.Remove(incarnation, out RabbitMqChannel? channel))
+            channel.Close();
+    }
+
+    public PassResult Publish(long incarnation, AmqpMessage message, int slot)
+    {
+        owner.AssertOwner();
+        return _channels.TryGetValue(incarnation, out RabbitMqChannel? channel) ? channel.Publish(message, slot) : PassResult.Closed;
+    }
+
+    public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement)
+    {
+        owner.AssertOwner();
+        if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
+            channel.Settle(tag, multiple, settlement);
+    }
+
+    public void Declare(long incarnation, TopologyItem item)
+    {
+        owner.AssertOwner();
+        if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
+            channel.Declare(item);
+    }
+
+    public void Consume(long incarnation, ConsumeRequest request)
+    {
+        owner.AssertOwner();
+        if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
+            channel.Consume(request);
+    }
+
+    public void CancelConsumer(long incarnation)
+    {
+        owner.AssertOwner();
+        if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
+            channel.CancelConsumer();
+    }
+
+    // Also read by callers who ask for the status.
+    public LinkTraffic Traffic(int epoch) => _session is { } session && session.Epoch == epoch ? session.Traffic(owner.Clock) : default;
+
+    /// <summary>Begins something and goes on with it on the owner's thread when it has ended, however it ended.</summary>
+    internal void Then(Func<Task> begin, Action<Task> next)
+    {
+        owner.AssertOwner();
+        Task task;
+        try
+        {
+            task = begin();
+        }
+        catch (Exception error) // some of RabbitMQ.Client's methods throw before their first await
+        {
+            task = Task.FromException(error);
+        }
+        _ = task.ContinueWith(done =>
+        {
+            _ = done.Exception; // seen: the next step reads it
+            owner.Post(new ShellStep(() => next(done)));
+        }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    /// <summary>Lets a task end by itself. What it throws is of no consequence: its link or channel is given up.</summary>
+    internal static void Forget(Task task) => _ = task.ContinueWith(done => _ = done.Exception, CancellationToken.None,
+        TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+}

@@ -1,0 +1,104 @@
+using System.Text;
+
+namespace SafeAmqp;
+
+/// <summary>Argument checks: each names the argument and says what would be right.</summary>
+internal static class Check
+{
+    /// <summary>AMQP 0-9-1 short strings carry one length byte (section 4.2.5.3).</summary>
+    internal const int MaxShortString = 255;
+
+    private const int MaxHeaderDepth = 8;
+
+    internal static void Range(int value, int min, int max, string name)
+    {
+        if (value < min || value > max)
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be from {min} to {max}.");
+    }
+
+    internal static void Range(long value, long min, long max, string name)
+    {
+        if (value < min || value > max)
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be from {min} to {max}.");
+    }
+
+    internal static void Range(TimeSpan value, TimeSpan min, TimeSpan max, string name)
+    {
+        if (value < min || value > max)
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be from {min} to {max}.");
+    }
+
+    internal static void Defined<T>(T value, string name) where T : struct, Enum
+    {
+        if (!Enum.IsDefined(value))
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be one of {string.Join(", ", Enum.GetNames<T>())}.");
+    }
+
+    internal static void NotNull(object? value, string name)
+    {
+        if (value is null)
+            throw new ArgumentNullException(name, $"{name} must not be null.");
+    }
+
+    internal static void Name(string value, string name)
+    {
+        ShortString(value, name);
+        if (value.Length == 0)
+            throw new ArgumentException($"{name} must not be empty.", name);
+    }
+
+    internal static void ShortString(string? value, string name)
+    {
+        NotNull(value, name);
+        OptionalShortString(value, name);
+    }
+
+    internal static void OptionalShortString(string? value, string name)
+    {
+        // Three bytes are the most that one UTF-16 unit takes: most names need no count.
+        if (value is null || value.Length <= MaxShortString / 3)
+            return;
+        int bytes = Encoding.UTF8.GetByteCount(value);
+        if (bytes > MaxShortString)
+            throw new ArgumentException($"{name} must be at most {MaxShortString} bytes of UTF-8, not {bytes}.", name);
+    }
+
+    internal static void Headers(IReadOnlyDictionary<string, object?>? headers, string name)
+    {
+        if (headers is null)
+            return;
+        foreach (var (key, value) in headers)
+        {
+            OptionalShortString(key, $"{name}['{key}']");
+            HeaderValue(value, $"{name}['{key}']", 1);
+        }
+    }
+
+    private static void HeaderValue(object? value, string name, int depth)
+    {
+        if (depth > MaxHeaderDepth)
+            throw new ArgumentException($"{name} must be nested at most {MaxHeaderDepth} deep.", name);
+        switch (value)
+        {
+            case null or string or bool or byte or sbyte or short or ushort or int or uint or long or float or double or decimal
+                or byte[] or DateTimeOffset:
+                break;
+            case IReadOnlyDictionary<string, object?> table:
+                foreach (var (key, item) in table)
+                {
+                    OptionalShortString(key, name);
+                    HeaderValue(item, name, depth + 1);
+                }
+                break;
+            case System.Collections.IDictionary:
+                throw new ArgumentException($"{name} must be a dictionary of string to object?.", name);
+            case System.Collections.IList list:
+                foreach (object? item in list)
+                    HeaderValue(item, name, depth + 1);
+                break;
+            default:
+                throw new ArgumentException($"{name} has the type {value.GetType().Name}, which AMQP tables cannot carry. " +
+                    "Use a string, bool, integer, floating point, decimal, DateTimeOffset, byte array, list or dictionary.", name);
+        }
+    }
+}

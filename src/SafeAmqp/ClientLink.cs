@@ -1,0 +1,42 @@
+using Microsoft.Extensions.Logging;
+using SafeAmqp.Actor;
+using SafeAmqp.Broker;
+using SafeAmqp.Telemetry;
+using SafeAmqp.Topology;
+
+namespace SafeAmqp;
+
+/// <summary>One link of a client: a broker connection, an actor, a thread.</summary>
+internal sealed class ClientLink
+{
+    private readonly LinkGauges _gauges;
+    private readonly RabbitMqLink _broker;
+
+    internal ClientLink(AmqpClientOptions options, BrokerAddress address, ActorSettings settings, ActorClock clock, ILogger logger, TopologyLedger topology,
+        Func<AmqpClientStatus> snapshot, Func<long, long> onTime)
+    {
+        LinkConfig config = LinkConfig.From(options, address, settings.Name);
+        var events = new LinkEvents(logger, settings.Name);
+        _gauges = new LinkGauges(settings.Name);
+        Thread = new IoThread($"safeamqp-io:{config.ConnectionName}", clock, events, onTime);
+        _broker = new RabbitMqLink(Thread, config, events);
+#pragma warning disable CA5394 // spreading reconnects needs no secret randomness
+        var random = new Random();
+        Thread.Actor = new ConnectionActor(settings, _broker, topology, events, random.NextDouble, _gauges, snapshot);
+#pragma warning restore CA5394
+    }
+
+    internal IoThread Thread { get; }
+
+    /// <summary>Ends when the last connection has been closed.</summary>
+    internal Task Farewell => _broker.Farewell;
+
+    internal void Connect()
+    {
+        Thread.Post(new ActorCommand.Start());
+        Thread.Start();
+    }
+
+    internal AmqpLinkStatus Status(long now, IReadOnlyList<AmqpConsumerStatus> consumers)
+        => _gauges.Snapshot(now, _broker.Traffic(_gauges.Epoch), consumers);
+}

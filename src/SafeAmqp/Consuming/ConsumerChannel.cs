@@ -1,0 +1,223 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Broker;
+
+namespace SafeAmqp.Consuming;
+
+/// <summary>
+/// A subscription's place in the actor: its channel is opened, its consumer confirmed, its deliveries stamped and handed to the pump, its
+/// settlements sent. A lost channel or a cancelled consumer is replaced without touching any other.
+/// </summary>
+internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscription) : ActorChannel(actor)
+{
+    private readonly AckJoiner _acks = new();
+    private CancellationTokenSource? _lost; // one for all deliveries of an incarnation
+    private long _startBy = actor.Now + actor.Settings.OperationTimeout.Ticks;
+    private long _reopenAt = ActorClock.Never;
+    private int _attempt;
+
+    internal Subscription Subscription => subscription;
+
+    /// <summary>Whether there is nothing to wait for before the link is open: it is live, or the broker refused it.</summary>
+    internal bool IsSettled => subscription.State == AmqpConsumerState.Live || _attempt > 0;
+
+    internal void Prepare()
+    {
+        _reopenAt = ActorClock.Never;
+        if (Incarnation == 0)
+            Open(confirms: false, subscription.Options.Prefetch);
+    }
+
+    /// <summary>Asks the broker for no more deliveries.</summary>
+    internal void Stop()
+    {
+        bool live = subscription.State == AmqpConsumerState.Live && IsOpen;
+        subscription.State = AmqpConsumerState.Stopping;
+        _reopenAt = ActorClock.Never;
+        if (live)
+        {
+            AwaitAnswer();
+            Actor.Link.CancelConsumer(Incarnation);
+        }
+        else
+        {
+            subscription.Quiet.TryComplete(true);
+        }
+    }
+
+    /// <summary>Closes the channel: the broker requeues what is not settled.</summary>
+    internal void End(Exception? error = null)
+    {
+        Flush();
+        Close();
+        LoseDeliveries();
+        subscription.State = AmqpConsumerState.Stopped;
+        if (error is not null)
+            subscription.Started.TryFail(error);
+        subscription.Quiet.TryComplete(true);
+        subscription.Ended.TryComplete(true);
+    }
+
+    internal void Settle(AmqpDelivery delivery, AmqpSettlement settlement)
+    {
+        if (delivery.Incarnation != Incarnation || Incarnation == 0)
+        {
+            Actor.StaleSettlements++; // the broker delivers it again; an ack now would name somebody else's delivery
+            return;
+        }
+        if (settlement == AmqpSettlement.Ack)
+        {
+            _acks.Ack(delivery.DeliveryTag);
+            Actor.FlushLater(this);
+        }
+        else
+        {
+            _acks.Settle(Actor.Link, Incarnation, delivery.DeliveryTag, settlement);
+        }
+        subscription.Unsettled = _acks.Unsettled;
+    }
+
+    internal override void Flush()
+    {
+        _acks.Flush(Actor.Link, Incarnation);
+        subscription.Unsettled = _acks.Unsettled;
+    }
+
+    protected override void OnOpened()
+    {
+        _acks.Reset();
+        _lost = new CancellationTokenSource();
+        AwaitAnswer();
+        AmqpConsumerOptions options = subscription.Options;
+        Actor.Link.Consume(Incarnation, new ConsumeRequest(subscription.Queue, NoAck: false, options.Exclusive, Arguments(options)));
+    }
+
+    protected override void OnSignal(BrokerSignal.OfChannel signal)
+    {
+        switch (signal)
+        {
+            case BrokerSignal.ConsumerStarted:
+                Answered();
+                _attempt = 0;
+                if (subscription.State != AmqpConsumerState.Stopping)
+                    subscription.State = AmqpConsumerState.Live;
+                Actor.Events.ConsumerLive(subscription.Queue);
+                subscription.Started.TryComplete(true);
+                Actor.ChannelSettled();
+                break;
+            case BrokerSignal.Delivered delivered:
+                Deliver(delivered);
+                break;
+            case BrokerSignal.ConsumerCancelled { ByBroker: false }:
+                Answered();
+                subscription.Quiet.TryComplete(true);
+                break;
+            case BrokerSignal.ConsumerCancelled:
+                Close();
+                OnClosed(new CloseReason(404, $"the broker cancelled the consumer of queue '{subscription.Queue}': the queue was deleted or its node went away", ByBroker: true));
+                break;
+        }
+    }
+
+    protected override void OnClosed(CloseReason end)
+    {
+        LoseDeliveries();
+        subscription.LastError = end.Describe();
+        if (subscription.State == AmqpConsumerState.Stopping)
+        {
+            subscription.Quiet.TryComplete(true);
+            return;
+        }
+        if (!subscription.Started.HasEnded && end.ByBroker)
+        {
+            Actor.Remove(this, Error(end)); // refused at once: its caller is told, and decides
+            return;
+        }
+        subscription.State = AmqpConsumerState.Recovering;
+        Actor.Events.ConsumerLost(subscription.Queue, end.Describe());
+        _attempt++;
+        _reopenAt = Actor.Now + Actor.RetryDelay(_attempt).Ticks;
+        Actor.WakeAt(_reopenAt);
+        if (end.Code == 404)
+            Actor.RedeclareQueue(subscription.Queue);
+        Actor.ChannelSettled();
+    }
+
+    protected override void OnLinkLost(CloseReason end)
+    {
+        _reopenAt = ActorClock.Never;
+        _attempt = 0;
+        LoseDeliveries();
+        if (subscription.State == AmqpConsumerState.Stopping)
+        {
+            subscription.Quiet.TryComplete(true);
+            return;
+        }
+        if (subscription.State == AmqpConsumerState.Live)
+        {
+            subscription.State = AmqpConsumerState.Recovering;
+            subscription.LastError = end.Describe();
+        }
+    }
+
+    protected override long OnAdvance(long now)
+    {
+        if (_startBy <= now)
+        {
+            _startBy = ActorClock.Never;
+            if (!subscription.Started.HasEnded)
+            {
+                string reason = subscription.LastError is { } error ? $"; last: {error}" : "";
+                Actor.Remove(this, Error(new CloseReason(0, $"the broker did not confirm it within {Actor.Settings.OperationTimeout.TotalSeconds:0.###} s{reason}",
+                    ByBroker: false, new TimeoutException("The consumer was not confirmed in time."))));
+                return ActorClock.Never;
+            }
+        }
+        if (_reopenAt <= now)
+        {
+            _reopenAt = ActorClock.Never;
+            if (Actor.IsConnected)
+                Open(confirms: false, subscription.Options.Prefetch);
+        }
+        return Math.Min(_startBy, _reopenAt);
+    }
+
+    private void Deliver(BrokerSignal.Delivered delivered)
+    {
+        if (!_acks.Delivered(delivered.Tag))
+        {
+            Close();
+            OnClosed(new CloseReason(0, $"the broker sent delivery tag {delivered.Tag} out of order", ByBroker: false));
+            return;
+        }
+        subscription.Unsettled = _acks.Unsettled;
+        subscription.Pump.Post(new AmqpDelivery(RetryHeaders.Restore(delivered.Message), subscription.Queue, delivered.Tag, delivered.IsRedelivered, Incarnation,
+            subscription, _lost!.Token));
+    }
+
+    // Registered callbacks are user code: they run on the pool, and what they throw is theirs to see.
+    private void LoseDeliveries()
+    {
+        CancellationTokenSource? lost = _lost;
+        _lost = null;
+        subscription.Unsettled = 0;
+        if (lost is not null)
+            Actor.Events.Observe(lost.CancelAsync(), "a callback on a lost delivery's token threw");
+    }
+
+    private AmqpTopologyException Error(CloseReason end)
+        => new($"Queue '{subscription.Queue}' cannot be consumed: {end.Describe()}. {Actor.Snapshot()}", $"queue '{subscription.Queue}'", end.Error)
+        {
+            ReplyCode = end.ByBroker ? end.Code : null,
+            ReplyText = end.ByBroker ? end.Text : null,
+            Status = Actor.Snapshot(),
+        };
+
+    private static IReadOnlyDictionary<string, object?>? Arguments(AmqpConsumerOptions options)
+    {
+        if (options.Priority is not { } priority)
+            return options.Arguments;
+        var arguments = options.Arguments is null ? [] : new Dictionary<string, object?>(options.Arguments);
+        arguments["x-priority"] = priority;
+        return arguments;
+    }
+}

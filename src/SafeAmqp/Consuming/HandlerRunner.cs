@@ -1,0 +1,67 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using SafeAmqp.Telemetry;
+
+namespace SafeAmqp.Consuming;
+
+/// <summary>Runs a user's handler on a delivery and settles it. Never throws: a handler harms only its own delivery.</summary>
+internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILogger logger)
+{
+    private readonly ConcurrentDictionary<string, Task> _retryQueues = [];
+
+    internal async ValueTask RunAsync(Subscription subscription, AmqpDelivery delivery)
+    {
+        if (subscription.Options.AutoAck)
+            delivery.Settle(AmqpSettlement.Ack); // as it is taken up, so that the prefetch still bounds what waits
+        AmqpSettlement settlement;
+        try
+        {
+            settlement = await handler(delivery, delivery.Lost).ConfigureAwait(false);
+            if (!Enum.IsDefined(settlement))
+                throw new InvalidOperationException($"The handler returned {settlement}; it must return Ack, Requeue or Reject.");
+        }
+        catch (Exception error)
+        {
+            if (delivery.Lost.IsCancellationRequested || delivery.IsSettled)
+                return;
+            settlement = await FailAsync(subscription, delivery, error).ConfigureAwait(false);
+        }
+        delivery.Settle(settlement);
+    }
+
+    private async ValueTask<AmqpSettlement> FailAsync(Subscription subscription, AmqpDelivery delivery, Exception error)
+    {
+        AmqpFailurePolicy policy = subscription.Options.OnFailure;
+        bool retry = policy.Attempts > RetryHeaders.Retries(delivery.Message.Headers);
+        Log.HandlerFailed(logger, delivery.Queue, delivery.DeliveryTag, delivery.Message.MessageId, retry ? $"retry in {policy.Delay}" : policy.Settlement.ToString(), error);
+        if (!retry)
+            return policy.Settlement;
+        try
+        {
+            await MoveAsync(delivery, policy.Delay).ConfigureAwait(false);
+            return AmqpSettlement.Ack; // its copy waits in the retry queue, confirmed
+        }
+        catch (Exception failure)
+        {
+            Log.RetryFailed(logger, delivery.Queue, failure);
+            return AmqpSettlement.Requeue;
+        }
+    }
+
+    private async Task MoveAsync(AmqpDelivery delivery, TimeSpan delay)
+    {
+        string retryQueue = string.Create(CultureInfo.InvariantCulture, $"{delivery.Queue}.retry.{(long)delay.TotalMilliseconds}");
+        Task declared = _retryQueues.GetOrAdd(retryQueue, name => client.DeclareAsync(new AmqpTopology().With(new AmqpQueue
+        {
+            Name = name,
+            MessageTtl = delay,
+            DeadLetterExchange = "",
+            DeadLetterRoutingKey = delivery.Queue,
+        })).AsTask());
+        if (declared.IsFaulted)
+            _retryQueues.TryRemove(retryQueue, out _); // the next delivery tries again
+        await declared.ConfigureAwait(false);
+        await client.PublishAsync(RetryHeaders.ForRetry(delivery.Message, retryQueue)).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,83 @@
+using SafeAmqp.Actor;
+
+namespace SafeAmqp.Consuming;
+
+/// <summary>Settles deliveries for their holders, from any thread.</summary>
+internal interface IDeliverySettler
+{
+    /// <returns>False when the delivery's channel is known to be gone.</returns>
+    bool Settle(AmqpDelivery delivery, AmqpSettlement settlement);
+}
+
+/// <summary>A consumer as its user holds it: what to consume, how far it is, and the pump that runs the handler. The actor holds its channel.</summary>
+internal sealed class Subscription : IDeliverySettler, IRunningSubscription
+{
+    private readonly IoThread _owner;
+    private readonly Lock _stopGate = new();
+    private int _state;
+    private Task? _stop;
+
+    internal Subscription(string queue, AmqpConsumerOptions options, IoThread owner, DeliveryHandler handle)
+    {
+        Queue = queue;
+        Options = options;
+        _owner = owner;
+        Pump = new DeliveryPump(this, handle);
+    }
+
+    public string Queue { get; }
+
+    internal AmqpConsumerOptions Options { get; }
+
+    internal DeliveryPump Pump { get; }
+
+    /// <summary>Its place in the actor, which alone uses it.</summary>
+    internal ConsumerChannel? Place { get; set; }
+
+    /// <summary>Ends when the broker has confirmed the consumer for the first time, or refused it.</summary>
+    internal Completion<bool> Started { get; } = new();
+
+    /// <summary>Ends when no delivery can come any more.</summary>
+    internal Completion<bool> Quiet { get; } = new();
+
+    /// <summary>Ends when its channel is closed.</summary>
+    internal Completion<bool> Ended { get; } = new();
+
+    public AmqpConsumerState State
+    {
+        get => (AmqpConsumerState)Volatile.Read(ref _state);
+        set => Volatile.Write(ref _state, (int)value);
+    }
+
+    public string? LastError { get; set; }
+
+    internal int Unsettled { get; set; }
+
+    internal AmqpConsumerStatus Status => new(Queue, State, Unsettled, LastError);
+
+    /// <summary>Called once it has stopped, so that its client forgets it.</summary>
+    internal Action<Subscription>? Stopped { get; set; }
+
+    public bool Settle(AmqpDelivery delivery, AmqpSettlement settlement)
+        => !delivery.Lost.IsCancellationRequested && _owner.Post(new ActorCommand.Settle(this, delivery, settlement));
+
+    public ValueTask StopAsync()
+    {
+        lock (_stopGate)
+            _stop ??= StopOnceAsync();
+        return new ValueTask(_stop);
+    }
+
+    // The order matters: no new deliveries; what has not begun goes back; what runs ends; only then the channel closes, as closing it
+    // requeues what is not settled.
+    private async Task StopOnceAsync()
+    {
+        _owner.PostOrAbandon(new ActorCommand.StopConsuming(this));
+        await Quiet.Task.ConfigureAwait(false);
+        await Pump.StopAsync(Options.StopTimeout, _owner.Clock.Time).ConfigureAwait(false);
+        _owner.PostOrAbandon(new ActorCommand.EndConsuming(this));
+        await Ended.Task.ConfigureAwait(false);
+        State = AmqpConsumerState.Stopped;
+        Stopped?.Invoke(this);
+    }
+}

@@ -1,0 +1,95 @@
+using System.Numerics;
+
+namespace SafeAmqp.Publishing;
+
+/// <summary>
+/// The publishes of one channel that the broker has not answered: a ring by sequence number (the n-th publish on a confirming channel has
+/// number n, from 1). Pure data.
+/// </summary>
+/// <remarks>Invariants: every number in [_low, _next) has been passed on; those with a filled slot are unanswered; _low's slot is filled unless
+/// the ledger is empty; _next - _low never exceeds the ring.</remarks>
+internal sealed class ConfirmLedger
+{
+    private readonly OutgoingJob?[] _ring;
+    private readonly ulong _mask;
+    private ulong _low = 1;
+    private ulong _next = 1;
+
+    internal ConfirmLedger(int capacity)
+    {
+        _ring = new OutgoingJob?[BitOperations.RoundUpToPowerOf2((uint)capacity)];
+        _mask = (ulong)_ring.Length - 1;
+    }
+
+    internal int Count { get; private set; }
+
+    internal long Bytes { get; private set; }
+
+    /// <summary>Whether the ring has a place; a single old unanswered publish can keep it from having one.</summary>
+    internal bool HasRoom => _next - _low < (ulong)_ring.Length;
+
+    /// <summary>The slot of the next publish: what a mandatory message carries so that its return finds it.</summary>
+    internal int NextSlot => (int)(_next & _mask);
+
+    internal void Add(OutgoingJob job)
+    {
+        _ring[_next & _mask] = job;
+        _next++;
+        Count++;
+        Bytes += job.Size;
+    }
+
+    /// <summary>The unanswered publish in a slot.</summary>
+    internal OutgoingJob? InSlot(int slot) => (uint)slot < (uint)_ring.Length ? _ring[slot] : null;
+
+    /// <summary>Takes out what an answer is about, oldest first. What was answered before is passed over.</summary>
+    /// <returns>False when the broker answered a number that was never used: the channel is not to be trusted any more.</returns>
+    internal bool Take(ulong sequence, bool multiple, List<OutgoingJob> answered)
+    {
+        if (sequence == 0 && multiple) // all so far (AMQP 0-9-1, basic.ack.delivery-tag)
+            sequence = _next - 1;
+        if (sequence >= _next || sequence == 0)
+            return false;
+        if (multiple)
+        {
+            for (ulong number = _low; number <= sequence; number++)
+                TakeOne(number, answered);
+        }
+        else if (sequence >= _low)
+        {
+            TakeOne(sequence, answered);
+        }
+        while (_low < _next && _ring[_low & _mask] is null)
+            _low++;
+        return true;
+    }
+
+    /// <summary>Takes out everything, oldest first: the channel is gone and its numbers with it.</summary>
+    internal void TakeAll(List<OutgoingJob> unanswered)
+    {
+        for (ulong number = _low; number < _next; number++)
+            TakeOne(number, unanswered);
+        _low = _next = 1;
+    }
+
+    /// <summary>Lists the unanswered, oldest first.</summary>
+    internal IEnumerable<OutgoingJob> Unanswered()
+    {
+        for (ulong number = _low; number < _next; number++)
+        {
+            if (_ring[number & _mask] is { } job)
+                yield return job;
+        }
+    }
+
+    private void TakeOne(ulong number, List<OutgoingJob> taken)
+    {
+        ref OutgoingJob? slot = ref _ring[number & _mask];
+        if (slot is null)
+            return;
+        taken.Add(slot);
+        Count--;
+        Bytes -= slot.Size;
+        slot = null;
+    }
+}

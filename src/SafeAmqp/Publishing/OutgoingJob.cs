@@ -1,0 +1,129 @@
+using SafeAmqp.Actor;
+
+namespace SafeAmqp.Publishing;
+
+/// <summary>
+/// A message on its way out: a publish, a post or the request of a call. Until it is passed to the broker link it is ours and may be
+/// cancelled or expire as <em>not sent</em>; afterwards only the broker, or the loss of its channel, decides.
+/// Only the actor changes it, but for <see cref="CancelRegistration"/>, which is set before the job is posted.
+/// </summary>
+internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long deadline, Credit credit)
+{
+    private bool _holdsCredit = true;
+
+    internal AmqpMessage Message { get; set; } = message;
+    internal int Size => Message.Body.Length;
+    internal long AcceptedAt => acceptedAt;
+    internal long Deadline => deadline;
+
+    internal CancellationToken CancellationToken { get; set; }
+    internal CancellationTokenRegistration CancelRegistration { get; set; }
+
+    /// <summary>Whether it was passed on at least once: from then on its end is never <em>not sent</em>.</summary>
+    internal bool WasPassed { get; private set; }
+
+    /// <summary>Whether its caller has been answered.</summary>
+    internal bool HasEnded { get; private set; }
+
+    /// <summary>The broker's <c>basic.return</c>, which comes before its ack.</summary>
+    internal CloseReason? Return { get; set; }
+
+    // Links of the queue that it waits in.
+    internal JobQueue? Queue { get; set; }
+    internal OutgoingJob? Previous { get; set; }
+    internal OutgoingJob? Next { get; set; }
+
+    /// <summary>Whether it may be sent again when its outcome is unknown, if the client's option says so.</summary>
+    internal abstract bool MayRepublish { get; }
+
+    /// <summary>What goes on the wire.</summary>
+    internal virtual AmqpMessage ToWire(long now) => Message;
+
+    /// <summary>Was passed to the broker link.</summary>
+    internal void Pass()
+    {
+        WasPassed = true;
+        OnPassed();
+    }
+
+    /// <summary>The broker took responsibility.</summary>
+    internal void Confirm()
+    {
+        ReleaseCredit();
+        OnConfirmed();
+    }
+
+    /// <summary>Ends with an error, unless it has ended.</summary>
+    internal void End(Exception error)
+    {
+        ReleaseCredit();
+        MarkEnded();
+        Fail(error);
+    }
+
+    internal void EndCancelled() => End(new OperationCanceledException(CancellationToken));
+
+    protected void MarkEnded()
+    {
+        HasEnded = true;
+        CancelRegistration.Unregister(); // never waits for a callback that runs: that one only posts a message
+    }
+
+    protected virtual void OnPassed()
+    {
+    }
+
+    protected abstract void OnConfirmed();
+
+    protected abstract void Fail(Exception error);
+
+    private void ReleaseCredit()
+    {
+        if (!_holdsCredit)
+            return;
+        _holdsCredit = false;
+        credit.Release(Size);
+    }
+}
+
+/// <summary>A publish that waits for the broker's answer.</summary>
+internal sealed class PublishJob(AmqpMessage message, long acceptedAt, long deadline, Credit credit)
+    : OutgoingJob(message, acceptedAt, deadline, credit)
+{
+    private readonly Completion<bool> _completion = new();
+
+    internal ValueTask Task => _completion.Void;
+
+    internal override bool MayRepublish => true;
+
+    protected override void OnConfirmed()
+    {
+        MarkEnded();
+        _completion.TryComplete(true);
+    }
+
+    protected override void Fail(Exception error) => _completion.TryFail(error);
+}
+
+/// <summary>A publish that ends when it is passed on. It keeps its place in the ledger, and its credit, until the broker's answer.</summary>
+internal sealed class PostJob(AmqpMessage message, long acceptedAt, long deadline, Credit credit)
+    : OutgoingJob(message, acceptedAt, deadline, credit)
+{
+    private readonly Completion<bool> _completion = new();
+
+    internal ValueTask Task => _completion.Void;
+
+    internal override bool MayRepublish => false;
+
+    protected override void OnPassed()
+    {
+        MarkEnded();
+        _completion.TryComplete(true);
+    }
+
+    protected override void OnConfirmed()
+    {
+    }
+
+    protected override void Fail(Exception error) => _completion.TryFail(error);
+}

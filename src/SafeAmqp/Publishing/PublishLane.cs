@@ -1,0 +1,319 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Broker;
+using SafeAmqp.Rpc;
+
+namespace SafeAmqp.Publishing;
+
+/// <summary>
+/// The way out over one confirming channel: jobs wait here, are passed on in order within the window, and end with the broker's answer or
+/// the loss of the channel. Calls stand in a line of their own, as they wait for their reply address.
+/// </summary>
+internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : ActorChannel(actor)
+{
+    private readonly JobQueue _publishes = new();
+    private readonly JobQueue _calls = new();
+    private readonly ConfirmLedger _ledger = new(actor.Settings.MaxUnconfirmedMessages);
+    private readonly NackWatch _nacks = new();
+    private readonly List<OutgoingJob> _taken = [];
+    private bool _busy;
+    private bool _closing; // a publish found the channel closed; its signal is on the way
+    private bool _draining; // to be replaced once everything is answered
+    private int _failedOpens;
+    private long _reopenAt = ActorClock.Never;
+
+    internal int Waiting => _publishes.Count + _calls.Count;
+
+    internal int Unconfirmed => _ledger.Count;
+
+    internal bool IsIdle => Waiting == 0 && _ledger.Count == 0;
+
+    internal long? OldestWaiting => Earlier(_publishes.First, _calls.First)?.AcceptedAt;
+
+    /// <summary>Whether the channel may be used. A direct reply-to channel also needs its consumer.</summary>
+    internal bool IsReady => IsOpen && (gate is not DirectReplies direct || direct.Address is not null);
+
+    internal void Accept(OutgoingJob job)
+    {
+        (job is CallJob { NeedsAddress: true } ? _calls : _publishes).Add(job);
+        Actor.WakeAt(job.Deadline);
+    }
+
+    /// <summary>Opens the channel, unless there is one.</summary>
+    internal void Prepare()
+    {
+        _reopenAt = ActorClock.Never;
+        if (Incarnation == 0)
+            Open(confirms: true, prefetch: 0);
+    }
+
+    /// <summary>Passes on as much as the broker, the channel and the window allow.</summary>
+    internal void Pump(long now)
+    {
+        while (NextToPass() is { } job)
+        {
+            switch (Actor.Exchanges.Ask(job.Message.Exchange, now, out CloseReason? refusal))
+            {
+                case ExchangeAnswer.Present:
+                    Pass(job, now);
+                    break;
+                case ExchangeAnswer.Refused:
+                    job.Queue!.Remove(job);
+                    job.End(JobErrors.Refused(job, refusal!, Actor.Snapshot()));
+                    break;
+                default:
+                    return; // being checked; order is kept by waiting
+            }
+        }
+    }
+
+    /// <summary>Ends the waiting jobs for an exchange that is not there, all at once: each would fail in its turn.</summary>
+    internal void Refuse(string exchange, CloseReason end)
+    {
+        AmqpClientStatus status = Actor.Snapshot();
+        foreach (JobQueue queue in (JobQueue[])[_publishes, _calls])
+        {
+            for (OutgoingJob? job = queue.First, next; job is not null; job = next)
+            {
+                next = job.Next;
+                if (job.Message.Exchange != exchange)
+                    continue;
+                queue.Remove(job);
+                job.End(JobErrors.Refused(job, end, status));
+            }
+        }
+    }
+
+    /// <summary>Ends what the deadline has reached, here and on the way.</summary>
+    /// <returns>The earliest deadline that is left.</returns>
+    internal long Expire(long now)
+    {
+        AmqpClientStatus? status = null;
+        long earliest = ActorClock.Never;
+        foreach (JobQueue queue in (JobQueue[])[_publishes, _calls])
+        {
+            for (OutgoingJob? job = queue.First, next; job is not null; job = next)
+            {
+                next = job.Next;
+                if (job.Deadline > now)
+                {
+                    earliest = Math.Min(earliest, job.Deadline);
+                    continue;
+                }
+                queue.Remove(job);
+                job.End(JobErrors.TimedOut(job, now, status ??= Actor.Snapshot()));
+            }
+        }
+        foreach (OutgoingJob job in _ledger.Unanswered())
+        {
+            if (job.HasEnded || job is CallJob)
+                continue; // calls keep their own deadlines
+            if (job.Deadline > now)
+                earliest = Math.Min(earliest, job.Deadline);
+            else
+                job.End(job.Return is { } reply
+                    ? JobErrors.Returned(job, reply, status ??= Actor.Snapshot())
+                    : JobErrors.TimedOut(job, now, status ??= Actor.Snapshot())); // keeps its place: the answer may still come
+        }
+        return earliest;
+    }
+
+    /// <summary>Ends everything: nothing is sent any more.</summary>
+    internal void EndAll(CloseReason end, string why)
+    {
+        AmqpClientStatus status = Actor.Snapshot();
+        _ledger.TakeAll(_taken);
+        foreach (OutgoingJob job in _taken)
+            EndLost(job, end, status);
+        _taken.Clear();
+        foreach (JobQueue queue in (JobQueue[])[_publishes, _calls])
+        {
+            while (queue.First is { } job)
+            {
+                queue.Remove(job);
+                job.End(job.WasPassed ? JobErrors.Unknown(job, end, status) : JobErrors.NotSent(job, why, status));
+            }
+        }
+        Close();
+    }
+
+    protected override void OnOpened()
+    {
+        _busy = _closing = _draining = false;
+        _failedOpens = -1;
+        if (gate is DirectReplies direct)
+        {
+            AwaitAnswer();
+            direct.Consume(Incarnation);
+        }
+        else
+        {
+            Actor.ChannelSettled();
+        }
+    }
+
+    protected override void OnClosed(CloseReason end)
+    {
+        OutgoingJob? culprit = Refusal.Culprit(_ledger.Unanswered(), end);
+        if (culprit is not null)
+            Actor.Exchanges.Learn(culprit.Message.Exchange, end, Actor.Now);
+        // Without a culprit the next try could close the channel again: report, never repeat.
+        Lose(end, culprit, republish: culprit is not null);
+        if (++_failedOpens == 0) // it had been open: the next one will, too
+        {
+            Prepare();
+            return;
+        }
+        _reopenAt = Actor.Now + Actor.RetryDelay(_failedOpens).Ticks;
+        Actor.WakeAt(_reopenAt);
+    }
+
+    protected override long OnAdvance(long now)
+    {
+        if (_reopenAt <= now && Actor.IsConnected)
+            Prepare();
+        return _reopenAt;
+    }
+
+    protected override void OnLinkLost(CloseReason end)
+    {
+        _reopenAt = ActorClock.Never;
+        _failedOpens = 0;
+        Lose(end, culprit: null, republish: true);
+    }
+
+    protected override void OnSignal(BrokerSignal.OfChannel signal)
+    {
+        switch (signal)
+        {
+            case BrokerSignal.Acked ack:
+                Answer(ack.Sequence, ack.Multiple, nack: false);
+                break;
+            case BrokerSignal.Nacked nack:
+                Answer(nack.Sequence, nack.Multiple, nack: true);
+                break;
+            case BrokerSignal.Returned returned:
+                if (_ledger.InSlot(returned.Slot) is { } job)
+                    job.Return = new CloseReason(returned.Code, returned.Text, ByBroker: true);
+                break;
+            case BrokerSignal.Readied ready:
+                _busy = false;
+                if (ready.Error is { } error)
+                    Replace(new CloseReason(0, $"the channel failed: {error.Message}", ByBroker: false, error));
+                break;
+            case BrokerSignal.ConsumerStarted when gate is DirectReplies direct:
+                Answered();
+                direct.Start();
+                Actor.ChannelSettled();
+                break;
+            case BrokerSignal.Delivered reply:
+                Actor.Calls.Answer(reply.Message.CorrelationId, reply.Message, Actor.Now);
+                break;
+        }
+    }
+
+    private OutgoingJob? NextToPass()
+    {
+        if (!IsReady || _busy || _closing || _draining || !Actor.MayPublish || !_ledger.HasRoom
+            || _ledger.Count >= Actor.Settings.MaxUnconfirmedMessages)
+            return null;
+        OutgoingJob? job = Earlier(_publishes.First, gate?.Address is null ? null : _calls.First);
+        if (job is null || (_ledger.Count > 0 && _ledger.Bytes + job.Size > Actor.Settings.MaxUnconfirmedBytes))
+            return null;
+        return job;
+    }
+
+    private void Pass(OutgoingJob job, long now)
+    {
+        JobQueue queue = job.Queue!;
+        queue.Remove(job);
+        AmqpMessage message = job is CallJob call ? call.ToWire(now, gate?.Address) : job.Message;
+        switch (Actor.Link.Publish(Incarnation, message, message.Mandatory ? _ledger.NextSlot : -1))
+        {
+            case PassResult.Passed:
+                _ledger.Add(job);
+                job.Pass();
+                break;
+            case PassResult.PassedBusy:
+                _busy = true;
+                _ledger.Add(job);
+                job.Pass();
+                break;
+            case PassResult.Closed:
+                _closing = true;
+                queue.AddFirst(job);
+                break;
+            default:
+                job.End(JobErrors.NotSent(job, "it cannot be encoded as AMQP 0-9-1", Actor.Snapshot()));
+                Replace(new CloseReason(0, "the channel was replaced after a message that cannot be encoded", ByBroker: false));
+                break;
+        }
+    }
+
+    private void Answer(ulong sequence, bool multiple, bool nack)
+    {
+        if (!_ledger.Take(sequence, multiple, _taken))
+        {
+            Replace(new CloseReason(0, $"the broker answered publish {sequence}, which was never made", ByBroker: false));
+            return;
+        }
+        foreach (OutgoingJob job in _taken)
+        {
+            if (job.Return is { } reply)
+                job.End(JobErrors.Returned(job, reply, Actor.Snapshot()));
+            else if (nack)
+                job.End(JobErrors.Nacked(job, Actor.Snapshot()));
+            else
+                job.Confirm();
+        }
+        if (nack && _nacks.Nacked(_taken, Actor.Now))
+            _draining = true;
+        else if (!nack)
+            _nacks.Acked(_taken);
+        _taken.Clear();
+        if (_draining && _ledger.Count == 0)
+            Replace(new CloseReason(0, "the channel was replaced after a storm of nacks", ByBroker: false));
+    }
+
+    /// <summary>Gives the channel up and opens a new one: its numbering, or its view of a queue's leader, is not to be trusted.</summary>
+    private void Replace(CloseReason end)
+    {
+        Close();
+        Lose(end, culprit: null, republish: true);
+        Prepare();
+    }
+
+    private void Lose(CloseReason end, OutgoingJob? culprit, bool republish)
+    {
+        _busy = _closing = _draining = false;
+        (gate as DirectReplies)?.Lose();
+        AmqpClientStatus status = Actor.Snapshot();
+        var lost = new List<OutgoingJob>();
+        _ledger.TakeAll(lost);
+        // From the youngest to the oldest, so that those that go again stand in their old order before everything newer.
+        for (int i = lost.Count - 1; i >= 0; i--)
+        {
+            OutgoingJob job = lost[i];
+            if (job == culprit)
+                job.End(JobErrors.Refused(job, end, status));
+            else if (republish && Actor.MayRepublish && job.MayRepublish && job.Return is null && !job.HasEnded)
+                _publishes.AddFirst(job);
+            else
+                EndLost(job, end, status);
+        }
+        if (gate is DirectReplies)
+            Actor.Calls.LoseReplies(AmqpReplyAddress.Direct, end);
+    }
+
+    private static void EndLost(OutgoingJob job, CloseReason end, AmqpClientStatus status)
+    {
+        if (job.Return is { } reply)
+            job.End(JobErrors.Returned(job, reply, status));
+        else if (job is CallJob { OutlivesLink: true } call)
+            call.RequestUnknown(end); // its reply may still come
+        else
+            job.End(JobErrors.Unknown(job, end, status));
+    }
+
+    private static OutgoingJob? Earlier(OutgoingJob? a, OutgoingJob? b)
+        => a is null ? b : b is null || a.AcceptedAt <= b.AcceptedAt ? a : b;
+}

@@ -1,0 +1,98 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Publishing;
+
+namespace SafeAmqp.Rpc;
+
+/// <summary>A call: its request's way out, then the wait for its reply.</summary>
+internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, string correlationId, long acceptedAt, long deadline,
+    long wallDeadline, Credit credit, Credit places) : OutgoingJob(request, acceptedAt, deadline, credit)
+{
+    private readonly Completion<AmqpReply> _completion = new();
+    private PendingCalls? _pending;
+    private CloseReason? _requestEnd;
+    private bool _confirmed;
+
+    internal ValueTask<AmqpReply> Task => _completion.Task;
+
+    internal string CorrelationId => correlationId;
+
+    internal AmqpReplyAddress ReplyTo => replyTo;
+
+    /// <summary>Whether it waits for an address that is made anew on each link.</summary>
+    internal bool NeedsAddress => replyTo is AmqpReplyAddress.OwnedReplyAddress;
+
+    /// <summary>Whether its reply can still come when the link is lost.</summary>
+    internal bool OutlivesLink => replyTo is AmqpReplyAddress.FixedReplyAddress;
+
+    /// <summary>Repeating a request could do its work twice: that is never done here.</summary>
+    internal override bool MayRepublish => false;
+
+    /// <summary>What is known of the request.</summary>
+    internal AmqpOutcome RequestOutcome => !WasPassed ? AmqpOutcome.NotSent : _confirmed ? AmqpOutcome.Confirmed : AmqpOutcome.Unknown;
+
+    internal void Register(PendingCalls pending) => _pending = pending;
+
+    /// <summary>The request as it leaves now: where to reply, until when it is worth working on.</summary>
+    internal AmqpMessage ToWire(long now, string? address)
+    {
+        var headers = Message.Headers is null ? [] : new Dictionary<string, object?>(Message.Headers);
+        headers[CallHeaders.Deadline] = wallDeadline;
+        return Message with
+        {
+            Mandatory = true,
+            ReplyTo = address ?? (replyTo as AmqpReplyAddress.FixedReplyAddress)?.QueueName,
+            CorrelationId = correlationId,
+            Expiration = TimeSpan.FromMilliseconds(Math.Max(1, (Deadline - now) / TimeSpan.TicksPerMillisecond)),
+            Headers = headers,
+        };
+    }
+
+    /// <summary>The link was lost before the broker answered for the request; with a fixed reply queue the wait goes on.</summary>
+    internal void RequestUnknown(CloseReason end) => _requestEnd = end;
+
+    internal void Reply(AmqpMessage reply, long now)
+    {
+        MarkEnded();
+        Leave();
+        if (reply.Headers is { } headers && headers.TryGetValue(CallHeaders.Fault, out object? fault))
+            _completion.TryFail(CallErrors.Remote(Message, reply, fault));
+        else
+            _completion.TryComplete(new AmqpReply(reply, TimeSpan.FromTicks(now - AcceptedAt)));
+    }
+
+    /// <summary>No reply can come, or none came in time.</summary>
+    internal void GiveUp(string why, AmqpClientStatus status, Exception? inner)
+        => End(WasPassed
+            ? CallErrors.NoReply(Message, RequestOutcome, _requestEnd is null ? why : $"{why}; before that the link was lost: {_requestEnd.Describe()}", status, inner)
+            : JobErrors.NotSent(this, why, status, inner));
+
+    protected override void OnConfirmed() => _confirmed = true;
+
+    protected override void Fail(Exception error)
+    {
+        Leave();
+        _completion.TryFail(error);
+    }
+
+    private void Leave()
+    {
+        if (_pending is null)
+            return;
+        _pending.Remove(this);
+        _pending = null;
+        places.Release(0);
+    }
+
+    /// <summary>Gives back the place in the table of a call that never got to the actor.</summary>
+    internal void ReleasePlace() => places.Release(0);
+}
+
+/// <summary>The headers that calls use beyond AMQP's own properties.</summary>
+internal static class CallHeaders
+{
+    /// <summary>When the caller stops waiting: milliseconds since 1970-01-01 UTC, as a 64-bit integer.</summary>
+    internal const string Deadline = "x-safeamqp-deadline";
+
+    /// <summary>Marks a reply as a fault; its value is the type of the exception, its body the message as UTF-8.</summary>
+    internal const string Fault = "x-safeamqp-fault";
+}

@@ -1,0 +1,54 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using SafeAmqp.Actor;
+using SafeAmqp.Telemetry;
+
+namespace SafeAmqp.Rpc;
+
+/// <summary>
+/// Fixed reply queues: each is consumed on the receive link from its first call on; what it brings is matched, by user code, on the pump, and
+/// posted to the link that holds the calls.
+/// </summary>
+internal sealed class FixedReplies(IAmqpClient client, IoThread callers, ILogger logger)
+{
+    private readonly ConcurrentDictionary<AmqpReplyAddress.FixedReplyAddress, Lazy<Task>> _consumers = [];
+
+    /// <summary>Sees to it that the queue is consumed before a request leaves.</summary>
+    internal async Task EnsureAsync(AmqpReplyAddress.FixedReplyAddress address)
+    {
+        Lazy<Task> consumer = _consumers.GetOrAdd(address, key => new Lazy<Task>(() => ConsumeAsync(key)));
+        try
+        {
+            await consumer.Value.ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            _consumers.TryRemove(new KeyValuePair<AmqpReplyAddress.FixedReplyAddress, Lazy<Task>>(address, consumer)); // the next call tries again
+            throw;
+        }
+    }
+
+    private async Task ConsumeAsync(AmqpReplyAddress.FixedReplyAddress address)
+        => await client.ConsumeAsync(address.QueueName, (delivery, lost) => HandleAsync(address, delivery, lost)).ConfigureAwait(false);
+
+    private async ValueTask<AmqpSettlement> HandleAsync(AmqpReplyAddress.FixedReplyAddress address, AmqpDelivery delivery, CancellationToken lost)
+    {
+        string? id = null;
+        try
+        {
+            id = address.Correlate(delivery.Message);
+        }
+        catch (Exception error)
+        {
+            Log.CorrelateFailed(logger, address.QueueName, error);
+        }
+        if (id is not null)
+        {
+            var matched = new Completion<bool>();
+            callers.PostOrAbandon(new ActorCommand.Replied(id, delivery.Message, matched));
+            if (await matched.Task.ConfigureAwait(false))
+                return AmqpSettlement.Ack;
+        }
+        return address.Unmatched is { } unmatched ? await unmatched(delivery, lost).ConfigureAwait(false) : AmqpSettlement.Ack;
+    }
+}

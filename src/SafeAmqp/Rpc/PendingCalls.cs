@@ -1,0 +1,78 @@
+using SafeAmqp.Actor;
+
+namespace SafeAmqp.Rpc;
+
+/// <summary>The calls that have not ended, by correlation id. An id is used once; a reply that fits none is counted and dropped.</summary>
+internal sealed class PendingCalls(ConnectionActor actor)
+{
+    private readonly Dictionary<string, CallJob> _calls = [];
+
+    internal int Count => _calls.Count;
+
+    /// <summary>Replies that came too late, twice, or for nobody.</summary>
+    internal long Late { get; private set; }
+
+    /// <returns>False when a call with that id is waiting already.</returns>
+    internal bool TryAdd(CallJob call)
+    {
+        if (!_calls.TryAdd(call.CorrelationId, call))
+            return false;
+        call.Register(this);
+        actor.WakeAt(call.Deadline);
+        return true;
+    }
+
+    internal void Remove(CallJob call) => _calls.Remove(call.CorrelationId);
+
+    /// <returns>Whether a call was waiting for it.</returns>
+    internal bool Answer(string? correlationId, AmqpMessage reply, long now)
+    {
+        // A reply to a request that was never sent cannot be one: ids are not guessable, but a caller may have chosen his own.
+        if (correlationId is null || !_calls.TryGetValue(correlationId, out CallJob? call) || !call.WasPassed)
+        {
+            Late++;
+            return false;
+        }
+        call.Reply(reply, now);
+        return true;
+    }
+
+    /// <summary>The replies to one kind of address are lost: its calls that were sent end at once.</summary>
+    internal void LoseReplies(AmqpReplyAddress address, CloseReason end)
+    {
+        AmqpClientStatus? status = null;
+        foreach (CallJob call in _calls.Values.Where(call => call.ReplyTo == address && call.WasPassed).ToArray())
+            call.GiveUp($"the way back was lost: {end.Describe()}", status ??= actor.Snapshot(), end.Error);
+    }
+
+    internal long Expire(long now)
+    {
+        AmqpClientStatus? status = null;
+        long earliest = ActorClock.Never;
+        List<CallJob>? due = null;
+        foreach (CallJob call in _calls.Values)
+        {
+            if (call.Deadline <= now)
+                (due ??= []).Add(call);
+            else
+                earliest = Math.Min(earliest, call.Deadline);
+        }
+        foreach (CallJob call in due ?? [])
+        {
+            call.Queue?.Remove(call);
+            string waited = Telemetry.StatusText.Seconds(TimeSpan.FromTicks(now - call.AcceptedAt));
+            call.GiveUp($"timed out after {waited}", status ??= actor.Snapshot(), new TimeoutException($"Timed out after {waited}."));
+        }
+        return earliest;
+    }
+
+    internal void EndAll(string why)
+    {
+        AmqpClientStatus status = actor.Snapshot();
+        foreach (CallJob call in _calls.Values.ToArray())
+        {
+            call.Queue?.Remove(call);
+            call.GiveUp(why, status, inner: null);
+        }
+    }
+}

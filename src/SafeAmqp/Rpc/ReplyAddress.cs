@@ -1,0 +1,138 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Broker;
+using SafeAmqp.Consuming;
+using SafeAmqp.Topology;
+
+namespace SafeAmqp.Rpc;
+
+/// <summary>Where the replies of calls come to; calls wait while there is no address.</summary>
+internal interface IReplyGate
+{
+    string? Address { get; }
+}
+
+/// <summary>Direct reply-to: the pseudo-queue must be consumed on the very channel that the requests go out on.</summary>
+internal sealed class DirectReplies(ConnectionActor actor) : IReplyGate
+{
+    private const string PseudoQueue = "amq.rabbitmq.reply-to";
+
+    public string? Address { get; private set; }
+
+    // RabbitMQ requires no-ack here; what may come is bounded by the table of pending calls.
+    internal void Consume(long incarnation) => actor.Link.Consume(incarnation, new ConsumeRequest(PseudoQueue, NoAck: true, Exclusive: false, null));
+
+    internal void Start() => Address = PseudoQueue;
+
+    internal void Lose() => Address = null;
+}
+
+/// <summary>
+/// The owned exclusive reply queue: server-named, made once per link and used by all calls, on a channel of its own, so that a failed
+/// publish loses no replies. Made when the first call needs it, and from then on with each new link before calls leave.
+/// </summary>
+internal sealed class ReplyChannel(ConnectionActor actor) : ActorChannel(actor), IReplyGate
+{
+    /// <summary>Bounds what lies between the broker and the table of pending calls.</summary>
+    private const int Prefetch = 1000;
+
+    private readonly AckJoiner _acks = new();
+    private string? _queue;
+    private bool _isLive;
+    private bool _wanted;
+    private int _attempt;
+    private long _reopenAt = ActorClock.Never;
+
+    public string? Address => _isLive ? _queue : null;
+
+    /// <summary>Whether there is nothing to wait for before the link is open.</summary>
+    internal bool IsSettled => !_wanted || _isLive || _reopenAt != ActorClock.Never;
+
+    internal void Want()
+    {
+        if (_wanted)
+            return;
+        _wanted = true;
+        if (Actor.IsConnected)
+            Prepare();
+    }
+
+    internal void Prepare()
+    {
+        if (_wanted && Incarnation == 0 && _reopenAt == ActorClock.Never)
+            Open(confirms: false, Prefetch);
+    }
+
+    internal override void Flush() => _acks.Flush(Actor.Link, Incarnation);
+
+    protected override void OnOpened()
+    {
+        _acks.Reset();
+        AwaitAnswer();
+        Actor.Link.Declare(Incarnation, new TopologyItem.ReplyQueue());
+    }
+
+    protected override void OnSignal(BrokerSignal.OfChannel signal)
+    {
+        switch (signal)
+        {
+            case BrokerSignal.Declared declared:
+                _queue = declared.Name;
+                AwaitAnswer();
+                Actor.Link.Consume(Incarnation, new ConsumeRequest(_queue, NoAck: false, Exclusive: true, null));
+                break;
+            case BrokerSignal.ConsumerStarted:
+                Answered();
+                _isLive = true;
+                _attempt = 0;
+                Actor.Events.ReplyQueueCreated(_queue!);
+                Actor.ChannelSettled();
+                break;
+            case BrokerSignal.Delivered reply:
+                if (!_acks.Delivered(reply.Tag))
+                {
+                    Close();
+                    OnClosed(new CloseReason(0, $"the broker sent delivery tag {reply.Tag} out of order", ByBroker: false));
+                    break;
+                }
+                _acks.Ack(reply.Tag);
+                Actor.FlushLater(this);
+                Actor.Calls.Answer(reply.Message.CorrelationId, reply.Message, Actor.Now);
+                break;
+            case BrokerSignal.ConsumerCancelled { ByBroker: true }:
+                Close();
+                OnClosed(new CloseReason(0, "the broker cancelled the consumer of the reply queue", ByBroker: true));
+                break;
+        }
+    }
+
+    protected override void OnClosed(CloseReason end)
+    {
+        Lose(end);
+        _reopenAt = Actor.Now + Actor.RetryDelay(++_attempt).Ticks;
+        Actor.WakeAt(_reopenAt);
+        Actor.ChannelSettled();
+    }
+
+    protected override void OnLinkLost(CloseReason end)
+    {
+        _reopenAt = ActorClock.Never;
+        Lose(end);
+    }
+
+    protected override long OnAdvance(long now)
+    {
+        if (_reopenAt <= now)
+        {
+            _reopenAt = ActorClock.Never;
+            Open(confirms: false, Prefetch);
+        }
+        return _reopenAt;
+    }
+
+    private void Lose(CloseReason end)
+    {
+        _isLive = false;
+        _queue = null;
+        Actor.Calls.LoseReplies(AmqpReplyAddress.Exclusive, end);
+    }
+}

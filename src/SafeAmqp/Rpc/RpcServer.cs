@@ -1,0 +1,87 @@
+using System.Text;
+using Microsoft.Extensions.Logging;
+using SafeAmqp.Telemetry;
+
+namespace SafeAmqp.Rpc;
+
+/// <summary>Answers requests: built on consuming and publishing alone.</summary>
+internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, AmqpServeOptions options, ILogger logger, TimeProvider time)
+{
+    internal async ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery request, CancellationToken lost)
+    {
+        if (string.IsNullOrEmpty(request.Message.ReplyTo))
+        {
+            Log.RequestWithoutReplyTo(logger, request.Queue);
+            return AmqpSettlement.Ack;
+        }
+        TimeSpan? left = TimeLeft(request.Message);
+        if (left <= TimeSpan.Zero)
+        {
+            Log.RequestTooLate(logger, request.Queue, -left.Value.TotalSeconds);
+            return AmqpSettlement.Ack;
+        }
+        using var deadline = left is { } timeout ? new CancellationTokenSource(timeout, time) : new CancellationTokenSource();
+        using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, lost);
+        AmqpMessage reply;
+        try
+        {
+            reply = await handler(request, abandoned.Token).ConfigureAwait(false)
+                ?? throw new InvalidOperationException("The handler returned no message.");
+        }
+        catch (Exception error)
+        {
+            if (lost.IsCancellationRequested)
+                return AmqpSettlement.Requeue; // without effect: the broker has done so
+            if (deadline.IsCancellationRequested)
+                return AmqpSettlement.Ack; // nobody waits for the fault
+            Log.RequestFailed(logger, request.Queue, error);
+            reply = Fault(error);
+        }
+        return await ReplyAsync(request, reply).ConfigureAwait(false);
+    }
+
+    private async ValueTask<AmqpSettlement> ReplyAsync(AmqpDelivery request, AmqpMessage reply)
+    {
+        try
+        {
+            await client.PublishAsync(reply with
+            {
+                Exchange = "",
+                RoutingKey = request.Message.ReplyTo!,
+                CorrelationId = request.Message.CorrelationId,
+                Mandatory = true,
+            }).ConfigureAwait(false);
+        }
+        catch (AmqpException error) when (error.Outcome is AmqpOutcome.NotSent && !(TimeLeft(request.Message) <= TimeSpan.Zero))
+        {
+            Log.ReplyNotDelivered(logger, request.Queue, error);
+            return AmqpSettlement.Requeue; // its caller still waits: another try may reach him
+        }
+        catch (Exception error)
+        {
+            Log.ReplyNotDelivered(logger, request.Queue, error); // returned: the caller is gone; unknown: a second reply would be a duplicate
+        }
+        return AmqpSettlement.Ack;
+    }
+
+    private AmqpMessage Fault(Exception error)
+    {
+        string text = options.SendFaultMessages ? error.Message : "";
+        return new AmqpMessage
+        {
+            Persistent = false,
+            Headers = new Dictionary<string, object?> { [CallHeaders.Fault] = error.GetType().FullName },
+            ContentType = "text/plain; charset=utf-8",
+            Body = Encoding.UTF8.GetBytes(text.Length <= CallErrors.MaxFaultText ? text : text[..CallErrors.MaxFaultText]),
+        };
+    }
+
+    // Both ends' clocks take part; a peer that sets no such header has no deadline here, only the message's expiration.
+    private TimeSpan? TimeLeft(AmqpMessage request)
+    {
+        if (request.Headers is not { } headers || !headers.TryGetValue(CallHeaders.Deadline, out object? value) || value is not long milliseconds)
+            return null;
+        long left = milliseconds - time.GetUtcNow().ToUnixTimeMilliseconds();
+        return TimeSpan.FromMilliseconds(Math.Clamp(left, -TimeSpan.MillisecondsPerDay, 7 * TimeSpan.MillisecondsPerDay));
+    }
+}

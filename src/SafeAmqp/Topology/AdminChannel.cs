@@ -1,0 +1,129 @@
+using SafeAmqp.Actor;
+
+namespace SafeAmqp.Topology;
+
+/// <summary>
+/// Declares and checks, one at a time, on a channel of its own, so that what the broker answers with a closed channel harms nothing else.
+/// The channel is replaced after such an answer.
+/// </summary>
+internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
+{
+    private readonly LinkedList<Operation> _waiting = [];
+    private Operation? _running;
+
+    internal bool IsIdle => _running is null && _waiting.Count == 0;
+
+    /// <summary>Opens the channel: the first answer of a new link, which also tells that the virtual host may be used.</summary>
+    internal void Prepare()
+    {
+        if (Incarnation == 0)
+            Open(confirms: false, prefetch: 0);
+    }
+
+    internal void Enqueue(TopologyItem item, long deadline, bool outlivesLink, Action<CloseReason?> done)
+    {
+        _waiting.AddLast(new Operation(item, deadline, outlivesLink, done));
+        Actor.WakeAt(deadline);
+        RunNext();
+    }
+
+    /// <summary>Declares before everything that waits: a new link starts with what was declared on the last one.</summary>
+    internal void EnqueueFirst(IReadOnlyList<TopologyItem> items, Action<TopologyItem, CloseReason?> done)
+    {
+        for (int i = items.Count - 1; i >= 0; i--)
+        {
+            TopologyItem item = items[i];
+            _waiting.AddFirst(new Operation(item, ActorClock.Never, OutlivesLink: false, end => done(item, end)));
+        }
+        RunNext();
+    }
+
+    internal void EndAll(CloseReason end)
+    {
+        if (_running is { } running)
+            Finish(running, end);
+        while (_waiting.First is { } node)
+        {
+            _waiting.RemoveFirst();
+            node.Value.Done(end);
+        }
+        Close();
+    }
+
+    protected override void OnOpened()
+    {
+        Actor.ChannelSettled();
+        RunNext();
+    }
+
+    protected override void OnSignal(BrokerSignal.OfChannel signal)
+    {
+        if (signal is not BrokerSignal.Declared || _running is not { } running)
+            return;
+        Answered();
+        Finish(running, null);
+        RunNext();
+    }
+
+    protected override void OnClosed(CloseReason end)
+    {
+        if (_running is { } running)
+            Finish(running, end);
+        if (Actor.IsConnected)
+            Prepare();
+    }
+
+    protected override void OnLinkLost(CloseReason end)
+    {
+        if (_running is { } running)
+        {
+            _running = null;
+            _waiting.AddFirst(running); // declaring twice is the same as once
+        }
+        for (var node = _waiting.First; node is not null;)
+        {
+            var next = node.Next;
+            if (!node.Value.OutlivesLink)
+                _waiting.Remove(node); // it belonged to that link, and its asker knows that the link is gone
+            node = next;
+        }
+    }
+
+    protected override long OnAdvance(long now)
+    {
+        long earliest = ActorClock.Never;
+        for (var node = _waiting.First; node is not null;)
+        {
+            var next = node.Next;
+            if (node.Value.Deadline <= now)
+            {
+                _waiting.Remove(node);
+                node.Value.Done(new CloseReason(0, "timed out waiting for the link", ByBroker: false, new TimeoutException("The broker did not answer in time.")));
+            }
+            else
+            {
+                earliest = Math.Min(earliest, node.Value.Deadline);
+            }
+            node = next;
+        }
+        return earliest;
+    }
+
+    private void RunNext()
+    {
+        if (_running is not null || !IsOpen || _waiting.First is not { } node)
+            return;
+        _waiting.RemoveFirst();
+        _running = node.Value;
+        AwaitAnswer();
+        Actor.Link.Declare(Incarnation, _running.Item);
+    }
+
+    private void Finish(Operation operation, CloseReason? end)
+    {
+        _running = null;
+        operation.Done(end);
+    }
+
+    private sealed record Operation(TopologyItem Item, long Deadline, bool OutlivesLink, Action<CloseReason?> Done);
+}

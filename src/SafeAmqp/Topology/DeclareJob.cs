@@ -1,0 +1,30 @@
+using SafeAmqp.Actor;
+
+namespace SafeAmqp.Topology;
+
+/// <summary>A caller's declaration: items in order, each refused or remembered on its own.</summary>
+internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadline)
+{
+    private int _next;
+
+    internal long Deadline => deadline;
+
+    internal TopologyItem? Next => _next < items.Count ? items[_next++] : null;
+
+    /// <summary>What the broker refused, and why.</summary>
+    internal List<(TopologyItem Item, CloseReason End)> Errors { get; } = [];
+
+    internal Completion<bool> Completion { get; } = new();
+
+    internal AmqpTopologyException Error(AmqpClientStatus status)
+    {
+        var (item, end) = Errors[0];
+        string all = string.Join("; ", Errors.Select(error => $"{error.Item.Key}: {error.End.Describe()}"));
+        return new AmqpTopologyException($"The broker did not accept {all}. {status}", item.Key, end.Error)
+        {
+            ReplyCode = end.ByBroker ? end.Code : null,
+            ReplyText = end.ByBroker ? end.Text : null,
+            Status = status,
+        };
+    }
+}
