@@ -49,7 +49,7 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
                 Exchange = "",
                 RoutingKey = request.Message.ReplyTo!,
                 CorrelationId = request.Message.CorrelationId,
-                Mandatory = true,
+                Mandatory = !IsDirect(request.Message.ReplyTo!),
             }).ConfigureAwait(false);
         }
         catch (AmqpException error) when (error.Outcome is AmqpOutcome.NotSent && !(TimeLeft(request.Message) <= TimeSpan.Zero))
@@ -63,6 +63,9 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
         }
         return AmqpSettlement.Ack;
     }
+
+    // RabbitMQ delivers to a direct reply-to address without a queue, and returns the reply all the same when it is mandatory (3.10).
+    private static bool IsDirect(string replyTo) => replyTo.StartsWith("amq.rabbitmq.reply-to.", StringComparison.Ordinal);
 
     private AmqpMessage Fault(Exception error)
     {
