@@ -1,0 +1,181 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace SafeAmqp.Hosting;
+
+/// <summary>
+/// Ties a client to the host's life. Connecting begins before any hosted service starts and the client is disposed after all of them have
+/// stopped, so that all may publish; handlers run only in between, as they may need what other services set up.
+/// </summary>
+internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposable
+{
+    private readonly IServiceProvider _services;
+    private readonly ClientRegistration _registration;
+    private readonly IAmqpClient _client;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly bool _waitForConnection;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationToken _stopToken; // outlives its source
+
+    private volatile StartUp? _startUp;
+    private volatile bool _stopping;
+    private bool _hasLifecycle;
+    private Task _declared = Task.CompletedTask;
+    private Task _finished = Task.CompletedTask;
+    private Task? _drained;
+    private Task? _disposed;
+
+    internal AmqpHostedService(IServiceProvider services, ClientRegistration registration)
+    {
+        var options = registration.ReadOptions(services);
+        _stopToken = _stop.Token;
+        _services = services;
+        _registration = registration;
+        _client = services.GetRequiredKeyedService<IAmqpClient>(registration.Key);
+        _time = options.TimeProvider;
+        _logger = options.LoggerFactory.CreateLogger(HostingLog.Category);
+        _waitForConnection = registration.WaitForConnection ?? options.FirstConnect == AmqpFirstConnect.FailFast;
+    }
+
+    /// <summary>What was added on the builder and does not stand yet, in words.</summary>
+    internal IReadOnlyList<string> Missing => _startUp is { } startUp ? [.. startUp.Missing.Select(step => step.ToString())] : [];
+
+    /// <summary>Whether the host stops: links that are closed from here on are meant to be.</summary>
+    internal bool IsStopping => _stopping;
+
+    public Task StartingAsync(CancellationToken cancellationToken)
+    {
+        _hasLifecycle = true;
+        _registration.Connection.Start(_client);
+        return Task.CompletedTask;
+    }
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await ProbeHandlersAsync().ConfigureAwait(false);
+        var startUp = _startUp = new StartUp(_services, _registration, _client, _time, _logger);
+        HostingLog.Starting(_logger, _registration.DisplayName, startUp.Topologies, startUp.Workers);
+        _registration.Connection.Start(_client);
+        if (_waitForConnection)
+            await _registration.Connection.OpenAsync(_client, cancellationToken).ConfigureAwait(false);
+        _declared = startUp.DeclareAsync(_stopToken);
+        if (_waitForConnection)
+            await _declared.WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (!_hasLifecycle) // a host that knows only StartAsync and StopAsync
+            _finished = FinishAsync(startUp);
+    }
+
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        if (_startUp is { } startUp)
+            _finished = FinishAsync(startUp);
+        return Task.CompletedTask;
+    }
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => _drained ??= DrainAsync(cancellationToken);
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (_hasLifecycle)
+            return;
+        await StoppingAsync(cancellationToken).ConfigureAwait(false);
+        await StoppedAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => _disposed ??= DisposeClientAsync(cancellationToken);
+
+    /// <summary>The container's: the same phases for a host whose start failed, nothing for one that was stopped.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await StoppingAsync(CancellationToken.None).ConfigureAwait(false);
+        await StoppedAsync(CancellationToken.None).ConfigureAwait(false);
+        _stop.Dispose();
+    }
+
+    private async Task ProbeHandlersAsync()
+    {
+        var scope = _services.CreateAsyncScope();
+        await using var _ = scope.ConfigureAwait(false);
+        foreach (var worker in _registration.Workers)
+            worker.Probe?.Invoke(scope.ServiceProvider);
+    }
+
+    private async Task FinishAsync(StartUp startUp)
+    {
+        try
+        {
+            await _declared.ConfigureAwait(false);
+            await startUp.FinishAsync(_stopToken).ConfigureAwait(false);
+        }
+        catch (Exception) when (_stopToken.IsCancellationRequested)
+        {
+            // The host stops: what stands by now is stopped by it.
+        }
+        catch (Exception fault)
+        {
+            HostingLog.StartUpEnded(_logger, _registration.DisplayName, fault);
+        }
+    }
+
+    private async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        _stopping = true;
+        await _stop.CancelAsync().ConfigureAwait(false);
+        if (_startUp is not { } startUp)
+            return;
+        using var timeout = new CancellationTokenSource(_registration.DrainTimeout, _time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
+
+        // First the end of starting, so that nothing new appears behind the stopping.
+        await EndsAsync(Task.WhenAll(_declared, _finished), both.Token).ConfigureAwait(false);
+        var running = startUp.TakeRunning();
+        if (running.Count == 0)
+            return;
+        HostingLog.Draining(_logger, _registration.DisplayName, running.Count, _registration.DrainTimeout);
+        await Task.WhenAll(running.Select(worker => DrainAsync(worker.What, worker.Subscription, both.Token))).ConfigureAwait(false);
+    }
+
+    private async Task DrainAsync(string what, IAsyncDisposable subscription, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var stopped = subscription.DisposeAsync().AsTask();
+            if (await EndsAsync(stopped, cancellationToken).ConfigureAwait(false))
+                await stopped.ConfigureAwait(false);
+            else
+                HostingLog.NotDrained(_logger, _registration.DisplayName, what);
+        }
+        catch (Exception fault)
+        {
+            HostingLog.StopFailed(_logger, _registration.DisplayName, what, fault);
+        }
+    }
+
+    private async Task DisposeClientAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var disposed = _client.DisposeAsync().AsTask();
+            if (!await EndsAsync(disposed, cancellationToken).ConfigureAwait(false))
+            {
+                HostingLog.NotDisposed(_logger, _registration.DisplayName);
+                return;
+            }
+            await disposed.ConfigureAwait(false);
+            HostingLog.Disposed(_logger, _registration.DisplayName);
+        }
+        catch (Exception fault)
+        {
+            HostingLog.StopFailed(_logger, _registration.DisplayName, "the client", fault);
+        }
+    }
+
+    /// <summary>Whether the task ends before the token fires; how it ends is for the caller to see.</summary>
+    private static async Task<bool> EndsAsync(Task task, CancellationToken cancellationToken)
+    {
+        await task.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return task.IsCompleted;
+    }
+}

@@ -1,0 +1,69 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace SafeAmqp.Hosting;
+
+/// <summary>What a client's state means for health: pure decisions.</summary>
+internal static class Health
+{
+    /// <summary>With the default delays a few seconds: a short outage costs callers only a wait, and taking every instance out of
+    /// service for it would make it a long one.</summary>
+    internal const int ToleratedAttempts = 5;
+
+    internal static HealthStatus Readiness(AmqpClientStatus status, bool isComplete)
+    {
+        var worst = isComplete ? HealthStatus.Healthy : HealthStatus.Degraded;
+        foreach (var link in status.Links)
+            worst = Worse(worst, Readiness(link));
+        return worst;
+    }
+
+    internal static HealthStatus Readiness(AmqpLinkStatus link) => link.State switch
+    {
+        AmqpLinkState.Open when link.BlockedReason is null && link.TopologyErrors.Count == 0
+            && link.Consumers.All(consumer => consumer.State == AmqpConsumerState.Live) => HealthStatus.Healthy,
+        AmqpLinkState.Open => HealthStatus.Degraded,
+        AmqpLinkState.Connecting or AmqpLinkState.Preparing or AmqpLinkState.Waiting
+            when HasBeenOpen(link) && link.RecoveryAttempt <= ToleratedAttempts => HealthStatus.Degraded,
+        _ => HealthStatus.Unhealthy,
+    };
+
+    /// <summary>Whether a link ended by itself: nothing brings it back but a new client.</summary>
+    internal static bool IsDead(AmqpClientStatus status) => status.Links.Any(link => link.State == AmqpLinkState.Closed);
+
+    internal static Dictionary<string, object> Data(AmqpClientStatus status, IReadOnlyList<string> missing)
+    {
+        var data = new Dictionary<string, object>();
+        foreach (var link in status.Links)
+            Add(data, link);
+        if (missing.Count > 0)
+            data["missing"] = missing;
+        return data;
+    }
+
+    // Every attempt counts for the epoch, those since it was last open also as attempts to recover: without one that opened they are equal.
+    private static bool HasBeenOpen(AmqpLinkStatus link) => link.Epoch > link.RecoveryAttempt;
+
+    private static HealthStatus Worse(HealthStatus one, HealthStatus other) => one < other ? one : other;
+
+    private static void Add(Dictionary<string, object> data, AmqpLinkStatus link)
+    {
+        data[$"{link.Name}.state"] = link.State.ToString();
+        data[$"{link.Name}.epoch"] = link.Epoch;
+        data[$"{link.Name}.queued"] = link.QueuedMessages;
+        data[$"{link.Name}.unconfirmed"] = link.UnconfirmedMessages;
+        data[$"{link.Name}.pendingCalls"] = link.PendingCalls;
+        data[$"{link.Name}.consumers"] = link.Consumers.Count;
+        data[$"{link.Name}.consumersLive"] = link.Consumers.Count(consumer => consumer.State == AmqpConsumerState.Live);
+        AddIf("host", link.Host);
+        AddIf("lastError", link.LastError);
+        AddIf("blocked", link.BlockedReason);
+        AddIf("recoveryAttempt", link.RecoveryAttempt > 0 ? link.RecoveryAttempt : null);
+        AddIf("topologyErrors", link.TopologyErrors.Count > 0 ? link.TopologyErrors : null);
+
+        void AddIf(string name, object? value)
+        {
+            if (value is not null)
+                data[$"{link.Name}.{name}"] = value;
+        }
+    }
+}

@@ -1,0 +1,143 @@
+using System.Collections.Concurrent;
+using SafeAmqp.Consuming;
+
+namespace SafeAmqp.Tests.Hosting;
+
+/// <summary>A client without a broker: it keeps a journal of what is asked of it and does what the test tells it to.</summary>
+internal sealed class FakeClient : IAmqpClient
+{
+    private readonly Lock _gate = new();
+    private readonly List<string> _journal = [];
+    private readonly List<(string Entry, int Count, TaskCompletionSource Seen)> _waits = [];
+
+    internal static readonly AmqpClientStatus OpenStatus = new([Link("send", AmqpLinkState.Open), Link("receive", AmqpLinkState.Open)]);
+
+    internal AmqpClientStatus State { get; set; } = OpenStatus;
+
+    /// <summary>Runs inside declare, consume, serve, publish, call, stop and dispose; gets the journal's entry.</summary>
+    internal Func<string, CancellationToken, Task> Behave { get; set; } = (_, _) => Task.CompletedTask;
+
+    internal Func<AmqpMessage, AmqpMessage> Answer { get; set; } = request => request;
+
+    internal ConcurrentDictionary<string, AmqpHandler> Handlers { get; } = new();
+
+    internal ConcurrentDictionary<string, AmqpRequestHandler> Servers { get; } = new();
+
+    internal ConcurrentQueue<AmqpMessage> Published { get; } = new();
+
+    internal bool IsDisposed { get; private set; }
+
+    internal IReadOnlyList<string> Journal
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _journal];
+        }
+    }
+
+    public AmqpClientStatus Status
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(IsDisposed, this);
+            return State;
+        }
+    }
+
+    internal static AmqpLinkStatus Link(string name, AmqpLinkState state) => new() { Name = name, State = state, Epoch = 1 };
+
+    internal static AmqpDelivery Delivery(string queue, ReadOnlyMemory<byte> body = default)
+        => new(AmqpMessage.ToQueue(queue, body), queue, 1, false, 1, new Nowhere(), CancellationToken.None);
+
+    /// <summary>Ends when an entry stands in the journal this many times.</summary>
+    internal Task SeenAsync(string entry, int count = 1)
+    {
+        lock (_gate)
+        {
+            if (_journal.Count(seen => seen == entry) >= count)
+                return Task.CompletedTask;
+            var seen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waits.Add((entry, count, seen));
+            return seen.Task;
+        }
+    }
+
+    public async ValueTask PublishAsync(AmqpMessage message, CancellationToken cancellationToken = default)
+    {
+        Published.Enqueue(message);
+        await NoteAsync($"publish {message.RoutingKey}", cancellationToken);
+    }
+
+    public ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken = default)
+        => throw new NotSupportedException();
+
+    public ValueTask PostAsync(AmqpMessage message, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public async ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options = null,
+        CancellationToken cancellationToken = default)
+    {
+        Handlers[queue] = handler;
+        await NoteAsync($"consume {queue}", cancellationToken);
+        return new AmqpSubscription(new FakeSubscription(this, queue));
+    }
+
+    public IAsyncEnumerable<AmqpDelivery> ReadAllAsync(string queue, AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
+        => throw new NotSupportedException();
+
+    public async ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        Published.Enqueue(request);
+        await NoteAsync($"call {request.RoutingKey}", cancellationToken);
+        return new AmqpReply(Answer(request), TimeSpan.Zero);
+    }
+
+    public async ValueTask<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler, AmqpServeOptions? options = null,
+        CancellationToken cancellationToken = default)
+    {
+        Servers[queue] = handler;
+        await NoteAsync($"serve {queue}", cancellationToken);
+        return new AmqpSubscription(new FakeSubscription(this, queue));
+    }
+
+    public async ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+        => await NoteAsync($"declare {string.Join(", ", topology.Items.Select(item => item.Key))}", cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (IsDisposed)
+            return;
+        IsDisposed = true;
+        await NoteAsync("dispose", CancellationToken.None);
+    }
+
+    internal Task NoteAsync(string entry, CancellationToken cancellationToken = default)
+    {
+        lock (_gate)
+        {
+            _journal.Add(entry);
+            foreach (var wait in _waits.Where(wait => wait.Entry == entry && _journal.Count(seen => seen == entry) >= wait.Count).ToList())
+            {
+                _waits.Remove(wait);
+                wait.Seen.SetResult();
+            }
+        }
+        return Behave(entry, cancellationToken);
+    }
+
+    private sealed class Nowhere : IDeliverySettler
+    {
+        public bool Settle(AmqpDelivery delivery, AmqpSettlement settlement) => false;
+    }
+
+    private sealed class FakeSubscription(FakeClient client, string queue) : IRunningSubscription
+    {
+        public string Queue => queue;
+
+        public AmqpConsumerState State => AmqpConsumerState.Live;
+
+        public string? LastError => null;
+
+        public async ValueTask StopAsync() => await client.NoteAsync($"stop {queue}");
+    }
+}

@@ -1,0 +1,153 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace SafeAmqp.Tests.Hosting;
+
+public sealed partial class JsonTests
+{
+    private static readonly Order Sample = new("book", 3);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_value_is_published_as_json_with_its_content_type()
+    {
+        var client = new FakeClient();
+
+        await client.PublishJsonAsync("shop", "orders", Sample, Json.Default.Order, Token);
+
+        var message = Assert.Single(client.Published);
+        Assert.Equal("""{"Article":"book","Count":3}""", Encoding.UTF8.GetString(message.Body.Span));
+        Assert.Equal(("shop", "orders", "application/json"), (message.Exchange, message.RoutingKey, message.ContentType));
+        Assert.True(message.Mandatory && message.Persistent);
+    }
+
+    [Fact]
+    public async Task A_template_keeps_its_properties_and_its_own_content_type()
+    {
+        var client = new FakeClient();
+        var template = AmqpMessage.Broadcast("shop", "ignored"u8.ToArray()) with { MessageId = "7", ContentType = "application/vnd.order+json" };
+
+        await client.PublishJsonAsync(template, Sample, Json.Default.Order, Token);
+
+        Assert.Equal(template with { Body = default }, Assert.Single(client.Published) with { Body = default });
+        Assert.StartsWith("{", Encoding.UTF8.GetString(client.Published.Single().Body.Span), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_call_sends_and_returns_values()
+    {
+        var client = new FakeClient { Answer = _ => new AmqpMessage { Body = "12.5"u8.ToArray() } };
+
+        double price = await client.CallJsonAsync("", "prices", Sample, Json.Default.Order, Json.Default.Double, cancellationToken: Token);
+
+        Assert.Equal(12.5, price);
+        Assert.Equal(("prices", "application/json"), (client.Published.Single().RoutingKey, client.Published.Single().ContentType));
+    }
+
+    [Fact]
+    public async Task A_reply_may_be_null_and_must_parse()
+    {
+        var client = new FakeClient { Answer = _ => new AmqpMessage { Body = "null"u8.ToArray() } };
+        Assert.Null(await client.CallJsonAsync("", "orders", 1.0, Json.Default.Double, Json.Default.Order, cancellationToken: Token));
+
+        client.Answer = _ => new AmqpMessage { Body = "secret"u8.ToArray() };
+        var fault = await Assert.ThrowsAsync<JsonException>(async () =>
+            await client.CallJsonAsync("", "orders", 1.0, Json.Default.Double, Json.Default.Order, cancellationToken: Token));
+        Assert.DoesNotContain("secret", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Deliveries_reach_the_handler_as_values()
+    {
+        var client = new FakeClient();
+        Order? seen = null;
+        await using var subscription = await client.ConsumeJsonAsync("orders", Json.Default.Order, (order, delivery, _) =>
+        {
+            seen = order;
+            return new(delivery.Queue == "orders" ? AmqpSettlement.Requeue : AmqpSettlement.Ack);
+        }, cancellationToken: Token);
+
+        var settlement = await client.Handlers["orders"](FakeClient.Delivery("orders", JsonSerializer.SerializeToUtf8Bytes(Sample, Json.Default.Order)), Token);
+
+        Assert.Equal(AmqpSettlement.Requeue, settlement);
+        Assert.Equal(Sample, seen);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("{")]
+    [InlineData("null")]
+    [InlineData("""{"Article":"book"}""")]
+    [InlineData("""{"Article":"book","Count":"many"}""")]
+    [InlineData("""{"Article":"book","Count":-1}""")] // the constructor throws
+    public async Task A_body_that_does_not_parse_is_rejected_without_the_handler_and_the_span_says_so(string body)
+    {
+        using var span = new Activity("process").Start();
+        var client = new FakeClient();
+        await using var subscription = await client.ConsumeJsonAsync("orders", Json.Default.Order,
+            (_, _, _) => throw new InvalidOperationException("the handler ran"), cancellationToken: Token);
+
+        Assert.Equal(AmqpSettlement.Reject, await client.Handlers["orders"](FakeClient.Delivery("orders", Encoding.UTF8.GetBytes(body)), Token));
+        Assert.Equal(ActivityStatusCode.Error, span.Status);
+        Assert.DoesNotContain("book", span.StatusDescription, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_handler_that_throws_fails_its_delivery_even_with_a_json_exception()
+    {
+        var client = new FakeClient();
+        await using var subscription = await client.ConsumeJsonAsync("orders", Json.Default.Order,
+            (_, _, _) => throw new JsonException("from another document"), cancellationToken: Token);
+
+        await Assert.ThrowsAsync<JsonException>(async () =>
+            await client.Handlers["orders"](FakeClient.Delivery("orders", JsonSerializer.SerializeToUtf8Bytes(Sample, Json.Default.Order)), Token));
+    }
+
+    [Fact]
+    public async Task A_server_answers_values_and_faults_on_a_request_that_does_not_parse()
+    {
+        var client = new FakeClient();
+        await using var subscription = await client.ServeJsonAsync("prices", Json.Default.Order, Json.Default.Double,
+            (order, _, _) => new(order.Count * 1.5), cancellationToken: Token);
+
+        var reply = await client.Servers["prices"](FakeClient.Delivery("prices", JsonSerializer.SerializeToUtf8Bytes(Sample, Json.Default.Order)), Token);
+        Assert.Equal("4.5", Encoding.UTF8.GetString(reply.Body.Span));
+        Assert.Equal("application/json", reply.ContentType);
+
+        var fault = await Assert.ThrowsAsync<JsonException>(async () =>
+            await client.Servers["prices"](FakeClient.Delivery("prices", "not json"u8.ToArray()), Token));
+        Assert.Equal("The request of 8 bytes is not valid JSON for Order.", fault.Message);
+    }
+
+    [Fact]
+    public async Task Null_is_not_sent()
+    {
+        var client = new FakeClient();
+
+        await Assert.ThrowsAsync<ArgumentNullException>(async () => await client.PublishJsonAsync("", "orders", null!, Json.Default.Order, Token));
+        Assert.Empty(client.Journal);
+    }
+
+    internal sealed record Order
+    {
+        [JsonConstructor]
+        public Order(string article, int count)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(count);
+            Article = article;
+            Count = count;
+        }
+
+        public string Article { get; init; }
+
+        [JsonRequired]
+        public int Count { get; init; }
+    }
+
+    [JsonSerializable(typeof(Order))]
+    [JsonSerializable(typeof(double))]
+    private sealed partial class Json : JsonSerializerContext;
+}
