@@ -2,7 +2,7 @@ namespace SafeAmqp;
 
 /// <summary>
 /// A client of one broker. Every member may be called from any thread at any time: from inside a handler, while reconnecting, during disposal.
-/// After disposal members throw <see cref="ObjectDisposedException"/>.
+/// After disposal operations throw <see cref="ObjectDisposedException"/>; <see cref="Status"/> says that it is closed.
 /// </summary>
 public interface IAmqpClient : IAsyncDisposable
 {

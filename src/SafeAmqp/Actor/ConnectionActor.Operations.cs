@@ -51,8 +51,7 @@ internal sealed partial class ConnectionActor
     {
         if (!Calls.TryAdd(call))
         {
-            call.ReleasePlace();
-            call.End(JobErrors.NotSent(call, $"a call with the correlation id is waiting already", Snapshot()));
+            call.End(JobErrors.NotSent(call, "a call with its correlation id is waiting already", Snapshot()));
             return false;
         }
         if (call.ReplyTo == AmqpReplyAddress.Exclusive)

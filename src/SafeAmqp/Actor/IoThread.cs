@@ -94,7 +94,7 @@ internal sealed class IoThread
         catch (Exception error)
         {
             _events.ThreadCrashed(error);
-            Actor.Crash(error);
+            EndAfterCrash(error);
         }
         finally
         {
@@ -117,6 +117,19 @@ internal sealed class IoThread
                 Actor.Handle(message, now);
         }
         return handled > 0;
+    }
+
+    // What the bug left behind may break the ending as well: that must not end the process.
+    private void EndAfterCrash(Exception error)
+    {
+        try
+        {
+            Actor.Crash(error);
+        }
+        catch (Exception second)
+        {
+            _events.ThreadCrashed(second);
+        }
     }
 
     private void AbandonLeftovers()

@@ -24,7 +24,8 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
     /// <summary>Set on the owner's thread once the handshake is done.</summary>
     internal IConnection? Connection { get; private set; }
 
-    internal void Connect() => link.Then(() => link.Config.Credentials(_ended.Token).AsTask(), credentials =>
+    // The provider is user code: it runs on the pool.
+    internal void Connect() => link.Then(() => Task.Run(() => link.Config.Credentials(_ended.Token).AsTask()), credentials =>
     {
         if (_ended.IsCancellationRequested)
             return;
@@ -86,7 +87,12 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
         // RabbitMQ.Client does not come back from a silent server by itself: at the deadline the socket is closed under it.
         var deadline = new CancellationTokenSource(config.ConnectTimeout, config.Time);
         CancellationTokenRegistration closing = deadline.Token.UnsafeRegister(_ => _stream?.Abandon(TooSlow()), null);
-        link.Then(() => factory.CreateConnectionAsync([endpoint], config.ConnectionName, CancellationToken.None).WaitAsync(deadline.Token), done =>
+        link.Then(() =>
+        {
+            Task<IConnection> connecting = factory.CreateConnectionAsync([endpoint], config.ConnectionName, CancellationToken.None);
+            RabbitMqLink.Forget(connecting); // after the deadline nobody waits for it: its socket is closed, so it fails
+            return connecting.WaitAsync(deadline.Token);
+        }, done =>
         {
             closing.Unregister();
             bool timedOut = deadline.IsCancellationRequested;

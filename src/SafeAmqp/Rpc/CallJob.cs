@@ -11,6 +11,7 @@ internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, str
     private PendingCalls? _pending;
     private CloseReason? _requestEnd;
     private bool _confirmed;
+    private bool _hasLeft;
 
     internal ValueTask<AmqpReply> Task => _completion.Task;
 
@@ -74,17 +75,15 @@ internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, str
         _completion.TryFail(error);
     }
 
+    // A call may end before it got into the table; its place was taken all the same.
     private void Leave()
     {
-        if (_pending is null)
+        if (_hasLeft)
             return;
-        _pending.Remove(this);
-        _pending = null;
+        _hasLeft = true;
+        _pending?.Remove(this);
         places.Release(0);
     }
-
-    /// <summary>Gives back the place in the table of a call that never got to the actor.</summary>
-    internal void ReleasePlace() => places.Release(0);
 }
 
 /// <summary>The headers that calls use beyond AMQP's own properties.</summary>
