@@ -1,0 +1,70 @@
+namespace RecipeWorkers.Crawling;
+
+/// <summary>The rules of a robots.txt that concern us (RFC 9309: the longest matching path wins, Allow wins a tie).</summary>
+internal sealed class Robots
+{
+    private const string Agent = "recipeworkers";
+
+    private readonly List<(string Path, bool IsAllowed)> _rules = [];
+
+    /// <summary>No file, no rules.</summary>
+    public static readonly Robots None = new();
+
+    public static Robots Parse(string text)
+    {
+        var (own, general) = (new Robots(), new Robots());
+        var (isOwn, isGeneral, isInRules, hasOwn) = (false, false, false, false);
+        foreach (var line in text.Split('\n'))
+        {
+            var (key, value) = Field(line);
+            if (key == "user-agent")
+            {
+                // Several agents may stand over one group of rules.
+                if (isInRules) (isOwn, isGeneral, isInRules) = (false, false, false);
+                isOwn |= value.Equals(Agent, StringComparison.OrdinalIgnoreCase);
+                isGeneral |= value == "*";
+                hasOwn |= isOwn;
+            }
+            else if (key is "allow" or "disallow")
+            {
+                isInRules = true;
+                if (value.Length == 0) continue;
+                if (isOwn) own._rules.Add((value, key == "allow"));
+                if (isGeneral) general._rules.Add((value, key == "allow"));
+            }
+        }
+
+        return hasOwn ? own : general;
+    }
+
+    public bool Allows(Uri address)
+    {
+        var path = address.PathAndQuery;
+        return _rules.Where(rule => Matches(path, rule.Path)).OrderByDescending(rule => rule.Path.Length).ThenByDescending(rule => rule.IsAllowed)
+            .Select(rule => rule.IsAllowed).FirstOrDefault(true);
+    }
+
+    private static bool Matches(string path, string pattern)
+    {
+        var isAnchored = pattern.EndsWith('$');
+        var parts = pattern.TrimEnd('$').Split('*');
+        if (!path.StartsWith(parts[0], StringComparison.Ordinal)) return false;
+        var at = parts[0].Length;
+        foreach (var part in parts.Skip(1))
+        {
+            var found = path.IndexOf(part, at, StringComparison.Ordinal);
+            if (found < 0) return false;
+            at = found + part.Length;
+        }
+
+        return !isAnchored || at == path.Length || parts[^1].Length == 0;
+    }
+
+    private static (string Key, string Value) Field(string line)
+    {
+        var comment = line.IndexOf('#', StringComparison.Ordinal);
+        if (comment >= 0) line = line[..comment];
+        var colon = line.IndexOf(':', StringComparison.Ordinal);
+        return colon < 0 ? ("", "") : (line[..colon].Trim().ToLowerInvariant(), line[(colon + 1)..].Trim());
+    }
+}
