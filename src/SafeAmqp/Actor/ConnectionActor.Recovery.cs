@@ -218,7 +218,8 @@ internal sealed partial class ConnectionActor
         if (!IsConnected)
             return ActorClock.Never;
         long allowed = (long)(Settings.Heartbeat.Ticks * DeadAfterHeartbeats);
-        if (Link.Traffic(Epoch).LastReceived is not { } last)
+        LinkTraffic traffic = Link.Traffic(Epoch);
+        if (traffic.LastReceived is not { } last || traffic.HasUnread)
             return now + allowed;
         if (now - last < allowed)
             return last + allowed;

@@ -59,7 +59,7 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
     {
         if (_stream is not { } stream)
             return default;
-        return new LinkTraffic(clock.At(stream.LastReceived), stream.LastSent == 0 ? null : clock.At(stream.LastSent));
+        return new LinkTraffic(clock.At(stream.LastReceived), stream.LastSent == 0 ? null : clock.At(stream.LastSent), stream.HasUnreadBytes);
     }
 
     private void Handshake(AmqpCredentials credentials)

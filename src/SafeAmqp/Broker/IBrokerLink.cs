@@ -41,7 +41,7 @@ internal interface IBrokerLink
     /// <summary>Stops consuming. Answer: <see cref="BrokerSignal.ConsumerCancelled"/>, behind every delivery that came before it.</summary>
     void CancelConsumer(long incarnation);
 
-    /// <summary>When bytes last came and went, for the watchdog and the status; ticks of the actor's clock, or <see langword="null"/>.</summary>
+    /// <summary>When bytes last came and went, for the watchdog and the status.</summary>
     LinkTraffic Traffic(int epoch);
 }
 
@@ -65,4 +65,7 @@ internal enum PassResult
 internal sealed record ConsumeRequest(string Queue, bool NoAck, bool Exclusive, IReadOnlyDictionary<string, object?>? Arguments);
 
 /// <summary>When a link last moved bytes, in ticks of the actor's clock; null before the first.</summary>
-internal readonly record struct LinkTraffic(long? LastReceived, long? LastSent);
+/// <param name="LastReceived">When bytes last came.</param>
+/// <param name="LastSent">When bytes last went.</param>
+/// <param name="HasUnread">Whether bytes have come that were not read yet: the broker lives, this process is starved.</param>
+internal readonly record struct LinkTraffic(long? LastReceived, long? LastSent, bool HasUnread = false);
