@@ -1,0 +1,38 @@
+namespace SafeAmqp.Transport;
+
+/// <summary>The rule that inbound bytes broke.</summary>
+internal enum FrameRule
+{
+    /// <summary>The frame type is not method (1), header (2), body (3) or heartbeat (8).</summary>
+    FrameType,
+
+    /// <summary>The frame is larger than agreed, or too small for its kind.</summary>
+    FrameSize,
+
+    /// <summary>The frame does not end with 0xCE.</summary>
+    FrameEnd,
+
+    /// <summary>The message body announced is larger than the limit.</summary>
+    BodySize,
+
+    /// <summary>The content header is not of class basic (60).</summary>
+    ContentClass,
+
+    /// <summary>The content header sets property flags that have no meaning.</summary>
+    PropertyFlags,
+
+    /// <summary>A field reaches beyond the frame or the table it stands in.</summary>
+    FieldLength,
+
+    /// <summary>A table holds a type of value that the parser does not know, or a decimal that it cannot hold.</summary>
+    FieldType,
+
+    /// <summary>Tables and arrays are nested too deeply.</summary>
+    TableDepth,
+}
+
+/// <summary>The peer sent bytes that are kept from the parser. The link has ended; the bytes are not repeated here.</summary>
+internal sealed class FrameGuardException(FrameRule rule, string message) : IOException(message)
+{
+    public FrameRule Rule { get; } = rule;
+}

@@ -1,0 +1,102 @@
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+
+namespace SafeAmqp.Transport;
+
+/// <summary>
+/// One TLS handshake as a client. The chain is built by SslStream with a policy of ours and the name is compared by SslStream
+/// itself; the callback only looks at the verdict, so that no certificate can pass the one check for having passed the other.
+/// </summary>
+internal sealed class TlsHandshake(TlsSettings settings)
+{
+    // A revocation server that does not answer must not use up the time to connect.
+    private static readonly TimeSpan RevocationTimeout = TimeSpan.FromSeconds(5);
+
+    private SslPolicyErrors _policyErrors;
+    private X509ChainStatusFlags _chainStatus;
+
+    public async Task<SslStream> AuthenticateAsync(Stream inner, CancellationToken cancellationToken)
+    {
+        var ssl = new SslStream(inner, leaveInnerStreamOpen: false);
+        try
+        {
+            Task handshake = ssl.AuthenticateAsClientAsync(Options(), cancellationToken);
+            // Building the chain may block on the network, where cancellation does not reach: it is left behind then.
+            _ = handshake.ContinueWith(
+                static t => t.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            await handshake.WaitAsync(cancellationToken).ConfigureAwait(false);
+            return ssl;
+        }
+        catch (AuthenticationException e)
+        {
+            await ssl.DisposeAsync().ConfigureAwait(false);
+            throw new TlsRefusedException($"TLS with '{settings.ServerName}' failed: {Describe(e)}.", _policyErrors, _chainStatus, e);
+        }
+        catch
+        {
+            await ssl.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private SslClientAuthenticationOptions Options() => new()
+    {
+        TargetHost = settings.ServerName,
+        EnabledSslProtocols = settings.Protocols,
+        EncryptionPolicy = EncryptionPolicy.RequireEncryption,
+        AllowRenegotiation = false,
+        CertificateChainPolicy = ChainPolicy(),
+        ClientCertificateContext = ClientCertificate(),
+        RemoteCertificateValidationCallback = (_, _, chain, errors) =>
+        {
+            _policyErrors = errors;
+            _chainStatus = chain?.ChainStatus.Aggregate(X509ChainStatusFlags.NoError, (all, one) => all | one.Status) ?? default;
+            return errors == SslPolicyErrors.None;
+        },
+    };
+
+    private X509ChainPolicy ChainPolicy()
+    {
+        var policy = new X509ChainPolicy
+        {
+            RevocationMode = settings.CheckRevocation ? X509RevocationMode.Online : X509RevocationMode.NoCheck,
+            RevocationFlag = X509RevocationFlag.ExcludeRoot,
+            UrlRetrievalTimeout = RevocationTimeout,
+            // A server sends its whole chain; a missing link is not fetched from an address that an unchecked certificate names.
+            DisableCertificateDownloads = true,
+        };
+        if (settings.TrustedRoots is { } roots)
+        {
+            policy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+            policy.CustomTrustStore.AddRange(roots);
+        }
+
+        return policy;
+    }
+
+    private SslStreamCertificateContext? ClientCertificate()
+    {
+        if (settings.ClientCertificates?.FirstOrDefault(c => c.HasPrivateKey) is not { } own) return null;
+
+        X509Certificate2[] others = [.. settings.ClientCertificates.Where(c => !c.Equals(own))];
+        var chain = new X509Certificate2Collection(others);
+        return SslStreamCertificateContext.Create(own, chain, offline: true);
+    }
+
+    private string Describe(AuthenticationException error)
+    {
+        if (_policyErrors == SslPolicyErrors.None) return (error.InnerException ?? error).Message.TrimEnd('.');
+
+        var found = new List<string>();
+        if (_policyErrors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable)) found.Add("the server showed no certificate");
+        if (_policyErrors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch)) found.Add("name mismatch, the certificate is made out to another name");
+        if (_chainStatus.HasFlag(X509ChainStatusFlags.NotTimeValid)) found.Add("expired or not yet valid");
+        if ((_chainStatus & (X509ChainStatusFlags.UntrustedRoot | X509ChainStatusFlags.PartialChain)) != 0) found.Add("untrusted root");
+        if (_chainStatus.HasFlag(X509ChainStatusFlags.NotSignatureValid)) found.Add("not signed by the root that it names");
+        if (_chainStatus.HasFlag(X509ChainStatusFlags.NotValidForUsage)) found.Add("not made for servers");
+        if (_chainStatus.HasFlag(X509ChainStatusFlags.Revoked)) found.Add("revoked");
+        if (found.Count == 0) found.Add("the certificate's chain was refused");
+        return $"{string.Join("; ", found)} ({_policyErrors}; {_chainStatus})";
+    }
+}

@@ -1,0 +1,261 @@
+namespace SafeAmqp.Transport;
+
+/// <summary>
+/// Sends what is written, gathered: what comes while a send is under way goes out in one call after it. RabbitMQ.Client makes
+/// one write per message, which is one system call per message on a plain socket; gathering took 40 % off the CPU time of a publish.
+/// </summary>
+/// <remarks>
+/// What always holds (all state is guarded by <c>_gate</c>; nobody else's code runs under it, as the waiters' continuations are
+/// asynchronous):
+/// <list type="number">
+/// <item>One send at a time: who sets <c>_sending</c> owns the wire until he clears it. SslStream allows no more either.</item>
+/// <item>Bytes reach the wire in the order in which their writes entered the gate: first the send under way, then <c>_next</c>,
+/// then <c>_waiting</c> in turn. So a write joins <c>_next</c> only while nobody waits.</item>
+/// <item>When nothing is being sent, <c>_next</c> is empty and nobody waits.</item>
+/// <item>Bytes copied and not yet sent are at most the bound. A write that could never fit is not copied: it waits for its own send.</item>
+/// <item>The buffer, or the writer's memory, that a send reads from is not reused before that send has returned.</item>
+/// <item>After a failure every write succeeds and is dropped, and nobody waits, but for the writer whose memory the send under way
+/// reads: he is released when it returns, which closing the socket brings about.</item>
+/// </list>
+/// </remarks>
+internal sealed class WriteGatherer : IThreadPoolWorkItem
+{
+    /// <summary>Above this, copying costs more than waiting for the send.</summary>
+    public const int LargestCopied = 64 * 1024;
+
+    // A write this soon after the last send is one of a burst: the writer would come back for each message alone, so the
+    // send is left to the pool and the writer goes on filling. A caller who awaits an answer comes after 40 µs and more.
+    private static readonly TimeSpan BurstGap = TimeSpan.FromMicroseconds(10);
+
+    private readonly Lock _gate = new();
+    private readonly Stream _wire;
+    private readonly TimeProvider _time;
+    private readonly Action<Exception> _failed;
+    private readonly Queue<WaitingWrite> _waiting = new();
+    private readonly GatherBuffer _bufferA = new(), _bufferB = new();
+    private readonly int _maxBuffered, _largestCopied;
+    private readonly long _burstGap;
+
+    private GatherBuffer _next, _inFlight;
+    private WaitingWrite? _largeInFlight;
+    private bool _sending, _sealed, _dropping;
+    private TaskCompletionSource<bool>? _drained;
+    private int _bufferedBytes;
+    private long _lastSent, _burstUntil = long.MinValue, _bytesSent, _sends;
+
+    /// <remarks>The callback is called at most once, when a send has failed, after all writers have been released.</remarks>
+    public WriteGatherer(Stream wire, int maxBufferedBytes, TimeProvider time, Action<Exception> failed)
+    {
+        _wire = wire;
+        _time = time;
+        _failed = failed;
+        _maxBuffered = maxBufferedBytes;
+        _largestCopied = Math.Min(LargestCopied, maxBufferedBytes);
+        _burstGap = (long)(BurstGap.TotalSeconds * time.TimestampFrequency);
+        _next = _bufferA;
+        _inFlight = _bufferB;
+        _lastSent = time.GetTimestamp();
+    }
+
+    /// <summary>When the last send returned (<see cref="TimeProvider.GetTimestamp"/>); at first, when the link began.</summary>
+    public long LastSent => Volatile.Read(ref _lastSent);
+
+    public long BytesSent => Volatile.Read(ref _bytesSent);
+
+    public long Sends => Volatile.Read(ref _sends);
+
+    /// <summary>Bytes copied and not yet sent.</summary>
+    public int BufferedBytes => Volatile.Read(ref _bufferedBytes);
+
+    /// <summary>Never fails. Completes at once when the bytes were copied or dropped, else when there was room for them or they were sent.</summary>
+    public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes)
+    {
+        bool burst;
+        ValueTask done = default;
+        lock (_gate)
+        {
+            if (_dropping || _sealed || bytes.IsEmpty) return default;
+
+            if (_waiting.Count == 0 && Fits(bytes.Length))
+            {
+                Copy(bytes.Span);
+            }
+            else
+            {
+                var write = new WaitingWrite(bytes);
+                _waiting.Enqueue(write);
+                done = write.Done;
+            }
+
+            if (_sending) return done;
+            _sending = true;
+            burst = _time.GetTimestamp() < _burstUntil;
+        }
+
+        if (burst) SendOnThePool();
+        else _ = SendAsync(onWritersThread: true);
+        return done;
+    }
+
+    /// <summary>From now on writes are dropped; what was accepted before is still sent.</summary>
+    public void Seal()
+    {
+        lock (_gate) _sealed = true;
+    }
+
+    /// <summary>Drops what is not under way and releases who waits for it.</summary>
+    public void Fail()
+    {
+        lock (_gate)
+        {
+            _dropping = true;
+            _next.Clear();
+            _bufferedBytes = 0;
+            while (_waiting.TryDequeue(out WaitingWrite? write)) write.Complete();
+            _drained?.TrySetResult(false);
+        }
+    }
+
+    /// <summary>Completes when all accepted bytes have been sent (true) or the time was over or a send failed before (false).</summary>
+    public async Task<bool> DrainAsync(TimeSpan timeout)
+    {
+        Task<bool> drained;
+        lock (_gate)
+        {
+            if (_dropping) return false;
+            if (!_sending) return true;
+            _drained ??= new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            drained = _drained.Task;
+        }
+
+        try
+        {
+            return await drained.WaitAsync(timeout, _time).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    void IThreadPoolWorkItem.Execute() => _ = SendAsync(onWritersThread: false);
+
+    private void SendOnThePool() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+
+    private async Task SendAsync(bool onWritersThread)
+    {
+        while (TakeBatch(out ReadOnlyMemory<byte> batch))
+        {
+            try
+            {
+                await _wire.WriteAsync(batch, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                Fail();
+                Returned();
+                _failed(e);
+                return;
+            }
+
+            if (!Sent(batch.Length)) return;
+
+            // One send is the writer's own; the rest is other writers', who may keep coming.
+            if (onWritersThread)
+            {
+                SendOnThePool();
+                return;
+            }
+        }
+    }
+
+    private bool TakeBatch(out ReadOnlyMemory<byte> batch)
+    {
+        lock (_gate)
+        {
+            if (_next.Count > 0)
+            {
+                (_next, _inFlight) = (_inFlight, _next);
+                batch = _inFlight.Bytes;
+                return true;
+            }
+
+            if (_waiting.TryDequeue(out _largeInFlight))
+            {
+                batch = _largeInFlight.Bytes;
+                return true;
+            }
+
+            BecomeIdle();
+            batch = default;
+            return false;
+        }
+    }
+
+    /// <returns>Whether there is more to send; if not, the wire has been given back.</returns>
+    private bool Sent(int count)
+    {
+        lock (_gate)
+        {
+            _bytesSent += count;
+            _sends++;
+            _lastSent = _time.GetTimestamp();
+            _burstUntil = _lastSent + _burstGap;
+            EndSend();
+            while (_waiting.TryPeek(out WaitingWrite? write) && Fits(write.Bytes.Length))
+            {
+                Copy(write.Bytes.Span);
+                _waiting.Dequeue().Complete();
+            }
+
+            if (_next.Count > 0 || _waiting.Count > 0) return true;
+            BecomeIdle();
+            return false;
+        }
+    }
+
+    private void Returned()
+    {
+        lock (_gate)
+        {
+            EndSend();
+            BecomeIdle();
+        }
+    }
+
+    private void EndSend()
+    {
+        if (!_dropping) _bufferedBytes -= _inFlight.Count;
+        _inFlight.Clear();
+        _largeInFlight?.Complete();
+        _largeInFlight = null;
+    }
+
+    private void BecomeIdle()
+    {
+        _sending = false;
+        _bufferA.Shrink();
+        _bufferB.Shrink();
+        _drained?.TrySetResult(!_dropping);
+        _drained = null;
+    }
+
+    private bool Fits(int count) => count <= _largestCopied && _bufferedBytes + count <= _maxBuffered;
+
+    private void Copy(ReadOnlySpan<byte> bytes)
+    {
+        _next.Append(bytes);
+        _bufferedBytes += bytes.Length;
+    }
+
+    private sealed class WaitingWrite(ReadOnlyMemory<byte> bytes)
+    {
+        private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public ReadOnlyMemory<byte> Bytes { get; } = bytes;
+
+        public ValueTask Done => new(_done.Task);
+
+        public void Complete() => _done.TrySetResult();
+    }
+}

@@ -1,0 +1,193 @@
+// Every wait here is bounded by itself, by the deadline under test or by the server that the test owns.
+#pragma warning disable xUnit1051
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using SafeAmqp.Transport;
+using static SafeAmqp.Tests.Transport.Frames;
+
+namespace SafeAmqp.Tests.Transport;
+
+public sealed class TlsTests : ConnectorTests
+{
+    [Fact]
+    public async Task A_certificate_of_our_own_root_is_accepted_and_the_guard_and_gatherer_work_inside()
+    {
+        Task<SslStream> serving = ServeAsync(Certificates.Server());
+        LinkStream link = await ConnectAsync(Tls());
+        SslStream server = await serving.Soon();
+        Assert.True(server.SslProtocol is SslProtocols.Tls12 or SslProtocols.Tls13);
+
+        var expected = new MemoryStream();
+        Task<byte[]> receiving = ReadToEndAsync(server);
+        var random = new Random(7);
+        for (int i = 0; i < 2000; i++)
+        {
+            byte[] message = new byte[i % 100 == 0 ? 90_000 : random.Next(1, 900)];
+            random.NextBytes(message);
+            expected.Write(message);
+            await link.WriteAsync(message).Soon();
+        }
+
+        await server.WriteAsync(Conversation());
+        byte[] got = new byte[Conversation().Length];
+        await link.ReadExactlyAsync(got).Soon();
+        Assert.Equal(Conversation(), got);
+        Assert.True(await link.DrainAsync(Wires.Long));
+        await link.DisposeAsync().Soon();
+        Assert.Equal(expected.ToArray(), await receiving.Soon());
+        Assert.True(link.Sends <= 2000);
+    }
+
+    [Fact]
+    public async Task A_violation_inside_TLS_is_refused()
+    {
+        Task<SslStream> serving = ServeAsync(Certificates.Server());
+        LinkStream link = await ConnectAsync(Tls());
+        SslStream server = await serving.Soon();
+        await server.WriteAsync(Frame(4, 0));
+        await Assert.ThrowsAsync<FrameGuardException>(() => link.ReadAsync(new byte[8]).Soon());
+        Assert.IsType<FrameGuardException>(await Ended.Reason);
+    }
+
+    [Fact]
+    public async Task A_root_that_only_bears_the_trusted_ones_name_is_refused()
+    {
+        using var impostor = new TestCertificates();
+        _ = ServeAsync(impostor.Server());
+        TlsRefusedException refused = await RefusedAsync(Tls());
+        Assert.Contains("not signed by the root that it names", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_certificate_of_an_unknown_root_is_refused()
+    {
+        using var others = new TestCertificates("Another root");
+        _ = ServeAsync(Certificates.Server());
+        TlsRefusedException refused = await RefusedAsync(Tls() with { TrustedRoots = others.Roots });
+        Assert.Contains("untrusted root", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(SslPolicyErrors.RemoteCertificateChainErrors, refused.PolicyErrors);
+    }
+
+    [Fact]
+    public async Task Without_roots_of_our_own_the_systems_are_asked_and_do_not_know_ours()
+    {
+        _ = ServeAsync(Certificates.Server());
+        TlsRefusedException refused = await RefusedAsync(Tls() with { TrustedRoots = null });
+        Assert.Contains("untrusted root", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_trusted_certificate_of_another_name_is_refused()
+    {
+        _ = ServeAsync(Certificates.Server("elsewhere.example"));
+        TlsRefusedException refused = await RefusedAsync(Tls());
+        Assert.Contains("name mismatch", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(SslPolicyErrors.RemoteCertificateNameMismatch, refused.PolicyErrors);
+    }
+
+    [Fact]
+    public async Task An_address_must_stand_in_the_certificate_too()
+    {
+        Task<SslStream> serving = ServeAsync(Certificates.Server("127.0.0.1"));
+        await ConnectAsync(Tls() with { ServerName = "127.0.0.1" });
+        await serving.Soon();
+        _ = ServeAsync(Certificates.Server("127.0.0.2"));
+        TlsRefusedException refused = await RefusedAsync(Tls() with { ServerName = "127.0.0.1" });
+        Assert.Contains("name mismatch", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_expired_certificate_is_refused()
+    {
+        _ = ServeAsync(Certificates.Server(endsInDays: -1));
+        TlsRefusedException refused = await RefusedAsync(Tls());
+        Assert.Contains("expired", refused.Message, StringComparison.Ordinal);
+        Assert.True(refused.ChainStatus.HasFlag(X509ChainStatusFlags.NotTimeValid));
+    }
+
+    [Fact]
+    public async Task A_clients_certificate_is_no_servers()
+    {
+        _ = ServeAsync(Certificates.Client("localhost"));
+        TlsRefusedException refused = await RefusedAsync(Tls());
+        Assert.Contains("not made for servers", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Our_certificate_is_shown_to_a_server_that_asks()
+    {
+        Task<SslStream> serving = ServeAsync(Certificates.Server(), askClient: true);
+        await ConnectAsync(Tls() with { ClientCertificates = [.. Certificates.Roots, Certificates.Client("worker")] });
+        SslStream server = await serving.Soon();
+        Assert.Equal("CN=worker", server.RemoteCertificate?.Subject);
+    }
+
+    [Fact]
+    public async Task A_server_that_speaks_plainly_on_the_TLS_port_is_refused_at_once()
+    {
+        Task serving = Task.Run(async () =>
+        {
+            Socket server = await Listener.AcceptSocketAsync();
+            Own(server);
+            await server.ReceiveAsync(new byte[5]);
+            await server.SendAsync("AMQP\0\0\u0009\u0001"u8.ToArray());
+        });
+        TlsRefusedException refused = await RefusedAsync(Tls());
+        Assert.Equal(SslPolicyErrors.None, refused.PolicyErrors);
+        Assert.Contains("localhost", refused.Message, StringComparison.Ordinal);
+        await serving.Soon();
+    }
+
+    [Fact]
+    public void Settings_that_give_safety_up_or_cannot_work_are_refused()
+    {
+#pragma warning disable SYSLIB0039, CA5397
+        Assert.Throws<ArgumentException>(() => (Tls() with { Protocols = SslProtocols.Tls11 }).Validate());
+        Assert.Throws<ArgumentException>(() => (Tls() with { Protocols = SslProtocols.Tls11 | SslProtocols.Tls12 }).Validate());
+#pragma warning restore SYSLIB0039, CA5397
+        Assert.Throws<ArgumentException>(() => (Tls() with { Protocols = SslProtocols.None }).Validate());
+        Assert.Throws<ArgumentException>(() => (Tls() with { ServerName = "" }).Validate());
+        Assert.Throws<ArgumentException>(() => (Tls() with { ClientCertificates = Certificates.Roots }).Validate());
+    }
+
+    [Fact]
+    public async Task Links_inside_TLS_end_for_every_writer_and_reader_however_they_are_cut()
+    {
+        for (int round = 0; round < 25; round++)
+        {
+            var ended = new Ended();
+            Task<SslStream> serving = ServeAsync(Certificates.Server());
+            LinkStream link = await LinkConnector.ConnectAsync(
+                IPAddress.Loopback, Port, Tls(), new LinkStreamOptions { MaxBufferedBytes = 50_000 }, Wires.Long, ended.Call, CancellationToken.None);
+            SslStream server = await serving.Soon();
+            Task<byte[]> receiving = ReadToEndAsync(server);
+            Task[] writers = [.. Enumerable.Range(0, 3).Select(_ => Task.Run(async () =>
+            {
+                for (int i = 0; i < 200; i++) await link.WriteAsync(new byte[i % 20 == 0 ? 80_000 : 500]);
+            }))];
+            Task<int> read = link.ReadAsync(new byte[10]).AsTask();
+            Assert.True(SpinWait.SpinUntil(() => link.Sends > round, Wires.Long));
+            if (round % 3 == 0) await link.DisposeAsync().Soon();
+            else if (round % 3 == 1) link.Abandon(new TimeoutException());
+            else await server.DisposeAsync();
+
+            await Task.WhenAll(writers).Soon();
+            try
+            {
+                Assert.Equal(0, await read.Soon());
+            }
+            catch (IOException)
+            {
+                // Any end but the peer's orderly one.
+            }
+
+            await receiving.Soon();
+            await link.DisposeAsync().Soon();
+            await ended.Reason;
+            Assert.Equal(1, ended.Count);
+        }
+    }
+}
