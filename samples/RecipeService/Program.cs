@@ -1,0 +1,4 @@
+using RecipeService;
+
+await using var app = RecipeApp.Create(args);
+await app.RunAsync();
