@@ -1,0 +1,4 @@
+using RecipeWorkers.Messaging;
+
+using var host = WorkersHost.Create(args);
+await host.RunAsync();
