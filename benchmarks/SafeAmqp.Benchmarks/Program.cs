@@ -1,70 +1,74 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using LocalBroker;
 using SafeAmqp.Benchmarks;
+using SafeAmqp.Benchmarks.Contenders;
+using SafeAmqp.Benchmarks.Measuring;
+using SafeAmqp.Benchmarks.Reporting;
 
-// dotnet run -c Release --project benchmarks/SafeAmqp.Benchmarks [-- callers …] [--rounds N] [--seconds S]
+// dotnet run -c Release --project benchmarks/SafeAmqp.Benchmarks [-- name …] [--rounds N] [--seconds S] [--out folder]
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-int rounds = Option("--rounds", 5);
-double seconds = Option("--seconds", 2);
-int[] callerCounts = [.. args.Where((arg, i) => int.TryParse(arg, out _) && (i == 0 || !args[i - 1].StartsWith("--", StringComparison.Ordinal))).Select(int.Parse)];
-if (callerCounts.Length == 0)
-    callerCounts = [1, 100, 10_000];
+int rounds = Number("--rounds", 5);
+int seconds = Number("--seconds", 2);
+string[] names = [.. args.Where((arg, i) => !arg.StartsWith("--", StringComparison.Ordinal) && (i == 0 || !args[i - 1].StartsWith("--", StringComparison.Ordinal)))];
+Comparison[] chosen = [.. Comparisons.All.Where(comparison => names.Length == 0 || names.Contains(comparison.Name))];
+if (chosen.Length == 0)
+{
+    Console.Error.WriteLine($"There is no such comparison. Choose from: {string.Join(", ", Comparisons.All.Select(comparison => comparison.Name))}.");
+    return 1;
+}
 
 await using RabbitMqBroker broker = await RabbitMqBroker.FindOrStartAsync(new RabbitMqBrokerOptions
 {
-    Node = new PrivateRabbitMqNodeOptions { Schedulers = Environment.ProcessorCount, BusyWait = false },
+    Node = new PrivateRabbitMqNodeOptions { Schedulers = Environment.ProcessorCount },
 });
-Console.WriteLine($"Confirmed publish of {Contender.BodySize} B, not mandatory, not persistent, to an exchange without bindings.");
-Console.WriteLine($"{Environment.ProcessorCount} cores, {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}; broker {broker.Origin}");
-Console.WriteLine($"Median of {rounds} rounds of {seconds} s, contenders in turn within each round; ratios are taken within a round.");
-foreach (int callers in callerCounts)
-    await CompareAsync(callers);
+string machine = $"{Environment.ProcessorCount} cores, {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, "
+    + $"RabbitMQ.Client {FileVersionInfo.GetVersionInfo(typeof(RabbitMQ.Client.IChannel).Assembly.Location).FileVersion}, broker {broker.Origin}; "
+    + $"{rounds} rounds of {seconds} s, contenders in turn within a round, ratios within a round, medians (min–max)";
+var outcomes = new List<Outcome>();
+foreach (Comparison comparison in chosen)
+{
+    outcomes.Add(await CompareAsync(comparison));
+    Console.WriteLine(Tables.Comparison(outcomes[^1]));
+}
+string summary = Tables.Summary(outcomes, machine);
+Console.WriteLine(summary);
+if (Text("--out") is { } folder)
+{
+    Directory.CreateDirectory(folder);
+    await File.WriteAllTextAsync(Path.Combine(folder, "results.md"), summary + "\n" + string.Join("\n", outcomes.Select(Tables.Comparison)));
+    await File.WriteAllTextAsync(Path.Combine(folder, "results.svg"), Plot.Svg(outcomes));
+}
 return 0;
 
-async Task CompareAsync(int callers)
+async Task<Outcome> CompareAsync(Comparison comparison)
 {
-    Contender[] all = [new SafeAmqpContender(), new RabbitMqClientContender(channelPerCaller: false), new RabbitMqClientContender(channelPerCaller: true)];
-    Contender[] contenders = [.. all.Where(contender => callers <= contender.MaxCallers)];
-    var measured = contenders.ToDictionary(contender => contender, _ => new List<Measurement>());
+    Contender[] contenders = [.. comparison.Contenders.Select(make => make())];
+    var measured = contenders.Select(contender => (contender.Name, Rounds: new List<Measurement>())).ToArray();
     foreach (Contender contender in contenders)
     {
-        await contender.ConnectAsync(broker.Uri, callers);
-        await Load.RunAsync(contender, callers, TimeSpan.FromSeconds(1)); // warm-up
+        await contender.ConnectAsync(broker.Uri, comparison.Workload);
+        Progress(comparison, "warm-up", contender);
+        await contender.MeasureAsync(comparison.Workload, TimeSpan.FromSeconds(1));
     }
     for (int round = 0; round < rounds; round++)
     {
-        foreach (Contender contender in contenders)
+        for (int i = 0; i < contenders.Length; i++)
         {
-            Console.Error.Write($"\r{callers} callers, round {round + 1} of {rounds}: {contender.Name,-40}");
-            measured[contender].Add(await Load.RunAsync(contender, callers, TimeSpan.FromSeconds(seconds)));
+            Progress(comparison, $"round {round + 1} of {rounds}", contenders[i]);
+            measured[i].Rounds.Add(await contenders[i].MeasureAsync(comparison.Workload, TimeSpan.FromSeconds(seconds)));
         }
     }
-    Console.Error.Write($"\r{"",-80}\r");
-    Console.WriteLine();
-    Console.WriteLine($"| {callers} callers | messages/s | CPU µs/message | allocated B/message | SafeAmqp is … times as fast (min–max) |");
-    Console.WriteLine("|---|---:|---:|---:|---:|");
-    foreach (Contender contender in contenders)
-    {
-        List<Measurement> own = measured[contender];
-        double[] ratios = [.. measured[contenders[0]].Zip(own, (ours, theirs) => ours.PerSecond / theirs.PerSecond).Order()];
-        string ratio = contender == contenders[0] ? "" : $"{Median(ratios):0.00} ({ratios[0]:0.00}–{ratios[^1]:0.00})";
-        Console.WriteLine($"| {contender.Name} | {Median(own.Select(m => m.PerSecond)):N0} | {Median(own.Select(m => m.CpuMicroseconds)):0.0} | {Median(own.Select(m => m.AllocatedBytes)):N0} | {ratio} |");
-    }
-    foreach (Contender left in all.Except(contenders))
-        Console.WriteLine($"| {left.Name} | – | – | – | a connection has {left.MaxCallers:N0} channels |");
     foreach (Contender contender in contenders)
         await contender.DisposeAsync();
+    Console.Error.Write($"\r{"",-100}\r");
+    return new Outcome(comparison, [.. measured.Select(one => (one.Name, (IReadOnlyList<Measurement>)one.Rounds))]);
 }
 
-static double Median(IEnumerable<double> values)
-{
-    double[] sorted = [.. values.Order()];
-    return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[sorted.Length / 2 - 1] + sorted[sorted.Length / 2]) / 2;
-}
+void Progress(Comparison comparison, string what, Contender contender)
+    => Console.Error.Write($"\r[{outcomes.Count + 1}/{chosen.Length}] {comparison.Name}, {what}: {contender.Name,-50}");
 
-int Option(string name, int otherwise)
-{
-    int at = Array.IndexOf(args, name);
-    return at >= 0 && at + 1 < args.Length && int.TryParse(args[at + 1], out int value) && value > 0 ? value : otherwise;
-}
+string? Text(string name) => Array.IndexOf(args, name) is var at and >= 0 && at + 1 < args.Length ? args[at + 1] : null;
+
+int Number(string name, int otherwise) => int.TryParse(Text(name), out int value) && value > 0 ? value : otherwise;

@@ -1,0 +1,39 @@
+using MassTransit;
+
+namespace SafeAmqp.Benchmarks.Contenders;
+
+/// <summary>What MassTransit publishes: its serializer wraps the body in an envelope, as its users have it.</summary>
+public sealed record BenchmarkMessage(byte[] Payload);
+
+/// <summary>MassTransit's Publish, which waits for the broker's confirm.</summary>
+internal sealed class MassTransitPublish : Contender
+{
+    internal const string Title = "MassTransit 8.4.0, Publish";
+
+    private IBusControl? _bus;
+    private BenchmarkMessage _message = new([]);
+    private bool _durable;
+
+    internal override string Name => Title;
+
+    internal override async Task ConnectAsync(Uri broker, Workload workload)
+    {
+        _message = new BenchmarkMessage(workload.Body);
+        _durable = workload.Routed;
+        string[] account = broker.UserInfo.Split(':');
+        _bus = Bus.Factory.CreateUsingRabbitMq(bus => bus.Host(broker.Host, (ushort)broker.Port, Uri.UnescapeDataString(broker.AbsolutePath[1..]) is { Length: > 0 } host ? host : "/", settings =>
+        {
+            settings.Username(account[0]);
+            settings.Password(account[1]);
+        }));
+        await _bus.StartAsync();
+    }
+
+    protected override ValueTask OperateAsync(int caller) => new(_bus!.Publish(_message, context => context.Durable = _durable));
+
+    public override async ValueTask DisposeAsync()
+    {
+        if (_bus is not null)
+            await _bus.StopAsync();
+    }
+}

@@ -1,0 +1,30 @@
+namespace SafeAmqp.Benchmarks.Contenders;
+
+/// <summary>SafeAmqp's confirmed publish, over one client or spread over several.</summary>
+internal sealed class SafeAmqpPublish(int clients = 1) : Contender
+{
+    private readonly AmqpClient[] _clients = new AmqpClient[clients];
+    private AmqpMessage _message = new();
+
+    internal override string Name => clients == 1 ? "SafeAmqp" : $"SafeAmqp, {clients} clients";
+
+    internal override async Task ConnectAsync(Uri broker, Workload workload)
+    {
+        for (int i = 0; i < _clients.Length; i++)
+            _clients[i] = await AmqpClient.ConnectAsync(new AmqpClientOptions { Uri = broker.ToString(), MaxPendingMessages = 1_000_000, MaxPendingBytes = 1L << 30 });
+        await _clients[0].DeclareAsync(new AmqpTopology()
+            .With(new AmqpExchange { Name = Workload.Sink, Durable = false })
+            .With(new AmqpExchange { Name = Workload.RoutedExchange, Type = AmqpExchangeType.Fanout })
+            .With(new AmqpQueue { Name = Workload.RoutedQueue, MaxLength = Workload.RoutedQueueLength })
+            .Bind(Workload.RoutedExchange, Workload.RoutedQueue));
+        _message = new AmqpMessage { Exchange = workload.Exchange, RoutingKey = "k", Body = workload.Body, Mandatory = workload.Routed, Persistent = workload.Routed };
+    }
+
+    protected override ValueTask OperateAsync(int caller) => _clients[caller % _clients.Length].PublishAsync(_message);
+
+    public override async ValueTask DisposeAsync()
+    {
+        foreach (AmqpClient client in _clients)
+            await client.DisposeAsync();
+    }
+}
