@@ -26,8 +26,8 @@ internal sealed class DeliveryPump
         _handle = handle;
         AmqpConsumerOptions options = subscription.Options;
         bool keyed = options.KeySelector is not null && options.Concurrency > 1;
-        _inbox = NewChannel(singleReader: keyed || options.Concurrency == 1);
-        _lanes = keyed ? [.. Enumerable.Range(0, options.Concurrency).Select(_ => NewChannel(singleReader: true))] : [];
+        _inbox = NewChannel();
+        _lanes = keyed ? [.. Enumerable.Range(0, options.Concurrency).Select(_ => NewChannel())] : [];
         using (ExecutionContext.SuppressFlow()) // handlers see the context of no particular caller
         {
             _workers = keyed
@@ -48,6 +48,8 @@ internal sealed class DeliveryPump
     {
         _stopping = true;
         _inbox.Writer.TryComplete();
+        foreach (Channel<AmqpDelivery> waiting in (Channel<AmqpDelivery>[])[_inbox, .. _lanes])
+            GiveBackWaiting(waiting); // the workers would come to it only after the handlers that they run
         if (Running.Value == this)
             return; // called from a handler of this pump: waiting for it would be waiting for itself
         try
@@ -66,8 +68,10 @@ internal sealed class DeliveryPump
         {
             await foreach (AmqpDelivery delivery in _inbox.Reader.ReadAllAsync().ConfigureAwait(false))
             {
-                if (!_lanes[LaneOf(delivery)].Writer.TryWrite(delivery))
-                    GiveBack(delivery);
+                Channel<AmqpDelivery> lane = _lanes[LaneOf(delivery)];
+                lane.Writer.TryWrite(delivery);
+                if (_stopping)
+                    GiveBackWaiting(lane); // stopping may have looked there just before
             }
         }
         finally
@@ -102,8 +106,15 @@ internal sealed class DeliveryPump
         }
     }
 
+    private static void GiveBackWaiting(Channel<AmqpDelivery> waiting)
+    {
+        while (waiting.Reader.TryRead(out AmqpDelivery? delivery))
+            GiveBack(delivery);
+    }
+
     private static void GiveBack(AmqpDelivery delivery) => delivery.Settle(AmqpSettlement.Requeue);
 
-    private static Channel<AmqpDelivery> NewChannel(bool singleReader)
-        => Channel.CreateUnbounded<AmqpDelivery>(new UnboundedChannelOptions { SingleReader = singleReader, SingleWriter = true });
+    // Never for a single reader: whoever stops the pump reads beside the workers.
+    private static Channel<AmqpDelivery> NewChannel()
+        => Channel.CreateUnbounded<AmqpDelivery>(new UnboundedChannelOptions { SingleReader = false, SingleWriter = true });
 }

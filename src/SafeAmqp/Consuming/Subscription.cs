@@ -58,8 +58,9 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
     /// <summary>Called once it has stopped, so that its client forgets it.</summary>
     internal Action<Subscription>? Stopped { get; set; }
 
+    // Posted also when the delivery is known to be lost: the actor counts it.
     public bool Settle(AmqpDelivery delivery, AmqpSettlement settlement)
-        => !delivery.Lost.IsCancellationRequested && _owner.Post(new ActorCommand.Settle(this, delivery, settlement));
+        => _owner.Post(new ActorCommand.Settle(this, delivery, settlement)) && !delivery.Lost.IsCancellationRequested;
 
     public ValueTask StopAsync()
     {
