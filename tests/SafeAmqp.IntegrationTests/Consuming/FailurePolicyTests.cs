@@ -1,0 +1,137 @@
+namespace SafeAmqp.IntegrationTests.Consuming;
+
+public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
+{
+    public static TheoryData<AmqpQueueType, ConnectionLayout> Kinds => new()
+    {
+        { AmqpQueueType.Classic, ConnectionLayout.Separate },
+        { AmqpQueueType.Classic, ConnectionLayout.Shared },
+        { AmqpQueueType.Quorum, ConnectionLayout.Separate },
+    };
+
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task By_default_a_failed_delivery_is_requeued_at_once(AmqpQueueType type, ConnectionLayout layout)
+    {
+        AmqpClient amqp = await ConnectAsync(layout);
+        var (queue, _) = await NewQueueWithDeadLettersAsync(amqp, type);
+        await PublishAsync(amqp, queue, "a");
+        var inbox = new Inbox((delivery, _) => delivery.IsRedelivered ? ValueTask.FromResult(AmqpSettlement.Ack) : throw new InvalidOperationException("first"));
+        await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
+        IReadOnlyList<AmqpDelivery> both = await inbox.NextAsync(2);
+        Assert.Equal([0, type == AmqpQueueType.Quorum ? 1 : 0], both.Select(delivery => delivery.PreviousAttempts)); // classic queues do not count
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task With_Reject_a_failed_delivery_goes_to_the_dead_letter_queue_at_once(AmqpQueueType type, ConnectionLayout layout)
+    {
+        AmqpClient amqp = await ConnectAsync(layout);
+        var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp, type);
+        await PublishAsync(amqp, queue, "a");
+        var inbox = new Inbox((_, _) => throw new InvalidOperationException("always"));
+        var letters = new Inbox();
+        await amqp.ConsumeAsync(dead, letters.HandleAsync, cancellationToken: Cancelled);
+        await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Reject }, Cancelled);
+        Assert.Equal("a", Text(await letters.NextAsync()));
+        Assert.Single(inbox.All);
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task With_Retry_a_delivery_is_tried_again_after_the_delay_so_many_times_and_then_dead_lettered_all_of_it_kept(AmqpQueueType type, ConnectionLayout layout)
+    {
+        TimeSpan delay = TimeSpan.FromMilliseconds(250);
+        AmqpClient amqp = await ConnectAsync(layout);
+        Witness witness = await WitnessAsync();
+        var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp, type);
+        string exchange = NewName();
+        await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Topic).Bind(exchange, queue, "orders.#"), Cancelled);
+        var sent = new AmqpMessage
+        {
+            Exchange = exchange,
+            RoutingKey = "orders.new",
+            Body = Bytes("order"),
+            ContentType = "text/plain",
+            ContentEncoding = "identity",
+            CorrelationId = "correlation",
+            ReplyTo = "nobody",
+            MessageId = "message-1",
+            Timestamp = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000),
+            Type = "order",
+            AppId = "shop",
+            Priority = 3,
+            Headers = new Dictionary<string, object?> { ["tenant"] = "t1", ["size"] = 5 },
+        };
+        var times = new System.Collections.Concurrent.ConcurrentQueue<long>();
+        var inbox = new Inbox((_, _) =>
+        {
+            times.Enqueue(TimeProvider.System.GetTimestamp());
+            throw new InvalidOperationException("always");
+        });
+        var letters = new Inbox();
+        await amqp.ConsumeAsync(dead, letters.HandleAsync, cancellationToken: Cancelled);
+        await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(2, delay) }, Cancelled);
+        await amqp.PublishAsync(sent, Cancelled);
+        AmqpDelivery letter = await letters.NextAsync();
+
+        Assert.Equal([0, 1, 2], inbox.All.Select(delivery => delivery.PreviousAttempts));
+        long[] begun = [.. times];
+        // The broker counts whole milliseconds of its own clock.
+        Assert.All(begun.Zip(begun.Skip(1)), pair => Assert.True(TimeProvider.System.GetElapsedTime(pair.First, pair.Second) >= delay - TimeSpan.FromMilliseconds(5)));
+        Assert.All([.. inbox.All, letter], delivery =>
+        {
+            Assert.Equal("order", Text(delivery));
+            AmqpMessage message = delivery.Message;
+            Assert.Equal((exchange, "orders.new"), (message.Exchange, message.RoutingKey));
+            Assert.Equal("t1", message.Headers!["tenant"]);
+            Assert.Equal(5, message.Headers["size"]);
+            Assert.Equal(sent with { Headers = null, Body = default, Mandatory = true }, message with { Headers = null, Body = default, Mandatory = true });
+        });
+        Assert.Equal(2L, letter.Message.Headers!["x-safeamqp-attempts"]);
+        Assert.Equal(0u, await witness.ReadyAsync(queue));
+        Assert.Equal(0u, await witness.ReadyAsync($"{queue}.retry.250"));
+    }
+
+    [Fact]
+    public async Task With_Retry_a_delivery_that_succeeds_at_its_second_attempt_is_done()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp);
+        var inbox = new Inbox((delivery, _) => delivery.PreviousAttempts == 0 ? throw new InvalidOperationException("first") : ValueTask.FromResult(AmqpSettlement.Ack));
+        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync,
+            new AmqpConsumerOptions { Concurrency = 4, OnFailure = AmqpFailurePolicy.Retry(5, TimeSpan.FromMilliseconds(20)) }, Cancelled);
+        await PublishAsync(amqp, queue, Numbers(20));
+        await inbox.NextAsync(40);
+        await subscription.DisposeAsync();
+        Assert.Equal(40, inbox.All.Count);
+        Assert.Equal((0u, 0u, 0u), (await witness.ReadyAsync(queue), await witness.ReadyAsync(dead), await witness.ReadyAsync($"{queue}.retry.20")));
+    }
+
+    [Fact]
+    public async Task A_delivery_that_cannot_be_moved_to_its_retry_queue_is_requeued_and_never_lost()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp);
+        await witness.QueueAsync($"{queue}.retry.50"); // another queue of that name, without its arguments: 406
+        int attempts = 0;
+        var inbox = new Inbox((_, _) => Interlocked.Increment(ref attempts) <= 5 ? throw new InvalidOperationException("five times") : ValueTask.FromResult(AmqpSettlement.Ack));
+        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync,
+            new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(1, TimeSpan.FromMilliseconds(50)) }, Cancelled);
+        await PublishAsync(amqp, queue, "a");
+        IReadOnlyList<AmqpDelivery> all = await inbox.NextAsync(6);
+        Assert.All(all.Skip(1), delivery => Assert.True(delivery.IsRedelivered));
+        await subscription.DisposeAsync();
+        Assert.Equal((0u, 0u), (await witness.ReadyAsync(queue), await witness.ReadyAsync(dead)));
+        Assert.Equal(1, amqp.Status.Links[0].Epoch);
+    }
+
+    [Fact]
+    public async Task Retries_that_are_out_of_range_are_refused_before_anything_happens()
+    {
+        await Task.CompletedTask;
+        Assert.Throws<ArgumentOutOfRangeException>(() => AmqpFailurePolicy.Retry(0, TimeSpan.FromSeconds(1)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => AmqpFailurePolicy.Retry(1001, TimeSpan.FromSeconds(1)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => AmqpFailurePolicy.Retry(1, TimeSpan.Zero));
+        Assert.Throws<ArgumentOutOfRangeException>(() => AmqpFailurePolicy.Retry(1, TimeSpan.FromDays(8)));
+    }
+}
