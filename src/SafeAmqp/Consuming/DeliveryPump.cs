@@ -5,11 +5,21 @@ namespace SafeAmqp.Consuming;
 /// <summary>Runs a delivery to its end: the user's handler, the failure policy, the settlement.</summary>
 internal delegate ValueTask DeliveryHandler(Subscription subscription, AmqpDelivery delivery);
 
+/// <summary>Where the actor puts deliveries. A simulation takes them itself, without tasks.</summary>
+internal interface IDeliveryPump
+{
+    /// <summary>Takes a delivery from the I/O thread.</summary>
+    void Post(AmqpDelivery delivery);
+
+    /// <summary>Gives back what has not begun and waits for what runs, but not for the handler that asks.</summary>
+    Task StopAsync(TimeSpan timeout, TimeProvider time);
+}
+
 /// <summary>
 /// Runs handlers on workers, never on the I/O thread. What lies in it is bounded by the consumer's prefetch. With a key selector each key has its
 /// worker, so deliveries of one key are handled one after the other in order; without, any free worker takes the next.
 /// </summary>
-internal sealed class DeliveryPump
+internal sealed class DeliveryPump : IDeliveryPump
 {
     private static readonly AsyncLocal<DeliveryPump?> Running = new();
 
@@ -36,15 +46,13 @@ internal sealed class DeliveryPump
         }
     }
 
-    /// <summary>Takes a delivery from the I/O thread.</summary>
-    internal void Post(AmqpDelivery delivery)
+    public void Post(AmqpDelivery delivery)
     {
         if (!_inbox.Writer.TryWrite(delivery))
             GiveBack(delivery);
     }
 
-    /// <summary>Gives back what has not begun and waits for what runs, but not for the handler that asks.</summary>
-    internal async Task StopAsync(TimeSpan timeout, TimeProvider time)
+    public async Task StopAsync(TimeSpan timeout, TimeProvider time)
     {
         _stopping = true;
         _inbox.Writer.TryComplete();

@@ -18,18 +18,23 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
     private Task? _stop;
 
     internal Subscription(string queue, AmqpConsumerOptions options, IoThread owner, DeliveryHandler handle)
+        : this(queue, options, owner, subscription => new DeliveryPump(subscription, handle))
+    {
+    }
+
+    internal Subscription(string queue, AmqpConsumerOptions options, IoThread owner, Func<Subscription, IDeliveryPump> pump)
     {
         Queue = queue;
         Options = options;
         _owner = owner;
-        Pump = new DeliveryPump(this, handle);
+        Pump = pump(this);
     }
 
     public string Queue { get; }
 
     internal AmqpConsumerOptions Options { get; }
 
-    internal DeliveryPump Pump { get; }
+    internal IDeliveryPump Pump { get; }
 
     /// <summary>Its place in the actor, which alone uses it.</summary>
     internal ConsumerChannel? Place { get; set; }
