@@ -45,6 +45,7 @@ internal sealed partial class ConnectionActor
         _directLane?.EndAll(end, end.Text);
         Calls.EndAll(end.Text);
         Admin.EndAll(end);
+        Replies.EndAll();
         foreach (var consumer in _consumers.ToArray())
             Remove(consumer, DisposedError());
         foreach (ActorCommand.WaitOpen waiter in _openWaiters)

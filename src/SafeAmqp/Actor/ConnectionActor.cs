@@ -157,6 +157,8 @@ internal sealed partial class ConnectionActor
         foreach (ActorChannel place in Places())
             WakeAt(place.Advance(now));
         WakeAt(AdvanceLink(now));
+        if (State == AmqpLinkState.Closing)
+            WakeAt(_closeBy);
     }
 
     private void HandleCommand(ActorCommand command)

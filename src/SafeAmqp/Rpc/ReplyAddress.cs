@@ -62,6 +62,12 @@ internal sealed class ReplyChannel(ConnectionActor actor) : ActorChannel(actor),
             Open(confirms: false, Prefetch);
     }
 
+    internal void EndAll()
+    {
+        _reopenAt = ActorClock.Never;
+        Close();
+    }
+
     internal override void Flush() => _acks.Flush(Actor.Link, Incarnation);
 
     protected override void OnOpened()

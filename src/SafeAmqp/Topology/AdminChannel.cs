@@ -10,12 +10,15 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
 {
     private readonly LinkedList<Operation> _waiting = [];
     private Operation? _running;
+    private int _failedOpens;
+    private long _reopenAt = ActorClock.Never;
 
     internal bool IsIdle => _running is null && _waiting.Count == 0;
 
     /// <summary>Opens the channel: the first answer of a new link, which also tells that the virtual host may be used.</summary>
     internal void Prepare()
     {
+        _reopenAt = ActorClock.Never;
         if (Incarnation == 0)
             Open(confirms: false, prefetch: 0);
     }
@@ -40,6 +43,7 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
 
     internal void EndAll(CloseReason end)
     {
+        Close(); // first, as whoever ends may ask for the next: that must not begin
         if (_running is { } running)
             Finish(running, end);
         while (_waiting.First is { } node)
@@ -47,11 +51,11 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
             _waiting.RemoveFirst();
             node.Value.Done(end);
         }
-        Close();
     }
 
     protected override void OnOpened()
     {
+        _failedOpens = -1;
         Actor.ChannelSettled();
         RunNext();
     }
@@ -69,12 +73,19 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
     {
         if (_running is { } running)
             Finish(running, end);
-        if (Actor.IsConnected)
+        if (++_failedOpens == 0) // it had been open: the next one will, too
+        {
             Prepare();
+            return;
+        }
+        _reopenAt = Actor.Now + Actor.RetryDelay(_failedOpens).Ticks;
+        Actor.WakeAt(_reopenAt);
     }
 
     protected override void OnLinkLost(CloseReason end)
     {
+        _reopenAt = ActorClock.Never;
+        _failedOpens = 0;
         if (_running is { } running)
         {
             _running = null;
@@ -91,14 +102,22 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
 
     protected override long OnAdvance(long now)
     {
-        long earliest = ActorClock.Never;
+        if (_reopenAt <= now)
+            Prepare();
+        if (_running is { } running && running.Deadline <= now)
+        {
+            // The channel still waits for its answer, which is nobody's now.
+            _running = running with { Deadline = ActorClock.Never, OutlivesLink = false, Done = _ => { } };
+            running.Done(TimedOut("timed out waiting for the broker's answer"));
+        }
+        long earliest = Math.Min(_reopenAt, _running?.Deadline ?? ActorClock.Never);
         for (var node = _waiting.First; node is not null;)
         {
             var next = node.Next;
             if (node.Value.Deadline <= now)
             {
                 _waiting.Remove(node);
-                node.Value.Done(new CloseReason(0, "timed out waiting for the link", ByBroker: false, new TimeoutException("The broker did not answer in time.")));
+                node.Value.Done(TimedOut("timed out waiting for the link"));
             }
             else
             {
@@ -118,6 +137,8 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
         AwaitAnswer();
         Actor.Link.Declare(Incarnation, _running.Item);
     }
+
+    private static CloseReason TimedOut(string text) => new(0, text, ByBroker: false, new TimeoutException("The broker did not answer in time."));
 
     private void Finish(Operation operation, CloseReason? end)
     {
