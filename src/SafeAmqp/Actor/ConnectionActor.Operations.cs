@@ -140,7 +140,7 @@ internal sealed partial class ConnectionActor
     private void EndConsuming(Subscription subscription)
     {
         if (subscription.Place is { } consumer)
-            Remove(consumer, error: null);
+            Remove(consumer, DisposedError()); // only who still waits for its start hears that: it is stopped first when the client is disposed
         else
             subscription.Ended.TryComplete(true);
     }

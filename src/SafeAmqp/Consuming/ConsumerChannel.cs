@@ -17,13 +17,13 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
 
     internal Subscription Subscription => subscription;
 
-    /// <summary>Whether there is nothing to wait for before the link is open: it is live, or the broker refused it.</summary>
-    internal bool IsSettled => subscription.State == AmqpConsumerState.Live || _attempt > 0;
+    /// <summary>Whether there is nothing to wait for before the link is open: it is live, the broker refused it, or it stops.</summary>
+    internal bool IsSettled => subscription.State is AmqpConsumerState.Live or AmqpConsumerState.Stopping || _attempt > 0;
 
     internal void Prepare()
     {
         _reopenAt = ActorClock.Never;
-        if (Incarnation == 0)
+        if (Incarnation == 0 && subscription.State != AmqpConsumerState.Stopping)
             Open(confirms: false, subscription.Options.Prefetch);
     }
 
@@ -40,7 +40,9 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
         }
         else
         {
+            Close(); // it may be on its way to consuming; nothing was delivered on it yet
             subscription.Quiet.TryComplete(true);
+            Actor.ChannelSettled();
         }
     }
 
@@ -98,8 +100,7 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
             case BrokerSignal.ConsumerStarted:
                 Answered();
                 _attempt = 0;
-                if (subscription.State != AmqpConsumerState.Stopping)
-                    subscription.State = AmqpConsumerState.Live;
+                subscription.State = AmqpConsumerState.Live;
                 Actor.Events.ConsumerLive(subscription.Queue);
                 subscription.Started.TryComplete(true);
                 Actor.ChannelSettled();
