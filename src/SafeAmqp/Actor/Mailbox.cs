@@ -15,6 +15,7 @@ internal sealed class Mailbox
     private readonly SemaphoreSlim _wake = new(0, 1);
     private int _sleeping;
     private volatile bool _closed;
+    private volatile bool _woken;
 
     internal bool IsClosed => _closed;
 
@@ -25,14 +26,20 @@ internal sealed class Mailbox
         if (_closed)
             return false;
         _messages.Enqueue(message);
-        Wake();
+        Rouse();
         return true;
     }
 
-    /// <summary>Wakes the reader, also without a message.</summary>
+    /// <summary>Makes the reader's wait end without a message: the one that it is in, or the next.</summary>
     internal void Wake()
     {
-        // The enqueue must be visible before the flag is read: the reader sets the flag, then looks again.
+        _woken = true;
+        Rouse();
+    }
+
+    private void Rouse()
+    {
+        // What was posted must be visible before the flag is read: the reader sets the flag, then looks again.
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _sleeping) != 0 && Interlocked.Exchange(ref _sleeping, 0) != 0)
             _wake.Release();
@@ -45,22 +52,33 @@ internal sealed class Mailbox
     {
         for (int turn = 0; turn < Turns; turn++)
         {
-            if (!_messages.IsEmpty)
+            if (HasNews())
                 return;
             Thread.SpinWait(35);
         }
         Interlocked.Exchange(ref _sleeping, 1);
-        if (!_messages.IsEmpty)
+        if (HasNews())
         {
             StopSleeping();
             return;
         }
         if (!_wake.Wait(atMost))
             StopSleeping();
+        _woken = false;
     }
 
     /// <summary>Takes no more messages. What was posted before can still be taken.</summary>
     internal void Close() => _closed = true;
+
+    private bool HasNews()
+    {
+        if (!_messages.IsEmpty)
+            return true;
+        bool woken = _woken;
+        if (woken)
+            _woken = false;
+        return woken;
+    }
 
     // Whoever takes the flag down releases: when a writer did, its release is on its way and must be taken.
     private void StopSleeping()
