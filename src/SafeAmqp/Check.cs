@@ -80,8 +80,18 @@ internal static class Check
             throw new ArgumentException($"{name} must be nested at most {MaxHeaderDepth} deep.", name);
         switch (value)
         {
-            case null or string or bool or byte or sbyte or short or ushort or int or uint or long or float or double or decimal
+            case null or string or bool or byte or sbyte or short or ushort or int or uint or long or float or double
                 or byte[] or DateTimeOffset:
+                break;
+            case ulong large when large > long.MaxValue:
+                throw new ArgumentException($"{name} must be at most {long.MaxValue}: AMQP tables carry signed 64-bit integers.", name);
+            case ulong:
+                break;
+            // One byte of scale and 31 bits of digits (AMQP 0-9-1, section 4.2.5.6). Refused here, as RabbitMQ.Client would refuse it on the
+            // channel, which costs the neighbours in flight.
+            case decimal number when decimal.GetBits(number) is [< 0, ..] or [_, not 0, ..] or [_, _, not 0, _]:
+                throw new ArgumentException($"{name} must have at most 31 bits of digits, which is what AMQP tables carry of a decimal.", name);
+            case decimal:
                 break;
             case IReadOnlyDictionary<string, object?> table:
                 foreach (var (key, item) in table)
