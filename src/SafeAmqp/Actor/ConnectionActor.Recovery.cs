@@ -43,7 +43,7 @@ internal sealed partial class ConnectionActor
     {
         if (State != AmqpLinkState.Preparing || _replaysLeft > 0 || !Admin.IsOpen)
             return;
-        if (Settings.Publishes && !(_lane.IsReady && Replies.IsSettled && _directLane is not { IsReady: false }))
+        if (Settings.Publishes && !(_lane.IsSettled && Replies.IsSettled && _directLane is not { IsSettled: false }))
             return;
         if (!_consumers.TrueForAll(consumer => consumer.IsSettled))
             return;
@@ -73,7 +73,8 @@ internal sealed partial class ConnectionActor
                 _refused = State == AmqpLinkState.Preparing && lost.End.Code is 403 or 530;
                 LoseLink(lost.End);
                 break;
-            case BrokerSignal.Blocked blocked when blocked.Epoch == Epoch:
+            // It may come before Connected, when the broker is quick; after the loss it would outlive its link.
+            case BrokerSignal.Blocked blocked when blocked.Epoch == Epoch && (IsConnected || State == AmqpLinkState.Connecting):
                 _blockedReason ??= blocked.Reason;
                 _blockedSince = Now;
                 Events.Blocked(blocked.Reason);

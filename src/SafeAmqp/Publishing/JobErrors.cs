@@ -7,7 +7,7 @@ namespace SafeAmqp.Publishing;
 internal static class JobErrors
 {
     internal static AmqpException Returned(OutgoingJob job, CloseReason reply, AmqpClientStatus status)
-        => new AmqpReturnedException($"The broker returned the {job.Message}: {reply.Describe()}. No queue received it. {status}")
+        => job.IsRepeated ? Repeated(job, reply, status) : new AmqpReturnedException($"The broker returned the {job.Message}: {reply.Describe()}. No queue received it. {status}")
         {
             ReplyCode = reply.Code,
             ReplyText = reply.Text,
@@ -15,13 +15,13 @@ internal static class JobErrors
         };
 
     internal static AmqpException Nacked(OutgoingJob job, AmqpClientStatus status)
-        => new AmqpNackedException($"The broker refused the {job.Message} without a reason (basic.nack): a full queue, or one without a leader. {status}")
+        => job.IsRepeated ? Repeated(job, new CloseReason(0, "basic.nack", ByBroker: false), status) : new AmqpNackedException($"The broker refused the {job.Message} without a reason (basic.nack): a full queue, or one without a leader. {status}")
         {
             Status = status,
         };
 
     internal static AmqpException Refused(OutgoingJob job, CloseReason end, AmqpClientStatus status)
-        => new AmqpRefusedException($"The broker refused the {job.Message}: {end.Describe()}. {status}")
+        => job.IsRepeated ? Repeated(job, end, status) : new AmqpRefusedException($"The broker refused the {job.Message}: {end.Describe()}. {status}")
         {
             ReplyCode = end.Code,
             ReplyText = end.Text,
@@ -38,6 +38,10 @@ internal static class JobErrors
             ReplyText = end.ByBroker ? end.Text : null,
             Status = status,
         };
+
+    // What the broker said of the copy that was sent last tells nothing of those before.
+    private static AmqpException Repeated(OutgoingJob job, CloseReason end, AmqpClientStatus status)
+        => Unknown(job, end with { Text = $"it was sent again, and then refused or returned ({end.Text})" }, status);
 
     /// <summary>The end of a job whose deadline came: its own state decides between not sent and unknown.</summary>
     internal static AmqpException TimedOut(OutgoingJob job, long now, AmqpClientStatus status)

@@ -22,6 +22,9 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
     /// <summary>Whether it was passed on at least once: from then on its end is never <em>not sent</em>.</summary>
     internal bool WasPassed { get; private set; }
 
+    /// <summary>Whether it was passed on, its channel lost, and put back to be passed on again: its first copy may have arrived.</summary>
+    internal bool IsRepeated { get; set; }
+
     /// <summary>Whether its caller has been answered.</summary>
     internal bool HasEnded { get; private set; }
 
@@ -77,7 +80,7 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
 
     protected abstract void Fail(Exception error);
 
-    private void ReleaseCredit()
+    protected void ReleaseCredit()
     {
         if (!_holdsCredit)
             return;

@@ -20,6 +20,7 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
     private bool _draining; // to be replaced once everything is answered
     private int _failedOpens;
     private long _reopenAt = ActorClock.Never;
+    private long _lastDeadline; // of the unanswered: past it nobody waits for an answer any more
 
     internal int Waiting => _publishes.Count + _calls.Count;
 
@@ -31,6 +32,9 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
 
     /// <summary>Whether the channel may be used. A direct reply-to channel also needs its consumer.</summary>
     internal bool IsReady => IsOpen && (gate is not DirectReplies direct || direct.Address is not null);
+
+    /// <summary>Whether there is nothing to wait for before the link is open. A direct reply-to channel that the broker refuses holds up nobody else.</summary>
+    internal bool IsSettled => IsReady || (gate is DirectReplies && _reopenAt != ActorClock.Never);
 
     internal void Accept(OutgoingJob job)
     {
@@ -64,6 +68,8 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
                     return; // being checked; order is kept by waiting
             }
         }
+        if (IsHeldUp)
+            Actor.WakeAt(_lastDeadline);
     }
 
     /// <summary>Ends the waiting jobs for an exchange that is not there, all at once: each would fail in its turn.</summary>
@@ -139,7 +145,6 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
     protected override void OnOpened()
     {
         _busy = _closing = _draining = false;
-        _failedOpens = -1;
         if (gate is DirectReplies direct)
         {
             AwaitAnswer();
@@ -147,7 +152,7 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
         }
         else
         {
-            Actor.ChannelSettled();
+            OnReady();
         }
     }
 
@@ -165,12 +170,18 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
         }
         _reopenAt = Actor.Now + Actor.RetryDelay(_failedOpens).Ticks;
         Actor.WakeAt(_reopenAt);
+        Actor.ChannelSettled();
     }
 
     protected override long OnAdvance(long now)
     {
         if (_reopenAt <= now && Actor.IsConnected)
             Prepare();
+        if (!IsHeldUp)
+            return _reopenAt;
+        if (_lastDeadline > now)
+            return _lastDeadline;
+        Replace(new CloseReason(0, "the channel was replaced, as the broker left publishes unanswered past their deadlines", ByBroker: false));
         return _reopenAt;
     }
 
@@ -203,7 +214,7 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
             case BrokerSignal.ConsumerStarted when gate is DirectReplies direct:
                 Answered();
                 direct.Start();
-                Actor.ChannelSettled();
+                OnReady();
                 break;
             case BrokerSignal.Delivered reply:
                 Actor.Calls.Answer(reply.Message.CorrelationId, reply.Message, Actor.Now);
@@ -211,15 +222,24 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
         }
     }
 
-    private OutgoingJob? NextToPass()
+    private bool MayPass => IsReady && !_busy && !_closing && Actor.MayPublish;
+
+    /// <summary>The next in turn, whether or not the window has room for it.</summary>
+    private OutgoingJob? Next => Earlier(_publishes.First, gate?.Address is null ? null : _calls.First);
+
+    /// <summary>Whether only answers that the broker owes keep the next from leaving. A queue without a majority owes them for as long as it has none.</summary>
+    private bool IsHeldUp => MayPass && Next is { } next && _ledger.Count > 0 && (_draining || !HasRoom(next));
+
+    private OutgoingJob? NextToPass() => MayPass && !_draining && Next is { } next && HasRoom(next) ? next : null;
+
+    private bool HasRoom(OutgoingJob job)
+        => _ledger.HasRoom && _ledger.Count < Actor.Settings.MaxUnconfirmedMessages
+            && (_ledger.Count == 0 || _ledger.Bytes + job.Size <= Actor.Settings.MaxUnconfirmedBytes);
+
+    private void OnReady()
     {
-        if (!IsReady || _busy || _closing || _draining || !Actor.MayPublish || !_ledger.HasRoom
-            || _ledger.Count >= Actor.Settings.MaxUnconfirmedMessages)
-            return null;
-        OutgoingJob? job = Earlier(_publishes.First, gate?.Address is null ? null : _calls.First);
-        if (job is null || (_ledger.Count > 0 && _ledger.Bytes + job.Size > Actor.Settings.MaxUnconfirmedBytes))
-            return null;
-        return job;
+        _failedOpens = -1;
+        Actor.ChannelSettled();
     }
 
     private void Pass(OutgoingJob job, long now)
@@ -230,13 +250,11 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
         switch (Actor.Link.Publish(Incarnation, message, message.Mandatory ? _ledger.NextSlot : -1))
         {
             case PassResult.Passed:
-                _ledger.Add(job);
-                job.Pass();
+                Passed(job);
                 break;
             case PassResult.PassedBusy:
                 _busy = true;
-                _ledger.Add(job);
-                job.Pass();
+                Passed(job);
                 break;
             case PassResult.Closed:
                 _closing = true;
@@ -247,6 +265,13 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
                 Replace(new CloseReason(0, "the channel was replaced after a message that cannot be encoded", ByBroker: false));
                 break;
         }
+    }
+
+    private void Passed(OutgoingJob job)
+    {
+        _lastDeadline = _ledger.Count == 0 ? job.Deadline : Math.Max(_lastDeadline, job.Deadline);
+        _ledger.Add(job);
+        job.Pass();
     }
 
     private void Answer(ulong sequence, bool multiple, bool nack)
@@ -296,12 +321,18 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
             if (job == culprit)
                 job.End(JobErrors.Refused(job, end, status));
             else if (republish && Actor.MayRepublish && job.MayRepublish && job.Return is null && !job.HasEnded)
-                _publishes.AddFirst(job);
+                Repeat(job);
             else
                 EndLost(job, end, status);
         }
         if (gate is DirectReplies)
             Actor.Calls.LoseReplies(AmqpReplyAddress.Direct, end);
+    }
+
+    private void Repeat(OutgoingJob job)
+    {
+        job.IsRepeated = true;
+        _publishes.AddFirst(job);
     }
 
     private static void EndLost(OutgoingJob job, CloseReason end, AmqpClientStatus status)

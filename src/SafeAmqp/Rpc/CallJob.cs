@@ -49,7 +49,11 @@ internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, str
     }
 
     /// <summary>The link was lost before the broker answered for the request; with a fixed reply queue the wait goes on.</summary>
-    internal void RequestUnknown(CloseReason end) => _requestEnd = end;
+    internal void RequestUnknown(CloseReason end)
+    {
+        _requestEnd = end;
+        ReleaseCredit(); // nothing of it is on its way any more, and its reply gives none back
+    }
 
     internal void Reply(AmqpMessage reply, long now)
     {

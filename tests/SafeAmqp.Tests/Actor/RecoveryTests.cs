@@ -1,0 +1,190 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Broker;
+using static SafeAmqp.Tests.Actor.ActorBench;
+
+namespace SafeAmqp.Tests.Actor;
+
+public sealed class RecoveryTests
+{
+    private readonly ActorBench _bench = new();
+
+    [Fact]
+    public void Being_blocked_ends_with_the_link_even_when_the_news_comes_after_the_loss()
+    {
+        _bench.Open();
+        int epoch = _bench.Actor.Epoch;
+        _bench.LoseLink();
+        _bench.Post(new BrokerSignal.Blocked(epoch, "low on memory"));
+        Assert.Null(_bench.Gauges.BlockedReason);
+        _bench.Wait(S(5));
+        _bench.Connected();
+        _bench.Opened(_bench.Link.Admin);
+        _bench.Opened(_bench.Link.Lane);
+
+        _bench.Publish();
+        Assert.Single(_bench.Link.Lane.Published);
+    }
+
+    [Fact]
+    public void A_broker_that_blocks_before_the_link_is_open_holds_publishing_back()
+    {
+        _bench.Post(new ActorCommand.Start());
+        _bench.Post(new BrokerSignal.Blocked(1, "low on disk"));
+        _bench.Connected();
+        _bench.Opened(_bench.Link.Admin);
+        _bench.Opened(_bench.Link.Lane);
+        var job = _bench.Publish(timeout: S(2));
+        Assert.Empty(_bench.Link.Lane.Published);
+        _bench.Wait(Ms(2050));
+        Assert.Equal("NotSent", job.Ended());
+
+        _bench.Publish();
+        _bench.Post(new BrokerSignal.Unblocked(1));
+        Assert.Single(_bench.Link.Lane.Published);
+    }
+
+    [Fact]
+    public void A_link_is_open_only_when_its_topology_and_every_consumer_stand()
+    {
+        _bench.Open();
+        var declare = _bench.Declare(S(5), "work");
+        _bench.Declared(_bench.Link.Admin);
+        Assert.Equal("done", declare.Completion.Ended());
+        _bench.SubscribeLive();
+        _bench.Reopen();
+        Assert.Equal(AmqpLinkState.Preparing, _bench.Actor.State);
+        Assert.Single(_bench.Link.Admin.Declared); // again
+        Assert.Single(_bench.Link.Channels, channel => channel.Prefetch == 100); // the queue must be back first
+        _bench.Declared(_bench.Link.Admin);
+        _bench.Opened(_bench.Link.Consumer);
+        Assert.Equal(AmqpLinkState.Preparing, _bench.Actor.State);
+        _bench.Started(_bench.Link.Consumer);
+        Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
+    }
+
+    [Fact]
+    public void An_entity_that_is_refused_on_a_new_link_blocks_neither_the_others_nor_the_link()
+    {
+        _bench.Open();
+        _bench.Declare(S(5), "a", "b");
+        _bench.Declared(_bench.Link.Admin);
+        _bench.Declared(_bench.Link.Admin);
+        _bench.Reopen();
+        _bench.Closed(_bench.Link.Admin, ByBroker(406, "PRECONDITION_FAILED"));
+        _bench.Opened(_bench.Link.Admin);
+        Assert.Equal("queue 'b'", _bench.Link.Admin.Declared.Single().Key);
+        _bench.Declared(_bench.Link.Admin);
+        Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
+        Assert.Equal("queue 'a': 406 PRECONDITION_FAILED", Assert.Single(_bench.Gauges.TopologyErrors));
+    }
+
+    [Fact]
+    public void Silence_of_one_and_a_half_heartbeats_ends_the_link()
+    {
+        _bench.Open();
+        _bench.Link.LastTraffic = new LinkTraffic(_bench.Now, null);
+        _bench.Wait(S(44));
+        Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
+        _bench.Wait(Ms(1010));
+        Assert.Equal(AmqpLinkState.Waiting, _bench.Actor.State);
+        Assert.Contains("nothing was received", _bench.Gauges.LastError!, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_connect_that_never_answers_is_given_up_and_tried_again()
+    {
+        _bench.Post(new ActorCommand.Start());
+        _bench.Wait(S(12));
+        Assert.Equal((1, false), _bench.Link.Abandoned[0]);
+        Assert.Equal(2, _bench.Link.Connects.Count);
+        _bench.Connected();
+        Assert.Equal(AmqpLinkState.Preparing, _bench.Actor.State);
+    }
+
+    [Fact]
+    public void Signals_of_an_earlier_link_or_channel_change_nothing()
+    {
+        _bench.Open();
+        FakeLink.Channel old = _bench.Link.Lane;
+        _bench.Publish();
+        _bench.Reopen();
+        var job = _bench.Publish();
+        _bench.Post(new BrokerSignal.Acked(old.Incarnation, 1, multiple: false), new BrokerSignal.LinkLost(1, ByBroker(320, "old")),
+            new BrokerSignal.ChannelClosed(old.Incarnation, ByBroker(404, "old")), new BrokerSignal.Connected(1, "old"));
+        Assert.Equal("pending", job.Ended());
+        Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
+    }
+
+    [Fact]
+    public void Refused_credentials_are_tried_again_rarely_and_told_to_those_who_asked_to_fail_fast()
+    {
+        var fast = new Completion<bool>();
+        var patient = new Completion<bool>();
+        _bench.Post(new ActorCommand.Start(), new ActorCommand.WaitOpen(failFast: true, fast), new ActorCommand.WaitOpen(failFast: false, patient));
+        _bench.Post(new BrokerSignal.ConnectFailed(1, ByBroker(403, "ACCESS_REFUSED"), refused: true, "broker"));
+        Assert.True(Assert.IsType<AmqpConnectException>(fast.Error()).IsRefused);
+        Assert.Equal("pending", patient.Ended());
+        _bench.Wait(S(29));
+        Assert.Single(_bench.Link.Connects);
+        _bench.Wait(S(2));
+        Assert.Equal(2, _bench.Link.Connects.Count);
+    }
+
+    [Fact]
+    public void Failing_fast_means_that_every_host_had_its_turn()
+    {
+        var bench = new ActorBench(new ActorSettings { Name = "bench", Hosts = 2 });
+        var opened = new Completion<bool>();
+        bench.Post(new ActorCommand.Start(), new ActorCommand.WaitOpen(failFast: true, opened));
+        bench.Post(new BrokerSignal.ConnectFailed(1, new CloseReason(0, "refused", ByBroker: false), refused: false, "one"));
+        Assert.Equal("pending", opened.Ended());
+        bench.Wait(S(1));
+        bench.Post(new BrokerSignal.ConnectFailed(2, new CloseReason(0, "refused", ByBroker: false), refused: false, "two"));
+        Assert.Equal("AmqpConnectException", opened.Ended());
+    }
+
+    [Fact]
+    public void Attempts_are_counted_until_the_link_is_open()
+    {
+        _bench.Connect();
+        for (int i = 0; i < 4; i++)
+        {
+            _bench.LoseLink();
+            _bench.Wait(S(5));
+            _bench.Connected();
+        }
+        Assert.Equal(5, _bench.Gauges.RecoveryAttempt);
+        _bench.Opened(_bench.Link.Admin);
+        _bench.Opened(_bench.Link.Lane);
+        Assert.Equal(0, _bench.Gauges.RecoveryAttempt);
+    }
+
+    [Fact]
+    public void A_channel_that_the_broker_never_opens_is_asked_for_again()
+    {
+        _bench.Connect();
+        FakeLink.Channel admin = _bench.Link.Admin, lane = _bench.Link.Lane;
+        _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
+        _bench.Wait(S(31));
+        Assert.True(admin.IsClosed && lane.IsClosed);
+        Assert.NotSame(lane, _bench.Link.Lane);
+        _bench.Opened(_bench.Link.Admin);
+        _bench.Opened(_bench.Link.Lane);
+        Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
+    }
+
+    [Fact]
+    public void A_channel_that_the_broker_refuses_again_and_again_is_asked_for_with_growing_delays()
+    {
+        _bench.Connect();
+        _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
+        for (int i = 0; i < 20; i++)
+        {
+            FakeLink.Channel refused = _bench.Link.Admin;
+            _bench.Closed(refused, ByBroker(504, "no channel left"));
+            Assert.Same(refused, _bench.Link.Admin);
+            _bench.Wait(S(5));
+            Assert.NotSame(refused, _bench.Link.Admin);
+        }
+    }
+}
