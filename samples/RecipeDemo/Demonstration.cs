@@ -54,7 +54,7 @@ internal static class Demonstration
         Console.WriteLine("The service's connections at the end:");
         var links = status?["links"]?.AsArray() ?? [];
         foreach (var link in links)
-            Console.WriteLine($"  {link?["name"],-8} {link?["state"]}, connection no. {link?["epoch"]}, {link?["pending_calls"]} calls pending, {link?["late_replies"]} late replies");
+            Console.WriteLine($"  {link?["name"],-8} {link?["state"]}, connection no. {link?["epoch"]}, {link?["pending_calls"]} calls pending, {link?["late_replies"]} replies that no call waited for");
 
         // The first connection of each: none was lost on the way.
         return status?["ready"]?.GetValue<bool>() == true && links.All(link => link?["epoch"]?.GetValue<int>() == 1);

@@ -70,7 +70,8 @@ public static class RecipeApp
         app.UseStatusCodePages();
         app.Use(SecurityHeaders.AddAsync);
         app.UseDefaultFiles();
-        app.UseStaticFiles();
+        // Asked for again each time, and not sent again when it is the same: a new version must not meet parts of the old one.
+        app.UseStaticFiles(new StaticFileOptions { OnPrepareResponse = file => file.Context.Response.Headers.CacheControl = "no-cache" });
 
         app.MapOpenApi();
         app.MapStatus();

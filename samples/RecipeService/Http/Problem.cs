@@ -24,7 +24,8 @@ internal static class Problem
     private static ProblemDetails? Describe(Exception exception) => exception switch
     {
         AmqpException amqp => Of(amqp),
-        BrokerAwayException away => WithFate(New(503, "broker-away", "The broker is away", away.Message), AmqpOutcome.NotSent, safe: true),
+        BrokerAwayException away => WithFate(
+            New(503, "broker-away", "The broker is away", $"{away.Message} {Fate(AmqpOutcome.NotSent)}"), AmqpOutcome.NotSent, safe: true),
         WorkerException { Status: 422 } refused => New(422, "not-analysable", "The worker could not make anything of this", refused.Message),
         WorkerException failed => New(failed.Status, "worker-failed", "The worker failed", failed.Message),
         BadHttpRequestException bad => New(bad.StatusCode, "bad-request", "The request is not valid", bad.InnerException is JsonException json

@@ -24,7 +24,7 @@ async function follow(place, answer) {
   for (;;) {
     const job = await call('GET', answer.body.location.slice(1));
     job.milliseconds = performance.now() - start;
-    show(place, job, job.body.status && `Job ${job.body.job_id}: ${job.body.status.replace('_', ' ')}, ${job.body.updates} messages`);
+    show(place, job, job.body.job_id && `Job ${job.body.job_id}, ${job.body.updates} messages so far.`);
     if (job.status !== 200 || job.body.status === 'done' || job.body.status === 'failed') return;
     await new Promise(resolve => setTimeout(resolve, 250));
   }
@@ -72,5 +72,9 @@ for (const form of document.querySelectorAll('form')) {
     }
   });
 }
+
+// Something to begin with that needs no network: the service's own samples.
+document.querySelector('[name=s3_url]').value = new URL('samples/dish.png', location.href).href;
+document.querySelector('[name=url]').value = new URL('samples/index.html', location.href).href;
 
 watchLinks(document.getElementById('links'));

@@ -17,12 +17,29 @@ function ingredients(list) {
 }
 
 function analysis(result) {
-  const parts = [element('p', { className: 'title' }, result.dish ?? result.recipe?.name ?? 'A recipe without a name')];
+  const parts = [element('p', { className: 'title dish' }, result.dish ?? result.recipe?.name ?? 'A recipe without a name')];
   if (result.recipe?.ingredients?.length) parts.push(ingredients(result.recipe.ingredients));
   for (const warning of result.conflict_warnings ?? [])
     parts.push(element('p', { className: 'warning' },
       element('strong', {}, `${warning.conflicting_item_1} and ${warning.conflicting_item_2}: `), warning.message));
   return parts;
+}
+
+// The result of a crawl, or how far it is.
+function crawl(body) {
+  const { pages, recipes, pages_done: done, pages_queued: queued } = body.data ?? {};
+  const parts = [];
+  if (body.error) parts.push(element('p', { className: 'title problem' }, body.error.message));
+  else if (recipes) parts.push(element('p', { className: 'title' }, `${count(recipes.length, 'recipe')} on ${count(pages, 'page')}`));
+  else if (done !== undefined) parts.push(element('p', {}, `${count(done, 'page')} read, ${queued} to go`));
+  if (recipes?.length)
+    parts.push(element('ul', { className: 'recipes' }, ...recipes.map(recipe =>
+      element('li', {}, recipe.name, element('span', {}, `, ${count(recipe.ingredients.length, 'ingredient')}`)))));
+  return parts;
+}
+
+function count(number, what) {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
 function problem(body) {
@@ -42,9 +59,13 @@ export function verdict(kind, badge, text) {
 
 export function show(place, answer, summary) {
   const { status, body, milliseconds } = answer;
-  const parts = [verdict(status < 400 ? '' : 'bad', String(status || 'failed'), `${milliseconds.toFixed(0)} ms`)];
+  const isWaiting = body.status === 'queued' || body.status === 'in_progress';
+  const kind = status === 0 || status >= 400 || body.status === 'failed' ? 'bad' : isWaiting ? 'wait' : '';
+  const badge = typeof body.status === 'string' ? body.status.replace('_', ' ') : String(status || 'failed');
+  const parts = [verdict(kind, badge, `${milliseconds.toFixed(0)} ms`)];
   if (status === 0 || status >= 400) parts.push(...problem(body));
   else if (body.result) parts.push(...analysis(body.result));
+  else parts.push(...crawl(body));
   if (summary) parts.push(element('p', {}, summary));
   place.replaceChildren(...parts, raw(body));
 }
