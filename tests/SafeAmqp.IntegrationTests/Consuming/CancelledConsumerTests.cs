@@ -1,0 +1,69 @@
+namespace SafeAmqp.IntegrationTests.Consuming;
+
+// The broker cancels a consumer when its queue goes. Nothing else tells.
+public sealed class CancelledConsumerTests(TestBroker broker) : FeatureTest(broker)
+{
+    [Theory, MemberData(nameof(Layouts))]
+    public async Task A_consumer_of_a_declared_queue_that_is_deleted_gets_it_back_with_its_bindings(ConnectionLayout layout)
+    {
+        AmqpClient amqp = await ConnectAsync(layout, options => options.LoggerFactory = new CapturedLines());
+        Witness witness = await WitnessAsync();
+        string exchange = NewName(), queue = NewName();
+        await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Topic).Queue(queue).Bind(exchange, queue, "a.*"), Cancelled);
+        var inbox = new Inbox();
+        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
+        await witness.Channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, noWait: false, Cancelled);
+        await UntilAsync(() => subscription.LastError is not null && subscription.State == AmqpConsumerState.Live);
+        Assert.Contains("cancelled the consumer", subscription.LastError, StringComparison.Ordinal);
+        await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "a.b", Bytes("after")), Cancelled);
+        Assert.Equal("after", Text(await inbox.NextAsync()));
+        Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
+    }
+
+    [Fact]
+    public async Task A_consumer_of_somebody_elses_queue_that_is_deleted_says_so_and_goes_on_when_the_queue_is_back()
+    {
+        var lines = new CapturedLines();
+        AmqpClient amqp = await ConnectAsync(options =>
+        {
+            options.LoggerFactory = lines;
+            options.MaxReconnectDelay = TimeSpan.FromMilliseconds(200);
+        });
+        Witness witness = await WitnessAsync();
+        string queue = await witness.QueueAsync(NewName()), sibling = await NewQueueAsync(amqp);
+        var inbox = new Inbox();
+        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
+        AmqpSubscription other = await amqp.ConsumeAsync(sibling, inbox.HandleAsync, cancellationToken: Cancelled);
+        await witness.Channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, noWait: false, Cancelled);
+        await UntilAsync(() => subscription.LastError?.Contains("no queue", StringComparison.Ordinal) == true); // it has tried again
+        Assert.Equal(AmqpConsumerState.Recovering, subscription.State);
+        AmqpConsumerStatus status = amqp.Status.Links[1].Consumers.Single(consumer => consumer.Queue == queue);
+        Assert.Equal(AmqpConsumerState.Recovering, status.State);
+        Assert.Contains(queue, amqp.Status.ToString(), StringComparison.Ordinal);
+        Assert.Contains(lines.Lines, line => line.StartsWith("Warning 301", StringComparison.Ordinal) && line.Contains(queue, StringComparison.Ordinal));
+        Assert.Equal(AmqpConsumerState.Live, other.State);
+        Assert.Null(other.LastError);
+
+        await witness.QueueAsync(queue);
+        await UntilAsync(() => subscription.State == AmqpConsumerState.Live);
+        await PublishAsync(amqp, queue, "after");
+        Assert.Equal("after", Text(await inbox.NextAsync()));
+        Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
+    }
+
+    [Fact]
+    public async Task A_consumer_without_a_queue_can_still_be_stopped()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        string queue = await witness.QueueAsync(NewName());
+        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, new Inbox().HandleAsync, cancellationToken: Cancelled);
+        await witness.Channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, noWait: false, Cancelled);
+        await UntilAsync(() => subscription.State == AmqpConsumerState.Recovering);
+        await InTime(subscription.DisposeAsync());
+        Assert.Equal(AmqpConsumerState.Stopped, subscription.State);
+        await witness.QueueAsync(queue);
+        await PublishAsync(amqp, queue, "a");
+        Assert.Equal((1u, 0u), (await witness.ReadyAsync(queue), await witness.ConsumersAsync(queue)));
+    }
+}
