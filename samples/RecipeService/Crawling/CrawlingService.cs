@@ -72,6 +72,11 @@ internal sealed class CrawlingService
         {
             await _amqp.PublishAsync(ToMessage(id, content, CrawlingMessagesJson.Default.CrawlMessage), cancellationToken);
         }
+        catch (OperationCanceledException)
+        {
+            _jobs.Forget(id); // a publish that is cancelled was not sent; a call that is cancelled may have been
+            throw;
+        }
         catch (Exception error)
         {
             NoteFailure(id, error);
