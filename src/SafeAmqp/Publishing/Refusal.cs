@@ -1,4 +1,5 @@
 using SafeAmqp.Actor;
+using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Publishing;
 
@@ -13,8 +14,8 @@ internal static class Refusal
     private const int NotImplemented = 540;
 
     /// <summary>
-    /// The first unanswered publish that names what the broker's text names: RabbitMQ quotes the exchange (404, 403) or the user id
-    /// (406). Where the text names neither, the only one in flight; among several nobody can tell.
+    /// The first unanswered publish that the broker's text is about: RabbitMQ quotes the exchange (404, 403), with it the routing key where access
+    /// goes by topic, or the user id (406). Where the text is about none of them, the only one in flight; among several nobody can tell.
     /// </summary>
     internal static OutgoingJob? Culprit(IEnumerable<OutgoingJob> unanswered, CloseReason end)
     {
@@ -24,7 +25,7 @@ internal static class Refusal
         bool several = false;
         foreach (OutgoingJob job in unanswered)
         {
-            if (Names(end.Text, job.Message.Exchange) || Names(end.Text, job.Message.UserId))
+            if (IsAbout(end, job.Message))
                 return job;
             several = first is not null;
             first ??= job;
@@ -32,5 +33,24 @@ internal static class Refusal
         return several ? null : first;
     }
 
-    private static bool Names(string text, string? name) => !string.IsNullOrEmpty(name) && text.Contains($"'{name}'", StringComparison.Ordinal);
+    // Whole phrases: the same texts name the virtual host and the connection's own user, which may be the name of an exchange or a neighbour's user id.
+    private static bool IsAbout(CloseReason end, AmqpMessage message)
+    {
+        if (end.Code == PreconditionFailed)
+            return Says(end.Text, "user_id property set to '", message.UserId, "' but ");
+        string exchange = message.Exchange.Length == 0 ? "amq.default" : message.Exchange;
+        return Says(end.Text, "exchange '", exchange, "' in vhost ")
+            && (!end.Text.Contains("to topic '", StringComparison.Ordinal) || Says(end.Text, "to topic '", message.RoutingKey, "' in "));
+    }
+
+    private static bool Says(string text, string before, string? name, string after)
+    {
+        if (name is null)
+            return false;
+        string phrase = StatusText.Printable($"{before}{name}{after}", int.MaxValue);
+        if (text.Contains(phrase, StringComparison.Ordinal))
+            return true;
+        int start = text.IndexOf(before, StringComparison.Ordinal); // a long text was cut, perhaps within the phrase
+        return start >= 0 && text.EndsWith('…') && phrase.StartsWith(text[start..^1], StringComparison.Ordinal);
+    }
 }
