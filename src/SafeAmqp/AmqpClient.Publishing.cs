@@ -50,9 +50,12 @@ public sealed partial class AmqpClient
             try
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                await TakeCreditAsync(messages[i].Body.Length, now, cancellationToken).ConfigureAwait(false);
-                var job = jobs[i] = new PublishJob(Identified(messages[i]), now, now + _options.PublishTimeout.Ticks, _credit);
-                Send(job, cancellationToken);
+                var job = new PublishJob(Identified(messages[i]), now, now + _options.PublishTimeout.Ticks, _credit);
+                if (_credit.TryTake(job.Size))
+                    Send(job, cancellationToken);
+                else
+                    await SendInTurnAsync(job, now, cancellationToken).ConfigureAwait(false);
+                jobs[i] = job;
             }
             catch (Exception error) when (error is AmqpException or OperationCanceledException or ObjectDisposedException)
             {
@@ -78,17 +81,15 @@ public sealed partial class AmqpClient
 
     private async ValueTask PublishInTurnAsync(AmqpMessage message, long now, CancellationToken cancellationToken)
     {
-        await TakeCreditAsync(message.Body.Length, now, cancellationToken).ConfigureAwait(false);
         var job = new PublishJob(Identified(message), now, now + _options.PublishTimeout.Ticks, _credit);
-        Send(job, cancellationToken);
+        await SendInTurnAsync(job, now, cancellationToken).ConfigureAwait(false);
         await job.Task.ConfigureAwait(false);
     }
 
     private async ValueTask PostInTurnAsync(AmqpMessage message, long now, CancellationToken cancellationToken)
     {
-        await TakeCreditAsync(message.Body.Length, now, cancellationToken).ConfigureAwait(false);
         var job = new PostJob(message, now, now + _options.PublishTimeout.Ticks, _credit);
-        Send(job, cancellationToken);
+        await SendInTurnAsync(job, now, cancellationToken).ConfigureAwait(false);
         await job.Task.ConfigureAwait(false);
     }
 
@@ -107,16 +108,14 @@ public sealed partial class AmqpClient
         _send.Thread.PostOrAbandon(new ActorCommand.Send(job));
     }
 
-    private ValueTask TakeCreditAsync(int size, long now, CancellationToken cancellationToken)
-        => _credit.TryTake(size)
-            ? ValueTask.CompletedTask
-            : WaitForCreditAsync(_credit, size, now + _options.PublishTimeout.Ticks, now, "publishes", cancellationToken);
+    private ValueTask SendInTurnAsync(OutgoingJob job, long now, CancellationToken cancellationToken)
+        => WaitForCreditAsync(_credit, job.Size, job.Deadline, now, "publishes", cancellationToken, () => Send(job, cancellationToken));
 
-    private async ValueTask WaitForCreditAsync(Credit credit, int size, long deadline, long now, string what, CancellationToken cancellationToken)
+    private async ValueTask WaitForCreditAsync(Credit credit, int size, long deadline, long now, string what, CancellationToken cancellationToken, Action? granted = null)
     {
         if (_options.WhenFull == AmqpWhenFull.Fail)
             throw new AmqpNotSentException($"Nothing was sent: {credit.Messages} {what} ({credit.Bytes} bytes) are pending, which is the bound. {Status}") { Status = Status };
-        Credit.Waiter waiter = credit.Wait(size, deadline);
+        Credit.Waiter waiter = credit.Wait(size, deadline, granted);
         _send.Thread.Wake(); // it keeps the deadline
         using CancellationTokenRegistration withdrawal = cancellationToken.UnsafeRegister(static state => ((Credit.Waiter)state!).Withdraw(), waiter);
         if (await waiter.Completion.Task.ConfigureAwait(false))

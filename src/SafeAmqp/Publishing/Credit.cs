@@ -6,7 +6,10 @@ namespace SafeAmqp.Publishing;
 /// The bound of what may be pending, in messages and bytes, taken by callers before they post. First come, first served: a newcomer
 /// never passes a waiter. A message larger than the whole credit is admitted alone.
 /// </summary>
-/// <remarks>The fast path is two interlocked additions; the lock is taken only when the credit is used up.</remarks>
+/// <remarks>
+/// The fast path is two interlocked additions; the lock is taken only when the credit is used up. Who waited posts while it is his turn, under the
+/// lock and before a newcomer may pass: his continuation would run on the pool, where it races those of the next in line.
+/// </remarks>
 internal sealed class Credit(long maxMessages, long maxBytes)
 {
     private readonly Lock _gate = new();
@@ -15,6 +18,7 @@ internal sealed class Credit(long maxMessages, long maxBytes)
     private long _bytes;
     private int _waiting;
     private bool _closed;
+    private bool _granting;
 
     internal long Messages => Volatile.Read(ref _messages);
 
@@ -30,10 +34,13 @@ internal sealed class Credit(long maxMessages, long maxBytes)
     }
 
     /// <summary>Waits for a turn.</summary>
+    /// <param name="size">The size of the body.</param>
+    /// <param name="deadline">Until when.</param>
+    /// <param name="granted">What to do when the turn comes: to post, which returns at once.</param>
     /// <returns>A waiter whose task ends with true when the credit was taken, with false when the deadline came first or the credit was closed.</returns>
-    internal Waiter Wait(int size, long deadline)
+    internal Waiter Wait(int size, long deadline, Action? granted = null)
     {
-        var waiter = new Waiter(this, size, deadline);
+        var waiter = new Waiter(this, size, deadline, granted);
         lock (_gate)
         {
             if (_closed)
@@ -105,21 +112,28 @@ internal sealed class Credit(long maxMessages, long maxBytes)
 
     private void Grant()
     {
+        if (_granting)
+            return; // what was posted ended at once and gave its credit back: the loop below sees it
+        _granting = true;
         while (_waiters.First is { } node && TryReserve(node.Value.Size))
             Leave(node.Value, granted: true);
+        _granting = false;
     }
 
     private void Leave(Waiter waiter, bool granted)
     {
         _waiters.Remove(waiter.Node!);
         waiter.Node = null;
+        if (granted)
+            waiter.Granted?.Invoke();
         Interlocked.Decrement(ref _waiting);
         waiter.Completion.TryComplete(granted);
     }
 
     /// <summary>A caller that stands in line.</summary>
-    internal sealed class Waiter(Credit credit, int size, long deadline)
+    internal sealed class Waiter(Credit credit, int size, long deadline, Action? granted)
     {
+        internal Action? Granted => granted;
         internal Completion<bool> Completion { get; } = new();
         internal int Size => size;
         internal long Deadline => deadline;
