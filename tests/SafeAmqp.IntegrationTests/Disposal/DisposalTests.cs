@@ -1,0 +1,237 @@
+namespace SafeAmqp.IntegrationTests.Disposal;
+
+public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
+{
+    private static readonly TimeSpan Shutdown = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Bound = Shutdown + TimeSpan.FromSeconds(2);
+
+    [Theory]
+    [InlineData(ConnectionLayout.Separate)]
+    [InlineData(ConnectionLayout.Shared)]
+    public async Task What_was_published_before_is_confirmed(ConnectionLayout layout)
+    {
+        AmqpClient reader = await ConnectAsync();
+        string queue = await NewQueueAsync(reader);
+        AmqpClient amqp = await ConnectAsync(options => options.Layout = layout);
+        Task[] publishes = [.. Enumerable.Range(0, 5000).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
+        Assert.Contains(publishes, publish => !publish.IsCompleted);
+        TimeSpan took = await DisposeAsync(amqp);
+        Assert.All(publishes, publish => Assert.True(publish.IsCompletedSuccessfully, publish.Exception?.ToString()));
+        Assert.Equal(5000, await MessagesInAsync(queue));
+        Assert.True(took < Shutdown, $"took {took}");
+        Assert.All(amqp.Status.Links, link => Assert.Equal(AmqpLinkState.Closed, link.State));
+    }
+
+    [Fact]
+    public async Task What_waits_for_credit_ends_as_not_sent_or_disposed()
+    {
+        AmqpClient amqp = await ConnectAsync(options => options.MaxPendingMessages = 1);
+        string queue = await NewQueueAsync(amqp);
+        await PauseBrokerAsync();
+        Task<Exception?> sent = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+        Task<Exception?>[] waiting = [.. Enumerable.Range(0, 50).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
+        await DisposeAsync(amqp);
+        Assert.IsType<AmqpUnknownOutcomeException>(await sent.WaitAsync(Margin, Cancelled));
+        Assert.All(await Task.WhenAll(waiting).WaitAsync(Margin, Cancelled), end => Assert.True(end is AmqpNotSentException or ObjectDisposedException, end?.ToString()));
+        await Broker.Node.ResumeAsync(Cancelled);
+        await UntilAsync(() => MessagesInAsync(queue), count => count == 1);
+    }
+
+    [Fact]
+    public async Task With_the_broker_frozen_what_was_sent_is_unknown_and_what_was_not_says_so()
+    {
+        AmqpClient amqp = await ConnectAsync(options => options.MaxUnconfirmedMessages = 10);
+        string queue = await NewQueueAsync(amqp);
+        await PauseBrokerAsync();
+        Task<Exception?>[] ends = [.. Enumerable.Range(0, 100).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
+        await UntilAsync(() => amqp.Status.Links[0] is { UnconfirmedMessages: 10, QueuedMessages: 90 });
+        await DisposeAsync(amqp);
+        Exception?[] errors = await Task.WhenAll(ends).WaitAsync(Margin, Cancelled);
+        Assert.All(errors.Take(10), end => Assert.IsType<AmqpUnknownOutcomeException>(end));
+        Assert.All(errors.Skip(10), end => Assert.IsType<AmqpNotSentException>(end));
+        await Broker.Node.ResumeAsync(Cancelled);
+        await UntilAsync(() => MessagesInAsync(queue), count => count == 10);
+        await UntilAsync(() => ConnectionsAsync(), connections => connections.Count == 0);
+    }
+
+    [Fact]
+    public async Task With_publishing_blocked_what_was_sent_is_unknown_and_what_was_not_says_so()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        string queue = await NewQueueAsync(amqp);
+        Task<Exception?> found = EndOf(await BlockAsync(amqp, queue));
+        Task<Exception?>[] waiting = [.. Enumerable.Range(0, 10).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
+        await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 10);
+        await DisposeAsync(amqp);
+        Assert.True(await found.WaitAsync(Margin, Cancelled) is null or AmqpUnknownOutcomeException);
+        Assert.All(await Task.WhenAll(waiting).WaitAsync(Margin, Cancelled), end => Assert.IsType<AmqpNotSentException>(end));
+    }
+
+    [Theory]
+    [InlineData(false, ConnectionLayout.Separate)]
+    [InlineData(true, ConnectionLayout.Separate)]
+    [InlineData(false, ConnectionLayout.Shared)]
+    [InlineData(true, ConnectionLayout.Shared)]
+    public async Task A_handler_may_dispose_the_client_that_runs_it(bool frozen, ConnectionLayout layout)
+    {
+        AmqpClient amqp = await ConnectAsync(options => (options.ShutdownTimeout, options.Layout) = (Shutdown, layout));
+        string queue = await NewQueueAsync(amqp);
+        using var go = new SemaphoreSlim(0);
+        var disposed = new TaskCompletionSource<TimeSpan>();
+        var begun = new TaskCompletionSource();
+        await amqp.ConsumeAsync(queue, async (_, _) =>
+        {
+            begun.TrySetResult();
+            await go.WaitAsync(CancellationToken.None);
+            disposed.TrySetResult((await TimedEndOf(amqp.DisposeAsync)).Took);
+            return AmqpSettlement.Ack;
+        }, cancellationToken: Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
+        await begun.Task.WaitAsync(Limit, Cancelled);
+        if (frozen)
+            await PauseBrokerAsync();
+        go.Release();
+        TimeSpan took = await disposed.Task.WaitAsync(Limit, Cancelled);
+        Assert.True(took < Bound, $"took {took}");
+    }
+
+    [Fact]
+    public async Task The_continuation_of_a_publish_may_dispose()
+    {
+        AmqpClient amqp = await ConnectAsync(options => options.ShutdownTimeout = Shutdown);
+        string queue = await NewQueueAsync(amqp);
+        var disposed = new TaskCompletionSource<TimeSpan>();
+        _ = ContinueAsync();
+        Assert.True(await disposed.Task.WaitAsync(Limit, Cancelled) < Bound);
+
+        async Task ContinueAsync()
+        {
+            await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).ConfigureAwait(false);
+            long start = TimeProvider.System.GetTimestamp();
+            amqp.DisposeAsync().AsTask().Wait(Cancelled); // even one that blocks the thread it was given
+            disposed.SetResult(TimeProvider.System.GetElapsedTime(start));
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_callback_of_a_token_may_dispose(bool frozen)
+    {
+        AmqpClient amqp = await ConnectAsync(options => (options.ShutdownTimeout, options.MaxUnconfirmedMessages) = (Shutdown, 1));
+        string queue = await NewQueueAsync(amqp);
+        using var cancel = new CancellationTokenSource();
+        TimeSpan took = TimeSpan.MaxValue;
+        cancel.Token.Register(() => took = TimedEndOf(amqp.DisposeAsync).Result.Took);
+        if (frozen)
+            await PauseBrokerAsync();
+        Task<Exception?>[] publishes = [.. Enumerable.Range(0, 20).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), cancel.Token)))];
+        await cancel.CancelAsync();
+        Assert.True(took < Bound, $"took {took}");
+        foreach (Exception? end in await Task.WhenAll(publishes).WaitAsync(Margin, Cancelled))
+            Assert.True(end is null or OperationCanceledException or AmqpNotSentException or AmqpUnknownOutcomeException, end?.ToString());
+    }
+
+    [Theory]
+    [InlineData(false, ConnectionLayout.Separate)]
+    [InlineData(true, ConnectionLayout.Separate)]
+    [InlineData(false, ConnectionLayout.Shared)]
+    [InlineData(true, ConnectionLayout.Shared)]
+    public async Task Eight_may_dispose_at_once_under_load_and_every_operation_ends(bool frozen, ConnectionLayout layout)
+    {
+        AmqpClient amqp = await ConnectAsync(options => (options.ShutdownTimeout, options.Layout) = (Shutdown, layout));
+        AmqpClient reader = await ConnectAsync();
+        string queue = await NewQueueAsync(amqp);
+        var history = new History(8, 100_000);
+        TaskCompletionSource last = await RecordAsync(reader, queue, history);
+        await amqp.ConsumeAsync(await NewQueueAsync(amqp), (_, _) => new ValueTask<AmqpSettlement>(AmqpSettlement.Ack), cancellationToken: Cancelled);
+        using var stop = new CancellationTokenSource();
+        Task load = Recovery.LostConnectionTests.LoadAsync(amqp, queue, history, publishers: 8, stop.Token);
+        await UntilAsync(() => history.Count(Ending.Confirmed) > 1000);
+        if (frozen)
+            await PauseBrokerAsync();
+        (Exception? Error, TimeSpan Took)[] all = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => TimedEndOf(amqp.DisposeAsync)))).WaitAsync(Limit, Cancelled);
+        Assert.All(all, one => Assert.Null(one.Error));
+        Assert.All(all, one => Assert.True(one.Took < Bound, $"took {one.Took}"));
+        await stop.CancelAsync();
+        await load.WaitAsync(Margin, Cancelled);
+        await Broker.Node.ResumeAsync(Cancelled);
+        await DrainAsync(reader, queue, last);
+        history.Verify();
+        Assert.True(history.Count(Ending.Disposed) > 0, history.ToString());
+        if (frozen)
+            Assert.True(history.Count(Ending.Unknown) > 0, history.ToString());
+    }
+
+    [Fact]
+    public async Task Afterwards_every_verb_throws_ObjectDisposedException_and_disposing_again_does_nothing()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        string queue = await NewQueueAsync(amqp);
+        await DisposeAsync(amqp);
+        AmqpMessage message = AmqpMessage.ToQueue(queue, default);
+        AmqpHandler handler = (_, _) => new ValueTask<AmqpSettlement>(AmqpSettlement.Ack);
+        foreach (Func<Task> verb in (Func<Task>[])
+        [
+            async () => await amqp.PublishAsync(message, Cancelled),
+            async () => await amqp.PostAsync(message, Cancelled),
+            async () => await amqp.PublishAllAsync([message], Cancelled),
+            async () => await amqp.CallAsync(message, null, Cancelled),
+            async () => await amqp.DeclareAsync(new AmqpTopology().Queue(queue), Cancelled),
+            async () => await amqp.ConsumeAsync(queue, handler, cancellationToken: Cancelled),
+            async () => await amqp.ServeAsync(queue, (_, _) => new ValueTask<AmqpMessage>(message), cancellationToken: Cancelled),
+            async () => await amqp.ReadAllAsync(queue, cancellationToken: Cancelled).GetAsyncEnumerator(Cancelled).MoveNextAsync(),
+            async () => await amqp.OpenAsync(Cancelled),
+        ])
+            await Assert.ThrowsAsync<ObjectDisposedException>(verb);
+        Assert.All(amqp.Status.Links, link => Assert.Equal(AmqpLinkState.Closed, link.State)); // memory only: still there to look at
+        Assert.True(await DisposeAsync(amqp) < TimeSpan.FromMilliseconds(500));
+    }
+
+    [Fact]
+    public async Task A_client_that_was_never_used_is_disposed_without_connecting()
+    {
+        FaultProxy proxy = NewProxy();
+        AmqpClient amqp = NewClient(options => options.Uri = proxy.Uri);
+        Assert.True(await DisposeAsync(amqp) < TimeSpan.FromSeconds(1));
+        Assert.Equal(0, proxy.Accepted);
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled));
+    }
+
+    [Fact]
+    public async Task Running_handlers_finish_and_settle_and_what_had_not_begun_goes_back()
+    {
+        AmqpClient amqp = await ConnectAsync(options => options.ShutdownTimeout = TimeSpan.FromSeconds(10));
+        AmqpClient reader = await ConnectAsync();
+        string queue = await NewQueueAsync(reader), results = await NewQueueAsync(reader);
+        await reader.PublishAllAsync([.. Enumerable.Range(0, 50).Select(_ => AmqpMessage.ToQueue(queue, default))], Cancelled);
+        using var go = new SemaphoreSlim(0);
+        int begun = 0;
+        await amqp.ConsumeAsync(queue, async (_, lost) =>
+        {
+            Interlocked.Increment(ref begun);
+            await go.WaitAsync(CancellationToken.None);
+            await amqp.PublishAsync(AmqpMessage.ToQueue(results, default), CancellationToken.None); // a handler that ends may still publish
+            return lost.IsCancellationRequested ? AmqpSettlement.Requeue : AmqpSettlement.Ack;
+        }, new AmqpConsumerOptions { Concurrency = 4, Prefetch = 20 }, Cancelled);
+        await UntilAsync(() => Volatile.Read(ref begun) == 4);
+        Task dispose = amqp.DisposeAsync().AsTask();
+        await UntilAsync(() => MessagesInAsync(queue), count => count == 50); // unsettled ones count
+        Assert.False(dispose.IsCompleted);
+        go.Release(4);
+        await dispose.WaitAsync(Limit, Cancelled);
+        Assert.Equal(4, begun);
+        await UntilAsync(() => MessagesInAsync(queue), count => count == 46);
+        Assert.Equal(4, await MessagesInAsync(results));
+        IReadOnlyList<AmqpDelivery> left = await TakeAsync(reader, queue, 46);
+        Assert.Equal(46, left.Count);
+    }
+
+    private static async Task<TimeSpan> DisposeAsync(AmqpClient amqp)
+    {
+        var (error, took) = await TimedEndOf(amqp.DisposeAsync);
+        Assert.Null(error);
+        Assert.True(took < Bound, $"took {took}");
+        return took;
+    }
+}

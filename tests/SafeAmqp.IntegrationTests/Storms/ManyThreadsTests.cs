@@ -1,0 +1,83 @@
+using System.Diagnostics;
+
+namespace SafeAmqp.IntegrationTests.Storms;
+
+public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
+{
+    [Theory]
+    [InlineData(ConnectionLayout.Separate, 10_000)]
+    [InlineData(ConnectionLayout.Shared, 2_000)]
+    public async Task Sixty_four_threads_publish_declare_and_acknowledge_on_one_client_and_each_message_arrives_once_and_in_order(ConnectionLayout layout, int messagesEach)
+    {
+        const int Threads = 64;
+        FreshLog log = LogFromHere();
+        string name = $"threads-{Guid.NewGuid():N}";
+        AmqpClient amqp = await ConnectAsync(options => (options.Layout, options.ClientName) = (layout, name));
+        string queue = await NewQueueAsync(amqp), exchange = NewName();
+        await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout), Cancelled);
+        var history = new History(Threads, messagesEach);
+        TaskCompletionSource last = await RecordAsync(amqp, queue, history, prefetch: 2000);
+        int declared = 0;
+        long start = Stopwatch.GetTimestamp();
+        Thread[] threads = [.. Enumerable.Range(0, Threads).Select(publisher => new Thread(() =>
+        {
+            var batch = new List<Task>();
+            for (int number = 0; number < messagesEach; number++)
+            {
+                batch.Add(history.PublishAsync(amqp, queue, publisher, number));
+                if (number % 1000 == 0)
+                {
+                    batch.Add(amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = $"{exchange}.{publisher}", AutoDelete = true })
+                        .Bind(exchange, $"{exchange}.{publisher}", $"{number}")).AsTask());
+                    Interlocked.Increment(ref declared);
+                }
+                if (batch.Count < 100)
+                    continue;
+                Task.WaitAll(batch);
+                batch.Clear();
+            }
+            Task.WaitAll(batch);
+        }))];
+        foreach (Thread thread in threads)
+            thread.Start();
+        await Task.Run(() => Array.ForEach(threads, thread => thread.Join()), Cancelled);
+        await DrainAsync(amqp, queue, last, TimeSpan.FromSeconds(60));
+        TimeSpan took = Stopwatch.GetElapsedTime(start);
+        history.Verify();
+        Assert.Equal(Threads * messagesEach, history.Count(Ending.Confirmed));
+        Assert.Equal(Threads * messagesEach, history.Deliveries);
+        Assert.True(declared >= Threads * messagesEach / 1000);
+        Assert.True(took < TimeSpan.FromSeconds(60), $"took {took}");
+        await UntilAsync(() => MessagesInAsync(queue), count => count == 0); // every acknowledgement arrived, and meant what it said
+        Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
+        // What the broker had to say about these connections: that they came.
+        Assert.Equal(layout == ConnectionLayout.Shared ? 1 : 2, log.With(name).Count(line => line.Contains("has a client-provided name", StringComparison.Ordinal)));
+        Assert.DoesNotContain(log.With(name), line => line.Contains("[error]", StringComparison.Ordinal) || line.Contains("closing", StringComparison.Ordinal));
+        TestContext.Current.TestOutputHelper?.WriteLine($"{Threads * messagesEach} messages in {took.TotalSeconds:0.0} s");
+    }
+
+    [Fact]
+    public async Task A_hundred_thousand_callers_publish_at_once()
+    {
+        const int Callers = 100_000;
+        AmqpClient amqp = await ConnectAsync(options => options.PublishTimeout = TimeSpan.FromMinutes(1));
+        string queue = await NewQueueAsync(amqp);
+        var history = new History(1, Callers);
+        TaskCompletionSource last = await RecordAsync(amqp, queue, history, prefetch: 2000);
+        int threadsBefore = Process.GetCurrentProcess().Threads.Count;
+        Task[] callers = new Task[Callers];
+        for (int number = 0; number < Callers; number++)
+            callers[number] = history.PublishAsync(amqp, queue, 0, number, cancellationToken: Cancelled);
+        int waiting = callers.Count(caller => !caller.IsCompleted);
+        Assert.True(waiting > 10_000, $"only {waiting} at once");
+        AmqpLinkStatus status = amqp.Status.Links[0];
+        Assert.InRange(status.QueuedMessages + status.UnconfirmedMessages, 1, 10_000); // the bound; the others wait for credit
+        await Task.WhenAll(callers).WaitAsync(TimeSpan.FromSeconds(60), Cancelled);
+        await DrainAsync(amqp, queue, last);
+        history.Verify();
+        Assert.Equal(Callers, history.Count(Ending.Confirmed));
+        Assert.Equal(Callers, history.Deliveries);
+        Assert.True(Process.GetCurrentProcess().Threads.Count < threadsBefore + 30);
+        Assert.Equal(1, amqp.Status.Links[0].Epoch);
+    }
+}

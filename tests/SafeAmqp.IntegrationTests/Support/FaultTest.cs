@@ -1,0 +1,180 @@
+using System.Runtime.CompilerServices;
+using LocalBroker;
+
+namespace SafeAmqp.IntegrationTests.Support;
+
+/// <summary>What tests with faults need beside: faults that end with the test, ends of operations as values, a reader of all messages.</summary>
+public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
+{
+    /// <summary>What a completion may be late by on a busy machine, beyond the 250 ms that are promised.</summary>
+    protected static readonly TimeSpan Margin = TimeSpan.FromMilliseconds(250 + 750);
+
+    private readonly Stack<Func<Task>> _undo = [];
+
+    protected static string LinkThatSends(ConnectionLayout layout) => layout == ConnectionLayout.Shared ? "shared" : "send";
+
+    public override async ValueTask DisposeAsync()
+    {
+        while (_undo.TryPop(out Func<Task>? undo))
+            await undo();
+        await base.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Does something at the end of the test, however it ends; the last first.</summary>
+    protected void AtTheEnd(Func<Task> undo) => _undo.Push(undo);
+
+    private protected FaultProxy NewProxy()
+    {
+        var proxy = new FaultProxy(Broker.Node.Port);
+        AtTheEnd(async () => await proxy.DisposeAsync());
+        return proxy;
+    }
+
+    protected async Task PauseBrokerAsync()
+    {
+        AtTheEnd(() => Broker.Node.ResumeAsync());
+        await Broker.Node.PauseAsync(Cancelled);
+    }
+
+    protected async Task RaiseAlarmAsync()
+    {
+        AtTheEnd(() => Broker.Node.SetMemoryAlarmAsync(false));
+        await Broker.Node.SetMemoryAlarmAsync(true, Cancelled);
+    }
+
+    /// <summary>Raises the alarm and publishes until the broker has told this client that it blocks it.</summary>
+    /// <returns>The publish that found out: it was sent, and is answered when the alarm is over.</returns>
+    protected async Task<Task> BlockAsync(AmqpClient client, string queue)
+    {
+        await RaiseAlarmAsync();
+        Task found = client.PublishAsync(AmqpMessage.ToQueue(queue, "found out"u8.ToArray()), CancellationToken.None).AsTask();
+        await UntilAsync(() => client.Status.Links[0].BlockedReason is not null);
+        return found;
+    }
+
+    /// <summary>How something ended: null when it went well.</summary>
+    protected static async Task<Exception?> EndOf(ValueTask operation)
+    {
+        try
+        {
+            await operation.ConfigureAwait(false);
+            return null;
+        }
+        catch (Exception error)
+        {
+            return error;
+        }
+    }
+
+    protected static Task<Exception?> EndOf(Task operation) => EndOf(new ValueTask(operation));
+
+    /// <summary>How an operation ended, and how long it took.</summary>
+    protected static async Task<(Exception? Error, TimeSpan Took)> TimedEndOf(Func<ValueTask> operation)
+    {
+        long start = TimeProvider.System.GetTimestamp();
+        Exception? error = null;
+        try
+        {
+            await operation().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            error = e;
+        }
+        return (error, TimeProvider.System.GetElapsedTime(start));
+    }
+
+    /// <summary>Takes all messages out of a queue that holds so many.</summary>
+    protected static async Task<IReadOnlyList<AmqpDelivery>> TakeAsync(AmqpClient client, string queue, int count, int prefetch = 100)
+    {
+        var taken = new List<AmqpDelivery>();
+        if (count == 0)
+            return taken;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        limit.CancelAfter(TimeSpan.FromSeconds(60));
+        await foreach (AmqpDelivery delivery in client.ReadAllAsync(queue, new AmqpConsumerOptions { Prefetch = prefetch }, limit.Token))
+        {
+            taken.Add(delivery);
+            delivery.Settle(AmqpSettlement.Ack);
+            if (taken.Count == count)
+                break;
+        }
+        return taken;
+    }
+
+    /// <summary>Consumes a queue into a history until a last message, which is sent by <see cref="DrainAsync"/>.</summary>
+    private protected static async Task<TaskCompletionSource> RecordAsync(AmqpClient client, string queue, History history, int prefetch = 500)
+    {
+        var last = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await client.ConsumeAsync(queue, (delivery, _) =>
+        {
+            if (delivery.Message.Type == "last")
+                last.TrySetResult();
+            else
+                history.Delivered(delivery);
+            return new ValueTask<AmqpSettlement>(AmqpSettlement.Ack);
+        }, new AmqpConsumerOptions { Prefetch = prefetch }, Cancelled);
+        return last;
+    }
+
+    /// <summary>Publishes a last message behind all others and waits until it was received.</summary>
+    protected static async Task DrainAsync(AmqpClient client, string queue, TaskCompletionSource last, TimeSpan? limit = null)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        ArgumentNullException.ThrowIfNull(last);
+        while (await EndOf(client.PublishAsync(AmqpMessage.ToQueue(queue, default) with { Type = "last" }, Cancelled)) is { } error)
+            Assert.IsType<AmqpUnknownOutcomeException>(error);
+        await last.Task.WaitAsync(limit ?? Limit, Cancelled);
+    }
+
+    /// <summary>How many messages a queue holds, by the broker's own count; -1 when there is no such queue.</summary>
+    protected async Task<int> MessagesInAsync(string queue)
+    {
+        string list = await CtlAsync("list_queues", "--no-table-headers", "name", "messages");
+        foreach (string line in list.Split('\n'))
+        {
+            if (line.Split('\t') is [var name, var count] && name == queue)
+                return int.Parse(count, System.Globalization.CultureInfo.InvariantCulture);
+        }
+        return -1;
+    }
+
+    protected Task<string> CtlAsync(params string[] arguments) => Broker.Node.RabbitMqCtlAsync(arguments, Cancelled);
+
+    /// <summary>The broker's log from here on.</summary>
+    private protected FreshLog LogFromHere() => new(Broker.Node);
+
+    protected static async Task<TimeSpan> UntilTimedAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "")
+    {
+        long start = TimeProvider.System.GetTimestamp();
+        await UntilAsync(condition, what);
+        return TimeProvider.System.GetElapsedTime(start);
+    }
+}
+
+/// <summary>What the broker wrote to its log since a point in time.</summary>
+internal sealed class FreshLog
+{
+    private readonly string _folder;
+    private readonly Dictionary<string, long> _from;
+
+    internal FreshLog(PrivateRabbitMqNode node)
+    {
+        _folder = Path.Combine(node.Folder, "log");
+        _from = Directory.EnumerateFiles(_folder, "*.log").ToDictionary(file => file, file => new FileInfo(file).Length);
+    }
+
+    internal IEnumerable<string> Lines => Directory.EnumerateFiles(_folder, "*.log").SelectMany(Read);
+
+    internal IEnumerable<string> With(string text) => Lines.Where(line => line.Contains(text, StringComparison.Ordinal));
+
+    private IEnumerable<string> Read(string file)
+    {
+        using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        stream.Position = _from.GetValueOrDefault(file);
+        using var reader = new StreamReader(stream);
+        while (reader.ReadLine() is { } line)
+            yield return line;
+    }
+}
