@@ -32,9 +32,7 @@ public sealed partial class AmqpClient
             _callPlaces.Release(0);
             throw;
         }
-        // Only a fixed queue's selector may know an id of the caller's own; others could answer a call whose id they guess.
-        string id = fixedQueue is not null && request.CorrelationId is { } own ? own : NewCorrelationId();
-        var call = new CallJob(request, options.ReplyTo, id, now, deadline, wallDeadline, _credit, _callPlaces);
+        var call = new CallJob(request, options.ReplyTo, request.CorrelationId ?? NewCorrelationId(), now, deadline, wallDeadline, _credit, _callPlaces);
         Send(call, cancellationToken);
         return await call.Task.ConfigureAwait(false);
     }

@@ -46,7 +46,8 @@ public sealed record AmqpMessage
     public byte? Priority { get; init; }
 
     /// <summary>The id that ties a reply to its request.</summary>
-    /// <value>At most 255 bytes of UTF-8. Default: none; a call sets its own.</value>
+    /// <value>At most 255 bytes of UTF-8. Default: none; a call without one is given one that nobody can guess. One that you set yourself must
+    /// be used for one call only, and is as hard to guess as you make it.</value>
     public string? CorrelationId { get; init; }
 
     /// <summary>The queue to which a reply goes.</summary>

@@ -24,10 +24,10 @@ internal sealed class AnalysisService(
     {
         await gate.PassAsync(cancellationToken);
 
-        // The wire's correlation id is the client's own, so that nobody can guess it. This one ties the log lines and goes as the message's id.
-        var id = Guid.NewGuid().ToString();
+        // Random, so that nobody can guess it and answer in the worker's place; made here, so that the log lines can name it.
+        var id = Guid.NewGuid().ToString("N");
         var body = JsonSerializer.SerializeToUtf8Bytes(request, AnalysisMessagesJson.Default.AnalysisRequest);
-        var message = AmqpMessage.ToQueue(settings.AnalysisQueue, body) with { MessageId = id, ContentType = "application/json" };
+        var message = AmqpMessage.ToQueue(settings.AnalysisQueue, body) with { CorrelationId = id, ContentType = "application/json" };
 
         var call = amqp.CallAsync(message, _options, cancellationToken);
         log.AiRequestPublished(id);

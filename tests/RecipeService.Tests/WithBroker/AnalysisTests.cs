@@ -86,7 +86,7 @@ public sealed class AnalysisTests(Broker broker)
 
         var lines = system.Service.Lines.All;
         Assert.Single(lines, line => line == $"AI callback queue created: {firstMessage.ReplyTo}");
-        foreach (var id in new[] { firstMessage.MessageId, secondMessage.MessageId })
+        foreach (var id in new[] { firstMessage.CorrelationId, secondMessage.CorrelationId })
         {
             Assert.Single(lines, line => line == $"AI request published: {id}");
             Assert.Single(lines, line => line == $"AI response received: correlation_id={id}");
