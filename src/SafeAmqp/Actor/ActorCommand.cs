@@ -37,10 +37,10 @@ internal abstract class ActorCommand : ActorMessage
         internal OutgoingJob Job => job;
     }
 
-    /// <summary>A reply that came on another link (a fixed reply queue).</summary>
-    internal sealed class Replied(string correlationId, AmqpMessage reply, Completion<bool> matched) : ActorCommand
+    /// <summary>A reply that came on another link (a fixed reply queue); without an id it answers no call.</summary>
+    internal sealed class Replied(string? correlationId, AmqpMessage reply, Completion<bool> matched) : ActorCommand
     {
-        internal string CorrelationId => correlationId;
+        internal string? CorrelationId => correlationId;
         internal AmqpMessage Reply => reply;
         internal Completion<bool> Matched => matched;
         internal override void Abandon(ConnectionActor actor) => matched.TryComplete(false);

@@ -42,13 +42,10 @@ internal sealed class FixedReplies(IAmqpClient client, IoThread callers, ILogger
         {
             Log.CorrelateFailed(logger, address.QueueName, error);
         }
-        if (id is not null)
-        {
-            var matched = new Completion<bool>();
-            callers.PostOrAbandon(new ActorCommand.Replied(id, delivery.Message, matched));
-            if (await matched.Task.ConfigureAwait(false))
-                return AmqpSettlement.Ack;
-        }
+        var matched = new Completion<bool>();
+        callers.PostOrAbandon(new ActorCommand.Replied(id, delivery.Message, matched)); // also without an id: it is counted there
+        if (await matched.Task.ConfigureAwait(false))
+            return AmqpSettlement.Ack;
         return address.Unmatched is { } unmatched ? await unmatched(delivery, lost).ConfigureAwait(false) : AmqpSettlement.Ack;
     }
 }

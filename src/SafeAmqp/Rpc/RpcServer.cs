@@ -84,7 +84,8 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
     {
         if (request.Headers is not { } headers || !headers.TryGetValue(CallHeaders.Deadline, out object? value) || value is not long milliseconds)
             return null;
-        long left = milliseconds - time.GetUtcNow().ToUnixTimeMilliseconds();
-        return TimeSpan.FromMilliseconds(Math.Clamp(left, -TimeSpan.MillisecondsPerDay, 7 * TimeSpan.MillisecondsPerDay));
+        long now = time.GetUtcNow().ToUnixTimeMilliseconds();
+        // Clamped before anything is computed with it: a peer may write any number there.
+        return TimeSpan.FromMilliseconds(Math.Clamp(milliseconds, now - TimeSpan.MillisecondsPerDay, now + 7 * TimeSpan.MillisecondsPerDay) - now);
     }
 }
