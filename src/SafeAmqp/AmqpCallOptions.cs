@@ -41,7 +41,7 @@ public abstract class AmqpReplyAddress
     /// <param name="queue">The queue.</param>
     /// <param name="correlate">Finds the id of the call that a message answers, in a header or in the body; <see langword="null"/>
     /// when it answers none. Runs on a worker. Default: the message's correlation id.</param>
-    /// <param name="unmatched">Handles messages that answer no pending call. Default: they are acknowledged and counted as late.</param>
+    /// <param name="unmatched">Handles messages that answer no pending call, which count as late in any case. Default: they are acknowledged.</param>
     /// <returns>The address. Make it once and use it for all calls.</returns>
     /// <exception cref="ArgumentException">The name is empty or longer than 255 bytes.</exception>
     public static AmqpReplyAddress Queue(string queue, Func<AmqpMessage, string?>? correlate = null, AmqpHandler? unmatched = null)
