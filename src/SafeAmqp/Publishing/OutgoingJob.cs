@@ -80,7 +80,8 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
 
     protected abstract void Fail(Exception error);
 
-    protected void ReleaseCredit()
+    /// <summary>Lets others in: nobody waits for its answer any more, or none can come.</summary>
+    internal void ReleaseCredit()
     {
         if (!_holdsCredit)
             return;

@@ -20,7 +20,7 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
     private bool _draining; // to be replaced once everything is answered
     private int _failedOpens;
     private long _reopenAt = ActorClock.Never;
-    private long _lastDeadline; // of the unanswered: past it nobody waits for an answer any more
+    private long _lastDeadline; // of those passed on since nothing was unanswered
 
     internal int Waiting => _publishes.Count + _calls.Count;
 
@@ -69,7 +69,7 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
             }
         }
         if (IsHeldUp)
-            Actor.WakeAt(_lastDeadline);
+            Actor.WakeAt(LastDeadline);
     }
 
     /// <summary>Ends the waiting jobs for an exchange that is not there, all at once: each would fail in its turn.</summary>
@@ -111,10 +111,12 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
         }
         foreach (OutgoingJob job in _ledger.Unanswered())
         {
-            if (job.HasEnded || job is CallJob)
+            if (job is CallJob { HasEnded: false })
                 continue; // calls keep their own deadlines
             if (job.Deadline > now)
                 earliest = Math.Min(earliest, job.Deadline);
+            else if (job.HasEnded)
+                job.ReleaseCredit(); // posted, or replied to, and not confirmed: others need not wait for that
             else
                 job.End(job.Return is { } reply
                     ? JobErrors.Returned(job, reply, status ??= Actor.Snapshot())
@@ -179,8 +181,8 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
             Prepare();
         if (!IsHeldUp)
             return _reopenAt;
-        if (_lastDeadline > now)
-            return _lastDeadline;
+        if (LastDeadline > now)
+            return Math.Min(_reopenAt, LastDeadline);
         Replace(new CloseReason(0, "the channel was replaced, as the broker left publishes unanswered past their deadlines", ByBroker: false));
         return _reopenAt;
     }
@@ -229,6 +231,10 @@ internal sealed class PublishLane(ConnectionActor actor, IReplyGate? gate) : Act
 
     /// <summary>Whether only answers that the broker owes keep the next from leaving. A queue without a majority owes them for as long as it has none.</summary>
     private bool IsHeldUp => MayPass && Next is { } next && _ledger.Count > 0 && (_draining || !HasRoom(next));
+
+    /// <summary>Past it nobody waits for an answer any more. A full window is the rule under load and is not walked through; one with room that
+    /// cannot be used, for a few old publishes or as the channel drains, is.</summary>
+    private long LastDeadline => _draining || _ledger.Count < Actor.Settings.MaxUnconfirmedMessages ? _ledger.Unanswered().Max(job => job.Deadline) : _lastDeadline;
 
     private OutgoingJob? NextToPass() => MayPass && !_draining && Next is { } next && HasRoom(next) ? next : null;
 

@@ -319,6 +319,20 @@ public sealed class PublishLaneTests
     }
 
     [Fact]
+    public void A_post_that_is_never_answered_gives_its_credit_back_at_its_deadline()
+    {
+        _bench.Open();
+        _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
+        _bench.PostJob(timeout: S(5));
+        _bench.Wait(Ms(4900));
+        Assert.Equal(1, _bench.Credit.Messages);
+        _bench.Wait(Ms(150));
+        Assert.Equal(0, _bench.Credit.Messages);
+        _bench.Acked(1);
+        Assert.Equal((0, 0L), (_bench.Gauges.Unconfirmed, _bench.Credit.Messages));
+    }
+
+    [Fact]
     public void Publishes_that_are_never_answered_do_not_hold_the_window_for_ever()
     {
         ActorBench bench = Bench(window: 2);
@@ -342,14 +356,16 @@ public sealed class PublishLaneTests
         ActorBench bench = Bench(window: 2);
         bench.Open();
         bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
+        FakeLink.Channel lane = bench.Link.Lane;
         bench.Publish(timeout: S(5));
         var answered = bench.Publish(timeout: S(60));
         bench.Publish(timeout: S(60));
         bench.Wait(S(50));
-        Assert.False(bench.Link.Lane.IsClosed);
+        Assert.False(lane.IsClosed);
         bench.Acked(2);
         Assert.Equal("done", answered.Ended());
-        Assert.Equal(2, bench.Link.Lane.Published.Count); // the ring has no place behind the oldest
+        Assert.Equal(2, lane.Published.Count); // the ring has no place behind the oldest,
+        Assert.True(lane.IsClosed); // which nobody waits for
     }
 
     [Fact]
