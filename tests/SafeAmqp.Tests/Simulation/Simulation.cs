@@ -1,0 +1,176 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using SafeAmqp.Actor;
+using SafeAmqp.Consuming;
+using SafeAmqp.Publishing;
+using SafeAmqp.Telemetry;
+using SafeAmqp.Topology;
+
+namespace SafeAmqp.Tests.Simulation;
+
+/// <summary>
+/// One run: the actor as it is, its thread's loop, its callers and its broker, all in virtual time and all from one seed. Promises are checked
+/// at each step and at the end.
+/// </summary>
+internal sealed partial class Simulation
+{
+    private static readonly long Tolerance = TimeSpan.FromMilliseconds(250).Ticks;
+    private static readonly LinkEvents Silent = new(NullLogger.Instance, "simulated");
+    private static readonly IoThread NoThread = new("simulated", new ActorClock(TimeProvider.System), Silent, _ => ActorClock.Never);
+    private static readonly AmqpClientStatus NoStatus = new([]);
+
+    private readonly PriorityQueue<Action, (long Time, int Tie)> _events = new();
+    private readonly Queue<ActorMessage> _mailbox = new();
+    private readonly ConnectionActor _actor;
+    private readonly LinkGauges _gauges = new("simulated");
+    private readonly TopologyLedger _topology = new();
+    private readonly Dictionary<string, long> _counts;
+    private readonly SimulatedBroker _broker;
+    private long _waitingSince;
+    private long _lastTurn;
+    private int _idleTurns;
+
+    internal Simulation(int seed, Dictionary<string, long> counts)
+    {
+        Random = new Random(seed);
+        Scenario = new Scenario(Random);
+        _counts = counts;
+        _broker = new SimulatedBroker(this);
+        _credit = new Credit(Scenario.MaxPending, 1 << 20);
+        var settings = new ActorSettings
+        {
+            Name = "simulated",
+            Heartbeat = Scenario.Heartbeat,
+            ConnectTimeout = TimeSpan.FromSeconds(2),
+            OperationTimeout = Scenario.OperationTimeout,
+            Reconnect = new(TimeSpan.FromMilliseconds(50), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2)),
+            MaxUnconfirmedMessages = Scenario.Window,
+            MaxUnconfirmedBytes = Scenario.WindowBytes,
+            Republish = Scenario.Republish,
+        };
+        _actor = new ConnectionActor(settings, _broker, _topology, Silent, Random.NextDouble, _gauges, () => NoStatus);
+    }
+
+    internal Random Random { get; }
+
+    internal Scenario Scenario { get; }
+
+    internal Trace Trace { get; } = new();
+
+    internal long Now { get; private set; }
+
+    internal bool IsOver { get; private set; }
+
+    internal static long Ms(double milliseconds) => TimeSpan.FromMilliseconds(milliseconds).Ticks;
+
+    internal void Note(string what, long a = 0, long b = 0) => Trace.Add(Now, what, a, b);
+
+    internal void Count(string what, long by = 1) => _counts[what] = _counts.GetValueOrDefault(what) + by;
+
+    internal void At(long time, Action action) => _events.Enqueue(action, (time, Random.Next()));
+
+    internal void After(long ticks, Action action) => At(Now + ticks, action);
+
+    internal void Post(ActorMessage message)
+    {
+        if (_mailbox.Count == 0)
+            _waitingSince = Now;
+        _mailbox.Enqueue(message);
+    }
+
+    /// <summary>Runs the whole scenario.</summary>
+    internal void Run()
+    {
+        Post(new ActorCommand.Start());
+        StartCallers();
+        After(0, Misbehave);
+        long trouble = Ms(500 + Random.Next(8_000));
+        if (Scenario.Disposes)
+            At(Random.NextInt64(trouble), () => BeginClose(Ms(Random.Next(3_000))));
+        RunUntil(() => Now >= trouble, trouble);
+
+        Note("healed");
+        _broker.Heal();
+        RunUntil(() => IsQuiet, Now + Ms(120_000));
+        Require(IsQuiet, $"it does not come to rest: {Pending()}");
+        if (!_actor.IsClosed && _closed is null)
+        {
+            ProveItWorks();
+            BeginClose(Ms(2_000));
+            RunUntil(() => _actor.IsClosed, Now + Ms(2_000) + Tolerance);
+        }
+        Require(_actor.IsClosed && _closed!.HasEnded, "the link is not closed");
+        IsOver = true;
+        RunUntil(() => false, Now + Ms(30_000)); // what is still on its way finds nobody
+        CheckEnd();
+    }
+
+    private bool IsQuiet => Attempts.Count == Sent && _pending.Count == 0 && AreConsumersAtRest && (_closed is null ? _actor.State == AmqpLinkState.Open && _broker.IsConnected && _credit.Messages == 0 : _actor.IsClosed);
+
+    private void RunUntil(Func<bool> done, long limit)
+    {
+        while (!done())
+        {
+            long due = _events.TryPeek(out _, out var first) ? first.Time : ActorClock.Never;
+            long wake = _actor.IsClosed ? ActorClock.Never : Math.Min(_actor.NextWake, LookAfterCredit());
+            bool mailIsLate = _mailbox.Count > 0 && (due > _waitingSince + Ms(2) || wake <= Now || Random.NextDouble() >= Scenario.Batching);
+            if (mailIsLate)
+            {
+                Turn();
+            }
+            else if (Math.Min(due, wake) >= limit && _mailbox.Count == 0)
+            {
+                Now = Math.Max(Now, limit);
+                return;
+            }
+            else if (wake < due)
+            {
+                Now = Math.Max(Now, wake);
+                Turn();
+            }
+            else
+            {
+                Now = Math.Max(Now, due);
+                _events.Dequeue()();
+                if (_actor.IsClosed)
+                    LookAfterCallers(); // no thread does any more, and each ends at once
+            }
+        }
+    }
+
+    // The thread's loop: a batch, then one look at what became possible.
+    private void Turn()
+    {
+        _idleTurns = _mailbox.Count == 0 && Now == _lastTurn ? _idleTurns + 1 : 0;
+        Require(_idleTurns < 1_000, "the actor asks to be advanced again and again");
+        _lastTurn = Now;
+        for (int i = 0; i < 256 && _mailbox.TryDequeue(out ActorMessage? message); i++)
+        {
+            Trace.Add(Now, message.GetType().Name);
+            _actor.Handle(message, Now);
+        }
+        if (!_actor.IsClosed)
+            _actor.Advance(Now);
+        _waitingSince = Now;
+        LookAtEnds();
+    }
+
+    private void LookAfterCallers()
+    {
+        LookAfterCredit();
+        LookAtEnds();
+    }
+
+    private void Misbehave()
+    {
+        if (_broker.IsHealed)
+            return;
+        _broker.Misbehave(0.01);
+        After(Ms(10), Misbehave);
+    }
+
+    private static void Require(bool condition, string otherwise)
+    {
+        if (!condition)
+            throw new ViolationException(otherwise);
+    }
+}
