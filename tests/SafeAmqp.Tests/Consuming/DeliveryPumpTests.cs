@@ -1,0 +1,193 @@
+// Every wait here is bounded by itself.
+#pragma warning disable xUnit1051
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging.Abstractions;
+using SafeAmqp.Actor;
+using SafeAmqp.Consuming;
+using SafeAmqp.Telemetry;
+
+namespace SafeAmqp.Tests.Consuming;
+
+public sealed class DeliveryPumpTests
+{
+    private static readonly TimeSpan Long = TimeSpan.FromSeconds(20);
+
+    private readonly Settlements _settled = new();
+    private ulong _tag;
+
+    [Fact]
+    public async Task Deliveries_of_one_key_are_handled_in_order_and_different_keys_at_once()
+    {
+        const int Keys = 7, Each = 200;
+        var seen = new ConcurrentDictionary<string, ConcurrentQueue<ulong>>();
+        var running = new ConcurrentDictionary<string, int>();
+        using var all = new CountdownEvent(Keys * Each);
+        int overlaps = 0, together = 0, most = 0;
+        Subscription subscription = Subscribe(new AmqpConsumerOptions { Concurrency = 4, KeySelector = delivery => delivery.Message.RoutingKey }, async (_, delivery) =>
+        {
+            string key = delivery.Message.RoutingKey;
+            if (running.AddOrUpdate(key, 1, (_, count) => count + 1) > 1)
+                Interlocked.Increment(ref overlaps);
+            int now = Interlocked.Increment(ref together);
+            most = Math.Max(most, now);
+            await Task.Yield();
+            seen.GetOrAdd(key, _ => []).Enqueue(delivery.DeliveryTag);
+            Interlocked.Decrement(ref together);
+            running.AddOrUpdate(key, 0, (_, count) => count - 1);
+            all.Signal();
+        });
+        for (int i = 0; i < Keys * Each; i++)
+            subscription.Pump.Post(Delivery($"key-{i % Keys}"));
+        Assert.True(await Task.Run(() => all.Wait(Long)));
+        Assert.Equal(0, overlaps);
+        Assert.Equal(Keys, seen.Count);
+        Assert.All(seen.Values, tags => Assert.Equal(tags.Order(), tags));
+        Assert.InRange(most, 1, 4);
+        await subscription.Pump.StopAsync(Long, TimeProvider.System);
+    }
+
+    [Fact]
+    public async Task Without_a_key_as_many_handlers_run_at_once_as_were_asked_for()
+    {
+        using var inside = new CountdownEvent(3);
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        int running = 0, most = 0;
+        Subscription subscription = Subscribe(new AmqpConsumerOptions { Concurrency = 3 }, async (_, _) =>
+        {
+            most = Math.Max(most, Interlocked.Increment(ref running));
+            if (!inside.IsSet)
+                inside.Signal();
+            await release.Task;
+            Interlocked.Decrement(ref running);
+        });
+        for (int i = 0; i < 10; i++)
+            subscription.Pump.Post(Delivery());
+        Assert.True(await Task.Run(() => inside.Wait(Long)));
+        Assert.Equal(3, most);
+        release.SetResult();
+        await subscription.Pump.StopAsync(Long, TimeProvider.System);
+        Assert.Equal(3, most);
+    }
+
+    [Fact]
+    public async Task Stopping_gives_back_what_has_not_begun_and_waits_for_what_runs()
+    {
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        int handled = 0;
+        Subscription subscription = Subscribe(new AmqpConsumerOptions(), async (_, _) =>
+        {
+            begun.TrySetResult();
+            await release.Task;
+            handled++;
+        });
+        for (int i = 0; i < 5; i++)
+            subscription.Pump.Post(Delivery());
+        await begun.Task.WaitAsync(Long);
+        Task stop = subscription.Pump.StopAsync(Long, TimeProvider.System);
+        Assert.False(stop.IsCompleted);
+        release.SetResult();
+        await stop.WaitAsync(Long);
+        Assert.Equal(1, handled);
+        Assert.Equal([2UL, 3UL, 4UL, 5UL], _settled.All.Where(settled => settled.Settlement == AmqpSettlement.Requeue).Select(settled => settled.Tag));
+        subscription.Pump.Post(Delivery());
+        Assert.Equal((6UL, AmqpSettlement.Requeue), _settled.All.Last());
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    public async Task Stopping_from_inside_a_handler_does_not_wait_for_itself(int concurrency)
+    {
+        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Subscription subscription = Subscribe(new AmqpConsumerOptions { Concurrency = concurrency, KeySelector = _ => "k" }, async (subscription, _) =>
+        {
+            await Task.Yield();
+            await Task.Run(() => subscription.Pump.StopAsync(Timeout.InfiniteTimeSpan, TimeProvider.System));
+            stopped.SetResult();
+        });
+        subscription.Pump.Post(Delivery());
+        await stopped.Task.WaitAsync(Long);
+    }
+
+    [Fact]
+    public async Task Stopping_gives_a_handler_that_hangs_up_after_the_time_it_was_given()
+    {
+        var time = new ManualTimeProvider();
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Subscription subscription = Subscribe(new AmqpConsumerOptions(), async (_, _) =>
+        {
+            begun.SetResult();
+            await Task.Delay(Timeout.Infinite);
+        });
+        subscription.Pump.Post(Delivery());
+        await begun.Task.WaitAsync(Long);
+        Task stop = subscription.Pump.StopAsync(TimeSpan.FromSeconds(7), time);
+        await time.WhenArmedAsync(TimeSpan.FromSeconds(7)).WaitAsync(Long);
+        Assert.False(stop.IsCompleted);
+        time.Advance(TimeSpan.FromSeconds(7));
+        await stop.WaitAsync(Long);
+    }
+
+    [Fact]
+    public async Task A_delivery_that_was_lost_before_its_turn_is_not_handled()
+    {
+        var handled = new ConcurrentQueue<ulong>();
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var lost = new CancellationTokenSource();
+        Subscription subscription = Subscribe(new AmqpConsumerOptions(), async (_, delivery) =>
+        {
+            handled.Enqueue(delivery.DeliveryTag);
+            await release.Task;
+        });
+        var last = new TaskCompletionSource();
+        subscription.Pump.Post(Delivery());
+        subscription.Pump.Post(Delivery(lost: lost.Token));
+        subscription.Pump.Post(Delivery());
+        await lost.CancelAsync();
+        release.SetResult();
+        while (handled.Count < 2)
+            await Task.Yield();
+        Assert.Equal([1UL, 3UL], handled);
+        Assert.Empty(_settled.All);
+        await subscription.Pump.StopAsync(Long, TimeProvider.System);
+    }
+
+    [Fact]
+    public async Task A_selector_that_throws_or_knows_no_key_loses_no_delivery()
+    {
+        using var all = new CountdownEvent(30);
+        Subscription subscription = Subscribe(new AmqpConsumerOptions
+        {
+            Concurrency = 3,
+            KeySelector = delivery => (delivery.DeliveryTag % 3) switch { 0 => throw new FormatException(), 1 => null, _ => "key" },
+        }, (_, _) =>
+        {
+            all.Signal();
+            return ValueTask.CompletedTask;
+        });
+        for (int i = 0; i < 30; i++)
+            subscription.Pump.Post(Delivery());
+        Assert.True(await Task.Run(() => all.Wait(Long)));
+    }
+
+    private static Subscription Subscribe(AmqpConsumerOptions options, DeliveryHandler handler)
+    {
+        var events = new LinkEvents(NullLogger.Instance, "test");
+        return new Subscription("work", options, new IoThread("test", new ActorClock(TimeProvider.System), events, _ => ActorClock.Never), handler);
+    }
+
+    private AmqpDelivery Delivery(string key = "", CancellationToken lost = default)
+        => new(new AmqpMessage { RoutingKey = key }, "work", ++_tag, redelivered: false, 1, _settled, lost);
+
+    private sealed class Settlements : IDeliverySettler
+    {
+        internal ConcurrentQueue<(ulong Tag, AmqpSettlement Settlement)> All { get; } = [];
+
+        public bool Settle(AmqpDelivery delivery, AmqpSettlement settlement)
+        {
+            All.Enqueue((delivery.DeliveryTag, settlement));
+            return true;
+        }
+    }
+}

@@ -1,0 +1,54 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Publishing;
+using static SafeAmqp.Tests.Publishing.Jobs;
+
+namespace SafeAmqp.Tests.Publishing;
+
+public sealed class RefusalTests
+{
+    private static readonly OutgoingJob Plain = Job();
+    private static readonly OutgoingJob Shop = Job(exchange: "shop");
+    private static readonly OutgoingJob Orders = Job(exchange: "orders");
+    private static readonly OutgoingJob OrdersToo = Job(exchange: "orders");
+    private static readonly OutgoingJob Guest = Job(userId: "guest");
+    private static readonly OutgoingJob Mallory = Job(userId: "mallory");
+
+    [Theory]
+    [InlineData(404, "NOT_FOUND - no exchange 'orders' in vhost '/'")]
+    [InlineData(404, "NOT_FOUND - no exchange 'orders' in vhost 'shop'")]
+    [InlineData(403, "ACCESS_REFUSED - access to exchange 'orders' in vhost 'shop' refused for user 'guest'")]
+    [InlineData(403, "ACCESS_REFUSED - write access to exchange 'orders' in vhost 'shop' refused for user 'guest'")]
+    [InlineData(403, "ACCESS_REFUSED - cannot publish to internal exchange 'orders' in vhost 'shop'")]
+    public void The_first_that_names_the_exchange_is_it_whatever_else_bears_a_quoted_name(int code, string text)
+        => Assert.Same(Orders, Culprit(code, text, Plain, Shop, Guest, Orders, OrdersToo));
+
+    [Fact]
+    public void A_user_id_that_is_not_the_connections_is_it_and_one_that_is_the_connections_is_not()
+        => Assert.Same(Mallory, Culprit(406, "PRECONDITION_FAILED - user_id property set to 'mallory' but authenticated user was 'guest'", Plain, Guest, Mallory));
+
+    [Theory]
+    [InlineData(311, "CONTENT_TOO_LARGE")]
+    [InlineData(406, "PRECONDITION_FAILED - message size 200 is larger than configured max size 100")]
+    [InlineData(540, "NOT_IMPLEMENTED - immediate=true")]
+    public void Where_the_text_names_nobody_it_is_the_only_one_in_flight_and_among_several_none(int code, string text)
+    {
+        Assert.Same(Plain, Culprit(code, text, Plain));
+        Assert.Null(Culprit(code, text, Plain, Shop));
+        Assert.Null(Culprit(code, text, Plain, Shop, Orders));
+        Assert.Null(Culprit(code, text));
+    }
+
+    [Theory]
+    [InlineData(541)]
+    [InlineData(504)]
+    [InlineData(505)]
+    [InlineData(320)]
+    [InlineData(0)]
+    public void Other_codes_are_nobodys_fault(int code) => Assert.Null(Culprit(code, "exchange 'orders'", Orders));
+
+    [Fact]
+    public void What_the_client_closed_is_nobodys_fault()
+        => Assert.Null(Refusal.Culprit([Orders], new CloseReason(404, "no exchange 'orders' in vhost '/'", ByBroker: false)));
+
+    private static OutgoingJob? Culprit(int code, string text, params OutgoingJob[] jobs) => Refusal.Culprit(jobs, new CloseReason(code, text, ByBroker: true));
+}
