@@ -9,6 +9,7 @@ public sealed class AmqpClientOptions
     /// <summary>The broker: <c>amqp://user:password@host:port/virtual-host</c>, or <c>amqps://</c> for TLS. Parts that it names win over
     /// <see cref="UserName"/>, <see cref="Password"/> and <see cref="VirtualHost"/>.</summary>
     /// <value>Default: none; <see cref="Hosts"/> is used then.</value>
+    [System.Text.Json.Serialization.JsonIgnore] // it may hold the password
     public string? Uri { get; set; }
 
     /// <summary>Further nodes of the same cluster, as <c>host</c> or <c>host:port</c>, tried in turn after the one of <see cref="Uri"/>.</summary>
@@ -164,7 +165,7 @@ public sealed class AmqpClientOptions
 /// <summary>User and password for one connection attempt.</summary>
 /// <param name="UserName">The user.</param>
 /// <param name="Password">The password, or the token where the broker takes one in its place.</param>
-public readonly record struct AmqpCredentials(string UserName, string Password)
+public readonly record struct AmqpCredentials(string UserName, [property: System.Text.Json.Serialization.JsonIgnore] string Password)
 {
     /// <summary>Hides both.</summary>
     /// <returns>One word.</returns>

@@ -31,9 +31,8 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
             return;
         if (!credentials.IsCompletedSuccessfully)
         {
-            // The provider's own message may carry anything, secrets too: only its type is shown.
-            Fail(new CloseReason(0, $"the credentials could not be had ({credentials.Exception?.GetBaseException().GetType().Name ?? "cancelled"})", ByBroker: false,
-                credentials.Exception?.GetBaseException()), refused: false);
+            // The provider's own exception may carry anything, secrets too: only its type is shown.
+            Fail(new CloseReason(0, $"the credentials could not be had ({credentials.Exception?.GetBaseException().GetType().Name ?? "cancelled"})", ByBroker: false), refused: false);
             return;
         }
         Handshake(((Task<AmqpCredentials>)credentials).Result);
