@@ -1,0 +1,70 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
+
+namespace SafeAmqp.IntegrationTests.Security;
+
+/// <summary>TLS listeners of the run's node, started while it runs: one as it should be, one with another name, one that has expired, one that asks for
+/// a client's certificate.</summary>
+public sealed class TlsListeners(TestBroker broker) : IAsyncLifetime
+{
+    public Authority Authority { get; } = new("safeamqp test root");
+
+    public Authority Stranger { get; } = new("somebody else's root");
+
+    public string Folder { get; } = Directory.CreateTempSubdirectory("safeamqp-tls-").FullName;
+
+    public int Good { get; private set; }
+
+    public int WrongName { get; private set; }
+
+    public int Expired { get; private set; }
+
+    public int Mutual { get; private set; }
+
+    public string RootFile => Path.Combine(Folder, "root.pem");
+
+    public async ValueTask InitializeAsync()
+    {
+        _ = broker.Node;
+        await File.WriteAllTextAsync(RootFile, Authority.Root.ExportCertificatePem());
+        var commands = new List<string>();
+        Good = Listen(commands, "good", Authority.Issue("broker", "localhost", IPAddress.Loopback), mutual: false);
+        WrongName = Listen(commands, "wrong", Authority.Issue("localhost", "broker.example"), mutual: false); // the common name is not a name
+        Expired = Listen(commands, "expired", Authority.Issue("broker", "localhost", IPAddress.Loopback, expired: true), mutual: false);
+        Mutual = Listen(commands, "mutual", Authority.Issue("broker", "localhost", IPAddress.Loopback), mutual: true);
+        await broker.Node.RabbitMqCtlAsync("eval", $"{string.Join(", ", commands)}.");
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        Directory.Delete(Folder, recursive: true);
+        Authority.Dispose();
+        Stranger.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>The same broker through a TLS listener, under a host name.</summary>
+    public static string Uri(int port, string host = "localhost") => $"amqps://guest:guest@{host}:{port.ToString(CultureInfo.InvariantCulture)}/";
+
+    private int Listen(List<string> commands, string name, X509Certificate2 certificate, bool mutual)
+    {
+        int port = FreePort();
+        var (certificatePem, keyPem) = Authority.Pem(certificate);
+        certificate.Dispose();
+        File.WriteAllText(Path.Combine(Folder, $"{name}.pem"), certificatePem);
+        File.WriteAllText(Path.Combine(Folder, $"{name}.key"), keyPem);
+        string verify = mutual ? "{verify,verify_peer},{fail_if_no_peer_cert,true}" : "{verify,verify_none}";
+        commands.Add(string.Create(CultureInfo.InvariantCulture,
+            $"ok = rabbit_networking:start_ssl_listener({{\"127.0.0.1\",{port}}}, [{{cacertfile,\"{RootFile}\"}},{{certfile,\"{Folder}/{name}.pem\"}},{{keyfile,\"{Folder}/{name}.key\"}},{verify},{{versions,['tlsv1.2','tlsv1.3']}}], 2)"));
+        return port;
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

@@ -1,0 +1,148 @@
+using System.Security.Cryptography.X509Certificates;
+
+namespace SafeAmqp.IntegrationTests.Security;
+
+public sealed class TlsTests(TestBroker broker, TlsListeners listeners) : FeatureTest(broker), IClassFixture<TlsListeners>
+{
+    [Theory]
+    [InlineData("roots", ConnectionLayout.Separate)]
+    [InlineData("roots", ConnectionLayout.Shared)]
+    [InlineData("file", ConnectionLayout.Separate)]
+    public async Task With_its_own_roots_a_client_connects_and_works_over_TLS(string how, ConnectionLayout layout)
+    {
+        AmqpClient amqp = await ConnectAsync(layout, options =>
+        {
+            options.Uri = TlsListeners.Uri(listeners.Good);
+            if (how == "file")
+                options.Tls.TrustedRootsFile = listeners.RootFile;
+            else
+                options.Tls.TrustedRoots = [listeners.Authority.Root];
+        });
+        string queue = await NewQueueAsync(amqp);
+        byte[] large = new byte[3_000_000];
+        Random.Shared.NextBytes(large);
+        await amqp.ServeAsync(queue, (request, _) => ValueTask.FromResult(new AmqpMessage { Body = request.Body }), cancellationToken: Cancelled);
+        AmqpReply reply = await amqp.CallAsync(AmqpMessage.ToQueue(queue, large), cancellationToken: Cancelled);
+        Assert.True(reply.Body.Span.SequenceEqual(large));
+        string ports = await Broker.Node.RabbitMqCtlAsync(["list_connections", "--no-table-headers", "ssl", "ssl_protocol", "client_properties"], Cancelled);
+        string[] mine = [.. ports.Split('\n').Where(line => line.Contains(ClientId(), StringComparison.Ordinal))];
+        Assert.Equal(layout == ConnectionLayout.Shared ? 1 : 2, mine.Length);
+        Assert.All(mine, line => Assert.StartsWith("true\ttlsv1.", line, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("untrusted by the system", "untrusted root")]
+    [InlineData("trusting another root", "untrusted root")]
+    [InlineData("wrong name", "name mismatch")]
+    [InlineData("wrong name asked for", "name mismatch")]
+    [InlineData("common name only", "name mismatch")]
+    [InlineData("expired", "expired")]
+    public async Task A_broker_that_cannot_prove_who_it_is_is_refused(string why, string words)
+    {
+        AmqpClient amqp = NewClient(options =>
+        {
+            options.FirstConnect = AmqpFirstConnect.FailFast;
+            options.Uri = why switch
+            {
+                "wrong name" or "common name only" => TlsListeners.Uri(listeners.WrongName),
+                "expired" => TlsListeners.Uri(listeners.Expired),
+                _ => TlsListeners.Uri(listeners.Good),
+            };
+            if (why == "trusting another root")
+                options.Tls.TrustedRoots = [listeners.Stranger.Root];
+            else if (why != "untrusted by the system")
+                options.Tls.TrustedRoots = [listeners.Authority.Root];
+            if (why == "wrong name asked for")
+                options.Tls.ServerName = "other.example";
+        });
+        var error = await Assert.ThrowsAsync<AmqpConnectException>(() => InTime(amqp.OpenAsync(Cancelled)));
+        Assert.Contains(words, error.Message, StringComparison.Ordinal);
+        Assert.False(error.IsRefused); // it is not the broker who refused
+        Assert.False(amqp.Status.IsReady);
+        Assert.Empty(await ConnectionsAsync());
+    }
+
+    [Fact]
+    public async Task The_name_to_expect_can_be_given_when_it_is_not_the_hosts()
+    {
+        AmqpClient amqp = await ConnectAsync(options =>
+        {
+            options.Uri = TlsListeners.Uri(listeners.WrongName, "127.0.0.1");
+            options.Tls.TrustedRoots = [listeners.Authority.Root];
+            options.Tls.ServerName = "broker.example";
+        });
+        await NewQueueAsync(amqp);
+    }
+
+    [Fact]
+    public async Task An_address_is_checked_against_the_certificates_addresses()
+    {
+        AmqpClient amqp = await ConnectAsync(options =>
+        {
+            options.Uri = TlsListeners.Uri(listeners.Good, "127.0.0.1");
+            options.Tls.TrustedRoots = [listeners.Authority.Root];
+        });
+        await NewQueueAsync(amqp);
+    }
+
+    [Theory, InlineData("object"), InlineData("file"), InlineData("none"), InlineData("stranger")]
+    public async Task A_broker_that_asks_for_a_clients_certificate_lets_in_who_has_one(string kind)
+    {
+        using X509Certificate2 own = listeners.Authority.Issue("client");
+        using X509Certificate2 foreign = listeners.Stranger.Issue("client");
+        string file = Path.Combine(listeners.Folder, "client.pem"), keyFile = Path.Combine(listeners.Folder, "client.key");
+        var (certificate, key) = Authority.Pem(own);
+        await File.WriteAllTextAsync(file, certificate, Cancelled);
+        await File.WriteAllTextAsync(keyFile, key, Cancelled);
+        AmqpClient amqp = NewClient(options =>
+        {
+            options.FirstConnect = AmqpFirstConnect.FailFast;
+            options.Uri = TlsListeners.Uri(listeners.Mutual);
+            options.Tls.TrustedRoots = [listeners.Authority.Root];
+            if (kind == "object")
+                options.Tls.ClientCertificates = [own];
+            else if (kind == "stranger")
+                options.Tls.ClientCertificates = [foreign];
+            else if (kind == "file")
+                (options.Tls.ClientCertificateFile, options.Tls.ClientKeyFile) = (file, keyFile);
+        });
+        if (kind is "object" or "file")
+        {
+            await InTime(amqp.OpenAsync(Cancelled));
+            await NewQueueAsync(amqp);
+        }
+        else
+        {
+            await Assert.ThrowsAsync<AmqpConnectException>(() => InTime(amqp.OpenAsync(Cancelled)));
+            Assert.False(amqp.Status.IsReady);
+        }
+    }
+
+    [Fact]
+    public async Task A_peer_that_answers_in_plain_text_on_a_TLS_port_is_refused()
+    {
+        AmqpClient amqp = NewClient(options =>
+        {
+            options.FirstConnect = AmqpFirstConnect.FailFast;
+            options.Uri = TlsListeners.Uri(Broker.Node.Port); // RabbitMQ answers the unknown protocol with "AMQP 0 0 9 1"
+            options.Tls.TrustedRoots = [listeners.Authority.Root];
+        });
+        var error = await Assert.ThrowsAsync<AmqpConnectException>(() => InTime(amqp.OpenAsync(Cancelled)));
+        Assert.Contains("TLS", error.Message, StringComparison.Ordinal);
+        Assert.Empty(await ConnectionsAsync());
+    }
+
+    [Fact]
+    public async Task A_client_without_TLS_on_a_TLS_port_fails_within_its_time()
+    {
+        AmqpClient amqp = NewClient(options =>
+        {
+            options.FirstConnect = AmqpFirstConnect.FailFast;
+            options.ConnectTimeout = TimeSpan.FromSeconds(3);
+            options.Uri = new UriBuilder(Broker.Uri) { Port = listeners.Good }.Uri.ToString();
+        });
+        await Assert.ThrowsAsync<AmqpConnectException>(() => InTime(amqp.OpenAsync(Cancelled)));
+    }
+
+    private string ClientId() => NewName("").Split('.')[1] is var id ? $"test-{id}:" : "";
+}

@@ -1,0 +1,185 @@
+namespace SafeAmqp.IntegrationTests.Topology;
+
+// What the broker refuses is named, and nothing else is harmed.
+public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
+{
+    private const string User = "refused", Password = "refused";
+
+    public static TheoryData<string, ConnectionLayout> Refusals
+    {
+        get
+        {
+            var data = new TheoryData<string, ConnectionLayout>();
+            foreach (string refusal in (string[])["mismatch", "locked", "forbidden", "missing"])
+            {
+                data.Add(refusal, ConnectionLayout.Separate);
+                data.Add(refusal, ConnectionLayout.Shared);
+            }
+            return data;
+        }
+    }
+
+    [Theory, MemberData(nameof(Refusals))]
+    public async Task A_declaration_that_is_refused_names_its_entity_while_publishes_consumers_and_calls_go_on(string refusal, ConnectionLayout layout)
+    {
+        AmqpClient other = await ConnectAsync();
+        string queue = await NewQueueAsync(other), entity = NewName();
+        if (refusal == "forbidden")
+        {
+            // May write and read everything, and configure nothing but reply queues, whose names the broker makes.
+            await Broker.Node.RabbitMqCtlAsync(["add_user", User, Password], Cancelled);
+            await Broker.Node.RabbitMqCtlAsync(["set_permissions", User, "^amq\\.gen.*", ".*", ".*"], Cancelled);
+        }
+        try
+        {
+            AmqpClient amqp = await ConnectAsync(layout, options =>
+            {
+                if (refusal == "forbidden")
+                    options.Uri = new UriBuilder(Broker.Uri) { UserName = User, Password = Password }.Uri.ToString();
+            });
+            await other.ServeAsync(queue, (request, _) => ValueTask.FromResult(new AmqpMessage { Body = request.Body }), cancellationToken: Cancelled);
+            string consumed = await NewQueueAsync(other);
+            var inbox = new Inbox();
+            AmqpSubscription subscription = await amqp.ConsumeAsync(consumed, inbox.HandleAsync, cancellationToken: Cancelled);
+            using var stop = new CancellationTokenSource();
+            int sent = 0, called = 0;
+            Task publishing = Task.Run(async () =>
+            {
+                while (!stop.IsCancellationRequested)
+                {
+                    await amqp.PublishAsync(AmqpMessage.ToQueue(consumed, Bytes($"{sent}")), Cancelled);
+                    sent++;
+                }
+            }, Cancelled);
+            Task calling = Task.Run(async () =>
+            {
+                while (!stop.IsCancellationRequested)
+                {
+                    await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled);
+                    called++;
+                }
+            }, Cancelled);
+            await UntilAsync(() => sent > 10 && called > 10);
+
+            (AmqpTopology bad, int code, string name) = refusal switch
+            {
+                "mismatch" => (new AmqpTopology().With(new AmqpQueue { Name = consumed, MessageTtl = TimeSpan.FromMinutes(1) }), 406, $"queue '{consumed}'"),
+                "locked" => (new AmqpTopology().Queue(entity), 405, $"queue '{entity}'"),
+                "forbidden" => (new AmqpTopology().Queue(entity), 403, $"queue '{entity}'"),
+                _ => (new AmqpTopology().Bind(entity, consumed, "key"), 404, $"binding of exchange '{entity}' to queue '{consumed}' with key 'key'"),
+            };
+            if (refusal == "locked")
+                await other.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = entity, Exclusive = true, Durable = false }), Cancelled);
+            for (int i = 0; i < 5; i++)
+            {
+                var error = await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(bad, Cancelled));
+                Assert.Equal((code, name), (error.ReplyCode, error.Entity));
+                Assert.Contains(name, error.Message, StringComparison.Ordinal);
+                Assert.NotNull(error.ReplyText);
+                Assert.NotNull(error.Status);
+            }
+
+            int sentBefore = sent, calledBefore = called;
+            await UntilAsync(() => sent > sentBefore + 10 && called > calledBefore + 10);
+            await stop.CancelAsync();
+            await InTime(Task.WhenAll(publishing, calling)); // not one of them failed
+            await inbox.NextAsync(sent);
+            Assert.Equal(Numbers(sent), inbox.All.Select(Text));
+            Assert.All(inbox.All, delivery => Assert.False(delivery.IsRedelivered));
+            Assert.Null(subscription.LastError);
+            Assert.All(amqp.Status.Links, link => Assert.Equal((1, AmqpLinkState.Open), (link.Epoch, link.State)));
+        }
+        finally
+        {
+            if (refusal == "forbidden")
+                await Broker.Node.RabbitMqCtlAsync(["delete_user", User], Cancelled);
+        }
+    }
+
+    [Fact]
+    public async Task Several_errors_at_once_are_all_named_and_what_is_right_is_declared()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        string queue = await NewQueueAsync(amqp), exchange = NewName(), missing = NewName(), good = NewName();
+        await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Topic), Cancelled);
+        var error = await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(new AmqpTopology()
+            .With(new AmqpQueue { Name = queue, Durable = false })
+            .Exchange(exchange, AmqpExchangeType.Fanout)
+            .Bind(missing, queue, "key")
+            .Queue(good), Cancelled));
+        Assert.Equal($"queue '{queue}'", error.Entity);
+        Assert.Contains($"queue '{queue}': 406", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"exchange '{exchange}': 406", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"binding of exchange '{missing}' to queue '{queue}' with key 'key': 404", error.Message, StringComparison.Ordinal);
+        Assert.True(await witness.ExistsAsync(good));
+        Assert.Equal(1, amqp.Status.Links[0].Epoch);
+    }
+
+    [Fact]
+    public async Task Many_declarations_at_once_end_each_with_its_own_answer()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        string wrong = await NewQueueAsync(amqp);
+        string[] names = [.. Enumerable.Range(0, 50).Select(_ => NewName())];
+        Task[] declarations = [.. names.Select((name, i) => amqp.DeclareAsync(i % 5 == 0
+            ? new AmqpTopology().With(new AmqpQueue { Name = wrong, Durable = false })
+            : new AmqpTopology().Queue(name), Cancelled).AsTask())];
+        for (int i = 0; i < declarations.Length; i++)
+        {
+            if (i % 5 == 0)
+                Assert.Equal(406, (await Assert.ThrowsAsync<AmqpTopologyException>(() => InTime(declarations[i]))).ReplyCode);
+            else
+                await InTime(declarations[i]);
+            Assert.Equal(i % 5 != 0, await witness.ExistsAsync(names[i]));
+        }
+    }
+
+    [Theory]
+    [InlineData("queue name")]
+    [InlineData("long name")]
+    [InlineData("exchange name")]
+    [InlineData("exchange type")]
+    [InlineData("alternate")]
+    [InlineData("binding to nothing")]
+    [InlineData("binding to both")]
+    [InlineData("binding key")]
+    [InlineData("queue argument")]
+    [InlineData("nested argument")]
+    [InlineData("time to live")]
+    [InlineData("expires")]
+    [InlineData("length")]
+    [InlineData("priority")]
+    [InlineData("delivery limit")]
+    [InlineData("transient quorum")]
+    [InlineData("unknown type")]
+    [InlineData("unknown overflow")]
+    public void What_is_not_valid_is_refused_as_an_argument_that_is_named(string what)
+    {
+        string longName = new('ü', 128);
+        (string Name, Func<AmqpTopology> Build) bad = what switch
+        {
+            "queue name" => ("Name", (Func<AmqpTopology>)(() => new AmqpTopology().Queue(""))),
+            "long name" => ("Name", () => new AmqpTopology().Queue(longName)),
+            "exchange name" => ("Name", () => new AmqpTopology().Exchange("", "topic")),
+            "exchange type" => ("Type", () => new AmqpTopology().Exchange("e", "")),
+            "alternate" => ("AlternateExchange", () => new AmqpTopology().With(new AmqpExchange { Name = "e", AlternateExchange = longName })),
+            "binding to nothing" => ("Queue", () => new AmqpTopology().With(new AmqpBinding { Exchange = "e" })),
+            "binding to both" => ("ToExchange", () => new AmqpTopology().With(new AmqpBinding { Exchange = "e", Queue = "q", ToExchange = "f" })),
+            "binding key" => ("RoutingKey", () => new AmqpTopology().Bind("e", "q", longName)),
+            "queue argument" => ("Arguments['bad']", () => new AmqpTopology().With(new AmqpQueue { Name = "q", Arguments = new Dictionary<string, object?> { ["bad"] = new object() } })),
+            "nested argument" => ("Arguments['list']", () => new AmqpTopology().With(new AmqpBinding { Exchange = "e", Queue = "q", Arguments = new Dictionary<string, object?> { ["list"] = new object[] { new Version(1, 0) } } })),
+            "time to live" => ("MessageTtl", () => new AmqpTopology().With(new AmqpQueue { Name = "q", MessageTtl = TimeSpan.FromDays(50) })),
+            "expires" => ("Expires", () => new AmqpTopology().With(new AmqpQueue { Name = "q", Expires = TimeSpan.Zero })),
+            "length" => ("MaxLength", () => new AmqpTopology().With(new AmqpQueue { Name = "q", MaxLength = -1 })),
+            "priority" => ("MaxPriority", () => new AmqpTopology().With(new AmqpQueue { Name = "q", MaxPriority = 0 })),
+            "delivery limit" => ("DeliveryLimit", () => new AmqpTopology().With(new AmqpQueue { Name = "q", DeliveryLimit = -1 })),
+            "transient quorum" => ("Quorum", () => new AmqpTopology().With(new AmqpQueue { Name = "q", Type = AmqpQueueType.Quorum, Durable = false })),
+            "unknown type" => ("Type", () => new AmqpTopology().With(new AmqpQueue { Name = "q", Type = (AmqpQueueType)9 })),
+            _ => ("Overflow", () => new AmqpTopology().With(new AmqpQueue { Name = "q", Overflow = (AmqpOverflow)9 })),
+        };
+        var error = Assert.ThrowsAny<ArgumentException>(bad.Build);
+        Assert.Contains(bad.Name, error.Message, StringComparison.Ordinal);
+    }
+}
