@@ -61,11 +61,13 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(options => (options.PublishTimeout, options.MaxPendingMessages) = (Short, 1));
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
-        await amqp.PostAsync(AmqpMessage.ToQueue(queue, default), Cancelled); // holds its credit until the broker answers
+        Task<Exception?> holder = EndOf(amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled).AsTask()); // has a longer deadline
+        await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 1);
         var (error, took) = await TimedEndOf(() => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
         var notSent = Assert.IsType<AmqpNotSentException>(error);
         Assert.IsType<TimeoutException>(notSent.InnerException);
         Assert.InRange(took, Short - TimeSpan.FromMilliseconds(50), Short + Margin);
+        Assert.False(holder.IsCompleted);
     }
 
     [Fact]

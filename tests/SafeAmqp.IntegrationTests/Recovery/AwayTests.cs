@@ -38,7 +38,8 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
                 break;
             case "full":
                 proxy.ToClient.Paused = true;
-                await amqp.PostAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
+                before = EndOf(amqp.CallAsync(AmqpMessage.ToQueue(queue, default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(5) }, Cancelled).AsTask());
+                await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 1); // it waits for its reply address, and holds the only place
                 break;
         }
 
@@ -61,7 +62,7 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
             Assert.NotNull(notSent.Status);
         }
 
-        await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 0);
+        await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == (state == "full" ? 1 : 0));
         proxy.ToClient.Paused = proxy.Refuse = false;
         if (state == "blocked")
             await Broker.Node.SetMemoryAlarmAsync(false, Cancelled);

@@ -100,6 +100,44 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Fact]
+    public async Task A_provider_of_credentials_that_blocks_its_thread_holds_up_no_deadline()
+    {
+        using var release = new ManualResetEventSlim();
+        string? thread = null;
+        AmqpClient amqp = NewClient(options =>
+        {
+            options.Uri = $"amqp://127.0.0.1:{Broker.Node.Port}/";
+            options.PublishTimeout = TimeSpan.FromSeconds(1);
+            options.Credentials = _ =>
+            {
+                thread = Thread.CurrentThread.Name;
+                release.Wait(Limit, CancellationToken.None);
+                return new ValueTask<AmqpCredentials>(new AmqpCredentials("guest", "guest"));
+            };
+        });
+        var (error, took) = await TimedEndOf(() => amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), CancellationToken.None));
+        Assert.IsType<AmqpNotSentException>(error);
+        Assert.InRange(took, TimeSpan.FromSeconds(0.9), TimeSpan.FromSeconds(1) + Margin);
+        release.Set();
+        Assert.DoesNotContain("safeamqp", thread ?? "", StringComparison.OrdinalIgnoreCase);
+        await amqp.OpenAsync(Cancelled).AsTask().WaitAsync(Limit, Cancelled);
+    }
+
+    [Fact]
+    public async Task A_provider_of_credentials_that_never_answers_is_given_up_at_the_connect_time_out()
+    {
+        AmqpClient amqp = NewClient(options => (options.Uri, options.ConnectTimeout, options.FirstConnect, options.Credentials)
+            = ($"amqp://127.0.0.1:{Broker.Node.Port}/", TimeSpan.FromMilliseconds(500), AmqpFirstConnect.FailFast, async token =>
+            {
+                await Task.Delay(Timeout.Infinite, token);
+                return default;
+            }));
+        var (error, took) = await TimedEndOf(() => amqp.OpenAsync(Cancelled));
+        Assert.IsType<AmqpConnectException>(error);
+        Assert.True(took < TimeSpan.FromSeconds(1.5) + Margin, $"took {took}");
+    }
+
+    [Fact]
     public async Task An_unknown_virtual_host_is_a_refusal()
     {
         AmqpClient amqp = NewClient(options => (options.Uri, options.VirtualHost, options.FirstConnect)

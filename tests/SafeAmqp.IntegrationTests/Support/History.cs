@@ -108,21 +108,22 @@ internal sealed class History(int publishers, int messagesEach)
     }
 
     /// <summary>Records a delivery. To be called in the order of delivery.</summary>
-    internal void Delivered(AmqpDelivery delivery)
+    internal void Delivered(AmqpDelivery delivery) => Delivered(delivery.Body.Span, delivery.IsRedelivered);
+
+    internal void Delivered(ReadOnlySpan<byte> body, bool redelivered)
     {
-        ReadOnlySpan<byte> body = delivery.Body.Span;
         int publisher = body.Length < BodySize ? -1 : BinaryPrimitives.ReadInt32LittleEndian(body);
         int number = body.Length < BodySize ? -1 : BinaryPrimitives.ReadInt32LittleEndian(body[4..]);
         if ((uint)publisher >= publishers || (uint)number >= messagesEach || BinaryPrimitives.ReadInt64LittleEndian(body[8..]) != Check(publisher, number))
         {
-            _breaches.Enqueue($"a body that nobody sent: {delivery}");
+            _breaches.Enqueue($"a body of {body.Length} bytes that nobody sent");
             return;
         }
         int index = Index(publisher, number);
         int seen = Interlocked.Increment(ref _seen);
         if (Interlocked.Increment(ref _deliveries[index]) == 1)
             _firstSeen[index] = seen;
-        if (!delivery.IsRedelivered)
+        if (!redelivered)
             Interlocked.Increment(ref _freshDeliveries[index]);
     }
 
