@@ -1,0 +1,195 @@
+using SafeAmqp.Testing.Connections;
+using SafeAmqp.Testing.Faults;
+using SafeAmqp.Testing.Queues;
+
+namespace SafeAmqp.Testing.Channels;
+
+/// <summary>Consumers and deliveries (AMQP 0-9-1, 60.10 to 60.72), with direct reply-to and consumer cancellation.</summary>
+internal sealed partial class Channel
+{
+    private readonly Dictionary<string, Consumer> _consumers = [];
+    private ulong _nextTag = 1;
+    private int _consumerPrefetch;
+    private int _channelPrefetch;
+    private int _unackedByConsumers;
+    private string? _replyToken;
+    private Consumer? _replyConsumer;
+    private LoopTimers.Entry? _ackTimer;
+
+    /// <summary>The limit of basic.qos with global leaves room.</summary>
+    public bool HasRoom => _channelPrefetch == 0 || _unackedByConsumers < _channelPrefetch;
+
+    public IEnumerable<Consumer> Consumers => _consumers.Values;
+
+    public void UnblockConsumers()
+    {
+        foreach (Consumer consumer in _consumers.Values)
+            consumer.Queue?.Unblock(consumer);
+        foreach (Consumer consumer in _consumers.Values.ToArray())
+            consumer.Queue?.Dispatch();
+    }
+
+    public void Deliver(Consumer consumer, QueueEntry entry)
+    {
+        ulong tag = _nextTag++;
+        if (!consumer.NoAck)
+        {
+            Unacked.Add(new Delivery(tag, entry, consumer.Queue!, consumer, Broker.Loop.Timers.Now));
+            consumer.Unacked++;
+            _unackedByConsumers++;
+            ArmAckTimeout();
+        }
+        Message message = entry.Message;
+        if (Broker.Faults.Any && Broker.Faults.Meets(new FaultScene(Connection, this, Method.BasicDeliver)
+            {
+                Queue = consumer.Queue!.Name, Exchange = message.Exchange, RoutingKey = message.RoutingKey, Message = message, Consumer = consumer,
+                Properties = message.Properties, DeliveryTag = tag,
+            }))
+            return;
+        if (Connection.IsFrozen)
+            return;
+        WriteDelivery(consumer.Tag, tag, entry.Redelivered, message, Properties(entry, consumer.Queue!));
+    }
+
+    /// <summary>The queue is gone, or a script takes the consumer away: clients that can hear it are told (consumer_cancel_notify).</summary>
+    public void QueueGone(Consumer consumer, bool notify)
+    {
+        if (!_consumers.Remove(consumer.Tag))
+            return;
+        consumer.IsCancelled = true;
+        if (notify && Connection.Can("consumer_cancel_notify"))
+            Send(Writer.Start(Method.BasicCancel).ShortString(consumer.Tag).Flag(true));
+    }
+
+    public void CancelByBroker(Consumer consumer)
+    {
+        QueueGone(consumer, notify: true);
+        consumer.Queue?.Remove(consumer);
+    }
+
+    private void WriteDelivery(string consumerTag, ulong tag, bool redelivered, Message message, byte[] properties) =>
+        Connection.Sender.Content(Number, Writer.Start(Method.BasicDeliver).ShortString(consumerTag).LongLong(tag).Flag(redelivered)
+            .ShortString(message.Exchange).ShortString(message.RoutingKey), properties, message.Body);
+
+    /// <summary>Quorum queues say how often they gave the message out before (x-delivery-count).</summary>
+    private static byte[] Properties(QueueEntry entry, BrokerQueue queue)
+    {
+        ContentProperties properties = entry.Message.Properties;
+        if (!queue.Arguments.IsQuorum || entry.DeliveryCount == 0)
+            return properties.Raw;
+        var headers = new Dictionary<string, object?>(properties.Headers) { ["x-delivery-count"] = (long)entry.DeliveryCount };
+        return properties.With((ContentProperties.HeadersIndex, headers)).Raw;
+    }
+
+    private void OnQos(ref MethodReader fields)
+    {
+        uint size = fields.Long();
+        int count = fields.Short();
+        bool global = fields.Octet() != 0;
+        Broker.History.Received(this, "basic.qos");
+        if (size != 0)
+            throw new AmqpError(ReplyCode.NotImplemented, $"prefetch_size!=0 ({size})");
+        if (global) _channelPrefetch = count;
+        else _consumerPrefetch = count;
+        Send(Writer.Start(Method.BasicQosOk));
+        if (global)
+            UnblockConsumers();
+    }
+
+    private void OnConsume(ref MethodReader fields)
+    {
+        fields.Short();
+        string name = fields.ShortString();
+        string tag = fields.ShortString();
+        byte flags = fields.Octet();
+        Dictionary<string, object?> arguments = fields.Table();
+        bool noAck = (flags & 2) != 0, exclusive = (flags & 4) != 0, noWait = (flags & 8) != 0;
+        Broker.History.Received(this, "basic.consume", queue: name);
+        if (Meets(Method.BasicConsume, queue: name))
+            return;
+        if (name == ReplyTo)
+        {
+            ConsumeReplies(tag, noAck, noWait);
+            return;
+        }
+        if (_consumers.ContainsKey(tag))
+            throw new AmqpError(ReplyCode.NotAllowed, $"attempt to reuse consumer tag '{tag}'");
+        name = QueueName(name);
+        Require(Permission.Read, "queue", name);
+        BrokerQueue queue = Host.Queue(name);
+        queue.CheckAccess(Connection);
+        if (arguments.TryGetValue("x-priority", out object? priority) && FieldTable.Integer(priority) is null)
+            throw AmqpError.Precondition($"invalid arg 'x-priority' for queue '{name}' in vhost '{Host.Name}': \"expected integer, got {FieldTableWriter.TypeName(priority)}\"");
+        if (tag.Length == 0)
+            tag = Broker.NewName("amq.ctag-");
+        var consumer = new Consumer(this, tag, queue, noAck, exclusive, FieldTable.Integer(priority) ?? 0, _consumerPrefetch);
+        queue.Add(consumer);
+        _consumers.Add(tag, consumer);
+        if (!noWait)
+            Send(Writer.Start(Method.BasicConsumeOk).ShortString(tag));
+        queue.Dispatch();
+    }
+
+    private void OnCancel(ref MethodReader fields)
+    {
+        string tag = fields.ShortString();
+        bool noWait = fields.Octet() != 0;
+        Broker.History.Received(this, "basic.cancel");
+        if (Meets(Method.BasicCancel))
+            return;
+        if (_consumers.Remove(tag, out Consumer? consumer))
+        {
+            consumer.IsCancelled = true;
+            consumer.Queue?.Remove(consumer);
+            if (consumer == _replyConsumer)
+                ForgetReplies();
+        }
+        if (!noWait)
+            Send(Writer.Start(Method.BasicCancelOk).ShortString(tag));
+    }
+
+    private void OnGet(ref MethodReader fields)
+    {
+        fields.Short();
+        string name = QueueName(fields.ShortString());
+        bool noAck = (fields.Octet() & 1) != 0;
+        Broker.History.Received(this, "basic.get", queue: name);
+        if (Meets(Method.BasicGet, queue: name))
+            return;
+        Require(Permission.Read, "queue", name);
+        BrokerQueue queue = Host.Queue(name);
+        queue.CheckAccess(Connection);
+        queue.Touch();
+        QueueEntry? entry = queue.Take(noAck);
+        if (entry is null)
+        {
+            Send(Writer.Start(Method.BasicGetEmpty).ShortString(""));
+            return;
+        }
+        ulong tag = _nextTag++;
+        if (!noAck)
+        {
+            Unacked.Add(new Delivery(tag, entry, queue, null, Broker.Loop.Timers.Now));
+            ArmAckTimeout();
+        }
+        Message message = entry.Message;
+        if (!Connection.IsFrozen)
+            Connection.Sender.Content(Number, Writer.Start(Method.BasicGetOk).LongLong(tag).Flag(entry.Redelivered)
+                .ShortString(message.Exchange).ShortString(message.RoutingKey).Long((uint)queue.ReadyCount), Properties(entry, queue), message.Body);
+    }
+
+    private void ArmAckTimeout()
+    {
+        if (_ackTimer is not null || Broker.Options.ConsumerTimeout <= TimeSpan.Zero || Unacked.Oldest is not { } oldest)
+            return;
+        long timeout = (long)Broker.Options.ConsumerTimeout.TotalMilliseconds;
+        _ackTimer = Broker.Loop.Timers.After(oldest.At + timeout - Broker.Loop.Timers.Now, () =>
+        {
+            _ackTimer = null;
+            if (Unacked.Oldest is { } late && late.At + timeout <= Broker.Loop.Timers.Now)
+                Fail(AmqpError.Precondition($"delivery acknowledgement on channel {Number} timed out. Timeout value used: {timeout} ms. This timeout value can be configured, see consumers doc guide to learn more"), 0);
+            else
+                ArmAckTimeout();
+        });
+    }
+}

@@ -1,0 +1,158 @@
+using SafeAmqp.Testing.Connections;
+using SafeAmqp.Testing.Queues;
+using SafeAmqp.Testing.Routing;
+
+namespace SafeAmqp.Testing.Channels;
+
+/// <summary>Class queue (AMQP 0-9-1, 50).</summary>
+internal sealed partial class Channel
+{
+    private void OnQueueDeclare(ref MethodReader fields)
+    {
+        fields.Short();
+        string name = Clean(fields.ShortString());
+        byte flags = fields.Octet();
+        Dictionary<string, object?> arguments = fields.Table();
+        bool passive = (flags & 1) != 0, durable = (flags & 2) != 0, exclusive = (flags & 4) != 0, autoDelete = (flags & 8) != 0, noWait = (flags & 16) != 0;
+        Broker.History.Received(this, "queue.declare", queue: name);
+        if (Meets(Method.QueueDeclare, queue: name))
+            return;
+        if (name == ReplyTo || name.StartsWith(ReplyTo + ".", StringComparison.Ordinal))
+        {
+            DeclareReplyAddress(name, noWait);
+            return;
+        }
+        BrokerQueue queue = passive ? Passive(name) : Declare(name, durable, exclusive, autoDelete, arguments);
+        _lastQueue = queue.Name;
+        queue.Touch();
+        if (!noWait)
+            Send(Writer.Start(Method.QueueDeclareOk).ShortString(queue.Name).Long((uint)queue.ReadyCount).Long((uint)queue.Consumers.Count));
+    }
+
+    private BrokerQueue Passive(string name)
+    {
+        BrokerQueue queue = Host.Queue(QueueName(name));
+        queue.CheckAccess(Connection);
+        return queue;
+    }
+
+    private BrokerQueue Declare(string name, bool durable, bool exclusive, bool autoDelete, Dictionary<string, object?> arguments)
+    {
+        name = name.Length == 0 ? Broker.NewName("amq.gen-") : CheckName("queue", name);
+        Require(Permission.Configure, "queue", name);
+        string what = $"queue '{name}' in vhost '{Host.Name}'";
+        if (Host.Queues.TryGetValue(name, out BrokerQueue? existing))
+        {
+            existing.CheckAccess(Connection);
+            Equivalence.CheckField("durable", what, durable, existing.Durable);
+            Equivalence.CheckField("auto_delete", what, autoDelete, existing.AutoDelete);
+            if (exclusive != existing.Owner is not null)
+                throw existing.Locked();
+            existing.Arguments.CheckSame(arguments, name, Host.Name);
+            return existing;
+        }
+        QueueArguments read = QueueArguments.Read(arguments, name, Host.Name);
+        if (read.IsQuorum && (!durable || exclusive || autoDelete))
+            throw AmqpError.Precondition($"invalid property '{(!durable ? "non-durable" : exclusive ? "exclusive-owner" : "auto-delete")}' for {what}");
+        if (FieldTable.Text(arguments.GetValueOrDefault("x-queue-type")) == "stream")
+            throw new AmqpError(ReplyCode.NotImplemented, "streams are not supported by this broker");
+        var queue = new BrokerQueue(Host, name, durable, autoDelete, exclusive ? Connection : null, read);
+        Host.Queues[name] = queue;
+        if (exclusive)
+            Connection.ExclusiveQueues.Add(queue);
+        return queue;
+    }
+
+    private void DeclareReplyAddress(string name, bool noWait)
+    {
+        if (name != ReplyTo && !Host.DirectReplies.ContainsKey(name[(ReplyTo.Length + 1)..]))
+            throw AmqpError.NotFound("queue", name, Host.Name);
+        if (!noWait)
+            Send(Writer.Start(Method.QueueDeclareOk).ShortString(name).Long(0).Long(1));
+    }
+
+    private void OnQueueBind(ref MethodReader fields)
+    {
+        fields.Short();
+        string name = QueueName(fields.ShortString());
+        string exchange = fields.ShortString();
+        string key = fields.ShortString();
+        bool noWait = fields.Octet() != 0;
+        Dictionary<string, object?> arguments = fields.Table();
+        Broker.History.Received(this, "queue.bind", queue: name, exchange: exchange);
+        if (Meets(Method.QueueBind, queue: name, exchange: exchange))
+            return;
+        Bind(name, exchange, key, arguments, bind: true);
+        if (!noWait)
+            Send(Writer.Start(Method.QueueBindOk));
+    }
+
+    private void OnQueueUnbind(ref MethodReader fields)
+    {
+        fields.Short();
+        string name = QueueName(fields.ShortString());
+        string exchange = fields.ShortString();
+        string key = fields.ShortString();
+        Dictionary<string, object?> arguments = fields.Table();
+        Broker.History.Received(this, "queue.unbind", queue: name, exchange: exchange);
+        if (Meets(Method.QueueUnbind, queue: name, exchange: exchange))
+            return;
+        Bind(name, exchange, key, arguments, bind: false);
+        Send(Writer.Start(Method.QueueUnbindOk));
+    }
+
+    private void Bind(string name, string exchange, string key, Dictionary<string, object?> arguments, bool bind)
+    {
+        Require(Permission.Write, "queue", name);
+        RefuseDefault(exchange);
+        Require(Permission.Read, "exchange", exchange);
+        // Taking away what is not there is no error (RabbitMQ, unlike 50.50).
+        if (!bind && (!Host.Queues.ContainsKey(name) || !Host.Exchanges.ContainsKey(exchange)))
+            return;
+        BrokerQueue queue = Host.Queue(name);
+        queue.CheckAccess(Connection);
+        var binding = new Binding(Host.Exchange(exchange), queue, key, arguments);
+        if (bind) Host.Bind(binding);
+        else Host.Unbind(binding);
+    }
+
+    private void OnQueuePurge(ref MethodReader fields)
+    {
+        fields.Short();
+        string name = QueueName(fields.ShortString());
+        bool noWait = fields.Octet() != 0;
+        Broker.History.Received(this, "queue.purge", queue: name);
+        if (Meets(Method.QueuePurge, queue: name))
+            return;
+        Require(Permission.Read, "queue", name);
+        BrokerQueue queue = Host.Queue(name);
+        queue.CheckAccess(Connection);
+        int count = queue.Purge();
+        if (!noWait)
+            Send(Writer.Start(Method.QueuePurgeOk).Long((uint)count));
+    }
+
+    private void OnQueueDelete(ref MethodReader fields)
+    {
+        fields.Short();
+        string name = QueueName(fields.ShortString());
+        byte flags = fields.Octet();
+        Broker.History.Received(this, "queue.delete", queue: name);
+        if (Meets(Method.QueueDelete, queue: name))
+            return;
+        Require(Permission.Configure, "queue", name);
+        int count = 0;
+        // Deleting what is not there is no error (RabbitMQ, unlike 50.40).
+        if (Host.Queues.TryGetValue(name, out BrokerQueue? queue))
+        {
+            queue.CheckAccess(Connection);
+            if ((flags & 1) != 0 && queue.Consumers.Count > 0)
+                throw AmqpError.Precondition($"queue '{name}' in vhost '{Host.Name}' in use");
+            if ((flags & 2) != 0 && queue.ReadyCount > 0)
+                throw AmqpError.Precondition($"queue '{name}' in vhost '{Host.Name}' not empty");
+            count = queue.Delete();
+        }
+        if ((flags & 4) == 0)
+            Send(Writer.Start(Method.QueueDeleteOk).Long((uint)count));
+    }
+}

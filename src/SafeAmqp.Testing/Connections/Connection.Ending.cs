@@ -1,0 +1,181 @@
+using SafeAmqp.Testing.Channels;
+using SafeAmqp.Testing.Queues;
+
+namespace SafeAmqp.Testing.Connections;
+
+/// <summary>Heartbeats, alarms, and all the ways in which a connection ends.</summary>
+internal sealed partial class Connection
+{
+    private LoopTimers.Entry? _heartbeat;
+    private long _lastReceived;
+    private long _lastWritten;
+    private int _silentBeats;
+    private bool _toldBlocked;
+
+    /// <summary>Sends after half the interval without other output; silence for two intervals is the end (4.2.7).</summary>
+    private void StartHeartbeats(ushort seconds)
+    {
+        if (seconds == 0)
+            return;
+        long half = seconds * 500L;
+        _heartbeat = Broker.Loop.Timers.After(half, Beat);
+
+        void Beat()
+        {
+            if (Stage == ConnectionStage.Closed)
+                return;
+            long received = Interlocked.Read(ref _peer.Received);
+            _silentBeats = received == _lastReceived ? _silentBeats + 1 : 0;
+            _lastReceived = received;
+            // A blocked connection is not read, so its silence proves nothing.
+            if (_silentBeats >= 4 && !IsPaused && !IsFrozen)
+            {
+                Drop(reset: false);
+                return;
+            }
+            if (_peer.Written == _lastWritten && !IsFrozen)
+                Sender.Heartbeat();
+            _lastWritten = _peer.Written;
+            _heartbeat = Broker.Loop.Timers.After(half, Beat);
+        }
+    }
+
+    /// <summary>connection.blocked goes to who publishes, and their input stops; connection.unblocked lets it go on.</summary>
+    public void AlarmChanged()
+    {
+        if (!IsOpen)
+            return;
+        if (Broker.Alarm is not null)
+        {
+            if (HasPublished)
+                TellBlocked();
+            return;
+        }
+        Unblock();
+    }
+
+    /// <summary>Whether this connection has ever published: only publishers are told of an alarm.</summary>
+    public bool HasPublished { get; set; }
+
+    /// <summary>A message came during an alarm: the client is told, and nothing more is read from it.</summary>
+    public void PublishedDuringAlarm()
+    {
+        TellBlocked();
+        _isBlocked = true;
+    }
+
+    public void TellBlocked(string? reason = null)
+    {
+        if (_toldBlocked)
+            return;
+        _toldBlocked = true;
+        if (Can("connection.blocked"))
+            Send(0, Broker.Writer.Start(Method.ConnectionBlocked).ShortString(reason ?? Broker.Alarm ?? "low on memory"));
+    }
+
+    public void Unblock()
+    {
+        if (_toldBlocked && Can("connection.blocked"))
+            Send(0, Broker.Writer.Start(Method.ConnectionUnblocked));
+        _toldBlocked = false;
+        if (!_isBlocked)
+            return;
+        _isBlocked = false;
+        _silentBeats = 0;
+        Broker.Loop.Post(_peer);
+    }
+
+    /// <summary>The method at hand is kept, and done after a time; called from within it.</summary>
+    public void AnswerLate(TimeSpan delay) => _late = delay;
+
+    private void HoldBack(Frame frame, TimeSpan delay)
+    {
+        _late = null;
+        _isLate = true;
+        (byte type, ushort channel, byte[] payload) = (frame.Type, frame.Channel, frame.Payload.ToArray());
+        Broker.Loop.Timers.After((long)delay.TotalMilliseconds, () =>
+        {
+            if (Stage == ConnectionStage.Closed || !_isLate)
+                return;
+            _isLate = false;
+            Broker.Faults.IsSuppressed = true;
+            OnFrame(new Frame(type, channel, payload));
+            Broker.Faults.IsSuppressed = false;
+            Broker.Loop.Post(_peer);
+        });
+    }
+
+    public void Freeze() => IsFrozen = true;
+
+    public void SlowTo(long bytesPerSecond) => _peer.SlowTo(bytesPerSecond);
+
+    public void CutAfter(long bytes) => _peer.CutAfter(bytes);
+
+    public void WriteRaw(ReadOnlySpan<byte> bytes) => _peer.Write(bytes);
+
+    /// <summary>Closes by protocol: tells the client why, and waits for its answer only so long.</summary>
+    public void Fail(AmqpError error, ushort channel, uint method)
+    {
+        if (Stage is ConnectionStage.Closing or ConnectionStage.Closed)
+            return;
+        ReleaseChannels();
+        if (Stage < ConnectionStage.Opening && error.Code != ReplyCode.AccessRefused && error.Code != ReplyCode.NotAllowed && Stage == ConnectionStage.Header)
+        {
+            End();
+            return;
+        }
+        Stage = ConnectionStage.Closing;
+        IsFrozen = false;
+        _isBlocked = false;
+        _isLate = false;
+        bool fromContent = channel != 0 && method != 0 || channel == 0;
+        Send(0, Broker.Writer.Start(Method.ConnectionClose).Short(error.Code).ShortString(error.Text)
+            .Short(fromContent ? Method.Class(method) : (ushort)0).Short(fromContent ? Method.Number(method) : (ushort)0));
+        _deadline?.Cancel();
+        _deadline = Broker.Loop.Timers.After(10_000, () => Drop(reset: false));
+    }
+
+    /// <summary>Ends after what was written has left.</summary>
+    public void End()
+    {
+        if (Stage == ConnectionStage.Closed)
+            return;
+        Finish();
+        _peer.End();
+        _peer.EndInput();
+    }
+
+    /// <summary>Closes the socket at once, without a word.</summary>
+    public void Drop(bool reset)
+    {
+        if (Stage == ConnectionStage.Closed)
+            return;
+        Finish();
+        _peer.Abort(reset);
+        _peer.EndInput();
+    }
+
+    private void Ending() => Drop(reset: false);
+
+    private void Finish()
+    {
+        ReleaseChannels();
+        Stage = ConnectionStage.Closed;
+        _deadline?.Cancel();
+        _heartbeat?.Cancel();
+        Broker.Connections.Remove(this);
+        Broker.History.Received(this, "connection.closed");
+    }
+
+    /// <summary>Unsettled messages go back to their queues, exclusive queues go away.</summary>
+    private void ReleaseChannels()
+    {
+        Channel[] channels = [.. _channels.Values];
+        _channels.Clear();
+        _toConfirm.Clear();
+        foreach (Channel channel in channels)
+            channel.Release();
+        foreach (BrokerQueue queue in ExclusiveQueues.ToArray())
+            queue.Delete(notify: false);
+    }
+}

@@ -1,0 +1,31 @@
+using System.Globalization;
+using System.Text;
+
+namespace SafeAmqp.Testing.Protocol;
+
+/// <summary>RabbitMQ's reply texts show binaries as Erlang prints them; tests that compare texts expect the same.</summary>
+internal static class ErlangText
+{
+    private const int SnippetSize = 16;
+
+    /// <summary>The octets of a payload as in <c>first 16 octets = &lt;&lt;1,2,…&gt;&gt;</c>.</summary>
+    public static string Snippet(ReadOnlySpan<byte> payload) => payload.Length <= SnippetSize
+        ? $"all octets = {Binary(payload)}"
+        : $"first 16 octets = {Binary(payload[..SnippetSize])}";
+
+    /// <summary>A binary as <c>~p</c> prints it: as text when every octet is printable, as numbers otherwise.</summary>
+    public static string Binary(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IsEmpty)
+            return "<<>>";
+        bool printable = true;
+        foreach (byte octet in bytes)
+            printable &= octet is >= 32 and < 127;
+        if (printable)
+            return $"<<\"{Encoding.ASCII.GetString(bytes).Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\">>";
+        var text = new StringBuilder("<<");
+        for (int i = 0; i < bytes.Length; i++)
+            text.Append(i == 0 ? "" : ",").Append(bytes[i].ToString(CultureInfo.InvariantCulture));
+        return text.Append(">>").ToString();
+    }
+}

@@ -1,0 +1,91 @@
+using SafeAmqp.Testing.Channels;
+
+namespace SafeAmqp.Testing.Queues;
+
+/// <summary>Who gets the next message: by priority, then in turn (x-priority, single active consumer, exclusive consumers).</summary>
+internal sealed partial class BrokerQueue
+{
+    /// <summary>Those who could take a message now, as far as known, in the order of their turn.</summary>
+    private readonly List<Consumer> _active = [];
+    private bool _dispatching;
+
+    public List<Consumer> Consumers { get; } = [];
+
+    public void Add(Consumer consumer)
+    {
+        if (Consumers.Exists(other => other.Exclusive) || consumer.Exclusive && Consumers.Count > 0)
+            throw new AmqpError(ReplyCode.AccessRefused, $"queue '{name}' in vhost '{host.Name}' in exclusive use");
+        Consumers.Add(consumer);
+        _unusedTimer?.Cancel();
+        _unusedTimer = null;
+        if (!arguments.SingleActiveConsumer || Consumers.Count == 1)
+            Activate(consumer);
+    }
+
+    public void Remove(Consumer consumer)
+    {
+        if (!Consumers.Remove(consumer) || IsDeleted)
+            return;
+        bool wasActive = consumer.IsActive;
+        _active.Remove(consumer);
+        if (arguments.SingleActiveConsumer && wasActive && Consumers.Count > 0)
+            Activate(Consumers[0]);
+        if (Consumers.Count > 0)
+            return;
+        // Auto-delete: only a queue that had a consumer is deleted with its last one (50.10).
+        if (autoDelete) Delete();
+        else Touch();
+    }
+
+    /// <summary>A consumer has room again: it takes its turn behind the others.</summary>
+    public void Unblock(Consumer consumer)
+    {
+        if (!consumer.IsWaiting || IsDeleted || !Consumers.Contains(consumer))
+            return;
+        if (consumer.IsActive)
+            Enlist(consumer);
+    }
+
+    /// <summary>Hands out what waits to who can take it.</summary>
+    public void Dispatch()
+    {
+        // A delivery can end in here again, by way of a fault that requeues at once.
+        if (_dispatching)
+            return;
+        _dispatching = true;
+        try
+        {
+            while (ReadyCount > 0 && _active.Count > 0)
+            {
+                Consumer consumer = _active[0];
+                _active.RemoveAt(0);
+                consumer.IsWaiting = true;
+                if (!consumer.CanTake)
+                    continue;
+                QueueEntry? entry = Take(consumer.NoAck);
+                Enlist(consumer);
+                if (entry is null)
+                    break;
+                consumer.Deliver(entry);
+            }
+        }
+        finally
+        {
+            _dispatching = false;
+        }
+    }
+
+    private void Activate(Consumer consumer)
+    {
+        consumer.IsActive = true;
+        Enlist(consumer);
+    }
+
+    private void Enlist(Consumer consumer)
+    {
+        consumer.IsWaiting = false;
+        int place = _active.FindIndex(other => other.Priority < consumer.Priority);
+        if (place < 0) _active.Add(consumer);
+        else _active.Insert(place, consumer);
+    }
+}

@@ -1,0 +1,76 @@
+namespace SafeAmqp.Testing.Queues;
+
+/// <summary>What becomes of a message that a queue gives up (x-dead-letter-exchange), with its history in x-death.</summary>
+internal sealed partial class BrokerQueue
+{
+    private void DeadLetter(QueueEntry entry, string reason)
+    {
+        if (arguments.DeadLetterExchange is not { } target || !host.Exchanges.TryGetValue(target, out Routing.Exchange? exchange))
+            return;
+        Message message = entry.Message;
+        string[] keys = arguments.DeadLetterRoutingKey is { } key ? [key] : [.. message.RoutingKeys];
+        Dictionary<string, object?> headers = new(message.Properties.Headers);
+        List<object?> deaths = Deaths(headers, message, reason);
+        headers["x-death"] = deaths;
+        headers.TryAdd("x-first-death-reason", FieldTable.Bytes(reason));
+        headers.TryAdd("x-first-death-queue", FieldTable.Bytes(name));
+        headers.TryAdd("x-first-death-exchange", FieldTable.Bytes(message.Exchange));
+        if (arguments.DeadLetterRoutingKey is not null)
+            headers.Remove("CC");
+        // Without its expiration: it would die in the next queue as well.
+        ContentProperties properties = message.Properties.With((ContentProperties.HeadersIndex, headers), (ContentProperties.ExpirationIndex, null));
+        var dead = new Message(target, keys[0], properties, message.Body) { RoutingKeys = keys };
+        foreach (BrokerQueue queue in host.Router.Route(exchange, dead).ToArray())
+            if (!IsCycle(queue, deaths))
+                _loop.Later(() => queue.Publish(dead));
+    }
+
+    /// <summary>The list of deaths with this one in front: counted up when it happened in this queue for this reason before.</summary>
+    private List<object?> Deaths(Dictionary<string, object?> headers, Message message, string reason)
+    {
+        List<object?> deaths = headers.GetValueOrDefault("x-death") is List<object?> old ? [.. old] : [];
+        int place = deaths.FindIndex(death => death is Dictionary<string, object?> table && Is(table, "queue", name) && Is(table, "reason", reason));
+        Dictionary<string, object?> entry;
+        if (place >= 0)
+        {
+            entry = new Dictionary<string, object?>((Dictionary<string, object?>)deaths[place]!);
+            entry["count"] = (FieldTable.Integer(entry.GetValueOrDefault("count")) ?? 0) + 1;
+            deaths.RemoveAt(place);
+        }
+        else
+        {
+            entry = new Dictionary<string, object?>
+            {
+                ["count"] = 1L,
+                ["reason"] = FieldTable.Bytes(reason),
+                ["queue"] = FieldTable.Bytes(name),
+                ["time"] = new TimestampField((ulong)_loop.Time.GetUtcNow().ToUnixTimeSeconds()),
+                ["exchange"] = FieldTable.Bytes(message.Exchange),
+                ["routing-keys"] = message.RoutingKeys.Select(key => (object?)FieldTable.Bytes(key)).ToList(),
+            };
+            if (message.Properties.Expiration is { } expiration)
+                entry["original-expiration"] = FieldTable.Bytes(expiration);
+        }
+        deaths.Insert(0, entry);
+        return deaths;
+    }
+
+    /// <summary>A message that would come back to a queue without anybody having rejected it on the way would go round for ever.</summary>
+    private static bool IsCycle(BrokerQueue queue, List<object?> deaths)
+    {
+        foreach (object? death in deaths)
+        {
+            // The publisher may have sent an x-death of its own, of any shape.
+            if (death is not Dictionary<string, object?> table)
+                continue;
+            if (Is(table, "reason", "rejected"))
+                return false;
+            if (Is(table, "queue", queue.Name))
+                return true;
+        }
+        return false;
+    }
+
+    private static bool Is(Dictionary<string, object?> table, string field, string value) =>
+        table.TryGetValue(field, out object? found) && FieldTable.Text(found) == value;
+}

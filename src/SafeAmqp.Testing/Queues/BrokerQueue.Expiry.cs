@@ -1,0 +1,55 @@
+using System.Globalization;
+
+namespace SafeAmqp.Testing.Queues;
+
+/// <summary>Time in a queue: messages that grow too old, and the queue that nobody uses.</summary>
+internal sealed partial class BrokerQueue
+{
+    /// <summary>A hundred years and more are no limit; sums with the clock cannot overflow below it.</summary>
+    private const long Forever = 100L * 365 * 24 * 3600 * 1000;
+
+    /// <summary>The queue was used: its time to live starts anew (x-expires).</summary>
+    public void Touch()
+    {
+        _unusedTimer?.Cancel();
+        _unusedTimer = null;
+        if (arguments.Expires is { } expires and < Forever && Consumers.Count == 0 && !IsDeleted)
+            _unusedTimer = _loop.Timers.After(expires, () => Delete());
+    }
+
+    /// <summary>Messages leave at the head only, as in RabbitMQ: one that expires behind a living one waits for its turn.</summary>
+    private void Expire()
+    {
+        if (_ttlDue == long.MaxValue && !_ready.Heads().Any(head => head.ExpiresAt != long.MaxValue))
+            return;
+        long now = _loop.Timers.Now;
+        while (_ready.TakeExpired(now, out QueueEntry expired))
+            DeadLetter(expired, "expired");
+        ArmExpiry();
+    }
+
+    private void ArmExpiry()
+    {
+        long due = long.MaxValue;
+        foreach (QueueEntry head in _ready.Heads())
+            due = Math.Min(due, head.ExpiresAt);
+        if (due == _ttlDue)
+            return;
+        _ttlTimer?.Cancel();
+        _ttlDue = due;
+        if (due != long.MaxValue)
+            _ttlTimer = _loop.Timers.After(due - _loop.Timers.Now, () =>
+            {
+                _ttlDue = long.MaxValue;
+                Expire();
+            });
+    }
+
+    private long ExpiryOf(Message message)
+    {
+        long? ttl = arguments.MessageTtl;
+        if (message.Properties.Expiration is { } text && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long own))
+            ttl = Math.Min(ttl ?? long.MaxValue, own);
+        return ttl is { } milliseconds and < Forever ? _loop.Timers.Now + milliseconds : long.MaxValue;
+    }
+}

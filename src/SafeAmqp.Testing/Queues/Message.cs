@@ -1,0 +1,40 @@
+namespace SafeAmqp.Testing.Queues;
+
+/// <summary>A published message; immutable and shared by every queue it was routed to.</summary>
+internal sealed class Message(string exchange, string routingKey, ContentProperties properties, byte[] body)
+{
+    public string Exchange => exchange;
+
+    public string RoutingKey => routingKey;
+
+    public ContentProperties Properties => properties;
+
+    public byte[] Body => body;
+
+    /// <summary>The routing key followed by those of the headers CC and BCC (RabbitMQ's sender-selected distribution).</summary>
+    public IReadOnlyList<string> RoutingKeys { get; init; } = [routingKey];
+
+    /// <summary>Octets that a queue counts for it: x-max-length-bytes counts bodies only.</summary>
+    public int Size => body.Length;
+
+    public Message With(ContentProperties changed) => new(exchange, routingKey, changed, body) { RoutingKeys = RoutingKeys };
+}
+
+/// <summary>A message in one queue.</summary>
+internal sealed class QueueEntry(Message message, long position)
+{
+    public Message Message => message;
+
+    /// <summary>Where it stands in the queue; a requeued message goes back there.</summary>
+    public long Position => position;
+
+    public bool Redelivered { get; set; }
+
+    /// <summary>How often it was given back to a quorum queue.</summary>
+    public int DeliveryCount { get; set; }
+
+    /// <summary>When it expires, in milliseconds of the loop's clock.</summary>
+    public long ExpiresAt { get; init; } = long.MaxValue;
+
+    public QueueEntry MovedTo(long newPosition) => new(message, newPosition) { Redelivered = Redelivered, DeliveryCount = DeliveryCount, ExpiresAt = ExpiresAt };
+}

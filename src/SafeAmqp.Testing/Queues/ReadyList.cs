@@ -1,0 +1,155 @@
+namespace SafeAmqp.Testing.Queues;
+
+/// <summary>The messages that wait, by priority and then by position; a returned one finds its old place.</summary>
+internal sealed class ReadyList
+{
+    private readonly Lane[] _lanes;
+
+    public ReadyList(int priorities)
+    {
+        _lanes = new Lane[priorities + 1];
+        for (int i = 0; i < _lanes.Length; i++)
+            _lanes[i] = new Lane();
+    }
+
+    public int Count { get; private set; }
+
+    public long Bytes { get; private set; }
+
+    public IEnumerable<QueueEntry> All => _lanes.Reverse().SelectMany(lane => lane.All);
+
+    public void Append(QueueEntry entry)
+    {
+        Lane(entry).Append(entry);
+        Added(entry);
+    }
+
+    public void Return(QueueEntry entry)
+    {
+        Lane(entry).Return(entry);
+        Added(entry);
+    }
+
+    public QueueEntry? First()
+    {
+        for (int i = _lanes.Length - 1; i >= 0; i--)
+            if (_lanes[i].Count > 0)
+                return _lanes[i].First;
+        return null;
+    }
+
+    public QueueEntry Take()
+    {
+        for (int i = _lanes.Length - 1; i > 0; i--)
+            if (_lanes[i].Count > 0)
+                return Taken(_lanes[i]);
+        return Taken(_lanes[0]);
+    }
+
+    /// <summary>The heads of all priorities: each may expire by itself.</summary>
+    public IEnumerable<QueueEntry> Heads() => _lanes.Where(lane => lane.Count > 0).Select(lane => lane.First);
+
+    public bool TakeExpired(long now, out QueueEntry entry)
+    {
+        foreach (Lane lane in _lanes)
+        {
+            if (lane.Count == 0 || lane.First.ExpiresAt > now)
+                continue;
+            entry = Taken(lane);
+            return true;
+        }
+        entry = null!;
+        return false;
+    }
+
+    private QueueEntry Taken(Lane lane)
+    {
+        QueueEntry entry = lane.Take();
+        Count--;
+        Bytes -= entry.Message.Size;
+        return entry;
+    }
+
+    private void Added(QueueEntry entry)
+    {
+        Count++;
+        Bytes += entry.Message.Size;
+    }
+
+    private Lane Lane(QueueEntry entry) => _lanes[Math.Min(entry.Message.Properties.Priority, _lanes.Length - 1)];
+}
+
+/// <summary>A ring of entries in order of position.</summary>
+internal sealed class Lane
+{
+    private QueueEntry[] _ring = new QueueEntry[4];
+    private int _head;
+
+    public int Count { get; private set; }
+
+    public QueueEntry First => _ring[_head];
+
+    public IEnumerable<QueueEntry> All => Enumerable.Range(0, Count).Select(i => this[i]);
+
+    private QueueEntry this[int index]
+    {
+        get => _ring[(_head + index) & (_ring.Length - 1)];
+        set => _ring[(_head + index) & (_ring.Length - 1)] = value;
+    }
+
+    public void Append(QueueEntry entry)
+    {
+        Grow();
+        this[Count++] = entry;
+    }
+
+    /// <summary>Puts an entry where its position belongs.</summary>
+    public void Return(QueueEntry entry)
+    {
+        Grow();
+        int place = Place(entry.Position);
+        if (place == 0)
+        {
+            _head = (_head - 1) & (_ring.Length - 1);
+            Count++;
+            this[0] = entry;
+            return;
+        }
+        for (int i = Count; i > place; i--)
+            this[i] = this[i - 1];
+        Count++;
+        this[place] = entry;
+    }
+
+    public QueueEntry Take()
+    {
+        QueueEntry entry = this[0];
+        this[0] = null!;
+        _head = (_head + 1) & (_ring.Length - 1);
+        Count--;
+        return entry;
+    }
+
+    private int Place(long position)
+    {
+        int low = 0, high = Count;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            if (this[middle].Position < position) low = middle + 1;
+            else high = middle;
+        }
+        return low;
+    }
+
+    private void Grow()
+    {
+        if (Count < _ring.Length)
+            return;
+        var larger = new QueueEntry[_ring.Length * 2];
+        for (int i = 0; i < Count; i++)
+            larger[i] = this[i];
+        _ring = larger;
+        _head = 0;
+    }
+}

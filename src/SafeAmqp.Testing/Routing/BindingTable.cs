@@ -1,0 +1,96 @@
+using SafeAmqp.Testing.Queues;
+
+namespace SafeAmqp.Testing.Routing;
+
+/// <summary>How an exchange type finds the bindings that a message matches (AMQP 0-9-1, 3.1.3).</summary>
+internal abstract class BindingTable
+{
+    public static readonly string[] Types = ["direct", "fanout", "topic", "headers"];
+
+    public static BindingTable For(string type) => type switch
+    {
+        "direct" => new DirectTable(),
+        "fanout" => new FanoutTable(),
+        "topic" => new TopicTable(),
+        _ => new HeadersTable(),
+    };
+
+    public abstract void Add(Binding binding);
+
+    public abstract void Remove(Binding binding);
+
+    public abstract void Match(Message message, string key, List<Binding> matches);
+
+    private sealed class DirectTable : BindingTable
+    {
+        private readonly Dictionary<string, List<Binding>> _byKey = [];
+
+        public override void Add(Binding binding)
+        {
+            if (!_byKey.TryGetValue(binding.Key, out List<Binding>? bindings))
+                _byKey[binding.Key] = bindings = [];
+            bindings.Add(binding);
+        }
+
+        public override void Remove(Binding binding)
+        {
+            List<Binding> bindings = _byKey[binding.Key];
+            bindings.Remove(binding);
+            if (bindings.Count == 0)
+                _byKey.Remove(binding.Key);
+        }
+
+        public override void Match(Message message, string key, List<Binding> matches)
+        {
+            if (_byKey.TryGetValue(key, out List<Binding>? bindings))
+                matches.AddRange(bindings);
+        }
+    }
+
+    private sealed class FanoutTable : BindingTable
+    {
+        private readonly List<Binding> _all = [];
+
+        public override void Add(Binding binding) => _all.Add(binding);
+
+        public override void Remove(Binding binding) => _all.Remove(binding);
+
+        public override void Match(Message message, string key, List<Binding> matches) => matches.AddRange(_all);
+    }
+
+    private sealed class HeadersTable : BindingTable
+    {
+        private readonly List<Binding> _all = [];
+
+        public override void Add(Binding binding) => _all.Add(binding);
+
+        public override void Remove(Binding binding) => _all.Remove(binding);
+
+        public override void Match(Message message, string key, List<Binding> matches)
+        {
+            foreach (Binding binding in _all)
+                if (Matches(binding.Arguments, message.Properties.Headers))
+                    matches.Add(binding);
+        }
+
+        private static bool Matches(Dictionary<string, object?> wanted, Dictionary<string, object?> headers)
+        {
+            string mode = FieldTable.Text(wanted.GetValueOrDefault("x-match")) ?? "all";
+            bool any = mode.StartsWith("any", StringComparison.Ordinal);
+            // Without the suffix, wanted names that begin with x- do not take part.
+            bool withX = mode.EndsWith("-with-x", StringComparison.Ordinal);
+            foreach ((string name, object? value) in wanted)
+            {
+                if (name == "x-match" || !withX && name.StartsWith("x-", StringComparison.Ordinal))
+                    continue;
+                // A wanted value of void asks only that the header is there.
+                bool matches = headers.TryGetValue(name, out object? found) && (value is null || FieldTable.Same(value, found));
+                if (matches && any)
+                    return true;
+                if (!matches && !any)
+                    return false;
+            }
+            return !any;
+        }
+    }
+}

@@ -1,0 +1,87 @@
+using System.Net;
+using System.Net.Sockets;
+using SafeAmqp.Testing.Connections;
+using SafeAmqp.Testing.Faults;
+
+namespace SafeAmqp.Testing.Transport;
+
+/// <summary>The listening socket: loopback only, never reachable from another machine.</summary>
+internal sealed class Listener : IAsyncDisposable
+{
+    private const int Backlog = 4096;
+
+    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly BrokerState _broker;
+    private Task _accepting = Task.CompletedTask;
+
+    public Listener(int port, BrokerState broker)
+    {
+        _broker = broker;
+        _socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
+        _socket.Listen(Backlog);
+        Port = ((IPEndPoint)_socket.LocalEndPoint!).Port;
+    }
+
+    public int Port { get; }
+
+    public void Start() => _accepting = Task.Run(AcceptAsync);
+
+    public async ValueTask DisposeAsync()
+    {
+        _socket.Dispose();
+        await _accepting.ConfigureAwait(false);
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (true)
+        {
+            Socket socket;
+            try
+            {
+                socket = await _socket.AcceptAsync().ConfigureAwait(false);
+            }
+            catch (ObjectDisposedException)
+            {
+                return;
+            }
+            catch (SocketException error) when (error.SocketErrorCode is SocketError.OperationAborted or SocketError.Interrupted)
+            {
+                return;
+            }
+            catch (SocketException)
+            {
+                // A client that was gone before it was accepted.
+                continue;
+            }
+            Take(socket);
+        }
+    }
+
+    private void Take(Socket socket)
+    {
+        try
+        {
+            socket.NoDelay = true;
+            var peer = new Peer(socket, _broker.Loop, _broker.Options.FrameMax);
+            _broker.Loop.Post(() => Connected(peer));
+        }
+        catch (SocketException)
+        {
+            socket.Dispose();
+        }
+    }
+
+    private void Connected(Peer peer)
+    {
+        var connection = new Connection(peer, _broker);
+        if (!_broker.IsRunning)
+        {
+            connection.Drop(reset: true);
+            return;
+        }
+        _broker.Connections.Add(connection);
+        peer.Start();
+        _broker.Faults.Meets(new FaultScene(connection, null, FaultScene.Connecting));
+    }
+}

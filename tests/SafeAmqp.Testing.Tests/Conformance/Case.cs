@@ -1,0 +1,4 @@
+namespace SafeAmqp.Testing.Tests.Conformance;
+
+/// <summary>Something that a client does and what it notes about the broker.</summary>
+public sealed record Case(string Name, Func<Stage, Task> Play);
