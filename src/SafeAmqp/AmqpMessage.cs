@@ -28,8 +28,8 @@ public sealed record AmqpMessage
     /// <value>Default: <see langword="true"/>.</value>
     public bool Persistent { get; init; } = true;
 
-    /// <summary>The headers. Values: <see cref="string"/>, <see cref="bool"/>, integers, floating point, <see cref="decimal"/>,
-    /// <see cref="DateTimeOffset"/>, byte arrays, and lists and string-keyed dictionaries of these to a depth of 8.</summary>
+    /// <summary>The headers. Values: <see cref="string"/>, <see cref="bool"/>, integers up to <see cref="long.MaxValue"/>, floating point,
+    /// <see cref="decimal"/> of up to 31 bits of digits, <see cref="DateTimeOffset"/>, byte arrays, and lists and string-keyed dictionaries of these to a depth of 8.</summary>
     /// <value>Default: none. On a received message text is <see cref="string"/> when it is valid UTF-8, else a byte array.</value>
     public IReadOnlyDictionary<string, object?>? Headers { get; init; }
 

@@ -73,7 +73,7 @@ internal static class MessageProperties
     private static object? ToWire(object? value) => value switch
     {
         DateTimeOffset time => new AmqpTimestamp(time.ToUnixTimeSeconds()),
-        ulong large => large <= long.MaxValue ? (long)large : (decimal)large,
+        ulong large => (long)large, // Check.Headers has refused what is larger
         IReadOnlyDictionary<string, object?> table => ToTable(table),
         byte[] => value,
         IList list => list.Cast<object?>().Select(ToWire).ToList(),
