@@ -1,4 +1,5 @@
 using SafeAmqp.Actor;
+using SafeAmqp.Broker;
 using static SafeAmqp.Tests.Actor.ActorBench;
 
 namespace SafeAmqp.Tests.Actor;
@@ -50,12 +51,12 @@ public sealed class ClosingTests
     public void What_waits_to_be_sent_goes_out_while_the_link_closes_and_what_comes_then_is_refused()
     {
         _bench.Open();
-        _bench.Link.NextPass = Broker.PassResult.PassedBusy;
+        _bench.Link.NextPass = PassResult.PassedBusy;
         var first = _bench.Publish();
         var second = _bench.Publish();
         var closed = _bench.Close(S(5));
         var late = _bench.Publish();
-        _bench.Link.NextPass = Broker.PassResult.Passed;
+        _bench.Link.NextPass = PassResult.Passed;
         _bench.Post(new BrokerSignal.Readied(_bench.Link.Lane.Incarnation, null));
         _bench.Acked(2, multiple: true);
         Assert.Equal(("done", "done", "ObjectDisposedException", "done"), (first.Ended(), second.Ended(), late.Ended(), closed.Ended()));

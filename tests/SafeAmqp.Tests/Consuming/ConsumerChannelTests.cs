@@ -1,4 +1,5 @@
 using SafeAmqp.Actor;
+using SafeAmqp.Broker;
 using SafeAmqp.Consuming;
 using SafeAmqp.Tests.Actor;
 using static SafeAmqp.Tests.Actor.ActorBench;
@@ -126,7 +127,7 @@ public sealed class ConsumerChannelTests
     {
         _bench.Open();
         var subscription = _bench.SubscribeLive();
-        _bench.Link.LastTraffic = new Broker.LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
+        _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
         _bench.Post(new ActorCommand.StopConsuming(subscription));
         _bench.Wait(Ms(30_050));
         Assert.Equal("done", subscription.Quiet.Ended());

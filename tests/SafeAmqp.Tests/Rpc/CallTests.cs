@@ -1,4 +1,5 @@
 using SafeAmqp.Actor;
+using SafeAmqp.Broker;
 using SafeAmqp.Rpc;
 using SafeAmqp.Tests.Actor;
 using SafeAmqp.Topology;
@@ -41,7 +42,7 @@ public sealed class CallTests
     public void A_call_whose_reply_address_never_comes_ends_as_not_sent_at_its_deadline()
     {
         _bench.Open();
-        _bench.Link.LastTraffic = new Broker.LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
+        _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
         var job = _bench.Call(AmqpReplyAddress.Exclusive, S(90));
         _bench.Wait(S(89));
         Assert.Equal("pending", job.Ended());
