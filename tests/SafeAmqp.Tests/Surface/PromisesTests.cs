@@ -1,0 +1,30 @@
+using System.Text.RegularExpressions;
+
+namespace SafeAmqp.Tests.Surface;
+
+/// <summary>Holds the table of tests/README.md against the tests: a promise whose test was renamed or removed shows here.</summary>
+public sealed partial class PromisesTests
+{
+    [Fact]
+    public void Every_test_that_the_table_names_exists()
+    {
+        string[] rows = [.. File.ReadAllLines(RepositoryFiles.Path("tests", "README.md")).Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Skip(1)];
+        var tests = Directory.EnumerateFiles(RepositoryFiles.Path("tests"), "*.cs", SearchOption.AllDirectories)
+            .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
+            .SelectMany(file => TestMethod().Matches(File.ReadAllText(file)).Select(match => match.Groups[1].Value))
+            .ToHashSet();
+        Assert.True(rows.Length > 40, "The table is gone.");
+        Assert.All(rows, row =>
+        {
+            string[] named = [.. Quoted().Matches(row.Split('|')[^2]).Select(match => match.Groups[1].Value)];
+            Assert.True(named.Length > 0, $"No test in: {row}");
+            Assert.All(named, name => Assert.True(tests.Contains(name), $"There is no test {name}"));
+        });
+    }
+
+    [GeneratedRegex(@"\[(?:Fact|Theory)[^\]]*\](?:\s*\[[^\]]*(?:\[[^\]]*\][^\]]*)*\])*\s*public (?:async )?(?:Task|void|ValueTask) (\w+)\(", RegexOptions.Singleline)]
+    private static partial Regex TestMethod();
+
+    [GeneratedRegex("`([A-Za-z]\\w+)`")]
+    private static partial Regex Quoted();
+}
