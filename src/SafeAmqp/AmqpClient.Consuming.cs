@@ -6,7 +6,11 @@ namespace SafeAmqp;
 public sealed partial class AmqpClient
 {
     /// <inheritdoc/>
-    public async ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
+    public ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
+        => ConsumeAsync(queue, handler, options, stopped: null, cancellationToken);
+
+    /// <summary>Consumes, and tells when the consumer has stopped, whoever stopped it.</summary>
+    internal async ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options, Action? stopped, CancellationToken cancellationToken)
     {
         Check.Name(queue, nameof(queue));
         ArgumentNullException.ThrowIfNull(handler);
@@ -14,7 +18,14 @@ public sealed partial class AmqpClient
         Start();
         ObjectDisposedException.ThrowIf(_disposal is not null, this); // disposal drains consumers first: none begins then
         var runner = new HandlerRunner(this, handler, _logger);
-        var subscription = new Subscription(queue, options, _receive.Thread, runner.RunAsync) { Stopped = s => _subscriptions.TryRemove(s, out _) };
+        var subscription = new Subscription(queue, options, _receive.Thread, runner.RunAsync)
+        {
+            Stopped = s =>
+            {
+                _subscriptions.TryRemove(s, out _);
+                stopped?.Invoke();
+            },
+        };
         _subscriptions.TryAdd(subscription, true);
         _receive.Thread.PostOrAbandon(new ActorCommand.Consume(subscription));
         try

@@ -1,4 +1,5 @@
 using SafeAmqp.Actor;
+using SafeAmqp.Consuming;
 
 namespace SafeAmqp;
 
@@ -19,6 +20,8 @@ public sealed partial class AmqpClient
     /// <returns>A task that ends when the client has.</returns>
     public ValueTask DisposeAsync()
     {
+        foreach (Subscription subscription in _subscriptions.Keys)
+            DeliveryPump.DoNotWaitForCaller(subscription.Pump);
         lock (_disposalGate)
             _disposal ??= DisposeOnceAsync();
         return new ValueTask(_disposal);

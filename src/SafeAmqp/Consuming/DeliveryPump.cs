@@ -11,7 +11,7 @@ internal interface IDeliveryPump
     /// <summary>Takes a delivery from the I/O thread.</summary>
     void Post(AmqpDelivery delivery);
 
-    /// <summary>Gives back what has not begun and waits for what runs, but not for the handler that asks.</summary>
+    /// <summary>Gives back what has not begun and waits for what runs, but not for handlers that wait for the stop themselves.</summary>
     Task StopAsync(TimeSpan timeout, TimeProvider time);
 }
 
@@ -21,13 +21,14 @@ internal interface IDeliveryPump
 /// </summary>
 internal sealed class DeliveryPump : IDeliveryPump
 {
-    private static readonly AsyncLocal<DeliveryPump?> Running = new();
+    private static readonly AsyncLocal<Worker?> Current = new();
 
     private readonly Subscription _subscription;
     private readonly DeliveryHandler _handle;
     private readonly Channel<AmqpDelivery> _inbox;
     private readonly Channel<AmqpDelivery>[] _lanes;
-    private readonly Task[] _workers;
+    private readonly Worker[] _workers;
+    private readonly Task _distributing = Task.CompletedTask;
     private volatile bool _stopping;
 
     internal DeliveryPump(Subscription subscription, DeliveryHandler handle)
@@ -40,9 +41,9 @@ internal sealed class DeliveryPump : IDeliveryPump
         _lanes = keyed ? [.. Enumerable.Range(0, options.Concurrency).Select(_ => NewChannel())] : [];
         using (ExecutionContext.SuppressFlow()) // handlers see the context of no particular caller
         {
-            _workers = keyed
-                ? [Task.Run(DistributeAsync), .. _lanes.Select(lane => Task.Run(() => WorkAsync(lane.Reader)))]
-                : [.. Enumerable.Range(0, options.Concurrency).Select(_ => Task.Run(() => WorkAsync(_inbox.Reader)))];
+            if (keyed)
+                _distributing = Task.Run(DistributeAsync);
+            _workers = [.. Enumerable.Range(0, options.Concurrency).Select(i => new Worker(this, keyed ? _lanes[i].Reader : _inbox.Reader))];
         }
     }
 
@@ -58,16 +59,21 @@ internal sealed class DeliveryPump : IDeliveryPump
         _inbox.Writer.TryComplete();
         foreach (Channel<AmqpDelivery> waiting in (Channel<AmqpDelivery>[])[_inbox, .. _lanes])
             GiveBackWaiting(waiting); // the workers would come to it only after the handlers that they run
-        if (Running.Value == this)
-            return; // called from a handler of this pump: waiting for it would be waiting for itself
         try
         {
-            await Task.WhenAll(_workers).WaitAsync(timeout, time).ConfigureAwait(false);
+            await Task.WhenAll([_distributing, .. _workers.Select(worker => worker.Released)]).WaitAsync(timeout, time).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
             // The handlers that still run keep their deliveries' lost token; their channel closes now.
         }
+    }
+
+    /// <summary>Called by whoever is about to wait for a pump's stop: in one of its handlers he would be waiting for himself. The others are waited for.</summary>
+    internal static void DoNotWaitForCaller(IDeliveryPump pump)
+    {
+        if (Current.Value is { } worker && worker.Pump == pump)
+            worker.Waits();
     }
 
     private async Task DistributeAsync()
@@ -102,9 +108,9 @@ internal sealed class DeliveryPump : IDeliveryPump
         }
     }
 
-    private async Task WorkAsync(ChannelReader<AmqpDelivery> deliveries)
+    private async Task WorkAsync(Worker worker, ChannelReader<AmqpDelivery> deliveries)
     {
-        Running.Value = this;
+        Current.Value = worker;
         await foreach (AmqpDelivery delivery in deliveries.ReadAllAsync().ConfigureAwait(false))
         {
             if (_stopping)
@@ -125,4 +131,24 @@ internal sealed class DeliveryPump : IDeliveryPump
     // Never for a single reader: whoever stops the pump reads beside the workers.
     private static Channel<AmqpDelivery> NewChannel()
         => Channel.CreateUnbounded<AmqpDelivery>(new UnboundedChannelOptions { SingleReader = false, SingleWriter = true });
+
+    /// <summary>Runs one handler at a time.</summary>
+    private sealed class Worker
+    {
+        private readonly CancellationTokenSource _waits = new();
+        private readonly Task _work;
+
+        internal Worker(DeliveryPump pump, ChannelReader<AmqpDelivery> deliveries)
+        {
+            Pump = pump;
+            _work = Task.Run(() => pump.WorkAsync(this, deliveries));
+        }
+
+        internal DeliveryPump Pump { get; }
+
+        /// <summary>Ends when it has done its work, or its handler waits for the stop.</summary>
+        internal Task Released => _work.WaitAsync(_waits.Token).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+
+        internal void Waits() => _waits.Cancel();
+    }
 }

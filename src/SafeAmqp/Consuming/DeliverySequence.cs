@@ -6,7 +6,7 @@ namespace SafeAmqp.Consuming;
 /// <summary>A consumer as a sequence: a handler that hands each delivery over and waits for what the loop makes of it.</summary>
 internal static class DeliverySequence
 {
-    internal static async IAsyncEnumerable<AmqpDelivery> ReadAllAsync(IAmqpClient client, string queue, AmqpConsumerOptions options,
+    internal static async IAsyncEnumerable<AmqpDelivery> ReadAllAsync(AmqpClient client, string queue, AmqpConsumerOptions options,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var handed = Channel.CreateBounded<Handed>(1);
@@ -17,15 +17,14 @@ internal static class DeliverySequence
             using var gone = CancellationTokenSource.CreateLinkedTokenSource(lost, left.Token);
             await handed.Writer.WriteAsync(item, gone.Token).ConfigureAwait(false);
             return await item.Settlement.Task.WaitAsync(gone.Token).ConfigureAwait(false);
-        }, options, cancellationToken).ConfigureAwait(false);
+        }, options, stopped: () => handed.Writer.TryComplete(new ObjectDisposedException(nameof(AmqpClient))), cancellationToken).ConfigureAwait(false);
         await using (subscription.ConfigureAwait(false))
         {
             try
             {
-                while (true)
+                while (await handed.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false)) // throws once the client was disposed
                 {
-                    Handed item = await handed.Reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-                    if (item.Delivery.Lost.IsCancellationRequested)
+                    if (!handed.Reader.TryRead(out Handed? item) || item.Delivery.Lost.IsCancellationRequested)
                         continue; // the broker delivers it again
                     bool asked = false;
                     try

@@ -69,6 +69,7 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
 
     public ValueTask StopAsync()
     {
+        DeliveryPump.DoNotWaitForCaller(Pump);
         lock (_stopGate)
             _stop ??= StopOnceAsync();
         return new ValueTask(_stop);
