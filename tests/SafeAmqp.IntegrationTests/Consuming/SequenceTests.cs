@@ -127,4 +127,34 @@ public sealed class SequenceTests(TestBroker broker) : FeatureTest(broker)
         Assert.Throws<ArgumentException>(() => amqp.ReadAllAsync(queue, new AmqpConsumerOptions { Concurrency = 2 }, Cancelled));
         Assert.Throws<ArgumentException>(() => amqp.ReadAllAsync("", cancellationToken: Cancelled));
     }
+
+    [Theory, InlineData("while it waits"), InlineData("in its body")]
+    public async Task A_sequence_ends_when_its_client_is_disposed(string when)
+    {
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        string queue = await NewQueueAsync(amqp);
+        await PublishAsync(amqp, queue, "a");
+        var inBody = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var loop = Task.Run(async () =>
+        {
+            await foreach (AmqpDelivery delivery in amqp.ReadAllAsync(queue, cancellationToken: Cancelled))
+            {
+                inBody.SetResult();
+                await go.Task;
+            }
+        }, Cancelled);
+        await InTime(inBody.Task);
+        if (when == "while it waits")
+        {
+            go.SetResult();
+            await UntilAsync(() => amqp.Status.Links[1].Consumers is [{ Unsettled: 0 }]);
+        }
+        Task disposal = amqp.DisposeAsync().AsTask();
+        go.TrySetResult();
+        await InTime(disposal);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => InTime(loop));
+        Assert.Equal(0u, await witness.ReadyAsync(queue)); // it was done, in time
+    }
 }

@@ -117,4 +117,62 @@ public sealed class StoppingTests(TestBroker broker) : FeatureTest(broker)
         await PublishAsync(amqp, queue, "a");
         Assert.Equal(1u, await witness.ReadyAsync(queue));
     }
+
+    [Theory, InlineData("subscription"), InlineData("client")]
+    public async Task A_handler_that_stops_everything_costs_the_handlers_beside_it_nothing(string what)
+    {
+        AmqpClient amqp = await ConnectAsync(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
+        Witness witness = await WitnessAsync();
+        string queue = await NewQueueAsync(amqp);
+        await PublishAsync(amqp, queue, "stop", "1", "2", "3", "4", "5");
+        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var begin = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        AmqpSubscription? subscription = null;
+        var inbox = new Inbox(async (delivery, _) =>
+        {
+            if (Text(delivery) == "stop")
+            {
+                await begin.Task;
+                await (what == "client" ? amqp.DisposeAsync() : subscription!.DisposeAsync());
+                stopped.SetResult();
+            }
+            await go.Task;
+            return AmqpSettlement.Ack;
+        });
+        subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { Concurrency = 3 }, Cancelled);
+        IReadOnlyList<AmqpDelivery> begun = await inbox.NextAsync(3);
+        begin.SetResult();
+        await UntilReadyAsync(witness, queue, 3);
+        Assert.False(stopped.Task.IsCompleted);
+        Assert.All(begun, delivery => Assert.False(delivery.Lost.IsCancellationRequested));
+        go.SetResult();
+        await InTime(stopped.Task);
+        await UntilReadyAsync(witness, queue, 4); // only its own came back
+        Assert.Equal(3, inbox.All.Count);
+    }
+
+    [Theory, InlineData("subscription"), InlineData("client")]
+    public async Task A_handler_may_wait_for_a_stop_that_others_began(string what)
+    {
+        AmqpClient amqp = await ConnectAsync(options => options.ShutdownTimeout = TimeSpan.FromMinutes(1));
+        string queue = await NewQueueAsync(amqp);
+        await PublishAsync(amqp, queue, "a", "b");
+        var begin = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        AmqpSubscription? subscription = null;
+        ValueTask Stop() => what == "client" ? amqp.DisposeAsync() : subscription!.DisposeAsync();
+        var inbox = new Inbox(async (_, _) =>
+        {
+            await begin.Task;
+            await Stop();
+            return AmqpSettlement.Ack;
+        });
+        subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { Concurrency = 2, StopTimeout = TimeSpan.FromMinutes(1) }, Cancelled);
+        await inbox.NextAsync(2);
+        Task stop = Stop().AsTask();
+        await UntilAsync(() => subscription.State == AmqpConsumerState.Stopping);
+        begin.SetResult();
+        await InTime(stop); // else it would take the minute
+        await UntilAsync(() => inbox.Running == 0);
+    }
 }
