@@ -15,6 +15,9 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
     /// <summary>How long the broker may take to answer our goodbye.</summary>
     private static readonly TimeSpan GoodbyeTimeout = TimeSpan.FromSeconds(1);
 
+    /// <summary>What RabbitMQ.Client may take to end by itself what was abandoned. 6.3 s were seen.</summary>
+    private static readonly TimeSpan TearDownTimeout = TimeSpan.FromSeconds(30);
+
     private readonly BrokerHost _host = link.Config.Host(epoch);
     private readonly CancellationTokenSource _ended = new();
     private volatile LinkStream? _stream;
@@ -51,7 +54,14 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
         }
         _stream?.Abandon(new OperationCanceledException("The link was given up."));
         if (connection is not null)
-            RabbitMqLink.Forget(connection.DisposeAsync().AsTask());
+            RabbitMqLink.Forget(TearDownAsync(connection));
+    }
+
+    // Its main loop must have ended before: one that finds its connection disposed dies of that, and nobody sees its exception.
+    private static async Task TearDownAsync(IConnection connection)
+    {
+        await connection.CloseAsync(Constants.ReplySuccess, "Goodbye", TearDownTimeout, abort: true, CancellationToken.None).ConfigureAwait(false);
+        await connection.DisposeAsync().ConfigureAwait(false);
     }
 
     internal LinkTraffic Traffic(ActorClock clock)
@@ -106,7 +116,7 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
         if (_ended.IsCancellationRequested)
         {
             if (connection is not null)
-                RabbitMqLink.Forget(connection.DisposeAsync().AsTask());
+                RabbitMqLink.Forget(TearDownAsync(connection));
         }
         else if (connection is null)
         {
