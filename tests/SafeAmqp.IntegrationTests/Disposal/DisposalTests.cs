@@ -34,7 +34,8 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         Assert.IsType<AmqpUnknownOutcomeException>(await sent.WaitAsync(Margin, Cancelled));
         Assert.All(await Task.WhenAll(waiting).WaitAsync(Margin, Cancelled), end => Assert.True(end is AmqpNotSentException or ObjectDisposedException, end?.ToString()));
         await Broker.Node.ResumeAsync(Cancelled);
-        await UntilAsync(() => MessagesInAsync(queue), count => count == 1);
+        await UntilAsync(() => ConnectionsAsync(), connections => connections.Count == 0);
+        Assert.InRange(await MessagesInAsync(queue), 0, 1); // nothing of what was not sent
     }
 
     [Fact]
@@ -50,8 +51,8 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         Assert.All(errors.Take(10), end => Assert.IsType<AmqpUnknownOutcomeException>(end));
         Assert.All(errors.Skip(10), end => Assert.IsType<AmqpNotSentException>(end));
         await Broker.Node.ResumeAsync(Cancelled);
-        await UntilAsync(() => MessagesInAsync(queue), count => count == 10);
         await UntilAsync(() => ConnectionsAsync(), connections => connections.Count == 0);
+        Assert.InRange(await MessagesInAsync(queue), 0, 10); // nothing of what was not sent
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using LocalBroker;
 
 namespace SafeAmqp.IntegrationTests.Publishing;
 
@@ -22,22 +23,22 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
             Same(bodies[i], received[i].Body);
     }
 
-    [Theory]
-    [InlineData((64 << 20) - 1)]
-    [InlineData((64 << 20) + 1)]
-    [InlineData(128 << 20)]
-    public async Task Large_bodies_arrive_byte_for_byte(int size)
+    [Fact]
+    public async Task Bodies_up_to_the_largest_that_the_broker_takes_arrive_byte_for_byte()
     {
-        // The broker keeps several copies until it collects its garbage, and must not block for want of memory meanwhile.
-        AtTheEnd(() => Broker.Node.SetMemoryAlarmAsync(false));
-        AtTheEnd(() => CtlAsync("force_gc"));
-        await CtlAsync("set_vm_memory_high_watermark", "absolute", "4GB");
-        AmqpClient amqp = await ConnectAsync();
+        _ = Broker.Node; // skips where there is no broker
+        // A node of its own: the broker keeps several copies for a while, and would block the tests that follow for want of memory.
+        await using PrivateRabbitMqNode node = await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions { MemoryLimitMegabytes = 4096 }, Cancelled);
+        AmqpClient amqp = await ConnectAsync(options => options.Uri = node.Uri.ToString());
         string queue = await NewQueueAsync(amqp);
-        byte[] body = Random(size);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, body), Cancelled).AsTask().WaitAsync(Limit, Cancelled);
-        Same(body, Assert.Single(await TakeAsync(amqp, queue, 1)).Body);
+        foreach (int size in (int[])[(64 << 20) - 1, (64 << 20) + 1, 128 << 20])
+        {
+            byte[] body = Random(size);
+            await amqp.PublishAsync(AmqpMessage.ToQueue(queue, body), Cancelled).AsTask().WaitAsync(Limit, Cancelled);
+            Same(body, Assert.Single(await TakeAsync(amqp, queue, 1)).Body);
+        }
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
+        await amqp.DisposeAsync();
     }
 
     [Fact]

@@ -150,12 +150,12 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
     internal static async Task LoadAsync(AmqpClient amqp, string queue, History history, int publishers, CancellationToken stop)
         => await Task.WhenAll(Enumerable.Range(0, publishers).Select(publisher => Task.Run(async () =>
         {
-            var inFlight = new Queue<Task>();
+            var inFlight = new Queue<Task<Ending>>();
             for (int number = 0; number < 100_000 && !stop.IsCancellationRequested; number++)
             {
                 inFlight.Enqueue(history.PublishAsync(amqp, queue, publisher, number));
-                if (inFlight.Count == 20)
-                    await inFlight.Dequeue();
+                if (inFlight.Count == 20 && await inFlight.Dequeue() == Ending.Disposed)
+                    break;
             }
             await Task.WhenAll(inFlight);
         })));

@@ -60,7 +60,7 @@ internal sealed class History(int publishers, int messagesEach)
     }
 
     /// <summary>Publishes and records how it ended. Never throws.</summary>
-    internal async Task PublishAsync(IAmqpClient client, string queue, int publisher, int number, int size = BodySize, CancellationToken cancellationToken = default)
+    internal async Task<Ending> PublishAsync(IAmqpClient client, string queue, int publisher, int number, int size = BodySize, CancellationToken cancellationToken = default)
     {
         Attempted(publisher, number);
         Exception? error = null;
@@ -72,7 +72,7 @@ internal sealed class History(int publishers, int messagesEach)
         {
             error = e;
         }
-        Ended(publisher, number, error, cancellationToken);
+        return Ended(publisher, number, error, cancellationToken);
     }
 
     internal void Attempted(int publisher, int number)
@@ -81,7 +81,7 @@ internal sealed class History(int publishers, int messagesEach)
         Interlocked.Increment(ref _attempts);
     }
 
-    internal void Ended(int publisher, int number, Exception? error, CancellationToken cancellationToken = default)
+    internal Ending Ended(int publisher, int number, Exception? error, CancellationToken cancellationToken = default)
     {
         int index = Index(publisher, number);
         Ending ending = error switch
@@ -105,6 +105,7 @@ internal sealed class History(int publishers, int messagesEach)
         _endings[index] = (byte)ending;
         _ends[index]++;
         Interlocked.Increment(ref _counts[(int)ending]);
+        return ending;
     }
 
     /// <summary>Records a delivery. To be called in the order of delivery.</summary>
