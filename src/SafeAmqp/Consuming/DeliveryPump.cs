@@ -55,6 +55,7 @@ internal sealed class DeliveryPump : IDeliveryPump
 
     public async Task StopAsync(TimeSpan timeout, TimeProvider time)
     {
+        DoNotWaitForCaller(this);
         _stopping = true;
         _inbox.Writer.TryComplete();
         foreach (Channel<AmqpDelivery> waiting in (Channel<AmqpDelivery>[])[_inbox, .. _lanes])
