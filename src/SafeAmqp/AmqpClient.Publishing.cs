@@ -124,7 +124,10 @@ public sealed partial class AmqpClient
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         string waited = Telemetry.StatusText.Seconds(TimeSpan.FromTicks(_clock.Now - now));
         throw new AmqpNotSentException($"Nothing was sent: {what} waited {waited} for their turn, and the bound of pending ones stayed reached. {Status}",
-            new TimeoutException($"Timed out after {waited}.")) { Status = Status };
+            new TimeoutException($"Timed out after {waited}."))
+        {
+            Status = Status,
+        };
     }
 
     private AmqpMessage Identified(AmqpMessage message)

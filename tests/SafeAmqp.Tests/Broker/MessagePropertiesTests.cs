@@ -119,8 +119,19 @@ public sealed class MessagePropertiesTests
         var headers = new Dictionary<string, object?>();
         MessageProperties.Fill(properties, headers, new AmqpMessage
         {
-            ContentType = "a", ContentEncoding = "a", Priority = 5, CorrelationId = "a", ReplyTo = "a", Expiration = TimeSpan.FromSeconds(1),
-            MessageId = "a", Timestamp = Noon, Type = "a", UserId = "a", AppId = "a", Headers = new Dictionary<string, object?> { ["a"] = 1 },
+            ContentType = "a",
+            ContentEncoding = "a",
+            Priority = 5,
+            CorrelationId = "a",
+            ReplyTo = "a",
+            Expiration = TimeSpan.FromSeconds(1),
+            MessageId = "a",
+            Timestamp = Noon,
+            Type = "a",
+            UserId = "a",
+            AppId = "a",
+            Headers = new Dictionary<string,
+            object?> { ["a"] = 1 },
         }, slot: 7);
         MessageProperties.Fill(properties, headers, new AmqpMessage(), slot: null);
         AmqpMessage next = MessageProperties.ToMessage("", "", Decode(properties), []);

@@ -62,8 +62,17 @@ public sealed class MessageCheckTests
         string longest = new string('ä', 127) + "x"; // 255 bytes
         MessageCheck.Validate(new AmqpMessage
         {
-            Exchange = longest, RoutingKey = longest, ContentType = longest, ContentEncoding = longest, CorrelationId = longest, ReplyTo = longest,
-            MessageId = longest, Type = longest, UserId = longest, AppId = longest, Expiration = TimeSpan.FromMilliseconds(uint.MaxValue),
+            Exchange = longest,
+            RoutingKey = longest,
+            ContentType = longest,
+            ContentEncoding = longest,
+            CorrelationId = longest,
+            ReplyTo = longest,
+            MessageId = longest,
+            Type = longest,
+            UserId = longest,
+            AppId = longest,
+            Expiration = TimeSpan.FromMilliseconds(uint.MaxValue),
             Headers = new Dictionary<string, object?> { [longest] = Nested(8), ["s"] = new string('x', 100_000) },
         }, 0);
     }
