@@ -1,0 +1,165 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Rpc;
+
+namespace SafeAmqp.Publishing;
+
+// The channel's side of the lane: it opens, answers, closes and is lost.
+internal sealed partial class PublishLane
+{
+    protected override void OnOpened()
+    {
+        _busy = _closing = _draining = false;
+        if (gate is DirectReplies direct)
+        {
+            AwaitAnswer();
+            direct.Consume(Incarnation);
+        }
+        else
+        {
+            OnReady();
+        }
+    }
+
+    protected override void OnClosed(CloseReason end)
+    {
+        OutgoingJob? culprit = Refusal.Culprit(_ledger.Unanswered(), end);
+        if (culprit is not null)
+            Actor.Exchanges.Learn(culprit.Message.Exchange, end, Actor.Now);
+        // Without a culprit the next try could close the channel again: report, never repeat.
+        Lose(end, culprit, republish: culprit is not null);
+        if (++_failedOpens == 0) // it had been open: the next one will, too
+        {
+            Prepare();
+            return;
+        }
+        _reopenAt = Actor.Now + Actor.RetryDelay(_failedOpens).Ticks;
+        Actor.WakeAt(_reopenAt);
+        Actor.ChannelSettled();
+    }
+
+    protected override long OnAdvance(long now)
+    {
+        if (_reopenAt <= now && Actor.IsConnected)
+            Prepare();
+        if (!IsHeldUp)
+            return _reopenAt;
+        if (LastDeadline > now)
+            return Math.Min(_reopenAt, LastDeadline);
+        Replace(new CloseReason(0, "the channel was replaced, as the broker left publishes unanswered past their deadlines", ByBroker: false));
+        return _reopenAt;
+    }
+
+    protected override void OnLinkLost(CloseReason end)
+    {
+        _reopenAt = ActorClock.Never;
+        _failedOpens = 0;
+        Lose(end, culprit: null, republish: true);
+    }
+
+    protected override void OnSignal(BrokerSignal.OfChannel signal)
+    {
+        switch (signal)
+        {
+            case BrokerSignal.Acked ack:
+                Answer(ack.Sequence, ack.Multiple, nack: false);
+                break;
+            case BrokerSignal.Nacked nack:
+                Answer(nack.Sequence, nack.Multiple, nack: true);
+                break;
+            case BrokerSignal.Returned returned:
+                if (_ledger.InSlot(returned.Slot) is { } job)
+                    job.Return = new CloseReason(returned.Code, returned.Text, ByBroker: true);
+                break;
+            case BrokerSignal.Readied ready:
+                _busy = false;
+                if (ready.Error is { } error)
+                    Replace(new CloseReason(0, $"the channel failed: {error.Message}", ByBroker: false, error));
+                break;
+            case BrokerSignal.ConsumerStarted when gate is DirectReplies direct:
+                Answered();
+                direct.Start();
+                OnReady();
+                break;
+            case BrokerSignal.Delivered reply:
+                Actor.Calls.Answer(reply.Message.CorrelationId, reply.Message, Actor.Now);
+                break;
+        }
+    }
+
+    private void OnReady()
+    {
+        _failedOpens = -1;
+        Actor.ChannelSettled();
+    }
+
+    private void Answer(ulong sequence, bool multiple, bool nack)
+    {
+        if (!_ledger.Take(sequence, multiple, _taken))
+        {
+            Replace(new CloseReason(0, $"the broker answered publish {sequence}, which was never made", ByBroker: false));
+            return;
+        }
+        foreach (OutgoingJob job in _taken)
+        {
+            if (job.Return is { } reply)
+                job.End(JobErrors.Returned(job, reply, Actor.Snapshot()));
+            else if (nack)
+                job.End(JobErrors.Nacked(job, Actor.Snapshot()));
+            else
+                job.Confirm();
+        }
+        if (nack && _nacks.Nacked(_taken, Actor.Now))
+            _draining = true;
+        else if (!nack)
+            _nacks.Acked(_taken);
+        _taken.Clear();
+        if (_draining && _ledger.Count == 0)
+            Replace(new CloseReason(0, "the channel was replaced after a storm of nacks", ByBroker: false));
+    }
+
+    /// <summary>Gives the channel up and opens a new one: its numbering, or its view of a queue's leader, is not to be trusted.</summary>
+    private void Replace(CloseReason end)
+    {
+        Close();
+        Lose(end, culprit: null, republish: true);
+        Prepare();
+    }
+
+    private void Lose(CloseReason end, OutgoingJob? culprit, bool republish)
+    {
+        _busy = _closing = _draining = false;
+        (gate as DirectReplies)?.Lose();
+        AmqpClientStatus status = Actor.Snapshot();
+        var lost = new List<OutgoingJob>();
+        _ledger.TakeAll(lost);
+        // From the youngest to the oldest, so that those that go again stand in their old order before everything newer.
+        for (int i = lost.Count - 1; i >= 0; i--)
+        {
+            OutgoingJob job = lost[i];
+            if (job == culprit)
+                job.End(JobErrors.Refused(job, end, status));
+            else if (republish && Actor.MayRepublish && job.MayRepublish && job.Return is null && !job.HasEnded)
+                Repeat(job);
+            else
+                EndLost(job, end, status);
+        }
+        if (gate is DirectReplies)
+            Actor.Calls.LoseReplies(AmqpReplyAddress.Direct, end);
+    }
+
+    private void Repeat(OutgoingJob job)
+    {
+        job.IsRepeated = true;
+        _publishes.AddFirst(job);
+    }
+
+    private static void EndLost(OutgoingJob job, CloseReason end, AmqpClientStatus status)
+    {
+        if (job.Return is { } reply)
+            job.End(JobErrors.Returned(job, reply, status));
+        else if (job is CallJob { OutlivesLink: true } call)
+            call.RequestUnknown(end); // its reply may still come
+        else
+            job.End(JobErrors.Unknown(job, end, status));
+    }
+}
