@@ -78,7 +78,7 @@ public sealed class AmqpTestBroker : IAsyncDisposable
 
     /// <summary>Shuts down in good order: every connection is closed with 320, as by a RabbitMQ that is stopped.</summary>
     public Task StopAsync(CancellationToken cancellationToken = default) => EndAsync(connection =>
-        connection.Fail(new AmqpError(ReplyCode.ConnectionForced, "broker forced connection closure with reason 'shutdown'"), 0, 0), cancellationToken);
+        connection.Fail(new AmqpError(ReplyCode.ConnectionForced, "broker forced connection closure with reason 'shutdown'"), 0), cancellationToken);
 
     /// <summary>Ends at once: every connection is reset, as when the machine crashes.</summary>
     public Task KillAsync(CancellationToken cancellationToken = default) => EndAsync(static connection => connection.Drop(reset: true), cancellationToken);

@@ -24,6 +24,9 @@ internal sealed partial class Channel
     private int _bodySize;
     private int _bodyLength;
 
+    /// <summary>Between the method and the last octet of the body.</summary>
+    public bool IsPublishing => _awaited != Awaited.Method;
+
     private enum Awaited
     {
         Method,
@@ -112,7 +115,7 @@ internal sealed partial class Channel
         }
         catch (AmqpError error)
         {
-            if (error.IsHard) Connection.Fail(error, Number, Method.BasicPublish);
+            if (error.IsHard) Connection.Fail(error, Method.BasicPublish);
             else Fail(error, Method.BasicPublish);
         }
     }

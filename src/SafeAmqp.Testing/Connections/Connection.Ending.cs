@@ -114,12 +114,13 @@ internal sealed partial class Connection
     public void WriteRaw(ReadOnlySpan<byte> bytes) => _peer.Write(bytes);
 
     /// <summary>Closes by protocol: tells the client why, and waits for its answer only so long.</summary>
-    public void Fail(AmqpError error, ushort channel, uint method)
+    public void Fail(AmqpError error, uint method)
     {
         if (Stage is ConnectionStage.Closing or ConnectionStage.Closed)
             return;
         ReleaseChannels();
-        if (Stage < ConnectionStage.Opening && error.Code != ReplyCode.AccessRefused && error.Code != ReplyCode.NotAllowed && Stage == ConnectionStage.Header)
+        // Before the login only a client that said it can hear of a failure is told one.
+        if (Stage == ConnectionStage.Header || Stage == ConnectionStage.Starting && !Can("authentication_failure_close"))
         {
             End();
             return;
@@ -128,9 +129,8 @@ internal sealed partial class Connection
         IsFrozen = false;
         _isBlocked = false;
         _isLate = false;
-        bool fromContent = channel != 0 && method != 0 || channel == 0;
         Send(0, Broker.Writer.Start(Method.ConnectionClose).Short(error.Code).ShortString(error.Text)
-            .Short(fromContent ? Method.Class(method) : (ushort)0).Short(fromContent ? Method.Number(method) : (ushort)0));
+            .Short(Method.Class(method)).Short(Method.Number(method)));
         _deadline?.Cancel();
         _deadline = Broker.Loop.Timers.After(10_000, () => Drop(reset: false));
     }

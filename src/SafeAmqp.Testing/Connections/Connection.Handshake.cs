@@ -121,7 +121,7 @@ internal sealed partial class Connection
             return;
         }
         string text = $"Login was refused using authentication mechanism {mechanism}. For details see the broker logfile.";
-        Fail(new AmqpError(ReplyCode.AccessRefused, text), 0, 0);
+        Fail(new AmqpError(ReplyCode.AccessRefused, text), 0);
     }
 
     private void OnTuneOk(ref MethodReader fields)

@@ -125,7 +125,7 @@ internal sealed partial class Connection
         }
         catch (AmqpError error)
         {
-            Fail(error, 0, 0);
+            Fail(error, 0);
         }
         if (Stage == ConnectionStage.Closed)
             return;
@@ -161,6 +161,8 @@ internal sealed partial class Connection
         {
             if (frame.Type == Frame.Method)
                 method = frame.Payload.Length >= 4 ? BinaryPrimitives.ReadUInt32BigEndian(frame.Payload) : throw Unexpected(frame);
+            if (frame.Type is not (Frame.Method or Frame.Header or Frame.Body or Frame.Heartbeat))
+                throw new AmqpError(ReplyCode.FrameError, $"type {frame.Type}, {ErlangText.Snippet(frame.Payload)}: unknown_frame");
             if (frame.Type is Frame.Heartbeat)
             {
                 if (frame.Channel != 0)
@@ -184,7 +186,10 @@ internal sealed partial class Connection
         }
         catch (AmqpError error)
         {
-            if (error.IsHard || frame.Channel == 0 || !_channels.TryGetValue(frame.Channel, out Channel? channel)) Fail(error, frame.Channel, method);
+            // What is wrong in the middle of a content is laid to its method.
+            if (error.Code == ReplyCode.UnexpectedFrame && frame.Channel != 0 && _channels.TryGetValue(frame.Channel, out Channel? publishing) && publishing.IsPublishing)
+                method = Method.BasicPublish;
+            if (error.IsHard || frame.Channel == 0 || !_channels.TryGetValue(frame.Channel, out Channel? channel)) Fail(error, method);
             else channel.Fail(error, method);
         }
     }
@@ -192,8 +197,6 @@ internal sealed partial class Connection
     private void OnChannelFrame(Frame frame, uint method)
     {
         if (!IsOpen)
-            throw Unexpected(frame);
-        if (frame.Type is not (Frame.Method or Frame.Header or Frame.Body))
             throw Unexpected(frame);
         if (_channels.TryGetValue(frame.Channel, out Channel? channel))
         {
@@ -214,7 +217,7 @@ internal sealed partial class Connection
 
     private void OpenChannel(ushort number)
     {
-        if (_channelMax != 0 && (number > _channelMax || _channels.Count >= _channelMax))
+        if (_channelMax != 0 && (_channels.Count >= _channelMax))
             throw new AmqpError(ReplyCode.NotAllowed, $"number of channels opened ({_channels.Count}) has reached the negotiated channel_max ({_channelMax})");
         var channel = new Channel(this, number);
         _channels.Add(number, channel);

@@ -13,7 +13,7 @@ public sealed class FaultAction
     /// <param name="code">The reply code, for example 320.</param>
     /// <param name="text">The text behind the code's name: <c>CONNECTION_FORCED - text</c>.</param>
     public static FaultAction CloseConnection(int code = ReplyCode.ConnectionForced, string text = "closed by script") => Consuming(scene =>
-        scene.Connection.Fail(new AmqpError((ushort)code, text) { IsHard = true }, 0, 0));
+        scene.Connection.Fail(new AmqpError((ushort)code, text) { IsHard = true }, 0));
 
     /// <summary>The broker closes the channel with channel.close.</summary>
     public static FaultAction CloseChannel(int code = ReplyCode.PreconditionFailed, string text = "closed by script") => Consuming(scene =>

@@ -5,7 +5,7 @@ public sealed class BothBrokersDoTheSame(BothBrokers brokers)
     private static readonly Dictionary<string, Case> All = new IEnumerable<Case>[]
     {
         DeclareCases.All, ArgumentCases.All, RoutingCases.All, PublishCases.All, ConsumeCases.All, SettleCases.All, QueueCases.All, DeadLetterCases.All,
-        ReplyCases.All, ConnectionCases.All,
+        ReplyCases.All, ConnectionCases.All, WireCases.All,
     }.SelectMany(cases => cases).ToDictionary(c => c.Name);
 
     public static TheoryData<string> Names => [.. All.Keys];

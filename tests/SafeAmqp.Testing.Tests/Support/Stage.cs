@@ -15,6 +15,8 @@ public sealed class Stage(Uri uri) : IAsyncDisposable
     private readonly List<IConnection> _connections = [];
     private readonly List<string> _notes = [];
 
+    public Uri Uri => uri;
+
     public IReadOnlyList<string> Notes => _notes;
 
     /// <summary>A connection and channel that every case has; a publish on the channel waits for its confirm, so that the next step sees it.</summary>
