@@ -41,7 +41,9 @@ internal sealed class Attempt
     internal List<SimulatedChannel> Passes { get; } = [];
 
     internal int Stored { get; set; }
-    internal long FirstStoredAt { get; set; }
+
+    /// <summary>Where the copy that was passed on last stands among all that the broker stored; 0 when it was not stored.</summary>
+    internal long StoredAt { get; set; }
     internal int Acks { get; set; }
     internal int Nacks { get; set; }
     internal int Returns { get; set; }

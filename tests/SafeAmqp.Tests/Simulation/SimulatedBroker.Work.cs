@@ -62,7 +62,7 @@ internal sealed partial class SimulatedBroker
         if (Chance(Scenario.BadAnswers * 0.2))
             Signal(channel, new BrokerSignal.Acked(channel.Incarnation, sequence + 10_000, multiple: false)); // nonsense: the channel is not to be trusted
         bool? ack = true;
-        if (message.RoutingKey == "nowhere")
+        if (message.RoutingKey == "nowhere" || Chance(Scenario.Returns * 0.1)) // bindings and queues change, also between two copies of one message
         {
             if (message.Mandatory)
             {
@@ -70,14 +70,15 @@ internal sealed partial class SimulatedBroker
                 Signal(channel, new BrokerSignal.Returned(channel.Incarnation, slot, 312, "NO_ROUTE"));
             }
         }
-        else if (message.RoutingKey == "full")
+        else if (message.RoutingKey == "full" || Chance(Scenario.Nacks * 0.1))
         {
             ack = false;
         }
         else
         {
-            if (attempt.Stored++ == 0)
-                attempt.FirstStoredAt = ++_stored;
+            attempt.Stored++;
+            if (attempt.Passes[^1] == channel)
+                attempt.StoredAt = ++_stored;
             if (message.RoutingKey == "silent" && !IsHealed)
                 ack = null; // a queue without a majority
             if (message.ReplyTo is { } replyTo)
@@ -287,6 +288,8 @@ internal sealed partial class SimulatedBroker
         connection.IsBlocked = true;
         simulation.After(Latency(), () => simulation.Post(new BrokerSignal.Blocked(connection.Epoch, "memory")));
         simulation.After(TimeSpan.FromMilliseconds(Random.Next(10, 4_000)).Ticks, () => Unblock(connection));
+        if (Chance(0.2))
+            Cut(connection); // the news of both may come in either order
     }
 
     private void Unblock(SimulatedConnection connection)

@@ -100,6 +100,7 @@ internal sealed partial class SimulatedBroker(Simulation simulation) : IBrokerLi
         if (attempt.Passes.Count > 0)
             simulation.Count("republished");
         attempt.Passes.Add(channel);
+        attempt.StoredAt = 0;
         ulong sequence = ++channel.Published;
         ToBroker(channel.Connection, () => Receive(channel, sequence, attempt, message, slot));
         if (!Chance(channel.Connection.IsBlocked ? 0.5 : Scenario.Busy * 0.3))
