@@ -60,7 +60,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
-        Task<Exception?> found = EndOf(await BlockAsync(amqp, queue));
+        Task<Exception?> found = EndOf(await BlockAsync(amqp));
         Task<Exception?>[] waiting = [.. Enumerable.Range(0, 10).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 10);
         await DisposeAsync(amqp);

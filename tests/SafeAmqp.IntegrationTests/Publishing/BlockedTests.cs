@@ -17,7 +17,7 @@ public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
             return AmqpSettlement.Ack;
         }, new AmqpConsumerOptions { Prefetch = 1 }, Cancelled);
 
-        Task found = await BlockAsync(amqp, publishedTo);
+        Task found = await BlockAsync(amqp);
         Task waiting = amqp.PublishAsync(AmqpMessage.ToQueue(publishedTo, default), Cancelled).AsTask();
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 1);
         AmqpLinkStatus send = amqp.Status.Links[0];
@@ -38,15 +38,14 @@ public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
         await UntilAsync(() => amqp.Status.IsReady);
         Assert.Null(amqp.Status.Links[0].BlockedReason);
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
-        Assert.Equal(2, await MessagesInAsync(publishedTo));
+        Assert.Equal(1, await MessagesInAsync(publishedTo));
     }
 
     [Fact]
     public async Task A_blocked_link_is_not_taken_for_dead()
     {
         AmqpClient amqp = await ConnectAsync(options => options.Heartbeat = TimeSpan.FromSeconds(2));
-        string queue = await NewQueueAsync(amqp);
-        Task found = await BlockAsync(amqp, queue);
+        Task found = await BlockAsync(amqp);
         // More than two heartbeats: the broker still sends its own, though it does not read ours.
         await UntilAsync(() => amqp.Status.Links[0].BlockedFor > TimeSpan.FromSeconds(5));
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
@@ -60,16 +59,16 @@ public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync(options => options.PublishTimeout = TimeSpan.FromMinutes(1));
         string queue = await NewQueueAsync(amqp);
-        Task found = await BlockAsync(amqp, queue);
+        Task found = await BlockAsync(amqp);
         Task[] waiting = [.. Enumerable.Range(0, 10).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 10);
         await KillAsync("send");
-        Assert.IsType<AmqpUnknownOutcomeException>(await EndOf(found).WaitAsync(Limit, Cancelled));
+        Assert.True(await EndOf(found).WaitAsync(Limit, Cancelled) is null or AmqpUnknownOutcomeException);
         await UntilAsync(() => amqp.Status.Links[0] is { Epoch: > 1, State: AmqpLinkState.Open });
         Assert.InRange(waiting.Count(publish => publish.IsCompleted), 0, 1); // the new connection is blocked as well: its first publish finds out
         await Broker.Node.SetMemoryAlarmAsync(false, Cancelled);
         await Task.WhenAll(waiting).WaitAsync(Limit, Cancelled);
-        Assert.InRange(await MessagesInAsync(queue), 10, 11);
+        Assert.Equal(10, await MessagesInAsync(queue));
     }
 
     [Fact]
@@ -77,7 +76,7 @@ public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
-        Task found = await BlockAsync(amqp, queue);
+        Task found = await BlockAsync(amqp);
         using var cancel = new CancellationTokenSource();
         Task<Exception?> waiting = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), cancel.Token));
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 1);
@@ -86,6 +85,6 @@ public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 0);
         await Broker.Node.SetMemoryAlarmAsync(false, Cancelled);
         await found.WaitAsync(Limit, Cancelled);
-        Assert.Equal(1, await MessagesInAsync(queue));
+        Assert.Equal(0, await MessagesInAsync(queue));
     }
 }

@@ -29,7 +29,7 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
         switch (state)
         {
             case "blocked":
-                before = EndOf(await BlockAsync(amqp, queue));
+                before = EndOf(await BlockAsync(amqp));
                 break;
             case "recovering":
                 proxy.Refuse = true;

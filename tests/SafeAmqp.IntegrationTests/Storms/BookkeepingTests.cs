@@ -80,7 +80,7 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
         const int Size = 16 << 10, Bound = 8 << 20, Callers = 1500;
         AmqpClient amqp = await ConnectAsync(options => (options.MaxPendingBytes, options.PublishTimeout) = (Bound, TimeSpan.FromMinutes(1)));
         string queue = await NewQueueAsync(amqp);
-        Task found = await BlockAsync(amqp, queue);
+        Task found = await BlockAsync(amqp);
         byte[] body = new byte[Size];
         long before = GC.GetTotalMemory(forceFullCollection: true);
         Task[] flood = [.. Enumerable.Range(0, Callers).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, body), Cancelled).AsTask())];
@@ -94,7 +94,7 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
         Assert.True(grown < Bound + Callers * 2048, $"grown by {grown} bytes"); // the callers themselves, their tasks, and nothing else
         await Broker.Node.SetMemoryAlarmAsync(false, Cancelled);
         await Task.WhenAll(flood.Append(found)).WaitAsync(TimeSpan.FromSeconds(60), Cancelled);
-        Assert.Equal(Callers + 1, await MessagesInAsync(queue));
+        Assert.Equal(Callers, await MessagesInAsync(queue));
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
         await CtlAsync("delete_queue", queue);
     }

@@ -47,7 +47,7 @@ public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
         Assert.Equal(Threads * messagesEach, history.Count(Ending.Confirmed));
         Assert.Equal(Threads * messagesEach, history.Deliveries);
         Assert.True(declared >= Threads * messagesEach / 1000);
-        Assert.True(took < TimeSpan.FromSeconds(60), $"took {took}");
+        Assert.True(took < TimeSpan.FromSeconds(120), $"took {took}"); // 40 s beside others on two cores; a jam takes for ever
         await UntilAsync(() => MessagesInAsync(queue), count => count == 0); // every acknowledgement arrived, and meant what it said
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
         // What the broker had to say about these connections: that they came.

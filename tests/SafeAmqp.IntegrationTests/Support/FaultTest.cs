@@ -52,14 +52,20 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
         await Broker.Node.SetMemoryAlarmAsync(true, Cancelled);
     }
 
-    /// <summary>Raises the alarm and publishes until the broker has told this client that it blocks it.</summary>
-    /// <returns>The publish that found out: it was sent, and is answered when the alarm is over.</returns>
-    protected async Task<Task> BlockAsync(AmqpClient client, string queue)
+    /// <summary>Raises the alarm and publishes, to nobody, until the broker has told this client that it blocks it.</summary>
+    /// <returns>The publish that found out. Most often it was sent, and is answered when the alarm is over.</returns>
+    protected async Task<Task> BlockAsync(AmqpClient client)
     {
         await RaiseAlarmAsync();
-        Task found = client.PublishAsync(AmqpMessage.ToQueue(queue, "found out"u8.ToArray()), CancellationToken.None).AsTask();
-        await UntilAsync(() => client.Status.Links[0].BlockedReason is not null);
-        return found;
+        while (true)
+        {
+            // The alarm takes a moment to reach the connection, which tells of it at the next publish only.
+            Task found = client.PublishAsync(AmqpMessage.ToQueue("nobody", default) with { Mandatory = false }, CancellationToken.None).AsTask();
+            await UntilAsync(() => client.Status.Links[0].BlockedReason is not null || found.IsCompleted);
+            if (client.Status.Links[0].BlockedReason is not null)
+                return found;
+            await found;
+        }
     }
 
     /// <summary>How something ended: null when it went well.</summary>
