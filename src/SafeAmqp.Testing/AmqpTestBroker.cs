@@ -33,8 +33,8 @@ public sealed class AmqpTestBroker : IAsyncDisposable
     /// <summary>The port on the loopback address; the same for the whole life of this object.</summary>
     public int Port { get; private set; }
 
-    /// <summary>Where clients connect to, with user and password, virtual host <c>/</c>.</summary>
-    public Uri Uri => new($"amqp://{System.Uri.EscapeDataString(_options.UserName)}:{System.Uri.EscapeDataString(_options.Password)}@127.0.0.1:{Port}/");
+    /// <summary>Where clients connect to, with user and password. The virtual host is written out (<c>%2F</c>): to some clients a lone slash is the empty name.</summary>
+    public Uri Uri => new($"amqp://{System.Uri.EscapeDataString(_options.UserName)}:{System.Uri.EscapeDataString(_options.Password)}@127.0.0.1:{Port}/%2F");
 
     /// <summary>Starts a broker that listens on the loopback address only.</summary>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>

@@ -43,6 +43,10 @@ public sealed class AmqpTestBrokerOptions
     /// <value>Default: 30 minutes.</value>
     public TimeSpan ConsumerTimeout { get; set; } = TimeSpan.FromMinutes(30);
 
+    /// <summary>When the messages in all queues take more octets than this, publishers are blocked until there is room (connection.blocked).</summary>
+    /// <value>Default: 1,073,741,824 (1 GiB).</value>
+    public long MemoryLimit { get; set; } = 1024L * 1024 * 1024;
+
     /// <summary>How many events are kept to be looked at; 0 keeps none.</summary>
     /// <value>Default: 10,000.</value>
     public int HistoryCapacity { get; set; } = 10_000;
@@ -62,6 +66,7 @@ public sealed class AmqpTestBrokerOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(ChannelMax, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(ChannelMax, ushort.MaxValue);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxMessageSize, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MemoryLimit, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(HistoryCapacity);
         ArgumentOutOfRangeException.ThrowIfNegative(Heartbeat.Ticks);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Heartbeat, TimeSpan.FromSeconds(ushort.MaxValue));

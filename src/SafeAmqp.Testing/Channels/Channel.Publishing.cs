@@ -12,6 +12,7 @@ internal sealed partial class Channel
     private const string ReplyTo = "amq.rabbitmq.reply-to";
     private const ushort BasicClass = 60;
     private const int FirstPart = 64 * 1024;
+    private const int LargeBody = 1024 * 1024;
 
     private Awaited _awaited;
     private string _exchangeName = "";
@@ -26,6 +27,9 @@ internal sealed partial class Channel
 
     /// <summary>Between the method and the last octet of the body.</summary>
     public bool IsPublishing => _awaited != Awaited.Method;
+
+    /// <summary>Room taken by a body that has not arrived completely.</summary>
+    public int IncompleteBytes => _body.Length;
 
     private enum Awaited
     {
@@ -78,8 +82,10 @@ internal sealed partial class Channel
         _awaited = Awaited.Body;
         if (Broker.Faults.Any && Broker.Faults.Meets(Scene(FaultScene.Publishing, null)))
             return;
-        if (_bodySize == 0)
-            Publish();
+        if (_bodySize > 0)
+            return;
+        Broker.Memory.Arrived(0);
+        Publish();
     }
 
     private void OnBody(ReadOnlySpan<byte> payload)
@@ -88,6 +94,10 @@ internal sealed partial class Channel
             throw UnexpectedContent();
         if (payload.Length > _bodySize - _bodyLength)
             throw new AmqpError(ReplyCode.FrameError, $"content body is {payload.Length - (_bodySize - _bodyLength)} octets longer than announced");
+        Broker.Memory.Arrived(payload.Length);
+        // During an alarm a small body may still be completed; a large one waits like the next message.
+        if (Broker.Alarm is not null && _bodyLength > LargeBody)
+            Connection.PublishedDuringAlarm();
         if (_body.Length - _bodyLength < payload.Length)
             Array.Resize(ref _body, (int)Math.Min(_bodySize, Math.Max(2L * _body.Length, _bodyLength + payload.Length)));
         payload.CopyTo(_body.AsSpan(_bodyLength));

@@ -127,6 +127,12 @@ internal sealed partial class Connection
         {
             Fail(error, 0);
         }
+        catch (Exception error)
+        {
+            // A bug here: this client hears of it as it would from RabbitMQ, the others go on, and the test that waits is told.
+            Broker.History.Crashed(error);
+            Fail(new AmqpError(ReplyCode.InternalError, ""), 0);
+        }
         if (Stage == ConnectionStage.Closed)
             return;
         _peer.AdvanceTo(input.Start, IsPaused || IsFrozen || _peer.IsCongested ? input.Start : input.End);

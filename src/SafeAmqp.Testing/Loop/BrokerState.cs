@@ -18,6 +18,7 @@ internal sealed class BrokerState
         Random = new Random(options.Seed);
         History = new History(this);
         Faults = new FaultBook(this);
+        Memory = new MemoryWatch(this);
         Users.Add(options.UserName, options.Password);
         AddVirtualHost("/");
         Users.Find(options.UserName)!.Permit("/", ".*", ".*", ".*");
@@ -43,6 +44,8 @@ internal sealed class BrokerState
     public History History { get; }
 
     public FaultBook Faults { get; }
+
+    public MemoryWatch Memory { get; }
 
     /// <summary>Why publishers are blocked; null when they are not.</summary>
     public string? Alarm { get; private set; }

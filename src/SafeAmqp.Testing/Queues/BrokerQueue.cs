@@ -37,6 +37,9 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
 
     public IEnumerable<QueueEntry> Ready => _ready.All;
 
+    /// <summary>Octets of all bodies here, waiting or out.</summary>
+    public long HeldBytes => _ready.Bytes + Unacked.Sum(entry => (long)entry.Message.Size);
+
     /// <summary>Messages that consumers have and did not settle.</summary>
     public HashSet<QueueEntry> Unacked { get; } = [];
 

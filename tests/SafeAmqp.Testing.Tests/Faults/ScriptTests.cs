@@ -151,6 +151,24 @@ public sealed class ScriptTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_publisher_that_fills_the_memory_waits_until_there_is_room()
+    {
+        await using AmqpTestBroker small = await AmqpTestBroker.StartAsync(new AmqpTestBrokerOptions { MemoryLimit = 100_000 }, Cancelled);
+        using RawClient client = await RawClient.OpenAsync(small.Uri);
+        await client.CallAsync(1, 50, 10, [0, 0, .. RawClient.ShortText("q"), 0, 0, 0, 0, 0]);
+        Task flood = client.SendAsync(Enumerable.Repeat(RawClient.Publish(1, "", "q", new byte[1000]), 1000).SelectMany(m => m).ToArray());
+        await small.WaitUntilAsync(view => view.ReadyCount("q") >= 70, cancellationToken: Cancelled);
+        using RawClient consumer = await RawClient.OpenAsync(small.Uri);
+        Task<string> heldUp = client.CallAsync(1, 50, 10, [0, 0, .. RawClient.ShortText("q"), 1, 0, 0, 0, 0]);
+        Assert.InRange(await small.LookAsync(view => view.ReadyCount("q")), 70, 200);
+        Assert.False(heldUp.IsCompleted);
+        await consumer.SendAsync(RawClient.Method(1, 60, 20, [0, 0, .. RawClient.ShortText("q"), .. RawClient.ShortText("c"), 2, 0, 0, 0, 0]));
+        _ = consumer.UntilClosedAsync();
+        await flood;
+        Assert.Equal("method 50.11 on 1", await heldUp.WaitAsync(Limit, Cancelled));
+    }
+
+    [Fact]
     public async Task A_login_is_refused()
     {
         _broker.Script(FaultTrigger.LogIn().OnConnection("other"), FaultAction.RefuseAuthentication());
