@@ -101,12 +101,15 @@ internal sealed partial class Connection
     }
 
     /// <summary>Confirms are gathered until the input at hand is read: one basic.ack for many (RabbitMQ does the same).</summary>
-    public void ConfirmLater(Channel channel) => _toConfirm.Add(channel);
+    public void ConfirmLater(Channel channel)
+    {
+        if (_toConfirm.Count == 0)
+            Broker.ConfirmLater(this);
+        _toConfirm.Add(channel);
+    }
 
     public void FlushConfirms()
     {
-        if (_toConfirm.Count == 0)
-            return;
         foreach (Channel channel in _toConfirm)
             channel.Confirms.Flush();
         _toConfirm.Clear();

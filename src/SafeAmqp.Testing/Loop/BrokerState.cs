@@ -9,6 +9,7 @@ namespace SafeAmqp.Testing.Loop;
 internal sealed class BrokerState
 {
     private readonly List<Transport.Peer> _dirty = [];
+    private readonly List<Connection> _toConfirm = [];
     private long _nextConnection;
 
     public BrokerState(AmqpTestBrokerOptions options)
@@ -59,6 +60,9 @@ internal sealed class BrokerState
 
     public void MarkDirty(Transport.Peer peer) => _dirty.Add(peer);
 
+    /// <summary>Its confirms go out at the end of the batch.</summary>
+    public void ConfirmLater(Connection connection) => _toConfirm.Add(connection);
+
     public string NewName(string prefix)
     {
         Span<byte> bytes = stackalloc byte[16];
@@ -76,8 +80,9 @@ internal sealed class BrokerState
 
     private void BatchEnded()
     {
-        foreach (Connection connection in Connections)
+        foreach (Connection connection in _toConfirm)
             connection.FlushConfirms();
+        _toConfirm.Clear();
         for (int i = 0; i < _dirty.Count; i++)
             _dirty[i].Flush();
         _dirty.Clear();

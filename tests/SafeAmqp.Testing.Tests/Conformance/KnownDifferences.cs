@@ -1,0 +1,37 @@
+using static SafeAmqp.Testing.Tests.Support.RawClient;
+
+namespace SafeAmqp.Testing.Tests.Conformance;
+
+/// <summary>Where the embedded broker does not do what RabbitMQ does, and why.</summary>
+public sealed class KnownDifferences(BothBrokers brokers)
+{
+    /// <summary>RabbitMQ has transactions. Nobody should begin with them; confirms do the same in a fraction of the time.</summary>
+    [Fact]
+    public async Task Transactions_are_refused_with_a_hint()
+    {
+        using RawClient client = await OpenAsync(brokers.Embedded.Uri);
+        Assert.Equal(
+            "close connection 540 NOT_IMPLEMENTED - transactions are not supported by this broker: use publisher confirms (confirm.select) class 90 method 10",
+            await client.CallAsync(1, 90, 10, []));
+    }
+
+    /// <summary>RabbitMQ has streams: a log on disk with offsets, which a broker in memory would only pretend to be.</summary>
+    [Fact]
+    public async Task Streams_are_refused()
+    {
+        using RawClient client = await OpenAsync(brokers.Embedded.Uri);
+        byte[] table = [.. ShortText("x-queue-type"), (byte)'S', .. LongText("stream")];
+        Assert.Equal(
+            "close connection 540 NOT_IMPLEMENTED - streams are not supported by this broker class 50 method 10",
+            await client.CallAsync(1, 50, 10, [0, 0, .. ShortText("s"), 2, .. FourOctets(table.Length), .. table]));
+    }
+
+    /// <summary>RabbitMQ still speaks AMQP 0-8 with who asks for it; no client of today does.</summary>
+    [Fact]
+    public async Task The_older_protocol_is_answered_with_the_newer_ones_header()
+    {
+        using RawClient client = await ConnectAsync(brokers.Embedded.Uri);
+        await client.SendAsync((byte[])[.. "AMQP"u8, 1, 1, 8, 0]);
+        Assert.Equal("414D515000000901", Convert.ToHexString(await client.RestAsync()));
+    }
+}
