@@ -17,14 +17,22 @@ internal sealed partial class ConnectionActor
         ChannelSettled();
     }
 
-    /// <summary>Puts a queue back that the broker lost while the link stayed up, if it is ours.</summary>
-    internal void RedeclareQueue(string queue)
+    /// <summary>Puts a queue back that the broker lost while the link stayed up, if it is ours, and its bindings.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="done">Called when each was answered; never when the link is lost before, as the next link declares them all.</param>
+    internal void RedeclareQueue(string queue, Action done)
     {
-        foreach (TopologyItem item in _topology.OfQueue(queue))
+        IReadOnlyList<TopologyItem> items = _topology.OfQueue(queue);
+        int left = items.Count;
+        if (left == 0)
+            done();
+        foreach (TopologyItem item in items)
             Admin.Enqueue(item, Now + Settings.OperationTimeout.Ticks, outlivesLink: false, error =>
             {
                 if (error is not null)
                     Events.TopologyRefused(item.Key, error.Describe());
+                if (--left == 0)
+                    done();
             });
     }
 

@@ -136,11 +136,19 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
         subscription.State = AmqpConsumerState.Recovering;
         Actor.Events.ConsumerLost(subscription.Queue, end.Describe());
         _attempt++;
+        if (end.Code == 404)
+            Actor.RedeclareQueue(subscription.Queue, ReopenLater); // with its bindings, so that live means reachable
+        else
+            ReopenLater();
+        Actor.ChannelSettled();
+    }
+
+    private void ReopenLater()
+    {
+        if (subscription.State != AmqpConsumerState.Recovering || Incarnation != 0)
+            return; // it was stopped, or a new link has opened it
         _reopenAt = Actor.Now + Actor.RetryDelay(_attempt).Ticks;
         Actor.WakeAt(_reopenAt);
-        if (end.Code == 404)
-            Actor.RedeclareQueue(subscription.Queue);
-        Actor.ChannelSettled();
     }
 
     protected override void OnLinkLost(CloseReason end)

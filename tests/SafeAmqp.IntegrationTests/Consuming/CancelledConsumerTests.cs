@@ -6,18 +6,41 @@ public sealed class CancelledConsumerTests(TestBroker broker) : FeatureTest(brok
     [Theory, MemberData(nameof(Layouts))]
     public async Task A_consumer_of_a_declared_queue_that_is_deleted_gets_it_back_with_its_bindings(ConnectionLayout layout)
     {
-        AmqpClient amqp = await ConnectAsync(layout, options => options.LoggerFactory = new CapturedLines());
+        var lines = new CapturedLines();
+        AmqpClient amqp = await ConnectAsync(layout, options => options.LoggerFactory = lines);
         Witness witness = await WitnessAsync();
         string exchange = NewName(), queue = NewName();
         await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Topic).Queue(queue).Bind(exchange, queue, "a.*"), Cancelled);
         var inbox = new Inbox();
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
         await witness.Channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, noWait: false, Cancelled);
-        await UntilAsync(() => subscription.LastError is not null && subscription.State == AmqpConsumerState.Live);
-        Assert.Contains("cancelled the consumer", subscription.LastError, StringComparison.Ordinal);
+        await UntilAsync(() => lines.Lines.Count(line => line.StartsWith("Information 300", StringComparison.Ordinal)) == 2); // live for the second time
+        Assert.Equal(AmqpConsumerState.Live, subscription.State);
+        Assert.Contains("cancelled the consumer", subscription.LastError!, StringComparison.Ordinal); // and at the first try: the queue was back before
         await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "a.b", Bytes("after")), Cancelled);
         Assert.Equal("after", Text(await inbox.NextAsync()));
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
+    }
+
+    [Fact]
+    public async Task A_consumer_whose_queue_came_back_is_not_live_before_its_bindings_are_back()
+    {
+        FrameRelay relay = NewRelay();
+        AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri);
+        Witness witness = await WitnessAsync();
+        string exchange = NewName(), queue = NewName();
+        await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Queue(queue).Bind(exchange, queue), Cancelled);
+        var inbox = new Inbox();
+        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
+        relay.Hold(method => method.IsQueueDeclareOk);
+        await witness.Channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, noWait: false, Cancelled);
+        await UntilAsync(() => relay.Held > 0); // the queue is back, and the client does not know it: its binding is still to be asked for
+        Assert.Equal(AmqpConsumerState.Recovering, subscription.State);
+        Assert.Equal(0u, await witness.ConsumersAsync(queue));
+        await relay.ReleaseAsync();
+        await UntilAsync(() => subscription.State == AmqpConsumerState.Live);
+        await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "", Bytes("after")), Cancelled);
+        Assert.Equal("after", Text(await inbox.NextAsync()));
     }
 
     [Fact]
