@@ -67,7 +67,7 @@ internal sealed class RunningSystem : IAsyncDisposable
 
     private async Task UntilReadyAsync(CancellationToken cancellationToken)
     {
-        for (;;)
+        for (; ; )
         {
             using var response = await Http.GetAsync("/health/ready", cancellationToken);
             if (response.StatusCode == HttpStatusCode.OK)

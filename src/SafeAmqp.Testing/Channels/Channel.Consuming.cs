@@ -41,10 +41,15 @@ internal sealed partial class Channel
         }
         Message message = entry.Message;
         if (Broker.Faults.Any && Broker.Faults.Meets(new FaultScene(Connection, this, Method.BasicDeliver)
-            {
-                Queue = consumer.Queue!.Name, Exchange = message.Exchange, RoutingKey = message.RoutingKey, Message = message, Consumer = consumer,
-                Properties = message.Properties, DeliveryTag = tag,
-            }))
+        {
+            Queue = consumer.Queue!.Name,
+            Exchange = message.Exchange,
+            RoutingKey = message.RoutingKey,
+            Message = message,
+            Consumer = consumer,
+            Properties = message.Properties,
+            DeliveryTag = tag,
+        }))
             return;
         if (Connection.IsFrozen)
             return;

@@ -111,7 +111,8 @@ internal sealed partial class Channel
         Awaited.Method => "expected method frame, got non method frame instead",
         Awaited.Header => $"expected content header for class {BasicClass}, got non content header frame instead",
         _ => "expected content body, got non content body frame instead",
-    }) { IsHard = true };
+    })
+    { IsHard = true };
 
     private void Publish()
     {
@@ -227,6 +228,9 @@ internal sealed partial class Channel
 
     private FaultScene Scene(uint method, Message? message) => new(Connection, this, method)
     {
-        Exchange = _exchangeName, RoutingKey = _routingKey, Message = message, Properties = _properties,
+        Exchange = _exchangeName,
+        RoutingKey = _routingKey,
+        Message = message,
+        Properties = _properties,
     };
 }

@@ -37,8 +37,13 @@ internal sealed class History(BrokerState broker)
         _bytes += message.Size;
         Keep(new AmqpTestEvent
         {
-            Number = ++_number, Name = "basic.publish", Connection = channel.Connection.Name, Channel = channel.Number, Exchange = message.Exchange,
-            RoutingKey = message.RoutingKey, Message = new AmqpTestMessage(message),
+            Number = ++_number,
+            Name = "basic.publish",
+            Connection = channel.Connection.Name,
+            Channel = channel.Number,
+            Exchange = message.Exchange,
+            RoutingKey = message.RoutingKey,
+            Message = new AmqpTestMessage(message),
             Queues = queues.Count switch { 0 => [], 1 => queues[0].NameList, _ => [.. queues.Select(queue => queue.Name)] },
         });
     }

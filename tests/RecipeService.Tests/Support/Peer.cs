@@ -61,7 +61,7 @@ internal sealed class Taken(ChannelReader<AmqpMessage> messages)
     /// <summary>Waits for a message whose body meets the condition; skips the others.</summary>
     public async Task<AmqpMessage> WaitForAsync(Func<string, bool> condition)
     {
-        for (;;)
+        for (; ; )
         {
             var message = await NextAsync();
             if (condition(Encoding.UTF8.GetString(message.Body.Span)))

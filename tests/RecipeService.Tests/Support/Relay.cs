@@ -73,7 +73,7 @@ internal sealed class Relay : IAsyncDisposable
     {
         try
         {
-            for (;;)
+            for (; ; )
                 _ = ServeAsync(await listener.AcceptSocketAsync());
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException)

@@ -61,13 +61,36 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
         var time = new DateTimeOffset(2026, 2, 3, 4, 5, 6, TimeSpan.Zero);
         var sent = AmqpMessage.ToQueue(queue, "body"u8.ToArray()) with
         {
-            ContentType = "text/plain", ContentEncoding = "utf-8", Priority = 7, CorrelationId = "correlation", ReplyTo = "reply", Expiration = TimeSpan.FromMinutes(10),
-            MessageId = "id", Timestamp = time, Type = "type", UserId = "guest", AppId = "app",
+            ContentType = "text/plain",
+            ContentEncoding = "utf-8",
+            Priority = 7,
+            CorrelationId = "correlation",
+            ReplyTo = "reply",
+            Expiration = TimeSpan.FromMinutes(10),
+            MessageId = "id",
+            Timestamp = time,
+            Type = "type",
+            UserId = "guest",
+            AppId = "app",
             Headers = new Dictionary<string, object?>
             {
-                ["text"] = "héllo ✓", ["empty"] = "", ["null"] = null, ["true"] = true, ["false"] = false, ["byte"] = (byte)200, ["sbyte"] = (sbyte)-100,
-                ["short"] = (short)-30_000, ["ushort"] = (ushort)60_000, ["int"] = -2_000_000_000, ["uint"] = 4_000_000_000U, ["long"] = long.MinValue,
-                ["float"] = 1.5f, ["double"] = Math.PI, ["decimal"] = 12.345m, ["time"] = time, ["bytes"] = new byte[] { 0xff, 0, 0xfe },
+                ["text"] = "héllo ✓",
+                ["empty"] = "",
+                ["null"] = null,
+                ["true"] = true,
+                ["false"] = false,
+                ["byte"] = (byte)200,
+                ["sbyte"] = (sbyte)-100,
+                ["short"] = (short)-30_000,
+                ["ushort"] = (ushort)60_000,
+                ["int"] = -2_000_000_000,
+                ["uint"] = 4_000_000_000U,
+                ["long"] = long.MinValue,
+                ["float"] = 1.5f,
+                ["double"] = Math.PI,
+                ["decimal"] = 12.345m,
+                ["time"] = time,
+                ["bytes"] = new byte[] { 0xff, 0, 0xfe },
                 ["list"] = new List<object?> { 1, "two", null, new List<object?> { 3L } },
                 ["table"] = new Dictionary<string, object?> { ["inner"] = new Dictionary<string, object?> { ["deep"] = "yes" } },
             },
@@ -88,7 +111,12 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with
         {
-            ContentType = "a", Priority = 1, CorrelationId = "b", MessageId = "c", Expiration = TimeSpan.FromMinutes(1), Headers = new Dictionary<string, object?> { ["x"] = 1 },
+            ContentType = "a",
+            Priority = 1,
+            CorrelationId = "b",
+            MessageId = "c",
+            Expiration = TimeSpan.FromMinutes(1),
+            Headers = new Dictionary<string, object?> { ["x"] = 1 },
         }, Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { Persistent = false }, Cancelled);
         AmqpMessage plain = (await TakeAsync(amqp, queue, 2))[1].Message;
@@ -158,7 +186,13 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
         string longest = new('é', 127);
         await amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[1 << 20]) with
         {
-            ContentType = longest, ContentEncoding = longest, CorrelationId = longest, ReplyTo = longest, MessageId = longest, Type = longest, AppId = longest,
+            ContentType = longest,
+            ContentEncoding = longest,
+            CorrelationId = longest,
+            ReplyTo = longest,
+            MessageId = longest,
+            Type = longest,
+            AppId = longest,
             Headers = new Dictionary<string, object?> { ["big"] = new string('x', FrameMax - (16 << 10) - 20), },
         }, Cancelled);
         AmqpMessage received = Assert.Single(await TakeAsync(amqp, queue, 1)).Message;

@@ -131,7 +131,8 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
             {
                 await Task.Delay(Timeout.Infinite, token);
                 return default;
-            }));
+            }
+        ));
         var (error, took) = await TimedEndOf(() => amqp.OpenAsync(Cancelled));
         Assert.IsType<AmqpConnectException>(error);
         Assert.True(took < TimeSpan.FromSeconds(1.5) + Margin, $"took {took}");

@@ -96,9 +96,23 @@ internal static class PublishCases
         await s.DeclareAsync();
         await s.PublishAsync("", s.Q, "m", p => p.Headers = new Dictionary<string, object?>
         {
-            ["int"] = 1, ["uint"] = 2u, ["long"] = 3L, ["short"] = (short)4, ["ushort"] = (ushort)5, ["byte"] = (byte)6, ["sbyte"] = (sbyte)-7, ["bool"] = true,
-            ["double"] = 1.5, ["float"] = 2.5f, ["decimal"] = 12.34m, ["text"] = "t", ["time"] = new AmqpTimestamp(99), ["void"] = null,
-            ["binary"] = new BinaryTableValue([1, 2, 3]), ["table"] = new Dictionary<string, object?> { ["a"] = 1 }, ["list"] = new List<object?> { 1, "two" },
+            ["int"] = 1,
+            ["uint"] = 2u,
+            ["long"] = 3L,
+            ["short"] = (short)4,
+            ["ushort"] = (ushort)5,
+            ["byte"] = (byte)6,
+            ["sbyte"] = (sbyte)-7,
+            ["bool"] = true,
+            ["double"] = 1.5,
+            ["float"] = 2.5f,
+            ["decimal"] = 12.34m,
+            ["text"] = "t",
+            ["time"] = new AmqpTimestamp(99),
+            ["void"] = null,
+            ["binary"] = new BinaryTableValue([1, 2, 3]),
+            ["table"] = new Dictionary<string, object?> { ["a"] = 1 },
+            ["list"] = new List<object?> { 1, "two" },
         });
         await s.DrainAsync(show: got => string.Join('\n', got.BasicProperties.Headers!.OrderBy(h => h.Key, StringComparer.Ordinal).Select(h => $"{h.Key}={Show(h.Value)}")));
     }

@@ -110,7 +110,10 @@ internal static class SettleCases
         await s.DeclareAsync(s.Name("dead"));
         await s.DeclareAsync(arguments: new Dictionary<string, object?>
         {
-            ["x-queue-type"] = "quorum", ["x-delivery-limit"] = 2, ["x-dead-letter-exchange"] = "", ["x-dead-letter-routing-key"] = s.Name("dead"),
+            ["x-queue-type"] = "quorum",
+            ["x-delivery-limit"] = 2,
+            ["x-dead-letter-exchange"] = "",
+            ["x-dead-letter-routing-key"] = s.Name("dead"),
         }, durable: true);
         await s.PublishAsync("", s.Q, "m");
         Inbox inbox = await s.ConsumeAsync();

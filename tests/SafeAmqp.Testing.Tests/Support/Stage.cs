@@ -47,9 +47,14 @@ public sealed class Stage(Uri uri) : IAsyncDisposable
     {
         var factory = new ConnectionFactory
         {
-            HostName = uri.Host, Port = uri.Port, UserName = "guest", Password = "guest",
+            HostName = uri.Host,
+            Port = uri.Port,
+            UserName = "guest",
+            Password = "guest",
             VirtualHost = uri.AbsolutePath.Length > 1 ? Uri.UnescapeDataString(uri.AbsolutePath[1..]) : "/",
-            AutomaticRecoveryEnabled = false, TopologyRecoveryEnabled = false, ContinuationTimeout = Limit,
+            AutomaticRecoveryEnabled = false,
+            TopologyRecoveryEnabled = false,
+            ContinuationTimeout = Limit,
         };
         configure?.Invoke(factory);
         IConnection connection = await factory.CreateConnectionAsync(Name("connection"));

@@ -131,7 +131,8 @@ public sealed class MessagePropertiesTests
             UserId = "a",
             AppId = "a",
             Headers = new Dictionary<string,
-            object?> { ["a"] = 1 },
+            object?>
+            { ["a"] = 1 },
         }, slot: 7);
         MessageProperties.Fill(properties, headers, new AmqpMessage(), slot: null);
         AmqpMessage next = MessageProperties.ToMessage("", "", Decode(properties), []);

@@ -5,14 +5,39 @@ internal static class NumberWords
 {
     private static readonly Dictionary<string, double> Values = new()
     {
-        ["a"] = 1, ["an"] = 1, ["one"] = 1, ["two"] = 2, ["three"] = 3, ["four"] = 4, ["five"] = 5, ["six"] = 6, ["seven"] = 7, ["eight"] = 8, ["nine"] = 9,
-        ["ten"] = 10, ["eleven"] = 11, ["twelve"] = 12, ["fifteen"] = 15, ["sixteen"] = 16, ["twenty"] = 20, ["thirty"] = 30, ["forty"] = 40, ["fifty"] = 50, ["hundred"] = 100,
-        ["single"] = 1, ["both"] = 2,
+        ["a"] = 1,
+        ["an"] = 1,
+        ["one"] = 1,
+        ["two"] = 2,
+        ["three"] = 3,
+        ["four"] = 4,
+        ["five"] = 5,
+        ["six"] = 6,
+        ["seven"] = 7,
+        ["eight"] = 8,
+        ["nine"] = 9,
+        ["ten"] = 10,
+        ["eleven"] = 11,
+        ["twelve"] = 12,
+        ["fifteen"] = 15,
+        ["sixteen"] = 16,
+        ["twenty"] = 20,
+        ["thirty"] = 30,
+        ["forty"] = 40,
+        ["fifty"] = 50,
+        ["hundred"] = 100,
+        ["single"] = 1,
+        ["both"] = 2,
     };
 
     private static readonly Dictionary<string, double> Fractions = new()
     {
-        ["half"] = 0.5, ["quarter"] = 0.25, ["quarters"] = 0.25, ["third"] = 1 / 3.0, ["thirds"] = 1 / 3.0, ["eighth"] = 0.125,
+        ["half"] = 0.5,
+        ["quarter"] = 0.25,
+        ["quarters"] = 0.25,
+        ["third"] = 1 / 3.0,
+        ["thirds"] = 1 / 3.0,
+        ["eighth"] = 0.125,
     };
 
     // "A few" is read as three: the lower end of what people mean by it.

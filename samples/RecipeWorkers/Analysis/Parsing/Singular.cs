@@ -5,10 +5,32 @@ internal static class Singular
 {
     private static readonly Dictionary<string, string> Irregular = new()
     {
-        ["leaves"] = "leaf", ["loaves"] = "loaf", ["halves"] = "half", ["calves"] = "calf", ["knives"] = "knife", ["cookies"] = "cookie", ["brownies"] = "brownie",
-        ["pies"] = "pie", ["chillies"] = "chilli", ["chilies"] = "chili", ["chiles"] = "chile", ["ladies"] = "lady", ["anchovies"] = "anchovy",
-        ["potatos"] = "potato", ["tomatos"] = "tomato", ["radishes"] = "radish", ["geese"] = "goose", ["smoothies"] = "smoothie", ["veggies"] = "vegetable",
-        ["shoes"] = "shoe", ["avocadoes"] = "avocado", ["olives"] = "olive", ["chives"] = "chive", ["endives"] = "endive", ["cloves"] = "clove", ["sprouts"] = "sprout",
+        ["leaves"] = "leaf",
+        ["loaves"] = "loaf",
+        ["halves"] = "half",
+        ["calves"] = "calf",
+        ["knives"] = "knife",
+        ["cookies"] = "cookie",
+        ["brownies"] = "brownie",
+        ["pies"] = "pie",
+        ["chillies"] = "chilli",
+        ["chilies"] = "chili",
+        ["chiles"] = "chile",
+        ["ladies"] = "lady",
+        ["anchovies"] = "anchovy",
+        ["potatos"] = "potato",
+        ["tomatos"] = "tomato",
+        ["radishes"] = "radish",
+        ["geese"] = "goose",
+        ["smoothies"] = "smoothie",
+        ["veggies"] = "vegetable",
+        ["shoes"] = "shoe",
+        ["avocadoes"] = "avocado",
+        ["olives"] = "olive",
+        ["chives"] = "chive",
+        ["endives"] = "endive",
+        ["cloves"] = "clove",
+        ["sprouts"] = "sprout",
     };
 
     // Words whose "s" is their own.

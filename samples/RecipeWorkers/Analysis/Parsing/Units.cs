@@ -29,9 +29,15 @@ internal static class Units
     public static readonly IReadOnlyDictionary<string, (Dimension Dimension, double Base)> Canonical =
         new Dictionary<string, (Dimension, double)>
         {
-            ["g"] = (Dimension.Mass, 1), ["kg"] = (Dimension.Mass, 1000), ["oz"] = (Dimension.Mass, 28.35),
-            ["lb"] = (Dimension.Mass, 453.6), ["ml"] = (Dimension.Volume, 1), ["l"] = (Dimension.Volume, 1000),
-            ["tsp"] = (Dimension.Volume, 5), ["tbsp"] = (Dimension.Volume, 15), ["cup"] = (Dimension.Volume, 240),
+            ["g"] = (Dimension.Mass, 1),
+            ["kg"] = (Dimension.Mass, 1000),
+            ["oz"] = (Dimension.Mass, 28.35),
+            ["lb"] = (Dimension.Mass, 453.6),
+            ["ml"] = (Dimension.Volume, 1),
+            ["l"] = (Dimension.Volume, 1000),
+            ["tsp"] = (Dimension.Volume, 5),
+            ["tbsp"] = (Dimension.Volume, 15),
+            ["cup"] = (Dimension.Volume, 240),
         };
 
     private static readonly Dictionary<string, Unit> ByWord = Build();
