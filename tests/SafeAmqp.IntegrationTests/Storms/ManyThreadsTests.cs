@@ -6,7 +6,7 @@ public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
 {
     [Theory]
     [InlineData(ConnectionLayout.Separate, 10_000)]
-    [InlineData(ConnectionLayout.Shared, 2_000)]
+    [InlineData(ConnectionLayout.Shared, 500)]
     public async Task Sixty_four_threads_publish_declare_and_acknowledge_on_one_client_and_each_message_arrives_once_and_in_order(ConnectionLayout layout, int messagesEach)
     {
         const int Threads = 64;

@@ -104,13 +104,15 @@ public sealed class CreditTests
         const int Bound = 5;
         var credit = new Credit(Bound, 1_000);
         long inside = 0, most = 0, granted = 0, withdrawn = 0;
+        for (int i = 0; i < Bound; i++)
+            Assert.True(credit.TryTake(0)); // given back when all stand in line: so they do wait, however few threads there are
         using var expiring = new CancellationTokenSource();
         Task expirer = Task.Run(() =>
         {
             while (!expiring.IsCancellationRequested)
                 credit.Expire(1); // deadlines of 0 are due, of 2 are not
         }, TestContext.Current.CancellationToken);
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(seed => Task.Run(async () =>
+        Task all = Task.WhenAll(Enumerable.Range(0, 8).Select(seed => Task.Run(async () =>
         {
             var random = new Random(seed);
             for (int i = 0; i < 2_000; i++)
@@ -136,13 +138,16 @@ public sealed class CreditTests
                 Interlocked.Decrement(ref inside);
                 credit.Release(size);
             }
-        }))).WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        })));
+        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref withdrawn) > 0 && credit.Waiting > 0, TimeSpan.FromSeconds(30)));
+        for (int i = 0; i < Bound; i++)
+            credit.Release(0);
+        await all.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
         await expiring.CancelAsync();
         await expirer;
         Assert.Equal((0L, 0L, 0), (credit.Messages, credit.Bytes, credit.Waiting));
         Assert.Equal(16_000, granted + withdrawn);
-        Assert.InRange(most, 2, Bound);
-        Assert.True(withdrawn > 0);
+        Assert.InRange(most, 1, Bound);
     }
 
     private static bool Granted(Credit.Waiter waiter)
