@@ -107,6 +107,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = NewClient(options =>
         {
             options.Uri = $"amqp://127.0.0.1:{Broker.Node.Port}/";
+            options.Layout = ConnectionLayout.Shared; // two blocked threads may be all that the pool has, and our own continuation waits then
             options.PublishTimeout = TimeSpan.FromSeconds(1);
             options.Credentials = _ =>
             {
