@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace SafeAmqp.Testing.Tests;
@@ -42,5 +41,12 @@ public sealed class ReadmeTests
         await channel.BasicPublishAsync("", queue, Encoding.UTF8.GetBytes(body));
     }
 
-    private static string Here([CallerFilePath] string file = "") => Path.GetDirectoryName(file)!;
+    // Not by the caller's path, which a deterministic build maps away.
+    private static string Here()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "SafeAmqp.sln")))
+            folder = folder.Parent;
+        return Path.Combine(folder!.FullName, "tests", "SafeAmqp.Testing.Tests");
+    }
 }
