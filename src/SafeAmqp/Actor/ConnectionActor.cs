@@ -205,6 +205,12 @@ internal sealed partial class ConnectionActor
         }
     }
 
+    internal void ShowCalls()
+    {
+        _gauges.PendingCalls = Calls.Count;
+        _gauges.LateReplies = Calls.Late;
+    }
+
     private void PublishGauges()
     {
         _gauges.State = State;
@@ -219,8 +225,7 @@ internal sealed partial class ConnectionActor
         _gauges.Queued = _lane.Waiting + (_directLane?.Waiting ?? 0);
         _gauges.OldestQueued = _lane.OldestWaiting ?? _directLane?.OldestWaiting ?? ActorClock.Never;
         _gauges.Unconfirmed = _lane.Unconfirmed + (_directLane?.Unconfirmed ?? 0);
-        _gauges.PendingCalls = Calls.Count;
-        _gauges.LateReplies = Calls.Late;
+        ShowCalls();
         _gauges.StaleSettlements = StaleSettlements;
         _gauges.TopologyErrors = _topologyErrors;
     }

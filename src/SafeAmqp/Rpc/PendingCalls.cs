@@ -22,7 +22,12 @@ internal sealed class PendingCalls(ConnectionActor actor)
         return true;
     }
 
-    internal void Remove(CallJob call) => _calls.Remove(call.CorrelationId);
+    // Shown at once: who hears of his call's end finds it gone from the status.
+    internal void Remove(CallJob call)
+    {
+        _calls.Remove(call.CorrelationId);
+        actor.ShowCalls();
+    }
 
     /// <returns>Whether a call was waiting for it.</returns>
     internal bool Answer(string? correlationId, AmqpMessage reply, long now)
@@ -31,6 +36,7 @@ internal sealed class PendingCalls(ConnectionActor actor)
         if (correlationId is null || !_calls.TryGetValue(correlationId, out CallJob? call) || !call.WasPassed)
         {
             Late++;
+            actor.ShowCalls();
             return false;
         }
         call.Reply(reply, now);
