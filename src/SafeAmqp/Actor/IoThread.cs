@@ -1,4 +1,3 @@
-using SafeAmqp.Broker;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Actor;
@@ -37,8 +36,6 @@ internal sealed class IoThread
 
     /// <summary>Set once, before the start.</summary>
     internal ConnectionActor Actor { get; set; } = null!;
-
-    internal IBrokerLink Link => Actor.Link;
 
     internal void Start()
     {

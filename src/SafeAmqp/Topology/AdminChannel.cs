@@ -13,8 +13,6 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
     private int _failedOpens;
     private long _reopenAt = ActorClock.Never;
 
-    internal bool IsIdle => _running is null && _waiting.Count == 0;
-
     /// <summary>Opens the channel: the first answer of a new link, which also tells that the virtual host may be used.</summary>
     internal void Prepare()
     {
