@@ -8,6 +8,9 @@ namespace SafeAmqp.Consuming;
 /// <summary>Runs a user's handler on a delivery and settles it. Never throws: a handler harms only its own delivery.</summary>
 internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILogger logger)
 {
+    /// <summary>How long a delivery is kept at most that cannot be moved: far below the broker's acknowledgement time-out.</summary>
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
+
     private readonly ConcurrentDictionary<string, Task> _retryQueues = [];
 
     internal async ValueTask RunAsync(Subscription subscription, AmqpDelivery delivery)
@@ -45,6 +48,8 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
         catch (Exception failure)
         {
             Log.RetryFailed(logger, delivery.Queue, failure);
+            // Requeued at once it would come back at once, for as long as the retry queue cannot be used.
+            await subscription.PauseAsync(policy.Delay < LongestPause ? policy.Delay : LongestPause, delivery.Lost).ConfigureAwait(false);
             return AmqpSettlement.Requeue;
         }
     }
@@ -59,9 +64,15 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
             DeadLetterExchange = "",
             DeadLetterRoutingKey = delivery.Queue,
         })).AsTask());
-        if (declared.IsFaulted)
-            _retryQueues.TryRemove(retryQueue, out _); // the next delivery tries again
-        await declared.ConfigureAwait(false);
-        await client.PublishAsync(RetryHeaders.ForRetry(delivery.Message, retryQueue)).ConfigureAwait(false);
+        try
+        {
+            await declared.ConfigureAwait(false);
+            await client.PublishAsync(RetryHeaders.ForRetry(delivery.Message, retryQueue)).ConfigureAwait(false);
+        }
+        catch
+        {
+            _retryQueues.TryRemove(KeyValuePair.Create(retryQueue, declared)); // refused, or deleted since: the next delivery declares it again
+            throw;
+        }
     }
 }

@@ -14,6 +14,7 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
 {
     private readonly IoThread _owner;
     private readonly Lock _stopGate = new();
+    private readonly CancellationTokenSource _stopping = new();
     private int _state;
     private Task? _stop;
 
@@ -75,12 +76,20 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
         return new ValueTask(_stop);
     }
 
+    /// <summary>Waits for so long, but no longer than until it stops or the delivery is lost.</summary>
+    internal async Task PauseAsync(TimeSpan delay, CancellationToken lost)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token, lost);
+        await Task.Delay(delay, _owner.Clock.Time, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
     // The order matters: no new deliveries; what has not begun goes back; what runs ends; only then the channel closes, as closing it
     // requeues what is not settled.
     private async Task StopOnceAsync()
     {
         _owner.PostOrAbandon(new ActorCommand.StopConsuming(this));
         await Quiet.Task.ConfigureAwait(false);
+        await _stopping.CancelAsync().ConfigureAwait(false);
         await Pump.StopAsync(Options.StopTimeout, _owner.Clock.Time).ConfigureAwait(false);
         _owner.PostOrAbandon(new ActorCommand.EndConsuming(this));
         await Ended.Task.ConfigureAwait(false);

@@ -107,22 +107,62 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
-    public async Task A_delivery_that_cannot_be_moved_to_its_retry_queue_is_requeued_and_never_lost()
+    public async Task A_delivery_that_cannot_be_moved_to_its_retry_queue_is_requeued_after_the_delay_and_never_lost()
     {
+        TimeSpan delay = TimeSpan.FromMilliseconds(50);
         AmqpClient amqp = await ConnectAsync();
         Witness witness = await WitnessAsync();
         var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp);
         await witness.QueueAsync($"{queue}.retry.50"); // another queue of that name, without its arguments: 406
         int attempts = 0;
-        var inbox = new Inbox((_, _) => Interlocked.Increment(ref attempts) <= 5 ? throw new InvalidOperationException("five times") : ValueTask.FromResult(AmqpSettlement.Ack));
-        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync,
-            new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(1, TimeSpan.FromMilliseconds(50)) }, Cancelled);
+        var times = new System.Collections.Concurrent.ConcurrentQueue<long>();
+        var inbox = new Inbox((_, _) =>
+        {
+            times.Enqueue(TimeProvider.System.GetTimestamp());
+            return Interlocked.Increment(ref attempts) <= 5 ? throw new InvalidOperationException("five times") : ValueTask.FromResult(AmqpSettlement.Ack);
+        });
+        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(1, delay) }, Cancelled);
         await PublishAsync(amqp, queue, "a");
         IReadOnlyList<AmqpDelivery> all = await inbox.NextAsync(6);
         Assert.All(all.Skip(1), delivery => Assert.True(delivery.IsRedelivered));
+        Assert.All(times.Zip(times.Skip(1)), pair => Assert.True(TimeProvider.System.GetElapsedTime(pair.First, pair.Second) >= delay - TimeSpan.FromMilliseconds(5)));
         await subscription.DisposeAsync();
         Assert.Equal((0u, 0u), (await witness.ReadyAsync(queue), await witness.ReadyAsync(dead)));
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
+    }
+
+    [Fact]
+    public async Task A_consumer_that_keeps_a_delivery_it_cannot_move_stops_without_waiting_for_the_delay()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        var (queue, _) = await NewQueueWithDeadLettersAsync(amqp);
+        await witness.QueueAsync($"{queue}.retry.60000");
+        var inbox = new Inbox((_, _) => throw new InvalidOperationException("always"));
+        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync,
+            new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(1, TimeSpan.FromMinutes(1)), StopTimeout = TimeSpan.FromMinutes(5) }, Cancelled);
+        await PublishAsync(amqp, queue, "a");
+        await inbox.NextAsync();
+        await InTime(subscription.DisposeAsync());
+        await UntilReadyAsync(witness, queue, 1);
+    }
+
+    [Fact]
+    public async Task A_retry_queue_that_was_deleted_is_declared_again()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp);
+        var inbox = new Inbox((delivery, _) => delivery.PreviousAttempts == 0 ? throw new InvalidOperationException("first") : ValueTask.FromResult(AmqpSettlement.Ack));
+        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(1, TimeSpan.FromMilliseconds(20)) }, Cancelled);
+        await PublishAsync(amqp, queue, "a");
+        await inbox.NextAsync(2);
+        await witness.Channel.QueueDeleteAsync($"{queue}.retry.20", ifUnused: false, ifEmpty: false, cancellationToken: Cancelled);
+        await PublishAsync(amqp, queue, "b");
+        IReadOnlyList<AmqpDelivery> all = await inbox.NextAsync(3); // failed, requeued as it could not be moved, failed and moved, done
+        Assert.Equal([0, 0, 1], all.Select(delivery => delivery.PreviousAttempts));
+        await subscription.DisposeAsync();
+        Assert.Equal((0u, 0u), (await witness.ReadyAsync(queue), await witness.ReadyAsync(dead)));
     }
 
     [Fact]
