@@ -2,13 +2,13 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 
-namespace SafeAmqp.IntegrationTests.Support;
+namespace SafeAmqp.Faults;
 
 /// <summary>
 /// A TCP proxy between a client and the broker that misbehaves on demand: in each direction it can delay, stop reading (half-open), cut after some bytes,
 /// or pass one byte at a time; and it can reset or refuse connections. What is set holds for connections that are open and for later ones alike.
 /// </summary>
-internal sealed class FaultProxy : IAsyncDisposable
+public sealed class FaultProxy : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly ConcurrentDictionary<Link, bool> _links = [];
@@ -17,32 +17,32 @@ internal sealed class FaultProxy : IAsyncDisposable
     private readonly Task _accepting;
     private int _accepted;
 
-    internal FaultProxy(int brokerPort)
+    public FaultProxy(int brokerPort)
     {
         _brokerPort = brokerPort;
         _listener.Start(512);
         _accepting = AcceptAsync();
     }
 
-    internal int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    internal string Uri => $"amqp://guest:guest@127.0.0.1:{Port}/";
+    public string Uri => $"amqp://guest:guest@127.0.0.1:{Port}/";
 
-    internal Flow ToBroker { get; } = new();
+    public Flow ToBroker { get; } = new();
 
-    internal Flow ToClient { get; } = new();
+    public Flow ToClient { get; } = new();
 
     /// <summary>Resets each new connection at once.</summary>
-    internal bool Refuse { get; set; }
+    public bool Refuse { get; set; }
 
     /// <summary>Connections ever accepted, refused ones included.</summary>
-    internal int Accepted => Volatile.Read(ref _accepted);
+    public int Accepted => Volatile.Read(ref _accepted);
 
-    internal int Open => _links.Count;
+    public int Open => _links.Count;
 
     /// <summary>Stops reading in both directions, as a cable that was pulled out does; connections that come later are not touched.</summary>
     /// <returns>How many connections were frozen.</returns>
-    internal int FreezeOpenConnections()
+    public int FreezeOpenConnections()
     {
         int frozen = 0;
         foreach (Link link in _links.Keys)
@@ -55,10 +55,16 @@ internal sealed class FaultProxy : IAsyncDisposable
 
     /// <summary>Resets all connections (RST).</summary>
     /// <returns>How many there were.</returns>
-    internal int Reset()
+    public int Reset() => Reset(_ => true);
+
+    /// <summary>Resets the connections that were frozen.</summary>
+    /// <returns>How many there were.</returns>
+    public int ResetFrozen() => Reset(link => link.Frozen);
+
+    private int Reset(Func<Link, bool> which)
     {
         int reset = 0;
-        foreach (Link link in _links.Keys)
+        foreach (Link link in _links.Keys.Where(which))
         {
             if (!_links.TryRemove(link, out _))
                 continue;
@@ -126,7 +132,9 @@ internal sealed class FaultProxy : IAsyncDisposable
             while (true)
             {
                 await StandStillAsync(link, flow);
-                int count = await from.ReceiveAsync(buffer, SocketFlags.None, _ended.Token);
+                // At a low rate little is taken at once, as a slow cable does.
+                int most = flow.Rate is > 0 and var rate ? Math.Clamp(rate / 20, 1, buffer.Length) : buffer.Length;
+                int count = await from.ReceiveAsync(buffer.AsMemory(0, most), SocketFlags.None, _ended.Token);
                 if (count == 0)
                     return;
                 await StandStillAsync(link, flow);
@@ -142,7 +150,7 @@ internal sealed class FaultProxy : IAsyncDisposable
                         return;
                     }
                     sent += await to.SendAsync(buffer.AsMemory(sent, slice), SocketFlags.None, _ended.Token);
-                    Interlocked.Add(ref flow.Passed, slice);
+                    await flow.PassedAsync(slice, _ended.Token);
                 }
             }
         }
@@ -159,22 +167,33 @@ internal sealed class FaultProxy : IAsyncDisposable
     }
 
     /// <summary>One direction.</summary>
-    internal sealed class Flow
+    public sealed class Flow
     {
         private long _cutAfter = -1;
+        private long _passed;
 
         /// <summary>Bytes that were passed on.</summary>
-        internal long Passed;
+        public long Passed => Interlocked.Read(ref _passed);
 
         /// <summary>Whether nothing is read in this direction.</summary>
-        internal bool Paused { get; set; }
+        public bool Paused { get; set; }
 
-        internal TimeSpan Delay { get; set; }
+        public TimeSpan Delay { get; set; }
 
-        internal bool OneByteAtATime { get; set; }
+        public bool OneByteAtATime { get; set; }
+
+        /// <summary>The most that a connection may pass in this direction, in bytes a second; 0 is as much as comes.</summary>
+        public int Rate { get; set; }
 
         /// <summary>Resets a connection after it passed so many further bytes in this direction; once.</summary>
-        internal void CutAfter(long bytes) => Interlocked.Exchange(ref _cutAfter, bytes);
+        public void CutAfter(long bytes) => Interlocked.Exchange(ref _cutAfter, bytes);
+
+        internal async ValueTask PassedAsync(int count, CancellationToken ended)
+        {
+            Interlocked.Add(ref _passed, count);
+            if (Rate is > 0 and var rate)
+                await Task.Delay(TimeSpan.FromSeconds((double)count / rate), ended);
+        }
 
         /// <summary>Whether the cut comes within the slice; shortens it to that place.</summary>
         internal bool Cut(ref int slice)
