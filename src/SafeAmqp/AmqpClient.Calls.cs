@@ -42,7 +42,7 @@ public sealed partial class AmqpClient
     {
         ArgumentNullException.ThrowIfNull(handler);
         options ??= AmqpServeOptions.Default;
-        var server = new RpcServer(this, handler, options, _logger, _options.TimeProvider);
+        var server = new RpcServer(this, handler, options, _logger, _thinner, _options.TimeProvider);
         return ConsumeAsync(queue, server.HandleAsync, options.Consumer, cancellationToken);
     }
 
@@ -54,7 +54,9 @@ public sealed partial class AmqpClient
         }
         catch (Exception error) when (error is TimeoutException or AmqpTopologyException)
         {
-            throw new AmqpNotSentException($"The request was not sent: reply queue '{address.QueueName}' is not consumed. {error.Message} {Status}", error) { Status = Status };
+            AmqpClientStatus status = Status;
+            string why = error is TimeoutException ? $"timed out after {Telemetry.StatusText.Seconds(timeout)}: {Telemetry.WaitReason.NotDone(status)}." : error.Message;
+            throw new AmqpNotSentException($"The request was not sent: reply queue '{address.QueueName}' is not consumed: {why} {status}", error) { Status = status };
         }
     }
 

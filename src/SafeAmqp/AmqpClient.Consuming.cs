@@ -17,7 +17,7 @@ public sealed partial class AmqpClient
         options = (options ?? AmqpConsumerOptions.Default).Validated();
         Start();
         ObjectDisposedException.ThrowIf(_disposal is not null, this); // disposal drains consumers first: none begins then
-        var runner = new HandlerRunner(this, handler, _logger);
+        var runner = new HandlerRunner(this, handler, _logger, _thinner);
         var subscription = new Subscription(queue, options, _receive.Thread, runner.RunAsync)
         {
             Stopped = s =>

@@ -49,6 +49,7 @@ public sealed partial class AmqpClient
         link.Thread.PostOrAbandon(new ActorCommand.Close(Math.Max(deadline, _clock.Now), closed));
         await closed.Task.ConfigureAwait(false);
         await link.Farewell.ConfigureAwait(false); // bounded by itself
+        link.Metrics.Hide();
     }
 
     private async Task Within(Task task, long deadline)

@@ -1,5 +1,6 @@
 using SafeAmqp.Actor;
 using SafeAmqp.Publishing;
+using SafeAmqp.Telemetry;
 
 namespace SafeAmqp;
 
@@ -114,7 +115,10 @@ public sealed partial class AmqpClient
     private async ValueTask WaitForCreditAsync(Credit credit, int size, long deadline, long now, string what, CancellationToken cancellationToken, Action? granted = null)
     {
         if (_options.WhenFull == AmqpWhenFull.Fail)
-            throw new AmqpNotSentException($"Nothing was sent: {credit.Messages} {what} ({credit.Bytes} bytes) are pending, which is the bound. {Status}") { Status = Status };
+        {
+            AmqpClientStatus full = Status;
+            throw new AmqpNotSentException($"Nothing was sent: {credit.Messages} {what} ({credit.Bytes} bytes) are pending, which is the bound: {WaitReason.NotSent(full)}. {full}") { Status = full };
+        }
         Credit.Waiter waiter = credit.Wait(size, deadline, granted);
         _send.Thread.Wake(); // it keeps the deadline
         using CancellationTokenRegistration withdrawal = cancellationToken.UnsafeRegister(static state => ((Credit.Waiter)state!).Withdraw(), waiter);
@@ -122,11 +126,12 @@ public sealed partial class AmqpClient
             return;
         cancellationToken.ThrowIfCancellationRequested();
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        string waited = Telemetry.StatusText.Seconds(TimeSpan.FromTicks(_clock.Now - now));
-        throw new AmqpNotSentException($"Nothing was sent: {what} waited {waited} for their turn, and the bound of pending ones stayed reached. {Status}",
-            new TimeoutException($"Timed out after {waited}."))
+        string waited = StatusText.Seconds(TimeSpan.FromTicks(_clock.Now - now));
+        AmqpClientStatus status = Status;
+        throw new AmqpNotSentException($"Nothing was sent: timed out after {waited} in the line of callers, as {credit.Messages} {what} ({credit.Bytes} bytes) are pending, "
+            + $"which is the bound: {WaitReason.NotSent(status)}. {status}", new TimeoutException($"Timed out after {waited}."))
         {
-            Status = Status,
+            Status = status,
         };
     }
 

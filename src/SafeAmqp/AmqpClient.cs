@@ -21,6 +21,7 @@ public sealed partial class AmqpClient : IAmqpClient
 
     private readonly AmqpClientOptions _options;
     private readonly ILogger _logger;
+    private readonly Thinner _thinner;
     private readonly ActorClock _clock;
     private readonly TopologyLedger _topology = new();
     private readonly Credit _credit;
@@ -42,6 +43,7 @@ public sealed partial class AmqpClient : IAmqpClient
         options.Validate();
         _options = options;
         _logger = options.LoggerFactory.CreateLogger(Log.Category);
+        _thinner = new Thinner(options.TimeProvider);
         _clock = new ActorClock(options.TimeProvider);
         _credit = new Credit(options.MaxPendingMessages, options.MaxPendingBytes);
         _callPlaces = new Credit(options.MaxPendingCalls, long.MaxValue);
@@ -49,7 +51,7 @@ public sealed partial class AmqpClient : IAmqpClient
         bool separate = options.Layout == ConnectionLayout.Separate;
         _send = AddLink(address, separate ? "send" : "shared", publishes: true, ownsExclusive: !separate, LookAfterCredit);
         _receive = separate ? AddLink(address, "receive", publishes: false, ownsExclusive: true, _ => ActorClock.Never) : _send;
-        _fixedReplies = new FixedReplies(this, _send.Thread, _logger);
+        _fixedReplies = new FixedReplies(this, _send.Thread, _logger, _thinner);
     }
 
     /// <summary>Connects and returns a client whose links are open.</summary>
@@ -84,7 +86,15 @@ public sealed partial class AmqpClient : IAmqpClient
     }
 
     /// <inheritdoc/>
-    public AmqpClientStatus Status => new([.. _links.Select(link => link.Status(_clock.Now, link == _receive ? [.. _subscriptions.Keys.Select(s => s.Status)] : []))]);
+    public AmqpClientStatus Status
+    {
+        get
+        {
+            long now = _clock.Now;
+            return new([.. _links.Select(link => link.Status(now, link == _receive ? [.. _subscriptions.Keys.Select(s => s.Status)] : [],
+                link == _send ? _credit.Waiting + _callPlaces.Waiting : 0))]);
+        }
+    }
 
     /// <summary>Connects, unless that has begun, and waits until every link is open.</summary>
     /// <param name="cancellationToken">Cancels the wait, not the connecting.</param>

@@ -117,6 +117,10 @@ public sealed class AmqpClientOptions
     /// <value>Zero to 5 minutes. Default: 5 s.</value>
     public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>What spans and metrics say.</summary>
+    /// <value>Default: what the conventions ask for, and a meter of the process.</value>
+    public AmqpTelemetryOptions Telemetry { get; set; } = new();
+
     /// <summary>Where log lines go.</summary>
     /// <value>Default: nowhere; <c>AddSafeAmqp</c> sets the host's.</value>
     public ILoggerFactory LoggerFactory { get; set; } = NullLoggerFactory.Instance;
@@ -131,6 +135,7 @@ public sealed class AmqpClientOptions
     {
         Check.NotNull(Hosts, nameof(Hosts));
         Check.NotNull(Tls, nameof(Tls));
+        Check.NotNull(Telemetry, nameof(Telemetry));
         Check.NotNull(LoggerFactory, nameof(LoggerFactory));
         Check.NotNull(TimeProvider, nameof(TimeProvider));
         Check.NotNull(VirtualHost, nameof(VirtualHost));

@@ -16,8 +16,9 @@ internal sealed class ClientLink
         Func<AmqpClientStatus> snapshot, Func<long, long> onTime)
     {
         LinkConfig config = LinkConfig.From(options, address, settings.Name);
-        var events = new LinkEvents(logger, settings.Name);
         _gauges = new LinkGauges(settings.Name);
+        Metrics = new LinkMetrics(Instruments.Of(options.Telemetry.MeterFactory), config.ClientName, settings.Name, () => Read(snapshot()));
+        var events = new LinkEvents(logger, settings.Name, Metrics, options.TimeProvider);
         Thread = new IoThread($"safeamqp-io:{config.ConnectionName}", clock, events, onTime);
         _broker = new RabbitMqLink(Thread, config, events);
 #pragma warning disable CA5394 // spreading reconnects needs no secret randomness
@@ -28,15 +29,21 @@ internal sealed class ClientLink
 
     internal IoThread Thread { get; }
 
+    internal LinkMetrics Metrics { get; }
+
     /// <summary>Ends when the last connection has been closed.</summary>
     internal Task Farewell => _broker.Farewell;
 
     internal void Connect()
     {
+        Metrics.Show();
         Thread.Post(new ActorCommand.Start());
         Thread.Start();
     }
 
-    internal AmqpLinkStatus Status(long now, IReadOnlyList<AmqpConsumerStatus> consumers)
-        => _gauges.Snapshot(now, _broker.Traffic(_gauges.Epoch), consumers);
+    internal AmqpLinkStatus Status(long now, IReadOnlyList<AmqpConsumerStatus> consumers, int waitingCallers)
+        => _gauges.Snapshot(now, _broker.Traffic(_gauges.Epoch), consumers, waitingCallers);
+
+    private LinkReading Read(AmqpClientStatus status)
+        => new(status.Links.First(link => link.Name == _gauges.Name), Volatile.Read(ref _gauges.Recoveries), _gauges.Blocked(Thread.Clock.Now), Thread.Busy, _broker.Totals);
 }

@@ -16,6 +16,10 @@ internal sealed partial class ConnectionActor
     private readonly List<ActorCommand.WaitOpen> _openWaiters = [];
     private IReadOnlyList<string> _topologyErrors = [];
     private long _stateSince;
+    private long _notOpenSince = ActorClock.Never;
+    private bool _wasOpen;
+    private long _recoveries;
+    private long _blockedBefore;
     private string? _host;
     private string? _lastError;
     private string? _blockedReason;
@@ -50,6 +54,13 @@ internal sealed partial class ConnectionActor
         _attempt = 0;
         _refused = false;
         MoveTo(AmqpLinkState.Open, _host ?? "");
+        if (_wasOpen)
+        {
+            _recoveries++;
+            Events.Recovered(TimeSpan.FromTicks(Now - _notOpenSince));
+        }
+        _wasOpen = true;
+        _notOpenSince = ActorClock.Never;
         foreach (ActorCommand.WaitOpen waiter in _openWaiters)
             waiter.Completion.TryComplete(true);
         _openWaiters.Clear();
@@ -75,13 +86,14 @@ internal sealed partial class ConnectionActor
                 break;
             // It may come before Connected, when the broker is quick; after the loss it would outlive its link.
             case BrokerSignal.Blocked blocked when blocked.Epoch == Epoch && (IsConnected || State == AmqpLinkState.Connecting):
+                if (_blockedReason is null)
+                    _blockedSince = Now;
                 _blockedReason ??= blocked.Reason;
-                _blockedSince = Now;
                 Events.Blocked(blocked.Reason);
                 break;
             case BrokerSignal.Unblocked unblocked when unblocked.Epoch == Epoch && _blockedReason is not null:
                 Events.Unblocked(TimeSpan.FromTicks(Now - _blockedSince));
-                _blockedReason = null;
+                EndBlock();
                 break;
         }
     }
@@ -151,7 +163,7 @@ internal sealed partial class ConnectionActor
         _giveUpAt = ActorClock.Never;
         _replaysLeft = 0;
         _lastError = end.Describe();
-        _blockedReason = null;
+        EndBlock();
         Link.Abandon(Epoch, politely: false);
         Exchanges.Forget();
         if (State == AmqpLinkState.Closing)
@@ -168,7 +180,14 @@ internal sealed partial class ConnectionActor
         TimeSpan delay = Settings.Reconnect.Delay(Math.Max(1, _attempt), _random(), _refused);
         _nextAttemptAt = Now + delay.Ticks;
         WakeAt(_nextAttemptAt);
-        MoveTo(AmqpLinkState.Waiting, $"{_lastError}; next attempt in {delay.TotalMilliseconds:0} ms");
+        MoveTo(AmqpLinkState.Waiting, $"{_lastError}; next attempt in {delay.TotalMilliseconds:0} ms", _lastError);
+    }
+
+    private void EndBlock()
+    {
+        if (_blockedReason is not null)
+            _blockedBefore += Now - _blockedSince;
+        _blockedReason = null;
     }
 
     // Every host had its turn.
@@ -229,11 +248,13 @@ internal sealed partial class ConnectionActor
         return ActorClock.Never;
     }
 
-    private void MoveTo(AmqpLinkState next, string detail)
+    private void MoveTo(AmqpLinkState next, string detail, string? reason = null)
     {
         if (!Lifecycle.Allows(State, next))
             throw new InvalidOperationException($"A link cannot go from {State} to {next}. This is a bug in SafeAmqp.");
-        Events.StateChanged(State, next, Epoch, detail);
+        Events.StateChanged(State, next, Epoch, detail, reason);
+        if (next is not (AmqpLinkState.Open or AmqpLinkState.Closing or AmqpLinkState.Closed) && _notOpenSince == ActorClock.Never)
+            _notOpenSince = Now;
         State = next;
         _stateSince = Now;
     }

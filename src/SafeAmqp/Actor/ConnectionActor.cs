@@ -215,6 +215,8 @@ internal sealed partial class ConnectionActor
     {
         _gauges.State = State;
         _gauges.StateSince = _stateSince;
+        _gauges.NotOpenSince = _notOpenSince;
+        _gauges.Recoveries = _recoveries;
         _gauges.Epoch = Epoch;
         _gauges.Host = _host;
         _gauges.LastError = _lastError;
@@ -222,6 +224,7 @@ internal sealed partial class ConnectionActor
         _gauges.NextAttemptAt = State == AmqpLinkState.Waiting ? _nextAttemptAt : ActorClock.Never;
         _gauges.BlockedReason = _blockedReason;
         _gauges.BlockedSince = _blockedSince;
+        _gauges.BlockedBefore = _blockedBefore;
         _gauges.Queued = _lane.Waiting + (_directLane?.Waiting ?? 0);
         _gauges.OldestQueued = _lane.OldestWaiting ?? _directLane?.OldestWaiting ?? ActorClock.Never;
         _gauges.Unconfirmed = _lane.Unconfirmed + (_directLane?.Unconfirmed ?? 0);

@@ -19,6 +19,9 @@ internal sealed class IoThread
     private readonly Func<long, long> _onTime;
     private int _owner;
     private int _started;
+    private long _begunAt = ActorClock.Never;
+    private long _idle; // ticks of the waits that are over
+    private long _idleSince = ActorClock.Never;
 
     /// <param name="name">The thread's name.</param>
     /// <param name="clock">The client's clock.</param>
@@ -40,7 +43,20 @@ internal sealed class IoThread
     internal void Start()
     {
         if (Interlocked.Exchange(ref _started, 1) == 0)
-            _thread.Start();
+            _thread.UnsafeStart(); // the context of whoever was first is not this thread's
+    }
+
+    /// <summary>How long the thread has been working: its life without its waits. For anybody, at any time.</summary>
+    internal TimeSpan Busy
+    {
+        get
+        {
+            long begun = Volatile.Read(ref _begunAt), now = Clock.Now;
+            if (begun == ActorClock.Never)
+                return TimeSpan.Zero;
+            long idle = Volatile.Read(ref _idle), since = Volatile.Read(ref _idleSince);
+            return TimeSpan.FromTicks(Math.Max(0, now - begun - idle - (since == ActorClock.Never ? 0 : now - since)));
+        }
     }
 
     /// <summary>Posts a message, from any thread.</summary>
@@ -75,6 +91,7 @@ internal sealed class IoThread
     private void Run()
     {
         _owner = Environment.CurrentManagedThreadId;
+        Volatile.Write(ref _begunAt, Clock.Now);
         _events.ThreadStarted(_thread.Name!);
         try
         {
@@ -85,7 +102,7 @@ internal sealed class IoThread
                 Actor.Advance(now);
                 long next = Math.Min(Actor.NextWake, _onTime(now));
                 if (!busy && next > now)
-                    _mailbox.Wait(WaitFor(next - now));
+                    Wait(now, next - now);
             }
         }
         catch (Exception error)
@@ -99,6 +116,14 @@ internal sealed class IoThread
             _mailbox.Close();
             AbandonLeftovers();
         }
+    }
+
+    private void Wait(long now, long ticks)
+    {
+        Volatile.Write(ref _idleSince, now);
+        _mailbox.Wait(WaitFor(ticks));
+        Volatile.Write(ref _idleSince, ActorClock.Never);
+        Volatile.Write(ref _idle, _idle + Clock.Now - now);
     }
 
     private bool HandleBatch()

@@ -71,6 +71,8 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
         return new LinkTraffic(clock.At(stream.LastReceived), stream.LastSent == 0 ? null : clock.At(stream.LastSent), stream.HasUnreadBytes);
     }
 
+    internal TransportTotals Totals => _stream is { } stream ? new TransportTotals(stream.BytesReceived, stream.BytesSent, stream.Sends) : default;
+
     private void Handshake(AmqpCredentials credentials)
     {
         LinkConfig config = link.Config;

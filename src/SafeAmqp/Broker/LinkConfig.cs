@@ -8,6 +8,7 @@ internal sealed record LinkConfig(
     BrokerAddress Address,
     AmqpTlsOptions Tls,
     Func<CancellationToken, ValueTask<AmqpCredentials>> Credentials,
+    string ClientName,
     string ConnectionName,
     TimeSpan Heartbeat,
     TimeSpan ConnectTimeout,
@@ -17,11 +18,14 @@ internal sealed record LinkConfig(
     /// <summary>RabbitMQ's own default; larger frames save nothing, smaller ones cost calls.</summary>
     internal const int MaxFrameSize = 128 * 1024;
 
+    internal static string NameOf(AmqpClientOptions options) => options.ClientName ?? Environment.ProcessPath?.Split('/', '\\')[^1] ?? "SafeAmqp";
+
     internal static LinkConfig From(AmqpClientOptions options, BrokerAddress address, string link) => new(
         address,
         options.Tls,
         options.Credentials ?? (_ => new ValueTask<AmqpCredentials>(new AmqpCredentials(address.UserName!, address.Password ?? ""))),
-        $"{options.ClientName ?? Environment.ProcessPath?.Split('/', '\\')[^1] ?? "SafeAmqp"}:{link}",
+        NameOf(options),
+        $"{NameOf(options)}:{link}",
         options.Heartbeat,
         options.ConnectTimeout,
         options.MaxMessageSize,

@@ -8,7 +8,9 @@ namespace SafeAmqp.Broker;
 internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents events) : IBrokerLink
 {
     private readonly Dictionary<long, RabbitMqChannel> _channels = [];
+    private readonly Lock _totalsGate = new();
     private BrokerSession? _session;
+    private TransportTotals _totalsBefore;
 
     internal IoThread Owner => owner;
 
@@ -32,7 +34,11 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
         _channels.Clear();
         if (_session is not { } session || session.Epoch != epoch)
             return;
-        _session = null;
+        lock (_totalsGate)
+        {
+            _totalsBefore += session.Totals;
+            _session = null;
+        }
         Farewell = session.EndAsync(politely);
         Forget(Farewell);
     }
@@ -90,6 +96,16 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
 
     // Also read by callers who ask for the status.
     public LinkTraffic Traffic(int epoch) => _session is { } session && session.Epoch == epoch ? session.Traffic(owner.Clock) : default;
+
+    /// <summary>What has moved over all connections so far. For whoever collects; never on the way of a message.</summary>
+    internal TransportTotals Totals
+    {
+        get
+        {
+            lock (_totalsGate)
+                return _session is { } session ? _totalsBefore + session.Totals : _totalsBefore;
+        }
+    }
 
     /// <summary>Begins something and goes on with it on the owner's thread when it has ended, however it ended.</summary>
     internal void Then(Func<Task> begin, Action<Task> next)

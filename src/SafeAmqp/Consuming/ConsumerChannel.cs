@@ -1,5 +1,6 @@
 using SafeAmqp.Actor;
 using SafeAmqp.Broker;
+using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Consuming;
 
@@ -214,12 +215,16 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
     }
 
     private AmqpTopologyException Error(CloseReason end)
-        => new($"Queue '{subscription.Queue}' cannot be consumed: {end.Describe()}. {Actor.Snapshot()}", $"queue '{subscription.Queue}'", end.Error)
+    {
+        AmqpClientStatus status = Actor.Snapshot();
+        string why = end.Error is TimeoutException ? $": {WaitReason.NotDone(status)}" : "";
+        return new($"Queue '{subscription.Queue}' cannot be consumed: {end.Describe()}{why}. {status}", $"queue '{subscription.Queue}'", end.Error)
         {
             ReplyCode = end.ByBroker ? end.Code : null,
             ReplyText = end.ByBroker ? end.Text : null,
-            Status = Actor.Snapshot(),
+            Status = status,
         };
+    }
 
     private static IReadOnlyDictionary<string, object?>? Arguments(AmqpConsumerOptions options)
     {

@@ -6,7 +6,7 @@ using SafeAmqp.Telemetry;
 namespace SafeAmqp.Consuming;
 
 /// <summary>Runs a user's handler on a delivery and settles it. Never throws: a handler harms only its own delivery.</summary>
-internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILogger logger)
+internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILogger logger, Thinner thinner)
 {
     /// <summary>How long a delivery is kept at most that cannot be moved: far below the broker's acknowledgement time-out.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
@@ -37,7 +37,8 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
     {
         AmqpFailurePolicy policy = subscription.Options.OnFailure;
         bool retry = policy.Attempts > RetryHeaders.Retries(delivery.Message.Headers);
-        Log.HandlerFailed(logger, delivery.Queue, delivery.DeliveryTag, delivery.Message.MessageId, retry ? $"retry in {policy.Delay}" : policy.Settlement.ToString(), error);
+        if (thinner.Tells(delivery.Queue, error.GetType().Name, out long untold))
+            Log.HandlerFailed(logger, delivery.Queue, delivery.DeliveryTag, delivery.Message.MessageId, retry ? $"retry in {policy.Delay}" : policy.Settlement.ToString(), untold, error);
         if (!retry)
             return policy.Settlement;
         try
@@ -47,7 +48,8 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
         }
         catch (Exception failure)
         {
-            Log.RetryFailed(logger, delivery.Queue, failure);
+            if (thinner.Tells(delivery.Queue, "retry", out long unsaid))
+                Log.RetryFailed(logger, delivery.Queue, unsaid, failure);
             // Requeued at once it would come back at once, for as long as the retry queue cannot be used.
             await subscription.PauseAsync(policy.Delay < LongestPause ? policy.Delay : LongestPause, delivery.Lost).ConfigureAwait(false);
             return AmqpSettlement.Requeue;

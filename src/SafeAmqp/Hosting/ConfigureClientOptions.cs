@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -8,7 +9,7 @@ using Microsoft.Extensions.Options;
 namespace SafeAmqp.Hosting;
 
 /// <summary>
-/// Fills a client's options from the host: its log and clock, the section, then the connection string. Registered before the
+/// Fills a client's options from the host: its log, clock and meters, the section, then the connection string. Registered before the
 /// delegates of <c>AddSafeAmqp</c>, so these have the last word.
 /// </summary>
 internal sealed class ConfigureClientOptions(IServiceProvider services, ClientRegistration registration)
@@ -24,6 +25,7 @@ internal sealed class ConfigureClientOptions(IServiceProvider services, ClientRe
             options.LoggerFactory = services.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance;
         if (ReferenceEquals(options.TimeProvider, TimeProvider.System))
             options.TimeProvider = services.GetService<TimeProvider>() ?? TimeProvider.System;
+        options.Telemetry.MeterFactory ??= services.GetService<IMeterFactory>();
 
         if (registration.Sections.Count > 0)
             registration.Sections.ForEach(section => Apply(options, section));

@@ -18,6 +18,7 @@ internal static class OptionKeys
         nameof(AmqpClientOptions.TimeProvider),
         nameof(AmqpTlsOptions.TrustedRoots),
         nameof(AmqpTlsOptions.ClientCertificates),
+        nameof(AmqpTelemetryOptions.MeterFactory),
     ];
 
     internal static readonly Dictionary<string, Setter> Tls = new(StringComparer.OrdinalIgnoreCase)
@@ -27,6 +28,14 @@ internal static class OptionKeys
         [nameof(AmqpTlsOptions.ClientCertificateFile)] = (options, section) => options.Tls.ClientCertificateFile = ConfigValue.Text(section),
         [nameof(AmqpTlsOptions.ClientKeyFile)] = (options, section) => options.Tls.ClientKeyFile = ConfigValue.Text(section),
         [nameof(AmqpTlsOptions.CheckRevocation)] = (options, section) => options.Tls.CheckRevocation = ConfigValue.Flag(section),
+    };
+
+    internal static readonly Dictionary<string, Setter> Telemetry = new(StringComparer.OrdinalIgnoreCase)
+    {
+        [nameof(AmqpTelemetryOptions.HandlersContinueTraces)] = (options, section) => options.Telemetry.HandlersContinueTraces = ConfigValue.Flag(section),
+        [nameof(AmqpTelemetryOptions.SpanPerMessageOfBatch)] = (options, section) => options.Telemetry.SpanPerMessageOfBatch = ConfigValue.Flag(section),
+        [nameof(AmqpTelemetryOptions.SettleSpans)] = (options, section) => options.Telemetry.SettleSpans = ConfigValue.Flag(section),
+        [nameof(AmqpTelemetryOptions.BodySize)] = (options, section) => options.Telemetry.BodySize = ConfigValue.Flag(section),
     };
 
     internal static readonly Dictionary<string, Setter> Client = new(StringComparer.OrdinalIgnoreCase)
@@ -58,11 +67,15 @@ internal static class OptionKeys
         [nameof(AmqpClientOptions.ShutdownTimeout)] = (options, section) => options.ShutdownTimeout = ConfigValue.Time(section),
     };
 
-    /// <summary>The section that holds <see cref="Tls"/>.</summary>
-    internal const string TlsSection = nameof(AmqpClientOptions.Tls);
+    /// <summary>Sections in the section.</summary>
+    internal static readonly Dictionary<string, Dictionary<string, Setter>> Sections = new(StringComparer.OrdinalIgnoreCase)
+    {
+        [nameof(AmqpClientOptions.Tls)] = Tls,
+        [nameof(AmqpClientOptions.Telemetry)] = Telemetry,
+    };
 
     /// <summary>Whether a client's key would hide an option in the section <c>SafeAmqp</c>.</summary>
     internal static bool IsOption(string key)
-        => Client.ContainsKey(key) || key.Equals(TlsSection, StringComparison.OrdinalIgnoreCase)
+        => Client.ContainsKey(key) || Sections.ContainsKey(key)
             || CodeOnly.Contains(key, StringComparer.OrdinalIgnoreCase);
 }

@@ -19,13 +19,13 @@ internal static class OptionSection
         {
             if (isOtherClient(child.Key))
                 continue;
-            if (!child.Key.Equals(OptionKeys.TlsSection, StringComparison.OrdinalIgnoreCase))
+            if (!OptionKeys.Sections.TryGetValue(child.Key, out var inner))
                 Set(options, child, OptionKeys.Client, faults);
             else if (!string.IsNullOrEmpty(child.Value))
-                faults.Add($"'{child.Path}' must be a section with {string.Join(", ", OptionKeys.Tls.Keys)}.");
+                faults.Add($"'{child.Path}' must be a section with {string.Join(", ", inner.Keys)}.");
             else
                 foreach (var setting in child.GetChildren())
-                    Set(options, setting, OptionKeys.Tls, faults);
+                    Set(options, setting, inner, faults);
         }
         return faults;
     }

@@ -31,6 +31,9 @@ internal sealed class ConfirmLedger
     /// <summary>The slot of the next publish: what a mandatory message carries so that its return finds it.</summary>
     internal int NextSlot => (int)(_next & _mask);
 
+    /// <summary>The sequence number of the next publish.</summary>
+    internal ulong NextNumber => _next;
+
     internal void Add(OutgoingJob job)
     {
         _ring[_next & _mask] = job;

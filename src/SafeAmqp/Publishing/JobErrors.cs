@@ -44,12 +44,16 @@ internal static class JobErrors
         => Unknown(job, end with { Text = $"it was sent again, and then refused or returned ({end.Text})" }, status);
 
     /// <summary>The end of a job whose deadline came: its own state decides between not sent and unknown.</summary>
-    internal static AmqpException TimedOut(OutgoingJob job, long now, AmqpClientStatus status)
+    /// <param name="job">The job.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="status">The state of the client, which says why.</param>
+    /// <param name="line">Its place in the line, when it stood in one.</param>
+    internal static AmqpException TimedOut(OutgoingJob job, long now, AmqpClientStatus status, string? line = null)
     {
         string waited = StatusText.Seconds(TimeSpan.FromTicks(now - job.AcceptedAt));
         var timeout = new TimeoutException($"Timed out after {waited}.");
         return job.WasPassed
-            ? new AmqpUnknownOutcomeException($"The {job.Message} was sent and not answered within {waited}. It may or may not have arrived. {status}", timeout) { Status = status }
-            : NotSent(job, $"timed out after {waited}", status, timeout);
+            ? new AmqpUnknownOutcomeException($"The {job.Message} was sent and not answered within {waited}: {WaitReason.NotAnswered(status)}. It may or may not have arrived. {status}", timeout) { Status = status }
+            : NotSent(job, $"timed out after {waited}: {WaitReason.NotSent(status)}{(line is null ? "" : $"; {line}")}", status, timeout);
     }
 }

@@ -99,6 +99,7 @@ internal sealed partial class PublishLane
             Replace(new CloseReason(0, $"the broker answered publish {sequence}, which was never made", ByBroker: false));
             return;
         }
+        _timer.Answered(sequence, multiple, Actor);
         foreach (OutgoingJob job in _taken)
         {
             if (job.Return is { } reply)
@@ -129,6 +130,7 @@ internal sealed partial class PublishLane
     {
         _busy = _closing = _draining = false;
         (gate as DirectReplies)?.Lose();
+        _timer.Reset();
         AmqpClientStatus status = Actor.Snapshot();
         var lost = new List<OutgoingJob>();
         _ledger.TakeAll(lost);

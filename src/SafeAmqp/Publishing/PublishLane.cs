@@ -1,6 +1,7 @@
 using SafeAmqp.Actor;
 using SafeAmqp.Broker;
 using SafeAmqp.Rpc;
+using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Publishing;
 
@@ -15,6 +16,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
     private readonly ConfirmLedger _ledger = new(actor.Settings.MaxUnconfirmedMessages);
     private readonly NackWatch _nacks = new();
     private readonly List<OutgoingJob> _taken = [];
+    private ConfirmTimer _timer;
     private bool _busy;
     private bool _closing; // a publish found the channel closed; its signal is on the way
     private bool _draining; // to be replaced once everything is answered
@@ -97,7 +99,8 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
         long earliest = ActorClock.Never;
         foreach (JobQueue queue in (JobQueue[])[_publishes, _calls])
         {
-            for (OutgoingJob? job = queue.First, next; job is not null; job = next)
+            int place = 0, all = queue.Count;
+            for (OutgoingJob? job = queue.First, next; job is not null; job = next, place++)
             {
                 next = job.Next;
                 if (job.Deadline > now)
@@ -106,7 +109,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
                     continue;
                 }
                 queue.Remove(job);
-                job.End(JobErrors.TimedOut(job, now, status ??= Actor.Snapshot()));
+                job.End(JobErrors.TimedOut(job, now, status ??= Actor.Snapshot(), WaitReason.InLine(place, all - place - 1)));
             }
         }
         foreach (OutgoingJob job in _ledger.Unanswered())
@@ -190,6 +193,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
     private void Passed(OutgoingJob job)
     {
         _lastDeadline = _ledger.Count == 0 ? job.Deadline : Math.Max(_lastDeadline, job.Deadline);
+        _timer.Passed(_ledger.NextNumber, Actor);
         _ledger.Add(job);
         job.Pass();
     }

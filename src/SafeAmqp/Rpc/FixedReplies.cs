@@ -9,7 +9,7 @@ namespace SafeAmqp.Rpc;
 /// Fixed reply queues: each is consumed on the receive link from its first call on; what it brings is matched, by user code, on the pump, and
 /// posted to the link that holds the calls.
 /// </summary>
-internal sealed class FixedReplies(IAmqpClient client, IoThread callers, ILogger logger)
+internal sealed class FixedReplies(IAmqpClient client, IoThread callers, ILogger logger, Thinner thinner)
 {
     private readonly ConcurrentDictionary<AmqpReplyAddress.FixedReplyAddress, Lazy<Task>> _consumers = [];
 
@@ -40,7 +40,8 @@ internal sealed class FixedReplies(IAmqpClient client, IoThread callers, ILogger
         }
         catch (Exception error)
         {
-            Log.CorrelateFailed(logger, address.QueueName, error);
+            if (thinner.Tells(address.QueueName, "correlate", out long untold))
+                Log.CorrelateFailed(logger, address.QueueName, untold, error);
         }
         var matched = new Completion<bool>();
         callers.PostOrAbandon(new ActorCommand.Replied(id, delivery.Message, matched)); // also without an id: it is counted there

@@ -1,4 +1,5 @@
 using SafeAmqp.Actor;
+using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Rpc;
 
@@ -66,8 +67,15 @@ internal sealed class PendingCalls(ConnectionActor actor)
         foreach (CallJob call in due ?? [])
         {
             call.Queue?.Remove(call);
-            string waited = Telemetry.StatusText.Seconds(TimeSpan.FromTicks(now - call.AcceptedAt));
-            call.GiveUp($"timed out after {waited}", status ??= actor.Snapshot(), new TimeoutException($"Timed out after {waited}."));
+            string waited = StatusText.Seconds(TimeSpan.FromTicks(now - call.AcceptedAt));
+            status ??= actor.Snapshot();
+            string why = call.RequestOutcome switch
+            {
+                AmqpOutcome.NotSent => WaitReason.NotSent(status),
+                AmqpOutcome.Confirmed => WaitReason.NotReplied(status),
+                _ => WaitReason.NotAnswered(status),
+            };
+            call.GiveUp($"timed out after {waited}: {why}", status, new TimeoutException($"Timed out after {waited}."));
         }
         return earliest;
     }

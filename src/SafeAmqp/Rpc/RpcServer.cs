@@ -5,19 +5,21 @@ using SafeAmqp.Telemetry;
 namespace SafeAmqp.Rpc;
 
 /// <summary>Answers requests: built on consuming and publishing alone.</summary>
-internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, AmqpServeOptions options, ILogger logger, TimeProvider time)
+internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, AmqpServeOptions options, ILogger logger, Thinner thinner, TimeProvider time)
 {
     internal async ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery request, CancellationToken lost)
     {
         if (string.IsNullOrEmpty(request.Message.ReplyTo))
         {
-            Log.RequestWithoutReplyTo(logger, request.Queue);
+            if (thinner.Tells(request.Queue, "no reply address", out long others))
+                Log.RequestWithoutReplyTo(logger, request.Queue, others);
             return AmqpSettlement.Ack;
         }
         TimeSpan? left = TimeLeft(request.Message);
         if (left <= TimeSpan.Zero)
         {
-            Log.RequestTooLate(logger, request.Queue, -left.Value.TotalSeconds);
+            if (thinner.Tells(request.Queue, "too late", out long others))
+                Log.RequestTooLate(logger, request.Queue, -left.Value.TotalSeconds, others);
             return AmqpSettlement.Ack;
         }
         using var deadline = left is { } timeout ? new CancellationTokenSource(timeout, time) : new CancellationTokenSource();
@@ -34,7 +36,8 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
                 return AmqpSettlement.Requeue; // without effect: the broker has done so
             if (deadline.IsCancellationRequested)
                 return AmqpSettlement.Ack; // nobody waits for the fault
-            Log.RequestFailed(logger, request.Queue, error);
+            if (thinner.Tells(request.Queue, error.GetType().Name, out long others))
+                Log.RequestFailed(logger, request.Queue, others, error);
             reply = Fault(error);
         }
         return await ReplyAsync(request, reply).ConfigureAwait(false);
@@ -54,14 +57,20 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
         }
         catch (AmqpException error) when (error.Outcome is AmqpOutcome.NotSent && !(TimeLeft(request.Message) <= TimeSpan.Zero))
         {
-            Log.ReplyNotDelivered(logger, request.Queue, error);
+            TellOfLostReply(request, error);
             return AmqpSettlement.Requeue; // its caller still waits: another try may reach him
         }
         catch (Exception error)
         {
-            Log.ReplyNotDelivered(logger, request.Queue, error); // returned: the caller is gone; unknown: a second reply would be a duplicate
+            TellOfLostReply(request, error); // returned: the caller is gone; unknown: a second reply would be a duplicate
         }
         return AmqpSettlement.Ack;
+    }
+
+    private void TellOfLostReply(AmqpDelivery request, Exception error)
+    {
+        if (thinner.Tells(request.Queue, $"reply {error.GetType().Name}", out long others))
+            Log.ReplyNotDelivered(logger, request.Queue, others, error);
     }
 
     // RabbitMQ delivers to a direct reply-to address without a queue, and returns the reply all the same when it is mandatory (3.10).

@@ -1,31 +1,57 @@
+using System.Numerics;
 using Microsoft.Extensions.Logging;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>What a link reports of itself as it happens.</summary>
-internal sealed class LinkEvents(ILogger logger, string link)
+/// <summary>What a link reports of itself as it happens. Only its I/O thread calls, but for <see cref="Observe"/>.</summary>
+internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metrics = null, TimeProvider? time = null)
 {
+    private readonly Thinner _thinner = new(time ?? TimeProvider.System);
+    private string? _lastFailure;
+    private int _failures; // attempts that failed since the link was open or began
+    private int _untold;
+
+    /// <summary>Whether anybody wants to know how long confirms take.</summary>
+    internal bool TimesConfirms => metrics is { TimesConfirms: true };
+
     internal void ThreadStarted(string thread) => Log.ThreadStarted(logger, thread);
 
     internal void ThreadCrashed(Exception error) => Log.ThreadCrashed(logger, link, error);
 
-    internal void StateChanged(AmqpLinkState from, AmqpLinkState to, int epoch, string detail)
+    /// <summary>One line per transition. Attempts that fail one after the other are told when their number doubles or their reason is a new one.</summary>
+    internal void StateChanged(AmqpLinkState from, AmqpLinkState to, int epoch, string detail, string? reason = null)
     {
         if (to == AmqpLinkState.Waiting)
-            Log.LinkLost(logger, link, from, epoch, detail);
+            Failed(from, epoch, detail, reason);
+        else if ((from, to) is (AmqpLinkState.Waiting, AmqpLinkState.Connecting) && _failures > 0)
+            Log.TryingAgain(logger, link, epoch, detail);
         else
             Log.StateChanged(logger, link, from, to, epoch, detail);
+        if (to == AmqpLinkState.Open)
+            (_lastFailure, _failures, _untold) = (null, 0, 0);
     }
+
+    internal void Recovered(TimeSpan after) => metrics?.Recovered(after);
+
+    internal void Confirmed(TimeSpan after) => metrics?.Confirmed(after);
 
     internal void Blocked(string reason) => Log.Blocked(logger, link, reason);
 
     internal void Unblocked(TimeSpan after) => Log.Unblocked(logger, link, after.TotalSeconds);
 
-    internal void TopologyRefused(string entity, string reason) => Log.TopologyRefused(logger, link, entity, reason);
+    internal void TopologyRefused(string entity, string reason)
+    {
+        if (_thinner.Tells(entity, reason, out long untold))
+            Log.TopologyRefused(logger, link, entity, reason, untold);
+    }
 
     internal void ConsumerLive(string queue) => Log.ConsumerLive(logger, link, queue);
 
-    internal void ConsumerLost(string queue, string reason) => Log.ConsumerLost(logger, link, queue, reason);
+    internal void ConsumerLost(string queue, string reason)
+    {
+        if (_thinner.Tells(queue, reason, out long untold))
+            Log.ConsumerLost(logger, link, queue, reason, untold);
+    }
 
     internal void ReplyQueueCreated(string queue) => Log.ReplyQueueCreated(logger, link, queue);
 
@@ -36,5 +62,23 @@ internal sealed class LinkEvents(ILogger logger, string link)
             return;
         _ = task.ContinueWith(failed => Log.Unobserved(logger, link, what, failed.Exception!.GetBaseException()), CancellationToken.None,
             TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    private void Failed(AmqpLinkState from, int epoch, string detail, string? reason)
+    {
+        if (from == AmqpLinkState.Open)
+        {
+            Log.LinkLost(logger, link, from, epoch, detail);
+            return;
+        }
+        _failures++;
+        if (reason == _lastFailure && !BitOperations.IsPow2(_failures))
+        {
+            _untold++;
+            Log.FailedAgain(logger, link, from, epoch, detail);
+            return;
+        }
+        Log.AttemptFailed(logger, link, from, epoch, detail, _failures, _untold);
+        (_lastFailure, _untold) = (reason, 0);
     }
 }

@@ -8,8 +8,12 @@ namespace SafeAmqp.Telemetry;
 /// </summary>
 internal sealed class LinkGauges(string name)
 {
+    internal string Name => name;
+
     internal AmqpLinkState State;
     internal long StateSince;
+    internal long NotOpenSince = ActorClock.Never;
+    internal long Recoveries;
     internal int Epoch;
     internal string? Host;
     internal string? LastError;
@@ -17,6 +21,7 @@ internal sealed class LinkGauges(string name)
     internal long NextAttemptAt = ActorClock.Never;
     internal string? BlockedReason;
     internal long BlockedSince;
+    internal long BlockedBefore; // ticks of the blocks that are over
     internal int Queued;
     internal long OldestQueued = ActorClock.Never;
     internal int Unconfirmed;
@@ -25,7 +30,11 @@ internal sealed class LinkGauges(string name)
     internal long StaleSettlements;
     internal IReadOnlyList<string> TopologyErrors = [];
 
-    internal AmqpLinkStatus Snapshot(long now, Broker.LinkTraffic traffic, IReadOnlyList<AmqpConsumerStatus> consumers)
+    /// <summary>How long the broker has been blocking publishing, all in all.</summary>
+    internal TimeSpan Blocked(long now)
+        => TimeSpan.FromTicks(Volatile.Read(ref BlockedBefore) + (Volatile.Read(ref BlockedReason) is null ? 0 : Since(BlockedSince, now).Ticks));
+
+    internal AmqpLinkStatus Snapshot(long now, Broker.LinkTraffic traffic, IReadOnlyList<AmqpConsumerStatus> consumers, int waitingCallers = 0)
     {
         string? blocked = Volatile.Read(ref BlockedReason);
         return new AmqpLinkStatus
@@ -33,6 +42,7 @@ internal sealed class LinkGauges(string name)
             Name = name,
             State = State,
             InState = Since(StateSince, now),
+            NotOpenFor = NotOpenSince == ActorClock.Never ? null : Since(NotOpenSince, now),
             Epoch = Epoch,
             Host = Host,
             LastError = LastError,
@@ -41,6 +51,7 @@ internal sealed class LinkGauges(string name)
             BlockedReason = blocked,
             BlockedFor = blocked is null ? null : Since(BlockedSince, now),
             QueuedMessages = Queued,
+            WaitingCallers = waitingCallers,
             OldestQueued = OldestQueued == ActorClock.Never ? null : Since(OldestQueued, now),
             UnconfirmedMessages = Unconfirmed,
             PendingCalls = PendingCalls,

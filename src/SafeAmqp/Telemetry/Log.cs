@@ -2,7 +2,8 @@ using Microsoft.Extensions.Logging;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>Every log line of the library, with ids by room: 100 links, 200 topology, 300 consuming, 400 calls. None carries a secret.</summary>
+/// <summary>Every log line of the library, with ids by room: 100 links, 200 topology, 300 consuming, 400 calls. An id keeps its meaning for ever.
+/// None carries a secret. What repeats is thinned: <see cref="Thinner"/>.</summary>
 internal static partial class Log
 {
     internal const string Category = "SafeAmqp";
@@ -28,36 +29,45 @@ internal static partial class Log
     [LoggerMessage(106, LogLevel.Warning, "On the {Link} link {What}")]
     internal static partial void Unobserved(ILogger logger, string link, string what, Exception error);
 
-    [LoggerMessage(200, LogLevel.Error, "The {Link} link could not declare {Entity} again: {Reason}")]
-    internal static partial void TopologyRefused(ILogger logger, string link, string entity, string reason);
+    [LoggerMessage(107, LogLevel.Warning, "The {Link} link could not be made while {From}, epoch {Epoch}: {Detail} (failure {Failures} in a row; {Untold} since the last line were not told)")]
+    internal static partial void AttemptFailed(ILogger logger, string link, AmqpLinkState from, int epoch, string detail, int failures, int untold);
+
+    [LoggerMessage(108, LogLevel.Debug, "The {Link} link could not be made while {From} for the same reason again, epoch {Epoch}: {Detail}")]
+    internal static partial void FailedAgain(ILogger logger, string link, AmqpLinkState from, int epoch, string detail);
+
+    [LoggerMessage(109, LogLevel.Debug, "The {Link} link tries again, epoch {Epoch}: {Detail}")]
+    internal static partial void TryingAgain(ILogger logger, string link, int epoch, string detail);
+
+    [LoggerMessage(200, LogLevel.Error, "The {Link} link could not declare {Entity} again: {Reason} ({Untold} like it before were not told)")]
+    internal static partial void TopologyRefused(ILogger logger, string link, string entity, string reason, long untold);
 
     [LoggerMessage(300, LogLevel.Information, "The {Link} link consumes queue '{Queue}'")]
     internal static partial void ConsumerLive(ILogger logger, string link, string queue);
 
-    [LoggerMessage(301, LogLevel.Warning, "The {Link} link lost its consumer of queue '{Queue}' and tries again: {Reason}")]
-    internal static partial void ConsumerLost(ILogger logger, string link, string queue, string reason);
+    [LoggerMessage(301, LogLevel.Warning, "The {Link} link lost its consumer of queue '{Queue}' and tries again: {Reason} ({Untold} like it before were not told)")]
+    internal static partial void ConsumerLost(ILogger logger, string link, string queue, string reason, long untold);
 
-    [LoggerMessage(302, LogLevel.Error, "The handler of queue '{Queue}' failed on delivery {Tag} (message id {MessageId}); next: {Policy}")]
-    internal static partial void HandlerFailed(ILogger logger, string queue, ulong tag, string? messageId, string policy, Exception error);
+    [LoggerMessage(302, LogLevel.Error, "The handler of queue '{Queue}' failed on delivery {Tag} (message id {MessageId}); next: {Policy} ({Untold} like it before were not told)")]
+    internal static partial void HandlerFailed(ILogger logger, string queue, ulong tag, string? messageId, string policy, long untold, Exception error);
 
-    [LoggerMessage(303, LogLevel.Warning, "A delivery of queue '{Queue}' could not be moved to its retry queue and was requeued")]
-    internal static partial void RetryFailed(ILogger logger, string queue, Exception error);
+    [LoggerMessage(303, LogLevel.Warning, "A delivery of queue '{Queue}' could not be moved to its retry queue and was requeued ({Untold} like it before were not told)")]
+    internal static partial void RetryFailed(ILogger logger, string queue, long untold, Exception error);
 
     [LoggerMessage(400, LogLevel.Information, "The {Link} link receives replies on queue '{Queue}'")]
     internal static partial void ReplyQueueCreated(ILogger logger, string link, string queue);
 
-    [LoggerMessage(401, LogLevel.Warning, "A request on queue '{Queue}' has no reply address and was settled unanswered")]
-    internal static partial void RequestWithoutReplyTo(ILogger logger, string queue);
+    [LoggerMessage(401, LogLevel.Warning, "A request on queue '{Queue}' has no reply address and was settled unanswered ({Untold} like it before were not told)")]
+    internal static partial void RequestWithoutReplyTo(ILogger logger, string queue, long untold);
 
-    [LoggerMessage(402, LogLevel.Information, "A request on queue '{Queue}' came {Late:0.000} s after its deadline and was dropped")]
-    internal static partial void RequestTooLate(ILogger logger, string queue, double late);
+    [LoggerMessage(402, LogLevel.Information, "A request on queue '{Queue}' came {Late:0.000} s after its deadline and was dropped ({Untold} like it before were not told)")]
+    internal static partial void RequestTooLate(ILogger logger, string queue, double late, long untold);
 
-    [LoggerMessage(403, LogLevel.Warning, "The handler of requests on queue '{Queue}' failed; its caller was told")]
-    internal static partial void RequestFailed(ILogger logger, string queue, Exception error);
+    [LoggerMessage(403, LogLevel.Warning, "The handler of requests on queue '{Queue}' failed; its caller was told ({Untold} like it before are not in the log)")]
+    internal static partial void RequestFailed(ILogger logger, string queue, long untold, Exception error);
 
-    [LoggerMessage(404, LogLevel.Warning, "The reply to a request on queue '{Queue}' was not delivered")]
-    internal static partial void ReplyNotDelivered(ILogger logger, string queue, Exception error);
+    [LoggerMessage(404, LogLevel.Warning, "The reply to a request on queue '{Queue}' was not delivered ({Untold} like it before were not told)")]
+    internal static partial void ReplyNotDelivered(ILogger logger, string queue, long untold, Exception error);
 
-    [LoggerMessage(405, LogLevel.Warning, "The correlation selector of reply queue '{Queue}' failed; the message counts as unmatched")]
-    internal static partial void CorrelateFailed(ILogger logger, string queue, Exception error);
+    [LoggerMessage(405, LogLevel.Warning, "The correlation selector of reply queue '{Queue}' failed; the message counts as unmatched ({Untold} like it before were not told)")]
+    internal static partial void CorrelateFailed(ILogger logger, string queue, long untold, Exception error);
 }

@@ -44,6 +44,18 @@ internal static class StatusText
         return string.Concat(cut.Select(c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString()));
     }
 
+    /// <summary>A state as the value of an attribute.</summary>
+    internal static string Name(AmqpLinkState state) => state switch
+    {
+        AmqpLinkState.Idle => "idle",
+        AmqpLinkState.Connecting => "connecting",
+        AmqpLinkState.Preparing => "preparing",
+        AmqpLinkState.Open => "open",
+        AmqpLinkState.Waiting => "waiting",
+        AmqpLinkState.Closing => "closing",
+        _ => "closed",
+    };
+
     private static string Word(AmqpLinkState state) => state switch
     {
         AmqpLinkState.Idle => "not started",

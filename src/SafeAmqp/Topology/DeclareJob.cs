@@ -1,4 +1,5 @@
 using SafeAmqp.Actor;
+using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Topology;
 
@@ -20,7 +21,8 @@ internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadlin
     {
         var (item, end) = Errors[0];
         string all = string.Join("; ", Errors.Select(error => $"{error.Item.Key}: {error.End.Describe()}"));
-        return new AmqpTopologyException($"The broker did not accept {all}. {status}", item.Key, end.Error)
+        string why = end.Error is TimeoutException ? $": {WaitReason.NotDone(status)}" : "";
+        return new AmqpTopologyException($"The broker did not accept {all}{why}. {status}", item.Key, end.Error)
         {
             ReplyCode = end.ByBroker ? end.Code : null,
             ReplyText = end.ByBroker ? end.Text : null,

@@ -16,10 +16,10 @@ internal sealed class ActorBench
 
     private int _nextId;
 
-    internal ActorBench(ActorSettings? settings = null)
+    internal ActorBench(ActorSettings? settings = null, Func<AmqpClientStatus>? snapshot = null)
     {
         Settings = settings ?? new ActorSettings { Name = "bench" };
-        Actor = new ConnectionActor(Settings, Link, Topology, new LinkEvents(NullLogger.Instance, "bench"), () => Random, Gauges, () => new AmqpClientStatus([]));
+        Actor = new ConnectionActor(Settings, Link, Topology, new LinkEvents(NullLogger.Instance, "bench"), () => Random, Gauges, snapshot ?? (() => new AmqpClientStatus([])));
     }
 
     internal ActorSettings Settings { get; }

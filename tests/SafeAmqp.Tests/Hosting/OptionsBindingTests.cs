@@ -74,8 +74,9 @@ public sealed class OptionsBindingTests
     [Fact]
     public void Every_option_can_be_set_in_configuration_or_is_listed_as_one_for_code()
     {
-        var known = OptionKeys.Client.Keys.Concat(OptionKeys.Tls.Keys).Concat(OptionKeys.CodeOnly).Append(OptionKeys.TlsSection);
-        var options = typeof(AmqpClientOptions).GetProperties().Concat(typeof(AmqpTlsOptions).GetProperties()).Select(property => property.Name);
+        var known = OptionKeys.Client.Keys.Concat(OptionKeys.Sections.Values.SelectMany(section => section.Keys)).Concat(OptionKeys.CodeOnly).Concat(OptionKeys.Sections.Keys);
+        var options = typeof(AmqpClientOptions).GetProperties().Concat(typeof(AmqpTlsOptions).GetProperties()).Concat(typeof(AmqpTelemetryOptions).GetProperties())
+            .Select(property => property.Name);
 
         Assert.Equal(options.Order(StringComparer.Ordinal), known.Order(StringComparer.Ordinal));
     }
@@ -87,6 +88,8 @@ public sealed class OptionsBindingTests
             AssertSets(key, set, options => options);
         foreach (var (key, set) in OptionKeys.Tls)
             AssertSets(key, set, options => options.Tls);
+        foreach (var (key, set) in OptionKeys.Telemetry)
+            AssertSets(key, set, options => options.Telemetry);
     }
 
     [Fact]

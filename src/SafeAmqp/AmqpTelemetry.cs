@@ -1,0 +1,11 @@
+namespace SafeAmqp;
+
+/// <summary>The names under which the library reports. What it reports under them stands in <c>docs/TELEMETRY.md</c>.</summary>
+public static class AmqpTelemetry
+{
+    /// <summary>The name of the activity source: OpenTelemetry's <c>AddSource</c>.</summary>
+    public const string ActivitySourceName = "SafeAmqp";
+
+    /// <summary>The name of the meter: OpenTelemetry's <c>AddMeter</c>.</summary>
+    public const string MeterName = "SafeAmqp";
+}

@@ -1,0 +1,68 @@
+using Microsoft.Extensions.Logging;
+using SafeAmqp.Telemetry;
+using SafeAmqp.Tests.Hosting;
+
+namespace SafeAmqp.Tests.Telemetry;
+
+public sealed class ThinnerTests
+{
+    private readonly ManualTimeProvider _time = new();
+
+    [Fact]
+    public void Of_failures_that_repeat_the_first_are_told_and_the_first_after_a_while_says_how_many_were_not()
+    {
+        var thinner = new Thinner(_time);
+        for (int i = 0; i < 1000; i++)
+        {
+            bool told = thinner.Tells("queue", "InvalidOperationException", out long untold);
+            Assert.Equal((i < Thinner.ToldPerStretch, 0L), (told, untold));
+        }
+        _time.Advance(Thinner.Stretch);
+        Assert.True(thinner.Tells("queue", "InvalidOperationException", out long others));
+        Assert.Equal(1000 - Thinner.ToldPerStretch, others);
+        Assert.True(thinner.Tells("queue", "InvalidOperationException", out others));
+        Assert.Equal(0, others);
+    }
+
+    [Fact]
+    public void Another_queue_or_another_failure_is_told_for_itself()
+    {
+        var thinner = new Thinner(_time);
+        for (int i = 0; i < 100; i++)
+            thinner.Tells("a", "x", out _);
+        Assert.True(thinner.Tells("b", "x", out _));
+        Assert.True(thinner.Tells("a", "y", out _));
+        Assert.False(thinner.Tells("a", "x", out _));
+    }
+
+    [Fact]
+    public void Any_number_of_kinds_takes_bounded_memory()
+    {
+        var thinner = new Thinner(_time);
+        for (int i = 0; i < 100_000; i++)
+            Assert.True(thinner.Tells($"queue {i}", "x", out _));
+    }
+
+    [Fact]
+    public void Attempts_that_fail_for_one_reason_are_told_when_their_number_doubles_and_a_new_reason_at_once()
+    {
+        var log = new CapturedLog();
+        var events = new LinkEvents(log, "send", time: _time);
+        events.StateChanged(AmqpLinkState.Idle, AmqpLinkState.Connecting, 1, "attempt 1");
+        for (int i = 1; i <= 100; i++)
+        {
+            events.StateChanged(AmqpLinkState.Connecting, AmqpLinkState.Waiting, i, $"refused; next attempt in {i} ms", "refused");
+            events.StateChanged(AmqpLinkState.Waiting, AmqpLinkState.Connecting, i + 1, $"attempt {i + 1}");
+        }
+        var told = log.Lines.Where(line => line.Level >= LogLevel.Information).Select(line => line.Text).ToList();
+        Assert.Equal(1 + 7, told.Count); // the first transition; failures 1, 2, 4, 8, 16, 32 and 64
+        Assert.Contains("failure 64 in a row; 31 since the last line were not told", told[^1], StringComparison.Ordinal);
+
+        events.StateChanged(AmqpLinkState.Connecting, AmqpLinkState.Waiting, 101, "ACCESS_REFUSED", "ACCESS_REFUSED");
+        Assert.Contains("ACCESS_REFUSED (failure 101 in a row; 36 since", log.Lines.Last().Text, StringComparison.Ordinal);
+        events.StateChanged(AmqpLinkState.Preparing, AmqpLinkState.Open, 102, "host");
+        Assert.Equal((102, LogLevel.Information), (log.Lines.Last().Id, log.Lines.Last().Level));
+        events.StateChanged(AmqpLinkState.Open, AmqpLinkState.Waiting, 102, "reset", "reset");
+        Assert.Equal((103, LogLevel.Warning), (log.Lines.Last().Id, log.Lines.Last().Level));
+    }
+}
