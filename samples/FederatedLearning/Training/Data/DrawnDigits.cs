@@ -1,0 +1,57 @@
+namespace FederatedLearning.Training.Data;
+
+/// <summary>
+/// Digits that are drawn, not downloaded: strokes, turned, sheared, scaled, shifted, of varying thickness, with noise. 28 by 28, like MNIST.
+/// </summary>
+public static class DrawnDigits
+{
+    /// <summary>Pixels per side.</summary>
+    public const int Side = 28;
+
+    private const double MaxTurn = Math.PI / 12, MaxShear = 0.15, MaxShift = 2, Noise = 0.12;
+
+    /// <summary>Draws digits, each label equally often. The same seed draws the same.</summary>
+    /// <param name="count">How many.</param>
+    /// <param name="seed">The seed.</param>
+    /// <param name="stream">Another number draws others of the same kind: 0 for training, 1 for testing.</param>
+    public static Dataset Draw(int count, int seed, int stream = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
+        var pixels = new float[count * Side * Side];
+        var labels = new byte[count];
+        for (var i = 0; i < count; i++)
+        {
+            labels[i] = (byte)(i % 10);
+            Draw(labels[i], SeededRandom.For(seed, stream, i), pixels.AsSpan(i * Side * Side, Side * Side));
+        }
+        return new Dataset(Side * Side, 10, pixels, labels);
+    }
+
+    // Every pixel's value falls with its distance from the nearest stroke, which is found in the digit's own coordinates: the map goes from
+    // the picture back to the glyph.
+    private static void Draw(int digit, SeededRandom random, Span<float> picture)
+    {
+        var turn = random.NextDouble(-MaxTurn, MaxTurn);
+        var shear = random.NextDouble(-MaxShear, MaxShear);
+        var width = random.NextDouble(0.85, 1.15) * 9;
+        var height = random.NextDouble(0.85, 1.15) * 9;
+        var shiftX = random.NextDouble(-MaxShift, MaxShift) + (Side - 1) / 2.0;
+        var shiftY = random.NextDouble(-MaxShift, MaxShift) + (Side - 1) / 2.0;
+        var thickness = random.NextDouble(0.9, 1.8);
+        var ink = random.NextDouble(0.75, 1);
+        var (sin, cos) = Math.SinCos(turn);
+        var strokes = Glyphs.Of(digit);
+        for (var y = 0; y < Side; y++)
+        {
+            for (var x = 0; x < Side; x++)
+            {
+                double dx = x - shiftX, dy = y - shiftY;
+                var v = (-sin * dx + cos * dy) / height;
+                var u = (cos * dx + sin * dy) / width - shear * v;
+                var distance = Math.Sqrt(Glyphs.SquaredDistance(strokes, (float)u, (float)v)) * 9;
+                var value = ink * Math.Clamp(thickness + 0.5 - distance, 0, 1) + Noise * random.NextGaussian();
+                picture[y * Side + x] = (float)Math.Clamp(value, 0, 1);
+            }
+        }
+    }
+}
