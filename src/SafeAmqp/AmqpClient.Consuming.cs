@@ -7,10 +7,10 @@ public sealed partial class AmqpClient
 {
     /// <inheritdoc/>
     public ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
-        => ConsumeAsync(queue, handler, options, stopped: null, cancellationToken);
+        => ConsumeAsync(queue, handler, options, ended: null, cancellationToken);
 
-    /// <summary>Consumes, and tells when the consumer has stopped, whoever stopped it.</summary>
-    internal async ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options, Action? stopped, CancellationToken cancellationToken)
+    /// <summary>Consumes, and tells when the consumer has stopped, whoever or whatever stopped it.</summary>
+    internal async ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options, Action<Exception>? ended, CancellationToken cancellationToken)
     {
         Check.Name(queue, nameof(queue));
         ArgumentNullException.ThrowIfNull(handler);
@@ -23,10 +23,11 @@ public sealed partial class AmqpClient
             Stopped = s =>
             {
                 _subscriptions.TryRemove(s, out _);
-                stopped?.Invoke();
+                ended?.Invoke(new ObjectDisposedException(nameof(AmqpClient)));
             },
         };
         _subscriptions.TryAdd(subscription, true);
+        _ = subscription.EndWhenPoisonedAsync(ended);
         _receive.Thread.PostOrAbandon(new ActorCommand.Consume(subscription));
         try
         {

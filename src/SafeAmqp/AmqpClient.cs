@@ -31,6 +31,7 @@ public sealed partial class AmqpClient : IAmqpClient
     private readonly ClientLink _receive;
     private readonly FixedReplies _fixedReplies;
     private readonly ConcurrentDictionary<Subscription, bool> _subscriptions = [];
+    private readonly StarvationProbe _probe;
     private long _nextCreditLook;
     private int _started;
 
@@ -47,9 +48,10 @@ public sealed partial class AmqpClient : IAmqpClient
         _clock = new ActorClock(options.TimeProvider);
         _credit = new Credit(options.MaxPendingMessages, options.MaxPendingBytes);
         _callPlaces = new Credit(options.MaxPendingCalls, long.MaxValue);
+        _probe = new StarvationProbe(_clock, _logger);
         BrokerAddress address = BrokerAddress.From(options);
         bool separate = options.Layout == ConnectionLayout.Separate;
-        _send = AddLink(address, separate ? "send" : "shared", publishes: true, ownsExclusive: !separate, LookAfterCredit);
+        _send = AddLink(address, separate ? "send" : "shared", publishes: true, ownsExclusive: !separate, now => Math.Min(LookAfterCredit(now), _probe.Look(now)));
         _receive = separate ? AddLink(address, "receive", publishes: false, ownsExclusive: true, _ => ActorClock.Never) : _send;
         _fixedReplies = new FixedReplies(this, _send.Thread, _logger, _thinner);
     }
@@ -92,7 +94,10 @@ public sealed partial class AmqpClient : IAmqpClient
         {
             long now = _clock.Now;
             return new([.. _links.Select(link => link.Status(now, link == _receive ? [.. _subscriptions.Keys.Select(s => s.Status)] : [],
-                link == _send ? _credit.Waiting + _callPlaces.Waiting : 0))]);
+                link == _send ? _credit.Waiting + _callPlaces.Waiting : 0))])
+            {
+                ThreadPoolStarvedFor = _probe.StarvedFor,
+            };
         }
     }
 
@@ -112,6 +117,9 @@ public sealed partial class AmqpClient : IAmqpClient
             await opened.Task.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
         }
     }
+
+    /// <summary>How the process's thread pool does, seen from the outside.</summary>
+    internal StarvationProbe Probe => _probe;
 
     /// <inheritdoc/>
     public ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)

@@ -159,6 +159,7 @@ public sealed class AmqpClientOptions
         Check.Range(MaxPendingCalls, 1, 1_000_000, nameof(MaxPendingCalls));
         Check.Range(MaxMessageSize, 1 << 10, 512L << 20, nameof(MaxMessageSize));
         Check.Range(ShutdownTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(5), nameof(ShutdownTimeout));
+        Tls.Validate();
         _ = Broker.BrokerAddress.From(this);
     }
 
@@ -172,6 +173,11 @@ public sealed class AmqpClientOptions
 /// <param name="Password">The password, or the token where the broker takes one in its place.</param>
 public readonly record struct AmqpCredentials(string UserName, [property: System.Text.Json.Serialization.JsonIgnore] string Password)
 {
+    /// <summary>For how long they are valid from now. When 80 % of it is over they are asked for again, and the broker is given the new secret
+    /// (<c>connection.update-secret</c>), so that a connection outlives the token that it was made with.</summary>
+    /// <value>Default: none; they are asked for again only for the next connection.</value>
+    public TimeSpan? ValidFor { get; init; }
+
     /// <summary>Hides both.</summary>
     /// <returns>One word.</returns>
     public override string ToString() => "credentials";

@@ -32,9 +32,14 @@ public sealed record AmqpClientStatus(IReadOnlyList<AmqpLinkStatus> Links)
     /// <summary>Whether every link is open and none is blocked by the broker.</summary>
     public bool IsReady => Links.All(link => link.State == AmqpLinkState.Open && link.BlockedReason is null);
 
+    /// <summary>For how long a work item has been waiting for a thread of the process's thread pool, while it has for 2 s or more. Connections live on the
+    /// pool: a process that blocks its threads loses them.</summary>
+    public TimeSpan? ThreadPoolStarvedFor { get; init; }
+
     /// <summary>Says in words what the client does and why it waits.</summary>
     /// <returns>One line.</returns>
-    public override string ToString() => string.Join("; ", Links);
+    public override string ToString()
+        => string.Join("; ", Links) + (ThreadPoolStarvedFor is { } time ? $"; thread pool starved for {Telemetry.StatusText.Seconds(time)}" : "");
 }
 
 /// <summary>A snapshot of one link.</summary>

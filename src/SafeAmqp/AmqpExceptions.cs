@@ -86,6 +86,18 @@ public sealed class AmqpTopologyException : AmqpException
     public string Entity { get; }
 }
 
+/// <summary>
+/// A message broke a limit of this client twice, and with it the link: nested too deep, larger than <see cref="AmqpClientOptions.MaxMessageSize"/>, malformed.
+/// Its consumer was stopped, as the broker would deliver it again and again. Consuming again is useful once the message has been removed.
+/// </summary>
+public sealed class AmqpPoisonException : AmqpException
+{
+    internal AmqpPoisonException(string message, string queue, Exception? inner = null) : base(message, inner) => Queue = queue;
+
+    /// <summary>The queue that holds the message.</summary>
+    public string Queue { get; }
+}
+
 /// <summary>No connection could be made.</summary>
 public sealed class AmqpConnectException : AmqpException
 {

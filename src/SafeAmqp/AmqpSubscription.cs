@@ -17,6 +17,10 @@ public sealed class AmqpSubscription : IAsyncDisposable
     /// <summary>Why it last stopped receiving: the broker cancelled it, its channel was closed, its link was lost.</summary>
     public string? LastError => _subscription.LastError;
 
+    /// <summary>What stopped it for good: an <see cref="AmqpPoisonException"/>. A consumer that merely lost its link, its channel or its queue comes
+    /// back by itself and has none.</summary>
+    public AmqpException? Error => _subscription.Error;
+
     /// <summary>Stops the consumer and waits for running handlers. May be called from anywhere, also from a handler, which it does not wait for then.</summary>
     /// <returns>A task that ends when it has stopped.</returns>
     public ValueTask DisposeAsync() => _subscription.StopAsync();

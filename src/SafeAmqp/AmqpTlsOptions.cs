@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
 namespace SafeAmqp;
@@ -29,7 +30,24 @@ public sealed class AmqpTlsOptions
     /// <value>Default: the certificate's file.</value>
     public string? ClientKeyFile { get; set; }
 
+    /// <summary>Public keys, one of which the broker's certificate or one of its issuers must have, beside all other checks: the SHA-256 of the
+    /// SubjectPublicKeyInfo in base64, as <c>openssl x509 -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64</c>
+    /// prints it. Name the next key, too, before the broker changes to it.</summary>
+    /// <value>Default: none; every key that a trusted root vouches for.</value>
+    public IList<string> PinnedKeys { get; set; } = [];
+
     /// <summary>Whether to ask the issuers whether the certificate was revoked.</summary>
     /// <value>Default: <see langword="false"/>, as an unreachable issuer would stop every connection.</value>
     public bool CheckRevocation { get; set; }
+
+    internal void Validate()
+    {
+        Check.NotNull(PinnedKeys, nameof(PinnedKeys));
+        foreach (string pin in PinnedKeys)
+        {
+            byte[] hash = new byte[SHA256.HashSizeInBytes];
+            if (pin is null || !Convert.TryFromBase64String(pin, hash, out int bytes) || bytes != hash.Length)
+                throw new ArgumentException($"{nameof(PinnedKeys)} must be SHA-256 hashes in base64: 44 characters each.", nameof(PinnedKeys));
+        }
+    }
 }

@@ -55,6 +55,9 @@ internal static class Check
 
     internal static void OptionalShortString(string? value, string name)
     {
+        // Servers and tools written in C end a name there.
+        if (value is not null && value.Contains('\0'))
+            throw new ArgumentException($"{name} must not contain the character NUL.", name);
         // Three bytes are the most that one UTF-16 unit takes: most names need no count.
         if (value is null || value.Length <= MaxShortString / 3)
             return;

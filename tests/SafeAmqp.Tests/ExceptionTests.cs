@@ -18,6 +18,7 @@ public sealed class ExceptionTests
         { new AmqpRemoteException("", "Type"), AmqpOutcome.Confirmed, false },
         { new AmqpTopologyException("", "queue 'a'"), null, true },
         { new AmqpConnectException("", isRefused: true), null, true },
+        { new AmqpPoisonException("", "queue"), null, true },
     };
 
     [Theory]

@@ -25,6 +25,21 @@ public sealed class OptionsTests
     [Fact]
     public void The_defaults_are_valid() => Good.Validate();
 
+    // What a service gets that sets nothing: every queue, window and table is bounded, in messages and in bytes.
+    [Fact]
+    public void Every_limit_has_its_default()
+    {
+        AmqpClientOptions options = Good;
+        Assert.Equal((10_000, 64L << 20), (options.MaxPendingMessages, options.MaxPendingBytes));
+        Assert.Equal((4_096, 32L << 20), (options.MaxUnconfirmedMessages, options.MaxUnconfirmedBytes));
+        Assert.Equal((10_000, 128L << 20), (options.MaxPendingCalls, options.MaxMessageSize));
+        Assert.Equal(100, new AmqpConsumerOptions().Prefetch);
+        Assert.Equal(TimeSpan.FromSeconds(30), options.RefusedReconnectDelay);
+        Assert.True(options.Heartbeat >= TimeSpan.FromSeconds(30));
+        Assert.False(options.AllowPlaintext);
+        Assert.Equal((null, null), (options.UserName, options.Password));
+    }
+
     [Theory]
     [MemberData(nameof(Bounds), DisableDiscoveryEnumeration = true)]
     public void Each_bound_holds_to_the_last_unit(string name, Action<AmqpClientOptions> below, Action<AmqpClientOptions> above)
@@ -52,6 +67,10 @@ public sealed class OptionsTests
         { "InFlight", options => options.InFlight = (AmqpInFlightPolicy)7 },
         { "ClientName", options => options.ClientName = new string('ä', 101) },
         { "Uri", options => options.Uri = null },
+        { "PinnedKeys", options => options.Tls.PinnedKeys = null! },
+        { "PinnedKeys", options => options.Tls.PinnedKeys = ["c2hvcnQ="] },
+        { "PinnedKeys", options => options.Tls.PinnedKeys = [new string('!', 44)] },
+        { "PinnedKeys", options => options.Tls.PinnedKeys = [Convert.ToBase64String(new byte[33])] },
         { "MaxReconnectDelay", options => (options.ReconnectDelay, options.MaxReconnectDelay) = (TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(9)) },
     };
 

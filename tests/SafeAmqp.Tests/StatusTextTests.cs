@@ -11,6 +11,7 @@ public sealed class StatusTextTests
     [InlineData("12345", 5, "12345")]
     [InlineData("123456", 5, "12345…")]
     [InlineData("ä€", 200, "ä€")]
+    [InlineData("a\u2028b\u2029c\u202ed\ufeff", 200, "a\\u2028b\\u2029c\\u202ed\\ufeff")]
     public void Texts_of_a_peer_are_shortened_and_freed_of_control_characters(string text, int max, string expected)
         => Assert.Equal(expected, StatusText.Printable(text, max));
 

@@ -1,3 +1,5 @@
+using SafeAmqp.Consuming;
+
 namespace SafeAmqp.Actor;
 
 /// <summary>Why a link or a channel ended.</summary>
@@ -7,6 +9,9 @@ namespace SafeAmqp.Actor;
 /// <param name="Error">The exception behind it, when there is one.</param>
 internal sealed record CloseReason(int Code, string Text, bool ByBroker, Exception? Error = null)
 {
+    /// <summary>The message over which the link ended, when it was one.</summary>
+    internal PoisonSuspect? Suspect { get; init; }
+
     internal string Describe() => Code == 0 ? Text : $"{Code} {Text}";
 }
 

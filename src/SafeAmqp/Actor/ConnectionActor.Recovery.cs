@@ -1,4 +1,5 @@
 using SafeAmqp.Broker;
+using SafeAmqp.Consuming;
 using SafeAmqp.Topology;
 
 namespace SafeAmqp.Actor;
@@ -173,8 +174,10 @@ internal sealed partial class ConnectionActor
         }
         if (wasConnected)
         {
+            ConsumerChannel? poisoned = PoisonedBy(end);
             foreach (ActorChannel place in Places())
                 place.LoseLink(end);
+            poisoned?.StopPoisoned(end);
         }
         FailFastWaiters(end);
         TimeSpan delay = Settings.Reconnect.Delay(Math.Max(1, _attempt), _random(), _refused);
@@ -189,6 +192,11 @@ internal sealed partial class ConnectionActor
             _blockedBefore += Now - _blockedSince;
         _blockedReason = null;
     }
+
+    // The broker gives a message that was not settled again, and again it would end the link, for all that are on it.
+    private ConsumerChannel? PoisonedBy(CloseReason end)
+        => end.Suspect is { } suspect && _channels.TryGetValue(suspect.Incarnation, out ActorChannel? place)
+            && place is ConsumerChannel consumer && consumer.HasEndedTheLinkBefore(suspect) ? consumer : null;
 
     // Every host had its turn.
     private void FailFastWaiters(CloseReason end)

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Net;
 using RabbitMQ.Client;
 using SafeAmqp.Actor;
+using SafeAmqp.Consuming;
 using SafeAmqp.Telemetry;
 using SafeAmqp.Transport;
 
@@ -20,6 +22,7 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
 
     private readonly BrokerHost _host = link.Config.Host(epoch);
     private readonly CancellationTokenSource _ended = new();
+    private readonly ConcurrentDictionary<int, long> _incarnations = [];
     private volatile LinkStream? _stream;
 
     internal int Epoch => epoch;
@@ -28,7 +31,7 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
     internal IConnection? Connection { get; private set; }
 
     // The provider is user code: it runs on the pool.
-    internal void Connect() => link.Then(() => Task.Run(() => link.Config.Credentials(_ended.Token).AsTask()), credentials =>
+    internal void Connect() => link.Then(() => UserCode.RunAsync(() => link.Config.Credentials(_ended.Token)), credentials =>
     {
         if (_ended.IsCancellationRequested)
             return;
@@ -63,6 +66,9 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
         await connection.CloseAsync(Constants.ReplySuccess, "Goodbye", TearDownTimeout, abort: true, CancellationToken.None).ConfigureAwait(false);
         await connection.DisposeAsync().ConfigureAwait(false);
     }
+
+    /// <summary>Notes which of our channels has a number of the connection's.</summary>
+    internal void Opened(int channel, long incarnation) => _incarnations[channel] = incarnation;
 
     internal LinkTraffic Traffic(ActorClock clock)
     {
@@ -108,11 +114,11 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
             closing.Unregister();
             bool timedOut = deadline.IsCancellationRequested;
             deadline.Dispose();
-            Shake(done, timedOut);
+            Shake(done, timedOut, credentials);
         });
     }
 
-    private void Shake(Task done, bool timedOut)
+    private void Shake(Task done, bool timedOut, AmqpCredentials credentials)
     {
         IConnection? connection = done.IsCompletedSuccessfully ? ((Task<IConnection>)done).Result : null;
         if (_ended.IsCancellationRequested)
@@ -131,6 +137,7 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
             Connection = connection;
             Subscribe(connection);
             link.Owner.Post(new BrokerSignal.Connected(epoch, _host.ToString()));
+            new SecretRenewal(link, connection, credentials.UserName, _ended.Token).Begin(credentials.ValidFor);
             if (!connection.IsOpen)
                 Lose(Verdict.Of(connection.CloseReason!)); // it closed before we listened
         }
@@ -162,8 +169,14 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
     private void StreamEnded(Exception? error)
     {
         if (error is not null && !_ended.IsCancellationRequested)
-            _ = Lose(Verdict.Of(error));
+            _ = Lose(Verdict.Of(error) with { Suspect = SuspectOf(error) });
     }
+
+    // Called by the reader, so the channels' numbers are where any thread can read them.
+    private PoisonSuspect? SuspectOf(Exception error)
+        => error is FrameGuardException { Channel: { } channel } guard && _incarnations.TryGetValue(channel, out long incarnation)
+            ? new PoisonSuspect(incarnation, guard.Rule.ToString(), guard.ContentSize)
+            : null;
 
     private Task Lose(CloseReason reason) => Post(new BrokerSignal.LinkLost(epoch, reason));
 

@@ -47,6 +47,7 @@ internal sealed record LinkConfig(
             TrustedRoots = Tls.TrustedRoots ?? Roots(Tls.TrustedRootsFile),
             ClientCertificates = Tls.ClientCertificates ?? ClientCertificate(),
             CheckRevocation = Tls.CheckRevocation,
+            PinnedKeys = [.. Tls.PinnedKeys.Select(Convert.FromBase64String)],
         };
     }
 

@@ -34,6 +34,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, long incarnation)
                 CloseDetached(_channel);
                 return;
             }
+            link.Opened(_channel.ChannelNumber, incarnation);
             Subscribe(_channel, connection, confirms);
             if (prefetch == 0)
             {

@@ -53,6 +53,8 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
         channel.Open(connection, confirms, prefetch);
     }
 
+    internal void Opened(int channel, long incarnation) => _session?.Opened(channel, incarnation);
+
     public void CloseChannel(long incarnation)
     {
         owner.AssertOwner();

@@ -17,7 +17,7 @@ internal static class Verdict
     internal static CloseReason Of(Exception error) => Innermost(error) switch
     {
         OperationInterruptedException { ShutdownReason: { } reason } => Of(reason),
-        AuthenticationFailureException refused => new CloseReason(Constants.AccessRefused, StatusText.Printable(refused.Message), ByBroker: true, refused),
+        AuthenticationFailureException refused => new CloseReason(Constants.AccessRefused, StatusText.Printable(refused.Message), ByBroker: true), // without the exception: its text is the peer's, as it came
         OperationCanceledException cancelled => new CloseReason(0, "no answer in time", ByBroker: false, new TimeoutException("No answer in time.", cancelled)),
         var other => new CloseReason(0, StatusText.Printable(Words(other)), ByBroker: false, other),
     };

@@ -10,7 +10,11 @@ namespace SafeAmqp.Consuming;
 /// </summary>
 internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscription) : ActorChannel(actor)
 {
+    /// <summary>Messages of which so much is kept; beyond, the oldest is forgotten.</summary>
+    private const int MaxSuspects = 16;
+
     private readonly AckJoiner _acks = new();
+    private readonly List<(string Rule, ulong Size)> _suspects = [];
     private CancellationTokenSource? _lost; // one for all deliveries of an incarnation
     private long _startBy = actor.Now + actor.Settings.OperationTimeout.Ticks;
     private long _reopenAt = ActorClock.Never;
@@ -58,6 +62,33 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
             subscription.Started.TryFail(error);
         subscription.Quiet.TryComplete(true);
         subscription.Ended.TryComplete(true);
+    }
+
+    /// <summary>Takes note of a message of this consumer's over which the link ended.</summary>
+    /// <returns>Whether it did so before.</returns>
+    internal bool HasEndedTheLinkBefore(PoisonSuspect suspect)
+    {
+        if (_suspects.Contains((suspect.Rule, suspect.Size)))
+            return true;
+        if (_suspects.Count == MaxSuspects)
+            _suspects.RemoveAt(0);
+        _suspects.Add((suspect.Rule, suspect.Size));
+        return false;
+    }
+
+    /// <summary>Stops for good, and says over which message: consuming again would only end the link again.</summary>
+    internal void StopPoisoned(CloseReason end)
+    {
+        string reason = $"a message in queue '{subscription.Queue}' ended the link twice: {end.Describe()}";
+        subscription.LastError = reason;
+        Actor.Events.ConsumerPoisoned(subscription.Queue, end.Describe());
+        var error = new AmqpPoisonException($"The consumer was stopped, as {reason} Remove the message, or widen the limit that it breaks, and consume again. {Actor.Snapshot()}",
+            subscription.Queue, end.Error)
+        {
+            Status = Actor.Snapshot(),
+        };
+        Actor.Remove(this, error);
+        subscription.Poisoned.TryComplete(error);
     }
 
     internal void Settle(AmqpDelivery delivery, AmqpSettlement settlement)

@@ -42,7 +42,7 @@ internal sealed class DeliveryPump : IDeliveryPump
         using (ExecutionContext.SuppressFlow()) // handlers see the context of no particular caller
         {
             if (keyed)
-                _distributing = Task.Run(DistributeAsync);
+                _distributing = UserCode.RunAsync(DistributeAsync);
             _workers = [.. Enumerable.Range(0, options.Concurrency).Select(i => new Worker(this, keyed ? _lanes[i].Reader : _inbox.Reader))];
         }
     }
@@ -142,7 +142,7 @@ internal sealed class DeliveryPump : IDeliveryPump
         internal Worker(DeliveryPump pump, ChannelReader<AmqpDelivery> deliveries)
         {
             Pump = pump;
-            _work = Task.Run(() => pump.WorkAsync(this, deliveries));
+            _work = UserCode.RunAsync(() => pump.WorkAsync(this, deliveries));
         }
 
         internal DeliveryPump Pump { get; }

@@ -17,12 +17,12 @@ internal static class DeliverySequence
             using var gone = CancellationTokenSource.CreateLinkedTokenSource(lost, left.Token);
             await handed.Writer.WriteAsync(item, gone.Token).ConfigureAwait(false);
             return await item.Settlement.Task.WaitAsync(gone.Token).ConfigureAwait(false);
-        }, options, stopped: () => handed.Writer.TryComplete(new ObjectDisposedException(nameof(AmqpClient))), cancellationToken).ConfigureAwait(false);
+        }, options, ended: error => handed.Writer.TryComplete(error), cancellationToken).ConfigureAwait(false);
         await using (subscription.ConfigureAwait(false))
         {
             try
             {
-                while (await handed.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false)) // throws once the client was disposed
+                while (await handed.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false)) // throws once the client was disposed, or the consumer stopped over a message
                 {
                     if (!handed.Reader.TryRead(out Handed? item) || item.Delivery.Lost.IsCancellationRequested)
                         continue; // the broker delivers it again

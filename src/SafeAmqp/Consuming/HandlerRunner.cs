@@ -38,7 +38,7 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
         AmqpFailurePolicy policy = subscription.Options.OnFailure;
         bool retry = policy.Attempts > RetryHeaders.Retries(delivery.Message.Headers);
         if (thinner.Tells(delivery.Queue, error.GetType().Name, out long untold))
-            Log.HandlerFailed(logger, delivery.Queue, delivery.DeliveryTag, delivery.Message.MessageId, retry ? $"retry in {policy.Delay}" : policy.Settlement.ToString(), untold, error);
+            Log.HandlerFailed(logger, delivery.Queue, delivery.DeliveryTag, PrintableId(delivery), retry ? $"retry in {policy.Delay}" : policy.Settlement.ToString(), untold, error);
         if (!retry)
             return policy.Settlement;
         try
@@ -55,6 +55,9 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
             return AmqpSettlement.Requeue;
         }
     }
+
+    // The peer chose it.
+    private static string? PrintableId(AmqpDelivery delivery) => delivery.Message.MessageId is { } id ? StatusText.Printable(id) : null;
 
     private async Task MoveAsync(AmqpDelivery delivery, TimeSpan delay)
     {

@@ -9,5 +9,7 @@ internal interface IRunningSubscription
 
     string? LastError { get; }
 
+    AmqpException? Error => null;
+
     ValueTask StopAsync();
 }

@@ -59,6 +59,11 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
 
     internal int Unsettled { get; set; }
 
+    /// <summary>Ends when a message has ended the link twice: there are no deliveries any more.</summary>
+    internal Completion<AmqpPoisonException> Poisoned { get; } = new();
+
+    public AmqpException? Error { get; private set; }
+
     internal AmqpConsumerStatus Status => new(Queue, State, Unsettled, LastError);
 
     /// <summary>Called once it has stopped, so that its client forgets it.</summary>
@@ -81,6 +86,14 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token, lost);
         await Task.Delay(delay, _owner.Clock.Time, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>Ends the pump of a consumer that was stopped over a message. It stays in the status until its holder disposes of it: it is not silent.</summary>
+    internal async Task EndWhenPoisonedAsync(Action<AmqpException>? poisoned)
+    {
+        Error = await Poisoned.Task.ConfigureAwait(false);
+        poisoned?.Invoke(Error);
+        await Pump.StopAsync(Options.StopTimeout, _owner.Clock.Time).ConfigureAwait(false);
     }
 
     // The order matters: no new deliveries; what has not begun goes back; what runs ends; only then the channel closes, as closing it

@@ -11,7 +11,7 @@ internal static class Health
 
     internal static HealthStatus Readiness(AmqpClientStatus status, bool isComplete)
     {
-        var worst = isComplete ? HealthStatus.Healthy : HealthStatus.Degraded;
+        var worst = isComplete && status.ThreadPoolStarvedFor is null ? HealthStatus.Healthy : HealthStatus.Degraded;
         foreach (var link in status.Links)
             worst = Worse(worst, Readiness(link));
         return worst;
@@ -35,6 +35,8 @@ internal static class Health
         var data = new Dictionary<string, object>();
         foreach (var link in status.Links)
             Add(data, link);
+        if (status.ThreadPoolStarvedFor is { } starved)
+            data["threadPoolStarvedSeconds"] = starved.TotalSeconds;
         if (missing.Count > 0)
             data["missing"] = missing;
         return data;

@@ -27,6 +27,7 @@ internal static class OptionKeys
         [nameof(AmqpTlsOptions.TrustedRootsFile)] = (options, section) => options.Tls.TrustedRootsFile = ConfigValue.Text(section),
         [nameof(AmqpTlsOptions.ClientCertificateFile)] = (options, section) => options.Tls.ClientCertificateFile = ConfigValue.Text(section),
         [nameof(AmqpTlsOptions.ClientKeyFile)] = (options, section) => options.Tls.ClientKeyFile = ConfigValue.Text(section),
+        [nameof(AmqpTlsOptions.PinnedKeys)] = (options, section) => options.Tls.PinnedKeys = ConfigValue.List(section),
         [nameof(AmqpTlsOptions.CheckRevocation)] = (options, section) => options.Tls.CheckRevocation = ConfigValue.Flag(section),
     };
 

@@ -11,24 +11,27 @@ namespace SafeAmqp.Rpc;
 /// </summary>
 internal sealed class FixedReplies(IAmqpClient client, IoThread callers, ILogger logger, Thinner thinner)
 {
-    private readonly ConcurrentDictionary<AmqpReplyAddress.FixedReplyAddress, Lazy<Task>> _consumers = [];
+    private readonly ConcurrentDictionary<AmqpReplyAddress.FixedReplyAddress, Lazy<Task<AmqpSubscription>>> _consumers = [];
 
     /// <summary>Sees to it that the queue is consumed before a request leaves.</summary>
     internal async Task EnsureAsync(AmqpReplyAddress.FixedReplyAddress address)
     {
-        Lazy<Task> consumer = _consumers.GetOrAdd(address, key => new Lazy<Task>(() => ConsumeAsync(key)));
+        Lazy<Task<AmqpSubscription>> consumer = _consumers.GetOrAdd(address, key => new Lazy<Task<AmqpSubscription>>(() => ConsumeAsync(key)));
+        AmqpSubscription replies;
         try
         {
-            await consumer.Value.ConfigureAwait(false);
+            replies = await consumer.Value.ConfigureAwait(false);
         }
         catch (Exception)
         {
-            _consumers.TryRemove(new KeyValuePair<AmqpReplyAddress.FixedReplyAddress, Lazy<Task>>(address, consumer)); // the next call tries again
+            _consumers.TryRemove(new KeyValuePair<AmqpReplyAddress.FixedReplyAddress, Lazy<Task<AmqpSubscription>>>(address, consumer)); // the next call tries again
             throw;
         }
+        if (replies.Error is { } error)
+            throw new AmqpNotSentException($"The request was not sent, as its replies cannot be received: {error.Message}", error) { Status = error.Status };
     }
 
-    private async Task ConsumeAsync(AmqpReplyAddress.FixedReplyAddress address)
+    private async Task<AmqpSubscription> ConsumeAsync(AmqpReplyAddress.FixedReplyAddress address)
         => await client.ConsumeAsync(address.QueueName, (delivery, lost) => HandleAsync(address, delivery, lost)).ConfigureAwait(false);
 
     private async ValueTask<AmqpSettlement> HandleAsync(AmqpReplyAddress.FixedReplyAddress address, AmqpDelivery delivery, CancellationToken lost)

@@ -53,6 +53,12 @@ internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metri
             Log.ConsumerLost(logger, link, queue, reason, untold);
     }
 
+    internal void ConsumerPoisoned(string queue, string reason) => Log.ConsumerPoisoned(logger, link, queue, reason);
+
+    internal void SecretRenewed() => Log.SecretRenewed(logger, link);
+
+    internal void SecretNotRenewed(string reason) => Log.SecretNotRenewed(logger, link, reason);
+
     internal void ReplyQueueCreated(string queue) => Log.ReplyQueueCreated(logger, link, queue);
 
     /// <summary>Sees to it that a failure of a task that nobody waits for is not lost.</summary>

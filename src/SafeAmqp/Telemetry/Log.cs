@@ -38,6 +38,18 @@ internal static partial class Log
     [LoggerMessage(109, LogLevel.Debug, "The {Link} link tries again, epoch {Epoch}: {Detail}")]
     internal static partial void TryingAgain(ILogger logger, string link, int epoch, string detail);
 
+    [LoggerMessage(110, LogLevel.Warning, "The thread pool is starved: a work item waits for {Seconds:0.0} s ({Threads} threads, {Pending} items waiting). Connections live on the pool and may be lost; something in this process blocks its threads")]
+    internal static partial void PoolStarved(ILogger logger, double seconds, int threads, long pending);
+
+    [LoggerMessage(111, LogLevel.Information, "The thread pool works again; the work item had waited for {Seconds:0.0} s")]
+    internal static partial void PoolRelieved(ILogger logger, double seconds);
+
+    [LoggerMessage(112, LogLevel.Information, "The {Link} link gave the broker a new secret before the old one expires")]
+    internal static partial void SecretRenewed(ILogger logger, string link);
+
+    [LoggerMessage(113, LogLevel.Warning, "The {Link} link could not give the broker a new secret, and tries again: {Reason}")]
+    internal static partial void SecretNotRenewed(ILogger logger, string link, string reason);
+
     [LoggerMessage(200, LogLevel.Error, "The {Link} link could not declare {Entity} again: {Reason} ({Untold} like it before were not told)")]
     internal static partial void TopologyRefused(ILogger logger, string link, string entity, string reason, long untold);
 
@@ -52,6 +64,9 @@ internal static partial class Log
 
     [LoggerMessage(303, LogLevel.Warning, "A delivery of queue '{Queue}' could not be moved to its retry queue and was requeued ({Untold} like it before were not told)")]
     internal static partial void RetryFailed(ILogger logger, string queue, long untold, Exception error);
+
+    [LoggerMessage(304, LogLevel.Error, "The {Link} link stopped its consumer of queue '{Queue}' for good: one of its messages ended the link twice: {Reason}")]
+    internal static partial void ConsumerPoisoned(ILogger logger, string link, string queue, string reason);
 
     [LoggerMessage(400, LogLevel.Information, "The {Link} link receives replies on queue '{Queue}'")]
     internal static partial void ReplyQueueCreated(ILogger logger, string link, string queue);

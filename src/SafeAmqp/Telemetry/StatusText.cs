@@ -35,13 +35,13 @@ internal static class StatusText
 
     internal static string Seconds(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.0##} s");
 
-    /// <summary>At most so many characters, none of them a control character.</summary>
+    /// <summary>At most so many characters, none of them a control character or one that breaks or turns a line.</summary>
     internal static string Printable(string text, int max = 200)
     {
         string cut = text.Length <= max ? text : string.Concat(text.AsSpan(0, max), "…");
-        if (!cut.Any(char.IsControl))
+        if (!cut.Any(Misleads))
             return cut;
-        return string.Concat(cut.Select(c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString()));
+        return string.Concat(cut.Select(c => Misleads(c) ? $"\\u{(int)c:x4}" : c.ToString()));
     }
 
     /// <summary>A state as the value of an attribute.</summary>
@@ -55,6 +55,10 @@ internal static class StatusText
         AmqpLinkState.Closing => "closing",
         _ => "closed",
     };
+
+    // Begins a line of its own in somebody's log viewer, or turns the direction of what follows.
+    private static bool Misleads(char c) => char.IsControl(c)
+        || char.GetUnicodeCategory(c) is UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.Format;
 
     private static string Word(AmqpLinkState state) => state switch
     {

@@ -119,7 +119,22 @@ internal sealed class FrameGuard(int maxFrameSize, long maxBodySize)
         switch (frame[0])
         {
             case Method: PayloadCheck.Method(frame[PrefixSize..^1]); break;
-            case Header: PayloadCheck.ContentHeader(frame[PrefixSize..^1], maxBodySize); break;
+            case Header: CheckContentHeader(frame); break;
+        }
+    }
+
+    private void CheckContentHeader(ReadOnlySpan<byte> frame)
+    {
+        ReadOnlySpan<byte> payload = frame[PrefixSize..^1];
+        try
+        {
+            PayloadCheck.ContentHeader(payload, maxBodySize);
+        }
+        catch (FrameGuardException e)
+        {
+            e.Channel = ChannelOf(frame);
+            e.ContentSize = payload.Length < 12 ? (ulong)payload.Length : BinaryPrimitives.ReadUInt64BigEndian(payload[4..]);
+            throw;
         }
     }
 
@@ -131,7 +146,11 @@ internal sealed class FrameGuard(int maxFrameSize, long maxBodySize)
 
         uint payload = BinaryPrimitives.ReadUInt32BigEndian(prefix[3..]);
         if (payload > _maxPayload)
-            throw new FrameGuardException(FrameRule.FrameSize, $"The peer sent a frame of {payload} + {Overhead} bytes; the limit is {maxFrameSize}.");
+            throw new FrameGuardException(FrameRule.FrameSize, $"The peer sent a frame of {payload} + {Overhead} bytes; the limit is {maxFrameSize}.")
+            {
+                Channel = type == Header ? ChannelOf(prefix) : null,
+                ContentSize = payload,
+            };
         return (int)payload;
     }
 
@@ -152,6 +171,8 @@ internal sealed class FrameGuard(int maxFrameSize, long maxBodySize)
         if (end != FrameEnd)
             throw new FrameGuardException(FrameRule.FrameEnd, $"The peer sent a frame that ends with 0x{end:X2} instead of 0x{FrameEnd:X2}.");
     }
+
+    private static ushort ChannelOf(ReadOnlySpan<byte> frame) => BinaryPrimitives.ReadUInt16BigEndian(frame[1..]);
 
     private static bool IsHeldUntilWhole(byte type) => type is Method or Header;
 }

@@ -35,4 +35,10 @@ internal enum FrameRule
 internal sealed class FrameGuardException(FrameRule rule, string message) : IOException(message)
 {
     public FrameRule Rule { get; } = rule;
+
+    /// <summary>The channel, when the frame announces a message: what is wrong then is the message, which comes again when the link does.</summary>
+    public ushort? Channel { get; set; }
+
+    /// <summary>The size of the body announced, or of the frame when that cannot be told.</summary>
+    public ulong ContentSize { get; set; }
 }

@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Security.Authentication;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
 namespace SafeAmqp.Transport;
@@ -15,6 +16,7 @@ internal sealed class TlsHandshake(TlsSettings settings)
 
     private SslPolicyErrors _policyErrors;
     private X509ChainStatusFlags _chainStatus;
+    private bool _pinMissing;
 
     public async Task<SslStream> AuthenticateAsync(Stream inner, CancellationToken cancellationToken)
     {
@@ -52,9 +54,22 @@ internal sealed class TlsHandshake(TlsSettings settings)
         {
             _policyErrors = errors;
             _chainStatus = chain?.ChainStatus.Aggregate(X509ChainStatusFlags.NoError, (all, one) => all | one.Status) ?? default;
-            return errors == SslPolicyErrors.None;
+            _pinMissing = errors == SslPolicyErrors.None && !HasPinnedKey(chain);
+            return errors == SslPolicyErrors.None && !_pinMissing;
         },
     };
+
+    // Beside the chain and the name, never in their place.
+    private bool HasPinnedKey(X509Chain? chain)
+    {
+        if (settings.PinnedKeys.Count == 0) return true;
+
+        return chain?.ChainElements.Any(element =>
+        {
+            byte[] key = SHA256.HashData(element.Certificate.PublicKey.ExportSubjectPublicKeyInfo());
+            return settings.PinnedKeys.Any(pin => pin.AsSpan().SequenceEqual(key));
+        }) ?? false;
+    }
 
     private X509ChainPolicy ChainPolicy()
     {
@@ -86,6 +101,7 @@ internal sealed class TlsHandshake(TlsSettings settings)
 
     private string Describe(AuthenticationException error)
     {
+        if (_pinMissing) return "no key in the server's chain is pinned";
         if (_policyErrors == SslPolicyErrors.None) return (error.InnerException ?? error).Message.TrimEnd('.');
 
         var found = new List<string>();

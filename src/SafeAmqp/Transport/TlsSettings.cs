@@ -23,6 +23,9 @@ internal sealed record TlsSettings
     /// <value>False.</value>
     public bool CheckRevocation { get; init; }
 
+    /// <summary>SHA-256 of public keys, one of which the server's chain must hold; none asks for none.</summary>
+    public IReadOnlyList<byte[]> PinnedKeys { get; init; } = [];
+
     /// <value>TLS 1.2 and 1.3; what is older is refused by <see cref="Validate"/>.</value>
     public SslProtocols Protocols { get; init; } = Allowed;
 

@@ -43,6 +43,18 @@ public sealed class HealthTests
     }
 
     [Fact(Timeout = Patience)]
+    public async Task A_starved_thread_pool_degrades_and_is_no_reason_to_restart()
+    {
+        var client = new FakeClient { State = new([FakeClient.Link("send", AmqpLinkState.Open)]) { ThreadPoolStarvedFor = TimeSpan.FromSeconds(3) } };
+
+        var report = await CheckAsync(client);
+
+        Assert.Equal((HealthStatus.Degraded, HealthStatus.Healthy), (report.Entries["safeamqp"].Status, report.Entries["safeamqp-live"].Status));
+        Assert.Contains("thread pool starved for 3.0 s", report.Entries["safeamqp"].Description, StringComparison.Ordinal);
+        Assert.Equal(3.0, report.Entries["safeamqp"].Data["threadPoolStarvedSeconds"]);
+    }
+
+    [Fact(Timeout = Patience)]
     public async Task The_report_says_in_words_and_in_data_what_is_wrong()
     {
         var client = new FakeClient

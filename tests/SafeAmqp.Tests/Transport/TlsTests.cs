@@ -116,6 +116,55 @@ public sealed class TlsTests : ConnectorTests
         Assert.Contains("not made for servers", refused.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("the server's")]
+    [InlineData("the root's")]
+    [InlineData("the next")]
+    public async Task A_pinned_key_may_be_the_servers_or_its_issuers_and_one_of_several(string pinned)
+    {
+        X509Certificate2 certificate = Certificates.Server();
+        Task<SslStream> serving = ServeAsync(certificate);
+        byte[] other = new byte[32];
+        await ConnectAsync(Tls() with
+        {
+            PinnedKeys = pinned switch
+            {
+                "the server's" => [KeyOf(certificate)],
+                "the root's" => [KeyOf(Certificates.Roots[0])],
+                _ => [other, KeyOf(certificate)],
+            },
+        });
+        await serving.Soon();
+    }
+
+    [Fact]
+    public async Task Without_a_pinned_key_a_trusted_certificate_is_refused()
+    {
+        X509Certificate2 certificate = Certificates.Server();
+        _ = ServeAsync(certificate);
+        TlsRefusedException refused = await RefusedAsync(Tls() with { PinnedKeys = [KeyOf(Certificates.Server())] });
+        Assert.Contains("no key in the server's chain is pinned", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(SslPolicyErrors.None, refused.PolicyErrors);
+    }
+
+    [Fact]
+    public async Task A_pinned_key_stands_in_for_no_other_check()
+    {
+        X509Certificate2 elsewhere = Certificates.Server("elsewhere.example");
+        _ = ServeAsync(elsewhere);
+        Assert.Contains("name mismatch", (await RefusedAsync(Tls() with { PinnedKeys = [KeyOf(elsewhere)] })).Message, StringComparison.Ordinal);
+        using var others = new TestCertificates("Another root");
+        X509Certificate2 untrusted = Certificates.Server();
+        _ = ServeAsync(untrusted);
+        Assert.Contains("untrusted root", (await RefusedAsync(Tls() with { TrustedRoots = others.Roots, PinnedKeys = [KeyOf(untrusted)] })).Message, StringComparison.Ordinal);
+        X509Certificate2 expired = Certificates.Server(endsInDays: -1);
+        _ = ServeAsync(expired);
+        Assert.Contains("expired", (await RefusedAsync(Tls() with { PinnedKeys = [KeyOf(expired)] })).Message, StringComparison.Ordinal);
+    }
+
+    private static byte[] KeyOf(X509Certificate2 certificate)
+        => System.Security.Cryptography.SHA256.HashData(certificate.PublicKey.ExportSubjectPublicKeyInfo());
+
     [Fact]
     public async Task Our_certificate_is_shown_to_a_server_that_asks()
     {

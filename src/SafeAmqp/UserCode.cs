@@ -1,0 +1,11 @@
+namespace SafeAmqp;
+
+/// <summary>The one way from our own threads to user code: onto the pool, where it may block whom it likes.</summary>
+internal static class UserCode
+{
+#pragma warning disable RS0030 // banned elsewhere, so that every such place is seen here
+    internal static Task RunAsync(Func<Task> code) => Task.Run(code);
+
+    internal static Task<T> RunAsync<T>(Func<ValueTask<T>> code) => Task.Run(() => code().AsTask());
+#pragma warning restore RS0030
+}
