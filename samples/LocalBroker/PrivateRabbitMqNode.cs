@@ -45,12 +45,17 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
     /// <summary>Starts a node and waits until it answers the AMQP handshake; about 5 seconds.</summary>
     /// <exception cref="BrokerUnavailableException">RabbitMQ is not installed.</exception>
     /// <exception cref="PrivateRabbitMqNodeException">The node did not start; carries the end of its logs.</exception>
-    public static async Task<PrivateRabbitMqNode> StartAsync(
-        PrivateRabbitMqNodeOptions? options = null, CancellationToken cancellationToken = default)
+    public static Task<PrivateRabbitMqNode> StartAsync(
+        PrivateRabbitMqNodeOptions? options = null, CancellationToken cancellationToken = default) =>
+        StartAsync(options, beside: null, cancellationToken);
+
+    /// <summary>Starts a node that can talk to another, which must outlive it: with the same epmd and cookie.</summary>
+    internal static async Task<PrivateRabbitMqNode> StartAsync(
+        PrivateRabbitMqNodeOptions? options, PrivateRabbitMqNode? beside, CancellationToken cancellationToken)
     {
         options ??= new PrivateRabbitMqNodeOptions();
         var installation = RabbitMqInstallation.Find() ?? throw new BrokerUnavailableException(RabbitMqBroker.HowToGetOne);
-        var folder = new NodeFolder(options);
+        var folder = new NodeFolder(options, beside?._folder);
         PrivateRabbitMqNode? node = null;
         try
         {

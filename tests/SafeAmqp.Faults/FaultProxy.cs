@@ -57,6 +57,13 @@ public sealed class FaultProxy : IAsyncDisposable
     /// <returns>How many there were.</returns>
     public int Reset() => Reset(_ => true);
 
+    /// <summary>Reads on where it stood: what was written before the freeze arrives late.</summary>
+    public void Thaw()
+    {
+        foreach (Link link in _links.Keys)
+            link.Frozen = false;
+    }
+
     /// <summary>Resets the connections that were frozen.</summary>
     /// <returns>How many there were.</returns>
     public int ResetFrozen() => Reset(link => link.Frozen);

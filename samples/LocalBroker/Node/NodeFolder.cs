@@ -14,12 +14,16 @@ internal sealed class NodeFolder
     private readonly int _distributionPort;
     private readonly PrivateRabbitMqNodeOptions _options;
 
-    public NodeFolder(PrivateRabbitMqNodeOptions options)
+    /// <param name="options">The node's settings.</param>
+    /// <param name="beside">The folder of a node whose epmd and cookie this one uses; null for its own.</param>
+    public NodeFolder(PrivateRabbitMqNodeOptions options, NodeFolder? beside = null)
     {
         _options = options;
+        Cookie = beside?.Cookie ?? RandomNumberGenerator.GetHexString(40);
+        RunsEpmd = beside is null;
         Name = $"rel-{Environment.ProcessId}-{Interlocked.Increment(ref _count)}@localhost";
         if (FreePorts.Take(3) is not [var port, var distribution, var epmd]) throw new InvalidOperationException();
-        (Port, _distributionPort, EpmdPort) = (port, distribution, epmd);
+        (Port, _distributionPort, EpmdPort) = (port, distribution, beside?.EpmdPort ?? epmd);
         Root = Directory.CreateTempSubdirectory("safeamqp-node-").FullName;
     }
 
@@ -27,6 +31,8 @@ internal sealed class NodeFolder
     public string Name { get; }
     public int Port { get; }
     public int EpmdPort { get; }
+    public bool RunsEpmd { get; }
+    private string Cookie { get; }
     public string MemoryLimit => $"{_options.MemoryLimitMegabytes.ToString(CultureInfo.InvariantCulture)}MB";
 
     /// <summary>Written by the guard when the node has ended.</summary>
@@ -53,7 +59,7 @@ internal sealed class NodeFolder
         var home = OperatingSystem.IsWindows()
             ? Directory.CreateDirectory(In("home"))
             : Directory.CreateDirectory(In("home"), OwnerOnly);
-        WriteCookie(Path.Combine(home.FullName, ".erlang.cookie"));
+        WriteCookie(Path.Combine(home.FullName, ".erlang.cookie"), Cookie);
         File.WriteAllLines(In("rabbitmq.conf"), Configuration());
         File.WriteAllText(In("advanced.config"), AdvancedConfiguration());
         File.WriteAllText(In("enabled_plugins"), "[].\n");
@@ -116,9 +122,9 @@ internal sealed class NodeFolder
     private static string Milliseconds(TimeSpan time) => ((long)time.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
 
     // Erlang accepts a cookie only when nobody but its owner can read it.
-    private static void WriteCookie(string path)
+    private static void WriteCookie(string path, string cookie)
     {
-        File.WriteAllText(path, RandomNumberGenerator.GetHexString(40));
+        File.WriteAllText(path, cookie);
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(path, UnixFileMode.UserRead);
     }
 

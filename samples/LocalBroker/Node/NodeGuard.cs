@@ -23,7 +23,7 @@ internal sealed class NodeGuard : IAsyncDisposable
     {
         string[] arguments =
         [
-            "-c", Script(), "guard", folder.Root, installation.Server, installation.Epmd,
+            "-c", Script(), "guard", folder.Root, installation.Server, folder.RunsEpmd ? installation.Epmd : "",
             folder.EpmdPort.ToString(System.Globalization.CultureInfo.InvariantCulture), installation.SetSid ?? "",
         ];
         // In a session of its own, a signal to this process's whole group does not take the guard away first.

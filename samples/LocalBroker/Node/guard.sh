@@ -2,7 +2,7 @@
 # for whatever reason (SIGKILL included), the node, the epmd and the folder go. Verbs come in by line; each is answered
 # by one line once it is done.
 #
-# sh -c <this> guard <folder> <rabbitmq-server> <epmd> <port of epmd> <setsid, or nothing>
+# sh -c <this> guard <folder> <rabbitmq-server> <epmd, or nothing> <port of epmd> <setsid, or nothing>
 folder=$1 server=$2 epmd=$3 epmd_port=$4 session=$5
 
 # A Ctrl-C or a closed pipe must not end the guard before its charges.
@@ -10,8 +10,12 @@ trap '' HUP INT TERM PIPE
 cd "$folder" || exit 1
 exec 2>>log/guard
 
-"$epmd" -port "$epmd_port" -address 127.0.0.1 </dev/null >log/epmd 2>&1 &
-epmd_pid=$!
+# A node beside another uses that one's epmd.
+epmd_pid=
+if [ -n "$epmd" ]; then
+    "$epmd" -port "$epmd_port" -address 127.0.0.1 </dev/null >log/epmd 2>&1 &
+    epmd_pid=$!
+fi
 
 # The subshell stays to note the end of the node; the node itself keeps the pid it wrote, through every exec.
 start() {
@@ -48,6 +52,6 @@ while read -r verb; do
 done
 
 slay
-kill -s KILL "$epmd_pid"
+[ -z "$epmd_pid" ] || kill -s KILL "$epmd_pid"
 wait
 cd / && rm -rf "$folder"

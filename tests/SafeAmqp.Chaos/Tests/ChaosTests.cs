@@ -1,0 +1,44 @@
+using System.Globalization;
+using LocalBroker;
+using SafeAmqp.Chaos.Checking;
+using SafeAmqp.Chaos.Running;
+
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
+
+namespace SafeAmqp.Chaos.Tests;
+
+public sealed class ChaosTests
+{
+    /// <summary>Another length, for a desk: in minutes.</summary>
+    private const string Minutes = "SAFEAMQP_CHAOS_MINUTES", Seed = "SAFEAMQP_CHAOS_SEED";
+
+    [Fact]
+    public async Task Five_minutes_of_faults_on_a_cluster_of_three_lose_nothing_confirmed_and_leave_nobody_stuck()
+    {
+        Cluster.Require();
+        ChaosOptions options = new() { Folder = Path.Combine(AppContext.BaseDirectory, "chaos") };
+        if (Environment.GetEnvironmentVariable(Minutes) is { Length: > 0 } minutes)
+            options = options with { Duration = TimeSpan.FromMinutes(double.Parse(minutes, CultureInfo.InvariantCulture)) };
+        if (Environment.GetEnvironmentVariable(Seed) is { Length: > 0 } seed)
+            options = options with { Seed = int.Parse(seed, CultureInfo.InvariantCulture) };
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {options.Seed}");
+        RunResult result = await new ChaosRun(options, RunExpectations.For(options)).RunAsync(TestContext.Current.CancellationToken);
+        string line = result.Write();
+        TestContext.Current.TestOutputHelper?.WriteLine(line);
+        Assert.True(result.Violations.Count == 0, $"seed {options.Seed}: {result.Violations.Count} violations, the first: {string.Join("; ", result.Violations.Take(5))}. {line}");
+    }
+}
+
+/// <summary>Without an installed RabbitMQ these tests are skipped at a desk and fail on CI.</summary>
+internal static class Cluster
+{
+    internal static void Require()
+    {
+        if (PrivateRabbitMqNode.IsInstalled)
+            return;
+        const string Missing = "These tests start a cluster of their own: install rabbitmq-server.";
+        if (Environment.GetEnvironmentVariable("CI") is "true" or "1")
+            Assert.Fail(Missing);
+        Assert.Skip(Missing);
+    }
+}

@@ -1,0 +1,21 @@
+using SafeAmqp.Chaos.SideBySide;
+
+namespace SafeAmqp.Chaos.Tests;
+
+public sealed class SideBySideTests
+{
+    /// <summary>What RabbitMQ.Client does each time. The others depend on the moment.</summary>
+    private static readonly string[] s_certain = ["F2", "F3", "F5", "F6", "F7"];
+
+    [Fact]
+    public async Task Where_RabbitMQ_Client_used_directly_fails_SafeAmqp_holds()
+    {
+        Cluster.Require();
+        IReadOnlyList<Row> rows = await SideBySideRun.RunAsync(_ => { });
+        string table = SideBySideTable.Draw(rows);
+        TestContext.Current.TestOutputHelper?.WriteLine(table);
+        Assert.Equal(7, rows.Count);
+        Assert.True(rows.All(row => row.Safe.Held), table);
+        Assert.True(rows.Where(row => s_certain.Contains(row.Name)).All(row => !row.Raw.Held), table);
+    }
+}
