@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using ChildPrograms;
 using RecipeDemo;
 
 // The demonstration either is done in a minute or has failed. Broker, service and workers end with it, however it ends.

@@ -1,4 +1,5 @@
 using System.Net;
+using ChildPrograms;
 using LocalBroker;
 
 namespace RecipeDemo;

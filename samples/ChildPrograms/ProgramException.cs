@@ -1,4 +1,4 @@
-namespace RecipeDemo;
+namespace ChildPrograms;
 
 /// <summary>A program that was started here ended too early, or never said what was waited for.</summary>
-internal sealed class ProgramException(string message) : Exception(message);
+public sealed class ProgramException(string message) : Exception(message);

@@ -1,12 +1,12 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 
-namespace RecipeDemo;
+namespace ChildPrograms;
 
 /// <summary>A program of ours in a process of its own, started from the build output. Disposing ends it: asked first, then killed.</summary>
-internal sealed class ChildProgram : IAsyncDisposable
+public sealed class ChildProgram : IAsyncDisposable
 {
-    private const int LinesKept = 40;
+    private const int LinesKept = 400;
     private const int SigTerm = 15;
     private static readonly TimeSpan TimeToEnd = TimeSpan.FromSeconds(8);
 
@@ -16,31 +16,45 @@ internal sealed class ChildProgram : IAsyncDisposable
     private readonly Queue<string> _lines = new();
     private readonly List<(string Text, TaskCompletionSource<string> Found)> _awaited = [];
 
-    private ChildProgram(string name, Process process) => (_name, _process) = (name, process);
+    private readonly Action<string>? _onLine;
 
-    /// <summary>Starts <c>dotnet {assembly}.dll</c>.</summary>
-    public static ChildProgram Start(string name, string assembly, string[] arguments, IReadOnlyDictionary<string, string> environment)
+    private ChildProgram(string name, Process process, Action<string>? onLine) => (_name, _process, _onLine) = (name, process, onLine);
+
+    /// <summary>Starts <c>dotnet {assembly}.dll</c> from the folder of the calling program.</summary>
+    /// <param name="name">What it is called in errors.</param>
+    /// <param name="assembly">The assembly's name.</param>
+    /// <param name="arguments">Its command line.</param>
+    /// <param name="environment">Variables that it gets besides those of this process.</param>
+    /// <param name="onLine">Called with each line that it writes, from any thread.</param>
+    public static ChildProgram Start(string name, string assembly, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment,
+        Action<string>? onLine = null)
+        => StartProgram(name, Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
+            [Path.Combine(AppContext.BaseDirectory, assembly + ".dll"), .. arguments], environment, onLine);
+
+    /// <summary>Starts any program.</summary>
+    /// <inheritdoc cref="Start"/>
+    public static ChildProgram StartProgram(string name, string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment,
+        Action<string>? onLine = null)
     {
-        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet")
+        var start = new ProcessStartInfo(program)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
         };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, assembly + ".dll"));
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);
         foreach (var (key, value) in environment)
             start.Environment[key] = value;
 
-        var program = new ChildProgram(name, new Process { StartInfo = start, EnableRaisingEvents = true });
-        program._process.OutputDataReceived += (_, line) => program.Take(line.Data);
-        program._process.ErrorDataReceived += (_, line) => program.Take(line.Data);
-        program._process.Exited += (_, _) => program.GiveUp();
-        program._process.Start();
-        program._process.BeginOutputReadLine();
-        program._process.BeginErrorReadLine();
-        return program;
+        var child = new ChildProgram(name, new Process { StartInfo = start, EnableRaisingEvents = true }, onLine);
+        child._process.OutputDataReceived += (_, line) => child.Take(line.Data);
+        child._process.ErrorDataReceived += (_, line) => child.Take(line.Data);
+        child._process.Exited += (_, _) => _ = child.GiveUpWhenReadAsync();
+        child._process.Start();
+        child._process.BeginOutputReadLine();
+        child._process.BeginErrorReadLine();
+        return child;
     }
 
     /// <summary>Waits for a line that contains the text.</summary>
@@ -56,7 +70,7 @@ internal sealed class ChildProgram : IAsyncDisposable
         }
 
         if (_process.HasExited)
-            GiveUp();
+            _ = GiveUpWhenReadAsync();
         return found.Task.WaitAsync(cancellationToken);
     }
 
@@ -70,6 +84,21 @@ internal sealed class ChildProgram : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether it has ended.</summary>
+    public bool HasEnded => _process.HasExited;
+
+    /// <summary>Waits for its end, with all that it wrote read.</summary>
+    /// <returns>Its exit code.</returns>
+    public async Task<int> EndAsync(CancellationToken cancellationToken)
+    {
+        await _process.WaitForExitAsync(cancellationToken);
+        return _process.ExitCode;
+    }
+
+    /// <summary>Ends it at once, as a crash does.</summary>
+    public void Kill() => _process.Kill(entireProcessTree: true);
+
+    /// <summary>Ends it, asked first and then killed.</summary>
     public async ValueTask DisposeAsync()
     {
         using (_process)
@@ -94,6 +123,7 @@ internal sealed class ChildProgram : IAsyncDisposable
     {
         if (line is null)
             return;
+        _onLine?.Invoke(line);
         lock (_lock)
         {
             _lines.Enqueue(line);
@@ -105,8 +135,10 @@ internal sealed class ChildProgram : IAsyncDisposable
         }
     }
 
-    private void GiveUp()
+    // A process may have ended before its last lines are read here.
+    private async Task GiveUpWhenReadAsync()
     {
+        await _process.WaitForExitAsync();
         var error = new ProgramException($"The {_name} ended early. It wrote:\n{string.Join('\n', LastLines)}");
         lock (_lock)
             foreach (var (_, found) in _awaited)

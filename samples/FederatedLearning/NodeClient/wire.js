@@ -1,0 +1,47 @@
+// The protocol over AMQP: exchanges, queues and keys.
+import amqp from 'amqplib';
+
+const types = ['training_config', 'global_model', 'start_training', 'start_evaluation', 'training_complete'];
+
+// Connects, registers, and hands every message of the server to `take`. way: 'broadcast' or 'unified'.
+export async function join({ url, id, way, take, lost }) {
+  const connection = await amqp.connect(url, { heartbeat: 600 });
+  connection.on('close', lost);
+  connection.on('error', error => console.error(`connection: ${error.message}`));
+  const channel = await connection.createConfirmChannel();
+  const sending = await connection.createConfirmChannel();
+  await channel.assertExchange('fl_broadcast', 'fanout', { durable: true });
+  await channel.assertExchange('fl_client_updates', 'direct', { durable: true });
+
+  const consume = queue => channel.consume(queue, message => {
+    if (message === null) return;
+    take(JSON.parse(message.content.toString('utf8')));
+    channel.ack(message);
+  });
+  if (way === 'unified') {
+    for (const type of types) {
+      const queue = `client_${id}_${type}`;
+      await channel.assertQueue(queue, { durable: true });
+      await channel.purgeQueue(queue); // what an earlier run left
+      await consume(queue);
+    }
+  } else {
+    const { queue } = await channel.assertQueue('', { exclusive: true });
+    await channel.bindQueue(queue, 'fl_broadcast', '');
+    await consume(queue);
+  }
+
+  const publish = (exchange, key, message) => new Promise((done, failed) =>
+    sending.publish(exchange, key, Buffer.from(JSON.stringify(message)), { deliveryMode: 2, contentType: 'application/json' },
+      error => error ? failed(error) : done()));
+  const prefix = way === 'unified' ? `client_${id}_` : 'client.';
+  if (way === 'unified') await channel.assertQueue('fl_client_register', { durable: true });
+  return {
+    register: () => way === 'unified'
+      ? publish('', 'fl_client_register', { client_id: id })
+      : publish('fl_client_updates', 'client.register', { client_id: id }),
+    update: update => publish('fl_client_updates', `${prefix}update`, { client_id: id, ...update }),
+    metrics: metrics => publish('fl_client_updates', `${prefix}metrics`, { client_id: id, ...metrics }),
+    close: () => connection.close(),
+  };
+}

@@ -1,0 +1,80 @@
+using FederatedLearning.Amqp;
+using FederatedLearning.Tests.Support;
+using LocalBroker;
+
+[assembly: AssemblyFixture(typeof(Node))]
+[assembly: CollectionBehavior(DisableTestParallelization = true)] // trainings, on a machine of two cores
+
+namespace FederatedLearning.Tests.Support;
+
+/// <summary>
+/// The private node that all tests share, each in a virtual host of its own, so that every name is the real one. Without RabbitMQ the tests are
+/// skipped at a desk and fail where CI=true.
+/// </summary>
+public sealed class Node : IAsyncLifetime
+{
+    private const string WhyNot = "RabbitMQ is not installed: these tests start a node of their own (apt-get install rabbitmq-server).";
+
+    private PrivateRabbitMqNode? _node;
+
+    public async ValueTask InitializeAsync()
+    {
+        if (PrivateRabbitMqNode.IsInstalled)
+            _node = await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions { MemoryLimitMegabytes = 3072 });
+        else if (Environment.GetEnvironmentVariable("CI") == "true")
+            throw new InvalidOperationException(WhyNot);
+    }
+
+    internal PrivateRabbitMqNode Rabbit
+    {
+        get
+        {
+            Assert.SkipWhen(_node is null, WhyNot);
+            return _node!;
+        }
+    }
+
+    /// <summary>A new virtual host.</summary>
+    public async Task<Place> NewPlaceAsync()
+    {
+        var name = $"fl-{Guid.NewGuid():N}";
+        await Rabbit.RabbitMqCtlAsync("add_vhost", name);
+        await Rabbit.RabbitMqCtlAsync("set_permissions", "--vhost", name, "guest", ".*", ".*", ".*");
+        return new Place(Rabbit, name);
+    }
+
+    public ValueTask DisposeAsync() => _node?.DisposeAsync() ?? ValueTask.CompletedTask;
+}
+
+/// <summary>A virtual host that only one test uses.</summary>
+public sealed class Place : IAsyncDisposable
+{
+    private readonly PrivateRabbitMqNode _node;
+    private readonly string _name;
+
+    internal Place(PrivateRabbitMqNode node, string name) => (_node, _name) = (node, name);
+
+    internal PrivateRabbitMqNode Rabbit => _node;
+
+    public string Uri => $"amqp://guest:guest@127.0.0.1:{_node.Port}/{_name}";
+
+    public AmqpSettings Amqp => new() { Host = "127.0.0.1", Port = _node.Port, VirtualHost = _name };
+
+    /// <summary>The settings of this place as programs read them.</summary>
+    public Dictionary<string, string> Environment => new()
+    {
+        ["AMQP_HOST"] = "127.0.0.1",
+        ["AMQP_PORT"] = _node.Port.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        ["AMQP_VHOST"] = _name,
+    };
+
+    /// <summary>Has the broker close one connection, as its operator can.</summary>
+    public async Task KillConnectionAsync(string name)
+    {
+        var connection = Assert.Single(await _node.ListConnectionsAsync(TestContext.Current.CancellationToken), connection => connection.Name == name);
+        await _node.CloseConnectionAsync(connection.Pid, "killed by a test", TestContext.Current.CancellationToken);
+    }
+
+    // With all that is in it: the next test has the broker's memory for itself.
+    public async ValueTask DisposeAsync() => await _node.RabbitMqCtlAsync("delete_vhost", _name);
+}
