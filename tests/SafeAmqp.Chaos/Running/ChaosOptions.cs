@@ -32,7 +32,7 @@ internal sealed record ChaosOptions
                 "--seed" => options with { Seed = int.Parse(Value(), CultureInfo.InvariantCulture) },
                 "--rate" => options with { Rate = double.Parse(Value(), CultureInfo.InvariantCulture) },
                 "--folder" => options with { Folder = Value() },
-                "--only" => options with { Kinds = Value().Split(',') },
+                "--only" => options with { Kinds = [.. Value().Split(',').Distinct()] },
                 "--verbose" => options with { Verbose = true },
                 _ => throw new ArgumentException($"Unknown: {args[i]}. Known: --minutes, --seed, --rate, --folder, --only, --verbose."),
             };

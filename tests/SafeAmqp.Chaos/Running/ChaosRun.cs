@@ -41,7 +41,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
             broker.Report(recorder, _faults);
             broker.CopyTo(Path.Combine(options.Folder, $"broker-{options.Seed}"));
         }
-        return new RunResult(options, checker, _faults, curve, lag.Worst, history);
+        return new RunResult(options, checker, _faults, curve, lag.WorstEver, history);
     }
 
     private async Task LoadAndFaultsAsync(Arena arena, Cast cast, Witnesses witnesses, LagProbe lag, BrokerLogs broker, RunChecker checker, CancellationToken cancelled)

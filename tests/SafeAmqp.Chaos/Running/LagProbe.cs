@@ -11,7 +11,7 @@ internal sealed class LagProbe : IDisposable
     private const double Tick = 10;
     private const int Slots = 4096;
 
-    private readonly (long At, double Late)[] _seen = new (long, double)[Slots]; // the last minute or so of what is worth to remember
+    private readonly (long At, double Late, bool OfPool)[] _seen = new (long, double, bool)[Slots]; // the last minute or so of what is worth to remember
     private readonly ManualResetEventSlim _stop = new();
     private readonly Thread _thread;
     private readonly Lock _gate = new();
@@ -24,14 +24,16 @@ internal sealed class LagProbe : IDisposable
         _thread.Start();
     }
 
-    internal double Worst { get; private set; }
+    internal double WorstEver { get; private set; }
 
-    /// <summary>The most that anything was late since a timestamp, in milliseconds.</summary>
+    /// <summary>The most that a thread was late since a timestamp, and the most that the pool was on top of it, in milliseconds: an end is set on the one and seen on the other.</summary>
     internal double WorstSince(long timestamp)
     {
         double waiting = Interlocked.Read(ref _queuedAt) is > 0 and var queued ? Stopwatch.GetElapsedTime(queued).TotalMilliseconds : 0;
         lock (_gate)
-            return Math.Max(waiting, _seen.Where(seen => seen.At >= timestamp).Select(seen => seen.Late).DefaultIfEmpty().Max());
+            return Worst(ofPool: false) + Math.Max(waiting, Worst(ofPool: true));
+
+        double Worst(bool ofPool) => _seen.Where(seen => seen.At >= timestamp && seen.OfPool == ofPool).Select(seen => seen.Late).DefaultIfEmpty().Max();
     }
 
     public void Dispose()
@@ -48,25 +50,25 @@ internal sealed class LagProbe : IDisposable
             long before = Stopwatch.GetTimestamp();
             if (_stop.Wait(TimeSpan.FromMilliseconds(Tick)))
                 return;
-            Remember(Stopwatch.GetElapsedTime(before).TotalMilliseconds - Tick);
+            Remember(Stopwatch.GetElapsedTime(before).TotalMilliseconds - Tick, ofPool: false);
             if (Interlocked.CompareExchange(ref _queuedAt, Stopwatch.GetTimestamp(), 0) != 0)
                 continue; // the last one still waits for a thread
             ThreadPool.UnsafeQueueUserWorkItem(_ =>
             {
                 long queued = Interlocked.Exchange(ref _queuedAt, 0);
-                Remember(Stopwatch.GetElapsedTime(queued).TotalMilliseconds);
+                Remember(Stopwatch.GetElapsedTime(queued).TotalMilliseconds, ofPool: true);
             }, null);
         }
     }
 
-    private void Remember(double late)
+    private void Remember(double late, bool ofPool)
     {
         if (late < Tick)
             return;
         lock (_gate)
         {
-            Worst = Math.Max(Worst, late);
-            _seen[_next++ % Slots] = (Stopwatch.GetTimestamp(), late);
+            WorstEver = Math.Max(WorstEver, late);
+            _seen[_next++ % Slots] = (Stopwatch.GetTimestamp(), late, ofPool);
         }
     }
 }

@@ -18,6 +18,7 @@ public sealed class ClusterTests
         foreach (string argument in (string[])["--minutes", "5", "--seed", "1", "--folder", output, "--only", "reset"])
             start.ArgumentList.Add(argument);
         using Process runner = Process.Start(start)!;
+        List<string> folders = [];
         string prefix = $"rel-{runner.Id.ToString(CultureInfo.InvariantCulture)}-";
         try
         {
@@ -26,16 +27,18 @@ public sealed class ClusterTests
             // The first fault has struck: everything runs.
             while (await runner.StandardError.ReadLineAsync(limit.Token) is { } line && !line.Contains("links lost", StringComparison.Ordinal))
                 ;
-            Assert.Equal(3, NodesOf(prefix));
+            folders = [.. NodesOf(prefix)];
+            Assert.Equal(3, folders.Count);
         }
         finally
         {
             runner.Kill();
         }
         long begin = TimeProvider.System.GetTimestamp();
-        while (NodesOf(prefix) > 0 && TimeProvider.System.GetElapsedTime(begin) < TimeSpan.FromSeconds(30))
+        while ((NodesOf(prefix).Count > 0 || folders.Exists(Directory.Exists)) && TimeProvider.System.GetElapsedTime(begin) < TimeSpan.FromSeconds(30))
             await Task.Delay(50, TestContext.Current.CancellationToken);
-        Assert.Equal(0, NodesOf(prefix));
+        Assert.Empty(NodesOf(prefix));
+        Assert.DoesNotContain(folders, Directory.Exists);
         Directory.Delete(output, recursive: true);
     }
 
@@ -53,17 +56,23 @@ public sealed class ClusterTests
         Assert.DoesNotContain(folders, Directory.Exists);
     }
 
-    private static int NodesOf(string prefix) => Directory.EnumerateDirectories("/proc").Count(process => IsNodeOf(process, prefix));
+    /// <summary>The homes of the nodes that run and whose names begin so; both stand in their environment.</summary>
+    private static List<string> NodesOf(string prefix) =>
+        [.. Directory.EnumerateDirectories("/proc").Where(process => int.TryParse(Path.GetFileName(process), out _))
+            .Where(process => Read(process, "cmdline").Contains("beam.smp", StringComparison.Ordinal))
+            .Select(process => Read(process, "environ").Split('\0'))
+            .Where(environment => environment.Any(variable => variable.StartsWith($"RABBITMQ_NODENAME={prefix}", StringComparison.Ordinal)))
+            .Select(environment => environment.First(variable => variable.StartsWith("HOME=", StringComparison.Ordinal))["HOME=".Length..])];
 
-    private static bool IsNodeOf(string process, string prefix)
+    private static string Read(string process, string file)
     {
         try
         {
-            return File.ReadAllText(Path.Combine(process, "cmdline")) is var line && line.Contains("beam", StringComparison.Ordinal) && line.Contains(prefix, StringComparison.Ordinal);
+            return File.ReadAllText(Path.Combine(process, file));
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            return false; // no process, or gone meanwhile
+            return ""; // no process any more
         }
     }
 }

@@ -4,8 +4,8 @@ namespace SafeAmqp.Chaos.Tests;
 
 public sealed class SideBySideTests
 {
-    /// <summary>What RabbitMQ.Client does each time. The others depend on the moment.</summary>
-    private static readonly string[] s_certain = ["F2", "F3", "F5", "F6", "F7"];
+    /// <summary>What RabbitMQ.Client does each time. The others depend on the moment: how soon the starved pool grows, who is cancelled where.</summary>
+    private static readonly string[] s_certain = ["F2", "F3", "F5", "F7"];
 
     [Fact]
     public async Task Where_RabbitMQ_Client_used_directly_fails_SafeAmqp_holds()
