@@ -22,11 +22,11 @@ internal sealed partial class PublishLane
 
     protected override void OnClosed(CloseReason end)
     {
-        OutgoingJob? culprit = Refusal.Culprit(_ledger.Unanswered(), end);
-        if (culprit is not null)
-            Actor.Exchanges.Learn(culprit.Message.Exchange, end, Actor.Now);
-        // Without a culprit the next try could close the channel again: report, never repeat.
-        Lose(end, culprit, republish: culprit is not null);
+        Blame blame = Refusal.Of(_ledger.Unanswered(), end);
+        if (blame.Exchange is { } exchange)
+            Actor.Exchanges.Learn(exchange, end, Actor.Now);
+        // Without knowing what it was, the next try could close the channel again: report, never repeat.
+        Lose(end, blame.Culprit, republish: blame.Exchange is not null);
         if (++_failedOpens == 0) // it had been open: the next one will, too
         {
             Prepare();

@@ -3,6 +3,11 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Publishing;
 
+/// <summary>What a closed channel tells of the publishes in flight.</summary>
+/// <param name="Culprit">The publish over which it was closed, when it can only have been that one.</param>
+/// <param name="Exchange">The exchange over which it was closed; <see langword="null"/> when that is not known either.</param>
+internal readonly record struct Blame(OutgoingJob? Culprit, string? Exchange);
+
 /// <summary>Finds the publish over which the broker closed a channel. Pure.</summary>
 internal static class Refusal
 {
@@ -14,23 +19,28 @@ internal static class Refusal
     private const int NotImplemented = 540;
 
     /// <summary>
-    /// The first unanswered publish that the broker's text is about: RabbitMQ quotes the exchange (404, 403), with it the routing key where access
-    /// goes by topic, or the user id (406). Where the text is about none of them, the only one in flight; among several nobody can tell.
+    /// Whom the broker's text is about: RabbitMQ quotes the exchange (404, 403), with it the routing key where access goes by topic, or the user
+    /// id (406). Where it is about several in flight, nobody can tell over which the channel was closed: the exchange may have been there, or the
+    /// access allowed, when the broker read the earlier ones. A user id is wrong from the first on. Where the text is about none, it is the only one.
     /// </summary>
-    internal static OutgoingJob? Culprit(IEnumerable<OutgoingJob> unanswered, CloseReason end)
+    internal static Blame Of(IEnumerable<OutgoingJob> unanswered, CloseReason end)
     {
         if (!end.ByBroker || end.Code is not (ContentTooLarge or AccessRefused or NotFound or PreconditionFailed or NotImplemented))
-            return null;
-        OutgoingJob? first = null;
-        bool several = false;
+            return default;
+        OutgoingJob? first = null, named = null;
+        bool several = false, severalNamed = false;
         foreach (OutgoingJob job in unanswered)
         {
-            if (IsAbout(end, job.Message))
-                return job;
             several = first is not null;
             first ??= job;
+            if (!IsAbout(end, job.Message))
+                continue;
+            severalNamed = named is not null;
+            named ??= job;
         }
-        return several ? null : first;
+        if (named is not null)
+            return new Blame(severalNamed && end.Code != PreconditionFailed ? null : named, named.Message.Exchange);
+        return several || first is null ? default : new Blame(first, first.Message.Exchange);
     }
 
     // Whole phrases: the same texts name the virtual host and the connection's own user, which may be the name of an exchange or a neighbour's user id.

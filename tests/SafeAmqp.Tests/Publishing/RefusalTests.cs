@@ -19,8 +19,18 @@ public sealed class RefusalTests
     [InlineData(403, "ACCESS_REFUSED - access to exchange 'orders' in vhost 'shop' refused for user 'guest'")]
     [InlineData(403, "ACCESS_REFUSED - write access to exchange 'orders' in vhost 'shop' refused for user 'guest'")]
     [InlineData(403, "ACCESS_REFUSED - cannot publish to internal exchange 'orders' in vhost 'shop'")]
-    public void The_first_that_names_the_exchange_is_it_whatever_else_bears_a_quoted_name(int code, string text)
-        => Assert.Same(Orders, Culprit(code, text, Plain, Shop, Guest, Orders, OrdersToo));
+    public void The_one_that_names_the_exchange_is_it_whatever_else_bears_a_quoted_name(int code, string text)
+        => Assert.Same(Orders, Culprit(code, text, Plain, Shop, Guest, Orders, Mallory));
+
+    [Theory]
+    [InlineData(404, "NOT_FOUND - no exchange 'orders' in vhost '/'")]
+    [InlineData(403, "ACCESS_REFUSED - access to exchange 'orders' in vhost 'shop' refused for user 'guest'")]
+    public void Among_several_that_name_the_exchange_the_first_may_have_got_through_so_none_is_it_but_the_exchange_is_known(int code, string text)
+        => Assert.Equal(new Blame(null, "orders"), Refusal.Of([Plain, Orders, Shop, OrdersToo], new CloseReason(code, text, ByBroker: true)));
+
+    [Fact]
+    public void Among_several_with_a_wrong_user_id_the_first_is_it()
+        => Assert.Same(Mallory, Culprit(406, "PRECONDITION_FAILED - user_id property set to 'mallory' but authenticated user was 'guest'", Mallory, Plain, Job(userId: "mallory")));
 
     [Fact]
     public void A_user_id_that_is_not_the_connections_is_it_and_one_that_is_the_connections_is_not()
@@ -48,7 +58,7 @@ public sealed class RefusalTests
 
     [Fact]
     public void What_the_client_closed_is_nobodys_fault()
-        => Assert.Null(Refusal.Culprit([Orders], new CloseReason(404, "no exchange 'orders' in vhost '/'", ByBroker: false)));
+        => Assert.Equal(default, Refusal.Of([Orders], new CloseReason(404, "no exchange 'orders' in vhost '/'", ByBroker: false)));
 
-    private static OutgoingJob? Culprit(int code, string text, params OutgoingJob[] jobs) => Refusal.Culprit(jobs, new CloseReason(code, text, ByBroker: true));
+    private static OutgoingJob? Culprit(int code, string text, params OutgoingJob[] jobs) => Refusal.Of(jobs, new CloseReason(code, text, ByBroker: true)).Culprit;
 }
