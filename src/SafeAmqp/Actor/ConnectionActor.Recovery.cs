@@ -73,6 +73,7 @@ internal sealed partial class ConnectionActor
         {
             case BrokerSignal.Connected connected when connected.Epoch == Epoch && State == AmqpLinkState.Connecting:
                 _host = connected.Host;
+                _refused = false; // whatever the last attempt was told: this one was let in
                 Prepare();
                 break;
             case BrokerSignal.ConnectFailed failed when failed.Epoch == Epoch && State == AmqpLinkState.Connecting:

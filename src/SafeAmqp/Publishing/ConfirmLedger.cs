@@ -46,11 +46,10 @@ internal sealed class ConfirmLedger
     internal OutgoingJob? InSlot(int slot) => (uint)slot < (uint)_ring.Length ? _ring[slot] : null;
 
     /// <summary>Takes out what an answer is about, oldest first. What was answered before is passed over.</summary>
-    /// <returns>False when the broker answered a number that was never used: the channel is not to be trusted any more.</returns>
+    /// <returns>False when the broker answered a number that was never used: the channel is not to be trusted any more. Zero is none, also with
+    /// <paramref name="multiple"/>: "all so far" (AMQP 0-9-1, basic.ack.delivery-tag) would take in what the broker has not read yet.</returns>
     internal bool Take(ulong sequence, bool multiple, List<OutgoingJob> answered)
     {
-        if (sequence == 0 && multiple) // all so far (AMQP 0-9-1, basic.ack.delivery-tag)
-            sequence = _next - 1;
         if (sequence >= _next || sequence == 0)
             return false;
         if (multiple)

@@ -131,6 +131,19 @@ public sealed class RecoveryTests
     }
 
     [Fact]
+    public void A_link_that_was_let_in_after_a_refusal_and_goes_silent_counts_as_lost_not_as_refused()
+    {
+        _bench.Post(new ActorCommand.Start(), new BrokerSignal.ConnectFailed(1, ByBroker(403, "ACCESS_REFUSED"), refused: true, "broker"));
+        _bench.Wait(S(31));
+        _bench.Connected();
+        _bench.Link.LastTraffic = new LinkTraffic(_bench.Now, null);
+        _bench.Wait(S(46)); // silence; not yet open
+        Assert.Equal(AmqpLinkState.Waiting, _bench.Actor.State);
+        _bench.Wait(S(5));
+        Assert.Equal(3, _bench.Link.Connects.Count);
+    }
+
+    [Fact]
     public void Failing_fast_means_that_every_host_had_its_turn()
     {
         var bench = new ActorBench(new ActorSettings { Name = "bench", Hosts = 2 });
