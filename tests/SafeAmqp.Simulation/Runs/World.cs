@@ -1,56 +1,68 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using SafeAmqp.Actor;
-using SafeAmqp.Consuming;
 using SafeAmqp.Publishing;
+using SafeAmqp.Simulation.Brokers;
+using SafeAmqp.Simulation.Checking;
 using SafeAmqp.Telemetry;
 using SafeAmqp.Topology;
+using static SafeAmqp.Simulation.Checking.ViolationException;
 
-namespace SafeAmqp.Tests.Simulation;
+namespace SafeAmqp.Simulation.Runs;
 
 /// <summary>
-/// One run: the actor as it is, its thread's loop, its callers and its broker, all in virtual time and all from one seed. Promises are checked
+/// One run: the actor as it is, its thread's loop, its callers and its broker, all in virtual time and all from one plan. Promises are checked
 /// at each step and at the end.
 /// </summary>
-internal sealed partial class Simulation
+internal sealed partial class World
 {
-    private static readonly long Tolerance = TimeSpan.FromMilliseconds(250).Ticks;
+    internal static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(2);
+    internal static readonly TimeSpan MaxDelay = TimeSpan.FromSeconds(1);
+    internal static readonly TimeSpan RefusedDelay = TimeSpan.FromSeconds(2);
+
     private static readonly LinkEvents Silent = new(NullLogger.Instance, "simulated");
     private static readonly IoThread NoThread = new("simulated", new ActorClock(TimeProvider.System), Silent, _ => ActorClock.Never);
     private static readonly AmqpClientStatus NoStatus = new([]);
 
-    private readonly PriorityQueue<Action, (long Time, int Tie)> _events = new();
+    private readonly PriorityQueue<Action, (long Time, long Tie)> _events = new();
     private readonly Queue<ActorMessage> _mailbox = new();
     private readonly ConnectionActor _actor;
     private readonly LinkGauges _gauges = new("simulated");
     private readonly TopologyLedger _topology = new();
-    private readonly Dictionary<string, long> _counts;
+    private readonly Counts _counts;
+    private readonly Dice _order;
+    private readonly Dice _dice;
     private readonly SimulatedBroker _broker;
+    private readonly HistoryChecker _checker;
     private long _waitingSince;
     private long _lastTurn;
     private int _idleTurns;
 
-    internal Simulation(int seed, Dictionary<string, long> counts)
+    internal World(Plan plan, Counts counts)
     {
-        Random = new Random(seed);
-        Scenario = new Scenario(Random);
+        Scenario = new Scenario(plan);
+        _order = plan.DiceFor("order");
+        _dice = plan.DiceFor("users");
+        Dice delays = plan.DiceFor("delays");
         _counts = counts;
-        _broker = new SimulatedBroker(this);
-        _credit = new Credit(Scenario.MaxPending, 1 << 20);
+        _broker = new SimulatedBroker(this, plan.DiceFor("broker"));
+        _credit = new Credit(Scenario.MaxPending, Scenario.MaxPendingBytes);
+        _places = new Credit(Scenario.MaxCalls, long.MaxValue);
+        _checker = new HistoryChecker(() => _closedSince, Scenario.Republish);
         var settings = new ActorSettings
         {
             Name = "simulated",
+            OwnsExclusiveQueues = Scenario.OwnsExclusiveQueues,
+            Hosts = Scenario.Hosts,
             Heartbeat = Scenario.Heartbeat,
-            ConnectTimeout = TimeSpan.FromSeconds(2),
+            ConnectTimeout = ConnectTimeout,
             OperationTimeout = Scenario.OperationTimeout,
-            Reconnect = new(TimeSpan.FromMilliseconds(50), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2)),
+            Reconnect = new(TimeSpan.FromMilliseconds(50), MaxDelay, RefusedDelay),
             MaxUnconfirmedMessages = Scenario.Window,
             MaxUnconfirmedBytes = Scenario.WindowBytes,
             Republish = Scenario.Republish,
         };
-        _actor = new ConnectionActor(settings, _broker, _topology, Silent, Random.NextDouble, _gauges, () => NoStatus);
+        _actor = new ConnectionActor(settings, _broker, _topology, Silent, delays.NextDouble, _gauges, () => NoStatus);
     }
-
-    internal Random Random { get; }
 
     internal Scenario Scenario { get; }
 
@@ -60,13 +72,20 @@ internal sealed partial class Simulation
 
     internal bool IsOver { get; private set; }
 
+    internal AmqpLinkState State => _actor.State;
+
+    internal bool IsClosing => _actor.State is AmqpLinkState.Closing or AmqpLinkState.Closed;
+
+    /// <summary>What has been declared and has to be there on each link.</summary>
+    internal IReadOnlyList<TopologyItem> Topology => _topology.ForLink(Scenario.OwnsExclusiveQueues);
+
     internal static long Ms(double milliseconds) => TimeSpan.FromMilliseconds(milliseconds).Ticks;
 
     internal void Note(string what, long a = 0, long b = 0) => Trace.Add(Now, what, a, b);
 
-    internal void Count(string what, long by = 1) => _counts[what] = _counts.GetValueOrDefault(what) + by;
+    internal void Count(string what, long by = 1) => _counts.Add(what, by);
 
-    internal void At(long time, Action action) => _events.Enqueue(action, (time, Random.Next()));
+    internal void At(long time, Action action) => _events.Enqueue(action, (time, _order.NextInt64(long.MaxValue)));
 
     internal void After(long ticks, Action action) => At(Now + ticks, action);
 
@@ -77,16 +96,15 @@ internal sealed partial class Simulation
         _mailbox.Enqueue(message);
     }
 
-    /// <summary>Runs the whole scenario.</summary>
+    /// <summary>Runs the whole plan.</summary>
     internal void Run()
     {
         Post(new ActorCommand.Start());
         StartCallers();
         After(0, Misbehave);
-        long trouble = Ms(500 + Random.Next(8_000));
-        if (Scenario.Disposes)
-            At(Random.NextInt64(trouble), () => BeginClose(Ms(Random.Next(3_000))));
-        RunUntil(() => Now >= trouble, trouble);
+        if (Scenario[Fault.Disposal] > 0.6)
+            At(_dice.NextInt64(Scenario.Trouble), () => BeginClose(Ms(_dice.Next(3_000))));
+        RunUntil(() => Now >= Scenario.Trouble, Scenario.Trouble);
 
         Note("healed");
         _broker.Heal();
@@ -98,7 +116,7 @@ internal sealed partial class Simulation
         {
             ProveItWorks();
             BeginClose(Ms(2_000));
-            RunUntil(() => _actor.IsClosed, Now + Ms(2_000) + Tolerance);
+            RunUntil(() => _actor.IsClosed, Now + Ms(2_000) + HistoryChecker.Tolerance);
         }
         Require(_actor.IsClosed && _closed!.HasEnded, "the link is not closed");
         IsOver = true;
@@ -106,7 +124,8 @@ internal sealed partial class Simulation
         CheckEnd();
     }
 
-    private bool IsQuiet => Attempts.Count == Sent && _pending.Count == 0 && AreConsumersAtRest && (_closed is null ? _actor.State == AmqpLinkState.Open && _broker.IsConnected && _credit.Messages == 0 : _actor.IsClosed);
+    private bool IsQuiet => _sendings.Count == _sent && _pending.Count == 0 && AreConsumersAtRest
+        && (_closed is null ? _actor.State == AmqpLinkState.Open && _broker.IsConnected && _credit.Messages == 0 : _actor.IsClosed);
 
     private void RunUntil(Func<bool> done, long limit)
     {
@@ -114,7 +133,7 @@ internal sealed partial class Simulation
         {
             long due = _events.TryPeek(out _, out var first) ? first.Time : ActorClock.Never;
             long wake = _actor.IsClosed ? ActorClock.Never : Math.Min(_actor.NextWake, LookAfterCredit());
-            bool mailIsLate = _mailbox.Count > 0 && (due > _waitingSince + Ms(2) || wake <= Now || Random.NextDouble() >= Scenario.Batching);
+            bool mailIsLate = _mailbox.Count > 0 && (due > _waitingSince + Ms(2) || wake <= Now || _order.NextDouble() >= Scenario.Batching);
             if (mailIsLate)
             {
                 Turn();
@@ -148,12 +167,15 @@ internal sealed partial class Simulation
         for (int i = 0; i < 256 && _mailbox.TryDequeue(out ActorMessage? message); i++)
         {
             Trace.Add(Now, message.GetType().Name);
+            if (!_actor.IsClosed)
+                _broker.Heard(message);
             _actor.Handle(message, Now);
         }
         if (!_actor.IsClosed)
             _actor.Advance(Now);
         _waitingSince = Now;
         LookAtEnds();
+        CheckStep();
     }
 
     private void LookAfterCallers()
@@ -170,9 +192,5 @@ internal sealed partial class Simulation
         After(Ms(10), Misbehave);
     }
 
-    private static void Require(bool condition, string otherwise)
-    {
-        if (!condition)
-            throw new ViolationException(otherwise);
-    }
+    private bool Chance(double probability) => !_broker.IsHealed && _dice.Chance(probability);
 }

@@ -1,0 +1,118 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Broker;
+using SafeAmqp.Simulation.Runs;
+using static SafeAmqp.Simulation.Checking.ViolationException;
+
+namespace SafeAmqp.Simulation.Brokers;
+
+// Consuming: deliveries as far as the prefetch allows, settlements, consumers that the broker cancels.
+internal sealed partial class SimulatedBroker
+{
+    private readonly HashSet<string> _queues = ["work-0", "work-1", "work-2"];
+
+    public void Consume(long incarnation, ConsumeRequest request)
+    {
+        world.Note("consume", incarnation);
+        SimulatedChannel channel = InUse(incarnation);
+        BeginAnswer(channel);
+        bool direct = request.Queue == DirectReplyTo;
+        Require(!direct || (channel.Confirms && request.NoAck), "direct reply-to needs no-ack and the channel of its requests");
+        Require(direct || !request.NoAck, "what is consumed without acknowledgement is lost with its channel");
+        channel.IsDirect = direct;
+        CheckConsume(channel, request.Queue);
+        if (Chance(Scenario[Fault.Silences] * 0.1))
+            return; // never answered
+        ToBroker(channel.Connection, () =>
+        {
+            if (!channel.BrokerOpen)
+                return;
+            if (!direct && !_queues.Contains(request.Queue) && !_replyQueues.ContainsKey(request.Queue))
+            {
+                CloseByBroker(channel, 404, $"NOT_FOUND - no queue '{request.Queue}' in vhost '/'");
+                return;
+            }
+            channel.Queue = request.Queue;
+            channel.Consumes = true;
+            Signal(channel, new BrokerSignal.ConsumerStarted(incarnation), () => channel.AwaitsAnswer = false);
+            if (!direct && !channel.IsReplyChannel)
+                Deliver(channel);
+        });
+    }
+
+    public void CancelConsumer(long incarnation)
+    {
+        world.Note("cancel consumer", incarnation);
+        SimulatedChannel channel = InUse(incarnation);
+        if (Chance(Scenario[Fault.Silences] * 0.2))
+            return;
+        ToBroker(channel.Connection, () =>
+        {
+            channel.Consumes = false;
+            Signal(channel, new BrokerSignal.ConsumerCancelled(incarnation, byBroker: false));
+        });
+    }
+
+    public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement)
+    {
+        world.Note(multiple ? "settle through" : "settle", incarnation, (long)tag);
+        SimulatedChannel channel = InUse(incarnation, mustBeConnected: false);
+        Require(channel.Unsettled.Contains(tag), $"406 unknown delivery tag {tag} on channel {incarnation}");
+        Require(!multiple || settlement == AmqpSettlement.Ack, "only acks are joined");
+        List<ulong> settled = multiple ? [.. channel.Unsettled.Where(other => other <= tag)] : [tag];
+        foreach (ulong one in settled)
+        {
+            channel.Unsettled.Remove(one);
+            if (!channel.IsReplyChannel)
+                world.Settled(incarnation, one, settlement);
+        }
+        if (multiple)
+            world.Count("joined acks");
+        ToBroker(channel.Connection, () =>
+        {
+            channel.InHand -= settled.Count;
+            channel.Settled += settled.Count;
+        });
+    }
+
+    /// <summary>How many deliveries of a queue's consumer the broker has seen settled on the channel that consumes it now.</summary>
+    internal int SettledOn(string queue) => Current?.Channels.FindLast(channel => channel.Queue == queue && channel.Consumes)?.Settled ?? 0;
+
+    /// <summary>Whether a settlement could still be sent.</summary>
+    internal bool IsInUse(long incarnation) => _channels.TryGetValue(incarnation, out SimulatedChannel? channel) && channel is { ClientClosed: false, HeardClosed: false, Connection.IsAbandoned: false };
+
+    private void Deliver(SimulatedChannel channel)
+    {
+        if (!channel.BrokerOpen || !channel.Consumes || world.IsOver)
+            return;
+        if (channel.InHand < channel.Prefetch && !channel.Connection.IsFrozen)
+            Send(channel, new AmqpMessage());
+        world.After(TimeSpan.FromMilliseconds(1 + dice.Next(IsHealed ? 500 : 40)).Ticks, () => Deliver(channel));
+    }
+
+    private void Send(SimulatedChannel channel, AmqpMessage message)
+    {
+        if (!channel.BrokerOpen || !channel.Consumes)
+            return;
+        ulong tag = ++channel.LastTag;
+        channel.InHand++;
+        if (Chance(Scenario[Fault.BadAnswers] * 0.05))
+            tag = channel.LastTag += 3; // a hole
+        Signal(channel, new BrokerSignal.Delivered(channel.Incarnation, tag, redelivered: false, message), () =>
+        {
+            if (!channel.ClientClosed && !channel.Confirms)
+                channel.Unsettled.Add(tag);
+        });
+    }
+
+    private void LoseQueue(SimulatedChannel consumer)
+    {
+        world.Note("queue is gone", consumer.Incarnation);
+        world.Count("consumers cancelled by the broker");
+        consumer.Consumes = false;
+        consumer.Connection.ChannelsLost++;
+        string queue = consumer.Queue!;
+        if (_queues.Remove(queue))
+            world.After(TimeSpan.FromMilliseconds(dice.Next(2000)).Ticks, () => _queues.Add(queue));
+        Signal(consumer, new BrokerSignal.ConsumerCancelled(consumer.Incarnation, byBroker: true));
+    }
+}

@@ -1,0 +1,55 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Simulation.Runs;
+using SafeAmqp.Topology;
+
+namespace SafeAmqp.Simulation.Brokers;
+
+// Declaring, and asking whether an exchange is there.
+internal sealed partial class SimulatedBroker
+{
+    private int _names;
+
+    public void Declare(long incarnation, TopologyItem item)
+    {
+        world.Note("declare", incarnation);
+        SimulatedChannel channel = InUse(incarnation);
+        BeginAnswer(channel);
+        if (item is TopologyItem.ExchangeCheck check)
+            channel.Connection.Asked.Add(check.Name);
+        channel.Declaring = item.Key;
+        if (Chance(Scenario[Fault.Silences] * 0.2))
+            return; // never answered
+        long slow = Chance(0.1) ? Latency() * dice.Next(200) : 0;
+        ToBroker(channel.Connection, () => world.After(slow, () => WhenRead(channel.Connection, () => Answer(channel, item))));
+    }
+
+    private void Answer(SimulatedChannel channel, TopologyItem item)
+    {
+        if (!channel.BrokerOpen)
+            return;
+        string name = "";
+        switch (item)
+        {
+            case TopologyItem.ExchangeCheck check when check.Name != "secret" && !_exchanges.Contains(check.Name):
+                world.Count("exchanges found missing beforehand");
+                CloseByBroker(channel, 404, $"NOT_FOUND - no exchange '{check.Name}' in vhost '/'");
+                return;
+            case TopologyItem.Queue { Value.Name: "refused" }:
+                CloseByBroker(channel, 406, "PRECONDITION_FAILED - inequivalent arg");
+                return;
+            case TopologyItem.Queue queue:
+                _queues.Add(queue.Value.Name);
+                break;
+            case TopologyItem.Exchange exchange:
+                _exchanges.Add(exchange.Value.Name);
+                break;
+            case TopologyItem.ReplyQueue:
+                name = $"amq.gen-{++_names}";
+                channel.IsReplyChannel = true;
+                _replyQueues[name] = channel;
+                _replyQueuesEver[name] = channel.Connection;
+                break;
+        }
+        Signal(channel, new BrokerSignal.Declared(channel.Incarnation, name), () => channel.AwaitsAnswer = false);
+    }
+}

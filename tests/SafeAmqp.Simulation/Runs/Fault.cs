@@ -1,0 +1,46 @@
+namespace SafeAmqp.Simulation.Runs;
+
+/// <summary>What a seed may switch on: faults, and the less usual ways of using the client.</summary>
+internal enum Fault
+{
+    // Of the link.
+    Cuts,
+    ConnectionCloses,
+    Freezes,
+    Stalls,
+    Blocks,
+    Restarts,
+    ConnectFailures,
+    Refusals,
+    Starvation,
+
+    // Of channels.
+    OpenFailures,
+    ChannelErrors,
+    Silences,
+    Busy,
+    FailedWrites,
+    BadAnswers,
+    DoubleAnswers,
+
+    // Of queues and exchanges.
+    Nacks,
+    LeaderLosses,
+    Returns,
+    SilentQueues,
+    BadExchanges,
+    ExchangeLosses,
+    ConsumerCancels,
+
+    // Of those who answer.
+    LostReplies,
+    ForeignReplies,
+
+    // Of those who use the client.
+    Cancels,
+    Unencodables,
+    Calls,
+    Posts,
+    SameIds,
+    Disposal,
+}
