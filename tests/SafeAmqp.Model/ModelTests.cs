@@ -37,7 +37,7 @@ public sealed class ModelTests(ITestOutputHelper output)
     [InlineData(Completion, "-DJOBS=1 -DMUTANT_NO_SECOND_LOOK")]
     [InlineData(Completion, "-DJOBS=1 -DMUTANT_CANCELS_WHAT_WAS_SENT")]
     [InlineData(Completion, "-DJOBS=1 -DMUTANT_LOSS_FORGETS")]
-    [InlineData(Completion, "-DJOBS=2 -DMUTANT_STALE_SIGNALS")]
+    [InlineData(Completion, "-DJOBS=2 -DNOBODY_CANCELS -DNOBODY_DISPOSES -DMUTANT_STALE_SIGNALS")]
     [InlineData(Mailbox, "-DMUTANT_NO_SECOND_LOOK")]
     [InlineData(Mailbox, "-DMUTANT_RELEASES_ALWAYS")]
     [InlineData(Mailbox, "-DTIMEOUTS -DMUTANT_LEAVES_THE_PERMIT")]

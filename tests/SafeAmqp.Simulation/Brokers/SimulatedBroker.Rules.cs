@@ -13,7 +13,7 @@ internal sealed partial class SimulatedBroker
     private static long Tolerance => HistoryChecker.Tolerance;
 
     /// <summary>Looks at what must hold after each step.</summary>
-    internal void CheckStep()
+    internal void CheckStep(bool allIsHandled)
     {
         if (Current is not { } connection || world.IsClosing)
             return;
@@ -28,10 +28,12 @@ internal sealed partial class SimulatedBroker
             Require(world.Now <= connection.BegunAt + World.ConnectTimeout.Ticks + Ticks(1_000) + Tolerance, "connecting takes for ever");
             return;
         }
-        bool isSilent = (connection.IsCut || connection.IsFrozen) && !connection.IsStarved;
-        Require(!isSilent || world.Now <= Math.Max(connection.LastHeard, connection.StarvedUntil) + SilenceAllowed + Tolerance, "a silent link is not noticed");
+        Require(!IsSilent(connection) || world.Now <= Math.Max(connection.LastHeard, connection.StarvedUntil) + SilenceAllowed + Tolerance, "a silent link is not noticed");
         foreach (SimulatedChannel channel in connection.Channels)
+        {
             Require(!channel.IsInStorm || channel.Outstanding.Count > 0 || channel.ClientClosed || channel.HeardClosed, "a channel is drained after a storm of nacks and not replaced");
+            Require(!channel.IsReplyChannel || channel.Unsettled.Count == 0 || channel.ClientClosed || channel.HeardClosed || !allIsHandled, "a reply is not acknowledged on arrival");
+        }
     }
 
     /// <summary>Looks at what must stand when a link is said to be open.</summary>
@@ -70,18 +72,29 @@ internal sealed partial class SimulatedBroker
         if (world.IsClosing || connection.WasReportedLost)
             return;
         bool tooSlow = !connection.HeardConnected && world.Now - connection.BegunAt >= World.ConnectTimeout.Ticks;
-        bool silent = connection.HeardConnected && (connection.IsCut || connection.IsFrozen) && !connection.IsStarved && world.Now - connection.LastHeard >= SilenceAllowed;
-        Require(tooSlow || silent, "a link that lives was given up");
+        Require(tooSlow || HasBeenSilent(connection), "a link that lives was given up");
     }
+
+    private static bool IsSilent(SimulatedConnection connection) => (connection.IsCut || connection.IsFrozen) && !connection.IsStarved;
+
+    private bool HasBeenSilent(SimulatedConnection connection)
+        => connection.HeardConnected && IsSilent(connection) && world.Now - connection.LastHeard >= SilenceAllowed;
 
     private void CheckClose(SimulatedChannel channel)
     {
-        if (!channel.Confirms || world.IsClosing || channel.IsSuspect || channel.Connection.IsAbandoned)
+        SimulatedConnection connection = channel.Connection;
+        if (!channel.Confirms || channel.IsSuspect || connection.IsAbandoned)
             return;
         bool unanswered = !(channel.IsDirect ? channel.HeardReady && !channel.AwaitsAnswer : channel.HeardReady)
             && world.Now - channel.OpenedAt >= Scenario.OperationTimeout.Ticks;
         bool drained = channel.IsInStorm && channel.Outstanding.Count == 0;
         bool heldUp = channel.Outstanding.Count > 0 && channel.Outstanding.TrueForAll(entry => entry.Sending.Attempt.Deadline <= world.Now);
+        if (world.IsClosing)
+        {
+            bool mayStillBeAnswered = channel.Outstanding.Count > 0 && !connection.HeardBlocked && !connection.WasReportedLost && !HasBeenSilent(connection);
+            Require(!mayStillBeAnswered || heldUp || world.Now >= world.CloseBy, "closing does not wait for the answers to what was sent");
+            return;
+        }
         Require(unanswered || drained || heldUp, $"channel {channel.Incarnation} was given up without a reason, with {channel.Outstanding.Count} unanswered");
     }
 

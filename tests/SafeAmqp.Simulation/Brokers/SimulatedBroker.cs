@@ -49,6 +49,10 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
         {
             world.After(Latency() * 3, () => Welcome(connection));
         }
+        else if (Chance(0.2))
+        {
+            world.After(Ms(5_000), () => Welcome(connection)); // so late that the client may have given up
+        }
         else if (Chance(0.7))
         {
             FailConnect(connection, new CloseReason(0, "no", ByBroker: false), refused: false);
@@ -132,7 +136,10 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
     private void Welcome(SimulatedConnection connection)
     {
         if (connection.IsAbandoned)
+        {
+            world.Post(new BrokerSignal.Connected(connection.Epoch, "broker")); // it was on its way
             return;
+        }
         connection.IsUp = true;
         connection.LastHeard = world.Now;
         if (Chance(Scenario[Fault.Blocks] * 0.05))

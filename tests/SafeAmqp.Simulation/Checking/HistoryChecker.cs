@@ -65,6 +65,7 @@ internal sealed class HistoryChecker(Func<long> closingSince, bool republishes)
                 break;
             case End.Unknown:
                 Require(wasPassed, $"{it}, and was not passed on");
+                Require(attempt.Kind != Kind.CallToFixedQueue, $"{it}, and a reply could still come");
                 Require(isLate || isClosing || attempt.LostItsChannel, $"{it}, and nothing had happened");
                 break;
             case End.NoReplyToUnknown or End.NoReplyToConfirmed:

@@ -70,8 +70,8 @@ internal sealed class Scenario
     private static double Highest(Fault fault) => fault switch
     {
         Fault.Cuts => 3,
-        Fault.Blocks => 2,
-        Fault.ConnectionCloses or Fault.Freezes or Fault.Stalls or Fault.ExchangeLosses or Fault.ChannelErrors or Fault.ConsumerCancels or Fault.LeaderLosses => 1,
+        Fault.Blocks or Fault.ExchangeLosses => 2,
+        Fault.ConnectionCloses or Fault.Freezes or Fault.Stalls or Fault.ChannelErrors or Fault.ConsumerCancels or Fault.LeaderLosses => 1,
         Fault.Restarts or Fault.Refusals or Fault.Starvation => 0.3,
         Fault.ConnectFailures => 0.6,
         Fault.Cancels or Fault.Busy or Fault.Nacks or Fault.Calls => 0.5,

@@ -53,7 +53,7 @@ internal sealed partial class World
         Require(_gauges.Queued <= Math.Max(1, Scenario.MaxPending), $"{_gauges.Queued} jobs are queued");
         if (_actor.IsClosed)
             return;
-        _broker.CheckStep();
+        _broker.CheckStep(allIsHandled: _mailbox.Count == 0);
         CheckNobodyWaitsInVain();
         if (_mailbox.Count == 0)
             CheckSettlementsLeft();

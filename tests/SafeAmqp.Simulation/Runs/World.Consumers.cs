@@ -18,6 +18,8 @@ internal sealed partial class World
     private long _closedSince = ActorClock.Never;
     private long _closeBy;
 
+    internal long CloseBy => _closeBy;
+
     private bool AreConsumersAtRest => _subscriptions.TrueForAll(s => s.Subscription.Ended.HasEnded
         || (s.Subscription.State == AmqpConsumerState.Live && !_stopped.Contains(s.Subscription)));
 

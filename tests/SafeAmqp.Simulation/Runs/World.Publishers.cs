@@ -75,7 +75,8 @@ internal sealed partial class World
             : Chance(Scenario[Fault.LeaderLosses]) ? "led" : "somewhere";
         var message = new AmqpMessage
         {
-            Exchange = Chance(Scenario[Fault.BadExchanges]) ? _dice.Pick("secret", "missing") : _dice.Pick("orders", "news", "", ""),
+            Exchange = Chance(Scenario[Fault.BadExchanges]) ? _dice.Pick("secret", "missing")
+                : Chance(Scenario[Fault.ExchangeLosses] / 2) ? "news" : _dice.Pick("orders", "news", "", ""),
             RoutingKey = key,
             MessageId = id.ToString(CultureInfo.InvariantCulture),
             Mandatory = _dice.Next(4) != 0,
