@@ -6,11 +6,15 @@ namespace SafeAmqp.Benchmarks;
 /// <summary>Everything that is measured, with what is to be reached.</summary>
 internal static class Comparisons
 {
+    /// <summary>Callers of one client; throughput is not to fall as they rise.</summary>
+    private static readonly int[] Growth = [10_000, 1000, 100, 10, 1];
+
     private static readonly Func<Contender> Ours = () => new SafeAmqpPublish();
     private static readonly Func<Contender> Shared = () => new RabbitMqClientPublish(channelPerCaller: false);
     private static readonly Func<Contender> PerCaller = () => new RabbitMqClientPublish(channelPerCaller: true);
 
-    internal static IReadOnlyList<Comparison> All { get; } =
+    /// <param name="clients">How many clients share a process in the last comparison, beside one.</param>
+    internal static IReadOnlyList<Comparison> All(params IReadOnlyList<int> clients) =>
     [
         new("publish-1", new Workload(1), [Ours, Shared],
             [new("one caller alone (latency)", RabbitMqClientPublish.Shared, Figure.Throughput, 1.0)]),
@@ -26,8 +30,12 @@ internal static class Comparisons
             [new("256 B, 1,000 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 1.5)]),
         new("publish-10000", new Workload(10_000), [Ours, Shared, () => new BareSocketPublish()],
             [new("256 B, 10,000 callers", BareSocketPublish.Title, Figure.Throughput, 0.8)]),
-        new("publish-routed", new Workload(100, Routed: true), [Ours, Shared, PerCaller],
-            [new("256 B, mandatory, persistent, to a durable queue, 100 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 1.0)]),
+        new("publish-routed", new Workload(100, Routed: true), [Ours, Shared, PerCaller, () => new MassTransitPublish()],
+        [
+            new("mandatory, persistent, to a durable queue, 100 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 1.0),
+            new("mandatory, persistent, to a durable queue, 100 callers", RabbitMqClientPublish.PerCaller, Figure.Throughput, 1.0),
+            new("mandatory, persistent, to a durable queue, 100 callers", MassTransitPublish.Title, Figure.Throughput, 1.0),
+        ]),
         new("publish-16k", new Workload(100, BodySize: 16 << 10), [Ours, Shared],
             [new("16 KiB, 100 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 1.0)]),
         new("publish-1m", new Workload(10, BodySize: 1 << 20), [Ours, Shared],
@@ -38,6 +46,8 @@ internal static class Comparisons
             [new("call and reply, 100 callers", RabbitMqClientCalls.Title, Figure.Throughput, 1.6)]),
         new("consume", new Workload(1), [() => new SafeAmqpConsume(), () => new RabbitMqClientConsume()],
             [new("consume and ack, prefetch 1,000, 256 B", RabbitMqClientConsume.Title, Figure.Throughput, 1.4)]),
-        new("clients", new Workload(1000), [Ours, () => new SafeAmqpPublish(clients: 2), () => new SafeAmqpPublish(clients: 4)], []),
+        new("growth", new Workload(10_000), [.. Growth.Select<int, Func<Contender>>(callers => () => new SafeAmqpCallers(callers))],
+            [new("10,000 callers", SafeAmqpCallers.Title(1000), Figure.Throughput, 1.0), new("10,000 callers", SafeAmqpCallers.Title(100), Figure.Throughput, 1.0)]),
+        new("clients", new Workload(1000), [Ours, .. clients.Select<int, Func<Contender>>(count => () => new SafeAmqpPublish(count))], []),
     ];
 }

@@ -7,15 +7,24 @@ using SafeAmqp.Benchmarks.Contenders;
 using SafeAmqp.Benchmarks.Measuring;
 using SafeAmqp.Benchmarks.Reporting;
 
-// dotnet run -c Release --project benchmarks/SafeAmqp.Benchmarks [-- name …] [--rounds N] [--seconds S] [--out folder]
+if (args is ["parts", ..])
+{
+    // dotnet run -c Release --project benchmarks/SafeAmqp.Benchmarks -- parts [BenchmarkDotNet's own arguments, such as --filter *Ledger*]
+    BenchmarkDotNet.Running.BenchmarkSwitcher.FromAssembly(typeof(Comparisons).Assembly).Run(args.Length == 1 ? ["--filter", "*"] : args[1..]);
+    return 0;
+}
+
+// dotnet run -c Release --project benchmarks/SafeAmqp.Benchmarks [-- name …] [--rounds N] [--seconds S] [--clients 2,4] [--out folder]
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 int rounds = Number("--rounds", 5);
 int seconds = Number("--seconds", 2);
 string[] names = [.. args.Where((arg, i) => !arg.StartsWith("--", StringComparison.Ordinal) && (i == 0 || !args[i - 1].StartsWith("--", StringComparison.Ordinal)))];
-Comparison[] chosen = [.. Comparisons.All.Where(comparison => names.Length == 0 || names.Contains(comparison.Name))];
-if (chosen.Length == 0)
+IReadOnlyList<Comparison> all = Comparisons.All([.. (Text("--clients") ?? "2,4").Split(',').Select(int.Parse)]);
+Comparison[] chosen = [.. all.Where(comparison => names.Length == 0 || names.Contains(comparison.Name))];
+Bound[] bounds = [.. Bounds.All.Where(bound => names.Length == 0 || names.Contains(bound.Name))];
+if (chosen.Length == 0 && bounds.Length == 0)
 {
-    Console.Error.WriteLine($"There is no such comparison. Choose from: {string.Join(", ", Comparisons.All.Select(comparison => comparison.Name))}.");
+    Console.Error.WriteLine($"There is no such comparison. Choose from: {string.Join(", ", [.. all.Select(comparison => comparison.Name), .. Bounds.All.Select(bound => bound.Name)])}.");
     return 1;
 }
 
@@ -32,7 +41,14 @@ foreach (Comparison comparison in chosen)
     outcomes.Add(await CompareAsync(comparison));
     Console.WriteLine(Tables.Comparison(outcomes[^1]));
 }
-string summary = Tables.Summary(outcomes, machine);
+var held = new List<(Bound Bound, double Value)>();
+foreach (Bound bound in bounds)
+{
+    Console.Error.Write($"\r{bound.Name}: {bound.What,-70}");
+    held.Add((bound, await bound.MeasureAsync(broker.Uri)));
+    Console.Error.Write($"\r{"",-100}\r");
+}
+string summary = Tables.Summary(outcomes, held, machine);
 Console.WriteLine(summary);
 if (Text("--out") is { } folder)
 {

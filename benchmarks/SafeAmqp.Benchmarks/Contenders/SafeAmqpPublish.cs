@@ -1,7 +1,9 @@
+using SafeAmqp.Benchmarks.Measuring;
+
 namespace SafeAmqp.Benchmarks.Contenders;
 
 /// <summary>SafeAmqp's confirmed publish, over one client or spread over several.</summary>
-internal sealed class SafeAmqpPublish(int clients = 1) : Contender
+internal class SafeAmqpPublish(int clients = 1) : Contender
 {
     private readonly AmqpClient[] _clients = new AmqpClient[clients];
     private AmqpMessage _message = new();
@@ -27,4 +29,14 @@ internal sealed class SafeAmqpPublish(int clients = 1) : Contender
         foreach (AmqpClient client in _clients)
             await client.DisposeAsync();
     }
+}
+
+/// <summary>The same with its own number of callers, whatever the comparison says.</summary>
+internal sealed class SafeAmqpCallers(int callers) : SafeAmqpPublish
+{
+    internal override string Name => Title(callers);
+
+    internal static string Title(int callers) => $"SafeAmqp, {callers:N0} callers";
+
+    internal override Task<Measurement> MeasureAsync(Workload workload, TimeSpan duration) => base.MeasureAsync(workload with { Callers = callers }, duration);
 }

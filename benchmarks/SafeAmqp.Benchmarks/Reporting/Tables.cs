@@ -19,7 +19,7 @@ internal static class Tables
         return text.ToString();
     }
 
-    internal static string Summary(IReadOnlyList<Outcome> outcomes, string machine)
+    internal static string Summary(IReadOnlyList<Outcome> outcomes, IReadOnlyList<(Bound Bound, double Value)> bounds, string machine)
     {
         var text = new StringBuilder();
         text.AppendLine(machine).AppendLine();
@@ -36,6 +36,8 @@ internal static class Tables
                 text.AppendLine($"| {target.Name} | {target.Against} | {(target.AtMost ? "≤" : "≥")} {target.Limit:0.##}{(target.Against is null ? "" : " ×")} | {measured} | {(reached ? "reached" : "missed")} |");
             }
         }
+        foreach (var (bound, value) in bounds)
+            text.AppendLine($"| {bound.What} | | ≤ {bound.Limit:#,0.##} {bound.Unit} | {value:#,0.##} {bound.Unit} | {(value <= bound.Limit ? "reached" : "missed")} |");
         return text.ToString();
     }
 
