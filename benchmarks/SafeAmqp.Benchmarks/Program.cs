@@ -15,7 +15,13 @@ if (args is ["parts", ..])
 }
 
 // dotnet run -c Release --project benchmarks/SafeAmqp.Benchmarks [-- name …] [--rounds N] [--seconds S] [--clients 2,4] [--out folder]
+//            -c Release --project benchmarks/SafeAmqp.Benchmarks -- --telemetry      what being watched costs
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+if (args.Contains("--telemetry"))
+{
+    TelemetryCost.Run();
+    return 0;
+}
 int rounds = Number("--rounds", 5);
 int seconds = Number("--seconds", 2);
 string[] names = [.. args.Where((arg, i) => !arg.StartsWith("--", StringComparison.Ordinal) && (i == 0 || !args[i - 1].StartsWith("--", StringComparison.Ordinal)))];

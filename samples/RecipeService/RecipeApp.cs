@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Recipes.Telemetry;
 using RecipeService.Analysis;
 using RecipeService.Crawling;
 using RecipeService.Http;
@@ -40,6 +41,7 @@ public static class RecipeApp
         var services = builder.Services;
         services.AddSingleton(settings);
         services.TryAddSingleton(TimeProvider.System);
+        OtlpExport.AddTo(services, builder.Configuration, "recipe-service");
         services.AddMessaging(settings);
 
         services.AddSingleton<BrokerGate>();

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
+using SafeAmqp.Consuming;
 using SafeAmqp.Publishing;
 using SafeAmqp.Rpc;
 
@@ -8,12 +9,18 @@ namespace SafeAmqp;
 public sealed partial class AmqpClient
 {
     /// <inheritdoc/>
-    public async ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null, CancellationToken cancellationToken = default)
+    public ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null, CancellationToken cancellationToken = default)
     {
         MessageCheck.Validate(request, _options.MaxMessageSize);
         options = (options ?? AmqpCallOptions.Default).Validated();
         Start();
-        cancellationToken.ThrowIfCancellationRequested();
+        if (cancellationToken.IsCancellationRequested)
+            return ValueTask.FromCanceled<AmqpReply>(cancellationToken);
+        return _observer.SeesSends ? CallObservedAsync(request, options, cancellationToken) : CallUnobservedAsync(request, options, cancellationToken);
+    }
+
+    private async ValueTask<AmqpReply> CallUnobservedAsync(AmqpMessage request, AmqpCallOptions options, CancellationToken cancellationToken)
+    {
         long now = _clock.Now;
         long deadline = now + options.Timeout.Ticks;
         long wallDeadline = _options.TimeProvider.GetUtcNow().Add(options.Timeout).ToUnixTimeMilliseconds();
@@ -43,7 +50,7 @@ public sealed partial class AmqpClient
         ArgumentNullException.ThrowIfNull(handler);
         options ??= AmqpServeOptions.Default;
         var server = new RpcServer(this, handler, options, _logger, _thinner, _options.TimeProvider);
-        return ConsumeAsync(queue, server.HandleAsync, options.Consumer, cancellationToken);
+        return ConsumeAsync(queue, server.HandleAsync, options.Consumer, ended: null, DeliveryUse.Request, cancellationToken);
     }
 
     private async Task EnsureConsumedAsync(AmqpReplyAddress.FixedReplyAddress address, TimeSpan timeout, CancellationToken cancellationToken)

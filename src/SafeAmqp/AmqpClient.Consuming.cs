@@ -7,19 +7,20 @@ public sealed partial class AmqpClient
 {
     /// <inheritdoc/>
     public ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
-        => ConsumeAsync(queue, handler, options, ended: null, cancellationToken);
+        => ConsumeAsync(queue, handler, options, ended: null, DeliveryUse.Handler, cancellationToken);
 
     /// <summary>Consumes, and tells when the consumer has stopped, whoever or whatever stopped it.</summary>
-    internal async ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options, Action<Exception>? ended, CancellationToken cancellationToken)
+    internal async ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options, Action<Exception>? ended, DeliveryUse use, CancellationToken cancellationToken)
     {
         Check.Name(queue, nameof(queue));
         ArgumentNullException.ThrowIfNull(handler);
         options = (options ?? AmqpConsumerOptions.Default).Validated();
         Start();
         ObjectDisposedException.ThrowIf(_disposal is not null, this); // disposal drains consumers first: none begins then
-        var runner = new HandlerRunner(this, handler, _logger, _thinner);
+        var runner = new HandlerRunner(this, handler, _logger, _thinner, _observer, use);
         var subscription = new Subscription(queue, options, _receive.Thread, runner.RunAsync)
         {
+            Observer = _observer,
             Stopped = s =>
             {
                 _subscriptions.TryRemove(s, out _);

@@ -13,6 +13,11 @@ public sealed partial class AmqpClient
         Start();
         if (cancellationToken.IsCancellationRequested)
             return ValueTask.FromCanceled(cancellationToken);
+        return _observer.SeesSends ? PublishObservedAsync(message, cancellationToken) : PublishUnobservedAsync(message, cancellationToken);
+    }
+
+    internal ValueTask PublishUnobservedAsync(AmqpMessage message, CancellationToken cancellationToken)
+    {
         long now = _clock.Now;
         if (!_credit.TryTake(message.Body.Length))
             return PublishInTurnAsync(message, now, cancellationToken);
@@ -28,6 +33,11 @@ public sealed partial class AmqpClient
         Start();
         if (cancellationToken.IsCancellationRequested)
             return ValueTask.FromCanceled(cancellationToken);
+        return _observer.SeesSends ? PostObservedAsync(message, cancellationToken) : PostUnobservedAsync(message, cancellationToken);
+    }
+
+    private ValueTask PostUnobservedAsync(AmqpMessage message, CancellationToken cancellationToken)
+    {
         long now = _clock.Now;
         if (!_credit.TryTake(message.Body.Length))
             return PostInTurnAsync(message, now, cancellationToken);
@@ -43,6 +53,13 @@ public sealed partial class AmqpClient
         foreach (AmqpMessage message in messages)
             MessageCheck.Validate(message, _options.MaxMessageSize);
         Start();
+        if (messages.Count > 0 && _observer.SeesSends)
+            return await PublishAllObservedAsync(messages, cancellationToken).ConfigureAwait(false);
+        return await PublishAllUnobservedAsync(messages, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllUnobservedAsync(IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken)
+    {
         var results = new AmqpPublishResult[messages.Count];
         var jobs = new PublishJob?[messages.Count];
         for (int i = 0; i < jobs.Length; i++)

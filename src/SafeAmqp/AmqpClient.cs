@@ -53,6 +53,8 @@ public sealed partial class AmqpClient : IAmqpClient
         bool separate = options.Layout == ConnectionLayout.Separate;
         _send = AddLink(address, separate ? "send" : "shared", publishes: true, ownsExclusive: !separate, now => Math.Min(LookAfterCredit(now), _probe.Look(now)));
         _receive = separate ? AddLink(address, "receive", publishes: false, ownsExclusive: true, _ => ActorClock.Never) : _send;
+        _observer = new ClientObserver(options.Telemetry, Instruments.Of(options.Telemetry.MeterFactory), LinkConfig.NameOf(options), options.TimeProvider,
+            () => _send.Endpoint, () => _receive.Endpoint);
         _fixedReplies = new FixedReplies(this, _send.Thread, _logger, _thinner);
     }
 
@@ -160,7 +162,7 @@ public sealed partial class AmqpClient : IAmqpClient
     private ClientLink AddLink(BrokerAddress address, string name, bool publishes, bool ownsExclusive, Func<long, long> onTime)
     {
         var link = new ClientLink(_options, address, ActorSettings.From(_options, name, publishes, ownsExclusive, address.Hosts.Count), _clock, _logger, _topology,
-            () => Status, onTime);
+            () => Status, onTime, _probe);
         _links.Add(link);
         return link;
     }

@@ -76,6 +76,9 @@ public sealed class AmqpDelivery
 
     internal long Incarnation { get; }
 
+    /// <summary>What kept it from being handled though its handler returned: it could not be read, or its failure was told to who waits for the answer.</summary>
+    internal Exception? Fault { get; set; }
+
     internal bool IsSettled => Volatile.Read(ref _settled) != 0;
 
     /// <summary>Settles the delivery by hand. What the handler returns is ignored then.</summary>

@@ -136,6 +136,7 @@ public static class AmqpJsonExtensions
             catch (JsonException fault)
             {
                 // The span is the only place to say why; the reason names the type and never the body.
+                delivery.Fault = fault;
                 Activity.Current?.SetStatus(ActivityStatusCode.Error, fault.Message);
                 return new ValueTask<AmqpSettlement>(AmqpSettlement.Reject);
             }

@@ -13,11 +13,11 @@ internal sealed class ClientLink
     private readonly RabbitMqLink _broker;
 
     internal ClientLink(AmqpClientOptions options, BrokerAddress address, ActorSettings settings, ActorClock clock, ILogger logger, TopologyLedger topology,
-        Func<AmqpClientStatus> snapshot, Func<long, long> onTime)
+        Func<AmqpClientStatus> snapshot, Func<long, long> onTime, StarvationProbe probe)
     {
         LinkConfig config = LinkConfig.From(options, address, settings.Name);
         _gauges = new LinkGauges(settings.Name);
-        Metrics = new LinkMetrics(Instruments.Of(options.Telemetry.MeterFactory), config.ClientName, settings.Name, () => Read(snapshot()));
+        Metrics = new LinkMetrics(Instruments.Of(options.Telemetry.MeterFactory), config.ClientName, settings.Name, () => Read(snapshot(), probe));
         var events = new LinkEvents(logger, settings.Name, Metrics, options.TimeProvider);
         Thread = new IoThread($"safeamqp-io:{config.ConnectionName}", clock, events, onTime);
         _broker = new RabbitMqLink(Thread, config, events);
@@ -34,6 +34,8 @@ internal sealed class ClientLink
     /// <summary>Ends when the last connection has been closed.</summary>
     internal Task Farewell => _broker.Farewell;
 
+    internal LinkEndpoint Endpoint => _broker.Endpoint;
+
     internal void Connect()
     {
         Metrics.Show();
@@ -44,6 +46,7 @@ internal sealed class ClientLink
     internal AmqpLinkStatus Status(long now, IReadOnlyList<AmqpConsumerStatus> consumers, int waitingCallers)
         => _gauges.Snapshot(now, _broker.Traffic(_gauges.Epoch), consumers, waitingCallers);
 
-    private LinkReading Read(AmqpClientStatus status)
-        => new(status.Links.First(link => link.Name == _gauges.Name), Volatile.Read(ref _gauges.Recoveries), _gauges.Blocked(Thread.Clock.Now), Thread.Busy, _broker.Totals);
+    private LinkReading Read(AmqpClientStatus status, StarvationProbe probe)
+        => new(status.Links.First(link => link.Name == _gauges.Name), Volatile.Read(ref _gauges.Recoveries), _gauges.Blocked(Thread.Clock.Now), Thread.Busy, _broker.Totals,
+            probe.Delay, probe.Starvations);
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Recipes.Telemetry;
 using RecipeWorkers.Analysis;
 using RecipeWorkers.Crawling;
 using RecipeWorkers.Fetching;
@@ -28,8 +29,10 @@ public static class WorkersHost
 
         builder.Services.AddSingleton(settings);
         builder.Services.TryAddSingleton(TimeProvider.System);
+        OtlpExport.AddTo(builder.Services, builder.Configuration, "recipe-workers");
         var amqp = builder.Services.AddSafeAmqp(options =>
         {
+            options.Telemetry.HandlersContinueTraces = true; // somebody waits for each answer
             options.Uri = settings.BrokerUrl;
             options.AllowPlaintext = settings.AllowPlaintext;
             options.ClientName = $"recipe-workers-{string.Join('-', settings.Workers)}";

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Actor;
@@ -91,6 +92,7 @@ internal sealed class IoThread
     private void Run()
     {
         _owner = Environment.CurrentManagedThreadId;
+        Activity.Current = Tracing.Muted; // also for all that this thread begins
         Volatile.Write(ref _begunAt, Clock.Now);
         _events.ThreadStarted(_thread.Name!);
         try

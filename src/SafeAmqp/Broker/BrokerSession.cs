@@ -82,6 +82,7 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
     private void Handshake(AmqpCredentials credentials)
     {
         LinkConfig config = link.Config;
+        ForeignTracing.KeepOffHeaders();
         // A factory per link, as one serves two connections badly (#1429), and never its Uri, which prints passwords.
         var factory = new ConnectionFactory
         {
@@ -162,6 +163,7 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
         LinkStream stream = await LinkConnector.ConnectAsync(address, port, config.TlsFor(_host), config.StreamOptions, config.ConnectTimeout,
             StreamEnded, either.Token).ConfigureAwait(false);
         _stream = stream;
+        link.Endpoint = new LinkEndpoint(_host.Name, _host.Port, address, port);
         return stream;
     }
 

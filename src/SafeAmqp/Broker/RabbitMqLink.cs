@@ -11,12 +11,20 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
     private readonly Lock _totalsGate = new();
     private BrokerSession? _session;
     private TransportTotals _totalsBefore;
+    private LinkEndpoint _endpoint = new(config.Host(1).Name, config.Host(1).Port);
 
     internal IoThread Owner => owner;
 
     internal LinkConfig Config => config;
 
     internal LinkEvents Events => events;
+
+    /// <summary>Where it is or was last connected to.</summary>
+    internal LinkEndpoint Endpoint
+    {
+        get => Volatile.Read(ref _endpoint);
+        set => Volatile.Write(ref _endpoint, value);
+    }
 
     /// <summary>Ends when the last connection has been closed, one way or the other.</summary>
     internal Task Farewell { get; private set; } = Task.CompletedTask;

@@ -17,26 +17,29 @@ internal static class DeliverySequence
             using var gone = CancellationTokenSource.CreateLinkedTokenSource(lost, left.Token);
             await handed.Writer.WriteAsync(item, gone.Token).ConfigureAwait(false);
             return await item.Settlement.Task.WaitAsync(gone.Token).ConfigureAwait(false);
-        }, options, ended: error => handed.Writer.TryComplete(error), cancellationToken).ConfigureAwait(false);
+        }, options, ended: error => handed.Writer.TryComplete(error), DeliveryUse.Passage, cancellationToken).ConfigureAwait(false);
         await using (subscription.ConfigureAwait(false))
         {
             try
             {
+                var asked = client.Observer.Asked;
                 while (await handed.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false)) // throws once the client was disposed, or the consumer stopped over a message
                 {
                     if (!handed.Reader.TryRead(out Handed? item) || item.Delivery.Lost.IsCancellationRequested)
                         continue; // the broker delivers it again
-                    bool asked = false;
+                    client.Observer.Received(item.Delivery, asked);
+                    bool isDone = false;
                     try
                     {
                         yield return item.Delivery;
-                        asked = true;
+                        isDone = true;
                     }
                     finally
                     {
-                        item.Delivery.Settle(asked ? AmqpSettlement.Ack : AmqpSettlement.Requeue);
+                        item.Delivery.Settle(isDone ? AmqpSettlement.Ack : AmqpSettlement.Requeue);
                         item.Settlement.TrySetResult(AmqpSettlement.Ack); // settled already: this only frees the worker
                     }
+                    asked = client.Observer.Asked;
                 }
             }
             finally

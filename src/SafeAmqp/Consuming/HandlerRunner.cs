@@ -5,8 +5,20 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Consuming;
 
+/// <summary>What a consumer's deliveries are for.</summary>
+internal enum DeliveryUse
+{
+    Handler,
+
+    /// <summary>Somebody waits for the answer.</summary>
+    Request,
+
+    /// <summary>A loop that handles them itself, or a call whose reply they are: what runs here is no handler of the user's.</summary>
+    Passage,
+}
+
 /// <summary>Runs a user's handler on a delivery and settles it. Never throws: a handler harms only its own delivery.</summary>
-internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILogger logger, Thinner thinner)
+internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILogger logger, Thinner thinner, ClientObserver observer, DeliveryUse use)
 {
     /// <summary>How long a delivery is kept at most that cannot be moved: far below the broker's acknowledgement time-out.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
@@ -15,22 +27,25 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
 
     internal async ValueTask RunAsync(Subscription subscription, AmqpDelivery delivery)
     {
+        ClientObserver.Processing processing = use != DeliveryUse.Passage && observer.SeesDeliveries ? observer.BeginProcess(delivery, use == DeliveryUse.Request) : default;
         if (subscription.Options.AutoAck)
             delivery.Settle(AmqpSettlement.Ack); // as it is taken up, so that the prefetch still bounds what waits
-        AmqpSettlement settlement;
+        AmqpSettlement? settlement;
         try
         {
             settlement = await handler(delivery, delivery.Lost).ConfigureAwait(false);
-            if (!Enum.IsDefined(settlement))
+            if (!Enum.IsDefined(settlement.Value))
                 throw new InvalidOperationException($"The handler returned {settlement}; it must return Ack, Requeue or Reject.");
+            processing.Handled(null);
         }
         catch (Exception error)
         {
-            if (delivery.Lost.IsCancellationRequested || delivery.IsSettled)
-                return;
-            settlement = await FailAsync(subscription, delivery, error).ConfigureAwait(false);
+            processing.Handled(error);
+            settlement = delivery.Lost.IsCancellationRequested || delivery.IsSettled ? null : await FailAsync(subscription, delivery, error).ConfigureAwait(false);
         }
-        delivery.Settle(settlement);
+        if (settlement is { } done)
+            delivery.Settle(done);
+        processing.End(settlement);
     }
 
     private async ValueTask<AmqpSettlement> FailAsync(Subscription subscription, AmqpDelivery delivery, Exception error)

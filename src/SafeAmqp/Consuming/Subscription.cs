@@ -1,4 +1,5 @@
 using SafeAmqp.Actor;
+using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Consuming;
 
@@ -66,11 +67,24 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
 
     internal AmqpConsumerStatus Status => new(Queue, State, Unsettled, LastError);
 
+    /// <summary>Watches settlements, when there is one.</summary>
+    internal ClientObserver? Observer { get; init; }
+
     /// <summary>Called once it has stopped, so that its client forgets it.</summary>
     internal Action<Subscription>? Stopped { get; set; }
 
-    // Posted also when the delivery is known to be lost: the actor counts it.
     public bool Settle(AmqpDelivery delivery, AmqpSettlement settlement)
+    {
+        if (Observer is not { SeesSettlements: true } observer)
+            return Post(delivery, settlement);
+        ClientObserver.Settling settling = observer.BeginSettle(delivery, settlement);
+        bool settled = Post(delivery, settlement);
+        settling.End(settled);
+        return settled;
+    }
+
+    // Posted also when the delivery is known to be lost: the actor counts it.
+    private bool Post(AmqpDelivery delivery, AmqpSettlement settlement)
         => _owner.Post(new ActorCommand.Settle(this, delivery, settlement)) && !delivery.Lost.IsCancellationRequested;
 
     public ValueTask StopAsync()

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using SafeAmqp.Actor;
+using SafeAmqp.Consuming;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Rpc;
@@ -9,7 +10,7 @@ namespace SafeAmqp.Rpc;
 /// Fixed reply queues: each is consumed on the receive link from its first call on; what it brings is matched, by user code, on the pump, and
 /// posted to the link that holds the calls.
 /// </summary>
-internal sealed class FixedReplies(IAmqpClient client, IoThread callers, ILogger logger, Thinner thinner)
+internal sealed class FixedReplies(AmqpClient client, IoThread callers, ILogger logger, Thinner thinner)
 {
     private readonly ConcurrentDictionary<AmqpReplyAddress.FixedReplyAddress, Lazy<Task<AmqpSubscription>>> _consumers = [];
 
@@ -32,7 +33,8 @@ internal sealed class FixedReplies(IAmqpClient client, IoThread callers, ILogger
     }
 
     private async Task<AmqpSubscription> ConsumeAsync(AmqpReplyAddress.FixedReplyAddress address)
-        => await client.ConsumeAsync(address.QueueName, (delivery, lost) => HandleAsync(address, delivery, lost)).ConfigureAwait(false);
+        => await client.ConsumeAsync(address.QueueName, (delivery, lost) => HandleAsync(address, delivery, lost), options: null, ended: null,
+            DeliveryUse.Passage, CancellationToken.None).ConfigureAwait(false);
 
     private async ValueTask<AmqpSettlement> HandleAsync(AmqpReplyAddress.FixedReplyAddress address, AmqpDelivery delivery, CancellationToken lost)
     {

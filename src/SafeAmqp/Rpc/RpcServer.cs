@@ -38,6 +38,7 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
                 return AmqpSettlement.Ack; // nobody waits for the fault
             if (thinner.Tells(request.Queue, error.GetType().Name, out long others))
                 Log.RequestFailed(logger, request.Queue, others, error);
+            request.Fault = error;
             reply = Fault(error);
         }
         return await ReplyAsync(request, reply).ConfigureAwait(false);

@@ -26,8 +26,8 @@ internal static class Attributes
     /// <summary>What became of a message.</summary>
     internal const string Outcome = "safeamqp.outcome";
 
-    /// <summary>What settling a delivery did: <c>settled</c>, <c>stale</c>, <c>already_settled</c>.</summary>
-    internal const string SettleResult = "safeamqp.settle.result";
+    /// <summary>How a handled delivery was settled: <c>ack</c>, <c>nack</c> or <c>reject</c>.</summary>
+    internal const string Settlement = "safeamqp.settlement";
 
     internal const string Redelivered = "safeamqp.delivery.redelivered";
     internal const string Client = "safeamqp.client.name";

@@ -52,6 +52,8 @@ internal sealed class Instruments
         Level(meter, "safeamqp.rpc.pending", "{call}", "Calls that wait for their reply.", static link => link.Status.PendingCalls);
         Count(meter, "safeamqp.rpc.late_replies", "{reply}", "Replies that came too late, twice or for no call.", static link => link.Status.LateReplies);
         Seconds(meter, "safeamqp.actor.loop.busy", "How long a link's I/O thread has been working; its rate is the thread's busy share.", static link => link.Busy);
+        meter.CreateObservableGauge("safeamqp.threadpool.delay", () => EachClient(static link => link.PoolDelay.TotalSeconds), "s", "How long the last work item waited for a thread of the process's pool.");
+        meter.CreateObservableCounter("safeamqp.threadpool.starvations", () => EachClient(static link => (long)link.PoolStarvations), "{starvation}", "How often the process's thread pool was found starved.");
     }
 
     internal Histogram<double> OperationDuration { get; }
@@ -97,6 +99,12 @@ internal sealed class Instruments
     {
         foreach (LinkMetrics link in _links.Keys)
             yield return new Measurement<T>(read(link.Read()), link.Tags);
+    }
+
+    private IEnumerable<Measurement<T>> EachClient<T>(Func<LinkReading, T> read) where T : struct
+    {
+        foreach (LinkMetrics link in _links.Keys.Where(link => link.IsFirst))
+            yield return new Measurement<T>(read(link.Read()), link.ClientTag);
     }
 
     private IEnumerable<Measurement<long>> EachState()

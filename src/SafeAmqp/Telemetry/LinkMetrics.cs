@@ -8,12 +8,18 @@ internal readonly record struct TransportTotals(long BytesReceived, long BytesSe
 }
 
 /// <summary>What a link shows when somebody collects.</summary>
-internal readonly record struct LinkReading(AmqpLinkStatus Status, long Recoveries, TimeSpan Blocked, TimeSpan Busy, TransportTotals Totals);
+internal readonly record struct LinkReading(AmqpLinkStatus Status, long Recoveries, TimeSpan Blocked, TimeSpan Busy, TransportTotals Totals,
+    TimeSpan PoolDelay, int PoolStarvations);
 
 /// <summary>One link's part in the instruments: read when somebody collects, told of what happens only once.</summary>
 internal sealed class LinkMetrics(Instruments instruments, string client, string link, Func<LinkReading> read)
 {
     internal KeyValuePair<string, object?>[] Tags { get; } = [new(Attributes.Client, client), new(Attributes.Link, link)];
+
+    internal KeyValuePair<string, object?> ClientTag { get; } = new(Attributes.Client, client);
+
+    /// <summary>Whether it stands for its client where that has one value for all its links.</summary>
+    internal bool IsFirst { get; } = link != "receive";
 
     /// <summary>Whether anybody wants to know how long confirms take.</summary>
     internal bool TimesConfirms => instruments.ConfirmDuration.Enabled;

@@ -22,7 +22,9 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
 
     private void AssertNothingFound(int least)
     {
-        string[] all = [.. _sinks, .. _lines.Lines];
+        string[] all;
+        lock (_sinks)
+            all = [.. _sinks, .. _lines.Lines];
         Assert.True(_sinks.Count >= least); // something was looked at
         // Also its parts, should something cut it up at a colon, an at sign or a slash.
         foreach (string part in (string[])[Canary, Escaped, "c4n4ry", "w0rd"])
@@ -146,10 +148,29 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
             ActivityStopped = activity =>
             {
                 lock (_sinks)
-                    _sinks.Add($"{activity.DisplayName} {string.Join(' ', activity.TagObjects)} {activity.StatusDescription} {string.Join(' ', activity.Events.SelectMany(e => e.Tags))}");
+                    _sinks.Add($"{activity.DisplayName} {string.Join(' ', activity.TagObjects)} {activity.StatusDescription} {string.Join(' ', activity.Events.SelectMany(e => e.Tags))} {string.Join(' ', activity.Baggage)} {string.Join(' ', activity.Links.SelectMany(link => link.Tags ?? []))}");
             },
         };
         System.Diagnostics.ActivitySource.AddActivityListener(activities);
+        using var meters = new System.Diagnostics.Metrics.MeterListener 
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Name == AmqpTelemetry.MeterName)
+                    listener.EnableMeasurementEvents(instrument);
+            },
+        };
+        int measured = 0;
+        meters.SetMeasurementEventCallback<long>((instrument, _, tags, _) => Hear(instrument, tags));
+        meters.SetMeasurementEventCallback<double>((instrument, _, tags, _) => Hear(instrument, tags));
+        meters.Start();
+        void Hear(System.Diagnostics.Metrics.Instrument instrument, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            string text = $"{instrument.Meter.Name} {instrument.Name} {string.Join(' ', tags.ToArray())}";
+            lock (_sinks)
+                _sinks.Add(text);
+            Interlocked.Increment(ref measured);
+        }
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(options =>
         {
@@ -159,8 +180,13 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
         });
         string queue = await NewQueueAsync(amqp);
         await amqp.ServeAsync(queue, (_, _) => throw new InvalidOperationException("fault"), cancellationToken: Cancelled);
-        Look(await Assert.ThrowsAsync<AmqpRemoteException>(async () => await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled)));
-        Look(await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue("nowhere", default), Cancelled)));
+        // Headers and bodies may hold secrets of the application: they are in nothing that is shown, either.
+        var secret = new Dictionary<string, object?> { ["authorization"] = $"Bearer {Canary}", [Canary] = "x" };
+        AmqpMessage sent = AmqpMessage.ToQueue(queue, System.Text.Encoding.UTF8.GetBytes(Canary)) with { Headers = secret };
+        Look(await Assert.ThrowsAsync<AmqpRemoteException>(async () => await amqp.CallAsync(sent, cancellationToken: Cancelled)));
+        Look(await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.PublishAsync(sent with { RoutingKey = "nowhere" }, Cancelled)));
+        Look((await amqp.PublishAllAsync([sent with { RoutingKey = "nowhere" }], Cancelled))[0].Error);
+        meters.RecordObservableInstruments();
         Look(await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Durable = false }), Cancelled)));
         Look(amqp.Status);
         await Broker.Node.RabbitMqCtlAsync(["delete_user", user], Cancelled); // closes its connections, and refuses them from now on
@@ -168,8 +194,12 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
         Look(amqp.Status);
         Look(await Assert.ThrowsAsync<AmqpNotSentException>(async () =>
             await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), new AmqpCallOptions { Timeout = TimeSpan.FromMilliseconds(50) }, Cancelled)));
+        meters.RecordObservableInstruments();
         await amqp.DisposeAsync();
-        AssertNothingFound(6);
+        Assert.True(measured > 20);
+        lock (_sinks)
+            Assert.Contains(_sinks, text => text.StartsWith("call ", StringComparison.Ordinal)); // a span of ours
+        AssertNothingFound(7);
     }
 
     [Fact]

@@ -1,0 +1,155 @@
+using System.Collections.Concurrent;
+
+namespace SafeAmqp.Telemetry.Tests;
+
+/// <summary>Every exception about the broker says in words why it came to that.</summary>
+public sealed class ReasonTests : TelemetryTest
+{
+    private static readonly ConcurrentDictionary<Type, bool> Walked = [];
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(0.4);
+
+    private static readonly Dictionary<string, (string Words, Func<ReasonTests, Task> Scene)> Scenes = new()
+    {
+        ["returned"] = ("312 NO_ROUTE. No queue received it", async t => await (await t.ConnectAsync()).PublishAsync(AmqpMessage.ToQueue("nowhere", default), Cancelled)),
+        ["nacked"] = ("without a reason (basic.nack): a full queue, or one without a leader", async t =>
+        {
+            AmqpClient amqp = await t.WithQueueAsync();
+            _ = t.Broker.Script(FaultTrigger.Publish(), FaultAction.Nack());
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+        }),
+        ["refused"] = ("404 NOT_FOUND - no exchange 'missing'", async t => await (await t.ConnectAsync()).PublishAsync(AmqpMessage.ToExchange("missing", "", default), Cancelled)),
+        ["not sent, blocked"] = ("timed out after 0.4", async t => await (await t.BlockedAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+        ["not sent, blocked, why"] = ("connection blocked by broker (low on memory) for ", async t => await (await t.BlockedAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+        ["not sent, in line"] = ("2 jobs before it, 0 behind it", async t =>
+        {
+            AmqpClient amqp = await t.BlockedAsync();
+            Task[] publishes = [.. Enumerable.Range(0, 3).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled).AsTask())];
+            await Task.WhenAll(publishes).ContinueWith(_ => { }, TaskScheduler.Default);
+            await publishes[2];
+        }),
+        ["not sent, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+        ["not sent, away, why"] = ("(last error: ", async t => await (await t.AwayAsync()).PostAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+        ["call not sent, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync()).CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = Soon }, Cancelled)),
+        ["fixed replies, away"] = ("is not consumed: timed out after 0.4 s: no open connection to the broker for ", async t => await (await t.AwayAsync()).CallAsync(AmqpMessage.ToQueue("q", default),
+            new AmqpCallOptions { Timeout = Soon, ReplyTo = AmqpReplyAddress.Queue("replies", message => message.CorrelationId) }, Cancelled)),
+        ["full, fail"] = ("1 publishes (0 bytes) are pending, which is the bound: connection blocked by broker", async t =>
+        {
+            AmqpClient amqp = await t.BlockedAsync(options => (options.MaxPendingMessages, options.WhenFull) = (1, AmqpWhenFull.Fail));
+            Task first = amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled).AsTask();
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+        }),
+        ["full, wait"] = ("in the line of callers, as 1 publishes (0 bytes) are pending, which is the bound: connection blocked by broker", async t =>
+        {
+            AmqpClient amqp = await t.BlockedAsync(options => options.MaxPendingMessages = 1);
+            Task first = amqp.CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(60) }, Cancelled).AsTask();
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+        }),
+        ["unknown, lost"] = ("was sent and not answered: ", async t =>
+        {
+            AmqpClient amqp = await t.WithQueueAsync();
+            _ = t.Broker.Script(FaultTrigger.Publish(), FaultAction.Reset());
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+        }),
+        ["unknown, unanswered"] = ("was sent and not answered within 0.4", async t => await (await t.UnansweredAsync(Soon)).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+        ["unknown, unanswered, why"] = ("the broker is there and did not answer for it", async t => await (await t.UnansweredAsync(Soon)).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+        ["unknown, silent"] = ("nothing was received from the broker for 2.", async t => await (await t.UnansweredAsync(TimeSpan.FromSeconds(2.5))).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+        ["no reply"] = ("timed out after 0.4", async t => await (await t.WithQueueAsync()).CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = Soon }, Cancelled)),
+        ["no reply, why"] = ("the broker has the request, and nobody replied", async t => await (await t.WithQueueAsync()).CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = Soon }, Cancelled)),
+        ["no reply, lost"] = ("the way back was lost: ", async t =>
+        {
+            AmqpClient amqp = await t.WithQueueAsync();
+            Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue("q", default), cancellationToken: Cancelled).AsTask();
+            await t.Broker.WaitUntilAsync(view => view.ReadyCount("q") == 1, cancellationToken: Cancelled);
+            await t.Broker.InjectAsync(FaultAction.Reset());
+            await call;
+        }),
+        ["remote"] = ("The other side failed on the message to exchange '', routing key 'q', 0 bytes: System.InvalidOperationException: broken", async t =>
+        {
+            AmqpClient amqp = await t.WithQueueAsync();
+            await amqp.ServeAsync("q", (_, _) => throw new InvalidOperationException("broken"), cancellationToken: Cancelled);
+            await amqp.CallAsync(AmqpMessage.ToQueue("q", default), cancellationToken: Cancelled);
+        }),
+        ["declaration refused"] = ("queue 'q': 406 PRECONDITION_FAILED", async t => await (await t.WithQueueAsync()).DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = "q", Durable = false }), Cancelled)),
+        ["declaration unanswered"] = ("timed out waiting for the broker's answer: the broker is there and did not answer", async t =>
+        {
+            AmqpClient amqp = await t.ConnectAsync(options => options.OperationTimeout = Soon);
+            _ = t.Broker.Script(FaultTrigger.QueueDeclare(), FaultAction.Ignore());
+            await DeclareAsync(amqp, "late");
+        }),
+        ["declaration, away"] = ("timed out waiting for the link: no open connection to the broker for ", async t => await DeclareAsync(await t.AwayAsync(), "q")),
+        ["consumer, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync()).ConsumeAsync("q", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled)),
+        ["consumer refused"] = ("Queue 'missing' cannot be consumed: 404 NOT_FOUND", async t => await (await t.ConnectAsync()).ConsumeAsync("missing", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled)),
+        ["connect"] = ("No broker could be reached: ", async t =>
+        {
+            await t.Broker.StopAsync(Cancelled);
+            await t.ConnectAsync(options => options.FirstConnect = AmqpFirstConnect.FailFast);
+        }),
+        ["connect refused"] = ("The broker refused the connection: 403 ACCESS_REFUSED", async t =>
+        {
+            _ = t.Broker.Script(FaultTrigger.LogIn(), FaultAction.RefuseAuthentication());
+            await t.ConnectAsync(options => options.FirstConnect = AmqpFirstConnect.FailFast);
+        }),
+    };
+
+    public static TheoryData<string> Names => [.. Scenes.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task An_exception_says_why(string name)
+    {
+        var error = await Assert.ThrowsAnyAsync<AmqpException>(() => Scenes[name].Scene(this));
+        Walked.TryAdd(error.GetType(), true);
+        Assert.Contains(Scenes[name].Words, error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("guest:guest", error.ToString(), StringComparison.Ordinal);
+        if (error is not AmqpRemoteException) // which is about another process
+        {
+            Assert.NotNull(error.Status);
+            Assert.Contains("link ", error.Message, StringComparison.Ordinal); // and the state behind it
+        }
+    }
+
+    [Fact]
+    public async Task No_exception_is_left_out()
+    {
+        foreach (string name in (string[])["returned", "nacked", "refused", "not sent, away", "unknown, lost", "no reply", "remote", "declaration refused", "connect"])
+        {
+            await using var own = new ReasonTests();
+            await own.InitializeAsync();
+            Walked.TryAdd((await Assert.ThrowsAnyAsync<AmqpException>(() => Scenes[name].Scene(own))).GetType(), true);
+        }
+        Assert.Equal(typeof(AmqpException).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(AmqpException))).Select(type => type.Name).Order(), Walked.Keys.Select(type => type.Name).Order());
+    }
+
+    private async Task<AmqpClient> WithQueueAsync(Action<AmqpClientOptions>? configure = null)
+    {
+        AmqpClient amqp = await ConnectAsync(configure);
+        await DeclareAsync(amqp, "q");
+        return amqp;
+    }
+
+    private async Task<AmqpClient> BlockedAsync(Action<AmqpClientOptions>? configure = null)
+    {
+        AmqpClient amqp = await ConnectAsync(options =>
+        {
+            options.PublishTimeout = Soon;
+            configure?.Invoke(options);
+        });
+        await BlockAsync(amqp);
+        return amqp;
+    }
+
+    private async Task<AmqpClient> AwayAsync()
+    {
+        AmqpClient amqp = await ConnectAsync(options => options.PublishTimeout = options.OperationTimeout = Soon);
+        await Broker.KillAsync(Cancelled);
+        await UntilAsync(() => amqp.Status.Links.All(link => link.State is AmqpLinkState.Waiting or AmqpLinkState.Connecting));
+        return amqp;
+    }
+
+    private async Task<AmqpClient> UnansweredAsync(TimeSpan timeout)
+    {
+        AmqpClient amqp = await WithQueueAsync(options => options.PublishTimeout = timeout);
+        _ = Broker.Script(FaultTrigger.Publish(), FaultAction.DropConfirm());
+        return amqp;
+    }
+}
