@@ -42,7 +42,12 @@ public sealed class WithoutBrokerTests : IAsyncLifetime
     public async Task It_is_alive_but_not_ready()
     {
         Assert.Equal(HttpStatusCode.OK, (await Service.GetAsync("/health/live")).Status);
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await Service.GetAsync("/health/ready")).Status);
+        Answer ready = await Service.GetAsync("/health/ready");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.Status);
+        await Until.TrueAsync(async () => (await Service.GetAsync("/health/ready")).Body.ToString().Contains("ConnectionRefused", StringComparison.Ordinal), "readiness says why");
+        ready = await Service.GetAsync("/health/ready");
+        Assert.StartsWith("Unhealthy: send link ", ready.Body.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("hidden-password", ready.Body.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

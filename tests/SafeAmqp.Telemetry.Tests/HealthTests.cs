@@ -37,14 +37,15 @@ public sealed class HealthTests : TelemetryTest
         using IHost host = Build(uri, TimeSpan.FromMinutes(1)); // the next attempt of its own is far away
         await host.StartAsync(Cancelled);
         var client = host.Services.GetRequiredService<IAmqpClient>();
-        await UntilAsync(() => brokerIsUp ? client.Status.IsReady : client.Status.Links.All(link => link.State == AmqpLinkState.Waiting && link.NextAttemptIn > TimeSpan.FromSeconds(10)));
+        await UntilAsync(() => brokerIsUp ? client.Status.IsReady : client.Status.Links.All(link => link.State == AmqpLinkState.Waiting && link.NextAttemptIn > TimeSpan.FromSeconds(3)));
         using var connects = new Connects();
         Assert.True(connects.IsOn);
         int[] epochs = [.. client.Status.Links.Select(link => link.Epoch)];
         for (int i = 0; i < 1000; i++)
             Assert.Equal(brokerIsUp ? HealthStatus.Healthy : HealthStatus.Unhealthy, (await ReadyAsync(host)).Status);
-        Assert.Equal(0, connects.Count);
-        Assert.Equal(epochs, client.Status.Links.Select(link => link.Epoch));
+        int attempts = client.Status.Links.Sum(link => link.Epoch) - epochs.Sum(); // its own, should all this have taken so long
+        Assert.InRange(connects.Count, 0, attempts);
+        Assert.True(attempts <= 2);
         await host.StopAsync(Cancelled);
     }
 

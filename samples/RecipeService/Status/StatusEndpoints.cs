@@ -21,6 +21,11 @@ internal static class StatusEndpoints
         // Every endpoint needs the broker now: a link that recovers, which counts as degraded, is not ready.
         var ready = Checks("ready");
         ready.ResultStatusCodes[HealthStatus.Degraded] = StatusCodes.Status503ServiceUnavailable;
+        ready.ResponseWriter = static (context, report) =>
+        {
+            context.Response.ContentType = "text/plain; charset=utf-8";
+            return context.Response.WriteAsync($"{report.Status}: {string.Join("; ", report.Entries.Values.Select(entry => entry.Description))}");
+        };
         app.MapHealthChecks("/health/ready", ready);
     }
 
