@@ -16,7 +16,8 @@ public sealed class ReasonTests : TelemetryTest
             AmqpClient amqp = await t.WithQueueAsync();
             _ = t.Broker.Script(FaultTrigger.Publish(), FaultAction.Nack());
             await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
-        }),
+        }
+        ),
         ["refused"] = ("404 NOT_FOUND - no exchange 'missing'", async t => await (await t.ConnectAsync()).PublishAsync(AmqpMessage.ToExchange("missing", "", default), Cancelled)),
         ["not sent, blocked"] = (" was not sent: timed out after ", async t => await (await t.BlockedAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
         ["not sent, blocked, why"] = ("connection blocked by broker (low on memory) for ", async t => await (await t.BlockedAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
@@ -26,7 +27,8 @@ public sealed class ReasonTests : TelemetryTest
             Task[] publishes = [.. Enumerable.Range(0, 3).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled).AsTask())];
             await Task.WhenAll(publishes).ContinueWith(_ => { }, TaskScheduler.Default);
             await publishes[2];
-        }),
+        }
+        ),
         ["not sent, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
         ["not sent, away, why"] = ("(last error: ", async t => await (await t.AwayAsync()).PostAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
         ["call not sent, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync()).CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = Soon }, Cancelled)),
@@ -37,19 +39,22 @@ public sealed class ReasonTests : TelemetryTest
             AmqpClient amqp = await t.BlockedAsync(options => (options.MaxPendingMessages, options.WhenFull) = (1, AmqpWhenFull.Fail));
             Task first = amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled).AsTask();
             await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
-        }),
+        }
+        ),
         ["full, wait"] = ("in the line of callers, as 1 publishes (0 bytes) are pending, which is the bound: connection blocked by broker", async t =>
         {
             AmqpClient amqp = await t.BlockedAsync(options => options.MaxPendingMessages = 1);
             Task first = amqp.CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(60) }, Cancelled).AsTask();
             await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
-        }),
+        }
+        ),
         ["unknown, lost"] = ("was sent and not answered: ", async t =>
         {
             AmqpClient amqp = await t.WithQueueAsync();
             _ = t.Broker.Script(FaultTrigger.Publish(), FaultAction.Reset());
             await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
-        }),
+        }
+        ),
         ["unknown, unanswered"] = ("was sent and not answered within ", async t => await (await t.UnansweredAsync(Soon)).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
         ["unknown, silent"] = ("nothing was received from the broker for ", async t => await (await t.UnansweredAsync(TimeSpan.FromSeconds(2.5))).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
         ["no reply"] = ("No reply to the message to exchange '', routing key 'q', 0 bytes: timed out after ", async t => await (await t.WithQueueAsync()).CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(2) }, Cancelled)),
@@ -61,13 +66,15 @@ public sealed class ReasonTests : TelemetryTest
             await t.Broker.WaitUntilAsync(view => view.ReadyCount("q") == 1, cancellationToken: Cancelled);
             await t.Broker.InjectAsync(FaultAction.Reset());
             await call;
-        }),
+        }
+        ),
         ["remote"] = ("The other side failed on the message to exchange '', routing key 'q', 0 bytes: System.InvalidOperationException: broken", async t =>
         {
             AmqpClient amqp = await t.WithQueueAsync();
             await amqp.ServeAsync("q", (_, _) => throw new InvalidOperationException("broken"), cancellationToken: Cancelled);
             await amqp.CallAsync(AmqpMessage.ToQueue("q", default), cancellationToken: Cancelled);
-        }),
+        }
+        ),
         ["declaration refused"] = ("queue 'q': 406 PRECONDITION_FAILED", async t => await (await t.WithQueueAsync()).DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = "q", Durable = false }), Cancelled)),
         ["poisoned"] = ("The consumer was stopped, as a message in queue 'q' ended the link twice: ", async t =>
         {
@@ -75,14 +82,16 @@ public sealed class ReasonTests : TelemetryTest
             await amqp.PublishAsync(AmqpMessage.ToQueue("q", new byte[5000]), Cancelled);
             AmqpClient small = await t.ConnectAsync(options => options.MaxMessageSize = 1 << 10);
             await PublishSpanTests.FirstAsync(small, "q");
-        }),
+        }
+        ),
         // The deadlines of the channel and of the declaration are the same, and either may be first.
         ["declaration unanswered"] = (" answer", async t =>
         {
             AmqpClient amqp = await t.ConnectAsync(options => options.OperationTimeout = Soon);
             _ = t.Broker.Script(FaultTrigger.QueueDeclare(), FaultAction.Ignore());
             await DeclareAsync(amqp, "late");
-        }),
+        }
+        ),
         ["declaration, away"] = ("timed out waiting for the link: no open connection to the broker for ", async t => await DeclareAsync(await t.AwayAsync(), "q")),
         ["consumer, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync()).ConsumeAsync("q", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled)),
         ["consumer refused"] = ("Queue 'missing' cannot be consumed: 404 NOT_FOUND", async t => await (await t.ConnectAsync()).ConsumeAsync("missing", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled)),
@@ -90,12 +99,14 @@ public sealed class ReasonTests : TelemetryTest
         {
             await t.Broker.StopAsync(Cancelled);
             await t.ConnectAsync(options => options.FirstConnect = AmqpFirstConnect.FailFast);
-        }),
+        }
+        ),
         ["connect refused"] = ("The broker refused the connection: 403 ACCESS_REFUSED", async t =>
         {
             _ = t.Broker.Script(FaultTrigger.LogIn(), FaultAction.RefuseAuthentication());
             await t.ConnectAsync(options => options.FirstConnect = AmqpFirstConnect.FailFast);
-        }),
+        }
+        ),
     };
 
     public static TheoryData<string> Names => [.. Scenes.Keys];
