@@ -1,15 +1,17 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace SafeAmqp;
 
 /// <summary>How a client connects, publishes and recovers. Read once, when the client is made.</summary>
+[DebuggerDisplay("{ToString(),nq}")]
 public sealed class AmqpClientOptions
 {
     /// <summary>The broker: <c>amqp://user:password@host:port/virtual-host</c>, or <c>amqps://</c> for TLS. Parts that it names win over
     /// <see cref="UserName"/>, <see cref="Password"/> and <see cref="VirtualHost"/>.</summary>
     /// <value>Default: none; <see cref="Hosts"/> is used then.</value>
-    [System.Text.Json.Serialization.JsonIgnore] // it may hold the password
+    [System.Text.Json.Serialization.JsonIgnore, DebuggerBrowsable(DebuggerBrowsableState.Never)] // it may hold the password
     public string? Uri { get; set; }
 
     /// <summary>Further nodes of the same cluster, as <c>host</c> or <c>host:port</c>, tried in turn after the one of <see cref="Uri"/>.</summary>
@@ -26,7 +28,7 @@ public sealed class AmqpClientOptions
 
     /// <summary>The password.</summary>
     /// <value>Default: none; the URI may name it.</value>
-    [System.Text.Json.Serialization.JsonIgnore]
+    [System.Text.Json.Serialization.JsonIgnore, DebuggerBrowsable(DebuggerBrowsableState.Never)]
     public string? Password { get; set; }
 
     /// <summary>Asked for user and password before each connection, so that rotated secrets are picked up. Wins over all others.</summary>
@@ -171,7 +173,9 @@ public sealed class AmqpClientOptions
 /// <summary>User and password for one connection attempt.</summary>
 /// <param name="UserName">The user.</param>
 /// <param name="Password">The password, or the token where the broker takes one in its place.</param>
-public readonly record struct AmqpCredentials(string UserName, [property: System.Text.Json.Serialization.JsonIgnore] string Password)
+[DebuggerDisplay("{ToString(),nq}")]
+public readonly record struct AmqpCredentials(string UserName,
+    [property: System.Text.Json.Serialization.JsonIgnore, DebuggerBrowsable(DebuggerBrowsableState.Never)] string Password)
 {
     /// <summary>For how long they are valid from now. When 80 % of it is over they are asked for again, and the broker is given the new secret
     /// (<c>connection.update-secret</c>), so that a connection outlives the token that it was made with.</summary>

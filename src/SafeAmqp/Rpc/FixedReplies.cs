@@ -23,14 +23,22 @@ internal sealed class FixedReplies(AmqpClient client, IoThread callers, ILogger 
         {
             replies = await consumer.Value.ConfigureAwait(false);
         }
+        catch (AmqpPoisonException poison)
+        {
+            _consumers.TryRemove(new KeyValuePair<AmqpReplyAddress.FixedReplyAddress, Lazy<Task<AmqpSubscription>>>(address, consumer));
+            throw CannotReceive(poison);
+        }
         catch (Exception)
         {
             _consumers.TryRemove(new KeyValuePair<AmqpReplyAddress.FixedReplyAddress, Lazy<Task<AmqpSubscription>>>(address, consumer)); // the next call tries again
             throw;
         }
         if (replies.Error is { } error)
-            throw new AmqpNotSentException($"The request was not sent, as its replies cannot be received: {error.Message}", error) { Status = error.Status };
+            throw CannotReceive(error);
     }
+
+    private static AmqpNotSentException CannotReceive(AmqpException error)
+        => new($"The request was not sent, as its replies cannot be received: {error.Message}", error) { Status = error.Status };
 
     private async Task<AmqpSubscription> ConsumeAsync(AmqpReplyAddress.FixedReplyAddress address)
         => await client.ConsumeAsync(address.QueueName, (delivery, lost) => HandleAsync(address, delivery, lost), options: null, ended: null,

@@ -68,6 +68,22 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
+    public async Task A_secret_that_expires_is_renewed_on_its_connection_and_the_broker_takes_it()
+    {
+        await AddUserAsync("right");
+        var lines = new CapturedLines();
+        AmqpClient amqp = await ConnectAsync(options =>
+        {
+            options.LoggerFactory = lines;
+            options.Credentials = _ => ValueTask.FromResult(new AmqpCredentials(_user, "right") { ValidFor = TimeSpan.FromSeconds(1) });
+        });
+        string queue = await NewQueueAsync(amqp);
+        await UntilAsync(() => lines.Lines.Count(line => line.Contains("gave the broker a new secret", StringComparison.Ordinal)) >= 4);
+        await PublishAsync(amqp, queue, "still here");
+        Assert.All(amqp.Status.Links, link => Assert.Equal((1, AmqpLinkState.Open), (link.Epoch, link.State)));
+    }
+
+    [Fact]
     public async Task Refused_credentials_are_told_apart_from_a_broker_that_is_not_there()
     {
         await AddUserAsync("right");

@@ -10,11 +10,24 @@ public sealed partial class PromisesTests
     {
         string[] rows = [.. File.ReadLines(RepositoryFiles.Path("tests", "README.md")).SkipWhile(line => line != "## Which test proves which promise")
             .Where(line => line.StartsWith("| ", StringComparison.Ordinal) && !line.EndsWith("| tests |", StringComparison.Ordinal))];
+        Assert.True(rows.Length > 40, "The table is gone.");
+        AssertTestsExist(rows);
+    }
+
+    [Fact]
+    public void Every_fault_of_the_matrix_has_its_tests_and_they_exist()
+    {
+        string[] rows = [.. File.ReadLines(RepositoryFiles.Path("tests", "FAULTS.md")).Where(line => line.StartsWith("| ", StringComparison.Ordinal) && char.IsAsciiDigit(line[2]))];
+        Assert.Equal(Enumerable.Range(1, 31), rows.Select(row => int.Parse(row.Split('|')[1], System.Globalization.CultureInfo.InvariantCulture)));
+        AssertTestsExist(rows);
+    }
+
+    private static void AssertTestsExist(string[] rows)
+    {
         var tests = Directory.EnumerateFiles(RepositoryFiles.Path("tests"), "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
             .SelectMany(file => TestMethod().Matches(File.ReadAllText(file)).Select(match => match.Groups[1].Value))
             .ToHashSet();
-        Assert.True(rows.Length > 40, "The table is gone.");
         Assert.All(rows, row =>
         {
             string[] named = [.. Quoted().Matches(row.Split('|')[^2]).Select(match => match.Groups[1].Value)];

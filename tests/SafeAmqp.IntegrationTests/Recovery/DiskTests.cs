@@ -1,0 +1,109 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using LocalBroker;
+
+namespace SafeAmqp.IntegrationTests.Recovery;
+
+public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
+{
+    [Fact]
+    public async Task The_disk_alarm_holds_publishing_and_shows_while_consuming_goes_on_and_no_link_is_made_anew()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        string queue = await NewQueueAsync(amqp);
+        await amqp.PublishAllAsync([.. Enumerable.Range(0, 50).Select(_ => AmqpMessage.ToQueue(queue, default))], Cancelled);
+        AtTheEnd(() => Broker.Node.RabbitMqCtlAsync("set_disk_free_limit", "50MB"));
+        await CtlAsync("set_disk_free_limit", "100000GB");
+        var held = new List<Task<Exception?>>();
+        while (amqp.Status.Links[0].BlockedReason is null)
+        {
+            held.Add(EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("nobody", default) with { Mandatory = false }, Cancelled)));
+            await Task.WhenAny(held[^1], UntilAsync(() => amqp.Status.Links[0].BlockedReason is not null));
+        }
+        Assert.Contains("disk", amqp.Status.Links[0].BlockedReason, StringComparison.OrdinalIgnoreCase);
+        Task<Exception?> waiting = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+        Assert.Equal(50, (await TakeAsync(amqp, queue, 50)).Count);
+        Assert.False(waiting.IsCompleted);
+        await CtlAsync("set_disk_free_limit", "50MB");
+        Assert.Null(await waiting.WaitAsync(Limit, Cancelled));
+        Assert.All(await Task.WhenAll(held).WaitAsync(Limit, Cancelled), Assert.Null);
+        Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
+    }
+
+    // The alarm is off, so that the disk itself is what ends it: what a broker does that was set up wrongly.
+    [Fact]
+    public async Task On_a_disk_that_is_really_full_nothing_confirmed_is_lost()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.UserName == "root", "Mounting a file system of a fixed size needs root on Linux.");
+        string disk = Directory.CreateTempSubdirectory("safeamqp-disk-").FullName;
+        AtTheEnd(async () =>
+        {
+            await RunAsync("umount", "-l", disk);
+            Directory.Delete(disk);
+        });
+        if (await RunAsync("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk) != 0)
+            Assert.Skip("This machine mounts no file system for us.");
+        await using PrivateRabbitMqNode node = await StartOnAsync(disk);
+        await using var amqp = await AmqpClient.ConnectAsync(new AmqpClientOptions
+        {
+            Uri = node.Uri.ToString(),
+            ClientName = "disk",
+            PublishTimeout = TimeSpan.FromSeconds(5),
+            ShutdownTimeout = TimeSpan.FromSeconds(1),
+        }, Cancelled);
+        await amqp.DeclareAsync(new AmqpTopology().Queue("full"), Cancelled);
+        var confirmed = new ConcurrentDictionary<string, bool>();
+        int failed = 0;
+        byte[] body = new byte[256 << 10];
+        // More than fits, whatever the broker keeps beside the bodies.
+        for (int number = 0; number < 600 && failed < 8; number++)
+        {
+            Exception? end = await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("full", body) with { MessageId = $"m{number}" }, Cancelled));
+            if (end is null)
+            {
+                confirmed[$"m{number}"] = true;
+                continue;
+            }
+            failed++;
+            Assert.IsAssignableFrom<AmqpException>(end);
+        }
+        Assert.True(failed > 0, "The disk was never full.");
+        Assert.True(confirmed.Count > 20);
+
+        // Room again, and the node from the start, as whoever found it would do.
+        Assert.Equal(0, await RunAsync("mount", "-o", "remount,size=512m", disk));
+        await node.KillAsync(Cancelled);
+        await node.StartAgainAsync(Cancelled);
+        var received = new ConcurrentDictionary<string, bool>();
+        await amqp.ConsumeAsync("full", (delivery, _) =>
+        {
+            received[delivery.Message.MessageId!] = true;
+            return ValueTask.FromResult(AmqpSettlement.Ack);
+        }, cancellationToken: Cancelled);
+        await UntilAsync(() => confirmed.Keys.All(received.ContainsKey));
+        Assert.Null(await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("full", default) with { MessageId = "after" }, Cancelled)));
+        TestContext.Current.TestOutputHelper?.WriteLine($"{confirmed.Count} confirmed, {failed} not, {received.Count} received, 0 lost");
+    }
+
+    private static async Task<PrivateRabbitMqNode> StartOnAsync(string disk)
+    {
+        // The node's folder is made where temporary files go.
+        string? before = Environment.GetEnvironmentVariable("TMPDIR");
+        Environment.SetEnvironmentVariable("TMPDIR", disk);
+        try
+        {
+            return await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions { DiskFreeLimitMegabytes = 0, MemoryLimitMegabytes = 1024 }, Cancelled);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("TMPDIR", before);
+        }
+    }
+
+    private static async Task<int> RunAsync(string program, params string[] arguments)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
+        await process.WaitForExitAsync(CancellationToken.None);
+        return process.ExitCode;
+    }
+}
