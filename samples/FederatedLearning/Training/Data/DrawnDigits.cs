@@ -14,18 +14,30 @@ public static class DrawnDigits
     /// <param name="count">How many.</param>
     /// <param name="seed">The seed.</param>
     /// <param name="stream">Another number draws others of the same kind: 0 for training, 1 for testing.</param>
-    public static Dataset Draw(int count, int seed, int stream = 0)
+    public static Dataset Draw(int count, int seed, int stream = 0) => Draw([.. Enumerable.Range(0, count)], seed, stream);
+
+    /// <summary>Draws some of them: number 7 is the same whether the others are drawn or not.</summary>
+    /// <param name="numbers">Which.</param>
+    /// <param name="seed">The seed.</param>
+    /// <param name="stream">As above.</param>
+    public static Dataset Draw(IReadOnlyList<int> numbers, int seed, int stream = 0)
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
-        var pixels = new float[count * Side * Side];
-        var labels = new byte[count];
-        for (var i = 0; i < count; i++)
+        ArgumentNullException.ThrowIfNull(numbers);
+        ArgumentOutOfRangeException.ThrowIfZero(numbers.Count);
+        var pixels = new float[numbers.Count * Side * Side];
+        var labels = new byte[numbers.Count];
+        for (var i = 0; i < labels.Length; i++)
         {
-            labels[i] = (byte)(i % 10);
-            Draw(labels[i], SeededRandom.For(seed, stream, i), pixels.AsSpan(i * Side * Side, Side * Side));
+            labels[i] = LabelOf(numbers[i]);
+            Draw(labels[i], SeededRandom.For(seed, stream, numbers[i]), pixels.AsSpan(i * Side * Side, Side * Side));
         }
         return new Dataset(Side * Side, 10, pixels, labels);
     }
+
+    /// <summary>The labels of the first digits, without drawing them.</summary>
+    internal static byte[] LabelsOf(int count) => [.. Enumerable.Range(0, count).Select(LabelOf)];
+
+    private static byte LabelOf(int number) => (byte)(number % 10);
 
     // Every pixel's value falls with its distance from the nearest stroke, which is found in the digit's own coordinates: the map goes from
     // the picture back to the glyph.
