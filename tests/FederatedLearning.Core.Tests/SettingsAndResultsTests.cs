@@ -13,14 +13,31 @@ public sealed class SettingsAndResultsTests
     {
         var values = new Dictionary<string, string>
         {
-            ["NUM_ROUNDS"] = "7", ["MIN_CLIENTS"] = "3", ["MAX_CLIENTS"] = "9", ["CONVERGENCE_THRESHOLD"] = "0.5", ["CONVERGENCE_PATIENCE"] = "4",
-            ["MIN_ROUNDS"] = "0", ["BATCH_SIZE"] = " 64 ", ["LOCAL_EPOCHS"] = "2", ["ROUND_DEADLINE_SECONDS"] = "1.5",
-            ["EVALUATION_DEADLINE_SECONDS"] = "2", ["MAX_EMPTY_DEADLINES"] = "6",
+            ["NUM_ROUNDS"] = "7",
+            ["MIN_CLIENTS"] = "3",
+            ["MAX_CLIENTS"] = "9",
+            ["CONVERGENCE_THRESHOLD"] = "0.5",
+            ["CONVERGENCE_PATIENCE"] = "4",
+            ["MIN_ROUNDS"] = "0",
+            ["BATCH_SIZE"] = " 64 ",
+            ["LOCAL_EPOCHS"] = "2",
+            ["ROUND_DEADLINE_SECONDS"] = "1.5",
+            ["EVALUATION_DEADLINE_SECONDS"] = "2",
+            ["MAX_EMPTY_DEADLINES"] = "6",
         };
         var expected = new FederationSettings
         {
-            MaxRounds = 7, MinClients = 3, MaxClients = 9, ConvergenceThreshold = 0.5, ConvergencePatience = 4, MinRounds = 0, BatchSize = 64, LocalEpochs = 2,
-            RoundDeadline = TimeSpan.FromSeconds(1.5), EvaluationDeadline = TimeSpan.FromSeconds(2), MaxEmptyDeadlines = 6,
+            MaxRounds = 7,
+            MinClients = 3,
+            MaxClients = 9,
+            ConvergenceThreshold = 0.5,
+            ConvergencePatience = 4,
+            MinRounds = 0,
+            BatchSize = 64,
+            LocalEpochs = 2,
+            RoundDeadline = TimeSpan.FromSeconds(1.5),
+            EvaluationDeadline = TimeSpan.FromSeconds(2),
+            MaxEmptyDeadlines = 6,
         };
         Assert.Equal(expected, FederationSettings.From(values.GetValueOrDefault));
         Assert.Equal(new FederationSettings(), FederationSettings.From(_ => " "));
@@ -34,16 +51,34 @@ public sealed class SettingsAndResultsTests
     {
         var values = new Dictionary<string, string>
         {
-            ["MODEL"] = "Softmax", ["HIDDEN_UNITS"] = "3, 4", ["LEARNING_RATE"] = "0.5", ["LEARNING_RATE_DECAY"] = "0.9", ["SEED"] = "-3", ["TRAIN_SAMPLES"] = "50",
-            ["TEST_SAMPLES"] = "20", ["DATA_SHARES"] = "2", ["DIRICHLET_ALPHA"] = "0.3",
-            ["TRAIN_IMAGES"] = "a", ["TRAIN_LABELS"] = "b", ["TEST_IMAGES"] = "c", ["TEST_LABELS"] = "d",
+            ["MODEL"] = "Softmax",
+            ["HIDDEN_UNITS"] = "3, 4",
+            ["LEARNING_RATE"] = "0.5",
+            ["LEARNING_RATE_DECAY"] = "0.9",
+            ["SEED"] = "-3",
+            ["TRAIN_SAMPLES"] = "50",
+            ["TEST_SAMPLES"] = "20",
+            ["DATA_SHARES"] = "2",
+            ["DIRICHLET_ALPHA"] = "0.3",
+            ["TRAIN_IMAGES"] = "a",
+            ["TRAIN_LABELS"] = "b",
+            ["TEST_IMAGES"] = "c",
+            ["TEST_LABELS"] = "d",
         };
         var read = LearningSettings.From(values.GetValueOrDefault);
         Assert.Equal([3, 4], read.Hidden);
         Assert.Equal(new LearningSettings
         {
-            Model = "softmax", Hidden = read.Hidden, LearningRate = 0.5, LearningRateDecay = 0.9, Seed = -3, TrainSamples = 50, TestSamples = 20, Shares = 2,
-            DirichletAlpha = 0.3, Files = new IdxFiles("a", "b", "c", "d"),
+            Model = "softmax",
+            Hidden = read.Hidden,
+            LearningRate = 0.5,
+            LearningRateDecay = 0.9,
+            Seed = -3,
+            TrainSamples = 50,
+            TestSamples = 20,
+            Shares = 2,
+            DirichletAlpha = 0.3,
+            Files = new IdxFiles("a", "b", "c", "d"),
         }, read);
         Assert.Throws<InvalidOperationException>(() => LearningSettings.From(name => name == "TRAIN_IMAGES" ? "a" : null));
         foreach (var name in values.Keys.Where(name => !name.EndsWith("LABELS", StringComparison.Ordinal) && !name.EndsWith("IMAGES", StringComparison.Ordinal)))
