@@ -5,7 +5,7 @@ const types = ['training_config', 'global_model', 'start_training', 'start_evalu
 
 // Connects, registers, and hands every message of the server to `take`. way: 'broadcast' or 'unified'.
 export async function join({ url, id, way, take, lost }) {
-  const connection = await amqp.connect(url, { heartbeat: 600 });
+  const connection = await amqp.connect({ ...url, heartbeat: 600 });
   connection.on('close', lost);
   connection.on('error', error => console.error(`connection: ${error.message}`));
   const channel = await connection.createConfirmChannel();

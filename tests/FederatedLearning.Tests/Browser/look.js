@@ -29,12 +29,17 @@ try {
     open: await page.locator('.link.open').count(),
     live: await page.locator('#live').textContent(),
   });
-  const number = () => Number(document.getElementById('round').textContent) || 0;
+  // Looked at from outside: the page's own policy forbids what playwright's waitForFunction does.
+  const until = async condition => {
+    for (const end = Date.now() + patience; Date.now() < end; await new Promise(done => setTimeout(done, 100))) {
+      const now = await shown();
+      if (condition(now)) return now;
+    }
+    throw new Error(`not seen in ${patience} ms; the page shows ${JSON.stringify(await shown())}, wrong: ${wrong}`);
+  };
   // Seen running first, so that what follows is an advance that happened before the page's eyes.
-  const first = await (await page.waitForFunction(`(${number})() || null`, null, { timeout: patience })).jsonValue();
-  const before = await shown();
-  await page.waitForFunction(`(${number})() > ${first} && document.querySelectorAll('#accuracy-chart circle').length >= 2`, null, { timeout: patience });
-  const after = await shown();
+  const before = await until(now => Number(now.round) > 0);
+  const after = await until(now => Number(now.round) > Number(before.round) && now.points >= 2 && now.rows > before.rows);
   await page.screenshot({ path: join(folder, 'page.png'), fullPage: true });
   console.log(JSON.stringify({ before, after, wrong }));
 } finally {

@@ -71,8 +71,13 @@ public sealed class Place : IAsyncDisposable
     /// <summary>Has the broker close one connection, as its operator can.</summary>
     public async Task KillConnectionAsync(string name)
     {
-        var connection = Assert.Single(await _node.ListConnectionsAsync(TestContext.Current.CancellationToken), connection => connection.Name == name);
-        await _node.CloseConnectionAsync(connection.Pid, "killed by a test", TestContext.Current.CancellationToken);
+        BrokerConnection[] found = [];
+        await Until.TrueAsync(async () =>
+        {
+            found = [.. (await _node.ListConnectionsAsync(TestContext.Current.CancellationToken)).Where(connection => connection.Name == name)];
+            return found.Length == 1; // one that is killed already may be listed for a moment
+        }, $"there is one connection {name}");
+        await _node.CloseConnectionAsync(found[0].Pid, "killed by a test", TestContext.Current.CancellationToken);
     }
 
     // With all that is in it: the next test has the broker's memory for itself.

@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using ChildPrograms;
+using LocalBroker;
+
+namespace FederatedLearning.Demo;
+
+/// <summary>The whole of it, from the broker to the verdict.</summary>
+internal static partial class Demonstration
+{
+    /// <summary>What the trained model has to reach on data held out from training.</summary>
+    private const double Goal = 0.95;
+
+    private const string Listening = "Now listening on: ";
+
+    private static readonly string[] Progress =
+        ["Server started", "samples to train on", "Training ", "complete: loss", ": training_complete", "Sent training_complete", "Results written"];
+
+    // Three are served by broadcast and two by queues of their own: both kinds train together.
+    private static readonly (string Id, string Way)[] Clients =
+        [("1", "broadcast"), ("2", "unified"), ("3", "broadcast"), ("4", "unified"), ("5", "broadcast")];
+
+    /// <summary>Runs it; whether the training was completed and reached the goal.</summary>
+    /// <param name="settings">More settings for server and clients, each <c>NAME=value</c>.</param>
+    /// <param name="cancellationToken">Ends everything.</param>
+    public static async Task<bool> RunAsync(string[] settings, CancellationToken cancellationToken)
+    {
+        await using var broker = await RabbitMqBroker.FindOrStartAsync(cancellationToken: cancellationToken);
+        Console.WriteLine($"RabbitMQ {broker.Origin}");
+        var environment = Settings(broker, settings);
+        var results = Path.Combine(environment["RESULTS_FOLDER"], "results.json");
+        File.Delete(results); // what is read below is of this run
+
+        await using var server = ChildProgram.Start("server", "FederatedLearning.Server", [], environment, line => Print("server", line));
+        var address = await server.LineAsync(Listening, cancellationToken);
+        Console.WriteLine($"{"",10} Look at the training: {address[(address.IndexOf(Listening, StringComparison.Ordinal) + Listening.Length)..].Trim()}");
+        var clients = Clients.Select((client, index) => StartClient(client.Id, client.Way, index, environment)).ToList();
+        try
+        {
+            var codes = await Task.WhenAll(clients.Prepend(server).Select(program => program.EndAsync(cancellationToken)));
+            return Verdict(codes, results);
+        }
+        finally
+        {
+            await Task.WhenAll(clients.Select(client => client.DisposeAsync().AsTask()));
+        }
+    }
+
+    private static ChildProgram StartClient(string id, string way, int index, IReadOnlyDictionary<string, string> environment)
+    {
+        var own = new Dictionary<string, string>(environment)
+        {
+            ["CLIENT_ID"] = id,
+            ["CLIENT_WAY"] = way,
+            ["DATA_SHARE"] = index.ToString(CultureInfo.InvariantCulture),
+        };
+        return ChildProgram.Start($"client {id}", "FederatedLearning.Client", [], own, line => Print($"client {id}", line));
+    }
+
+    private static Dictionary<string, string> Settings(RabbitMqBroker broker, string[] settings)
+    {
+        var login = broker.Uri.UserInfo.Split(':', 2);
+        var all = new Dictionary<string, string>
+        {
+            ["AMQP_HOST"] = broker.Uri.Host,
+            ["AMQP_PORT"] = (broker.Uri.Port > 0 ? broker.Uri.Port : 5672).ToString(CultureInfo.InvariantCulture),
+            ["AMQP_USER"] = login[0].Length > 0 ? Uri.UnescapeDataString(login[0]) : "guest",
+            ["AMQP_PASSWORD"] = login.Length > 1 ? Uri.UnescapeDataString(login[1]) : "guest",
+            ["AMQP_VHOST"] = broker.Uri.AbsolutePath.Trim('/') is { Length: > 0 } name ? Uri.UnescapeDataString(name) : "/",
+            // On a broker that others use, too, queues of our own, which go when nobody has used them for a minute.
+            ["AMQP_NAME_PREFIX"] = broker.IsOwned ? "" : $"fl-demo-{Environment.ProcessId}.",
+            ["AMQP_QUEUE_EXPIRES_SECONDS"] = broker.IsOwned ? "" : "60",
+            ["MIN_CLIENTS"] = Clients.Length.ToString(CultureInfo.InvariantCulture),
+            ["DATA_SHARES"] = Clients.Length.ToString(CultureInfo.InvariantCulture),
+            ["NUM_ROUNDS"] = "15",
+            ["ROUND_DEADLINE_SECONDS"] = "60",
+            ["EVALUATION_DEADLINE_SECONDS"] = "60",
+            ["RESULTS_FOLDER"] = Directory.CreateDirectory(Path.Combine(Environment.CurrentDirectory, "artifacts", "federated-learning")).FullName,
+            ["EXIT_WHEN_COMPLETE"] = "true",
+            ["ASPNETCORE_URLS"] = "http://127.0.0.1:0",
+            ["DOTNET_gcServer"] = "0", // six processes share the machine
+            ["DOTNET_TieredPGO"] = "0",
+        };
+        foreach (var setting in settings.Select(setting => setting.Split('=', 2)).Where(setting => setting.Length == 2))
+            all[setting[0]] = setting[1];
+        return all;
+    }
+
+    private static bool Verdict(int[] codes, string file)
+    {
+        Console.WriteLine();
+        var failed = codes.Count(code => code != 0);
+        if (failed > 0)
+            Console.WriteLine($"  {failed} of {codes.Length} programs ended with an error");
+        var result = File.Exists(file) ? JsonNode.Parse(File.ReadAllText(file)) : null;
+        var accuracy = result?["final_accuracy"]?.GetValue<double>() ?? 0;
+        var completion = result?["completion"]?.GetValue<string>() ?? "not completed";
+        var rounds = result?["rounds_completed"]?.GetValue<int>() ?? 0;
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"  {rounds} rounds, {completion}; accuracy on held-out data {accuracy:0.00 %}, goal {Goal:0 %}"));
+        Console.WriteLine($"  {file} and results.svg beside it");
+        var good = failed == 0 && accuracy > Goal && completion is "converged" or "clients_converged" or "round_limit";
+        Console.WriteLine(good ? "OK: training_complete." : "FAILED");
+        return good;
+    }
+
+    // Of all that the programs log only what shows the progress, and whatever is no good.
+    private static void Print(string who, string line)
+    {
+        var parts = LogLine().Match(line);
+        var text = parts.Success ? parts.Groups["text"].Value : line;
+        if (!parts.Success || parts.Groups["level"].Value != "info" || Progress.Any(words => text.Contains(words, StringComparison.Ordinal)))
+            Console.WriteLine($"{who,-10} {text}");
+    }
+
+    [GeneratedRegex(@"^(?<level>trce|dbug|info|warn|fail|crit): [^\[]+\[\d+\] (?<text>.*)$")]
+    private static partial Regex LogLine();
+}
