@@ -58,7 +58,7 @@ internal static partial class Mutants
         yield return new("a broker that refused is asked again soon", Recovery, "_random(), _refused)", "_random(), false)");
         yield return new("attempts become rarer without bound", "Recovery/ReconnectPolicy.cs", "Math.Min(Cap.Ticks, First", "Math.Max(Cap.Ticks, First");
         yield return new("publishing goes on while the broker blocks", Recovery, "or AmqpLinkState.Closing && _blockedReason is null;", "or AmqpLinkState.Closing;");
-        yield return new("a block outlives its link", Recovery, "_blockedReason = null;\n        Link.Abandon", "Link.Abandon");
+        yield return new("a block outlives its link", Recovery, "EndBlock();\n        Link.Abandon", "Link.Abandon");
         yield return new("a link is open before its consumers are live", Recovery, "if (!_consumers.TrueForAll(consumer => consumer.IsSettled))\n            return;", "");
         yield return new("consumers begin before their queues are back", Recovery, "if (_replaysLeft == 0)\n            PrepareConsumers();", "PrepareConsumers();");
         yield return new("what was declared is forgotten", Recovery, "_topology.ForLink(Settings.OwnsExclusiveQueues)", "[]");
