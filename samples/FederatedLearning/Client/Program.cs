@@ -19,7 +19,7 @@ try
     var configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args).Build();
     var settings = ClientSettings.From(configuration);
     var learning = LearningSettings.From(name => configuration[name]);
-    var share = LearningData.Load(learning).Share(learning, settings.Share);
+    var share = LearningData.LoadShare(learning, settings.Share);
     log.Data(settings.Id.Value, share.Train.Count, share.Test.Count);
     await using var link = new AmqpClientLink(settings.Id, settings.Way, AmqpSettings.From(configuration), loggers);
     var client = new FederatedClient(settings.Id, link, new Learner(share, settings.Share), log);

@@ -16,18 +16,18 @@ public sealed class NodeClientTests(Node node)
     {
         var program = Path.Combine(Repository.NodeFolder("samples", "FederatedLearning", "NodeClient"), "client.js");
         await using var place = await node.NewPlaceAsync();
-        var data = LearningData.Load(new LearningSettings { TrainSamples = 600, TestSamples = 200 });
-        var two = new LearningSettings { Shares = 2 };
+        var two = new LearningSettings { TrainSamples = 600, TestSamples = 200, Shares = 2 };
+        var share = LearningData.LoadShare(two, 0);
         var files = Directory.CreateTempSubdirectory("fl-node-").FullName;
         string File(string name) => Path.Combine(files, name);
-        IdxWriter.Write(data.Share(two, 0).Train, File("images"), File("labels"));
-        IdxWriter.Write(data.Share(two, 0).Test, File("test-images"), File("test-labels"));
+        IdxWriter.Write(share.Train, File("images"), File("labels"));
+        IdxWriter.Write(share.Test, File("test-images"), File("test-labels"));
 
         await using var training = await TrainingSession.StartAsync(place, rounds: 4, minClients: 2, values: 0, ("MODEL", "softmax"));
         await using var peer = ChildProgram.StartProgram("client in Node.js", "node",
             [program, "--id", "7", "--way", way, "--images", File("images"), "--labels", File("labels"), "--test-images", File("test-images"), "--test-labels", File("test-labels")],
             place.Environment, line => TestContext.Current.TestOutputHelper?.WriteLine(line));
-        training.Join("1", ClientWay.Unified, new Learner(data.Share(two, 1), 1));
+        training.Join("1", ClientWay.Unified, new Learner(LearningData.LoadShare(two, 1), 1));
 
         var end = await training.CompleteAsync();
         Assert.Equal(0, await peer.EndAsync(TestContext.Current.CancellationToken));

@@ -16,7 +16,6 @@ public sealed class ProcessTests(Node node)
     {
         await using var place = await node.NewPlaceAsync();
         var learning = new LearningSettings { TrainSamples = 300, TestSamples = 60, Shares = 3 };
-        var data = LearningData.Load(learning);
         await using var training = await TrainingSession.StartAsync(place, rounds: 4, minClients: 3, values: 0,
             ("ROUND_DEADLINE_SECONDS", "6"), ("EVALUATION_DEADLINE_SECONDS", "6"), ("LOCAL_EPOCHS", "1"));
         // So much data that it is still at its first round when it is killed.
@@ -30,8 +29,8 @@ public sealed class ProcessTests(Node node)
             ["TEST_SAMPLES"] = "10",
         };
         await using var victim = ChildProgram.Start("client 9", "FederatedLearning.Client", [], settings);
-        training.Join("1", ClientWay.Broadcast, new Learner(data.Share(learning, 0), 0));
-        training.Join("2", ClientWay.Unified, new Learner(data.Share(learning, 1), 1));
+        training.Join("1", ClientWay.Broadcast, new Learner(LearningData.LoadShare(learning, 0), 0));
+        training.Join("2", ClientWay.Unified, new Learner(LearningData.LoadShare(learning, 1), 1));
         await victim.LineAsync("Client starting training for round 1", TestContext.Current.CancellationToken);
         victim.Kill();
 

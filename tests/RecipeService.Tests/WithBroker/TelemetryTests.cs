@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
-using RecipeDemo;
+using ChildPrograms;
 using RecipeService.Tests.Support;
 
 namespace RecipeService.Tests.WithBroker;
