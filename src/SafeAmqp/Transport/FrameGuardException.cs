@@ -15,6 +15,9 @@ internal enum FrameRule
     /// <summary>The message body announced is larger than the limit.</summary>
     BodySize,
 
+    /// <summary>The method is none that a broker sends.</summary>
+    Method,
+
     /// <summary>The content header is not of class basic (60).</summary>
     ContentClass,
 

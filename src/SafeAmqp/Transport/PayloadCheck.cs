@@ -15,7 +15,11 @@ internal static class PayloadCheck
     {
         var cursor = new FieldCursor(payload);
         uint id = cursor.UInt32();
-        foreach (byte field in Arguments(id))
+        ReadOnlySpan<byte> arguments = Arguments(id);
+        // RabbitMQ.Client takes a method that it does not know for the answer to whatever it asked last, and goes on.
+        if (arguments.IsEmpty && !IsKnownWithoutArguments(id))
+            throw new FrameGuardException(FrameRule.Method, $"The peer sent method {id >> 16}.{id & 0xFFFF}, which no broker sends.");
+        foreach (byte field in arguments)
         {
             switch (field)
             {
@@ -72,7 +76,7 @@ internal static class PayloadCheck
 
     /// <summary>
     /// The arguments of every method that RabbitMQ.Client parses from a server: s short string, S long string, T table, a digit
-    /// that many bytes. A method that is not listed has no arguments, or RabbitMQ.Client does not know it and says so itself.
+    /// that many bytes.
     /// </summary>
     private static ReadOnlySpan<byte> Arguments(uint id) => id switch
     {
@@ -96,4 +100,14 @@ internal static class PayloadCheck
         (10 << 16) | 60 => "s"u8, // connection.blocked
         _ => default,
     };
+
+    /// <summary>The methods that a server sends without arguments, or with reserved ones that RabbitMQ.Client does not read.</summary>
+    private static bool IsKnownWithoutArguments(uint id) => id is
+        (10 << 16) | 41 or (10 << 16) | 51 or (10 << 16) | 61 or (10 << 16) | 71 // connection.open-ok, close-ok, unblocked, update-secret-ok
+        or (20 << 16) | 11 or (20 << 16) | 21 or (20 << 16) | 41 // channel.open-ok, flow-ok, close-ok
+        or (40 << 16) | 11 or (40 << 16) | 21 or (40 << 16) | 31 or (40 << 16) | 51 // exchange.declare-ok, delete-ok, bind-ok, unbind-ok
+        or (50 << 16) | 21 or (50 << 16) | 51 // queue.bind-ok, unbind-ok
+        or (60 << 16) | 11 or (60 << 16) | 72 or (60 << 16) | 111 // basic.qos-ok, get-empty, recover-ok
+        or (85 << 16) | 11 // confirm.select-ok
+        or (90 << 16) | 11 or (90 << 16) | 21 or (90 << 16) | 31; // tx.select-ok, commit-ok, rollback-ok
 }
