@@ -1,6 +1,4 @@
 using SafeAmqp.Testing.Connections;
-using SafeAmqp.Testing.Faults;
-using SafeAmqp.Testing.Observation;
 using SafeAmqp.Testing.Routing;
 using SafeAmqp.Testing.Transport;
 
@@ -10,9 +8,8 @@ namespace SafeAmqp.Testing;
 /// An AMQP 0-9-1 broker inside this process, for tests and demonstrations only: it behaves as RabbitMQ does, keeps everything in
 /// memory, and fails on command. Every member may be called from any thread.
 /// </summary>
-public sealed class AmqpTestBroker : IAsyncDisposable
+public sealed partial class AmqpTestBroker : IAsyncDisposable
 {
-    private static readonly TimeSpan DefaultWait = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan CloseGrace = TimeSpan.FromSeconds(1);
 
     private readonly AmqpTestBrokerOptions _options;
@@ -20,6 +17,7 @@ public sealed class AmqpTestBroker : IAsyncDisposable
     private readonly AmqpBrokerView _view;
     private readonly SemaphoreSlim _oneAtATime = new(1, 1);
     private Listener? _listener;
+    private ReservedPort? _reserved;
     private bool _disposed;
 
     private AmqpTestBroker(AmqpTestBrokerOptions options)
@@ -57,6 +55,7 @@ public sealed class AmqpTestBroker : IAsyncDisposable
     }
 
     /// <summary>Starts the broker after <see cref="StopAsync"/> or <see cref="KillAsync"/>, on the same port, with what was durable and persistent.</summary>
+    /// <remarks>On a broker that runs it does nothing.</remarks>
     public async Task StartAgainAsync(CancellationToken cancellationToken = default)
     {
         await _oneAtATime.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -65,7 +64,9 @@ public sealed class AmqpTestBroker : IAsyncDisposable
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (_listener is not null)
                 return;
-            _listener = new Listener(Port, _state);
+            _reserved ??= new ReservedPort(Port);
+            _listener = new Listener(_reserved, _state);
+            _reserved = null;
             Port = _listener.Port;
             await _state.Loop.AskAsync(() => _state.IsRunning = true).ConfigureAwait(false);
             _listener.Start();
@@ -80,86 +81,15 @@ public sealed class AmqpTestBroker : IAsyncDisposable
     public Task StopAsync(CancellationToken cancellationToken = default) => EndAsync(connection =>
         connection.Fail(new AmqpError(ReplyCode.ConnectionForced, "broker forced connection closure with reason 'shutdown'"), 0), cancellationToken);
 
-    /// <summary>Ends at once: every connection is reset, as when the machine crashes.</summary>
+    /// <summary>Ends at once: every connection is reset, as when the machine crashes. What a paused broker has not read is never read.</summary>
     public Task KillAsync(CancellationToken cancellationToken = default) => EndAsync(static connection => connection.Drop(reset: true), cancellationToken);
 
-    /// <summary>Adds a virtual host, in which nobody has permissions yet.</summary>
-    public void AddVirtualHost(string name) => _state.Loop.Post(() => _state.AddVirtualHost(name));
+    /// <summary>The whole broker stands still, as a stopped process does (SIGSTOP): connections stay open and new ones are accepted by the system, nothing is answered.</summary>
+    /// <remarks>What this object is asked for is still done, looking at the broker included.</remarks>
+    public Task PauseAsync() => _state.Loop.AskAsync(() => Paused(true));
 
-    /// <summary>Adds a user without permissions, or gives one a new password.</summary>
-    public void AddUser(string name, string password) => _state.Loop.Post(() => _state.Users.Add(name, password));
-
-    /// <summary>Lets a user into a virtual host; the patterns say which names it may configure, write and read.</summary>
-    public void SetPermissions(string user, string virtualHost = "/", string configure = ".*", string write = ".*", string read = ".*") =>
-        _state.Loop.Post(() => _state.Users.Find(user)?.Permit(virtualHost, configure, write, read));
-
-    /// <summary>Takes all permissions in a virtual host away from a user.</summary>
-    public void ClearPermissions(string user, string virtualHost = "/") => _state.Loop.Post(() => _state.Users.Find(user)?.Forbid(virtualHost));
-
-    /// <summary>From now on, whenever the trigger's moment comes, the action happens.</summary>
-    public FaultScript Script(FaultTrigger trigger, FaultAction action)
-    {
-        ArgumentNullException.ThrowIfNull(trigger);
-        ArgumentNullException.ThrowIfNull(action);
-        var script = new FaultScript(this, trigger, action);
-        _state.Loop.Post(() => _state.Faults.Add(script));
-        return script;
-    }
-
-    /// <summary>Takes back all scripts.</summary>
-    public void ClearScripts() => _state.Loop.Post(_state.Faults.Clear);
-
-    /// <summary>Lets an action happen now, on all open connections or those of one name; what concerns channels happens on all of theirs.</summary>
-    public Task InjectAsync(FaultAction action, string? connection = null)
-    {
-        ArgumentNullException.ThrowIfNull(action);
-        return _state.Loop.AskAsync(() =>
-        {
-            foreach (Connection found in _state.Connections.Where(c => c.IsOpen && (connection is null || c.Name == connection)).ToArray())
-            {
-                var channels = found.Channels.Select(channel => new FaultScene(found, channel, 0)).ToList();
-                if (channels.Count == 0)
-                    channels.Add(new FaultScene(found, null, 0));
-                foreach (FaultScene scene in channels)
-                    action.Act(scene);
-            }
-            return true;
-        });
-    }
-
-    /// <summary>Raises the memory alarm: publishers are told (connection.blocked) and not read from, consumers go on.</summary>
-    public void Block(string reason = "low on memory") => _state.Loop.Post(() => _state.SetAlarm(reason));
-
-    /// <summary>Ends the alarm of <see cref="Block"/>.</summary>
-    public void Unblock() => _state.Loop.Post(() => _state.SetAlarm(null));
-
-    /// <summary>Looks at the broker while it stands still.</summary>
-    /// <param name="look">Runs inside the broker: quick, and without waiting for anything.</param>
-    public Task<T> LookAsync<T>(Func<AmqpBrokerView, T> look)
-    {
-        ArgumentNullException.ThrowIfNull(look);
-        return _state.Loop.AskAsync(() => look(_view));
-    }
-
-    /// <summary>Waits until a condition holds; it is asked again whenever something has happened in the broker.</summary>
-    /// <param name="condition">Runs inside the broker: quick, and without waiting for anything.</param>
-    /// <param name="timeout">How long at most, in real time; default 30 s.</param>
-    /// <param name="cancellationToken">Ends the waiting.</param>
-    /// <exception cref="TimeoutException">It does not hold.</exception>
-    public async Task WaitUntilAsync(Func<AmqpBrokerView, bool> condition, TimeSpan? timeout = null, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(condition);
-        var waiter = new History.Waiter(() => condition(_view));
-        _state.Loop.Post(() => _state.History.Wait(waiter));
-        try
-        {
-            await waiter.Done.WaitAsync(timeout ?? DefaultWait, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            waiter.GiveUp();
-        }
-    }
+    /// <summary>Goes on after <see cref="PauseAsync"/>, with everything that has arrived meanwhile, in its order.</summary>
+    public Task ResumeAsync() => _state.Loop.AskAsync(() => Paused(false));
 
     /// <summary>Ends the broker and all its connections.</summary>
     public async ValueTask DisposeAsync()
@@ -168,10 +98,15 @@ public sealed class AmqpTestBroker : IAsyncDisposable
             return;
         await KillAsync().ConfigureAwait(false);
         _disposed = true;
+        _reserved?.Dispose();
         _state.Loop.Dispose();
     }
 
-    internal void Remove(FaultScript script) => _state.Loop.Post(() => _state.Faults.Remove(script));
+    private bool Paused(bool paused)
+    {
+        _state.Loop.Pause(paused);
+        return paused;
+    }
 
     private async Task EndAsync(Action<Connection> how, CancellationToken cancellationToken)
     {
@@ -180,14 +115,17 @@ public sealed class AmqpTestBroker : IAsyncDisposable
         {
             if (_listener is null)
                 return;
-            await _listener.DisposeAsync().ConfigureAwait(false);
+            // Nobody may take the port meanwhile; least of all a client that tries to reconnect, whose socket could be given this very port.
+            Listener listener = _listener;
             _listener = null;
+            _reserved = await listener.EndAsync().ConfigureAwait(false);
             Connection[] connections = await _state.Loop.AskAsync(() =>
             {
                 _state.IsRunning = false;
                 Connection[] all = [.. _state.Connections];
                 foreach (Connection connection in all)
                     how(connection);
+                _state.Loop.Pause(false);
                 return all;
             }).ConfigureAwait(false);
             await EndedAsync(connections).ConfigureAwait(false);

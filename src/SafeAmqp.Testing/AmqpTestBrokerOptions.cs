@@ -47,7 +47,7 @@ public sealed class AmqpTestBrokerOptions
     /// <value>Default: 1,073,741,824 (1 GiB).</value>
     public long MemoryLimit { get; set; } = 1024L * 1024 * 1024;
 
-    /// <summary>How many events are kept to be looked at; 0 keeps none.</summary>
+    /// <summary>How many messages and settlements are kept to be looked at, and as many events of other kinds; 0 keeps none.</summary>
     /// <value>Default: 10,000.</value>
     public int HistoryCapacity { get; set; } = 10_000;
 

@@ -27,9 +27,9 @@ public sealed class ReadmeTests
     [Fact]
     public void The_program_of_the_readme_is_the_one_above()
     {
-        string readme = File.ReadAllText(Path.Combine(Here(), "../../src/SafeAmqp.Testing/README.md"));
+        string readme = File.ReadAllText(Path.Combine(Repository.Root, "src", "SafeAmqp.Testing", "README.md"));
         string program = readme.Split("```csharp\n", 2)[1].Split("```", 2)[0];
-        string source = File.ReadAllText(Path.Combine(Here(), "ReadmeTests.cs"));
+        string source = File.ReadAllText(Path.Combine(Repository.Root, "tests", "SafeAmqp.Testing.Tests", "ReadmeTests.cs"));
         string compiled = source.Split("        // readme\n", 2)[1].Split("        // end", 2)[0];
         Assert.Equal(program, compiled.Replace("\n        ", "\n", StringComparison.Ordinal).TrimStart());
     }
@@ -39,14 +39,5 @@ public sealed class ReadmeTests
         await using IConnection connection = await new ConnectionFactory { Uri = uri }.CreateConnectionAsync();
         await using IChannel channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true));
         await channel.BasicPublishAsync("", queue, Encoding.UTF8.GetBytes(body));
-    }
-
-    // Not by the caller's path, which a deterministic build maps away.
-    private static string Here()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "SafeAmqp.sln")))
-            folder = folder.Parent;
-        return Path.Combine(folder!.FullName, "tests", "SafeAmqp.Testing.Tests");
     }
 }

@@ -82,6 +82,8 @@ internal sealed partial class Channel
         Require(Permission.Write, "exchange", destination);
         RefuseDefault(source);
         Require(Permission.Read, "exchange", source);
+        if (Host.Exchanges.TryGetValue(source, out Exchange? topics))
+            RequireTopic(Permission.Read, topics, key);
         // Taking away what is not there is no error (RabbitMQ).
         if (bind || Host.Exchanges.ContainsKey(source) && Host.Exchanges.ContainsKey(destination))
         {

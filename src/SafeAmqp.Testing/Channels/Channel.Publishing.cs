@@ -137,6 +137,7 @@ internal sealed partial class Channel
         Exchange exchange = Host.Exchange(_exchangeName);
         if (exchange.IsInternal)
             throw new AmqpError(ReplyCode.AccessRefused, $"cannot publish to internal exchange '{_exchangeName}' in vhost '{Host.Name}'");
+        RequireTopic(Permission.Write, exchange, _routingKey);
         if (_properties!.UserId is { } user && user != Connection.User.Name)
             throw AmqpError.Precondition($"user_id property set to '{user}' but authenticated user was '{Connection.User.Name}'");
         if (_properties.Expiration is { } expiration && ExpirationProblem(expiration) is { } problem)

@@ -55,7 +55,7 @@ internal sealed partial class Channel
         if (read.IsQuorum && (!durable || exclusive || autoDelete))
             throw AmqpError.Precondition($"invalid property '{(!durable ? "non-durable" : exclusive ? "exclusive-owner" : "auto-delete")}' for {what}");
         if (FieldTable.Text(arguments.GetValueOrDefault("x-queue-type")) == "stream")
-            throw new AmqpError(ReplyCode.NotImplemented, "streams are not supported by this broker");
+            throw AmqpError.Precondition($"streams are not supported by this broker: {what}");
         var queue = new BrokerQueue(Host, name, durable, autoDelete, exclusive ? Connection : null, read);
         Host.Queues[name] = queue;
         if (exclusive)
@@ -106,6 +106,8 @@ internal sealed partial class Channel
         Require(Permission.Write, "queue", name);
         RefuseDefault(exchange);
         Require(Permission.Read, "exchange", exchange);
+        if (Host.Exchanges.TryGetValue(exchange, out Exchange? topics))
+            RequireTopic(Permission.Read, topics, key);
         // Taking away what is not there is no error (RabbitMQ, unlike 50.50).
         if (!bind && (!Host.Queues.ContainsKey(name) || !Host.Exchanges.ContainsKey(exchange)))
             return;

@@ -53,6 +53,7 @@ internal sealed partial class Channel
     {
         if (_isClosing)
             return;
+        Broker.History.Failed(Connection, this, error);
         Confirms.Flush();
         Release();
         _isClosing = true;
@@ -191,6 +192,14 @@ internal sealed partial class Channel
     {
         if (!Connection.User.May(Host.Name, permission, name))
             throw new AmqpError(ReplyCode.AccessRefused, $"access to {kind} '{name}' in vhost '{Host.Name}' refused for user '{Connection.User.Name}'");
+    }
+
+    /// <summary>Of topic exchanges only some routing keys may be allowed to a user.</summary>
+    private void RequireTopic(Permission permission, Exchange exchange, string key)
+    {
+        if (exchange.Type != "topic" || !Connection.User.Topics.Any || Connection.User.Topics.May(Host.Name, exchange.Name, permission, key))
+            return;
+        throw new AmqpError(ReplyCode.AccessRefused, $"access to topic '{key}' in exchange '{exchange.Name}' in vhost '{Host.Name}' refused for user '{Connection.User.Name}'");
     }
 
     private bool Meets(uint method, string? queue = null, string? exchange = null, Consumer? consumer = null) =>

@@ -107,7 +107,13 @@ internal sealed partial class Connection
 
     public void Freeze() => IsFrozen = true;
 
-    public void SlowTo(long bytesPerSecond) => _peer.SlowTo(bytesPerSecond);
+    public void SlowTo(long bytesPerSecond, FaultDirection direction)
+    {
+        if (direction is FaultDirection.ToClient or FaultDirection.Both)
+            _peer.SlowOutputTo(bytesPerSecond);
+        if (direction is FaultDirection.ToBroker or FaultDirection.Both)
+            _peer.SlowInputTo(bytesPerSecond);
+    }
 
     public void CutAfter(long bytes) => _peer.CutAfter(bytes);
 
@@ -118,6 +124,7 @@ internal sealed partial class Connection
     {
         if (Stage is ConnectionStage.Closing or ConnectionStage.Closed)
             return;
+        Broker.History.Failed(this, null, error);
         ReleaseChannels();
         // Before the login only a client that said it can hear of a failure is told one.
         if (Stage == ConnectionStage.Header || Stage == ConnectionStage.Starting && !Can("authentication_failure_close"))

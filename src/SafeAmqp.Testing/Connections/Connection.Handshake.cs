@@ -115,11 +115,6 @@ internal sealed partial class Connection
     /// <summary>Tells a client that can hear it; others only see the socket close (RabbitMQ's authentication_failure_close).</summary>
     public void RefuseLogin(string mechanism)
     {
-        if (!Can("authentication_failure_close"))
-        {
-            End();
-            return;
-        }
         string text = $"Login was refused using authentication mechanism {mechanism}. For details see the broker logfile.";
         Fail(new AmqpError(ReplyCode.AccessRefused, text), 0);
     }

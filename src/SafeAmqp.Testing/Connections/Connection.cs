@@ -69,6 +69,7 @@ internal sealed partial class Connection
 
     public ConnectionStage Stage { get; private set; } = ConnectionStage.Header;
 
+    /// <summary>Who logged in; null only before that.</summary>
     public User User { get; private set; } = null!;
 
     public VirtualHost Host { get; private set; } = null!;
@@ -80,6 +81,9 @@ internal sealed partial class Connection
     public IEnumerable<Channel> Channels => _channels.Values;
 
     public bool IsOpen => Stage == ConnectionStage.Running;
+
+    /// <summary>It published during an alarm and is not read from.</summary>
+    public bool IsBlocked => _isBlocked;
 
     /// <summary>A frozen connection accepts octets and answers nothing.</summary>
     public bool IsFrozen { get; private set; }

@@ -11,7 +11,13 @@ internal sealed class Users
 
     public User? Find(string name) => _users.GetValueOrDefault(name);
 
-    public void Add(string name, string password) => _users[name] = new User(name, password);
+    public void Add(string name, string password)
+    {
+        if (Find(name) is { } known) known.Change(password);
+        else _users[name] = new User(name, password);
+    }
+
+    public bool Remove(string name) => _users.Remove(name);
 
     public User? LogIn(string name, string password) => Find(name) is { } user && user.Has(password) ? user : null;
 }
@@ -23,10 +29,15 @@ internal sealed class User(string name, string password)
     private static readonly TimeSpan MatchLimit = TimeSpan.FromSeconds(1);
     private readonly Dictionary<string, Regex[]> _permissions = [];
     private readonly Dictionary<(string, Permission, string), bool> _checked = [];
+    private string _password = password;
 
     public string Name => name;
 
-    public bool Has(string given) => CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(given), Encoding.UTF8.GetBytes(password));
+    public TopicPermissions Topics { get; } = new(name);
+
+    public void Change(string password) => _password = password;
+
+    public bool Has(string given) => CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(given), Encoding.UTF8.GetBytes(_password));
 
     public bool MayEnter(string vhost) => _permissions.ContainsKey(vhost);
 
@@ -55,7 +66,7 @@ internal sealed class User(string name, string password)
     }
 
     /// <summary>An empty pattern matches nothing but the empty name, as in RabbitMQ.</summary>
-    private static Regex Pattern(string text) =>
+    public static Regex Pattern(string text) =>
         new(text.Length == 0 ? "^$" : text, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking, MatchLimit);
 }
 

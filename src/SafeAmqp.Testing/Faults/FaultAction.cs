@@ -28,8 +28,11 @@ public sealed class FaultAction
     /// <summary>The connection stays open, and nothing is read or answered any more.</summary>
     public static FaultAction Freeze() => Consuming(scene => scene.Connection.Freeze());
 
-    /// <summary>From now on the broker sends at most so many octets a second on this connection.</summary>
-    public static FaultAction Slow(int bytesPerSecond) => Changing(scene => scene.Connection.SlowTo(Math.Max(1, bytesPerSecond)));
+    /// <summary>From now on at most so many octets a second pass on this connection, in one direction or in both.</summary>
+    /// <param name="bytesPerSecond">Octets a second, in each direction that is slowed; 0 lifts the limit.</param>
+    /// <param name="direction">What the broker sends, what it reads, or both. What a client sends fills the system's socket buffers before it notices.</param>
+    public static FaultAction Slow(int bytesPerSecond, FaultDirection direction = FaultDirection.ToClient) => Changing(scene =>
+        scene.Connection.SlowTo(Math.Max(0, bytesPerSecond), direction));
 
     /// <summary>After so many further octets from the broker, wherever that is in a frame or a body, the socket closes.</summary>
     public static FaultAction CutAfter(int bytes) => Changing(scene => scene.Connection.CutAfter(bytes));
@@ -107,6 +110,9 @@ public sealed class FaultAction
     /// <summary>The broker sends a frame that breaks the protocol.</summary>
     public static FaultAction Malformed(MalformedFrame kind) => Changing(scene =>
         scene.Connection.WriteRaw(MalformedFrames.Make(kind, scene.Channel?.Number ?? 0, scene.Connection.Broker.Random)));
+
+    /// <summary>The broker sends these octets as they are, whole frames or not.</summary>
+    public static FaultAction Send(ReadOnlyMemory<byte> octets) => Changing(scene => scene.Connection.WriteRaw(octets.Span));
 
     /// <summary>First this action, then another, at the same moment.</summary>
     public FaultAction Then(FaultAction next)

@@ -1,10 +1,14 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 
 namespace SafeAmqp.Testing.Loop;
 
 /// <summary>Something that the loop does in its turn.</summary>
 internal interface ILoopWork
 {
+    /// <summary>Whether it waits while the broker is paused: everything but what the owner of the broker asks for.</summary>
+    bool CanWait => true;
+
     void Run();
 }
 
@@ -19,6 +23,8 @@ internal sealed class BrokerLoop(TimeProvider time) : IThreadPoolWorkItem, IDisp
 
     private readonly ConcurrentQueue<ILoopWork> _work = new();
     private readonly Queue<Action> _later = new();
+    private readonly Queue<ILoopWork> _held = new();
+    private bool _isPaused;
     private int _scheduled;
 
     public LoopTimers Timers { get; private set; } = null!;
@@ -45,6 +51,12 @@ internal sealed class BrokerLoop(TimeProvider time) : IThreadPoolWorkItem, IDisp
 
     public void Post(Action action) => Post(new ActionWork(action));
 
+    /// <summary>As <see cref="Post(Action)"/>, for what the broker's owner wants done: also while the broker is paused.</summary>
+    public void Command(Action action) => Post(new CommandWork(action));
+
+    /// <summary>In the loop: from now on what comes from clients and timers is kept; or is done now, in the order in which it came.</summary>
+    public void Pause(bool paused) => _isPaused = paused;
+
     /// <summary>In the loop: does something when the current step is complete, before the next frame is looked at.</summary>
     public void Later(Action action) => _later.Enqueue(action);
 
@@ -58,7 +70,7 @@ internal sealed class BrokerLoop(TimeProvider time) : IThreadPoolWorkItem, IDisp
     public Task<T> AskAsync<T>(Func<T> question)
     {
         var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Post(() =>
+        Command(() =>
         {
             try
             {
@@ -75,13 +87,19 @@ internal sealed class BrokerLoop(TimeProvider time) : IThreadPoolWorkItem, IDisp
     public void Execute()
     {
         int done = 0;
-        while (done++ < Batch && _work.TryDequeue(out ILoopWork? work))
-            Guarded(work);
+        while (done++ < Batch && TryTake(out ILoopWork? work))
+        {
+            if (_isPaused && work.CanWait) _held.Enqueue(work);
+            else Guarded(work);
+        }
         Guarded(BatchEnded);
+        bool more = !_isPaused && _held.Count > 0;
         Volatile.Write(ref _scheduled, 0);
-        if (!_work.IsEmpty)
+        if (more || !_work.IsEmpty)
             Schedule();
     }
+
+    private bool TryTake([MaybeNullWhen(false)] out ILoopWork work) => !_isPaused && _held.TryDequeue(out work) || _work.TryDequeue(out work);
 
     public void Dispose() => Timers.Dispose();
 
@@ -118,6 +136,13 @@ internal sealed class BrokerLoop(TimeProvider time) : IThreadPoolWorkItem, IDisp
 
     private sealed class ActionWork(Action action) : ILoopWork
     {
+        public void Run() => action();
+    }
+
+    private sealed class CommandWork(Action action) : ILoopWork
+    {
+        public bool CanWait => false;
+
         public void Run() => action();
     }
 }

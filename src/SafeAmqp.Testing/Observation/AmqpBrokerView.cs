@@ -16,8 +16,11 @@ public sealed class AmqpBrokerView
     /// <summary>What the broker saw, oldest first; as much as <see cref="AmqpTestBrokerOptions.HistoryCapacity"/> keeps.</summary>
     public IEnumerable<AmqpTestEvent> Events => _broker.History.Events;
 
-    /// <summary>The names of the open connections, in the order in which they came.</summary>
-    public IReadOnlyList<string> Connections => [.. _broker.Connections.Where(connection => connection.IsOpen).Select(connection => connection.Name)];
+    /// <summary>The open connections, in the order in which they came.</summary>
+    public IReadOnlyList<AmqpTestConnection> Connections => [.. _broker.Connections.Where(connection => connection.IsOpen).Select(connection => new AmqpTestConnection(connection))];
+
+    /// <summary>Every error over which the broker closed a connection or a channel: for a test whose client should never have made one.</summary>
+    public IReadOnlyList<AmqpTestEvent> Errors => [.. Events.Where(e => e.ReplyCode != 0)];
 
     /// <summary>How many channels are open on all connections.</summary>
     public int ChannelCount => _broker.Connections.Sum(connection => connection.Channels.Count());

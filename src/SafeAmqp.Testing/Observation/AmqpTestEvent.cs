@@ -12,7 +12,8 @@ public sealed record AmqpTestEvent
 
     /// <summary>
     /// The method's name in the specification (<c>basic.publish</c>, <c>queue.declare</c>, …); <c>connection.closed</c> for the end of a
-    /// connection, however it came; <c>fault</c> for a script that acted.
+    /// connection, however it came; <c>connection.error</c> and <c>channel.error</c> when the broker closes one over an error;
+    /// <c>fault</c> for a script that acted.
     /// </summary>
     public required string Name { get; init; }
 
@@ -36,6 +37,12 @@ public sealed record AmqpTestEvent
 
     /// <summary>The tag that was acknowledged or rejected.</summary>
     public ulong DeliveryTag { get; init; }
+
+    /// <summary>The code of an error that the broker closes a connection or channel over; 0 otherwise.</summary>
+    public int ReplyCode { get; init; }
+
+    /// <summary>The text of an error that the broker closes a connection or channel over.</summary>
+    public string? ReplyText { get; init; }
 
     /// <summary>The message, for <c>basic.publish</c>.</summary>
     public AmqpTestMessage? Message { get; init; }

@@ -8,14 +8,31 @@ namespace SafeAmqp.Testing.Observation;
 /// <summary>What the broker saw, bounded in count and octets, and who waits for something to be seen.</summary>
 internal sealed class History(BrokerState broker)
 {
-    private readonly Queue<AmqpTestEvent> _events = new();
+    private readonly Queue<AmqpTestEvent> _messages = new();
+    private readonly Queue<AmqpTestEvent> _others = new();
     private readonly List<Waiter> _waiters = [];
     private readonly int _capacity = broker.Options.HistoryCapacity;
     private readonly long _byteCapacity = broker.Options.HistoryBytes;
     private long _number;
     private long _bytes;
 
-    public IEnumerable<AmqpTestEvent> Events => _events;
+    /// <summary>In order of their numbers. Messages and their settlements have room of their own: a flood of them does not wash the rest away.</summary>
+    public IEnumerable<AmqpTestEvent> Events
+    {
+        get
+        {
+            Queue<AmqpTestEvent>.Enumerator others = _others.GetEnumerator();
+            bool more = others.MoveNext();
+            foreach (AmqpTestEvent message in _messages)
+            {
+                for (; more && others.Current.Number < message.Number; more = others.MoveNext())
+                    yield return others.Current;
+                yield return message;
+            }
+            for (; more; more = others.MoveNext())
+                yield return others.Current;
+        }
+    }
 
     /// <summary>The first bug that the loop caught; every waiter is told.</summary>
     public Exception? Failure { get; private set; }
@@ -27,7 +44,23 @@ internal sealed class History(BrokerState broker)
     public void Settled(Channel channel, string name, ulong tag)
     {
         if (IsOn)
-            Keep(new AmqpTestEvent { Number = ++_number, Name = name, Connection = channel.Connection.Name, Channel = channel.Number, DeliveryTag = tag });
+            KeepMessage(new AmqpTestEvent { Number = ++_number, Name = name, Connection = channel.Connection.Name, Channel = channel.Number, DeliveryTag = tag });
+    }
+
+    /// <summary>The broker closes a connection, or only a channel of it, over an error.</summary>
+    public void Failed(Connection connection, Channel? channel, AmqpError error)
+    {
+        if (_capacity == 0)
+            return;
+        Keep(new AmqpTestEvent
+        {
+            Number = ++_number,
+            Name = channel is null ? "connection.error" : "channel.error",
+            Connection = connection.Name,
+            Channel = channel?.Number ?? 0,
+            ReplyCode = error.Code,
+            ReplyText = error.Text,
+        });
     }
 
     public void Published(Channel channel, Message message, List<BrokerQueue> queues)
@@ -35,7 +68,7 @@ internal sealed class History(BrokerState broker)
         if (!IsOn)
             return;
         _bytes += message.Size;
-        Keep(new AmqpTestEvent
+        KeepMessage(new AmqpTestEvent
         {
             Number = ++_number,
             Name = "basic.publish",
@@ -78,9 +111,16 @@ internal sealed class History(BrokerState broker)
 
     private void Keep(AmqpTestEvent seen)
     {
-        _events.Enqueue(seen);
-        while (_events.Count > _capacity || _bytes > _byteCapacity && _events.Count > 1)
-            _bytes -= _events.Dequeue().Message?.Body.Length ?? 0;
+        _others.Enqueue(seen);
+        if (_others.Count > _capacity)
+            _others.Dequeue();
+    }
+
+    private void KeepMessage(AmqpTestEvent seen)
+    {
+        _messages.Enqueue(seen);
+        while (_messages.Count > _capacity || _bytes > _byteCapacity && _messages.Count > 1)
+            _bytes -= _messages.Dequeue().Message?.Body.Length ?? 0;
     }
 
     /// <summary>Someone outside who waits for a condition.</summary>

@@ -6,18 +6,18 @@ using SafeAmqp.Testing.Faults;
 namespace SafeAmqp.Testing.Transport;
 
 /// <summary>The listening socket: loopback only, never reachable from another machine.</summary>
-internal sealed class Listener : IAsyncDisposable
+internal sealed class Listener
 {
     private const int Backlog = 4096;
 
-    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly Socket _socket;
     private readonly BrokerState _broker;
     private Task _accepting = Task.CompletedTask;
 
-    public Listener(int port, BrokerState broker)
+    public Listener(ReservedPort port, BrokerState broker)
     {
         _broker = broker;
-        _socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
+        _socket = port.Socket;
         _socket.Listen(Backlog);
         Port = ((IPEndPoint)_socket.LocalEndPoint!).Port;
     }
@@ -26,10 +26,12 @@ internal sealed class Listener : IAsyncDisposable
 
     public void Start() => _accepting = Task.Run(AcceptAsync);
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Nobody is accepted any more; the port is kept, unless somebody else was quicker, whom the next start will meet.</summary>
+    public async Task<ReservedPort?> EndAsync()
     {
         _socket.Dispose();
         await _accepting.ConfigureAwait(false);
+        return await ReservedPort.TryAgainAsync(Port).ConfigureAwait(false);
     }
 
     private async Task AcceptAsync()

@@ -30,12 +30,14 @@ internal sealed class Peer : ILoopWork
     private bool _outputEnded;
     private long _cutAfter = long.MaxValue;
     private volatile bool _abort;
-    private long _bytesPerSecond;
+    private readonly Pace _inputPace;
+    private readonly Pace _outputPace;
 
     public Peer(Socket socket, BrokerLoop loop, int frameMax)
     {
         _socket = socket;
         _loop = loop;
+        (_inputPace, _outputPace) = (new Pace(loop.Time), new Pace(loop.Time));
         long pause = Math.Max(512 * 1024, 2L * (frameMax + Frame.EmptySize));
         _input = new Pipe(new PipeOptions(pauseWriterThreshold: pause, resumeWriterThreshold: pause / 2, minimumSegmentSize: ReceiveSize, useSynchronizationContext: false));
         RemotePort = ((System.Net.IPEndPoint)socket.RemoteEndPoint!).Port;
@@ -112,8 +114,11 @@ internal sealed class Peer : ILoopWork
     /// <summary>Ends the output in the middle of whatever stands at this offset from here.</summary>
     public void CutAfter(long bytes) => _cutAfter = _written + bytes;
 
-    /// <summary>From now on at most so many octets a second leave.</summary>
-    public void SlowTo(long bytesPerSecond) => Volatile.Write(ref _bytesPerSecond, bytesPerSecond);
+    /// <summary>From now on at most so many octets a second leave; 0 is no limit.</summary>
+    public void SlowOutputTo(long bytesPerSecond) => _outputPace.Set(bytesPerSecond);
+
+    /// <summary>From now on at most so many octets a second are read; 0 is no limit.</summary>
+    public void SlowInputTo(long bytesPerSecond) => _inputPace.Set(bytesPerSecond);
 
     public void Flush()
     {
@@ -138,6 +143,8 @@ internal sealed class Peer : ILoopWork
     public void Abort(bool reset)
     {
         _abort = true;
+        _inputPace.End();
+        _outputPace.End();
         try
         {
             if (reset)
@@ -186,9 +193,10 @@ internal sealed class Peer : ILoopWork
             while (true)
             {
                 Memory<byte> memory = _input.Writer.GetMemory(ReceiveSize / 2);
-                int count = await _socket.ReceiveAsync(memory).ConfigureAwait(false);
+                int count = await _socket.ReceiveAsync(memory[.._inputPace.Piece(memory.Length)]).ConfigureAwait(false);
                 if (count == 0)
                     break;
+                await _inputPace.PassedAsync(count).ConfigureAwait(false);
                 Interlocked.Add(ref Received, count);
                 _input.Writer.Advance(count);
                 ValueTask<FlushResult> flush = _input.Writer.FlushAsync();
@@ -279,12 +287,9 @@ internal sealed class Peer : ILoopWork
     {
         while (!bytes.IsEmpty)
         {
-            long rate = Volatile.Read(ref _bytesPerSecond);
-            ReadOnlyMemory<byte> piece = rate > 0 ? bytes[..(int)Math.Min(bytes.Length, Math.Max(1, rate / 20))] : bytes;
-            int sent = await _socket.SendAsync(piece).ConfigureAwait(false);
+            int sent = await _socket.SendAsync(bytes[.._outputPace.Piece(bytes.Length)]).ConfigureAwait(false);
             bytes = bytes[sent..];
-            if (rate > 0)
-                await Task.Delay(TimeSpan.FromSeconds((double)sent / rate), _loop.Time).ConfigureAwait(false);
+            await _outputPace.PassedAsync(sent).ConfigureAwait(false);
         }
     }
 }

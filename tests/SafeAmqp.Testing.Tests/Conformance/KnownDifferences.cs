@@ -22,7 +22,7 @@ public sealed class KnownDifferences(BothBrokers brokers)
         using RawClient client = await OpenAsync(brokers.Embedded.Uri);
         byte[] table = [.. ShortText("x-queue-type"), (byte)'S', .. LongText("stream")];
         Assert.Equal(
-            "close connection 540 NOT_IMPLEMENTED - streams are not supported by this broker class 50 method 10",
+            "close channel 406 PRECONDITION_FAILED - streams are not supported by this broker: queue 's' in vhost '/' class 50 method 10",
             await client.CallAsync(1, 50, 10, [0, 0, .. ShortText("s"), 2, .. FourOctets(table.Length), .. table]));
     }
 

@@ -13,12 +13,15 @@ public sealed class BothBrokers : IAsyncLifetime
     public AmqpTestBroker Embedded { get; private set; } = null!;
 
     /// <summary>The real one; ends the test as skipped at a desk and as failed on CI when there is none.</summary>
-    public Uri RabbitMq
+    public Uri RabbitMq => RabbitMqNode.Uri;
+
+    /// <summary>As <see cref="RabbitMq"/>, for <c>rabbitmqctl</c>.</summary>
+    public PrivateRabbitMqNode RabbitMqNode
     {
         get
         {
             if (_node is not null)
-                return _node.Uri;
+                return _node;
             const string Missing = "No RabbitMQ to compare with: install rabbitmq-server.";
             if (Environment.GetEnvironmentVariable("CI") is "true" or "1")
                 Assert.Fail(Missing);

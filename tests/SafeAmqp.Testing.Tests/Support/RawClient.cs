@@ -7,6 +7,8 @@ namespace SafeAmqp.Testing.Tests.Support;
 /// <summary>A client that sends what it is told to, right or wrong, and shows what comes back.</summary>
 public sealed class RawClient : IDisposable
 {
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private readonly byte[] _received = new byte[256 * 1024];
     private int _start;
@@ -83,7 +85,7 @@ public sealed class RawClient : IDisposable
     {
         while (true)
         {
-            byte[]? frame = await FrameAsync().WaitAsync(Stage.Limit);
+            byte[]? frame = await FrameAsync().WaitAsync(Limit);
             if (frame is null)
                 return "end";
             if (frame[0] != 8)
@@ -94,7 +96,7 @@ public sealed class RawClient : IDisposable
     /// <summary>The highest number that the broker has confirmed, reading at least one frame.</summary>
     public async Task<ulong> ConfirmedAsync()
     {
-        byte[] frame = await FrameAsync().WaitAsync(Stage.Limit) ?? throw new EndOfStreamException();
+        byte[] frame = await FrameAsync().WaitAsync(Limit) ?? throw new EndOfStreamException();
         return frame.Length >= 19 && frame[0] == 1 && frame[10] == 80 ? BinaryPrimitives.ReadUInt64BigEndian(frame.AsSpan(11)) : throw new InvalidDataException(Show(frame));
     }
 
@@ -120,7 +122,7 @@ public sealed class RawClient : IDisposable
         int count;
         try
         {
-            while ((count = await _socket.ReceiveAsync(_received).WaitAsync(Stage.Limit)) > 0)
+            while ((count = await _socket.ReceiveAsync(_received).WaitAsync(Limit)) > 0)
                 all.Write(_received, 0, count);
         }
         catch (SocketException)

@@ -1,0 +1,214 @@
+using RabbitMQ.Client.Events;
+
+namespace SafeAmqp.Testing.Tests.Conformance;
+
+/// <summary>What clients see of users, permissions and an administrator's hand; played against both brokers like all other cases.</summary>
+public sealed class AdministeredCases(BothBrokers brokers)
+{
+    private static readonly Dictionary<string, Func<Stage, Administration, Task>> All = new()
+    {
+        ["a user without permissions"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin);
+            await s.TryAsync(() => ConnectAsync(s, user));
+        },
+        ["permissions by name: configure, write, read"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin);
+            await admin.PermitAsync(user, "^(T|t.*\\.(mine|q))$", "^(t.*\\.mine|amq\\.default)$", "^t.*\\.(mine|x)$");
+            await using IConnection c = await ConnectAsync(s, user);
+            await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Name("mine"), false, false, true));
+            await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Name("theirs"), false, false, true));
+            await AttemptAsync(s, c, channel => channel.ExchangeDeclareAsync(s.Name("theirs"), "direct"));
+            await AttemptAsync(s, c, channel => channel.BasicGetAsync(s.Name("theirs"), true));
+            await AttemptAsync(s, c, channel => channel.BasicConsumeAsync(s.Name("theirs"), true, new AsyncEventingBasicConsumer(channel)));
+            await AttemptAsync(s, c, channel => channel.QueuePurgeAsync(s.Name("theirs")));
+            await AttemptAsync(s, c, channel => channel.QueueBindAsync(s.Name("theirs"), "amq.direct", "k"));
+            await AttemptAsync(s, c, channel => channel.QueueBindAsync(s.Name("mine"), "amq.direct", "k"));
+            await AttemptAsync(s, c, channel => channel.QueueDeleteAsync(s.Name("theirs")));
+            await AttemptAsync(s, c, channel => PublishedAsync(channel, "amq.direct", "k"));
+            await AttemptAsync(s, c, channel => PublishedAsync(channel, "", s.Name("mine")));
+        },
+        ["an empty pattern lets nothing through"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin);
+            await admin.PermitAsync(user, "", "", "");
+            await using IConnection c = await ConnectAsync(s, user);
+            await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Q, false, false, true));
+            await AttemptAsync(s, c, channel => channel.QueueDeclarePassiveAsync(s.Q));
+        },
+        ["a topic that may not be written"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin, permitted: true);
+            await s.Channel.ExchangeDeclareAsync(s.X, "topic");
+            await s.Channel.ExchangeDeclareAsync(s.Name("other"), "topic");
+            await admin.PermitTopicsAsync(user, s.X, "^a\\.", "^b\\.");
+            await using IConnection c = await ConnectAsync(s, user);
+            await AttemptAsync(s, c, channel => PublishedAsync(channel, s.X, "a.1"));
+            await AttemptAsync(s, c, channel => PublishedAsync(channel, s.X, "b.1"));
+            await AttemptAsync(s, c, channel => PublishedAsync(channel, s.Name("other"), "b.1"));
+            await AttemptAsync(s, c, channel => PublishedAsync(channel, "amq.direct", "b.1"));
+            await admin.ClearTopicsAsync(user);
+            await using IConnection later = await ConnectAsync(s, user);
+            await AttemptAsync(s, later, channel => PublishedAsync(channel, s.X, "b.1"));
+        },
+        ["a topic that may not be bound to"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin, permitted: true);
+            await s.DeclareAsync();
+            await s.Channel.ExchangeDeclareAsync(s.X, "topic");
+            await s.Channel.ExchangeDeclareAsync(s.Name("to"), "fanout");
+            await admin.PermitTopicsAsync(user, s.X, "^a\\.", "^b\\.");
+            await using IConnection c = await ConnectAsync(s, user);
+            await AttemptAsync(s, c, channel => channel.QueueBindAsync(s.Q, s.X, "b.#"));
+            await AttemptAsync(s, c, channel => channel.QueueBindAsync(s.Q, s.X, "a.#"));
+            await AttemptAsync(s, c, channel => channel.QueueUnbindAsync(s.Q, s.X, "a.#"));
+            await AttemptAsync(s, c, channel => channel.ExchangeBindAsync(s.Name("to"), s.X, "a.#"));
+            await AttemptAsync(s, c, channel => channel.ExchangeBindAsync(s.Name("to"), s.X, "b.#"));
+        },
+        ["topics with the user's name in the pattern"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin, permitted: true);
+            await s.Channel.ExchangeDeclareAsync(s.X, "topic");
+            await admin.PermitTopicsAsync(user, s.X, "^{username}\\.{vhost}$", ".*");
+            await using IConnection c = await ConnectAsync(s, user);
+            await AttemptAsync(s, c, channel => PublishedAsync(channel, s.X, $"{user}./"));
+            await AttemptAsync(s, c, channel => PublishedAsync(channel, s.X, "somebody./"));
+        },
+        ["two virtual hosts know nothing of each other"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin, permitted: true);
+            await admin.AddVirtualHostAsync(s.Name("host"));
+            await s.DeclareAsync();
+            await s.PublishAsync("", s.Q, "in the first");
+            await using IConnection c = await s.ConnectAsync(f => f.VirtualHost = s.Name("host"));
+            await AttemptAsync(s, c, channel => channel.QueueDeclarePassiveAsync(s.Q));
+            await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Q, false, false, false));
+            await AttemptAsync(s, c, async channel => s.Note(await channel.MessageCountAsync(s.Q)));
+            await AttemptAsync(s, c, channel => channel.ExchangeDeclarePassiveAsync("amq.topic"));
+            await s.DrainAsync();
+            await s.TryAsync(() => s.ConnectAsync(f => (f.VirtualHost, f.UserName, f.Password) = (s.Name("host"), user, "first")));
+        },
+        ["a password is changed"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin, permitted: true);
+            await using IConnection c = await ConnectAsync(s, user);
+            await admin.ChangePasswordAsync(user, "second");
+            await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Q, false, false, true));
+            await s.TryAsync(() => ConnectAsync(s, user));
+            await s.TryAsync(() => s.ConnectAsync(f => (f.UserName, f.Password) = (user, "second")));
+        },
+        ["a user is removed"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin, permitted: true);
+            IConnection c = await ConnectAsync(s, user);
+            await ClosedAsync(s, c, () => admin.RemoveUserAsync(user));
+            await s.TryAsync(() => ConnectAsync(s, user));
+        },
+        ["a connection is closed"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin, permitted: true);
+            IConnection c = await ConnectAsync(s, user);
+            await ClosedAsync(s, c, () => admin.CloseConnectionsOfAsync(user, "maintenance"));
+        },
+        ["a queue is deleted under its consumer"] = async (s, admin) =>
+        {
+            await s.DeclareAsync();
+            await s.PublishAsync("", s.Q, "m");
+            Inbox inbox = await s.ConsumeAsync();
+            s.Note(await inbox.TextAsync());
+            await admin.DeleteQueueAsync(s.Q);
+            await inbox.Cancelled;
+            await s.TryAsync(c => c.QueueDeclarePassiveAsync(s.Q));
+        },
+        ["an alarm"] = async (s, admin) =>
+        {
+            IConnection c = await s.ConnectAsync();
+            var blocked = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+            var unblocked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            c.ConnectionBlockedAsync += (_, e) => Task.FromResult(blocked.TrySetResult(e.Reason));
+            c.ConnectionUnblockedAsync += (_, _) => Task.FromResult(unblocked.TrySetResult());
+            IChannel channel = await c.CreateChannelAsync();
+            try
+            {
+                await admin.SetAlarmAsync(true);
+                // RabbitMQ tells at the first publish that it reads after the alarm has reached the connection.
+                long start = TimeProvider.System.GetTimestamp();
+                while (!blocked.Task.IsCompleted && TimeProvider.System.GetElapsedTime(start) < Stage.Limit)
+                {
+                    await s.PublishAsync("amq.direct", "nobody", "m", channel: channel);
+                    await Task.WhenAny(blocked.Task, Task.Delay(20));
+                }
+                s.Note(await blocked.Task.WaitAsync(Stage.Limit));
+            }
+            finally
+            {
+                await admin.SetAlarmAsync(false);
+            }
+            await unblocked.Task.WaitAsync(Stage.Limit);
+            s.Note("unblocked");
+        },
+    };
+
+    public static TheoryData<string> Names => [.. All.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task Look_the_same_on_both(string name)
+    {
+        IReadOnlyList<string> expected = await PlayAsync(name, brokers.RabbitMq, Administration.Of(brokers.RabbitMqNode));
+        IReadOnlyList<string> observed = await PlayAsync(name, brokers.Embedded.Uri, Administration.Of(brokers.Embedded));
+        Assert.NotEmpty(expected);
+        Assert.True(expected.SequenceEqual(observed), $"RabbitMQ:\n{string.Join('\n', expected)}\nEmbedded:\n{string.Join('\n', observed)}");
+    }
+
+    private static async Task<IReadOnlyList<string>> PlayAsync(string name, Uri uri, Administration admin)
+    {
+        await using var stage = new Stage(uri);
+        await stage.OpenAsync();
+        await All[name](stage, admin);
+        return stage.Notes;
+    }
+
+    private static async Task<string> UserAsync(Stage s, Administration admin, bool permitted = false)
+    {
+        string user = s.Name("user");
+        await admin.AddUserAsync(user, "first");
+        if (permitted)
+            await admin.PermitAsync(user, ".*", ".*", ".*");
+        return user;
+    }
+
+    private static Task<IConnection> ConnectAsync(Stage s, string user) => s.ConnectAsync(f => (f.UserName, f.Password) = (user, "first"));
+
+    /// <summary>Each on a channel of its own, which a refusal closes.</summary>
+    private static async Task AttemptAsync(Stage s, IConnection connection, Func<IChannel, Task> what)
+    {
+        await using IChannel channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true));
+        await s.TryAsync(() => what(channel));
+    }
+
+    /// <summary>A publish that a refusal answers with the end of its channel; the passive declare behind it shows why.</summary>
+    private static async Task PublishedAsync(IChannel channel, string exchange, string key)
+    {
+        ValueTask publish = channel.BasicPublishAsync(exchange, key, "m"u8.ToArray());
+        try
+        {
+            await publish;
+        }
+        catch (RabbitMQ.Client.Exceptions.AlreadyClosedException)
+        {
+            throw new RabbitMQ.Client.Exceptions.OperationInterruptedException(channel.CloseReason!);
+        }
+    }
+
+    private static async Task ClosedAsync(Stage s, IConnection connection, Func<Task> how)
+    {
+        var closed = new TaskCompletionSource<ShutdownEventArgs>(TaskCreationOptions.RunContinuationsAsynchronously);
+        connection.ConnectionShutdownAsync += (_, reason) => Task.FromResult(closed.TrySetResult(reason));
+        // RabbitMQ.Client does not wait for connection.open-ok; a channel is certain to be behind it.
+        await connection.CreateChannelAsync();
+        await how();
+        s.Note(Stage.Show(await closed.Task.WaitAsync(Stage.Limit)));
+    }
+}
