@@ -14,8 +14,8 @@ internal static class Demonstration
     /// <summary>Runs it; whether every request got the right answer.</summary>
     public static async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
-        await using var broker = await RabbitMqBroker.FindOrStartAsync(cancellationToken: cancellationToken);
-        Console.WriteLine($"RabbitMQ {broker.Origin}");
+        await using var broker = await ChosenBroker.FindOrStartAsync(cancellationToken);
+        Console.WriteLine(broker.Description);
         await using var site = await Site.StartAsync(cancellationToken);
         await using var system = await RunningSystem.StartAsync(broker, cancellationToken);
         Console.WriteLine($"Web service at {system.Http.BaseAddress} and two workers, each a process of its own");

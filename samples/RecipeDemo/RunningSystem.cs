@@ -18,7 +18,7 @@ internal sealed class RunningSystem : IAsyncDisposable
 
     /// <summary>Starts all three and waits until the service is ready.</summary>
     /// <exception cref="ProgramException">One of them ended.</exception>
-    public static async Task<RunningSystem> StartAsync(RabbitMqBroker broker, CancellationToken cancellationToken)
+    public static async Task<RunningSystem> StartAsync(ChosenBroker broker, CancellationToken cancellationToken)
     {
         var settings = Settings(broker);
         List<ChildProgram> programs =
@@ -49,7 +49,7 @@ internal sealed class RunningSystem : IAsyncDisposable
         await EndAsync(_programs);
     }
 
-    private static Dictionary<string, string> Settings(RabbitMqBroker broker)
+    private static Dictionary<string, string> Settings(ChosenBroker broker)
     {
         // On a broker that others use, too, queues of our own, which the broker removes when nobody has used them for a minute.
         var prefix = broker.IsOwned ? "" : $"recipe-demo-{Environment.ProcessId}.";

@@ -8,14 +8,14 @@ namespace RecipeService.Tests.Support;
 /// <summary>The broker that all tests share. Without one they are skipped at a desk and fail where CI=true.</summary>
 public sealed class Broker : IAsyncLifetime
 {
-    private RabbitMqBroker? _broker;
+    private ChosenBroker? _broker;
     private string? _whyNot;
 
     public async ValueTask InitializeAsync()
     {
         try
         {
-            _broker = await RabbitMqBroker.FindOrStartAsync();
+            _broker = await ChosenBroker.FindOrStartAsync();
         }
         catch (BrokerUnavailableException error) when (error.Variable is null && Environment.GetEnvironmentVariable("CI") != "true")
         {

@@ -1,20 +1,13 @@
-using LocalBroker;
-
 namespace SafeAmqp.IntegrationTests.Consuming;
 
 // RabbitMQ closes a channel one of whose deliveries was not acknowledged for so long: 30 minutes by default, 5 seconds on this node.
 public sealed class AcknowledgementTimeoutTests(TestBroker broker) : FeatureTest(broker)
 {
-    private PrivateRabbitMqNode? _node;
+    private ControlledBroker? _node;
 
     public override async ValueTask InitializeAsync()
     {
-        _ = Broker.Node; // skips or fails where there is no broker
-        _node = Own(await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions
-        {
-            ConsumerTimeout = TimeSpan.FromSeconds(5),
-            ChannelTickInterval = TimeSpan.FromSeconds(1),
-        }, Cancelled));
+        _node = Own(await Broker.StartAnotherAsync(consumerTimeout: TimeSpan.FromSeconds(5)));
     }
 
     [Fact]

@@ -12,7 +12,7 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
         const int count = 1000;
         AmqpClient amqp = await ConnectAsync(layout);
         Witness witness = await WitnessAsync();
-        BrokerLog log = await BrokerLog.WatchAsync(Broker.Node, witness, Cancelled);
+        BrokerRecord record = await Broker.Node.WatchAsync(Cancelled);
         string queue = await NewQueueAsync(amqp);
         await PublishAsync(amqp, queue, Numbers(count));
         var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -50,7 +50,7 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
         await subscription.DisposeAsync();
         Assert.Equal(2 * count, inbox.All.Count);
         Assert.Equal(0u, await witness.ReadyAsync(queue));
-        Assert.Empty(await log.ChannelErrorsAsync(Cancelled));
+        Assert.Empty(await record.ChannelErrorsAsync(Cancelled));
     }
 
     [Theory, MemberData(nameof(Layouts))]
@@ -64,7 +64,7 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
             options.ReconnectDelay = TimeSpan.FromMilliseconds(10);
         });
         Witness witness = await WitnessAsync();
-        BrokerLog log = await BrokerLog.WatchAsync(Broker.Node, witness, Cancelled);
+        BrokerRecord record = await Broker.Node.WatchAsync(Cancelled);
         var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp);
         await PublishAsync(amqp, queue, Numbers(count));
         var done = new ConcurrentDictionary<string, int>();
@@ -89,7 +89,7 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
         await subscription.DisposeAsync();
         Assert.Equal(8, cuts);
         Assert.Equal((0u, 0u), (await witness.ReadyAsync(queue), await witness.ReadyAsync(dead)));
-        Assert.Empty(await log.ChannelErrorsAsync(Cancelled));
+        Assert.Empty(await record.ChannelErrorsAsync(Cancelled));
         Assert.InRange(done.Values.Sum(), count, count + (cuts * 200)); // more than once only what was held when it was cut
     }
 
@@ -156,7 +156,7 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(layout, options => options.Uri = relay.Uri);
         Witness witness = await WitnessAsync();
-        BrokerLog log = await BrokerLog.WatchAsync(Broker.Node, witness, Cancelled);
+        BrokerRecord record = await Broker.Node.WatchAsync(Cancelled);
         string hit = await NewQueueAsync(amqp), sibling = await NewQueueAsync(amqp);
         var hitInbox = new Inbox(async (delivery, lost) =>
         {
@@ -194,6 +194,6 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
         Assert.Null(b.LastError);
         Assert.All(siblingInbox.All, delivery => Assert.False(delivery.IsRedelivered));
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
-        Assert.Contains("delivery tag 4711", Assert.Single(await log.ChannelErrorsAsync(Cancelled)), StringComparison.Ordinal); // and so the log shows such errors
+        Assert.Contains("delivery tag 4711", Assert.Single(await record.ChannelErrorsAsync(Cancelled)), StringComparison.Ordinal); // and so the log shows such errors
     }
 }

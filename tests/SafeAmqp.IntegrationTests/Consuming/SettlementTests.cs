@@ -200,7 +200,7 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri);
         Witness witness = await WitnessAsync();
-        BrokerLog log = await BrokerLog.WatchAsync(Broker.Node, witness, Cancelled);
+        BrokerRecord record = await Broker.Node.WatchAsync(Cancelled);
         var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp);
         await PublishAsync(amqp, queue, Numbers(count));
         var inbox = new Inbox(async (delivery, _) =>
@@ -223,7 +223,7 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
         await subscription.DisposeAsync();
         Assert.Equal(0u, await witness.ReadyAsync(queue));
         Assert.Equal(count + requeued, inbox.All.Count);
-        Assert.Empty(await log.ChannelErrorsAsync(Cancelled));
+        Assert.Empty(await record.ChannelErrorsAsync(Cancelled));
         List<AmqpMethod> acks = [.. relay.Methods.Where(method => method.IsAck)];
         Assert.Contains(acks, ack => ack.IsMultiple);
         Assert.InRange(acks.Count, 1, count - rejected - 1); // fewer frames than messages

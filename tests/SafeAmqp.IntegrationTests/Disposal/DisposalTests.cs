@@ -208,7 +208,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         await reader.PublishAllAsync([.. Enumerable.Range(0, 50).Select(_ => AmqpMessage.ToQueue(queue, default))], Cancelled);
         using var go = new SemaphoreSlim(0);
         int begun = 0;
-        await amqp.ConsumeAsync(queue, async (_, lost) =>
+        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, async (_, lost) =>
         {
             Interlocked.Increment(ref begun);
             await go.WaitAsync(CancellationToken.None);
@@ -217,6 +217,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         }, new AmqpConsumerOptions { Concurrency = 4, Prefetch = 20 }, Cancelled);
         await UntilAsync(() => Volatile.Read(ref begun) == 4);
         Task dispose = amqp.DisposeAsync().AsTask();
+        await UntilAsync(() => subscription.State == AmqpConsumerState.Stopping);
         await UntilAsync(() => MessagesInAsync(queue), count => count == 50); // unsettled ones count
         Assert.False(dispose.IsCompleted);
         go.Release(4);

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using LocalBroker;
 
 namespace SafeAmqp.IntegrationTests.Publishing;
 
@@ -26,9 +25,8 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task Bodies_up_to_the_largest_that_the_broker_takes_arrive_byte_for_byte()
     {
-        _ = Broker.Node; // skips where there is no broker
         // A node of its own: the broker keeps several copies for a while, and would block the tests that follow for want of memory.
-        await using PrivateRabbitMqNode node = await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions { MemoryLimitMegabytes = 4096 }, Cancelled);
+        await using ControlledBroker node = await Broker.StartAnotherAsync(memoryMegabytes: 4096);
         AmqpClient amqp = await ConnectAsync(options => options.Uri = node.Uri.ToString());
         string queue = await NewQueueAsync(amqp);
         foreach (int size in (int[])[(64 << 20) - 1, (64 << 20) + 1, 128 << 20])

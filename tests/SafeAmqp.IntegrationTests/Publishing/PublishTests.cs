@@ -186,7 +186,6 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
         Assert.IsType<TimeoutException>(error.InnerException);
     }
 
-    // RabbitMQ.Client names its channels by number; list_channels counts those of this node, whose only clients are the test's.
-    private async Task<int> ChannelsAsync()
-        => (await CtlAsync("list_channels", "--no-table-headers", "pid")).Split('\n').Count(line => line.StartsWith('<'));
+    // All of the broker's, whose only clients are the test's.
+    private Task<int> ChannelsAsync() => Broker.Node.CountChannelsAsync(Cancelled);
 }

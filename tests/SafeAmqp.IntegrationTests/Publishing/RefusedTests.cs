@@ -1,5 +1,3 @@
-using LocalBroker;
-
 namespace SafeAmqp.IntegrationTests.Publishing;
 
 public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
@@ -51,7 +49,7 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         string exchange = NewName();
         await other.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Bind(exchange, queue), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "", default), Cancelled);
-        await CtlAsync("eval", $"rabbit_exchange:delete(rabbit_misc:r(<<\"/\">>, exchange, <<\"{exchange}\">>), false, <<\"test\">>).");
+        await Broker.Node.DeleteExchangeAsync(exchange, Cancelled);
 
         proxy.ToBroker.Paused = true; // so that they leave together
         Task<Exception?>[] before = [.. Enumerable.Range(0, 10).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, "before"u8.ToArray()), Cancelled)))];
@@ -94,7 +92,7 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         (string user, string uri) = await NewUserAsync(write: "^nothing$");
         AmqpClient amqp = await ConnectAsync(options => options.Uri = uri);
         Assert.IsType<AmqpRefusedException>(await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), Cancelled)));
-        await CtlAsync("set_permissions", user, ".*", ".*", ".*");
+        await Broker.Node.SetPermissionsAsync(user, ".*", ".*", ".*", Cancelled);
         await UntilAsync(async () => await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), Cancelled)), end => end is null);
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
     }
@@ -128,7 +126,7 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         switch (code)
         {
             case 404:
-                await CtlAsync("eval", $"rabbit_exchange:delete(rabbit_misc:r(<<\"/\">>, exchange, <<\"{exchange}\">>), false, <<\"test\">>).");
+                await Broker.Node.DeleteExchangeAsync(exchange, Cancelled);
                 break;
             case 403:
                 Assert.IsType<AmqpRefusedException>(known);
@@ -151,10 +149,10 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
     private async Task<(string User, string Uri)> NewUserAsync(string write)
     {
         string user = $"user-{Guid.NewGuid().ToString("N")[..8]}";
-        PrivateRabbitMqNode node = Broker.Node;
-        await CtlAsync("add_user", user, "secret");
-        AtTheEnd(() => node.RabbitMqCtlAsync(["delete_user", user], CancellationToken.None));
-        await CtlAsync("set_permissions", user, ".*", write, ".*");
+        ControlledBroker node = Broker.Node;
+        await Broker.Node.AddUserAsync(user, "secret", Cancelled);
+        AtTheEnd(() => node.DeleteUserAsync(user));
+        await Broker.Node.SetPermissionsAsync(user, ".*", write, ".*", Cancelled);
         return (user, $"amqp://{user}:secret@127.0.0.1:{node.Port}/");
     }
 }

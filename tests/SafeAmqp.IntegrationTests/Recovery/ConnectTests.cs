@@ -72,7 +72,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task Refused_credentials_are_told_apart_and_not_tried_again_soon()
     {
-        FreshLog log = LogFromHere();
+        BrokerRecord record = await Broker.Node.WatchAsync(Cancelled);
         AmqpClient amqp = NewClient(options => (options.Uri, options.FirstConnect, options.ReconnectDelay)
             = ($"amqp://guest:wrong-s3cret@127.0.0.1:{Broker.Node.Port}/", AmqpFirstConnect.FailFast, TimeSpan.FromMilliseconds(1)));
         var connect = Assert.IsType<AmqpConnectException>(await EndOf(amqp.OpenAsync(Cancelled)));
@@ -82,7 +82,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         await UntilAsync(() => amqp.Status.Links.All(link => link is { State: AmqpLinkState.Waiting, NextAttemptIn.TotalSeconds: > 5 }));
         await UntilAsync(() => amqp.Status.Links.All(link => link.InState > TimeSpan.FromSeconds(1.5)));
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
-        Assert.Equal(2, log.With("login refused").Count());
+        Assert.Equal(2, await record.RefusedLoginsAsync(Cancelled));
         Assert.Contains("403", amqp.Status.ToString(), StringComparison.Ordinal);
     }
 

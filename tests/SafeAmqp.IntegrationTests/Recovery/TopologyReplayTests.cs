@@ -11,7 +11,7 @@ public sealed class TopologyReplayTests(TestBroker broker) : FaultTest(broker)
         string exchange = NewName(), queue = NewName();
         await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Direct).Queue(queue).Bind(exchange, queue, "key"), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "key", default), Cancelled);
-        await CtlAsync("delete_queue", queue);
+        await Broker.Node.DeleteQueueAsync(queue, Cancelled);
         Assert.Equal(-1, await MessagesInAsync(queue));
         await KillAsync(LinkThatSends(layout));
         await UntilAsync(() => amqp.Status.Links[0] is { Epoch: > 1, State: AmqpLinkState.Open });
@@ -28,7 +28,7 @@ public sealed class TopologyReplayTests(TestBroker broker) : FaultTest(broker)
         string first = NewName(), bad = NewName(), last = NewName();
         await amqp.DeclareAsync(new AmqpTopology().Queue(first).Queue(bad).Queue(last), Cancelled);
         foreach (string queue in (string[])[first, bad, last])
-            await CtlAsync("delete_queue", queue);
+            await Broker.Node.DeleteQueueAsync(queue, Cancelled);
         await other.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = bad, MaxLength = 7 }), Cancelled);
         await KillAsync("send");
         await UntilAsync(() => amqp.Status.Links[0] is { Epoch: > 1, State: AmqpLinkState.Open });
@@ -38,7 +38,7 @@ public sealed class TopologyReplayTests(TestBroker broker) : FaultTest(broker)
         Assert.Contains(bad, error, StringComparison.Ordinal);
         Assert.Contains("406", error, StringComparison.Ordinal);
 
-        await CtlAsync("delete_queue", bad); // once the cause is removed, the next recovery heals it
+        await Broker.Node.DeleteQueueAsync(bad, Cancelled); // once the cause is removed, the next recovery heals it
         await KillAsync("send");
         await UntilAsync(() => amqp.Status.Links[0] is { Epoch: > 2, State: AmqpLinkState.Open });
         Assert.Empty(amqp.Status.Links[0].TopologyErrors);

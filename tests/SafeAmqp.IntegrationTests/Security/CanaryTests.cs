@@ -139,8 +139,8 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
     public async Task A_client_that_works_and_is_cut_off_shows_no_password()
     {
         string user = $"canary-{Guid.NewGuid():N}"[..16];
-        await Broker.Node.RabbitMqCtlAsync(["add_user", user, Canary], Cancelled);
-        await Broker.Node.RabbitMqCtlAsync(["set_permissions", user, ".*", ".*", ".*"], Cancelled);
+        await Broker.Node.AddUserAsync(user, Canary, Cancelled);
+        await Broker.Node.SetPermissionsAsync(user, ".*", ".*", ".*", Cancelled);
         using var activities = new System.Diagnostics.ActivityListener
         {
             ShouldListenTo = _ => true,
@@ -189,7 +189,7 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
         meters.RecordObservableInstruments();
         Look(await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Durable = false }), Cancelled)));
         Look(amqp.Status);
-        await Broker.Node.RabbitMqCtlAsync(["delete_user", user], Cancelled); // closes its connections, and refuses them from now on
+        await Broker.Node.DeleteUserAsync(user, Cancelled); // closes its connections, and refuses them from now on
         await UntilAsync(() => amqp.Status.Links.All(link => link.LastError?.Contains("403", StringComparison.Ordinal) == true && link.State == AmqpLinkState.Waiting));
         Look(amqp.Status);
         Look(await Assert.ThrowsAsync<AmqpNotSentException>(async () =>

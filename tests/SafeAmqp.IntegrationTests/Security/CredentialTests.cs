@@ -9,16 +9,16 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
 
     private async Task AddUserAsync(string password)
     {
-        await Broker.Node.RabbitMqCtlAsync(["add_user", _user, password], Cancelled);
+        await Broker.Node.AddUserAsync(_user, password, Cancelled);
         _added = true;
-        await Broker.Node.RabbitMqCtlAsync(["set_permissions", _user, ".*", ".*", ".*"], Cancelled);
+        await Broker.Node.SetPermissionsAsync(_user, ".*", ".*", ".*", Cancelled);
     }
 
     public override async ValueTask DisposeAsync()
     {
         await base.DisposeAsync();
         if (_added)
-            await Broker.Node.RabbitMqCtlAsync("delete_user", _user);
+            await Broker.Node.DeleteUserAsync(_user);
     }
 
     [Theory, MemberData(nameof(Layouts))]
@@ -35,7 +35,7 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
         int links = layout == ConnectionLayout.Shared ? 1 : 2;
         Assert.Equal(Enumerable.Repeat("first", links), asked);
         string queue = await NewQueueAsync(amqp);
-        await Broker.Node.RabbitMqCtlAsync(["change_password", _user, "second"], Cancelled);
+        await Broker.Node.ChangePasswordAsync(_user, "second", Cancelled);
         password = "second";
         await PublishAsync(amqp, queue, "still connected");
         int[] epochs = [.. amqp.Status.Links.Select(link => link.Epoch)];
@@ -57,7 +57,7 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
             options.RefusedReconnectDelay = TimeSpan.FromSeconds(1);
             options.Credentials = _ => ValueTask.FromResult(new AmqpCredentials(_user, Volatile.Read(ref password)));
         });
-        await Broker.Node.RabbitMqCtlAsync(["change_password", _user, "second"], Cancelled);
+        await Broker.Node.ChangePasswordAsync(_user, "second", Cancelled);
         await KillAsync("send");
         await UntilAsync(() => amqp.Status.Links[0].LastError?.Contains("403", StringComparison.Ordinal) == true && amqp.Status.Links[0].State == AmqpLinkState.Waiting);
         Assert.False(amqp.Status.IsReady);

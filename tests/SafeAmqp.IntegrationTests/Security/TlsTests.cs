@@ -2,8 +2,11 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace SafeAmqp.IntegrationTests.Security;
 
+[OnlyRabbitMq("the embedded broker has no TLS; the library's own TLS is tested on RabbitMQ's")]
 public sealed class TlsTests(TestBroker broker, TlsListeners listeners) : FeatureTest(broker), IClassFixture<TlsListeners>
 {
+    public override async ValueTask InitializeAsync() => await listeners.OpenAsync();
+
     [Theory]
     [InlineData("roots", ConnectionLayout.Separate)]
     [InlineData("roots", ConnectionLayout.Shared)]
@@ -24,7 +27,7 @@ public sealed class TlsTests(TestBroker broker, TlsListeners listeners) : Featur
         await amqp.ServeAsync(queue, (request, _) => ValueTask.FromResult(new AmqpMessage { Body = request.Body }), cancellationToken: Cancelled);
         AmqpReply reply = await amqp.CallAsync(AmqpMessage.ToQueue(queue, large), cancellationToken: Cancelled);
         Assert.True(reply.Body.Span.SequenceEqual(large));
-        string ports = await Broker.Node.RabbitMqCtlAsync(["list_connections", "--no-table-headers", "ssl", "ssl_protocol", "client_properties"], Cancelled);
+        string ports = await Broker.RabbitMq.RabbitMqCtlAsync(["list_connections", "--no-table-headers", "ssl", "ssl_protocol", "client_properties"], Cancelled);
         string[] mine = [.. ports.Split('\n').Where(line => line.Contains(ClientId(), StringComparison.Ordinal))];
         Assert.Equal(layout == ConnectionLayout.Shared ? 1 : 2, mine.Length);
         Assert.All(mine, line => Assert.StartsWith("true\ttlsv1.", line, StringComparison.Ordinal));

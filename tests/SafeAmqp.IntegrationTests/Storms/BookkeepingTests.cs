@@ -96,7 +96,7 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
         await Task.WhenAll(flood.Append(found)).WaitAsync(TimeSpan.FromSeconds(60), Cancelled);
         Assert.Equal(Callers, await MessagesInAsync(queue));
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
-        await CtlAsync("delete_queue", queue);
+        await Broker.Node.DeleteQueueAsync(queue, Cancelled);
     }
 
     [Fact]

@@ -10,7 +10,7 @@ public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
     public async Task Sixty_four_threads_publish_declare_and_acknowledge_on_one_client_and_each_message_arrives_once_and_in_order(ConnectionLayout layout, int messagesEach)
     {
         const int Threads = 64;
-        FreshLog log = LogFromHere();
+        BrokerRecord record = await Broker.Node.WatchAsync(Cancelled);
         string name = $"threads-{Guid.NewGuid():N}";
         AmqpClient amqp = await ConnectAsync(options => (options.Layout, options.ClientName) = (layout, name));
         string queue = await NewQueueAsync(amqp), exchange = NewName();
@@ -51,8 +51,9 @@ public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
         await UntilAsync(() => MessagesInAsync(queue), count => count == 0); // every acknowledgement arrived, and meant what it said
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
         // What the broker had to say about these connections: that they came.
-        Assert.Equal(layout == ConnectionLayout.Shared ? 1 : 2, log.With(name).Count(line => line.Contains("has a client-provided name", StringComparison.Ordinal)));
-        Assert.DoesNotContain(log.With(name), line => line.Contains("[error]", StringComparison.Ordinal) || line.Contains("closing", StringComparison.Ordinal));
+        Assert.Equal(layout == ConnectionLayout.Shared ? 1 : 2, await record.ConnectionsAsync(name, Cancelled));
+        Assert.Empty(await record.ErrorsAsync(name, Cancelled));
+        Assert.Equal(0, await record.EndedAsync(name, Cancelled));
         TestContext.Current.TestOutputHelper?.WriteLine($"{Threads * messagesEach} messages in {took.TotalSeconds:0.0} s");
     }
 

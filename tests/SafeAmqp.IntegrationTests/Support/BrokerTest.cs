@@ -65,7 +65,7 @@ public abstract class BrokerTest(TestBroker broker) : IAsyncLifetime
     {
         IReadOnlyList<BrokerConnection> found = await UntilAsync(async () => await ConnectionsAsync(link), connections => connections.Count > 0);
         foreach (BrokerConnection connection in found)
-            await Broker.Node.CloseConnectionAsync(connection.Pid, "test", Cancelled);
+            await Broker.Node.CloseConnectionAsync(connection, "test", Cancelled);
     }
 
     /// <summary>Waits for a condition, looking again and again, at most for <see cref="Limit"/>.</summary>

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using LocalBroker;
 
 namespace SafeAmqp.IntegrationTests.Support;
 
@@ -35,15 +34,6 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
     {
         AtTheEnd(() => Broker.Node.ResumeAsync());
         await Broker.Node.PauseAsync(Cancelled);
-        // A signal is delivered when each thread gets to it: on a busy machine the broker may answer once more.
-        if (OperatingSystem.IsLinux() && File.Exists(Path.Combine(Broker.Node.Folder, "beam.pid")))
-            await UntilAsync(BrokerIsStopped);
-    }
-
-    private bool BrokerIsStopped()
-    {
-        string pid = File.ReadAllText(Path.Combine(Broker.Node.Folder, "beam.pid")).Trim();
-        return Directory.EnumerateDirectories($"/proc/{pid}/task").All(thread => File.ReadAllText(Path.Combine(thread, "stat")).Split(") ")[^1].StartsWith('T'));
     }
 
     protected async Task RaiseAlarmAsync()
@@ -144,52 +134,12 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
     }
 
     /// <summary>How many messages a queue holds, by the broker's own count; -1 when there is no such queue.</summary>
-    protected async Task<int> MessagesInAsync(string queue)
-    {
-        string list = await CtlAsync("list_queues", "--no-table-headers", "name", "messages");
-        foreach (string line in list.Split('\n'))
-        {
-            if (line.Split('\t') is [var name, var count] && name == queue)
-                return int.Parse(count, System.Globalization.CultureInfo.InvariantCulture);
-        }
-        return -1;
-    }
-
-    protected Task<string> CtlAsync(params string[] arguments) => Broker.Node.RabbitMqCtlAsync(arguments, Cancelled);
-
-    /// <summary>The broker's log from here on.</summary>
-    private protected FreshLog LogFromHere() => new(Broker.Node);
+    protected Task<int> MessagesInAsync(string queue) => Broker.Node.MessagesInAsync(queue, Cancelled);
 
     protected static async Task<TimeSpan> UntilTimedAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "")
     {
         long start = TimeProvider.System.GetTimestamp();
         await UntilAsync(condition, what);
         return TimeProvider.System.GetElapsedTime(start);
-    }
-}
-
-/// <summary>What the broker wrote to its log since a point in time.</summary>
-internal sealed class FreshLog
-{
-    private readonly string _folder;
-    private readonly Dictionary<string, long> _from;
-
-    internal FreshLog(PrivateRabbitMqNode node)
-    {
-        _folder = Path.Combine(node.Folder, "log");
-        _from = Directory.EnumerateFiles(_folder, "*.log").ToDictionary(file => file, file => new FileInfo(file).Length);
-    }
-
-    internal IEnumerable<string> Lines => Directory.EnumerateFiles(_folder, "*.log").SelectMany(Read);
-
-    internal IEnumerable<string> With(string text) => Lines.Where(line => line.Contains(text, StringComparison.Ordinal));
-
-    private IEnumerable<string> Read(string file)
-    {
-        using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-        stream.Position = _from.GetValueOrDefault(file);
-        using var reader = new StreamReader(stream);
-        while (reader.ReadLine() is { } line)
-            yield return line;
     }
 }

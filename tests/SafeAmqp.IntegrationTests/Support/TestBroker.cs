@@ -1,4 +1,5 @@
 using LocalBroker;
+using SafeAmqp.Testing;
 
 [assembly: AssemblyFixture(typeof(TestBroker))]
 [assembly: CollectionBehavior(DisableTestParallelization = true)]
@@ -6,32 +7,64 @@ using LocalBroker;
 namespace SafeAmqp.IntegrationTests.Support;
 
 /// <summary>
-/// The broker of the whole run. A URI in the environment wins; else a private node, as tests close connections, raise alarms and stop the broker;
-/// else whatever can be found. A test that has no broker, or needs control that it has not, is skipped at a desk and fails on CI.
+/// The broker of the whole run: the embedded one unless RabbitMQ is asked for (<see cref="ChosenBroker.Variable"/>). A URI in the environment wins;
+/// else a private node, as tests close connections, raise alarms and stop the broker; else whatever can be found. A test that has no broker, or
+/// needs control that it has not, is skipped at a desk and fails on CI.
 /// </summary>
 public sealed class TestBroker : IAsyncLifetime
 {
-    private PrivateRabbitMqNode? _node;
+    private ControlledBroker? _controlled;
     private RabbitMqBroker? _found;
     private string _missing = "";
 
     private static bool IsNamed => RabbitMqBroker.Variables.Any(name => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name)));
 
-    /// <summary>The node, for tests that control it.</summary>
-    public PrivateRabbitMqNode Node => _node ?? _found?.Node ?? GiveUp<PrivateRabbitMqNode>($"This test controls its broker, which {_found?.Origin ?? "none"} does not allow: install rabbitmq-server and name no broker. {_missing}");
+    /// <summary>The broker, for tests that control it.</summary>
+    public ControlledBroker Node => _controlled ?? GiveUp<ControlledBroker>($"This test controls its broker, which {_found?.Origin ?? "none"} does not allow: install rabbitmq-server and name no broker. {_missing}");
 
-    public string Uri => (_node?.Uri ?? _found?.Uri)?.ToString() ?? GiveUp<string>(_missing);
+    /// <summary>The RabbitMQ node, for tests that are <see cref="OnlyRabbitMqAttribute">only RabbitMQ's</see>.</summary>
+    public PrivateRabbitMqNode RabbitMq => (Node as RabbitMqControl)?.Node ?? GiveUp<PrivateRabbitMqNode>($"This test is about RabbitMQ itself: set {ChosenBroker.Variable}=rabbitmq.");
+
+    /// <summary>Whether this run is on the embedded broker; only for tests that show where it differs.</summary>
+    public bool IsEmbedded => Node is EmbeddedControl;
+
+    public string Uri => (_controlled?.Uri ?? _found?.Uri)?.ToString() ?? GiveUp<string>(_missing);
+
+    /// <summary>Another broker of the same kind, for a test that needs it set up otherwise or gone.</summary>
+    public async Task<ControlledBroker> StartAnotherAsync(TimeSpan? consumerTimeout = null, int memoryMegabytes = 1024)
+    {
+        if (IsEmbedded)
+        {
+            return new EmbeddedControl(await AmqpTestBroker.StartAsync(new AmqpTestBrokerOptions
+            {
+                ConsumerTimeout = consumerTimeout ?? TimeSpan.FromMinutes(30),
+                MemoryLimit = memoryMegabytes * 1024L * 1024,
+            }));
+        }
+        return new RabbitMqControl(await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions
+        {
+            ConsumerTimeout = consumerTimeout,
+            ChannelTickInterval = consumerTimeout is null ? null : TimeSpan.FromSeconds(1),
+            MemoryLimitMegabytes = memoryMegabytes,
+        }), owned: true);
+    }
 
     public async ValueTask InitializeAsync()
     {
+        if (!ChosenBroker.IsRabbitMq)
+        {
+            _controlled = new EmbeddedControl(await AmqpTestBroker.StartAsync());
+            return;
+        }
         if (!IsNamed && PrivateRabbitMqNode.IsInstalled)
         {
-            _node = await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions { Schedulers = 2 });
+            _controlled = new RabbitMqControl(await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions { Schedulers = 2 }), owned: true);
             return;
         }
         try
         {
             _found = await RabbitMqBroker.FindOrStartAsync();
+            _controlled = _found.Node is { } node ? new RabbitMqControl(node, owned: false) : null;
         }
         catch (BrokerUnavailableException error) when (error.Variable is null) // one that was named and does not work fails everything
         {
@@ -41,8 +74,8 @@ public sealed class TestBroker : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        if (_node is not null)
-            await _node.DisposeAsync();
+        if (_controlled is not null)
+            await _controlled.DisposeAsync();
         if (_found is not null)
             await _found.DisposeAsync();
     }

@@ -101,8 +101,10 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
+    [OnlyRabbitMq("the embedded broker has no streams")]
     public async Task A_stream_keeps_what_was_read()
     {
+        _ = Broker.RabbitMq;
         var (amqp, witness, _) = await StartAsync();
         AmqpQueue stream = new() { Name = NewName(), Type = AmqpQueueType.Stream, MaxLengthBytes = 1 << 20 };
         await amqp.DeclareAsync(new AmqpTopology().With(stream), Cancelled);
@@ -129,8 +131,7 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
     [Fact]
     public async Task A_durable_queue_and_its_persistent_messages_outlive_the_broker_a_transient_queue_does_not()
     {
-        _ = Broker.Node;
-        await using LocalBroker.PrivateRabbitMqNode node = await LocalBroker.PrivateRabbitMqNode.StartAsync(cancellationToken: Cancelled);
+        await using ControlledBroker node = await Broker.StartAnotherAsync();
         AmqpClient amqp = await ConnectAsync(options => options.Uri = node.Uri.ToString());
         string durable = NewName(), transient = NewName();
         await amqp.DeclareAsync(new AmqpTopology().Queue(durable).With(new AmqpQueue { Name = transient, Durable = false }), Cancelled);

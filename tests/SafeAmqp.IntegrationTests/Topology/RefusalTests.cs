@@ -27,8 +27,8 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
         if (refusal == "forbidden")
         {
             // May write and read everything, and configure nothing but reply queues, whose names the broker makes.
-            await Broker.Node.RabbitMqCtlAsync(["add_user", User, Password], Cancelled);
-            await Broker.Node.RabbitMqCtlAsync(["set_permissions", User, "^amq\\.gen.*", ".*", ".*"], Cancelled);
+            await Broker.Node.AddUserAsync(User, Password, Cancelled);
+            await Broker.Node.SetPermissionsAsync(User, "^amq\\.gen.*", ".*", ".*", Cancelled);
         }
         try
         {
@@ -92,7 +92,7 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
         finally
         {
             if (refusal == "forbidden")
-                await Broker.Node.RabbitMqCtlAsync(["delete_user", User], Cancelled);
+                await Broker.Node.DeleteUserAsync(User, Cancelled);
         }
     }
 
