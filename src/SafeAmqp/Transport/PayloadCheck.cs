@@ -102,12 +102,12 @@ internal static class PayloadCheck
     };
 
     /// <summary>The methods that a server sends without arguments, or with reserved ones that RabbitMQ.Client does not read.</summary>
-    private static bool IsKnownWithoutArguments(uint id) => id is
-        (10 << 16) | 41 or (10 << 16) | 51 or (10 << 16) | 61 or (10 << 16) | 71 // connection.open-ok, close-ok, unblocked, update-secret-ok
-        or (20 << 16) | 11 or (20 << 16) | 21 or (20 << 16) | 41 // channel.open-ok, flow-ok, close-ok
-        or (40 << 16) | 11 or (40 << 16) | 21 or (40 << 16) | 31 or (40 << 16) | 51 // exchange.declare-ok, delete-ok, bind-ok, unbind-ok
-        or (50 << 16) | 21 or (50 << 16) | 51 // queue.bind-ok, unbind-ok
-        or (60 << 16) | 11 or (60 << 16) | 72 or (60 << 16) | 111 // basic.qos-ok, get-empty, recover-ok
-        or (85 << 16) | 11 // confirm.select-ok
-        or (90 << 16) | 11 or (90 << 16) | 21 or (90 << 16) | 31; // tx.select-ok, commit-ok, rollback-ok
+    private static bool IsKnownWithoutArguments(uint id) => (id >> 16, id & 0xFFFF) is
+        (10, 41 or 51 or 61 or 71) // connection.open-ok, close-ok, unblocked, update-secret-ok
+        or (20, 11 or 21 or 41) // channel.open-ok, flow-ok, close-ok
+        or (40, 11 or 21 or 31 or 51) // exchange.declare-ok, delete-ok, bind-ok, unbind-ok
+        or (50, 21 or 51) // queue.bind-ok, unbind-ok
+        or (60, 11 or 72 or 111) // basic.qos-ok, get-empty, recover-ok
+        or (85, 11) // confirm.select-ok
+        or (90, 11 or 21 or 31); // tx.select-ok, commit-ok, rollback-ok
 }
