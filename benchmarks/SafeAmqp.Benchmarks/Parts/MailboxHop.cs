@@ -44,16 +44,12 @@ public class MailboxHop
 
     private void Answer()
     {
-        var batch = new ContinuationBatch(_mailbox);
-        batch.Attach();
         while (!_mailbox.IsClosed)
         {
             while (_mailbox.TryTake(out ActorMessage message))
                 ((Question)message).Answer.TryComplete(true);
-            batch.HandOut(0);
             _mailbox.Wait(TimeSpan.FromSeconds(1));
         }
-        batch.Detach();
     }
 
     private sealed class Question : ActorMessage

@@ -4,6 +4,7 @@ using LocalBroker;
 
 namespace SafeAmqp.IntegrationTests.Recovery;
 
+[OnlyRabbitMq("the embedded broker keeps everything in memory: it has no disk")]
 public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
 {
     [Fact]
@@ -12,8 +13,8 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
         await amqp.PublishAllAsync([.. Enumerable.Range(0, 50).Select(_ => AmqpMessage.ToQueue(queue, default))], Cancelled);
-        AtTheEnd(() => Broker.Node.RabbitMqCtlAsync("set_disk_free_limit", "50MB"));
-        await CtlAsync("set_disk_free_limit", "100000GB");
+        AtTheEnd(() => Broker.RabbitMq.RabbitMqCtlAsync("set_disk_free_limit", "50MB"));
+        await Broker.RabbitMq.RabbitMqCtlAsync(["set_disk_free_limit", "100000GB"], Cancelled);
         var held = new List<Task<Exception?>>();
         while (amqp.Status.Links[0].BlockedReason is null)
         {
@@ -24,7 +25,7 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
         Task<Exception?> waiting = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
         Assert.Equal(50, (await TakeAsync(amqp, queue, 50)).Count);
         Assert.False(waiting.IsCompleted);
-        await CtlAsync("set_disk_free_limit", "50MB");
+        await Broker.RabbitMq.RabbitMqCtlAsync(["set_disk_free_limit", "50MB"], Cancelled);
         Assert.Null(await waiting.WaitAsync(Limit, Cancelled));
         Assert.All(await Task.WhenAll(held).WaitAsync(Limit, Cancelled), Assert.Null);
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
