@@ -7,9 +7,9 @@ namespace SafeAmqp.Chaos.Load;
 /// <summary>Makes calls at a pace; the reply must be the one to its own request.</summary>
 internal sealed class Caller(Party party, string queue, AmqpReplyAddress replyTo, Witnesses witnesses, Func<int> nextNumber, double rate)
 {
-    private static readonly AmqpCallOptions s_patience = new() { Timeout = TimeSpan.FromSeconds(6) };
+    private static readonly AmqpCallOptions Patience = new() { Timeout = TimeSpan.FromSeconds(6) };
 
-    private readonly AmqpCallOptions _options = new() { Timeout = s_patience.Timeout, ReplyTo = replyTo };
+    private readonly AmqpCallOptions _options = new() { Timeout = Patience.Timeout, ReplyTo = replyTo };
 
     internal async Task RunAsync(CancellationToken stop)
     {

@@ -14,7 +14,7 @@ internal sealed class Arena : IAsyncDisposable
         Requests = "chaos.requests", Replies = "chaos.replies";
 
     private const int DiskLimitMegabytes = 50;
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly PrivateRabbitMqCluster _cluster;
     private readonly HashSet<PrivateRabbitMqNode> _down = [];
@@ -130,7 +130,7 @@ internal sealed class Arena : IAsyncDisposable
                 await node.StartAppAsync();
             Back(node);
         }
-        await UntilAsync(async () => (await CtlAsync("eval", "length(rabbit_nodes:all_running()).")).Trim() == Nodes.Count.ToString(CultureInfo.InvariantCulture), s_patience);
+        await UntilAsync(async () => (await CtlAsync("eval", "length(rabbit_nodes:all_running()).")).Trim() == Nodes.Count.ToString(CultureInfo.InvariantCulture), Patience);
     }
 
     /// <summary>The messages that are left, by the broker's own count.</summary>

@@ -10,7 +10,7 @@ internal sealed class BrokerLogs(IReadOnlyList<PrivateRabbitMqNode> nodes)
     /// <summary>How long after a fault the broker may still notice that heartbeats are missing: two of its intervals, and the check.</summary>
     private const double HeartbeatGrace = 12_000;
 
-    private static readonly string[] s_never = ["unknown delivery tag", "frame_error", "unexpected_frame", "syntax_error", "command_invalid", "channel_error", "unexpected_method"];
+    private static readonly string[] NeverLogged = ["unknown delivery tag", "frame_error", "unexpected_frame", "syntax_error", "command_invalid", "channel_error", "unexpected_method"];
 
     private readonly DateTimeOffset _start = DateTimeOffset.UtcNow;
 
@@ -19,7 +19,7 @@ internal sealed class BrokerLogs(IReadOnlyList<PrivateRabbitMqNode> nodes)
         double offset = (DateTimeOffset.UtcNow - _start).TotalMilliseconds - recorder.Now; // this object may be older than the run
         foreach (string line in nodes.SelectMany(Lines))
         {
-            if (Array.Exists(s_never, word => line.Contains(word, StringComparison.Ordinal)))
+            if (Array.Exists(NeverLogged, word => line.Contains(word, StringComparison.Ordinal)))
                 recorder.Record(new HistoryEvent { What = What.BrokerSaid, Text = line });
             else if (line.Contains("missed heartbeats", StringComparison.Ordinal) && At(line, offset) is { } at && !faults.Any(fault => at > fault.Begin && at < fault.Back + HeartbeatGrace))
                 recorder.Record(new HistoryEvent { What = What.BrokerSaid, Text = $"outside of every fault: {line}" });

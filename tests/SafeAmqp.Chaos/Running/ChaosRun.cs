@@ -7,10 +7,10 @@ namespace SafeAmqp.Chaos.Running;
 internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectations)
 {
     /// <summary>Everybody works again within this after a fault is over; beyond it somebody is stuck.</summary>
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     /// <summary>Slow enough to be worth a look at the broker.</summary>
-    private static readonly TimeSpan s_long = TimeSpan.FromSeconds(12);
+    private static readonly TimeSpan Long = TimeSpan.FromSeconds(12);
 
     private readonly List<FaultRecord> _faults = [];
 
@@ -66,7 +66,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
         }
         await Task.Delay(TimeSpan.FromSeconds(3), CancellationToken.None); // a while without faults, to be counted as after
         await stop.CancelAsync();
-        await load.WaitAsync(s_patience, CancellationToken.None);
+        await load.WaitAsync(Patience, CancellationToken.None);
         await DrainAsync(arena, cast, recorder);
         // What a fault left half-open the broker notices by its own heartbeat.
         await Arena.UntilAsync(async () => await arena.ConnectionsAsync() == cast.Connections, TimeSpan.FromSeconds(20));
@@ -93,12 +93,12 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
         Task<double?> backing = BackAsync(cast, recorder, over);
         if (kind.TouchesNodes)
             await stage.Arena.MendAsync();
-        if (await Task.WhenAny(backing, Task.Delay(s_long)) != backing)
+        if (await Task.WhenAny(backing, Task.Delay(Long)) != backing)
             await AskWhyAsync(stage.Arena, cast, over); // before it is over, as only then the broker can say
         double? back = await backing;
         bool effect = own == true || kind.WasNoticed(stage.Witnesses.Seen, plan);
         if (back is null)
-            recorder.Record(new HistoryEvent { What = What.Stuck, Text = $"{s_patience.TotalSeconds} s after {plan}: {Describe(cast, over)}" });
+            recorder.Record(new HistoryEvent { What = What.Stuck, Text = $"{Patience.TotalSeconds} s after {plan}: {Describe(cast, over)}" });
         double? took = back is null ? null : Math.Round(back.Value - over);
         recorder.Record(new HistoryEvent { What = What.FaultEnd, Text = kind.Name, Number = plan.Number, Flag = effect, Value = took });
         _faults.Add(new FaultRecord(plan, begin, over, back ?? recorder.Now, effect, back is null, stage.Witnesses.Outages));
@@ -122,7 +122,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
 
     /// <summary>Waits until every client is ready and every lane has had a message confirmed that was published after a moment.</summary>
     private static async Task<double?> BackAsync(Cast cast, Recorder recorder, double after)
-        => await Arena.UntilAsync(() => cast.All.All(party => party.IsReady) && cast.Publishers.All(publisher => publisher.ConfirmedFrom > after), s_patience) ? recorder.Now : null;
+        => await Arena.UntilAsync(() => cast.All.All(party => party.IsReady) && cast.Publishers.All(publisher => publisher.ConfirmedFrom > after), Patience) ? recorder.Now : null;
 
     private static string Describe(Cast cast, double after)
         => string.Join("; ", cast.All.Where(party => !party.IsReady).Select(party => $"{party.Name} is {party.Client.Status}"))
@@ -137,7 +137,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
         {
             left = await arena.MessagesAsync();
             return queues.All(queue => left.GetValueOrDefault(queue) == 0);
-        }, s_patience);
+        }, Patience);
         if (empty)
             recorder.Record(new HistoryEvent { What = What.Done });
         else

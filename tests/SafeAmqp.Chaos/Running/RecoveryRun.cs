@@ -8,7 +8,7 @@ namespace SafeAmqp.Chaos.Running;
 /// <summary>One fault many times, and nothing else going on: how long a client with another node to go to is away.</summary>
 internal sealed class RecoveryRun(int rounds, string folder)
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly Dictionary<string, List<double>> _figures = [];
 
@@ -62,9 +62,9 @@ internal sealed class RecoveryRun(int rounds, string folder)
             double from = recorder.Now;
             await strike();
             double struck = recorder.Now;
-            if (losesLinks && !await Arena.UntilAsync(() => witnesses.Outages.Count > 0 && party.IsReady, s_patience))
+            if (losesLinks && !await Arena.UntilAsync(() => witnesses.Outages.Count > 0 && party.IsReady, Patience))
                 throw new InvalidOperationException($"No link was lost by '{kind}', or none came back.");
-            if (!await Arena.UntilAsync(() => publisher.ConfirmedFrom > struck, s_patience))
+            if (!await Arena.UntilAsync(() => publisher.ConfirmedFrom > struck, Patience))
                 throw new InvalidOperationException($"Nothing was confirmed after '{kind}'.");
             // A command of rabbitmqctl takes a second to start: what counts begins when the client notices.
             if (losesLinks)
@@ -78,7 +78,7 @@ internal sealed class RecoveryRun(int rounds, string folder)
     {
         PrivateRabbitMqNode target = arena.Nodes.First(node => node != from);
         await arena.CtlAsync("eval", $"ra:transfer_leadership({{'%2F_{Arena.Ordered}', '{from.Name}'}}, {{'%2F_{Arena.Ordered}', '{target.Name}'}}).");
-        await Arena.UntilAsync(async () => await arena.LeaderAsync(Arena.Ordered) is { } leader && leader != from, s_patience);
+        await Arena.UntilAsync(async () => await arena.LeaderAsync(Arena.Ordered) is { } leader && leader != from, Patience);
     }
 
     private void Note(string figure, IEnumerable<double> values)

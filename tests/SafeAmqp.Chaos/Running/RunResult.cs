@@ -26,7 +26,7 @@ internal sealed class RunResult(ChaosOptions options, RunChecker checker, IReadO
     private string ToLine()
     {
         History messages = checker.Messages;
-        Outage[] quick = [.. faults.Where(fault => s_quick.Contains(fault.Plan.Kind)).SelectMany(fault => fault.Outages)];
+        Outage[] quick = [.. faults.Where(fault => Quick.Contains(fault.Plan.Kind)).SelectMany(fault => fault.Outages)];
         return JsonSerializer.Serialize(new
         {
             seed = options.Seed,
@@ -64,7 +64,7 @@ internal sealed class RunResult(ChaosOptions options, RunChecker checker, IReadO
     }
 
     // Those after which a node to go to is there at once, and nothing but the way to it was lost.
-    private static readonly string[] s_quick = ["reset", "reset everywhere", "connection closed", "connections closed", "node killed", "leader killed", "channel crashed"];
+    private static readonly string[] Quick = ["reset", "reset everywhere", "connection closed", "connections closed", "node killed", "leader killed", "channel crashed"];
 
     internal static object? Figures(IEnumerable<double> values)
     {

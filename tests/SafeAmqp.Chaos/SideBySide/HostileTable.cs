@@ -11,7 +11,7 @@ internal static class HostileTable
     internal const string Argument = "meet-a-hostile-table";
 
     private const int Depth = 100_000;
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     internal static Comparison Comparison { get; } = new("F5", $"connection.start with tables nested {Depth} deep", () => MeetAsync("raw"), () => MeetAsync("safe"));
 
@@ -46,7 +46,7 @@ internal static class HostileTable
         listener.Start();
         _ = ServeAsync(listener);
         string port = ((IPEndPoint)listener.LocalEndpoint).Port.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        Isolated.Ended ended = await Isolated.RunAsync([Argument, who, port], s_patience);
+        Isolated.Ended ended = await Isolated.RunAsync([Argument, who, port], Patience);
         return ended.ExitCode == 0 ? new Column(ended.Output.Trim(), Held: true) : new Column(ended.Describe(), Held: false);
     }
 

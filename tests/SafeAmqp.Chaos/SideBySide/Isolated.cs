@@ -9,7 +9,7 @@ internal static class Isolated
 {
     internal const string Argument = "raw";
 
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     /// <summary>The other process.</summary>
     internal static async Task<int> BeAsync(string name, int port)
@@ -30,7 +30,7 @@ internal static class Isolated
 
     internal static async Task<Column> RunAsync(string name, int port)
     {
-        Ended ended = await RunAsync([Argument, name, port.ToString(CultureInfo.InvariantCulture)], s_patience);
+        Ended ended = await RunAsync([Argument, name, port.ToString(CultureInfo.InvariantCulture)], Patience);
         if (ended.ExitCode == 0)
             return JsonSerializer.Deserialize<Column>(ended.Output)!;
         string last = ended.Output.Trim().Length > 0 ? $", after it had found: {JsonSerializer.Deserialize<Column>(ended.Output)!.Text}" : "";

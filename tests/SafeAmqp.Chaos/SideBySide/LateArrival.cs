@@ -5,7 +5,7 @@ namespace SafeAmqp.Chaos.SideBySide;
 /// <summary>F7: a publish is given up on while the way to the broker stands still, a newer one goes over a new connection, then the old bytes arrive.</summary>
 internal static class LateArrival
 {
-    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
 
     internal static Comparison On(Bench bench) => new("F7", "publish 1 is given up after 1 s on a link that stands still, publish 2 goes over a new link, then 1 lands",
         () => Isolated.RunAsync("F7", bench.Port), () => SafeAsync(bench));
@@ -19,7 +19,7 @@ internal static class LateArrival
         string end = "confirmed";
         try
         {
-            using var deadline = new CancellationTokenSource(s_deadline);
+            using var deadline = new CancellationTokenSource(Deadline);
             await channel.BasicPublishAsync("", queue, mandatory: true, Bodies.Make(0, 1, 16), deadline.Token);
         }
         catch (OperationCanceledException)
@@ -40,7 +40,7 @@ internal static class LateArrival
     {
         string queue = await Bench.QueueAsync(bench.Port);
         AmqpClientOptions options = Bench.Options(bench.Proxy.Port);
-        (options.PublishTimeout, options.Heartbeat) = (s_deadline, TimeSpan.FromSeconds(2));
+        (options.PublishTimeout, options.Heartbeat) = (Deadline, TimeSpan.FromSeconds(2));
         await using AmqpClient amqp = await AmqpClient.ConnectAsync(options);
         var history = new History(1, 100);
         bench.Proxy.FreezeOpenConnections();

@@ -9,7 +9,7 @@ namespace SafeAmqp.Chaos.SideBySide;
 internal static class LostLeader
 {
     private const string Queue = "side.quorum";
-    private static readonly TimeSpan s_watched = TimeSpan.FromSeconds(11);
+    private static readonly TimeSpan Watched = TimeSpan.FromSeconds(11);
 
     internal static Comparison On(Arena arena) => new("F4", "the leader of a quorum queue is killed, one publish every 100 ms for 11 s from another node", () => RawAsync(arena), () => SafeAsync(arena));
 
@@ -79,7 +79,7 @@ internal static class LostLeader
         long start = Stopwatch.GetTimestamp();
         int confirmed = 0, refused = 0;
         double first = 0;
-        while (Stopwatch.GetElapsedTime(start) < s_watched)
+        while (Stopwatch.GetElapsedTime(start) < Watched)
         {
             if (!await publishAsync())
                 refused++;
@@ -87,6 +87,6 @@ internal static class LostLeader
                 first = Stopwatch.GetElapsedTime(start).TotalSeconds;
             await Task.Delay(100);
         }
-        return new Column(confirmed == 0 ? $"{refused} of {refused} refused for all of {s_watched.TotalSeconds:0} s" : $"{refused} refused, the first confirmed after {first:0.0} s, {confirmed} in all", confirmed > 0);
+        return new Column(confirmed == 0 ? $"{refused} of {refused} refused for all of {Watched.TotalSeconds:0} s" : $"{refused} refused, the first confirmed after {first:0.0} s, {confirmed} in all", confirmed > 0);
     }
 }

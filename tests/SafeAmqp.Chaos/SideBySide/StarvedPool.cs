@@ -7,7 +7,7 @@ namespace SafeAmqp.Chaos.SideBySide;
 internal static class StarvedPool
 {
     private const int Items = 400;
-    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(2), s_starved = TimeSpan.FromSeconds(6);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2), Starved = TimeSpan.FromSeconds(6);
 
     internal static Comparison On(Bench bench) => new("F6", $"{Items} work items block the thread pool for 6 s, a publish with a deadline of 2 s",
         () => Isolated.RunAsync("F6", bench.Port), () => SafeAsync(bench));
@@ -19,7 +19,7 @@ internal static class StarvedPool
         IChannel channel = await connection.CreateChannelAsync(Bench.Confirming);
         return await StarveAsync(() =>
         {
-            var deadline = new CancellationTokenSource(s_deadline);
+            var deadline = new CancellationTokenSource(Deadline);
             Task publish = channel.BasicPublishAsync("", queue, mandatory: true, Bodies.Make(0, 0, 16), deadline.Token).AsTask();
             return () => publish.IsCompleted;
         });
@@ -29,7 +29,7 @@ internal static class StarvedPool
     {
         string queue = await Bench.QueueAsync(bench.Port);
         AmqpClientOptions options = Bench.Options(bench.Port);
-        options.PublishTimeout = s_deadline;
+        options.PublishTimeout = Deadline;
         await using AmqpClient amqp = await AmqpClient.ConnectAsync(options);
         return await StarveAsync(() =>
         {
@@ -48,16 +48,17 @@ internal static class StarvedPool
             Thread.Sleep(200); // the pool has no thread left
             long start = Stopwatch.GetTimestamp();
             Func<bool> ended = publish();
-            while (!ended() && Stopwatch.GetElapsedTime(start) < s_starved)
+            while (!ended() && Stopwatch.GetElapsedTime(start) < Starved)
                 Thread.Sleep(5);
             TimeSpan? took = ended() ? Stopwatch.GetElapsedTime(start) : null;
             over.Set();
             Task.WaitAll(blocked);
             told.SetResult(took);
-        }) { IsBackground = true };
+        })
+        { IsBackground = true };
         watcher.Start();
         return await told.Task is { } took
-            ? new Column($"the publish ended after {took.TotalSeconds:0.00} s", took < s_deadline + TimeSpan.FromSeconds(1))
-            : new Column($"the publish had not ended after {s_starved.TotalSeconds:0} s, when the pool was freed", Held: false);
+            ? new Column($"the publish ended after {took.TotalSeconds:0.00} s", took < Deadline + TimeSpan.FromSeconds(1))
+            : new Column($"the publish had not ended after {Starved.TotalSeconds:0} s, when the pool was freed", Held: false);
     }
 }

@@ -5,7 +5,7 @@ namespace SafeAmqp.Chaos.Tests;
 /// <summary>The checker refuses every history that is not true, and by the rule that was broken. The same account serves the storms of the integration tests.</summary>
 public sealed class DoctoredHistoryTests
 {
-    private static readonly RunExpectations s_little = new() { Kinds = 1, Confirmed = 1, Answered = 1, MessagesEach = 1000 };
+    private static readonly RunExpectations Little = new() { Kinds = 1, Confirmed = 1, Answered = 1, MessagesEach = 1000 };
 
     /// <summary>A run of two lanes and a call, with one fault that had its effect.</summary>
     private static List<HistoryEvent> True() =>
@@ -51,23 +51,23 @@ public sealed class DoctoredHistoryTests
     {
         string file = Path.GetTempFileName();
         File.WriteAllLines(file, True().Select(line => line.ToLine()));
-        RunChecker checker = HistoryFile.Check(file, s_little);
+        RunChecker checker = HistoryFile.Check(file, Little);
         File.Delete(file);
         Assert.Empty(checker.Violations());
         Assert.Equal((6, 6), (checker.Messages.Attempts, checker.Messages.Deliveries));
     }
 
-    public static TheoryData<string> Doctorings => [.. s_doctorings.Keys];
+    public static TheoryData<string> Doctorings => [.. Doctored.Keys];
 
     [Theory]
     [MemberData(nameof(Doctorings))]
     public void A_doctored_history_is_refused_by_the_name_of_the_rule(string rule)
     {
-        IReadOnlyList<Violation> found = Check(s_doctorings[rule](True()));
+        IReadOnlyList<Violation> found = Check(Doctored[rule](True()));
         Assert.Equal(rule, Assert.Single(found.Select(violation => violation.Rule).Distinct()));
     }
 
-    private static readonly Dictionary<string, Func<List<HistoryEvent>, IEnumerable<HistoryEvent>>> s_doctorings = new()
+    private static readonly Dictionary<string, Func<List<HistoryEvent>, IEnumerable<HistoryEvent>>> Doctored = new()
     {
         ["lost"] = history => Without(history, What.Deliver, 0, 3),
         ["phantom"] = history => [.. history, Delivered(0, 77)],
@@ -106,11 +106,11 @@ public sealed class DoctoredHistoryTests
 
     [Fact]
     public void A_run_of_too_few_kinds_of_fault_is_refused()
-        => Assert.Equal("too few faults", Assert.Single(Check(True(), s_little with { Kinds = 2 })).Rule);
+        => Assert.Equal("too few faults", Assert.Single(Check(True(), Little with { Kinds = 2 })).Rule);
 
     private static IReadOnlyList<Violation> Check(IEnumerable<HistoryEvent> history, RunExpectations? expectations = null)
     {
-        var checker = new RunChecker(expectations ?? s_little);
+        var checker = new RunChecker(expectations ?? Little);
         foreach (HistoryEvent line in history)
             checker.Apply(HistoryEvent.Parse(line.ToLine()));
         return checker.Violations();

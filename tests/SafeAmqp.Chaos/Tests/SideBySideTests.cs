@@ -5,7 +5,7 @@ namespace SafeAmqp.Chaos.Tests;
 public sealed class SideBySideTests
 {
     /// <summary>What RabbitMQ.Client does each time. The others depend on the moment: how soon the starved pool grows, who is cancelled where.</summary>
-    private static readonly string[] s_certain = ["F2", "F3", "F5", "F7"];
+    private static readonly string[] Certain = ["F2", "F3", "F5", "F7"];
 
     [Fact]
     public async Task Where_RabbitMQ_Client_used_directly_fails_SafeAmqp_holds()
@@ -16,6 +16,6 @@ public sealed class SideBySideTests
         TestContext.Current.TestOutputHelper?.WriteLine(table);
         Assert.Equal(7, rows.Count);
         Assert.True(rows.All(row => row.Safe.Held), table);
-        Assert.True(rows.Where(row => s_certain.Contains(row.Name)).All(row => !row.Raw.Held), table);
+        Assert.True(rows.Where(row => Certain.Contains(row.Name)).All(row => !row.Raw.Held), table);
     }
 }

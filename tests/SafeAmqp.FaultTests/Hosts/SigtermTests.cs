@@ -89,7 +89,8 @@ public sealed class SigtermTests : FaultCase
             _process = new System.Diagnostics.Process
             {
                 StartInfo = new ProcessStartInfo(Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet",
-                    [Path.Combine(AppContext.BaseDirectory, Program), uri]) { RedirectStandardOutput = true, RedirectStandardError = true },
+                    [Path.Combine(AppContext.BaseDirectory, Program), uri])
+                { RedirectStandardOutput = true, RedirectStandardError = true },
             };
             _process.OutputDataReceived += (_, line) => Add(line.Data);
             _process.ErrorDataReceived += (_, line) =>

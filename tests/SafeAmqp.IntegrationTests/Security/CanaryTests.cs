@@ -152,7 +152,7 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
             },
         };
         System.Diagnostics.ActivitySource.AddActivityListener(activities);
-        using var meters = new System.Diagnostics.Metrics.MeterListener 
+        using var meters = new System.Diagnostics.Metrics.MeterListener
         {
             InstrumentPublished = (instrument, listener) =>
             {

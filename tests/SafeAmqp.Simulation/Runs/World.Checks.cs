@@ -115,7 +115,9 @@ internal sealed partial class World
         Prove("news", "somewhere", FixedQueue);
         ProveLeaderIsFound();
         ProveConsumersWork();
-        _broker.CheckTopology([.. Topology.Where(item => item is not TopologyItem.Queue { Value.Name: "refused" })]);
+        // What the broker left unanswered when it was declared again is named in the status and waits for the next link.
+        _broker.CheckTopology([.. Topology.Where(item => item is not TopologyItem.Queue { Value.Name: "refused" }
+            && !_gauges.TopologyErrors.Any(error => error.StartsWith($"{item.Key}:", StringComparison.Ordinal)))]);
     }
 
     // F4: a channel that names a dead leader is replaced after ten nacks over 250 ms, and at most once in 10 s.

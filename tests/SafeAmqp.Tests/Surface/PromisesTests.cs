@@ -36,7 +36,7 @@ public sealed partial class PromisesTests
         });
     }
 
-    [GeneratedRegex(@"\[(?:Fact|Theory)[^\]]*\](?:\s*\[[^\]]*(?:\[[^\]]*\][^\]]*)*\])*\s*public (?:async )?(?:Task|void|ValueTask) (\w+)\(", RegexOptions.Singleline)]
+    [GeneratedRegex(@"\[(?:Fact|Theory)[^\]]*\](?:(?:\s|//[^\n]*)*\[[^\]]*(?:\[[^\]]*\][^\]]*)*\])*(?:\s|//[^\n]*)*public (?:async )?(?:Task|void|ValueTask) (\w+)\(", RegexOptions.Singleline)]
     private static partial Regex TestMethod();
 
     [GeneratedRegex("`([A-Za-z]\\w+)`")]
