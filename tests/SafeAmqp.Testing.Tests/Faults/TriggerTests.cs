@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Text;
 
 namespace SafeAmqp.Testing.Tests.Faults;
@@ -96,12 +97,22 @@ public sealed class TriggerTests : IAsyncLifetime
     {
         using FaultScript script = _broker.Script(FaultTrigger.Connect().Times(2), FaultAction.Reset());
         for (int i = 0; i < 2; i++)
-        {
-            using RawClient refused = await RawClient.ConnectAsync(_broker.Uri);
-            Assert.Equal("end", await refused.NextAsync());
-        }
+            Assert.Equal("end", await EndAsync());
         Assert.Equal(2, script.Count);
         using RawClient accepted = await RawClient.OpenAsync(_broker.Uri);
+
+        async Task<string> EndAsync()
+        {
+            try
+            {
+                using RawClient refused = await RawClient.ConnectAsync(_broker.Uri);
+                return await refused.NextAsync();
+            }
+            catch (SocketException error) when (error.SocketErrorCode == SocketError.ConnectionReset)
+            {
+                return "end"; // so soon that connecting itself found it
+            }
+        }
     }
 
     [Fact]
