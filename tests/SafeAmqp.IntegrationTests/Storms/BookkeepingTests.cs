@@ -68,7 +68,9 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
         Assert.All(results, result => Assert.True(result.IsConfirmed));
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        Assert.Empty(unobserved); // every task that the lost connections left behind was looked after
+        // Every task that the lost connections left behind was looked after, but those inside RabbitMQ.Client: it leaves the answer to an RPC whose
+        // sending failed, an exception that was set and never thrown, to nobody.
+        Assert.DoesNotContain(unobserved, error => error.InnerException is not RabbitMQ.Client.Exceptions.OperationInterruptedException { StackTrace: null });
         TestContext.Current.TestOutputHelper?.WriteLine($"{history}; {killed} kills");
 
         async Task EndAsync(ValueTask publish, int publisher, int number, CancellationToken token) => history.Ended(publisher, number, await EndOf(publish), token);
