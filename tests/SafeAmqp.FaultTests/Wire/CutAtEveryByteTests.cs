@@ -6,6 +6,7 @@ namespace SafeAmqp.FaultTests.Wire;
 /// A whole conversation - connect, declare, serve, consume, publish, call, goodbye - is cut after every single byte, in each direction; cut in pieces; and
 /// run together. SAFEAMQP_FAULT_CUTS=all cuts each byte in every way; by default resets and orderly ends take turns.
 /// </summary>
+[Trait("Runs", "ByHand")] // takes longer than CI has
 public sealed class CutAtEveryByteTests : FaultCase
 {
     private static readonly TimeSpan Long = TimeSpan.FromSeconds(20);
