@@ -8,6 +8,7 @@ public sealed class SideBySideTests
     private static readonly string[] Certain = ["F2", "F3", "F5", "F7"];
 
     [Fact]
+    [Trait("Runs", "ByHand")] // takes minutes, and needs a machine that does nothing else
     public async Task Where_RabbitMQ_Client_used_directly_fails_SafeAmqp_holds()
     {
         Cluster.Require();
