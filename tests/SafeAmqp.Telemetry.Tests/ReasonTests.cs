@@ -32,8 +32,8 @@ public sealed class ReasonTests : TelemetryTest
         ["not sent, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
         ["not sent, away, why"] = ("(last error: ", async t => await (await t.AwayAsync()).PostAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
         ["call not sent, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync()).CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = Soon }, Cancelled)),
-        ["fixed replies, away"] = ("is not consumed: timed out after 0.4 s: no open connection to the broker for ", async t => await (await t.AwayAsync()).CallAsync(AmqpMessage.ToQueue("q", default),
-            new AmqpCallOptions { Timeout = Soon, ReplyTo = AmqpReplyAddress.Queue("replies", message => message.CorrelationId) }, Cancelled)),
+        ["fixed replies, away"] = ("is not consumed: timed out after ", async t => await t.CallAwayAsync()),
+        ["fixed replies, away, why"] = (" s: no open connection to the broker for ", async t => await t.CallAwayAsync()),
         ["full, fail"] = ("1 publishes (0 bytes) are pending, which is the bound: connection blocked by broker", async t =>
         {
             AmqpClient amqp = await t.BlockedAsync(options => (options.MaxPendingMessages, options.WhenFull) = (1, AmqpWhenFull.Fail));
@@ -144,6 +144,9 @@ public sealed class ReasonTests : TelemetryTest
         await DeclareAsync(amqp, "q");
         return amqp;
     }
+
+    private async Task CallAwayAsync() => await (await AwayAsync()).CallAsync(AmqpMessage.ToQueue("q", default),
+        new AmqpCallOptions { Timeout = Soon, ReplyTo = AmqpReplyAddress.Queue("replies", message => message.CorrelationId) }, Cancelled);
 
     private async Task<AmqpClient> BlockedAsync(Action<AmqpClientOptions>? configure = null)
     {

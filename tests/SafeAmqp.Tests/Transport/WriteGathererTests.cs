@@ -8,6 +8,7 @@ public sealed class WriteGathererTests : IDisposable
 {
     private readonly GatedWire _wire = new();
     private readonly List<Exception> _failures = [];
+    private readonly TaskCompletionSource _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public void Dispose() => _wire.Dispose();
 
@@ -32,7 +33,7 @@ public sealed class WriteGathererTests : IDisposable
     public void The_first_write_is_sent_before_it_returns()
     {
         using var wire = new GatedWire(open: true);
-        var gatherer = new WriteGatherer(wire, 1000, TimeProvider.System, _failures.Add);
+        var gatherer = new WriteGatherer(wire, 1000, TimeProvider.System, Failed);
         Assert.True(gatherer.WriteAsync(Bytes(1, 10)).IsCompletedSuccessfully);
         Assert.Equal(1, gatherer.Sends);
     }
@@ -133,6 +134,7 @@ public sealed class WriteGathererTests : IDisposable
         await small.Soon();
         await large.Soon();
         Assert.False(await drained);
+        await _failed.Task.Soon(); // told after the writers were released
         Assert.Same(broken, Assert.Single(_failures));
         Assert.True(gatherer.WriteAsync(Bytes(4, 10)).IsCompletedSuccessfully);
         Assert.True(gatherer.WriteAsync(Bytes(5, 1000)).IsCompletedSuccessfully);
@@ -185,7 +187,7 @@ public sealed class WriteGathererTests : IDisposable
     public async Task Many_writers_lose_nothing_and_each_keeps_its_order(int writers, int maxBuffered)
     {
         using var wire = new GatedWire(open: true);
-        var gatherer = new WriteGatherer(wire, maxBuffered, TimeProvider.System, _failures.Add);
+        var gatherer = new WriteGatherer(wire, maxBuffered, TimeProvider.System, Failed);
         const int writes = 3000;
         await Task.WhenAll(Enumerable.Range(0, writers).Select(w => Task.Run(async () =>
         {
@@ -213,7 +215,13 @@ public sealed class WriteGathererTests : IDisposable
         Assert.Equal((all.Length, 0), (gatherer.BytesSent, gatherer.BufferedBytes));
     }
 
-    private WriteGatherer Gatherer(int maxBuffered = 1 << 20) => new(_wire, maxBuffered, TimeProvider.System, _failures.Add);
+    private void Failed(Exception error)
+    {
+        _failures.Add(error);
+        _failed.TrySetResult();
+    }
+
+    private WriteGatherer Gatherer(int maxBuffered = 1 << 20) => new(_wire, maxBuffered, TimeProvider.System, Failed);
 
     private static byte[] Bytes(byte value, int count)
     {
