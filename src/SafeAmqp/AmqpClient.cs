@@ -111,13 +111,14 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <exception cref="ObjectDisposedException">The client was disposed.</exception>
     public async ValueTask OpenAsync(CancellationToken cancellationToken = default)
     {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        // Before the first attempt, on every link: one that was refused before anybody waited would be waited for until its next, half a minute later.
+        Completion<bool>[] opened = [.. _links.Select(_ => new Completion<bool>())];
+        for (int i = 0; i < opened.Length; i++)
+            _links[i].Thread.PostOrAbandon(new ActorCommand.WaitOpen(_options.FirstConnect == AmqpFirstConnect.FailFast, opened[i]));
         Start();
-        foreach (ClientLink link in _links)
-        {
-            var opened = new Completion<bool>();
-            link.Thread.PostOrAbandon(new ActorCommand.WaitOpen(_options.FirstConnect == AmqpFirstConnect.FailFast, opened));
-            await opened.Task.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
+        foreach (Completion<bool> link in opened)
+            await link.Task.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>How the process's thread pool does, seen from the outside.</summary>

@@ -28,6 +28,9 @@ internal sealed class FrameGuard(int maxFrameSize, long maxBodySize)
 
     private static ReadOnlySpan<byte> ProtocolName => "AMQP"u8;
 
+    /// <summary>Whether what has come ends within a frame, or within what is none.</summary>
+    public bool IsInsideFrame => _toSkip > 0 || _heldCount > 0 || _protocolBytes > 0;
+
     /// <exception cref="FrameGuardException">A rule is broken; the guard must not be used again.</exception>
     public void Check(ReadOnlySpan<byte> bytes)
     {

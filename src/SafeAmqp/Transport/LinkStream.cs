@@ -142,6 +142,8 @@ internal sealed partial class LinkStream : NetworkStream
                     return TakeReadAhead(buffer.Span);
                 }
 
+                // RabbitMQ.Client's reader would go round for ever: its pipe has ended, and is not empty.
+                if (End == LinkEnd.None && _guard.IsInsideFrame) throw new EndOfStreamException("The peer closed the connection inside a frame.");
                 TryEnd(LinkEnd.PeerClosed, null);
             }
         }

@@ -52,8 +52,24 @@ public sealed class HostileBrokerTests(TestBroker broker) : FeatureTest(broker)
             Assert.Equal(1, amqp.Status.Links[1].Epoch); // the other link notices nothing
     }
 
+    // An orderly close, which is no error to a socket; the rest of the frame never comes.
+    [Theory, MemberData(nameof(Layouts))]
+    public async Task A_connection_that_is_closed_inside_a_frame_is_noticed_at_once(ConnectionLayout layout)
+    {
+        await using AmqpTestBroker hostile = await AmqpTestBroker.StartAsync(cancellationToken: Cancelled);
+        AmqpClient amqp = await ConnectAsync(layout, options => options.Uri = hostile.Uri.ToString());
+        string queue = await NewQueueAsync(amqp);
+        for (int octets = 1; octets <= 20; octets++) // of the confirm, which has 21
+        {
+            using FaultScript script = hostile.Script(FaultTrigger.Publish().Nth(1), FaultAction.CutAfter(octets));
+            long start = TimeProvider.System.GetTimestamp();
+            await Assert.ThrowsAsync<AmqpUnknownOutcomeException>(() => InTime(amqp.PublishAsync(AmqpMessage.ToQueue(queue, Bytes("m")), Cancelled)));
+            await UntilAsync(() => amqp.Status.Links[0] is { State: AmqpLinkState.Open } link && link.Epoch == octets + 1);
+            Assert.True(TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(10)); // the watchdog would take 45 s
+        }
+    }
+
     [Fact]
-    [Trait("Runs", "ByHand")] // in round 57 of seed 1 publishes stay unanswered on a new link: not yet understood
     public async Task Whatever_a_broker_sends_operations_end_as_they_should_and_the_client_comes_back()
     {
         int seed = Number("SAFEAMQP_FUZZ_SEED", 1);
@@ -71,6 +87,7 @@ public sealed class HostileBrokerTests(TestBroker broker) : FeatureTest(broker)
         int frames = 0;
         for (int round = 0; round < Rounds; round++)
         {
+            await UntilAsync(() => amqp.Status.IsReady, $"both links after round {round - 1} of seed {seed}"); // so that each has its share
             var random = new Random(unchecked(seed * 1_000_003 + round));
             using var octets = new MemoryStream();
             for (int i = random.Next(1, 9); i > 0; i--, frames++)

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using SafeAmqp.Testing;
 
 namespace SafeAmqp.IntegrationTests.Recovery;
 
@@ -84,6 +85,22 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
         Assert.Equal(2, await record.RefusedLoginsAsync(Cancelled));
         Assert.Contains("403", amqp.Status.ToString(), StringComparison.Ordinal);
+    }
+
+    // The embedded broker on every run: RabbitMQ can't be made to answer two logins so differently.
+    [Fact]
+    public async Task A_link_that_is_refused_while_the_other_still_connects_fails_the_open_as_soon_as_that_is_open()
+    {
+        await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(cancellationToken: Cancelled);
+        AmqpClient amqp = NewClient(options => (options.Uri, options.ClientName, options.FirstConnect) = (broker.Uri.ToString(), "two", AmqpFirstConnect.FailFast));
+        using FaultScript refuse = broker.Script(FaultTrigger.LogIn().OnConnection("two:receive"), FaultAction.RefuseAuthentication());
+        using FaultScript hold = broker.Script(FaultTrigger.OnMethod("connection.open").OnConnection("two:send"), FaultAction.AnswerLate(TimeSpan.FromSeconds(1)));
+        Task<(Exception? Error, TimeSpan Took)> open = TimedEndOf(() => amqp.OpenAsync(Cancelled));
+        await UntilAsync(() => amqp.Status.Links[1].State == AmqpLinkState.Waiting);
+        Assert.NotEqual(AmqpLinkState.Open, amqp.Status.Links[0].State);
+        var (error, took) = await open.WaitAsync(Limit, Cancelled);
+        Assert.True(Assert.IsType<AmqpConnectException>(error).IsRefused);
+        Assert.True(took < TimeSpan.FromSeconds(5), $"took {took}"); // its next attempt would come after half a minute
     }
 
     [Fact]

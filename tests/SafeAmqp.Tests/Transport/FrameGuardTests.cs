@@ -71,6 +71,25 @@ public sealed class FrameGuardTests
         }
     }
 
+    [Fact]
+    public void It_knows_whether_what_came_ends_with_a_frame()
+    {
+        byte[][] frames = [Heartbeat(), Deliver(), Body(100), Frame(3, 1)];
+        byte[] bytes = [.. frames.SelectMany(frame => frame)];
+        int[] ends = [0, .. frames.Select((_, i) => frames.Take(i + 1).Sum(frame => frame.Length))];
+        for (int cut = 0; cut <= bytes.Length; cut++)
+        {
+            FrameGuard whole = Guard(), slices = Guard();
+            whole.Check(bytes.AsSpan(0, cut));
+            InSlices(slices, bytes[..cut], 3);
+            Assert.Equal(!ends.Contains(cut), whole.IsInsideFrame);
+            Assert.Equal(!ends.Contains(cut), slices.IsInsideFrame);
+        }
+        FrameGuard refused = Guard();
+        refused.Check("AM"u8);
+        Assert.True(refused.IsInsideFrame);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]

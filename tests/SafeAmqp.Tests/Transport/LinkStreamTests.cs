@@ -39,6 +39,19 @@ public sealed class LinkStreamTests
         Assert.Equal(0, await link.ReadAsync(new byte[10]).Soon());
     }
 
+    [Theory, InlineData(1), InlineData(7), InlineData(60), InlineData(107)]
+    public async Task An_orderly_end_inside_a_frame_is_a_failure_as_a_reader_would_look_for_the_rest_for_ever(int sent)
+    {
+        (LinkStream link, Socket peer) = await LinkAsync();
+        await peer.SendAsync(Body(100).AsMemory(0, sent));
+        peer.Shutdown(SocketShutdown.Send);
+        int read = 0;
+        while (read < sent) read += await link.ReadAsync(new byte[200]).Soon();
+        var error = await Assert.ThrowsAsync<EndOfStreamException>(() => link.ReadAsync(new byte[200]).Soon());
+        Assert.Same(error, await _ended.Reason);
+        Assert.Equal((LinkEnd.Failed, 1), (link.End, _ended.Count));
+    }
+
     [Fact]
     public async Task A_read_takes_no_more_than_it_asks_for_and_the_rest_comes_next()
     {
