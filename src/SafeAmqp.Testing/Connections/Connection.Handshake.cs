@@ -156,7 +156,12 @@ internal sealed partial class Connection
         Stage = ConnectionStage.Running;
         Broker.History.Received(this, "connection.open");
         if (Broker.Faults.Meets(new FaultScene(this, null, Method.ConnectionOpen)))
+        {
+            // What is answered late comes here again.
+            if (_late is not null)
+                Stage = ConnectionStage.Opening;
             return;
+        }
         Send(0, Broker.Writer.Start(Method.ConnectionOpenOk).ShortString(""));
     }
 

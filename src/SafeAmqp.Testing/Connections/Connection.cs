@@ -200,7 +200,7 @@ internal sealed partial class Connection
         catch (AmqpError error)
         {
             // What is wrong in the middle of a content is laid to its method.
-            if (error.Code == ReplyCode.UnexpectedFrame && frame.Channel != 0 && _channels.TryGetValue(frame.Channel, out Channel? publishing) && publishing.IsPublishing)
+            if (error.Code is ReplyCode.UnexpectedFrame or ReplyCode.PreconditionFailed && frame.Channel != 0 && _channels.TryGetValue(frame.Channel, out Channel? publishing) && publishing.IsPublishing)
                 method = Method.BasicPublish;
             if (error.IsHard || frame.Channel == 0 || !_channels.TryGetValue(frame.Channel, out Channel? channel)) Fail(error, method);
             else channel.Fail(error, method);
@@ -236,7 +236,12 @@ internal sealed partial class Connection
         _channels.Add(number, channel);
         Broker.History.Received(channel, "channel.open");
         if (Broker.Faults.Meets(new FaultScene(this, channel, Method.ChannelOpen)))
+        {
+            // What is answered late comes here again.
+            if (_late is not null)
+                _channels.Remove(number);
             return;
+        }
         Send(number, Broker.Writer.Start(Method.ChannelOpenOk).Long(0));
     }
 

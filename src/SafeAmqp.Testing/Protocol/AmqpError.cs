@@ -18,7 +18,8 @@ internal sealed class AmqpError(ushort code, string explanation) : Exception(exp
 
     public static AmqpError Precondition(string text) => new(ReplyCode.PreconditionFailed, text);
 
-    public static AmqpError Undecodable(ReadOnlySpan<byte> fields) => new(ReplyCode.FrameError, $"cannot decode {ErlangText.Binary(fields)}");
+    /// <summary>More than a reply text holds is not looked at: the octets are the peer's, and may be many.</summary>
+    public static AmqpError Undecodable(ReadOnlySpan<byte> fields) => new(ReplyCode.FrameError, $"cannot decode {ErlangText.Binary(fields[..Math.Min(fields.Length, 256)])}");
 }
 
 /// <summary>Reply codes (AMQP 0-9-1, 1.2) and RabbitMQ's names for them.</summary>

@@ -155,5 +155,5 @@ internal sealed class ContentProperties
 
     private Dictionary<string, object?> ReadHeaders() => FieldTable.Read(HeaderBytes());
 
-    private AmqpError Malformed() => AmqpError.Undecodable(Raw.AsSpan(0, Math.Min(Raw.Length, 64)));
+    private AmqpError Malformed() => AmqpError.Undecodable(Raw);
 }

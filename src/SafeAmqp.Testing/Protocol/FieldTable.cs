@@ -11,13 +11,16 @@ internal readonly record struct DecimalField(byte Scale, uint Value);
 /// <summary>Field type <c>T</c>: seconds since 1970.</summary>
 internal readonly record struct TimestampField(ulong Seconds);
 
+/// <summary>A table (<c>F</c>) or array (<c>A</c>) that lies too deep to be taken apart: checked, and kept as it came.</summary>
+internal sealed record NestedField(byte Type, byte[] Bytes);
+
 /// <summary>
 /// Reads field tables with the types that RabbitMQ reads (its errata to AMQP 0-9-1, 4.2.1). A long string stays <c>byte[]</c>:
 /// nobody promised that it is UTF-8, and a dead-lettered message must come out as it went in.
 /// </summary>
 internal static class FieldTable
 {
-    /// <summary>Deeper tables are refused: the reader must not run out of stack because a peer nests them.</summary>
+    /// <summary>RabbitMQ sets no limit. Deeper ones are kept as octets, so that no peer decides how much stack is needed to read, compare or write them.</summary>
     private const int MaxDepth = 64;
 
     public static Dictionary<string, object?> Empty => [];
@@ -25,13 +28,11 @@ internal static class FieldTable
     public static Dictionary<string, object?> Read(ReadOnlySpan<byte> entries)
     {
         var reader = new MethodReader(entries);
-        return Entries(ref reader, entries, 0);
+        return Entries(ref reader, 0);
     }
 
-    private static Dictionary<string, object?> Entries(ref MethodReader reader, ReadOnlySpan<byte> entries, int depth)
+    private static Dictionary<string, object?> Entries(ref MethodReader reader, int depth)
     {
-        if (depth > MaxDepth)
-            throw AmqpError.Undecodable(entries[..Math.Min(entries.Length, 64)]);
         var table = new Dictionary<string, object?>();
         while (!reader.AtEnd)
         {
@@ -61,22 +62,23 @@ internal static class FieldTable
             case 'D': return new DecimalField(reader.Octet(), reader.Long());
             case 'x': return new ByteArray(reader.LongBytes().ToArray());
             case 'V': return null;
-            case 'F':
-                ReadOnlySpan<byte> inner = reader.LongBytes();
-                var innerReader = new MethodReader(inner);
-                return Entries(ref innerReader, inner, depth + 1);
-            case 'A':
-                return Items(reader.LongBytes(), depth + 1);
+            case 'F' or 'A':
+                return Nested(type, reader.LongBytes(), depth + 1);
             default:
                 throw AmqpError.Undecodable([type]);
         }
     }
 
-    private static List<object?> Items(ReadOnlySpan<byte> items, int depth)
+    private static object Nested(byte type, ReadOnlySpan<byte> content, int depth)
     {
         if (depth > MaxDepth)
-            throw AmqpError.Undecodable(items[..Math.Min(items.Length, 64)]);
-        var reader = new MethodReader(items);
+        {
+            FieldWalk.Check(type, content);
+            return new NestedField(type, content.ToArray());
+        }
+        var reader = new MethodReader(content);
+        if (type == 'F')
+            return Entries(ref reader, depth);
         var list = new List<object?>();
         while (!reader.AtEnd)
             list.Add(Value(ref reader, depth));
@@ -106,6 +108,7 @@ internal static class FieldTable
         (null, null) => true,
         (byte[] l, byte[] r) => l.AsSpan().SequenceEqual(r),
         (ByteArray l, ByteArray r) => l.Bytes.AsSpan().SequenceEqual(r.Bytes),
+        (NestedField l, NestedField r) => l.Type == r.Type && l.Bytes.AsSpan().SequenceEqual(r.Bytes),
         (List<object?> l, List<object?> r) => l.Count == r.Count && l.Zip(r).All(pair => Same(pair.First, pair.Second)),
         (Dictionary<string, object?> l, Dictionary<string, object?> r) => Same(l, r),
         _ when Integer(left) is { } l && Integer(right) is { } r => l == r,

@@ -29,7 +29,7 @@ internal static class FieldTableWriter
         TimestampField => "timestamp",
         DecimalField => "decimal",
         ByteArray => "binary",
-        List<object?> => "array",
+        List<object?> or NestedField { Type: (byte)'A' } => "array",
         null => "void",
         _ => "table",
     };
@@ -54,6 +54,7 @@ internal static class FieldTableWriter
             case float v: writer.Octet((byte)'f').Long(BitConverter.SingleToUInt32Bits(v)); break;
             case TimestampField v: writer.Octet((byte)'T').LongLong(v.Seconds); break;
             case DecimalField v: writer.Octet((byte)'D').Octet(v.Scale).Long(v.Value); break;
+            case NestedField v: writer.Octet(v.Type).LongBytes(v.Bytes); break;
             case IReadOnlyDictionary<string, object?> v: writer.Octet((byte)'F').Table(v); break;
             case List<object?> v:
                 writer.Octet((byte)'A');

@@ -49,6 +49,15 @@ internal static class DeadLetterCases
             await s.UntilCountAsync(0);
             await s.DrainAsync();
         }),
+        new("dead letter: headers of any depth are kept", async s =>
+        {
+            await s.DeclareAsync(s.Name("dead"));
+            await s.DeclareAsync(arguments: new Dictionary<string, object?> { ["x-dead-letter-exchange"] = "", ["x-dead-letter-routing-key"] = s.Name("dead") });
+            await s.PublishAsync("", s.Q, "m", p => p.Headers = PublishCases.Nested(200));
+            await RejectAsync(s);
+            await s.UntilCountAsync(1, s.Name("dead"));
+            await s.DrainAsync(s.Name("dead"), got => $"{PublishCases.Innermost(got.BasicProperties.Headers!)} {got.BasicProperties.Headers!.ContainsKey("x-death")}");
+        }),
         new("dead letter: an exchange that is not there", async s =>
         {
             await s.DeclareAsync(arguments: ArgumentCases.Table("x-dead-letter-exchange", s.X));

@@ -23,6 +23,12 @@ internal static class PublishCases
         }),
         new("all properties come through", Properties),
         new("header types come through", HeaderTypes),
+        .. new[] { 64, 65, 66, 500 }.Select(depth => new Case($"headers nested {depth} deep come through", async s =>
+        {
+            await s.DeclareAsync();
+            await s.PublishAsync("", s.Q, "m", p => p.Headers = Nested(depth));
+            await s.DrainAsync(show: got => Innermost(got.BasicProperties.Headers!));
+        })),
         .. new[] { 0, 1, 131064, 131065, 400_000 }.Select(size => new Case($"a body of {size}", async s =>
         {
             await s.DeclareAsync();
@@ -115,6 +121,23 @@ internal static class PublishCases
             ["list"] = new List<object?> { 1, "two" },
         });
         await s.DrainAsync(show: got => string.Join('\n', got.BasicProperties.Headers!.OrderBy(h => h.Key, StringComparer.Ordinal).Select(h => $"{h.Key}={Show(h.Value)}")));
+    }
+
+    /// <summary>Tables and arrays by turns.</summary>
+    public static Dictionary<string, object?> Nested(int depth)
+    {
+        object? value = "innermost";
+        for (int i = 1; i < depth; i++)
+            value = i % 2 == 0 ? new List<object?> { i, value } : new Dictionary<string, object?> { ["k"] = value };
+        return new Dictionary<string, object?> { ["k"] = value };
+    }
+
+    public static string Innermost(object? value)
+    {
+        int depth = 0;
+        for (; value is not byte[]; depth++)
+            value = value is IList<object?> list ? list[1] : ((IDictionary<string, object?>)value!)["k"];
+        return $"{Show(value)} {depth} deep";
     }
 
     public static string Show(object? value) => value switch
