@@ -1,9 +1,11 @@
+using System.Globalization;
+using System.Text;
 using System.Text.RegularExpressions;
 using LocalBroker.Node;
 
 namespace LocalBroker;
 
-// What rabbitmqctl can do. Each call starts an Erlang machine of its own, hence 0.4 seconds each.
+// What rabbitmqctl can do. It starts an Erlang machine of its own, which takes 0.4 seconds on an idle machine; what tests do often is asked of the node itself.
 public sealed partial class PrivateRabbitMqNode
 {
     private const int ConnectionColumns = 4;
@@ -30,46 +32,64 @@ public sealed partial class PrivateRabbitMqNode
         await UntilAsync(AnswersAsync, "answer the AMQP handshake", _options.StartTimeout, cancellationToken);
     }
 
+    /// <summary>
+    /// Has the node evaluate an Erlang expression and returns its value, which must be text (iodata). By <c>erl_call</c>, which takes a few
+    /// milliseconds, where it is installed.
+    /// </summary>
+    /// <exception cref="PrivateRabbitMqNodeException">It failed, or took too long.</exception>
+    public async Task<string> EvaluateAsync(string expression, CancellationToken cancellationToken = default)
+    {
+        // Both programs print short words of Base64 alike, whatever the text holds, and no empty one, hence the dot. What is no text fails.
+        string wrapped = $"""
+            (fun F(L) when length(L) =< 50000 -> [L]; F(L) -> {"{Head, Tail} = lists:split(50000, L), [Head | F(Tail)]"} end)(
+                base64:encode_to_string(unicode:characters_to_binary([$., begin {expression} end]))).
+            """;
+        string output = _installation.Call is { } call
+            ? await Command.RunAsync(Command.Describe(call, ["-sname", Name, "-e"], _folder), _options.CommandTimeout, cancellationToken, wrapped + "\n")
+            : $"{{ok, {await RabbitMqCtlAsync(["eval", wrapped], cancellationToken)}}}";
+        // Of an error erl_call prints the term, and ends well.
+        if (!output.StartsWith("{ok,", StringComparison.Ordinal))
+            throw new PrivateRabbitMqNodeException($"The node {Name} could not evaluate {expression}: {output.Trim()}");
+        string encoded = string.Concat(EncodedWord().Matches(output).Select(word => word.Groups["word"].Value));
+        return Encoding.UTF8.GetString(Convert.FromBase64String(encoded))[1..];
+    }
+
     /// <summary>The client connections, those still in their handshake included.</summary>
     public async Task<IReadOnlyList<BrokerConnection>> ListConnectionsAsync(CancellationToken cancellationToken = default)
     {
-        // Not --formatter json: it prints pids in a form that close_connection does not take.
-        var output = await RabbitMqCtlAsync(
-            ["list_connections", "--no-table-headers", "pid", "user", "state", "client_properties"], cancellationToken);
-        return [.. output.Split('\n').Select(ParseConnection).OfType<BrokerConnection>()];
+        string list = await EvaluateAsync("""
+            [[rabbit_misc:pid_to_string(proplists:get_value(pid, C)), 0, io_lib:format("~ts", [proplists:get_value(user, C)]), 0,
+              atom_to_list(proplists:get_value(state, C)), 0,
+              case lists:keyfind(<<"connection_name">>, 1, proplists:get_value(client_properties, C)) of {_, _, N} -> N; false -> [] end, 0]
+             || C <- rabbit_networking:connection_info_all([pid, user, state, client_properties])]
+            """, cancellationToken);
+        return [.. list.Split('\0').Chunk(ConnectionColumns).Where(columns => columns.Length == ConnectionColumns)
+            .Select(columns => new BrokerConnection(columns[0], columns[1], columns[3], columns[2]))];
     }
 
-    /// <summary>Closes one connection; its client sees connection.close with code 320 and the reason.</summary>
-    public Task CloseConnectionAsync(string pid, string reason, CancellationToken cancellationToken = default) =>
-        RabbitMqCtlAsync(["close_connection", pid, reason], cancellationToken);
+    /// <summary>Closes one connection; its client sees connection.close with code 320 and the reason. One that is gone is no error.</summary>
+    public Task CloseConnectionAsync(string pid, string reason, CancellationToken cancellationToken = default) => EvaluateAsync(
+        $"rabbit_networking:close_connection(rabbit_misc:string_to_pid({Quoted(pid)}), {Binary(reason)}), []", cancellationToken);
 
     /// <summary>Closes every connection; the clients see connection.close with code 320 and the reason.</summary>
-    public Task CloseAllConnectionsAsync(string reason, CancellationToken cancellationToken = default) =>
-        RabbitMqCtlAsync(["close_all_connections", reason], cancellationToken);
+    public Task CloseAllConnectionsAsync(string reason, CancellationToken cancellationToken = default) => EvaluateAsync(
+        $"[rabbit_networking:close_connection(P, {Binary(reason)}) || P <- rabbit_networking:connections()], []", cancellationToken);
 
     /// <summary>
     /// Raises or clears the memory alarm. While it is raised, the broker stops reading from connections that publish
     /// and tells them so (connection.blocked).
     /// </summary>
-    public Task SetMemoryAlarmAsync(bool raised, CancellationToken cancellationToken = default) => RabbitMqCtlAsync(
-        raised
-            ? ["set_vm_memory_high_watermark", "0.000001"]
-            : ["set_vm_memory_high_watermark", "absolute", _folder.MemoryLimit],
-        cancellationToken);
+    public Task SetMemoryAlarmAsync(bool raised, CancellationToken cancellationToken = default) => EvaluateAsync(
+        $"vm_memory_monitor:set_vm_memory_high_watermark({(raised ? "0.000001" : $"{{absolute, {Quoted(_folder.MemoryLimit)}}}")}), []", cancellationToken);
 
-    internal static BrokerConnection? ParseConnection(string line)
-    {
-        // The properties come last and may hold anything; the three columns before cannot hold a tab.
-        var columns = line.TrimEnd('\r').Split('\t', ConnectionColumns);
-        if (columns.Length < ConnectionColumns || !columns[0].StartsWith('<')) return null;
+    /// <summary>A text as an Erlang binary.</summary>
+    public static string Binary(string text) => $"<<{Quoted(text)}/utf8>>";
 
-        var name = ConnectionName().Match(columns[3]).Groups["name"].Value;
-        return new BrokerConnection(columns[0], columns[1], EscapedCharacter().Replace(name, "$1"), columns[2]);
-    }
+    // In ASCII: erl_call takes each octet for a character.
+    private static string Quoted(string text) => $"\"{string.Concat(text.EnumerateRunes().Select(rune => rune.Value is >= ' ' and <= '~' and not '"' and not '\\'
+        ? rune.ToString()
+        : string.Create(CultureInfo.InvariantCulture, $"\\x{{{rune.Value:X}}}")))}\"";
 
-    [GeneratedRegex("""\{"connection_name",\s*(?:longstr,\s*)?(?:<<)?"(?<name>(?:[^"\\]|\\.)*)"(?:>>)?\}""")]
-    private static partial Regex ConnectionName();
-
-    [GeneratedRegex("""\\(.)""")]
-    private static partial Regex EscapedCharacter();
+    [GeneratedRegex("\"(?<word>[A-Za-z0-9+/=]*)\"")]
+    private static partial Regex EncodedWord();
 }

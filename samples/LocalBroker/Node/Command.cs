@@ -19,14 +19,15 @@ internal static class Command
         return start;
     }
 
-    /// <summary>Runs the program to its end and returns its output.</summary>
+    /// <summary>Runs the program to its end, with this text as its input, and returns its output.</summary>
     /// <exception cref="PrivateRabbitMqNodeException">It took too long, or failed; carries its error output.</exception>
     public static async Task<string> RunAsync(
-        ProcessStartInfo start, TimeSpan timeout, CancellationToken cancellationToken)
+        ProcessStartInfo start, TimeSpan timeout, CancellationToken cancellationToken, string input = "")
     {
         var words = string.Join(' ', start.ArgumentList.Prepend(Path.GetFileName(start.FileName)));
         start.RedirectStandardError = true;
         using var process = Process.Start(start)!;
+        await process.StandardInput.WriteAsync(input);
         process.StandardInput.Close();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(timeout);

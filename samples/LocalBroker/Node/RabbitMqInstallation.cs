@@ -1,7 +1,7 @@
 namespace LocalBroker.Node;
 
-/// <summary>The programs a private node needs.</summary>
-internal sealed record RabbitMqInstallation(string Server, string Control, string Epmd, string? SetSid)
+/// <summary>The programs a private node needs; <paramref name="Call"/> is Erlang's <c>erl_call</c>, which not every installation has.</summary>
+internal sealed record RabbitMqInstallation(string Server, string Control, string Epmd, string? SetSid, string? Call)
 {
     // Debian and RPM; the official image; Homebrew on Apple and on Intel processors.
     private static readonly string[] ServerFolders =
@@ -26,7 +26,7 @@ internal sealed record RabbitMqInstallation(string Server, string Control, strin
             ? null
             : new RabbitMqInstallation(
                 Path.Combine(folder, "rabbitmq-server"), Path.Combine(folder, "rabbitmqctl"), epmd,
-                FindProgram("setsid", SearchPath));
+                FindProgram("setsid", SearchPath), FindProgram("erl_call", SearchPath.Concat(ErlangFolders)));
     }
 
     private static IEnumerable<string> SearchPath =>

@@ -38,7 +38,7 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
                 break;
             case "full":
                 proxy.ToClient.Paused = true;
-                before = EndOf(amqp.CallAsync(AmqpMessage.ToQueue(queue, default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(5) }, Cancelled).AsTask());
+                before = EndOf(amqp.CallAsync(AmqpMessage.ToQueue(queue, default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(3) }, Cancelled).AsTask());
                 await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 1); // it waits for its reply address, and holds the only place
                 break;
         }

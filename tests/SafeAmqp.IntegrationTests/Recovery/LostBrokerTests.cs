@@ -16,6 +16,9 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
         using var stop = new CancellationTokenSource();
         Task load = LostConnectionTests.LoadAsync(amqp, queue, history, publishers: 8, stop.Token);
         await UntilAsync(() => history.Count(Ending.Confirmed) > 1000);
+        // Frozen first, so that it surely dies with publishes unanswered, however quick it is.
+        await Broker.Node.PauseAsync(Cancelled);
+        await UntilAsync(() => amqp.Status.Links[0].UnconfirmedMessages > 0);
         await Broker.Node.KillAsync(Cancelled);
         await UntilAsync(() => amqp.Status.Links.All(link => link.State is AmqpLinkState.Waiting or AmqpLinkState.Connecting));
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 8 * 20); // everybody waits

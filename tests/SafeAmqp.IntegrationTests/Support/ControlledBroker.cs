@@ -32,6 +32,9 @@ public abstract class ControlledBroker : IAsyncDisposable
     /// <summary>Raises or clears the memory alarm.</summary>
     public abstract Task SetMemoryAlarmAsync(bool raised, CancellationToken cancellationToken = default);
 
+    /// <summary>Raises or clears the disk alarm.</summary>
+    public abstract Task SetDiskAlarmAsync(bool raised, CancellationToken cancellationToken = default);
+
     public abstract Task<IReadOnlyList<BrokerConnection>> ListConnectionsAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Closes one connection with 320 and the reason.</summary>

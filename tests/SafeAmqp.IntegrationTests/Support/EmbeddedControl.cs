@@ -20,14 +20,9 @@ public sealed class EmbeddedControl(AmqpTestBroker broker) : ControlledBroker
 
     public override Task ResumeAsync(CancellationToken cancellationToken = default) => broker.ResumeAsync();
 
-    public override async Task SetMemoryAlarmAsync(bool raised, CancellationToken cancellationToken = default)
-    {
-        if (raised)
-            broker.Block();
-        else
-            broker.Unblock();
-        await DoneAsync();
-    }
+    public override Task SetMemoryAlarmAsync(bool raised, CancellationToken cancellationToken = default) => SetAlarmAsync(raised, "low on memory");
+
+    public override Task SetDiskAlarmAsync(bool raised, CancellationToken cancellationToken = default) => SetAlarmAsync(raised, "low on disk");
 
     public override Task<IReadOnlyList<BrokerConnection>> ListConnectionsAsync(CancellationToken cancellationToken = default)
         => broker.LookAsync<IReadOnlyList<BrokerConnection>>(view => [.. view.Connections.Select(connection
@@ -59,6 +54,8 @@ public sealed class EmbeddedControl(AmqpTestBroker broker) : ControlledBroker
     public override async Task<BrokerRecord> WatchAsync(CancellationToken cancellationToken = default) => new EmbeddedRecord(broker, await LastEventAsync(broker));
 
     public override ValueTask DisposeAsync() => broker.DisposeAsync();
+
+    private Task SetAlarmAsync(bool raised, string reason) => ThenAsync(raised ? () => broker.Block(reason) : broker.Unblock);
 
     private async Task ThenAsync(Action command)
     {

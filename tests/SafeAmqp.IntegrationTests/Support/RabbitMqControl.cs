@@ -3,10 +3,11 @@ using LocalBroker;
 
 namespace SafeAmqp.IntegrationTests.Support;
 
-/// <summary>A RabbitMQ node, controlled by signals and <c>rabbitmqctl</c>.</summary>
+/// <summary>A RabbitMQ node, controlled by signals and by what <c>rabbitmqctl</c> would call, which takes half a second less each time.</summary>
 public sealed class RabbitMqControl(PrivateRabbitMqNode node, bool owned) : ControlledBroker
 {
-    private const string EveryName = ".*";
+    /// <summary>In whose name the node's log says that it was done.</summary>
+    private const string Operator = "<<\"test\">>";
 
     public PrivateRabbitMqNode Node => node;
 
@@ -32,6 +33,9 @@ public sealed class RabbitMqControl(PrivateRabbitMqNode node, bool owned) : Cont
 
     public override Task SetMemoryAlarmAsync(bool raised, CancellationToken cancellationToken = default) => node.SetMemoryAlarmAsync(raised, cancellationToken);
 
+    public override Task SetDiskAlarmAsync(bool raised, CancellationToken cancellationToken = default)
+        => node.EvaluateAsync($"ok = rabbit_disk_monitor:set_disk_free_limit(\"{(raised ? "100000GB" : "50MB")}\"), []", cancellationToken);
+
     public override Task<IReadOnlyList<BrokerConnection>> ListConnectionsAsync(CancellationToken cancellationToken = default) => node.ListConnectionsAsync(cancellationToken);
 
     public override Task CloseConnectionAsync(BrokerConnection connection, string reason, CancellationToken cancellationToken = default)
@@ -40,40 +44,42 @@ public sealed class RabbitMqControl(PrivateRabbitMqNode node, bool owned) : Cont
     public override Task CloseAllConnectionsAsync(string reason, CancellationToken cancellationToken = default) => node.CloseAllConnectionsAsync(reason, cancellationToken);
 
     public override async Task<int> CountChannelsAsync(CancellationToken cancellationToken = default)
-        => (await ControlAsync(cancellationToken, "list_channels", "--no-table-headers", "pid")).Split('\n').Count(line => line.StartsWith('<'));
+        => Number(await node.EvaluateAsync("integer_to_list(length(rabbit_channel:list()))", cancellationToken));
 
-    public override Task AddUserAsync(string user, string password, CancellationToken cancellationToken = default) => ControlAsync(cancellationToken, "add_user", user, password);
+    public override Task AddUserAsync(string user, string password, CancellationToken cancellationToken = default)
+        => node.EvaluateAsync($"ok = rabbit_auth_backend_internal:add_user({Text(user)}, {Text(password)}, {Operator}), []", cancellationToken);
 
     public override Task ChangePasswordAsync(string user, string password, CancellationToken cancellationToken = default)
-        => ControlAsync(cancellationToken, "change_password", user, password);
+        => node.EvaluateAsync($"ok = rabbit_auth_backend_internal:change_password({Text(user)}, {Text(password)}, {Operator}), []", cancellationToken);
 
-    public override Task DeleteUserAsync(string user, CancellationToken cancellationToken = default) => ControlAsync(cancellationToken, "delete_user", user);
+    public override Task DeleteUserAsync(string user, CancellationToken cancellationToken = default)
+        => node.EvaluateAsync($"ok = rabbit_auth_backend_internal:delete_user({Text(user)}, {Operator}), []", cancellationToken);
 
     public override Task SetPermissionsAsync(string user, string configure, string write, string read, CancellationToken cancellationToken = default)
-        => ControlAsync(cancellationToken, "set_permissions", user, configure, write, read);
+        => node.EvaluateAsync($"ok = rabbit_auth_backend_internal:set_permissions({Text(user)}, <<\"/\">>, {Text(configure)}, {Text(write)}, {Text(read)}, {Operator}), []", cancellationToken);
 
-    public override Task DeleteQueueAsync(string queue, CancellationToken cancellationToken = default) => ControlAsync(cancellationToken, "delete_queue", queue);
+    public override Task DeleteQueueAsync(string queue, CancellationToken cancellationToken = default)
+        => node.EvaluateAsync($"{{ok, Q}} = rabbit_amqqueue:lookup({Resource("queue", queue)}), {{ok, _}} = rabbit_amqqueue:delete(Q, false, false, {Operator}), []", cancellationToken);
 
-    // rabbitmqctl has no command for it.
-    public override Task DeleteExchangeAsync(string exchange, CancellationToken cancellationToken = default) => ControlAsync(cancellationToken,
-        "eval", $"rabbit_exchange:delete(rabbit_misc:r(<<\"/\">>, exchange, <<\"{exchange}\">>), false, <<\"test\">>).");
+    public override Task DeleteExchangeAsync(string exchange, CancellationToken cancellationToken = default)
+        => node.EvaluateAsync($"ok = rabbit_exchange:delete({Resource("exchange", exchange)}, false, {Operator}), []", cancellationToken);
 
+    // A queue whose process is gone, and not yet back, is none for now.
     public override async Task<int> MessagesInAsync(string queue, CancellationToken cancellationToken = default)
-    {
-        string list = await ControlAsync(cancellationToken, "list_queues", "--no-table-headers", "name", "messages");
-        foreach (string line in list.Split('\n'))
-        {
-            if (line.Split('\t') is [var name, var count] && name == queue)
-                return int.Parse(count, CultureInfo.InvariantCulture);
-        }
-        return -1;
-    }
+        => Number(await node.EvaluateAsync($$$"""
+            try {ok, Q} = rabbit_amqqueue:lookup({{{Resource("queue", queue)}}}), [{messages, N}] = rabbit_amqqueue:info(Q, [messages]), integer_to_list(N)
+            catch error:{badmatch, {error, not_found}} -> "-1"; exit:_ -> "-1" end
+            """, cancellationToken));
 
     public override async Task<BrokerRecord> WatchAsync(CancellationToken cancellationToken = default) => await RabbitMqRecord.BeginAsync(node, cancellationToken);
 
     public override ValueTask DisposeAsync() => owned ? node.DisposeAsync() : ValueTask.CompletedTask;
 
-    private Task<string> ControlAsync(CancellationToken cancellationToken, params string[] arguments) => node.RabbitMqCtlAsync(arguments, cancellationToken);
+    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+
+    private static string Text(string text) => PrivateRabbitMqNode.Binary(text);
+
+    private static string Resource(string kind, string name) => $"rabbit_misc:r(<<\"/\">>, {kind}, {Text(name)})";
 
     private bool IsStopped()
     {
