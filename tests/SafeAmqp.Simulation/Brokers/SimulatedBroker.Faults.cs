@@ -118,7 +118,6 @@ internal sealed partial class SimulatedBroker
 
     private void Forget(SimulatedConnection connection)
     {
-        WaysBackLost++;
         foreach (SimulatedChannel channel in connection.Channels)
         {
             channel.Consumes = false;
@@ -208,8 +207,6 @@ internal sealed partial class SimulatedBroker
     {
         channel.BrokerOpen = false;
         channel.Consumes = false;
-        if (channel.IsReplyChannel || channel.IsDirect)
-            WaysBackLost++;
     }
 
     private static void ReadOn(SimulatedConnection connection)

@@ -32,7 +32,7 @@ internal sealed partial class SimulatedBroker
         sending.Channels.Add(channel);
         sending.Attempt.Passes.Add(incarnation);
         sending.Attempt.StoredAt = 0;
-        sending.LossesBefore = WaysBackLost;
+        sending.WayBack = WayBack(channel, message);
         ulong sequence = ++channel.Published;
         channel.Outstanding.Add((sequence, sending));
         channel.OutstandingBytes += message.Body.Length;

@@ -10,10 +10,16 @@ internal sealed partial class SimulatedBroker
     private const string DirectReplyTo = "amq.rabbitmq.reply-to";
 
     private readonly Dictionary<string, SimulatedChannel> _replyQueues = [];
-    private readonly Dictionary<string, SimulatedConnection> _replyQueuesEver = [];
+    private readonly Dictionary<string, SimulatedChannel> _replyQueuesEver = [];
 
-    /// <summary>How many channels or links that replies come over were lost.</summary>
-    internal int WaysBackLost { get; private set; }
+    // The channel that a reply can come over, and no other: what a request names stands, whatever becomes of it. A fixed queue outlives all.
+    private SimulatedChannel? WayBack(SimulatedChannel requests, AmqpMessage request)
+        => request.ReplyTo switch
+        {
+            null => null,
+            DirectReplyTo => requests,
+            var queue => _replyQueuesEver.GetValueOrDefault(queue),
+        };
 
     private void Work(SimulatedChannel channel, Sending sending, AmqpMessage request, string replyTo)
     {

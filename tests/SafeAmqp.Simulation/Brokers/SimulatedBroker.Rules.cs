@@ -125,7 +125,7 @@ internal sealed partial class SimulatedBroker
         if (message.ReplyTo == DirectReplyTo)
             Require(channel.IsDirect && channel.HeardReady, "direct reply-to is used on a channel that does not consume it");
         else if (attempt.Kind == Kind.Call)
-            Require(_replyQueuesEver.GetValueOrDefault(message.ReplyTo!) == channel.Connection, "a reply queue of another link is used");
+            Require(_replyQueuesEver.GetValueOrDefault(message.ReplyTo!)?.Connection == channel.Connection, "a reply queue of another link is used");
     }
 
     // In the order in which they were accepted: on each channel without exception, and whatever goes for the first time.

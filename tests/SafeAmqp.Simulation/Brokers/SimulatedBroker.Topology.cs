@@ -47,7 +47,7 @@ internal sealed partial class SimulatedBroker
                 name = $"amq.gen-{++_names}";
                 channel.IsReplyChannel = true;
                 _replyQueues[name] = channel;
-                _replyQueuesEver[name] = channel.Connection;
+                _replyQueuesEver[name] = channel;
                 break;
         }
         Signal(channel, new BrokerSignal.Declared(channel.Incarnation, name), () => channel.AwaitsAnswer = false);

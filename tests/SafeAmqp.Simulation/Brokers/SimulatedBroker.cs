@@ -20,6 +20,9 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
 
     internal bool IsConnected => Current is { IsUp: true, IsDead: false };
 
+    /// <summary>Whether it closed a channel and that has not been heard: on a slow link it takes seconds.</summary>
+    internal bool HasCloseOnItsWay => Current is { IsDead: false } connection && connection.Channels.Exists(channel => channel is { ClientOpened: true, BrokerOpen: false, IsKnownGone: false });
+
     private Scenario Scenario => world.Scenario;
 
     public void Connect(int epoch)
@@ -108,8 +111,6 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
             channel.Connection.ChannelsLost++;
         if (channel.Declaring is { } unanswered)
             channel.Connection.Declared.Add(unanswered); // given up: that is an answer, too
-        if (channel.IsReplyChannel || channel.IsDirect)
-            WaysBackLost++;
         ToBroker(channel.Connection, () => CloseAtBroker(channel));
     }
 

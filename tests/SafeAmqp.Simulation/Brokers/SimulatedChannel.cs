@@ -57,5 +57,8 @@ internal sealed class SimulatedChannel(SimulatedConnection connection, long inca
     internal int InHand { get; set; }
     internal int Settled { get; set; }
 
+    /// <summary>Whether the actor knows, or did it itself.</summary>
+    internal bool IsKnownGone => ClientClosed || HeardClosed || connection.IsAbandoned;
+
     internal bool IsGone => ClientClosed || !BrokerOpen || connection.IsDead;
 }

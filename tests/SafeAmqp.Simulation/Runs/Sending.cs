@@ -22,8 +22,8 @@ internal sealed class Sending(Attempt attempt, AmqpMessage message)
     /// <summary>Whether the actor has seen the broker answer for it.</summary>
     internal bool IsAnswered { get; set; }
 
-    /// <summary>How many ways back had been lost when it was passed on.</summary>
-    internal int LossesBefore { get; set; }
+    /// <summary>The channel that its reply comes over; <see langword="null"/> when it has none, or comes to a fixed queue.</summary>
+    internal SimulatedChannel? WayBack { get; set; }
 
     /// <summary>What its publisher does when it has ended.</summary>
     internal Action? Next { get; set; }

@@ -76,8 +76,8 @@ internal sealed partial class World
             if (sending.Channels.Count == 0 || sending.Attempt.Kind == Kind.CallToFixedQueue || (Scenario.Republish && sending.Attempt.Kind == Kind.Publish))
                 continue;
             var channel = sending.Channels[^1];
-            bool isGone = channel.ClientClosed || channel.HeardClosed || channel.Connection.IsAbandoned;
-            Require(!isGone || (sending.IsAnswered && !channel.IsDirect && !channel.Connection.IsAbandoned), $"attempt {sending.Attempt.Id} waits for an answer that cannot come any more");
+            Require(!channel.IsKnownGone || (sending.IsAnswered && !channel.IsDirect && !channel.Connection.IsAbandoned), $"attempt {sending.Attempt.Id} waits for an answer that cannot come any more");
+            Require(sending.WayBack is not { IsKnownGone: true }, $"attempt {sending.Attempt.Id} waits for a reply that cannot come any more");
         }
     }
 

@@ -176,7 +176,7 @@ internal sealed partial class World
         attempt.End = end;
         attempt.EndedAt = Now;
         attempt.Ends++;
-        attempt.LostItsChannel = sending.Channels.Exists(channel => channel.IsGone) || _broker.WaysBackLost > sending.LossesBefore;
+        attempt.LostItsChannel = sending.Channels.Exists(channel => channel.IsGone) || sending.WayBack is { IsGone: true };
         _pending.Remove(sending);
         Note(end.ToString(), attempt.Id);
         Count(end.ToString());
