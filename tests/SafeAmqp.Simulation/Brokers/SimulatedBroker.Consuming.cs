@@ -109,6 +109,7 @@ internal sealed partial class SimulatedBroker
         world.Note("queue is gone", consumer.Incarnation);
         world.Count("consumers cancelled by the broker");
         consumer.Consumes = false;
+        consumer.IsCancelled = true;
         consumer.Connection.ChannelsLost++;
         string queue = consumer.Queue!;
         if (_queues.Remove(queue))

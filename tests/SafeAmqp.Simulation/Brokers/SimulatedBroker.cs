@@ -20,8 +20,9 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
 
     internal bool IsConnected => Current is { IsUp: true, IsDead: false };
 
-    /// <summary>Whether it closed a channel and that has not been heard: on a slow link it takes seconds.</summary>
-    internal bool HasCloseOnItsWay => Current is { IsDead: false } connection && connection.Channels.Exists(channel => channel is { ClientOpened: true, BrokerOpen: false, IsKnownGone: false });
+    /// <summary>Whether it closed a channel or cancelled a consumer and that has not been heard: on a slow link it takes seconds.</summary>
+    internal bool HasEndOnItsWay => Current is { IsDead: false } connection
+        && connection.Channels.Exists(channel => channel is { ClientOpened: true, IsKnownGone: false } and ({ BrokerOpen: false } or { IsCancelled: true }));
 
     private Scenario Scenario => world.Scenario;
 

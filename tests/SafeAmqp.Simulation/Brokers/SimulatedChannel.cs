@@ -51,6 +51,7 @@ internal sealed class SimulatedChannel(SimulatedConnection connection, long inca
 
     internal string? Queue { get; set; }
     internal bool Consumes { get; set; }
+    internal bool IsCancelled { get; set; }
     internal bool IsReplyChannel { get; set; }
     internal bool IsDirect { get; set; }
     internal ulong LastTag { get; set; }

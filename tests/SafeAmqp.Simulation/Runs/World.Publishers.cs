@@ -28,7 +28,9 @@ internal sealed partial class World
     {
         if (_pending.Find(sending => sending.Job is CallJob && sending.Channels.Count == 0) is not { } queued)
             return null;
-        queued.Attempt.HasGuessableId = true;
+        // Also those whose id it took, or who took its own.
+        foreach (Sending other in _pending.Where(other => other.CorrelationId == queued.CorrelationId))
+            other.Attempt.HasGuessableId = true;
         return queued.CorrelationId;
     }
 

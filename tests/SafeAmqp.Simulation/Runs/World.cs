@@ -125,7 +125,7 @@ internal sealed partial class World
     }
 
     private bool IsQuiet => _sendings.Count == _sent && _pending.Count == 0 && AreConsumersAtRest
-        && (_closed is null ? _actor.State == AmqpLinkState.Open && _broker is { IsConnected: true, HasCloseOnItsWay: false } && _credit.Messages == 0 : _actor.IsClosed);
+        && (_closed is null ? _actor.State == AmqpLinkState.Open && _broker is { IsConnected: true, HasEndOnItsWay: false } && _credit.Messages == 0 : _actor.IsClosed);
 
     private void RunUntil(Func<bool> done, long limit)
     {
