@@ -108,7 +108,8 @@ public sealed record AmqpLinkStatus
     /// <summary>Its consumers.</summary>
     public IReadOnlyList<AmqpConsumerStatus> Consumers { get; init; } = [];
 
-    /// <summary>Entities that could not be declared again after the last recovery, with the broker's reason.</summary>
+    /// <summary>Entities that could not be declared again after the last recovery, with the reason. What the broker did not answer, or refused for
+    /// now, is declared again on the same link, ever more rarely, and leaves the list when that succeeds; refused rights (403) and arguments (406) are for somebody to mend.</summary>
     public IReadOnlyList<string> TopologyErrors { get; init; } = [];
 
     /// <summary>Says in words what the link does and why it waits.</summary>

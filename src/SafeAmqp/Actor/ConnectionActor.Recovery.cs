@@ -15,7 +15,6 @@ internal sealed partial class ConnectionActor
     private static readonly long ConnectGrace = TimeSpan.FromSeconds(1).Ticks;
 
     private readonly List<ActorCommand.WaitOpen> _openWaiters = [];
-    private IReadOnlyList<string> _topologyErrors = [];
     private long _stateSince;
     private long _notOpenSince = ActorClock.Never;
     private bool _wasOpen;
@@ -138,17 +137,6 @@ internal sealed partial class ConnectionActor
             PrepareConsumers();
     }
 
-    private void Replayed(TopologyItem item, CloseReason? error)
-    {
-        if (error is not null)
-        {
-            _topologyErrors = [.. _topologyErrors, $"{item.Key}: {error.Describe()}"];
-            Events.TopologyRefused(item.Key, error.Describe());
-        }
-        if (--_replaysLeft == 0 && IsConnected)
-            PrepareConsumers();
-    }
-
     // After the topology: a queue that the broker lost must be back before it is consumed.
     private void PrepareConsumers()
     {
@@ -164,6 +152,8 @@ internal sealed partial class ConnectionActor
         IsConnected = false;
         _giveUpAt = ActorClock.Never;
         _replaysLeft = 0;
+        _opening.Answered();
+        ForgetUnanswered();
         _lastError = end.Describe();
         EndBlock();
         Link.Abandon(Epoch, politely: false);
@@ -181,7 +171,8 @@ internal sealed partial class ConnectionActor
             poisoned?.StopPoisoned(end);
         }
         FailFastWaiters(end);
-        TimeSpan delay = Settings.Reconnect.Delay(Math.Max(1, _attempt), _random(), _refused);
+        // A declaration over which the broker closes the connection waits for the next one: without this it would end each as soon as it is open.
+        TimeSpan delay = Settings.Reconnect.Delay(Math.Max(1, Math.Max(_attempt, Admin.LinksEnded)), _random(), _refused);
         _nextAttemptAt = Now + delay.Ticks;
         WakeAt(_nextAttemptAt);
         MoveTo(AmqpLinkState.Waiting, $"{_lastError}; next attempt in {delay.TotalMilliseconds:0} ms", _lastError);
@@ -189,8 +180,10 @@ internal sealed partial class ConnectionActor
 
     private void EndBlock()
     {
-        if (_blockedReason is not null)
-            _blockedBefore += Now - _blockedSince;
+        if (_blockedReason is null)
+            return;
+        _blockedBefore += Now - _blockedSince;
+        UnblockedAt = Now;
         _blockedReason = null;
     }
 
@@ -238,7 +231,7 @@ internal sealed partial class ConnectionActor
         }
         if (_nextAttemptAt <= now && State == AmqpLinkState.Waiting)
             Connect();
-        return Math.Min(Math.Min(_giveUpAt, _nextAttemptAt), Watch(now));
+        return Math.Min(Math.Min(_giveUpAt, _nextAttemptAt), Math.Min(Watch(now), Math.Min(Listen(now), Redeclare(now))));
     }
 
     // A blocked broker stops reading, but still sends heartbeats: only silence is death.

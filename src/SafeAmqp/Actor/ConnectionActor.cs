@@ -83,7 +83,10 @@ internal sealed partial class ConnectionActor
                 break;
             case BrokerSignal.OfChannel signal:
                 if (_channels.TryGetValue(signal.Incarnation, out ActorChannel? channel))
+                {
+                    Heard(signal);
                     channel.Dispatch(signal);
+                }
                 break; // else: of a channel that is gone
             case BrokerSignal signal:
                 HandleLinkSignal(signal);
@@ -115,6 +118,7 @@ internal sealed partial class ConnectionActor
     internal long NewIncarnation(ActorChannel channel)
     {
         _channels.Add(++_lastIncarnation, channel);
+        AskedToOpen();
         return _lastIncarnation;
     }
 

@@ -74,7 +74,7 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
     {
         if (_stream is not { } stream)
             return default;
-        return new LinkTraffic(clock.At(stream.LastReceived), stream.LastSent == 0 ? null : clock.At(stream.LastSent), stream.HasUnreadBytes);
+        return new LinkTraffic(clock.At(stream.LastReceived), stream.LastSent == 0 ? null : clock.At(stream.LastSent), stream.HasUnreadBytes, stream.BufferedBytes > 0);
     }
 
     internal TransportTotals Totals => _stream is { } stream ? new TransportTotals(stream.BytesReceived, stream.BytesSent, stream.Sends) : default;

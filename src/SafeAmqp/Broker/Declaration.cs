@@ -14,6 +14,10 @@ internal static class Declaration
             case TopologyItem.ExchangeCheck check:
                 await channel.ExchangeDeclarePassiveAsync(check.Name, CancellationToken.None).ConfigureAwait(false);
                 break;
+            case TopologyItem.Probe:
+                // The default, set again. It needs no right, names nothing, and a channel that publishes has no consumer that it could bound.
+                await channel.BasicQosAsync(0, 0, global: false, CancellationToken.None).ConfigureAwait(false);
+                break;
             case TopologyItem.Exchange { Value: var exchange }:
                 await DeclareAsync(channel, exchange).ConfigureAwait(false);
                 break;

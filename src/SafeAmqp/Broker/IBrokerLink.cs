@@ -68,4 +68,5 @@ internal sealed record ConsumeRequest(string Queue, bool NoAck, bool Exclusive, 
 /// <param name="LastReceived">When bytes last came.</param>
 /// <param name="LastSent">When bytes last went.</param>
 /// <param name="HasUnread">Whether bytes have come that were not read yet: the broker lives, this process is starved.</param>
-internal readonly record struct LinkTraffic(long? LastReceived, long? LastSent, bool HasUnread = false);
+/// <param name="HasUnsent">Whether bytes wait here for those before them to leave.</param>
+internal readonly record struct LinkTraffic(long? LastReceived, long? LastSent, bool HasUnread = false, bool HasUnsent = false);

@@ -41,10 +41,11 @@ internal sealed partial class PublishLane
     {
         if (_reopenAt <= now && Actor.IsConnected)
             Prepare();
+        long look = Math.Min(AskWhenSilent(now), _reopenAt);
         if (!IsHeldUp)
-            return _reopenAt;
+            return look;
         if (LastDeadline > now)
-            return Math.Min(_reopenAt, LastDeadline);
+            return Math.Min(look, LastDeadline);
         Replace(new CloseReason(0, "the channel was replaced, as the broker left publishes unanswered past their deadlines", ByBroker: false));
         return _reopenAt;
     }
@@ -67,6 +68,7 @@ internal sealed partial class PublishLane
                 Answer(nack.Sequence, nack.Multiple, nack: true);
                 break;
             case BrokerSignal.Returned returned:
+                Heard();
                 if (_ledger.InSlot(returned.Slot) is { } job)
                     job.Return = new CloseReason(returned.Code, returned.Text, ByBroker: true);
                 break;
@@ -80,7 +82,12 @@ internal sealed partial class PublishLane
                 direct.Start();
                 OnReady();
                 break;
+            case BrokerSignal.Declared:
+                _question.Answered();
+                _heardAt = Actor.Now;
+                break;
             case BrokerSignal.Delivered reply:
+                Heard();
                 Actor.Calls.Answer(reply.Message.CorrelationId, reply.Message, Actor.Now);
                 break;
         }
@@ -94,6 +101,7 @@ internal sealed partial class PublishLane
 
     private void Answer(ulong sequence, bool multiple, bool nack)
     {
+        Heard();
         if (!_ledger.Take(sequence, multiple, _taken))
         {
             Replace(new CloseReason(0, $"the broker answered publish {sequence}, which was never made", ByBroker: false));
@@ -129,6 +137,7 @@ internal sealed partial class PublishLane
     private void Lose(CloseReason end, OutgoingJob? culprit, bool republish)
     {
         _busy = _closing = _draining = false;
+        _question.Answered();
         (gate as DirectReplies)?.Lose();
         _timer.Reset();
         AmqpClientStatus status = Actor.Snapshot();

@@ -192,6 +192,8 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
 
     private void Passed(OutgoingJob job)
     {
+        if (_ledger.Count == 0)
+            Began();
         _lastDeadline = _ledger.Count == 0 ? job.Deadline : Math.Max(_lastDeadline, job.Deadline);
         _timer.Passed(_ledger.NextNumber, Actor);
         _ledger.Add(job);

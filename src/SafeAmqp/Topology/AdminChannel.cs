@@ -13,6 +13,9 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
     private int _failedOpens;
     private long _reopenAt = ActorClock.Never;
 
+    /// <summary>How many links in a row ended while the declaration that was under way at the last end was: it may be why.</summary>
+    internal int LinksEnded { get; private set; }
+
     /// <summary>Opens the channel: the first answer of a new link, which also tells that the virtual host may be used.</summary>
     internal void Prepare()
     {
@@ -87,7 +90,12 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
         if (_running is { } running)
         {
             _running = null;
-            _waiting.AddFirst(running); // declaring twice is the same as once
+            LinksEnded = running.OutlivesLink ? running.LinksEnded + 1 : 0;
+            _waiting.AddFirst(running with { LinksEnded = LinksEnded }); // declaring twice is the same as once
+        }
+        else
+        {
+            LinksEnded = 0;
         }
         for (var node = _waiting.First; node is not null;)
         {
@@ -144,5 +152,5 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
         operation.Done(end);
     }
 
-    private sealed record Operation(TopologyItem Item, long Deadline, bool OutlivesLink, Action<CloseReason?> Done);
+    private sealed record Operation(TopologyItem Item, long Deadline, bool OutlivesLink, Action<CloseReason?> Done, int LinksEnded = 0);
 }

@@ -29,6 +29,12 @@ internal abstract record TopologyItem
         internal override string Key => $"exchange '{Name}'";
     }
 
+    /// <summary>Asks whether the broker still answers on a channel, and changes nothing.</summary>
+    internal sealed record Probe : TopologyItem
+    {
+        internal override string Key => "question";
+    }
+
     /// <summary>A queue for replies: server-named, exclusive, gone with its connection.</summary>
     internal sealed record ReplyQueue : TopologyItem
     {

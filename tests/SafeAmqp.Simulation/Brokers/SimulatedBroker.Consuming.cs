@@ -22,7 +22,7 @@ internal sealed partial class SimulatedBroker
         CheckConsume(channel, request.Queue);
         if (Chance(Scenario[Fault.Silences] * 0.1))
             return; // never answered
-        ToBroker(channel.Connection, () =>
+        ToBroker(channel, () =>
         {
             if (!channel.BrokerOpen)
                 return;
@@ -45,7 +45,7 @@ internal sealed partial class SimulatedBroker
         SimulatedChannel channel = InUse(incarnation);
         if (Chance(Scenario[Fault.Silences] * 0.2))
             return;
-        ToBroker(channel.Connection, () =>
+        ToBroker(channel, () =>
         {
             channel.Consumes = false;
             Signal(channel, new BrokerSignal.ConsumerCancelled(incarnation, byBroker: false));
@@ -67,7 +67,7 @@ internal sealed partial class SimulatedBroker
         }
         if (multiple)
             world.Count("joined acks");
-        ToBroker(channel.Connection, () =>
+        ToBroker(channel, () =>
         {
             channel.InHand -= settled.Count;
             channel.Settled += settled.Count;

@@ -33,6 +33,8 @@ internal sealed partial class SimulatedBroker
             Starve(connection);
         if (Happens(Fault.Stalls))
             connection.SlowUntil = world.Now + Ms(2_000);
+        if (Happens(Fault.Deafness))
+            Deafen(connection);
         if (Happens(Fault.LeaderLosses))
             LoseLeader(connection);
         if (Happens(Fault.ExchangeLosses) && _exchanges.Remove("news"))
@@ -66,8 +68,10 @@ internal sealed partial class SimulatedBroker
         world.Note("cut", connection.Epoch);
         world.Count("links lost");
         End(connection);
-        if (!Chance(0.1)) // else only the watchdog notices
+        if (!Chance(0.1))
             Report(connection, new CloseReason(0, "reset", ByBroker: false));
+        else // the watchdog notices, or it is told at last, when it may have the next link
+            world.After(Ms(30_000), () => Report(connection, new CloseReason(0, "timed out", ByBroker: false)));
     }
 
     private void CloseByBroker(SimulatedConnection connection, int code, string text)
@@ -136,10 +140,29 @@ internal sealed partial class SimulatedBroker
         world.After(Ms(100) + Ms(20_000), () => Thaw(connection));
     }
 
-    private static void Thaw(SimulatedConnection connection)
+    private void Thaw(SimulatedConnection connection)
     {
+        if (connection.IsFrozen)
+            connection.ThawedAt = world.Now;
         connection.IsFrozen = false;
         ReadOn(connection);
+    }
+
+    // For good: nobody but the client ends it.
+    private void Deafen(SimulatedConnection connection)
+    {
+        if (Chance(0.5))
+        {
+            world.Note("deaf", connection.Epoch);
+            world.Count("links that the broker ceased to read");
+            connection.IsDeaf = true;
+        }
+        else if (Pick(connection, channel => channel is { BrokerOpen: true, Confirms: true }) is { } channel)
+        {
+            world.Note("channel is deaf", channel.Incarnation);
+            world.Count("channels that the broker lost track of");
+            channel.IsDeaf = true;
+        }
     }
 
     private void Starve(SimulatedConnection connection)
@@ -166,7 +189,7 @@ internal sealed partial class SimulatedBroker
         world.Count("links blocked");
         connection.IsBlocked = true;
         world.After(Latency(), () => world.Post(new BrokerSignal.Blocked(connection.Epoch, "memory")));
-        world.After(Ms(10) + Ms(4_000), () => Unblock(connection));
+        world.After(Ms(10) + Ms(Chance(0.1) ? 20_000 : 4_000), () => Unblock(connection));
         if (Chance(0.2))
             Cut(connection); // the news of both may come in either order
     }

@@ -36,6 +36,7 @@ internal sealed partial class SimulatedBroker
                 break;
             case BrokerSignal.Unblocked unblocked when IsCurrent(unblocked.Epoch):
                 Current!.HeardBlocked = false;
+                Current.HeardUnblockedAt = world.Now;
                 break;
         }
     }
@@ -51,6 +52,10 @@ internal sealed partial class SimulatedBroker
 
     private void Heard(SimulatedChannel channel, BrokerSignal.OfChannel signal)
     {
+        if (signal is not BrokerSignal.Readied)
+            channel.Connection.OpenAskedAt = null;
+        if (signal is BrokerSignal.Acked or BrokerSignal.Nacked or BrokerSignal.Returned or BrokerSignal.Delivered or BrokerSignal.Declared)
+            channel.HeardAt = world.Now;
         switch (signal)
         {
             case BrokerSignal.ChannelOpened:
@@ -69,6 +74,7 @@ internal sealed partial class SimulatedBroker
             case BrokerSignal.Declared when channel.Declaring is { } answered:
                 channel.Connection.Declared.Add(answered);
                 channel.Declaring = null;
+                channel.AskedAt = null;
                 break;
             case BrokerSignal.ConsumerStarted:
                 channel.HeardReady = true;

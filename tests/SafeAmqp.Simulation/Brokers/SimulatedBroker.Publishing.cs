@@ -34,9 +34,11 @@ internal sealed partial class SimulatedBroker
         sending.Attempt.StoredAt = 0;
         sending.WayBack = WayBack(channel, message);
         ulong sequence = ++channel.Published;
+        if (channel.Outstanding.Count == 0)
+            channel.HeardAt = world.Now;
         channel.Outstanding.Add((sequence, sending));
         channel.OutstandingBytes += message.Body.Length;
-        ToBroker(channel.Connection, () => Receive(channel, sequence, sending, message, slot));
+        ToBroker(channel, () => Receive(channel, sequence, sending, message, slot));
         bool stuck = Chance(channel.Connection.IsBlocked ? 0.5 : Scenario[Fault.Busy] * 0.3);
         if (!stuck)
             return PassResult.Passed;
@@ -111,7 +113,7 @@ internal sealed partial class SimulatedBroker
         world.After(Latency(), () => WhenRead(channel.Connection, () =>
         {
             channel.FlushIsDue = false;
-            if (channel.BrokerOpen)
+            if (channel is { BrokerOpen: true, IsDeaf: false })
                 Flush(channel);
         }));
     }

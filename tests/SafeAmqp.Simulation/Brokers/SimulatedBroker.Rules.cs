@@ -29,6 +29,7 @@ internal sealed partial class SimulatedBroker
             return;
         }
         Require(!IsSilent(connection) || world.Now <= Math.Max(connection.LastHeard, connection.StarvedUntil) + SilenceAllowed + Tolerance, "a silent link is not noticed");
+        CheckHearing(connection);
         foreach (SimulatedChannel channel in connection.Channels)
         {
             Require(!channel.IsInStorm || channel.Outstanding.Count > 0 || channel.ClientClosed || channel.HeardClosed, "a channel is drained after a storm of nacks and not replaced");
@@ -72,7 +73,7 @@ internal sealed partial class SimulatedBroker
         if (world.IsClosing || connection.WasReportedLost)
             return;
         bool tooSlow = !connection.HeardConnected && world.Now - connection.BegunAt >= World.ConnectTimeout.Ticks;
-        Require(tooSlow || HasBeenSilent(connection), "a link that lives was given up");
+        Require(tooSlow || HasBeenSilent(connection) || IsUnheard(connection, connection.OpenAskedAt), "a link that lives was given up");
     }
 
     private static bool IsSilent(SimulatedConnection connection) => (connection.IsCut || connection.IsFrozen) && !connection.IsStarved;
@@ -85,7 +86,7 @@ internal sealed partial class SimulatedBroker
         SimulatedConnection connection = channel.Connection;
         if (!channel.Confirms || channel.IsSuspect || connection.IsAbandoned)
             return;
-        bool unanswered = !(channel.IsDirect ? channel.HeardReady && !channel.AwaitsAnswer : channel.HeardReady)
+        bool unanswered = !(channel.IsDirect ? channel.HeardReady && !(channel.AwaitsAnswer && channel.AskedAt is null) : channel.HeardReady)
             && world.Now - channel.OpenedAt >= Scenario.OperationTimeout.Ticks;
         bool drained = channel.IsInStorm && channel.Outstanding.Count == 0;
         bool heldUp = channel.Outstanding.Count > 0 && channel.Outstanding.TrueForAll(entry => entry.Sending.Attempt.Deadline <= world.Now);
@@ -95,7 +96,7 @@ internal sealed partial class SimulatedBroker
             Require(!mayStillBeAnswered || heldUp || world.Now >= world.CloseBy, "closing does not wait for the answers to what was sent");
             return;
         }
-        Require(unanswered || drained || heldUp, $"channel {channel.Incarnation} was given up without a reason, with {channel.Outstanding.Count} unanswered");
+        Require(unanswered || drained || heldUp || IsUnheard(connection, channel.AskedAt), $"channel {channel.Incarnation} was given up without a reason, with {channel.Outstanding.Count} unanswered");
     }
 
     private void CheckPublish(SimulatedChannel channel, Sending sending, AmqpMessage message, int slot)

@@ -17,15 +17,17 @@ internal sealed partial class SimulatedBroker
         if (item is TopologyItem.ExchangeCheck check)
             channel.Connection.Asked.Add(check.Name);
         channel.Declaring = item.Key;
+        if (item is TopologyItem.Probe)
+            Question(channel);
         if (Chance(Scenario[Fault.Silences] * 0.2))
             return; // never answered
         long slow = Chance(0.1) ? Latency() * dice.Next(200) : 0;
-        ToBroker(channel.Connection, () => world.After(slow, () => WhenRead(channel.Connection, () => Answer(channel, item))));
+        ToBroker(channel, () => world.After(slow, () => WhenRead(channel.Connection, () => Answer(channel, item))));
     }
 
     private void Answer(SimulatedChannel channel, TopologyItem item)
     {
-        if (!channel.BrokerOpen)
+        if (!channel.BrokerOpen || channel.IsDeaf)
             return;
         string name = "";
         switch (item)

@@ -18,6 +18,9 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
 
     internal bool IsHealed { get; private set; }
 
+    /// <summary>Whether there is something that it does not read any more, and that the client has not given up.</summary>
+    internal bool HasDeaf => Current is { IsDead: false } connection && (connection.IsDeaf || connection.Channels.Exists(channel => channel is { IsDeaf: true, IsKnownGone: false }));
+
     internal bool IsConnected => Current is { IsUp: true, IsDead: false };
 
     /// <summary>Whether it closed a channel or cancelled a consumer and that has not been heard: on a slow link it takes seconds.</summary>
@@ -84,6 +87,7 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
         var channel = new SimulatedChannel(Current!, incarnation, confirms, prefetch, world.Now);
         Require(_channels.TryAdd(incarnation, channel), "an incarnation is used twice");
         Current!.Channels.Add(channel);
+        Current.OpenAskedAt ??= world.Now;
         if (Chance(Scenario[Fault.Silences] * 0.2))
         {
             return; // never answered
@@ -182,9 +186,15 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
         });
     }
 
+    private void ToBroker(SimulatedChannel channel, Action read) => ToBroker(channel.Connection, () =>
+    {
+        if (!channel.IsDeaf)
+            read();
+    });
+
     private static void WhenRead(SimulatedConnection connection, Action read)
     {
-        if (connection.IsFrozen || connection.IsBlocked)
+        if (connection.IsFrozen || connection.IsBlocked || connection.IsDeaf)
             connection.Unread.Add(read);
         else
             read();

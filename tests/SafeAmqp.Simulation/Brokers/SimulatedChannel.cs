@@ -32,6 +32,12 @@ internal sealed class SimulatedChannel(SimulatedConnection connection, long inca
     internal bool HeardClosed { get; set; }
     internal bool HeardBad { get; set; }
 
+    /// <summary>When the last answer came, or the first publish left after all were answered.</summary>
+    internal long HeardAt { get; set; }
+
+    /// <summary>Since when a question whether it is still heard is unanswered.</summary>
+    internal long? AskedAt { get; set; }
+
     internal SortedSet<ulong> Unsettled { get; } = [];
 
     /// <summary>Whether the actor has a reason to give it up: an answer that cannot be, a failed write, a message that cannot be encoded.</summary>
@@ -42,6 +48,9 @@ internal sealed class SimulatedChannel(SimulatedConnection connection, long inca
 
     // The broker's end.
     internal bool BrokerOpen { get; set; }
+
+    /// <summary>The broker has lost track of it.</summary>
+    internal bool IsDeaf { get; set; }
     internal long LastSignal { get; set; }
     internal SortedDictionary<ulong, (Sending Sending, bool? Ack)> Unanswered { get; } = [];
     internal bool FlushIsDue { get; set; }

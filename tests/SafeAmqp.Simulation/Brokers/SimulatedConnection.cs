@@ -29,6 +29,11 @@ internal sealed class SimulatedConnection(int epoch, long begunAt)
 
     internal bool IsFrozen { get; set; }
 
+    /// <summary>It sends heartbeats and what it had to send, and reads nothing any more: seen after a leader was killed.</summary>
+    internal bool IsDeaf { get; set; }
+
+    internal long ThawedAt { get; set; }
+
     /// <summary>Until when everything takes long.</summary>
     internal long SlowUntil { get; set; }
 
@@ -40,6 +45,10 @@ internal sealed class SimulatedConnection(int epoch, long begunAt)
     // What the actor knows.
     internal bool HeardConnected { get; set; }
     internal bool HeardBlocked { get; set; }
+    internal long HeardUnblockedAt { get; set; }
+
+    /// <summary>Since when the actor waits for a channel to open and has heard nothing else on any.</summary>
+    internal long? OpenAskedAt { get; set; }
     internal long HeardForbiddenAt { get; set; } = long.MinValue / 2;
 
     internal long LastHeard { get; set; }

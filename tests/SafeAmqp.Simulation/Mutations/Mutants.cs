@@ -7,7 +7,7 @@ internal static partial class Mutants
 
     private static IEnumerable<Mutant> Publishing()
     {
-        const string Ledger = "Publishing/ConfirmLedger.cs", Answers = "Publishing/PublishLane.Answers.cs", Lane = "Publishing/PublishLane.cs";
+        const string Ledger = "Publishing/ConfirmLedger.cs", Answers = "Publishing/PublishLane.Answers.cs", Lane = "Publishing/PublishLane.cs", Asking = "Publishing/PublishLane.Asking.cs";
         yield return new("an ack of one counts for all before it", Ledger, "if (multiple)\n", "if (multiple || sequence > 0)\n");
         yield return new("an ack of many leaves the last out", Ledger, "number <= sequence; number++", "number < sequence; number++");
         yield return new("zero stands for all so far", Ledger, "if (sequence >= _next || sequence == 0)", "if (sequence == 0 && multiple)\n sequence = _next - 1;\n if (sequence >= _next)");
@@ -33,6 +33,9 @@ internal static partial class Mutants
         yield return new("what was sent does not expire", Lane, "if (job is CallJob { HasEnded: false })", "if (job is not PostJob)");
         yield return new("a post that is not answered keeps its credit", Lane, "job.ReleaseCredit(); // posted", "_ = job.Size; // posted");
         yield return new("a channel that is held up is kept", Lane, "private bool IsHeldUp => MayPass", "private bool IsHeldUp => Waiting < 0 && MayPass");
+        yield return new("a channel on which nothing is answered is kept", Asking, "Silence = TimeSpan.FromSeconds(5)", "Silence = TimeSpan.FromSeconds(5_000)");
+        yield return new("the broker is asked although it answers", Asking, "Math.Max(_heardAt, Actor.UnblockedAt) + Silence > now", "_lastDeadline < 0");
+        yield return new("the answer to the question is overlooked", Answers, "case BrokerSignal.Declared:\n                _question.Answered();", "case BrokerSignal.Declared:");
         yield return new("exchanges are not asked for", "Publishing/ExchangeBook.cs", "if (exchange.Length == 0 || _present.Contains(exchange))", "if (exchange.Length >= 0)");
         yield return new("a refusal of access is forgotten at once", "Publishing/ExchangeBook.cs", "TimeSpan.FromSeconds(1).Ticks", "0L");
         yield return new("a storm of nacks is sat out", "Publishing/NackWatch.cs", "Nacks = 10;", "Nacks = 10_000;");
@@ -47,13 +50,17 @@ internal static partial class Mutants
 
     private static IEnumerable<Mutant> Connecting()
     {
-        const string Recovery = "Actor/ConnectionActor.Recovery.cs", Operations = "Actor/ConnectionActor.Operations.cs";
+        const string Recovery = "Actor/ConnectionActor.Recovery.cs", Operations = "Actor/ConnectionActor.Operations.cs", Hearing = "Actor/ConnectionActor.Hearing.cs";
         yield return new("the loss of an earlier link ends the present one", Recovery, "when lost.Epoch == Epoch && IsConnected:", "when IsConnected:");
         yield return new("an earlier link that came up late counts as the present one", Recovery, "when connected.Epoch == Epoch && State", "when State");
         yield return new("an earlier attempt that failed late ends the present one", Recovery, "when failed.Epoch == Epoch && State", "when State");
         yield return new("what was sent is cancelled", Operations, "job.HasEnded || (job.WasPassed && job is not CallJob)", "job.HasEnded");
         yield return new("bytes that came and were not read count as silence", Recovery, "|| traffic.HasUnread)", ")");
         yield return new("silence is noticed late", Recovery, "DeadAfterHeartbeats = 1.5;", "DeadAfterHeartbeats = 3;");
+        yield return new("a link that is not read any more is kept", Hearing, "if (!_opening.IsUnheard(now, Link.Traffic(Epoch), out long next))", "if (!_opening.IsUnheard(now, Link.Traffic(Epoch), out long next) || now > 0)");
+        yield return new("a blocked broker is taken for deaf", Hearing, "if (IsBlocked)", "if (IsBlocked && now < 0)");
+        yield return new("a moment without an answer is taken for deafness", "Actor/Question.cs", "Patience = TimeSpan.FromSeconds(5)", "Patience = TimeSpan.FromSeconds(1)");
+        yield return new("what was not answered is not declared again", "Actor/ConnectionActor.Replaying.cs", "if (IsConnected && !IsForSomebodyToMend(error))", "if (IsConnected && error.Code < 0)");
         yield return new("silence is noticed early", Recovery, "DeadAfterHeartbeats = 1.5;", "DeadAfterHeartbeats = 0.5;");
         yield return new("a broker that refused is asked again soon", Recovery, "_random(), _refused)", "_random(), false)");
         yield return new("attempts become rarer without bound", "Recovery/ReconnectPolicy.cs", "Math.Min(Cap.Ticks, First", "Math.Max(Cap.Ticks, First");

@@ -43,4 +43,7 @@ internal enum Fault
     Posts,
     SameIds,
     Disposal,
+
+    // Of links and channels again: behind the others, so that seeds keep their meaning.
+    Deafness,
 }

@@ -35,6 +35,8 @@ internal sealed class Scenario
             double rate = dice.Next(2) == 0 ? 0 : dice.NextDouble() * Highest(fault);
             _rates[(int)fault] = plan.Without.Contains(fault) ? 0 : rate;
         }
+        if (this[Fault.Deafness] > 0) // it shows after a while
+            Trouble = Math.Min(TimeSpan.FromMilliseconds(plan.Milliseconds).Ticks, Trouble + TimeSpan.FromMilliseconds(dice.Next(15_000)).Ticks);
     }
 
     internal int Window { get; }
@@ -72,7 +74,7 @@ internal sealed class Scenario
         Fault.Cuts => 3,
         Fault.Blocks or Fault.ExchangeLosses => 2,
         Fault.ConnectionCloses or Fault.Freezes or Fault.Stalls or Fault.ChannelErrors or Fault.ConsumerCancels or Fault.LeaderLosses => 1,
-        Fault.Restarts or Fault.Refusals or Fault.Starvation => 0.3,
+        Fault.Restarts or Fault.Refusals or Fault.Starvation or Fault.Deafness => 0.3,
         Fault.ConnectFailures => 0.6,
         Fault.Cancels or Fault.Busy or Fault.Nacks or Fault.Calls => 0.5,
         Fault.LostReplies or Fault.ForeignReplies => 0.4,

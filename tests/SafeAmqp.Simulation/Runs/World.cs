@@ -110,7 +110,7 @@ internal sealed partial class World
         _broker.Heal();
         RunUntil(() => IsQuiet, Now + Ms(120_000));
         RunUntil(() => false, Now + Ms(1_000)); // the broker may still read what it had not, and close a channel over it
-        RunUntil(() => IsQuiet, Now + Ms(10_000));
+        RunUntil(() => IsQuiet, Now + Ms(30_000)); // or answer nothing to a consumer that stops
         Require(IsQuiet, $"it does not come to rest: {Pending()}");
         if (!_actor.IsClosed && _closed is null)
         {

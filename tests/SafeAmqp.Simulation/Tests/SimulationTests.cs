@@ -32,6 +32,8 @@ public sealed class SimulationTests(ITestOutputHelper output)
         ["brokers frozen"] = 2,
         ["brokers restarted"] = 0.7,
         ["processes starved"] = 0.7,
+        ["links that the broker ceased to read"] = 0.3,
+        ["channels that the broker lost track of"] = 0.3,
         ["users refused"] = 0.7,
         ["links blocked"] = 3,
         ["busy channels"] = 7,

@@ -79,6 +79,76 @@ public sealed class RecoveryTests
     }
 
     [Fact]
+    public void An_entity_whose_declaration_is_not_answered_on_a_new_link_is_named_and_declared_again_ever_more_rarely_until_it_is()
+    {
+        _bench.Open();
+        _bench.Declare(S(5), "a");
+        _bench.Declared(_bench.Link.Admin);
+        _bench.Reopen();
+        _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
+        var pauses = new List<double>();
+        for (int i = 0; i < 5; i++)
+        {
+            FakeLink.Channel silent = _bench.Link.Admin;
+            Assert.Equal("queue 'a'", silent.Declared.Single().Key);
+            _bench.Wait(Ms(30_050));
+            Assert.True(silent.IsClosed);
+            Assert.StartsWith("queue 'a': ", Assert.Single(_bench.Gauges.TopologyErrors), StringComparison.Ordinal);
+            _bench.Opened(_bench.Link.Admin);
+            Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
+            long from = _bench.Now;
+            for (int wait = 0; _bench.Link.Admin.Declared.Count == 0; wait++)
+            {
+                Assert.True(wait < 1_000, "It is not declared again.");
+                _bench.Wait(Ms(10));
+            }
+            pauses.Add(TimeSpan.FromTicks(_bench.Now - from).TotalMilliseconds);
+        }
+        Assert.True(pauses[4] > 4 * Math.Max(pauses[0], 100), string.Join(" ", pauses));
+        _bench.Declared(_bench.Link.Admin);
+        Assert.Empty(_bench.Gauges.TopologyErrors);
+        Assert.Equal(2, _bench.Actor.Epoch);
+    }
+
+    [Fact]
+    public void What_somebody_has_to_mend_is_not_declared_again_on_the_same_link()
+    {
+        _bench.Open();
+        _bench.Declare(S(5), "a");
+        _bench.Declared(_bench.Link.Admin);
+        _bench.Reopen();
+        _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
+        _bench.Closed(_bench.Link.Admin, ByBroker(406, "PRECONDITION_FAILED"));
+        _bench.Opened(_bench.Link.Admin);
+        _bench.Wait(S(60));
+        Assert.Empty(_bench.Link.Admin.Declared);
+    }
+
+    [Fact]
+    public void A_declaration_over_which_the_broker_closes_each_connection_makes_the_next_come_ever_later()
+    {
+        _bench.Open();
+        _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
+        _bench.Declare(S(300), "a");
+        var pauses = new List<double>();
+        for (int i = 0; i < 6; i++)
+        {
+            Assert.Equal("queue 'a'", _bench.Link.Admin.Declared.Single().Key);
+            _bench.LoseLink("540 NOT_IMPLEMENTED");
+            pauses.Add(TimeSpan.FromTicks(_bench.Gauges.NextAttemptAt - _bench.Now).TotalMilliseconds);
+            _bench.Wait(S(5));
+            _bench.Connected();
+            _bench.Opened(_bench.Link.Admin);
+            _bench.Opened(_bench.Link.Lane);
+            Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
+        }
+        Assert.Equal([50, 100, 200, 400, 800, 1600], pauses);
+        _bench.Declared(_bench.Link.Admin);
+        _bench.LoseLink();
+        Assert.Equal(50, TimeSpan.FromTicks(_bench.Gauges.NextAttemptAt - _bench.Now).TotalMilliseconds);
+    }
+
+    [Fact]
     public void Silence_of_one_and_a_half_heartbeats_ends_the_link()
     {
         _bench.Open();
@@ -172,17 +242,17 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_channel_that_the_broker_never_opens_is_asked_for_again()
+    public void A_channel_that_the_broker_never_opens_while_it_answers_others_is_asked_for_again()
     {
         _bench.Connect();
-        FakeLink.Channel admin = _bench.Link.Admin, lane = _bench.Link.Lane;
+        FakeLink.Channel lane = _bench.Link.Lane;
         _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
-        _bench.Wait(S(31));
-        Assert.True(admin.IsClosed && lane.IsClosed);
-        Assert.NotSame(lane, _bench.Link.Lane);
         _bench.Opened(_bench.Link.Admin);
+        _bench.Wait(S(31));
+        Assert.True(lane.IsClosed);
+        Assert.NotSame(lane, _bench.Link.Lane);
         _bench.Opened(_bench.Link.Lane);
-        Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
+        Assert.Equal((AmqpLinkState.Open, 1), (_bench.Actor.State, _bench.Actor.Epoch));
     }
 
     [Fact]
