@@ -187,21 +187,6 @@ public sealed class ScriptTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("connection.start-ok")]
-    [InlineData("connection.open")]
-    [InlineData("channel.open")]
-    public async Task What_opens_a_connection_or_a_channel_is_answered_late(string method)
-    {
-        using FaultScript script = _broker.Script(FaultTrigger.OnMethod(method), FaultAction.AnswerLate(TimeSpan.FromMilliseconds(150)));
-        long start = TimeProvider.System.GetTimestamp();
-        await using IConnection connection = await new ConnectionFactory { Uri = _broker.Uri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync("late", Cancelled);
-        await using IChannel channel = await connection.CreateChannelAsync(cancellationToken: Cancelled);
-        Assert.True(TimeProvider.System.GetElapsedTime(start) >= TimeSpan.FromMilliseconds(140));
-        await channel.QueueDeclareAsync("", false, true, false, cancellationToken: Cancelled);
-        Assert.Single(await _broker.LookAsync(view => view.Events.Where(e => e.Connection == "late" && e.Name == method).ToList()));
-    }
-
-    [Theory]
     [InlineData(MalformedFrame.WrongEnd)]
     [InlineData(MalformedFrame.UnknownType)]
     [InlineData(MalformedFrame.Noise)]
