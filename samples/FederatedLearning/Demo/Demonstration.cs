@@ -26,8 +26,8 @@ internal static partial class Demonstration
     /// <param name="cancellationToken">Ends everything.</param>
     public static async Task<bool> RunAsync(string[] settings, CancellationToken cancellationToken)
     {
-        await using var broker = await RabbitMqBroker.FindOrStartAsync(cancellationToken: cancellationToken);
-        Console.WriteLine($"RabbitMQ {broker.Origin}");
+        await using var broker = await ChosenBroker.FindOrStartAsync(cancellationToken);
+        Console.WriteLine(broker.Description);
         var environment = Settings(broker, settings);
         var results = Path.Combine(environment["RESULTS_FOLDER"], "results.json");
         File.Delete(results); // what is read below is of this run
@@ -58,7 +58,7 @@ internal static partial class Demonstration
         return ChildProgram.Start($"client {id}", "FederatedLearning.Client", [], own, line => Print($"client {id}", line));
     }
 
-    private static Dictionary<string, string> Settings(RabbitMqBroker broker, string[] settings)
+    private static Dictionary<string, string> Settings(ChosenBroker broker, string[] settings)
     {
         var login = broker.Uri.UserInfo.Split(':', 2);
         var all = new Dictionary<string, string>
