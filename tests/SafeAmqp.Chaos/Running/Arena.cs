@@ -80,6 +80,22 @@ internal sealed class Arena : IAsyncDisposable
 
     internal static Task<string> CtlAsync(PrivateRabbitMqNode node, params string[] arguments) => node.RabbitMqCtlAsync(arguments);
 
+    /// <summary>Runs rabbitmqctl for something that changes nothing: on a machine that is too busy for it to end in its time, again.</summary>
+    private static async Task<string> AskAsync(PrivateRabbitMqNode node, params string[] arguments)
+    {
+        for (int left = 4; ; left--)
+        {
+            try
+            {
+                return await CtlAsync(node, arguments);
+            }
+            catch (PrivateRabbitMqNodeException) when (left > 0)
+            {
+                // Said when there is no time left.
+            }
+        }
+    }
+
     internal bool IsUp(PrivateRabbitMqNode node)
     {
         lock (_down)
@@ -123,20 +139,20 @@ internal sealed class Arena : IAsyncDisposable
     {
         foreach (PrivateRabbitMqNode node in Nodes)
         {
-            string state = await CtlAsync(node, "eval", "{rabbit:is_running(), [] =/= rabbit_node_monitor:partitions()}.");
+            string state = await AskAsync(node, "eval", "{rabbit:is_running(), [] =/= rabbit_node_monitor:partitions()}.");
             if (state.Contains("true}", StringComparison.Ordinal))
                 await node.StopAppAsync();
             if (!state.Contains("{true,false}", StringComparison.Ordinal))
                 await node.StartAppAsync();
             Back(node);
         }
-        await UntilAsync(async () => (await CtlAsync("eval", "length(rabbit_nodes:all_running()).")).Trim() == Nodes.Count.ToString(CultureInfo.InvariantCulture), Patience);
+        await UntilAsync(async () => (await AskAsync(Nodes.First(IsUp), "eval", "length(rabbit_nodes:all_running()).")).Trim() == Nodes.Count.ToString(CultureInfo.InvariantCulture), Patience);
     }
 
     /// <summary>The messages that are left, by the broker's own count.</summary>
     internal async Task<IReadOnlyDictionary<string, int>> MessagesAsync()
     {
-        string list = await CtlAsync("list_queues", "--no-table-headers", "name", "messages");
+        string list = await AskAsync(Nodes.First(IsUp), "list_queues", "--no-table-headers", "name", "messages");
         return list.Split('\n').Select(line => line.Split('\t')).Where(columns => columns.Length == 2 && int.TryParse(columns[1], out _))
             .ToDictionary(columns => columns[0], columns => int.Parse(columns[1], CultureInfo.InvariantCulture));
     }

@@ -3,12 +3,16 @@ using System.Collections.Concurrent;
 namespace SafeAmqp.FaultTests.Wire;
 
 /// <summary>
-/// A whole conversation - connect, declare, serve, consume, publish, call, goodbye - is cut after every single byte, in each direction; cut in pieces; and
-/// run together. SAFEAMQP_FAULT_CUTS=all cuts each byte in every way; by default resets and orderly ends take turns.
+/// A whole conversation - connect, declare, serve, consume, publish, call, goodbye - is cut after any byte, in each direction; cut in pieces; and run together. By default
+/// it is every seventh byte, by resets and orderly ends in turn, which takes what CI has; SAFEAMQP_FAULT_CUTS=all cuts after every single byte, in every way.
 /// </summary>
-[Trait("Runs", "ByHand")] // takes longer than CI has
 public sealed class CutAtEveryByteTests : FaultCase
 {
+    private static readonly bool All = Environment.GetEnvironmentVariable("SAFEAMQP_FAULT_CUTS") == "all";
+
+    // Odd, so that resets and ends take turns, and no multiple of anything in a frame.
+    private static readonly int Stride = All ? 1 : 7;
+
     private static readonly TimeSpan Long = TimeSpan.FromSeconds(20);
 
     // Each has a broker of its own, so that no run sees another's messages.
@@ -30,17 +34,16 @@ public sealed class CutAtEveryByteTests : FaultCase
     {
         long total = await LengthAsync(direction);
         Assert.InRange(total, 1_000, 20_000); // a conversation, and one that can be cut at every byte
-        CutKind[] kinds = Environment.GetEnvironmentVariable("SAFEAMQP_FAULT_CUTS") == "all" ? [CutKind.Reset, CutKind.End] : [];
-        var runs = Enumerable.Range(0, (int)total).SelectMany(at => kinds.Length > 0
-            ? kinds.Select(kind => (At: at, Kind: kind))
+        var runs = Enumerable.Range(0, (int)total).Where(at => at % Stride == 0).SelectMany(at => All
+            ? new[] { (At: at, Kind: CutKind.Reset), (At: at, Kind: CutKind.End) }
             : [(At: at, Kind: at % 2 == 0 ? CutKind.Reset : CutKind.End)]).ToArray();
         int cuts = 0;
         await Parallel.ForEachAsync(runs, new ParallelOptions { MaxDegreeOfParallelism = Workers, CancellationToken = Cancelled },
             async (run, _) => Interlocked.Add(ref cuts, await CutAsync(direction, run.At, run.Kind)));
 
-        Figure($"cut {direction} after each of {total} bytes: {runs.Length} runs, {cuts} cuts, {_unknown} operations without a verdict, {_again} deliveries that came again, 0 hangs");
+        Figure($"cut {direction}, of {total} bytes after every {(All ? "one" : $"{Stride}th")}: {runs.Length} runs, {cuts} cuts, {_unknown} operations without a verdict, {_again} deliveries that came again, 0 hangs");
         Assert.Equal(runs.Length, cuts); // each of them was really cut
-        Assert.True(_unknown > 20, "Cutting a conversation at every byte must leave some operations without a verdict.");
+        Assert.True(_unknown * Stride > 20, "Cutting a conversation must leave some operations without a verdict.");
     }
 
     [Fact]
