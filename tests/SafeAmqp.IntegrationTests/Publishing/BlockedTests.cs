@@ -19,7 +19,7 @@ public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
 
         Task found = await BlockAsync(amqp);
         Task waiting = amqp.PublishAsync(AmqpMessage.ToQueue(publishedTo, default), Cancelled).AsTask();
-        await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 1);
+        await UntilAsync(() => amqp.Status.Links[0].QueuedMessages is 1 or 2); // a broker that tells of its alarm at once may keep the one that found out from leaving
         AmqpLinkStatus send = amqp.Status.Links[0];
         Assert.Equal(AmqpLinkState.Open, send.State);
         Assert.Contains("memory", send.BlockedReason, StringComparison.OrdinalIgnoreCase);

@@ -102,9 +102,9 @@ public sealed class FrameRelay : IAsyncDisposable
                 _ = RunAsync(connection);
             }
         }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        catch (Exception error) when (error is SocketException or ObjectDisposedException or InvalidOperationException)
         {
-            // The listener was stopped.
+            // The listener was stopped: during a wait, or before the next one.
         }
     }
 
