@@ -6,7 +6,7 @@ namespace SafeAmqp.Testing.Tests.Hostile;
 /// </summary>
 public sealed class FuzzTests
 {
-    private const int FramesPerConnection = 64;
+    private const int FramesPerConnection = 64, ConnectionsPerLook = 500;
 
     [Fact]
     public async Task Hostile_frames_harm_nobody_else()
@@ -25,7 +25,8 @@ public sealed class FuzzTests
             async (i, _) =>
             {
                 await AttackAsync(broker.Uri, new Random(unchecked(seed * 1_000_003 + i)));
-                InterlockedMax(ref heap, GC.GetTotalMemory(forceFullCollection: false) - heapBefore);
+                if (i % ConnectionsPerLook == 0) // without what waits for the collector, which lets much gather where there is much memory
+                    InterlockedMax(ref heap, GC.GetTotalMemory(forceFullCollection: true) - heapBefore);
                 InterlockedMax(ref process, Environment.WorkingSet - processBefore);
             });
         TimeSpan took = TimeProvider.System.GetElapsedTime(start);
@@ -37,9 +38,9 @@ public sealed class FuzzTests
         long held = GC.GetTotalMemory(forceFullCollection: true) - heapBefore;
         long events = await broker.LookAsync(view => view.Events.Last().Number);
         TestContext.Current.TestOutputHelper?.WriteLine($"{frames:N0} frames in {took.TotalSeconds:0.0} s, {events:N0} events of them; at most {heap >> 20} MiB on the heap and {process >> 20} MiB in the process, {held >> 20} MiB afterwards");
-        Assert.True(heap < 256 << 20, $"{heap:N0} octets were on the heap with seed {seed}.");
+        Assert.True(heap < 64 << 20, $"{heap:N0} octets were on the heap with seed {seed}.");
         Assert.True(process < 768 << 20, $"The process grew by {process:N0} octets with seed {seed}.");
-        Assert.True(held < 128 << 20, $"{held:N0} octets are held after {frames:N0} frames with seed {seed}.");
+        Assert.True(held < 32 << 20, $"{held:N0} octets are held after {frames:N0} frames with seed {seed}.");
     }
 
     private static async Task AttackAsync(Uri uri, Random random)
