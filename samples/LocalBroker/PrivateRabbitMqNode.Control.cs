@@ -10,6 +10,8 @@ public sealed partial class PrivateRabbitMqNode
 {
     private const int ConnectionColumns = 4;
 
+    private static int _calls;
+
     /// <summary>Runs <c>rabbitmqctl</c> against this node and returns what it printed.</summary>
     /// <exception cref="PrivateRabbitMqNodeException">It failed (carries its error output) or took too long.</exception>
     public Task<string> RabbitMqCtlAsync(params string[] args) => RabbitMqCtlAsync(args, CancellationToken.None);
@@ -45,13 +47,20 @@ public sealed partial class PrivateRabbitMqNode
                 base64:encode_to_string(unicode:characters_to_binary([$., begin {expression} end]))).
             """;
         string output = _installation.Call is { } call
-            ? await Command.RunAsync(Command.Describe(call, ["-sname", Name, "-e"], _folder), _options.CommandTimeout, cancellationToken, wrapped + "\n")
+            ? await CallAsync(call, wrapped + "\n", cancellationToken)
             : $"{{ok, {await RabbitMqCtlAsync(["eval", wrapped], cancellationToken)}}}";
         // Of an error erl_call prints the term, and ends well.
         if (!output.StartsWith("{ok,", StringComparison.Ordinal))
             throw new PrivateRabbitMqNodeException($"The node {Name} could not evaluate {expression}: {output.Trim()}");
         string encoded = string.Concat(EncodedWord().Matches(output).Select(word => word.Groups["word"].Value));
         return Encoding.UTF8.GetString(Convert.FromBase64String(encoded))[1..];
+    }
+
+    // Under a name of its own each time: the node refuses a second caller of one name while it has not seen the first one's end.
+    private Task<string> CallAsync(string program, string input, CancellationToken cancellationToken)
+    {
+        string caller = string.Create(CultureInfo.InvariantCulture, $"call{Environment.ProcessId}x{Interlocked.Increment(ref _calls)}");
+        return Command.RunAsync(Command.Describe(program, ["-h", caller, "-sname", Name, "-e"], _folder), _options.CommandTimeout, cancellationToken, input);
     }
 
     /// <summary>The client connections, those still in their handshake included.</summary>

@@ -59,6 +59,13 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
     }
 
     [Fact]
+    public async Task Answers_many_who_ask_at_once_and_after_one_another()
+    {
+        await Parallel.ForEachAsync(Enumerable.Range(0, 200), new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Stop }, async (i, stop) =>
+            Assert.Equal(new string('y', i), await _fixture.Node.EvaluateAsync($"lists:duplicate({i}, $y)", stop)));
+    }
+
+    [Fact]
     public async Task Blocks_publishers_while_the_memory_alarm_is_raised()
     {
         await using var connection = await ConnectAsync("publisher");
