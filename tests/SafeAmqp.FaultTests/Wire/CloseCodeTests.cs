@@ -39,6 +39,7 @@ public sealed class CloseCodeTests : FaultCase
             Assert.Contains(text, unknown.Message, StringComparison.Ordinal);
         }
         Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("after", default), Cancelled)));
+        await client.OpenAsync(Cancelled); // nothing above waited for the receive link
         Assert.Equal(2, _broker.Connections);
         Assert.All(client.Status.Links, link => Assert.Equal(1, link.Epoch));
     }
@@ -60,6 +61,7 @@ public sealed class CloseCodeTests : FaultCase
         var unknown = Assert.IsType<AmqpUnknownOutcomeException>(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("guilty", default), Cancelled)));
         Assert.Contains($"{code} {text}", unknown.Message, StringComparison.Ordinal);
         Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("guilty", default), Cancelled)));
+        await client.OpenAsync(Cancelled); // nothing above waited for the receive link
         Assert.Equal(3, _broker.Connections); // the send link twice, the receive link once
         Assert.Equal(1, client.Status.Links[1].Epoch);
     }

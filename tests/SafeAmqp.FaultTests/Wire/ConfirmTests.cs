@@ -39,6 +39,7 @@ public sealed class ConfirmTests : FaultCase
         Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("after", default), Cancelled)));
         Assert.Equal(AmqpLinkState.Open, client.Status.Links[0].State);
         Assert.Equal((0, 0), (client.Status.Links[0].QueuedMessages, client.Status.Links[0].UnconfirmedMessages));
+        await client.OpenAsync(Cancelled); // nothing above waited for the receive link
         Assert.Equal(connections + 1, _broker.Connections); // and the receive link's
     }
 
