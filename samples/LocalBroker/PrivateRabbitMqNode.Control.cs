@@ -10,6 +10,9 @@ public sealed partial class PrivateRabbitMqNode
 {
     private const int ConnectionColumns = 4;
 
+    /// <summary>In whose name the node's log says that it was done.</summary>
+    private const string Operator = "<<\"operator\">>";
+
     private static int _calls;
 
     /// <summary>Runs <c>rabbitmqctl</c> against this node and returns what it printed.</summary>
@@ -90,6 +93,16 @@ public sealed partial class PrivateRabbitMqNode
     /// </summary>
     public Task SetMemoryAlarmAsync(bool raised, CancellationToken cancellationToken = default) => EvaluateAsync(
         $"vm_memory_monitor:set_vm_memory_high_watermark({(raised ? "0.000001" : $"{{absolute, {Quoted(_folder.MemoryLimit)}}}")}), []", cancellationToken);
+
+    /// <summary>Adds a virtual host in which guest may do everything.</summary>
+    public Task AddVirtualHostAsync(string name, CancellationToken cancellationToken = default) => EvaluateAsync($"""
+        ok = rabbit_vhost:add({Binary(name)}, {Operator}),
+        ok = rabbit_auth_backend_internal:set_permissions(<<"guest">>, {Binary(name)}, <<".*">>, <<".*">>, <<".*">>, {Operator}), []
+        """, cancellationToken);
+
+    /// <summary>Deletes a virtual host with all that is in it; connections to it are closed.</summary>
+    public Task DeleteVirtualHostAsync(string name, CancellationToken cancellationToken = default)
+        => EvaluateAsync($"ok = rabbit_vhost:delete({Binary(name)}, {Operator}), []", cancellationToken);
 
     /// <summary>A text as an Erlang binary.</summary>
     public static string Binary(string text) => $"<<{Quoted(text)}/utf8>>";

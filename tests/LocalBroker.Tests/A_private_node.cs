@@ -66,6 +66,27 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
     }
 
     [Fact]
+    public async Task Adds_a_virtual_host_in_which_guest_may_do_everything_and_deletes_it_with_what_is_in_it()
+    {
+        const string Name = "a \"host\" of one's own";
+        await _fixture.Node.AddVirtualHostAsync(Name, Stop);
+        await using (var connection = await ConnectAsync("there", Name))
+        await using (var channel = await connection.CreateChannelAsync(cancellationToken: Stop))
+        {
+            await channel.QueueDeclareAsync("mine", durable: true, exclusive: false, autoDelete: false, cancellationToken: Stop);
+            await channel.QueueBindAsync("mine", "amq.topic", "#", cancellationToken: Stop); // to read and to write
+        }
+
+        await _fixture.Node.DeleteVirtualHostAsync(Name, Stop);
+        Assert.Equal("false", await _fixture.Node.EvaluateAsync($"atom_to_list(rabbit_vhost:exists({PrivateRabbitMqNode.Binary(Name)}))", Stop));
+        await _fixture.Node.AddVirtualHostAsync(Name, Stop);
+        await using (var connection = await ConnectAsync("new", Name))
+        await using (var channel = await connection.CreateChannelAsync(cancellationToken: Stop))
+            await Assert.ThrowsAsync<OperationInterruptedException>(() => channel.QueueDeclarePassiveAsync("mine", Stop));
+        await _fixture.Node.DeleteVirtualHostAsync(Name, Stop);
+    }
+
+    [Fact]
     public async Task Blocks_publishers_while_the_memory_alarm_is_raised()
     {
         await using var connection = await ConnectAsync("publisher");
@@ -210,9 +231,10 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
         throw new TimeoutException($"No {runs} of process {owner} appeared.");
     }
 
-    private Task<IConnection> ConnectAsync(string name) => new ConnectionFactory
+    private Task<IConnection> ConnectAsync(string name, string virtualHost = "/") => new ConnectionFactory
     {
         Uri = _fixture.Node.Uri,
+        VirtualHost = virtualHost,
         AutomaticRecoveryEnabled = false,
     }.CreateConnectionAsync(name, Stop);
 }

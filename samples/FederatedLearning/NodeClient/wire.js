@@ -35,7 +35,13 @@ export async function join({ url, id, way, take, lost }) {
     sending.publish(exchange, key, Buffer.from(JSON.stringify(message)), { deliveryMode: 2, contentType: 'application/json' },
       error => error ? failed(error) : done()));
   const prefix = way === 'unified' ? `client_${id}_` : 'client.';
-  if (way === 'unified') await channel.assertQueue('fl_client_register', { durable: true });
+  // The server's queue as well: a registration waits in it for a server that is not there yet.
+  if (way === 'unified') {
+    await channel.assertQueue('fl_client_register', { durable: true });
+  } else {
+    await channel.assertQueue('fl.client.register', { durable: true });
+    await channel.bindQueue('fl.client.register', 'fl_client_updates', 'client.register');
+  }
   return {
     register: () => way === 'unified'
       ? publish('', 'fl_client_register', { client_id: id })

@@ -38,8 +38,7 @@ public sealed class Node : IAsyncLifetime
     public async Task<Place> NewPlaceAsync()
     {
         var name = $"fl-{Guid.NewGuid():N}";
-        await Rabbit.RabbitMqCtlAsync("add_vhost", name);
-        await Rabbit.RabbitMqCtlAsync("set_permissions", "--vhost", name, "guest", ".*", ".*", ".*");
+        await Rabbit.AddVirtualHostAsync(name, TestContext.Current.CancellationToken);
         return new Place(Rabbit, name);
     }
 
@@ -81,5 +80,5 @@ public sealed class Place : IAsyncDisposable
     }
 
     // With all that is in it: the next test has the broker's memory for itself.
-    public async ValueTask DisposeAsync() => await _node.RabbitMqCtlAsync("delete_vhost", _name);
+    public async ValueTask DisposeAsync() => await _node.DeleteVirtualHostAsync(_name);
 }

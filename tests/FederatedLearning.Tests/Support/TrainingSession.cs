@@ -22,6 +22,7 @@ internal sealed class TrainingSession : IAsyncDisposable
     private readonly WebApplication _server;
     private readonly LoggerFactory _loggers = new();
     private readonly CancellationTokenSource _end = new();
+    private readonly CancellationTokenSource _memberFailed = new();
     private readonly List<Member> _members = [];
 
     private sealed record Member(AmqpClientLink Link, ILearner Learner, Task<OutgoingMessage> Run);
@@ -69,18 +70,24 @@ internal sealed class TrainingSession : IAsyncDisposable
         return training;
     }
 
+    /// <summary>Waits until the server listens: what a peer sends before goes nowhere, unless it declares the server's queues itself as our clients do.</summary>
+    public Task ListensAsync() => Lines.ShowAsync("[AMQP] Server started with separate send/receive connections");
+
     /// <summary>Lets a client take part.</summary>
     public void Join(string id, ClientWay way, ILearner learner)
     {
         var link = new AmqpClientLink(ClientId.Parse(id), way, _place.Amqp, _loggers);
         var client = new FederatedClient(ClientId.Parse(id), link, learner, _loggers.CreateLogger("client"));
-        _members.Add(new Member(link, learner, client.RunAsync(_end.Token)));
+        var run = client.RunAsync(_end.Token);
+        _members.Add(new Member(link, learner, run));
+        // Without it the training would not come to its end: nobody need wait for that.
+        run.ContinueWith(_ => _memberFailed.Cancel(), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
     }
 
     /// <summary>Waits until the training has come so far.</summary>
     public async Task<FederationSnapshot> UntilAsync(Func<FederationSnapshot, bool> condition, string what)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken, _memberFailed.Token);
         limit.CancelAfter(Patience);
         var snapshot = Now;
         try

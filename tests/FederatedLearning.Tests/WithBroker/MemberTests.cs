@@ -51,6 +51,7 @@ public sealed class MemberTests(Node node)
     {
         await using var place = await node.NewPlaceAsync();
         await using var training = await TrainingSession.StartAsync(place, rounds: 6, minClients: 3);
+        await training.ListensAsync();
         await using var peer = await Peer.ConnectAsync(place);
         var told = await peer.TakeBroadcastsAsync();
         await peer.SendAsync("fl_client_updates", "client.register", """{"client_id": "bad"}""");
@@ -82,7 +83,9 @@ public sealed class MemberTests(Node node)
         // It evaluates nothing either: each round ends all the same, by metrics that are rubbish.
         var evaluations = RefuseEvaluationsAsync();
 
-        var end = await training.CompleteAsync();
+        var completion = training.CompleteAsync();
+        await await Task.WhenAny(completion, evaluations); // what goes wrong with one of them is told, not what the other then waits for in vain
+        var end = await completion;
         await evaluations;
         Assert.All(end.Rounds, round => Assert.Equal(2, round.Updates));
         Assert.True(end.Counts.Refused >= 14, $"{end.Counts}");

@@ -17,15 +17,15 @@ public sealed class ProcessTests(Node node)
         await using var place = await node.NewPlaceAsync();
         var learning = new LearningSettings { TrainSamples = 300, TestSamples = 60, Shares = 3 };
         await using var training = await TrainingSession.StartAsync(place, rounds: 4, minClients: 3, values: 0,
-            ("ROUND_DEADLINE_SECONDS", "6"), ("EVALUATION_DEADLINE_SECONDS", "6"), ("LOCAL_EPOCHS", "1"));
-        // So much data that it is still at its first round when it is killed.
+            ("ROUND_DEADLINE_SECONDS", "6"), ("EVALUATION_DEADLINE_SECONDS", "6"), ("LOCAL_EPOCHS", "50"));
+        // So much data, fifty times over, that it is still at its first round when it is killed, however late that is.
         var settings = new Dictionary<string, string>(place.Environment)
         {
             ["CLIENT_ID"] = "9",
             ["CLIENT_WAY"] = way,
             ["DATA_SHARES"] = "1",
             ["DATA_SHARE"] = "0",
-            ["TRAIN_SAMPLES"] = "20000",
+            ["TRAIN_SAMPLES"] = "5000",
             ["TEST_SAMPLES"] = "10",
         };
         await using var victim = ChildProgram.Start("client 9", "FederatedLearning.Client", [], settings);

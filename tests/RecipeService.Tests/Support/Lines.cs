@@ -10,6 +10,9 @@ internal sealed class Lines : ILoggerProvider
 
     public IReadOnlyList<string> All => [.. _all];
 
+    /// <summary>Waits until a line is there.</summary>
+    public Task ShowAsync(string line) => Until.TrueAsync(() => Task.FromResult(_all.Contains(line)), $"a line says \"{line}\"");
+
     public ILogger CreateLogger(string categoryName) => new Writer(_all);
 
     public void Dispose()

@@ -9,7 +9,7 @@ internal static class Until
     public static async Task TrueAsync(Func<Task<bool>> condition, string what, TimeSpan? within = null)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(within ?? TimeSpan.FromSeconds(15));
+        limit.CancelAfter(within ?? TimeSpan.FromSeconds(60));
         while (!await condition())
         {
             try

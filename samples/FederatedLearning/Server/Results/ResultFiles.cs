@@ -10,9 +10,15 @@ internal static class ResultFiles
     public static async Task WriteAsync(string folder, FederationSnapshot training, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(folder);
-        // The plot first: who finds the JSON finds both.
-        await File.WriteAllTextAsync(Path.Combine(folder, "results.svg"), ResultPlot.Draw(training.Rounds), cancellationToken);
-        await File.WriteAllBytesAsync(Path.Combine(folder, "results.json"),
+        // The plot first, and each under its name when it is whole: who finds the JSON finds both.
+        await WriteAsync(Path.Combine(folder, "results.svg"), System.Text.Encoding.UTF8.GetBytes(ResultPlot.Draw(training.Rounds)), cancellationToken);
+        await WriteAsync(Path.Combine(folder, "results.json"),
             JsonSerializer.SerializeToUtf8Bytes(ResultReport.Of(training), ServerJsonContext.Default.ResultReport), cancellationToken);
+    }
+
+    private static async Task WriteAsync(string path, byte[] content, CancellationToken cancellationToken)
+    {
+        await File.WriteAllBytesAsync(path + ".part", content, cancellationToken);
+        File.Move(path + ".part", path, overwrite: true);
     }
 }
