@@ -32,7 +32,7 @@ internal sealed class TrainingService(
         try
         {
             var result = await federation.Completion.WaitAsync(stoppingToken);
-            await ResultFiles.WriteAsync(own.ResultsFolder, federation.Snapshot, stoppingToken);
+            await ResultFiles.WriteAsync(own.ResultsFolder, result, federation.Snapshot, stoppingToken);
             ExitCode = result.IsSuccess ? 0 : 1;
             log.ResultsWritten(own.ResultsFolder);
             if (own.ExitWhenComplete)

@@ -2,6 +2,7 @@ using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using ChildPrograms;
 using FederatedLearning.Amqp;
+using FederatedLearning.Messages;
 using FederatedLearning.Tests.Support;
 
 namespace FederatedLearning.Tests.WithBroker;
@@ -42,7 +43,7 @@ public sealed class PageTests(Node node)
     }
 
     [Fact]
-    public async Task The_results_are_there_as_JSON_and_as_a_plot_and_in_files()
+    public async Task The_results_are_there_as_JSON_and_as_a_plot_and_in_files_with_the_trained_model()
     {
         await using var place = await node.NewPlaceAsync();
         var folder = Directory.CreateTempSubdirectory("fl-results-").FullName;
@@ -62,5 +63,10 @@ public sealed class PageTests(Node node)
         var plot = await File.ReadAllTextAsync(Path.Combine(folder, "results.svg"), TestContext.Current.CancellationToken);
         Assert.Equal(plot, await http.GetStringAsync("results.svg", TestContext.Current.CancellationToken));
         Assert.Equal(6, System.Xml.Linq.XDocument.Parse(plot).Descendants().Count(element => element.Name.LocalName == "circle")); // three rounds, two curves
+        // Each of three rounds adds the mean of the steps by samples: (10 * 1 + 20 * 2.5) / 30.
+        var model = Assert.IsType<GlobalModel>(ServerJson.Read(await File.ReadAllBytesAsync(Path.Combine(folder, "model.json"), TestContext.Current.CancellationToken)));
+        Assert.Equal(3, model.Round);
+        Assert.Equal("stepping", model.ModelConfig!.Kind);
+        Assert.All(model.Weights.Values.ToArray(), value => Assert.Equal(6, value, 1e-5f));
     }
 }

@@ -50,6 +50,7 @@ public sealed class ProcessTests(Node node)
         TestContext.Current.TestOutputHelper?.WriteLine(said);
         Assert.True(code == 0, said);
         Assert.EndsWith("OK: training_complete.", said, StringComparison.Ordinal);
+        Assert.Contains("Round 1 complete: loss ", said, StringComparison.Ordinal); // its progress
         for (var client = 1; client <= 5; client++)
             Assert.Contains($"Client {client}: training_complete", said, StringComparison.Ordinal);
     }

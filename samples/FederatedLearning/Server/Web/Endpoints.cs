@@ -2,6 +2,7 @@ using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using FederatedLearning.Amqp;
+using FederatedLearning.Results;
 using FederatedLearning.Server.Results;
 using FederatedLearning.Status;
 
@@ -22,7 +23,7 @@ internal static class Endpoints
         app.MapGet("/api/events", (Reporter reporter, IHostApplicationLifetime life, CancellationToken aborted)
             => TypedResults.ServerSentEvents(reporter.EventsAsync(life.ApplicationStopping, aborted)));
         app.MapGet("/results.json", (IFederationStatus training) => Json(ResultReport.Of(training.Snapshot), ServerJsonContext.Default.ResultReport));
-        app.MapGet("/results.svg", (IFederationStatus training) => Microsoft.AspNetCore.Http.Results.Text(ResultPlot.Draw(training.Snapshot.Rounds), "image/svg+xml"));
+        app.MapGet("/results.svg", (IFederationStatus training) => Microsoft.AspNetCore.Http.Results.Text(ResultPlot.ToSvg(training.Snapshot.Rounds), "image/svg+xml"));
     }
 
     private static IResult Json<T>(T value, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)

@@ -1,0 +1,70 @@
+using FederatedLearning.Amqp;
+using FederatedLearning.Client;
+using FederatedLearning.Messages;
+using FederatedLearning.Server;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace FederatedLearning.Tests;
+
+public sealed class SettingsTests
+{
+    [Fact]
+    public void Every_setting_of_AMQP_is_read_by_its_name_and_has_its_default_otherwise()
+    {
+        var read = AmqpSettings.From(Configuration(
+            ("AMQP_HOST", "broker"), ("AMQP_PORT", "5673"), ("AMQP_USER", "me"), ("AMQP_PASSWORD", "hidden"), ("AMQP_VHOST", "there"), ("AMQP_ALLOW_PLAINTEXT", "true"),
+            ("AMQP_HEARTBEAT_SECONDS", "30"), ("AMQP_BLOCKED_TIMEOUT_SECONDS", "1.5"), ("AMQP_NAME_PREFIX", "demo."), ("AMQP_QUEUE_EXPIRES_SECONDS", "60")));
+        Assert.Equal(new AmqpSettings
+        {
+            Host = "broker",
+            Port = 5673,
+            User = "me",
+            Password = "hidden",
+            VirtualHost = "there",
+            AllowPlaintext = true,
+            Heartbeat = TimeSpan.FromSeconds(30),
+            BlockedTimeout = TimeSpan.FromSeconds(1.5),
+            NamePrefix = "demo.",
+            QueueExpiry = TimeSpan.FromMinutes(1),
+        }, read);
+        Assert.DoesNotContain("hidden", read.ToString(), StringComparison.Ordinal);
+        Assert.Equal(new AmqpSettings(), AmqpSettings.From(Configuration()));
+    }
+
+    [Fact]
+    public void By_default_heartbeat_and_patience_suit_very_poor_networks_and_messages_may_have_128_MiB()
+    {
+        var options = new AmqpSettings().ClientOptions("name", NullLoggerFactory.Instance);
+        Assert.Equal((TimeSpan.FromSeconds(600), TimeSpan.FromSeconds(600), 128L << 20), (options.Heartbeat, options.PublishTimeout, options.MaxMessageSize));
+    }
+
+    [Theory]
+    [InlineData("AMQP_PORT", "0")]
+    [InlineData("AMQP_PORT", "65536")]
+    [InlineData("AMQP_HEARTBEAT_SECONDS", "often")]
+    [InlineData("AMQP_BLOCKED_TIMEOUT_SECONDS", "-1")]
+    [InlineData("AMQP_QUEUE_EXPIRES_SECONDS", "0")]
+    public void A_value_that_is_not_valid_is_refused_by_the_name_of_its_setting(string name, string value)
+        => Assert.StartsWith(name, Assert.Throws<InvalidOperationException>(() => AmqpSettings.From(Configuration((name, value)))).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_client_is_told_who_it_is_how_it_takes_part_and_which_data_are_its_own()
+    {
+        Assert.Equal(new ClientSettings(ClientId.Parse("1"), ClientWay.Broadcast, 0), ClientSettings.From(Configuration()));
+        Assert.Equal(new ClientSettings(ClientId.Parse("7"), ClientWay.Unified, 6), ClientSettings.From(Configuration(("CLIENT_ID", "7"), ("CLIENT_WAY", "Unified"))));
+        Assert.Equal(new ClientSettings(ClientId.Parse("lab-a"), ClientWay.Broadcast, 3), ClientSettings.From(Configuration(("CLIENT_ID", "lab-a"), ("DATA_SHARE", "3"))));
+        foreach (var (name, value) in new[] { ("CLIENT_ID", "../../etc"), ("CLIENT_WAY", "pigeon"), ("DATA_SHARE", "-1") })
+            Assert.StartsWith(name, Assert.Throws<InvalidOperationException>(() => ClientSettings.From(Configuration((name, value)))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_server_is_told_where_the_results_go_and_whether_it_ends_with_the_training()
+    {
+        Assert.Equal(new ServerSettings("results", false), ServerSettings.From(Configuration()));
+        Assert.Equal(new ServerSettings("elsewhere", true), ServerSettings.From(Configuration(("RESULTS_FOLDER", "elsewhere"), ("EXIT_WHEN_COMPLETE", "true"))));
+    }
+
+    private static IConfiguration Configuration(params (string Name, string Value)[] settings)
+        => new ConfigurationBuilder().AddInMemoryCollection(settings.Select(one => KeyValuePair.Create(one.Name, (string?)one.Value))).Build();
+}
