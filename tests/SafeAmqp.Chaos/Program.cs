@@ -14,6 +14,8 @@ switch (args)
     case ["check", var path]:
         var checker = HistoryFile.Check(path, new RunExpectations());
         Console.WriteLine(checker.Messages);
+        foreach (string forgotten in checker.ForgottenByTheBroker)
+            Console.WriteLine($"the broker forgot a consumer: {forgotten}");
         foreach (Violation violation in checker.Violations())
             Console.WriteLine(violation);
         return checker.Violations().Count == 0 ? 0 : 1;

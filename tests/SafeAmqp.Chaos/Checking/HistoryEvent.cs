@@ -81,6 +81,9 @@ internal enum What
     /// <summary>Not everybody worked again in time after a fault.</summary>
     Stuck,
 
+    /// <summary>The broker holds a consumer and gives it nothing, by its own word: the link, the queue and what it says of both.</summary>
+    Forgotten,
+
     /// <summary>The broker's log has something to say about the protocol.</summary>
     BrokerSaid,
 

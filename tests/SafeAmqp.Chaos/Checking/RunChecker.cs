@@ -1,4 +1,5 @@
 using System.Globalization;
+using SafeAmqp.Chaos.Faults;
 
 namespace SafeAmqp.Chaos.Checking;
 
@@ -13,13 +14,19 @@ internal sealed class RunChecker(RunExpectations expectations)
     private readonly Dictionary<int, int> _calls = []; // number → how often it ended
     private readonly List<Violation> _found = [];
     private readonly Dictionary<string, FaultCount> _faults = [];
+    private readonly List<string> _forgotten = [];
+    private readonly HashSet<string> _madeAgain = []; // links, since a queue was deleted
     private History? _messages;
     private int _openFaults;
+    private bool _queueDeleted;
     private bool _done;
 
     internal History Messages => _messages ?? throw new InvalidOperationException("The history has no beginning.");
 
     internal IReadOnlyDictionary<string, FaultCount> Faults => _faults;
+
+    /// <summary>The broker's own fault, each time: not a message is lost, and no client could know.</summary>
+    internal IReadOnlyList<string> ForgottenByTheBroker => _forgotten;
 
     internal int LinksLost { get; private set; }
 
@@ -65,6 +72,11 @@ internal sealed class RunChecker(RunExpectations expectations)
                 _openFaults++;
                 ConfirmedAfter = 0;
                 _faults[line.Text!] = _faults.GetValueOrDefault(line.Text!) with { Fired = _faults.GetValueOrDefault(line.Text!).Fired + 1 };
+                if (line.Text == FaultKind.QueueDeleted)
+                {
+                    _queueDeleted = true;
+                    _madeAgain.Clear();
+                }
                 break;
             case What.FaultEnd:
                 _openFaults--;
@@ -73,6 +85,13 @@ internal sealed class RunChecker(RunExpectations expectations)
                 break;
             case What.LinkLost:
                 LinksLost++;
+                _madeAgain.Add(LinkOf(line));
+                break;
+            case What.LinkOpen:
+                _madeAgain.Add(LinkOf(line));
+                break;
+            case What.Forgotten:
+                Forgotten(line);
                 break;
             case What.Stuck:
                 Say("stuck", line.Text!);
@@ -119,7 +138,8 @@ internal sealed class RunChecker(RunExpectations expectations)
     {
         if (_faults.Count < expectations.Kinds)
             yield return new Violation("too few faults", $"{_faults.Count} kinds of fault struck, {expectations.Kinds} expected");
-        foreach ((string kind, FaultCount count) in _faults.Where(fault => fault.Value.Effective == 0))
+        // The consumer that the broker forgot is how the deletion was noticed.
+        foreach ((string kind, FaultCount count) in _faults.Where(fault => fault.Value.Effective == 0 && !(fault.Key == FaultKind.QueueDeleted && _forgotten.Count > 0)))
             yield return new Violation("fault without effect", $"{kind} struck {count.Fired} times and nobody noticed");
         if (LinksLost == 0 && Messages.Count(Ending.Unknown) == 0)
             yield return new Violation("nothing lost", "no link was lost and no outcome was unknown: the run proves nothing");
@@ -130,6 +150,17 @@ internal sealed class RunChecker(RunExpectations expectations)
         if (Answered < expectations.Answered)
             yield return new Violation("idle callers", $"{Answered} calls were answered, {expectations.Answered} expected");
     }
+
+    // What the broker is known to do, and only that: to a consumer whose queue was deleted under it and whose link has stood ever since.
+    private void Forgotten(HistoryEvent line)
+    {
+        if (_queueDeleted && !_madeAgain.Contains(LinkOf(line)))
+            _forgotten.Add(line.Text!);
+        else
+            Say("forgotten without cause", line.Text!);
+    }
+
+    private static string LinkOf(HistoryEvent line) => line.Text!.Split(": ")[0];
 
     private void End(HistoryEvent line)
     {

@@ -8,6 +8,8 @@ namespace SafeAmqp.Chaos.Faults;
 /// <param name="WasNoticed">Whether what was seen proves that it happened to somebody.</param>
 internal sealed record FaultKind(string Name, Func<Stage, FaultPlan, Task<bool?>> StrikeAsync, Func<Sightings, FaultPlan, bool> WasNoticed)
 {
+    internal const string QueueDeleted = "queue deleted";
+
     /// <summary>Whether nodes were stopped or cut off, so that the cluster is looked after before the next.</summary>
     internal bool TouchesNodes { get; init; }
 

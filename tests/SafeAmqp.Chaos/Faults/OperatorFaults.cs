@@ -13,7 +13,8 @@ internal static class OperatorFaults
         FaultKind.ThatLosesLinks("connections closed", (stage, plan) => stage.Arena.Nodes[stage.Arena.Busy(plan.Pick)].CloseAllConnectionsAsync("chaos")),
         FaultKind.ThatLosesLinks("channel crashed", CrashChannelAsync),
         FaultKind.Noticed("exchange deleted", DeleteExchangeAsync, (seen, _) => seen.Refused > 0),
-        FaultKind.Noticed("queue deleted", (stage, _) => DeleteQueueAsync(stage), (seen, _) => seen.ConsumersLost > 0),
+        // Told by basic.cancel, or by 541, over which a channel ends that hears of the queue's end when there is none of that name.
+        FaultKind.Noticed(FaultKind.QueueDeleted, (stage, _) => DeleteQueueAsync(stage), (seen, _) => seen.ConsumersLost > 0 || seen.LinksLost > 0),
         Alarm("memory alarm", (arena, node, raised) => arena.SetMemoryAlarmAsync(node, raised)),
         Alarm("disk alarm", (arena, node, raised) => arena.SetDiskAlarmAsync(node, raised)),
         FaultKind.Noticed("permissions revoked", RevokeAsync, (seen, _) => seen.Refused > 0),

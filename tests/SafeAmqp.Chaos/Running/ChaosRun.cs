@@ -9,6 +9,9 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
     /// <summary>Everybody works again within this after a fault is over; beyond it somebody is stuck.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
+    /// <summary>The broker counts every 5 s what consumers of a quorum queue hold.</summary>
+    private static readonly TimeSpan CountedAnew = TimeSpan.FromSeconds(6);
+
     /// <summary>Slow enough to be worth a look at the broker.</summary>
     private static readonly TimeSpan Long = TimeSpan.FromSeconds(12);
 
@@ -94,7 +97,11 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
         if (kind.TouchesNodes)
             await stage.Arena.MendAsync();
         if (await Task.WhenAny(backing, Task.Delay(Long)) != backing)
+        {
             await AskWhyAsync(stage.Arena, cast, over); // before it is over, as only then the broker can say
+            if (kind.Name == FaultKind.QueueDeleted)
+                await RouseForgottenAsync(stage.Arena, recorder, [Arena.Doomed]);
+        }
         double? back = await backing;
         bool effect = own == true || kind.WasNoticed(stage.Witnesses.Seen, plan);
         if (back is null)
@@ -111,7 +118,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
         try
         {
             Say($"{await arena.CtlAsync("list_connections", "pid", "name", "state", "recv_oct", "send_pend")}");
-            Say($"{await arena.CtlAsync("list_channels", "pid", "connection", "messages_unconfirmed", "messages_unacknowledged", "consumer_count", "state")}");
+            Say($"{await arena.CtlAsync("list_channels", "pid", "connection", "messages_unconfirmed", "messages_unacknowledged", "consumer_count")}");
             Say($"{await arena.CtlAsync("list_queues", "name", "leader", "messages", "state", "online")}");
         }
         catch (LocalBroker.PrivateRabbitMqNodeException error)
@@ -131,17 +138,57 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
     /// <summary>Waits until the consumers have taken all that the queues hold.</summary>
     private static async Task DrainAsync(Arena arena, Cast cast, Recorder recorder)
     {
-        string[] queues = [Arena.Ordered, Arena.Rough, Arena.Classic, Arena.Doomed, Arena.TenantQueue];
-        IReadOnlyDictionary<string, int> left = new Dictionary<string, int>();
-        bool empty = await Arena.UntilAsync(async () =>
-        {
-            left = await arena.MessagesAsync();
-            return queues.All(queue => left.GetValueOrDefault(queue) == 0);
-        }, Patience);
-        if (empty)
+        IReadOnlyDictionary<string, int> left = await LeftAsync(arena);
+        if (left.Values.Any(count => count > 0) && await RouseForgottenAsync(arena, recorder, [.. left.Where(queue => queue.Value > 0).Select(queue => queue.Key)]))
+            left = await LeftAsync(arena); // what the broker kept from its consumer comes with the next link, and counts as everything else
+        if (left.Values.All(count => count == 0))
             recorder.Record(new HistoryEvent { What = What.Done });
         else
             recorder.Record(new HistoryEvent { What = What.Stuck, Text = $"the queues are not empty: {string.Join(", ", left.Select(queue => $"{queue.Key} {queue.Value}"))}; {Describe(cast, 0)}" });
+    }
+
+    /// <summary>What is in the queues that are consumed when they are empty, or when they should be.</summary>
+    private static async Task<IReadOnlyDictionary<string, int>> LeftAsync(Arena arena)
+    {
+        string[] queues = [Arena.Ordered, Arena.Rough, Arena.Classic, Arena.Doomed, Arena.TenantQueue];
+        IReadOnlyDictionary<string, int> left = new Dictionary<string, int>();
+        await Arena.UntilAsync(async () =>
+        {
+            IReadOnlyDictionary<string, int> messages = await arena.MessagesAsync();
+            left = queues.ToDictionary(queue => queue, queue => messages.GetValueOrDefault(queue));
+            return left.Values.All(count => count == 0);
+        }, Patience);
+        return left;
+    }
+
+    /// <summary>
+    /// Whether each of these queues has a consumer that the broker forgot. Then their connections are closed, as nothing else tells their clients.
+    /// </summary>
+    private static async Task<bool> RouseForgottenAsync(Arena arena, Recorder recorder, string[] queues)
+    {
+        List<ForgottenConsumer> before = await ForgottenAsync(arena, queues);
+        await Task.Delay(CountedAnew, CancellationToken.None);
+        List<ForgottenConsumer> forgotten = await ForgottenAsync(arena, queues);
+        if (!forgotten.SequenceEqual(before))
+            return false; // something still moves
+        foreach (ForgottenConsumer consumer in forgotten)
+        {
+            recorder.Record(new HistoryEvent { What = What.Forgotten, Text = $"{consumer.Connection}: {consumer.Queue}: {consumer.Evidence}" });
+            Say($"the broker forgot a consumer, {consumer.Queue} of {consumer.Connection}: {consumer.Evidence}");
+        }
+        if (!queues.All(queue => forgotten.Exists(consumer => consumer.Queue == queue)))
+            return false;
+        foreach (ForgottenConsumer consumer in forgotten)
+            await arena.Nodes[0].CloseConnectionAsync(consumer.ConnectionPid, "it waits for a consumer that was forgotten");
+        return true;
+    }
+
+    private static async Task<List<ForgottenConsumer>> ForgottenAsync(Arena arena, string[] queues)
+    {
+        var found = new List<ForgottenConsumer>();
+        foreach (string queue in queues)
+            found.AddRange(await ForgottenConsumer.FindAsync(arena.Nodes[0], queue));
+        return found;
     }
 
     private static void Say(FormattableString line) => Console.Error.WriteLine(FormattableString.Invariant(line));

@@ -39,6 +39,8 @@ internal sealed class RunResult(ChaosOptions options, RunChecker checker, IReadO
             stuck = Violations.Count(violation => violation.Rule is "stuck" or "never ended"),
             falselyCancelled = Violations.Count(violation => violation.Rule == "cancelled but delivered"),
             outOfOrder = Violations.Count(violation => violation.Rule == "swapped"),
+            theBrokerForgotAConsumer = checker.ForgottenByTheBroker.Count,
+            forgotten = checker.ForgottenByTheBroker,
             confirmedDuringFaults = checker.ConfirmedDuring,
             calls = checker.Calls,
             callsAnswered = checker.Answered,

@@ -1,4 +1,5 @@
 using SafeAmqp.Chaos.Checking;
+using SafeAmqp.Chaos.Faults;
 
 namespace SafeAmqp.Chaos.Tests;
 
@@ -57,6 +58,41 @@ public sealed class DoctoredHistoryTests
         Assert.Equal((6, 6), (checker.Messages.Attempts, checker.Messages.Deliveries));
     }
 
+    [Fact]
+    public void A_consumer_that_the_broker_forgot_is_counted_and_what_it_was_kept_from_may_come_with_the_next_link()
+    {
+        RunChecker checker = Checked(Forgetting());
+        Assert.Empty(checker.Violations());
+        Assert.StartsWith("anna:receive: chaos.doomed", Assert.Single(checker.ForgottenByTheBroker), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_message_that_does_not_come_with_the_next_link_either_is_lost_whoever_was_forgotten()
+        => Assert.Equal("lost", Assert.Single(Check(Without(Forgetting(), What.Deliver, 0, 5))).Rule);
+
+    [Fact]
+    public void Queues_that_do_not_get_empty_with_the_next_link_either_are_no_end_whoever_was_forgotten()
+        => Assert.Equal("unfinished", Assert.Single(Check(Forgetting().Where(line => line.What != What.Done))).Rule);
+
+    [Fact]
+    public void A_consumer_that_waits_though_no_queue_was_deleted_is_not_the_brokers_fault()
+        => Assert.Contains("forgotten without cause", Check(Forgetting().Where(line => line.Text != FaultKind.QueueDeleted)).Select(violation => violation.Rule));
+
+    /// <summary>A true history in which the broker forgets a consumer over a deleted queue, which nobody else notices.</summary>
+    private static List<HistoryEvent> Forgetting() =>
+    [
+        .. True().Where(line => line.What != What.Done),
+        new() { What = What.FaultBegin, Text = FaultKind.QueueDeleted, Number = 2 },
+        new() { What = What.FaultEnd, Text = FaultKind.QueueDeleted, Number = 2 },
+        new() { What = What.Attempt, Lane = 0, Number = 5 },
+        Ended(0, 5, Ending.Confirmed),
+        new() { What = What.Forgotten, Text = "anna:receive: chaos.doomed: 0 messages ready, 1 handed out" },
+        new() { What = What.LinkLost, Text = "anna:receive: 320" },
+        new() { What = What.LinkOpen, Text = "anna:receive" },
+        Delivered(0, 5, redelivered: true),
+        new() { What = What.Done },
+    ];
+
     public static TheoryData<string> Doctorings => [.. Doctored.Keys];
 
     [Theory]
@@ -88,6 +124,9 @@ public sealed class DoctoredHistoryTests
         ["call ended twice"] = history => [.. history, new HistoryEvent { What = What.Answer, Number = 1, Ended = Ending.Unknown }],
         ["call never made"] = history => [.. history, new HistoryEvent { What = What.Answer, Number = 2, Ended = Ending.Unknown }],
         ["wrong reply"] = history => history.Select(line => line.What == What.Answer ? line with { Value = 2 } : line),
+        // Its link was made again after the deletion: whatever the broker did before is over.
+        ["forgotten without cause"] = _ => Forgetting().SelectMany(line => line.What == What.Forgotten ? (HistoryEvent[])[new() { What = What.LinkOpen, Text = "anna:receive" }, line] : [line])
+            .Select(line => line.What == What.FaultEnd ? line with { Flag = true } : line),
         ["broker's log"] = history => [.. history, new HistoryEvent { What = What.BrokerSaid, Text = "unknown delivery tag 5" }],
         ["secret"] = history => [.. history, new HistoryEvent { What = What.Secret, Text = "a log line" }],
         ["unexpected"] = history => [.. history, new HistoryEvent { What = What.Unexpected, Text = "an I/O thread crashed" }],
@@ -108,12 +147,14 @@ public sealed class DoctoredHistoryTests
     public void A_run_of_too_few_kinds_of_fault_is_refused()
         => Assert.Equal("too few faults", Assert.Single(Check(True(), Little with { Kinds = 2 })).Rule);
 
-    private static IReadOnlyList<Violation> Check(IEnumerable<HistoryEvent> history, RunExpectations? expectations = null)
+    private static IReadOnlyList<Violation> Check(IEnumerable<HistoryEvent> history, RunExpectations? expectations = null) => Checked(history, expectations).Violations();
+
+    private static RunChecker Checked(IEnumerable<HistoryEvent> history, RunExpectations? expectations = null)
     {
         var checker = new RunChecker(expectations ?? Little);
         foreach (HistoryEvent line in history)
             checker.Apply(HistoryEvent.Parse(line.ToLine()));
-        return checker.Violations();
+        return checker;
     }
 
     private static IEnumerable<HistoryEvent> Message(int lane, int number)
