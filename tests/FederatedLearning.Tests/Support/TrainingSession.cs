@@ -52,11 +52,12 @@ internal sealed class TrainingSession : IAsyncDisposable
             ["NUM_ROUNDS"] = rounds.ToString(CultureInfo.InvariantCulture),
             ["MIN_CLIENTS"] = minClients.ToString(CultureInfo.InvariantCulture),
             ["CONVERGENCE_PATIENCE"] = "1000",
-            ["RESULTS_FOLDER"] = Directory.CreateTempSubdirectory("fl-results-").FullName,
             ["urls"] = "http://127.0.0.1:0",
         };
         foreach (var (name, value) in settings)
             all[name] = value;
+        if (!all.ContainsKey("RESULTS_FOLDER"))
+            all["RESULTS_FOLDER"] = Directory.CreateTempSubdirectory("fl-results-").FullName;
         var app = ServerApp.Create([], builder =>
         {
             builder.Configuration.AddInMemoryCollection(all);

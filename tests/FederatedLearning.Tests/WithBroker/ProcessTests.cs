@@ -17,8 +17,8 @@ public sealed class ProcessTests(Node node)
         await using var place = await node.NewPlaceAsync();
         var learning = new LearningSettings { TrainSamples = 300, TestSamples = 60, Shares = 3 };
         await using var training = await TrainingSession.StartAsync(place, rounds: 4, minClients: 3, values: 0,
-            ("ROUND_DEADLINE_SECONDS", "6"), ("EVALUATION_DEADLINE_SECONDS", "6"), ("LOCAL_EPOCHS", "50"));
-        // So much data, fifty times over, that it is still at its first round when it is killed, however late that is.
+            ("ROUND_DEADLINE_SECONDS", "6"), ("EVALUATION_DEADLINE_SECONDS", "6"), ("LOCAL_EPOCHS", "20"));
+        // So much data, twenty times over, that it is still at its first round when it is killed, however late that is.
         var settings = new Dictionary<string, string>(place.Environment)
         {
             ["CLIENT_ID"] = "9",
