@@ -123,7 +123,7 @@ public sealed partial class AmqpClient
                 thread.Post(new ActorCommand.Cancel(job));
             }, (_send.Thread, job));
         }
-        _send.Thread.PostOrAbandon(new ActorCommand.Send(job));
+        _send.Thread.PostOrAbandon(job);
     }
 
     private ValueTask SendInTurnAsync(OutgoingJob job, long now, CancellationToken cancellationToken)

@@ -5,7 +5,7 @@ namespace SafeAmqp.Benchmarks.Parts;
 
 /// <summary>What it takes to reach the I/O thread and be answered: one caller at a time, and a crowd whose answers come back in one batch.</summary>
 [MemoryDiagnoser]
-public class MailboxHop
+public class MailboxHop : IDisposable
 {
     private readonly Mailbox _mailbox = new();
     private Thread? _thread;
@@ -23,6 +23,12 @@ public class MailboxHop
         _mailbox.Close();
         _mailbox.Wake();
         _thread!.Join();
+    }
+
+    public void Dispose()
+    {
+        _mailbox.Dispose();
+        GC.SuppressFinalize(this);
     }
 
     [Benchmark]

@@ -5,7 +5,7 @@ using SafeAmqp.Topology;
 
 namespace SafeAmqp.Actor;
 
-/// <summary>What callers ask of the actor: a closed family. Each carries its completion.</summary>
+/// <summary>What callers ask of the actor: a closed family. Each carries its completion. To send is an <see cref="OutgoingJob"/>, which is the command itself.</summary>
 internal abstract class ActorCommand : ActorMessage
 {
     /// <summary>Ends the command because its actor is gone. Called instead of handling it, on the thread that found out.</summary>
@@ -22,13 +22,6 @@ internal abstract class ActorCommand : ActorMessage
         internal bool FailFast => failFast;
         internal Completion<bool> Completion => completion;
         internal override void Abandon(ConnectionActor actor) => completion.TryFail(actor.DisposedError());
-    }
-
-    /// <summary>Publish, post or call: see <see cref="OutgoingJob"/>.</summary>
-    internal sealed class Send(OutgoingJob job) : ActorCommand
-    {
-        internal OutgoingJob Job => job;
-        internal override void Abandon(ConnectionActor actor) => job.End(actor.DisposedError());
     }
 
     /// <summary>A caller's token fired.</summary>

@@ -1,44 +1,143 @@
+using System.Runtime.ExceptionServices;
 using System.Threading.Tasks.Sources;
 
 namespace SafeAmqp.Actor;
 
 /// <summary>
-/// The only place that makes completions: a value-task source that ends once, whoever tries, and always runs continuations on the
+/// The only place that makes completions: a value-task source that ends once, whoever tries, and whose continuation always runs on the
 /// thread pool, so that user code never runs on the I/O thread. Each source serves one await.
 /// </summary>
-internal sealed class Completion<T> : IValueTaskSource<T>, IValueTaskSource
+/// <remarks>
+/// What the framework's own source does, but for one thing: what ends on an I/O thread goes to the pool with all that ended in the same batch
+/// (<see cref="ContinuationBatch"/>). A work item for each costs more than a publish.
+/// </remarks>
+internal abstract class Completion : IThreadPoolWorkItem
 {
-    private ManualResetValueTaskSourceCore<T> _core = new() { RunContinuationsAsynchronously = true };
+    private static readonly Action<object?> None = static _ => { };
+
+    private Action<object?>? _awaited; // the continuation once somebody awaits, None once the operation has ended
+    private Action<object?>? _continuation;
+    private object? _state;
+    private object? _scheduler; // what the awaiting code wants to go on in, when that is not the pool
+    private ExecutionContext? _context;
+    private Exception? _error;
     private int _ended;
-
-    internal ValueTask<T> Task => new(this, _core.Version);
-
-    internal ValueTask Void => new(this, _core.Version);
+    private volatile bool _isSet;
 
     internal bool HasEnded => Volatile.Read(ref _ended) != 0;
 
-    internal bool TryComplete(T result)
-    {
-        if (Interlocked.Exchange(ref _ended, 1) != 0)
-            return false;
-        _core.SetResult(result);
-        return true;
-    }
-
     internal bool TryFail(Exception error)
     {
-        if (Interlocked.Exchange(ref _ended, 1) != 0)
+        if (!TryEnd())
             return false;
-        _core.SetException(error);
+        _error = error;
+        Set();
         return true;
     }
 
-    T IValueTaskSource<T>.GetResult(short token) => _core.GetResult(token);
+    protected bool TryEnd() => Interlocked.Exchange(ref _ended, 1) == 0;
 
-    void IValueTaskSource.GetResult(short token) => _core.GetResult(token);
+    protected void Set()
+    {
+        _isSet = true;
+        if (Interlocked.Exchange(ref _awaited, None) is not null)
+            Schedule();
+    }
 
-    public ValueTaskSourceStatus GetStatus(short token) => _core.GetStatus(token);
+    protected void ThrowIfFailed()
+    {
+        if (!_isSet)
+            throw new InvalidOperationException("The operation has not ended.");
+        if (_error is not null)
+            ExceptionDispatchInfo.Throw(_error);
+    }
+
+    public ValueTaskSourceStatus GetStatus(short token)
+        => !_isSet ? ValueTaskSourceStatus.Pending
+            : _error is null ? ValueTaskSourceStatus.Succeeded
+            : _error is OperationCanceledException ? ValueTaskSourceStatus.Canceled
+            : ValueTaskSourceStatus.Faulted;
 
     public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
-        => _core.OnCompleted(continuation, state, token, flags);
+    {
+        if ((flags & ValueTaskSourceOnCompletedFlags.FlowExecutionContext) != 0)
+            _context = ExecutionContext.Capture();
+        if ((flags & ValueTaskSourceOnCompletedFlags.UseSchedulingContext) != 0)
+            _scheduler = SchedulingContext();
+        (_continuation, _state) = (continuation, state);
+        Action<object?>? before = Interlocked.CompareExchange(ref _awaited, continuation, null);
+        if (before is null)
+            return;
+        if (before != None)
+            throw new InvalidOperationException("The operation is awaited already.");
+        Schedule(); // it has ended in the meantime
+    }
+
+    /// <summary>Runs the continuation: on the pool, never on an I/O thread.</summary>
+    public void Execute()
+    {
+        switch (_scheduler)
+        {
+            case SynchronizationContext context:
+                context.Post(static completion => ((Completion)completion!).Continue(), this);
+                break;
+            case TaskScheduler scheduler:
+                _ = Task.Factory.StartNew(static completion => ((Completion)completion!).Continue(), this, CancellationToken.None,
+                    TaskCreationOptions.DenyChildAttach, scheduler);
+                break;
+            default:
+                Continue();
+                break;
+        }
+    }
+
+    private void Continue()
+    {
+        if (_context is null)
+            _continuation!(_state);
+        else
+            ExecutionContext.Run(_context, static completion => ((Completion)completion!)._continuation!(((Completion)completion)._state), this);
+    }
+
+    private void Schedule()
+    {
+        if (ContinuationBatch.OfThisThread is { } batch)
+            batch.Add(this);
+        else
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+
+    private static object? SchedulingContext()
+    {
+        if (SynchronizationContext.Current is { } context && context.GetType() != typeof(SynchronizationContext))
+            return context;
+        return TaskScheduler.Current != TaskScheduler.Default ? TaskScheduler.Current : null;
+    }
+}
+
+/// <inheritdoc/>
+internal sealed class Completion<T> : Completion, IValueTaskSource<T>, IValueTaskSource
+{
+    private T? _result;
+
+    internal ValueTask<T> Task => new(this, 0);
+
+    internal ValueTask Void => new(this, 0);
+
+    internal bool TryComplete(T result)
+    {
+        if (!TryEnd())
+            return false;
+        _result = result;
+        Set();
+        return true;
+    }
+
+    T IValueTaskSource<T>.GetResult(short token)
+    {
+        ThrowIfFailed();
+        return _result!;
+    }
+
+    void IValueTaskSource.GetResult(short token) => ThrowIfFailed();
 }

@@ -71,6 +71,9 @@ internal sealed partial class ConnectionActor
     /// <summary>When the actor wants to be advanced even if nothing happens.</summary>
     internal long NextWake => _wakeAt;
 
+    /// <summary>How many answers callers wait for.</summary>
+    internal int Unanswered => _lane.Unconfirmed + (_directLane?.Unconfirmed ?? 0) + Calls.Count;
+
     internal bool IsClosed => State == AmqpLinkState.Closed;
 
     internal void Handle(ActorMessage message, long now)
@@ -111,6 +114,13 @@ internal sealed partial class ConnectionActor
         if (State == AmqpLinkState.Closing)
             CloseWhenIdle(now);
         PublishGauges();
+    }
+
+    /// <summary>Lets go what was passed on since the last time. Called after each batch of messages.</summary>
+    internal void Flush()
+    {
+        if (!IsClosed)
+            Link.Flush();
     }
 
     internal void WakeAt(long time) => _wakeAt = Math.Min(_wakeAt, time);
@@ -169,8 +179,8 @@ internal sealed partial class ConnectionActor
     {
         switch (command)
         {
-            case ActorCommand.Send send:
-                Accept(send.Job);
+            case OutgoingJob job:
+                Accept(job);
                 break;
             case ActorCommand.Settle settle:
                 Settle(settle);

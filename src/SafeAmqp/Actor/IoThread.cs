@@ -1,20 +1,24 @@
-using System.Diagnostics;
 using SafeAmqp.Telemetry;
+using SafeAmqp.Transport;
 
 namespace SafeAmqp.Actor;
 
 /// <summary>
-/// The shell around an actor: the one thread that owns its link. It waits, drains the mailbox in batches, feeds the actor, and never waits
-/// for the broker.
+/// The shell around an actor: the one thread that owns its link. It waits for its mailbox and its sockets at once, receives, drains the mailbox in
+/// batches, feeds the actor, and never waits for the broker alone.
 /// </summary>
-internal sealed class IoThread
+internal sealed partial class IoThread
 {
     /// <summary>Messages between two looks at what became possible: large enough to join acks and writes, small enough to answer soon.</summary>
     private const int Batch = 256;
 
+    /// <summary>So few messages, and answers to come, are a lone caller's, who wants his next one handled soon; more come in batches, for which a thread may sleep.</summary>
+    private const int Few = 2;
+
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(1);
 
     private readonly Mailbox _mailbox = new();
+    private readonly ContinuationBatch _continuations;
     private readonly Thread _thread;
     private readonly LinkEvents _events;
     private readonly Func<long, long> _onTime;
@@ -31,6 +35,7 @@ internal sealed class IoThread
     internal IoThread(string name, ActorClock clock, LinkEvents events, Func<long, long> onTime)
     {
         Clock = clock;
+        _continuations = new ContinuationBatch(_mailbox, new ContinuationThread($"{name}:continuations"));
         _events = events;
         _onTime = onTime;
         _thread = new Thread(Run) { Name = name, IsBackground = true };
@@ -92,19 +97,23 @@ internal sealed class IoThread
     private void Run()
     {
         _owner = Environment.CurrentManagedThreadId;
-        Activity.Current = Tracing.Muted; // also for all that this thread begins
         Volatile.Write(ref _begunAt, Clock.Now);
+        _continuations.Attach();
         _events.ThreadStarted(_thread.Name!);
         try
         {
+            int last = 0;
             while (!Actor.IsClosed)
             {
-                bool busy = HandleBatch();
+                int handled = Receive() + HandleBatch();
                 long now = Clock.Now;
                 Actor.Advance(now);
-                long next = Math.Min(Actor.NextWake, _onTime(now));
-                if (!busy && next > now)
-                    Wait(now, next - now);
+                long next = Math.Min(Math.Min(Actor.NextWake, _onTime(now)), _continuations.HandOut(now, Actor.Unanswered <= Few)); // before the send, which takes longer than waking a caller
+                Actor.Flush();
+                if (handled == 0 && next > now)
+                    Wait(now, next - now, turnFirst: last <= Few && Actor.Unanswered <= Few);
+                else
+                    last = handled;
             }
         }
         catch (Exception error)
@@ -117,18 +126,21 @@ internal sealed class IoThread
             // Closed first, then emptied: a writer that came in between empties it, too.
             _mailbox.Close();
             AbandonLeftovers();
+            _continuations.Detach();
+            ReceiveToTheEnd();
+            _mailbox.Dispose();
         }
     }
 
-    private void Wait(long now, long ticks)
+    private void Wait(long now, long ticks, bool turnFirst)
     {
         Volatile.Write(ref _idleSince, now);
-        _mailbox.Wait(WaitFor(ticks));
+        _mailbox.Wait(WaitFor(ticks), turnFirst, Awaited());
         Volatile.Write(ref _idleSince, ActorClock.Never);
         Volatile.Write(ref _idle, _idle + Clock.Now - now);
     }
 
-    private bool HandleBatch()
+    private int HandleBatch()
     {
         int handled = 0;
         long now = Clock.Now;
@@ -140,7 +152,7 @@ internal sealed class IoThread
             else
                 Actor.Handle(message, now);
         }
-        return handled > 0;
+        return handled;
     }
 
     // What the bug left behind may break the ending as well: that must not end the process.
@@ -165,5 +177,7 @@ internal sealed class IoThread
         }
     }
 
-    private static TimeSpan WaitFor(long ticks) => ticks >= LongestWait.Ticks ? LongestWait : TimeSpan.FromTicks(ticks);
+    // Whole milliseconds, rounded up: the wait itself rounds down, and would return at once until the time has come.
+    private static TimeSpan WaitFor(long ticks)
+        => ticks >= LongestWait.Ticks ? LongestWait : TimeSpan.FromMilliseconds((ticks + TimeSpan.TicksPerMillisecond - 1) / TimeSpan.TicksPerMillisecond);
 }

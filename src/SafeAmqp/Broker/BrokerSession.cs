@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net;
 using RabbitMQ.Client;
 using SafeAmqp.Actor;
@@ -22,13 +21,16 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
 
     private readonly BrokerHost _host = link.Config.Host(epoch);
     private readonly CancellationTokenSource _ended = new();
-    private readonly ConcurrentDictionary<int, long> _incarnations = [];
+    private readonly IncomingFrames _incoming = new(link.Owner.Arrive);
     private volatile LinkStream? _stream;
 
     internal int Epoch => epoch;
 
     /// <summary>Set on the owner's thread once the handshake is done.</summary>
     internal IConnection? Connection { get; private set; }
+
+    /// <summary>What goes past RabbitMQ.Client; set with the connection.</summary>
+    internal Outbox? Outbox { get; private set; }
 
     // The provider is user code: it runs on the pool.
     internal void Connect() => link.Then(() => UserCode.RunAsync(() => link.Config.Credentials(_ended.Token)), credentials =>
@@ -68,7 +70,7 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
     }
 
     /// <summary>Notes which of our channels has a number of the connection's.</summary>
-    internal void Opened(int channel, long incarnation) => _incarnations[channel] = incarnation;
+    internal void Opened(ushort channel, long incarnation) => _incoming.Opened(channel, incarnation);
 
     internal LinkTraffic Traffic(ActorClock clock)
     {
@@ -82,7 +84,6 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
     private void Handshake(AmqpCredentials credentials)
     {
         LinkConfig config = link.Config;
-        ForeignTracing.KeepOffHeaders();
         // A factory per link, as one serves two connections badly (#1429), and never its Uri, which prints passwords.
         var factory = new ConnectionFactory
         {
@@ -136,6 +137,7 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
         else
         {
             Connection = connection;
+            Outbox = new Outbox(link, _stream!);
             Subscribe(connection);
             link.Owner.Post(new BrokerSignal.Connected(epoch, _host.ToString()));
             new SecretRenewal(link, connection, credentials.UserName, _ended.Token).Begin(credentials.ValidFor);
@@ -161,8 +163,9 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
         LinkConfig config = link.Config;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(_ended.Token, cancellationToken);
         LinkStream stream = await LinkConnector.ConnectAsync(address, port, config.TlsFor(_host), config.StreamOptions, config.ConnectTimeout,
-            StreamEnded, either.Token).ConfigureAwait(false);
+            _incoming.Take, StreamEnded, either.Token).ConfigureAwait(false);
         _stream = stream;
+        link.Owner.Post(new ShellStep(() => link.Owner.Attach(stream)));
         link.Endpoint = new LinkEndpoint(_host.Name, _host.Port, address, port);
         return stream;
     }
@@ -176,7 +179,7 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
 
     // Called by the reader, so the channels' numbers are where any thread can read them.
     private PoisonSuspect? SuspectOf(Exception error)
-        => error is FrameGuardException { Channel: { } channel } guard && _incarnations.TryGetValue(channel, out long incarnation)
+        => error is FrameGuardException { Channel: { } channel } guard && _incoming.IncarnationOf(channel) is { } incarnation
             ? new PoisonSuspect(incarnation, guard.Rule.ToString(), guard.ContentSize)
             : null;
 

@@ -4,28 +4,16 @@ using SafeAmqp.Actor;
 
 namespace SafeAmqp.Broker;
 
-/// <summary>
-/// Takes RabbitMQ.Client's deliveries and posts them, stamped. Runs on RabbitMQ.Client's dispatcher, one call at a time and in the order of
-/// arrival. The body is copied here, as it is valid only inside the call.
-/// </summary>
+/// <summary>What RabbitMQ.Client tells of a consumer: that it was cancelled. That it began, and what it receives, is taken before (<see cref="IncomingFrames"/>).</summary>
 internal sealed class ChannelConsumer(IoThread owner, IChannel channel, long incarnation) : IAsyncBasicConsumer
 {
-    private string? _tag;
-
     public IChannel Channel => channel;
 
-    internal string? Tag => Volatile.Read(ref _tag);
-
-    public Task HandleBasicConsumeOkAsync(string consumerTag, CancellationToken cancellationToken = default)
-    {
-        Volatile.Write(ref _tag, consumerTag);
-        return Post(new BrokerSignal.ConsumerStarted(incarnation));
-    }
+    public Task HandleBasicConsumeOkAsync(string consumerTag, CancellationToken cancellationToken = default) => Task.CompletedTask;
 
     public Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey,
         IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
-        => Post(new BrokerSignal.Delivered(incarnation, deliveryTag, redelivered,
-            MessageProperties.ToMessage(exchange, routingKey, properties, body.ToArray())));
+        => throw new InvalidOperationException($"A delivery on channel {channel.ChannelNumber} was not taken before RabbitMQ.Client. This is a bug in SafeAmqp.");
 
     public Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
         => Post(new BrokerSignal.ConsumerCancelled(incarnation, byBroker: true));

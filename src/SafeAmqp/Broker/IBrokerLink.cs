@@ -23,14 +23,17 @@ internal interface IBrokerLink
     /// <summary>Closes a channel. Nothing is answered.</summary>
     void CloseChannel(long incarnation);
 
-    /// <summary>Publishes a message.</summary>
+    /// <summary>Publishes a message. It leaves at the next <see cref="Flush"/>, if not before.</summary>
     /// <param name="incarnation">An open, confirming channel that is not busy.</param>
     /// <param name="message">The message.</param>
     /// <param name="slot">Its place in the ledger, which comes back with a return; -1 when it is not mandatory.</param>
     PassResult Publish(long incarnation, AmqpMessage message, int slot);
 
-    /// <summary>Settles a delivery, or with <paramref name="multiple"/> all up to it.</summary>
+    /// <summary>Settles a delivery, or with <paramref name="multiple"/> all up to it. It leaves at the next <see cref="Flush"/>, if not before.</summary>
     void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement);
+
+    /// <summary>Lets go what was published and settled since the last time.</summary>
+    void Flush();
 
     /// <summary>Declares one entity. Answer: <see cref="BrokerSignal.Declared"/> or <see cref="BrokerSignal.ChannelClosed"/>. One at a time per channel.</summary>
     void Declare(long incarnation, TopologyItem item);

@@ -4,24 +4,20 @@ using SafeAmqp.Topology;
 
 namespace SafeAmqp.Broker;
 
-/// <summary>
-/// One of RabbitMQ.Client's channels, driven by the owner's thread. Properties and headers are one object each, refilled for every publish: that
-/// is safe as at most one publish is pending, and none is begun while it is.
-/// </summary>
-internal sealed class RabbitMqChannel(RabbitMqLink link, long incarnation)
+/// <summary>One of RabbitMQ.Client's channels, driven by the owner's thread.</summary>
+internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long incarnation)
 {
-    private readonly BasicProperties _properties = new();
-    private readonly Dictionary<string, object?> _headers = [];
-    private object?[] _slots = [];
     private IChannel? _channel;
-    private ChannelConsumer? _consumer;
+    private ushort _number;
+    private int _maxFrame;
+    private string? _consumerTag;
     private bool _closed;
 
     /// <summary>Opens the channel on a connection: open, subscribe, prefetch, each step on the owner's thread.</summary>
     internal void Open(IConnection connection, bool confirms, int prefetch)
     {
-        // Tracking would await the broker for each publish and walk a dictionary for each ack; the ledger does both better. Without a
-        // limiter, as the window is the limit. One dispatcher, as deliveries must stay in order.
+        // Confirmations are switched on, but their tracking is of publishes that go through it, and ours do not. One dispatcher, as deliveries
+        // must stay in order.
         var options = new CreateChannelOptions(confirms, publisherConfirmationTrackingEnabled: false, outstandingPublisherConfirmationsRateLimiter: null,
             consumerDispatchConcurrency: 1);
         link.Then(() => connection.CreateChannelAsync(options, CancellationToken.None), opened =>
@@ -29,13 +25,15 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, long incarnation)
             if (Failed(opened))
                 return;
             _channel = ((Task<IChannel>)opened).Result;
+            _number = (ushort)_channel.ChannelNumber;
+            _maxFrame = connection.FrameMax is > 0 and <= int.MaxValue and var agreed ? (int)agreed : LinkConfig.MaxFrameSize;
             if (_closed)
             {
                 CloseDetached(_channel);
                 return;
             }
-            link.Opened(_channel.ChannelNumber, incarnation);
-            Subscribe(_channel, connection, confirms);
+            link.Opened(_number, incarnation);
+            Subscribe(_channel, connection);
             if (prefetch == 0)
             {
                 link.Owner.Post(new BrokerSignal.ChannelOpened(incarnation));
@@ -58,43 +56,32 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, long incarnation)
 
     internal PassResult Publish(AmqpMessage message, int slot)
     {
-        if (_channel is null)
+        if (_channel is not { IsOpen: true })
             return PassResult.Closed;
-        MessageProperties.Fill(_properties, _headers, message, slot < 0 ? null : Boxed(slot));
-        // No token: a cancelled wait would release a semaphore that it never took (rabbitmq-dotnet-client #1900).
-        ValueTask taken = _channel.BasicPublishAsync(message.Exchange, message.RoutingKey, message.Mandatory, _properties, message.Body, CancellationToken.None);
-        if (!taken.IsCompleted)
-        {
-            link.Then(taken.AsTask, done => link.Owner.Post(new BrokerSignal.Readied(incarnation, done.Exception?.GetBaseException())));
-            return PassResult.PassedBusy;
-        }
+        FrameBuffer frames = outbox.Frames;
+        int before = frames.Count;
         try
         {
-            taken.GetAwaiter().GetResult();
-            return PassResult.Passed;
+            PublishFrames.Publish(frames, _number, message, slot, _maxFrame);
         }
-        catch (Exception error)
+        catch (Exception) // headers that were changed after they had been checked, most likely
         {
-            return Verdict.IsClosed(error) ? PassResult.Closed : PassResult.Unencodable;
+            frames.CutTo(before);
+            return PassResult.Unencodable;
         }
+        outbox.FlushWhenFull();
+        if (!outbox.IsHeldUp)
+            return PassResult.Passed;
+        outbox.Then(() => link.Owner.Post(new BrokerSignal.Readied(incarnation, null)));
+        return PassResult.PassedBusy;
     }
 
     internal void Settle(ulong tag, bool multiple, AmqpSettlement settlement)
     {
-        if (_channel is null)
-            return;
-        try
-        {
-            ValueTask taken = settlement == AmqpSettlement.Ack
-                ? _channel.BasicAckAsync(tag, multiple, CancellationToken.None)
-                : _channel.BasicNackAsync(tag, multiple, requeue: settlement == AmqpSettlement.Requeue, CancellationToken.None);
-            if (!taken.IsCompletedSuccessfully)
-                RabbitMqLink.Forget(taken.AsTask());
-        }
-        catch (Exception error) when (Verdict.IsClosed(error))
-        {
-            // The broker requeues what was not settled; that the channel is closed comes as a signal.
-        }
+        if (_channel is not { IsOpen: true })
+            return; // the broker requeues what was not settled; that the channel is closed comes as a signal
+        PublishFrames.Settle(outbox.Frames, _number, tag, multiple, settlement);
+        outbox.FlushWhenFull();
     }
 
     internal void Declare(TopologyItem item)
@@ -111,28 +98,20 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, long incarnation)
     {
         if (_channel is not { } channel)
             return;
-        _consumer = new ChannelConsumer(link.Owner, channel, incarnation);
-        // Its consume-ok is reported by the consumer, so that it comes before the first delivery.
-        link.Then(() => channel.BasicConsumeAsync(request.Queue, request.NoAck, consumerTag: "", noLocal: false, request.Exclusive,
-            MessageProperties.ToTable(request.Arguments), _consumer, CancellationToken.None), done => Failed(done));
+        _consumerTag = $"safeamqp-{incarnation}";
+        // That it began, and its deliveries, are reported by who receives them, in the order in which they came.
+        link.Then(() => channel.BasicConsumeAsync(request.Queue, request.NoAck, _consumerTag, noLocal: false, request.Exclusive,
+            MessageProperties.ToTable(request.Arguments), new ChannelConsumer(link.Owner, channel, incarnation), CancellationToken.None), done => Failed(done));
     }
 
     internal void CancelConsumer()
     {
-        if (_channel is { } channel && _consumer?.Tag is { } tag)
+        if (_channel is { } channel && _consumerTag is { } tag)
             link.Then(() => channel.BasicCancelAsync(tag, noWait: false, CancellationToken.None), done => Failed(done));
     }
 
-    private void Subscribe(IChannel channel, IConnection connection, bool confirms)
+    private void Subscribe(IChannel channel, IConnection connection)
     {
-        if (confirms)
-        {
-            channel.BasicAcksAsync += (_, ack) => Post(new BrokerSignal.Acked(incarnation, ack.DeliveryTag, ack.Multiple));
-            channel.BasicNacksAsync += (_, nack) => Post(new BrokerSignal.Nacked(incarnation, nack.DeliveryTag, nack.Multiple));
-            channel.BasicReturnAsync += (_, returned) => returned.BasicProperties.Headers?.TryGetValue(MessageProperties.SlotHeader, out object? slot) == true && slot is int number
-                ? Post(new BrokerSignal.Returned(incarnation, number, returned.ReplyCode, Telemetry.StatusText.Printable(returned.ReplyText)))
-                : Task.CompletedTask;
-        }
         channel.ChannelShutdownAsync += (_, reason) => connection.IsOpen // else the link is lost, which is said once for all its channels
             ? Post(new BrokerSignal.ChannelClosed(incarnation, Verdict.Of(reason)))
             : Task.CompletedTask;
@@ -161,12 +140,5 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, long incarnation)
     {
         await channel.CloseAsync(Constants.ReplySuccess, "Goodbye", abort: true, CancellationToken.None).ConfigureAwait(false);
         await channel.DisposeAsync().ConfigureAwait(false);
-    }
-
-    private object Boxed(int slot)
-    {
-        if (slot >= _slots.Length)
-            Array.Resize(ref _slots, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)slot + 1));
-        return _slots[slot] ??= slot;
     }
 }

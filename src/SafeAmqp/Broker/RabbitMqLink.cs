@@ -4,7 +4,10 @@ using SafeAmqp.Topology;
 
 namespace SafeAmqp.Broker;
 
-/// <summary>The broker link over RabbitMQ.Client. Every call comes from the owner's thread, and every call into RabbitMQ.Client is made on it.</summary>
+/// <summary>
+/// The broker link over RabbitMQ.Client. Every call comes from the owner's thread, and every call into RabbitMQ.Client is made on it. Publishes and
+/// settlements go past it, in frames of our own; each call into it is preceded by a flush of those, so that everything leaves in the order in which it was asked for.
+/// </summary>
 internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents events) : IBrokerLink
 {
     private readonly Dictionary<long, RabbitMqChannel> _channels = [];
@@ -42,6 +45,7 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
         _channels.Clear();
         if (_session is not { } session || session.Epoch != epoch)
             return;
+        session.Outbox?.Flush();
         lock (_totalsGate)
         {
             _totalsBefore += session.Totals;
@@ -54,18 +58,19 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
     public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch)
     {
         owner.AssertOwner();
-        if (_session is not { Connection: { } connection } session || session.Epoch != epoch)
+        if (_session is not { Connection: { } connection, Outbox: { } outbox } session || session.Epoch != epoch)
             return; // the link is lost, which a signal says
-        var channel = new RabbitMqChannel(this, incarnation);
+        outbox.Flush();
+        var channel = new RabbitMqChannel(this, outbox, incarnation);
         _channels.Add(incarnation, channel);
         channel.Open(connection, confirms, prefetch);
     }
 
-    internal void Opened(int channel, long incarnation) => _session?.Opened(channel, incarnation);
+    internal void Opened(ushort channel, long incarnation) => _session?.Opened(channel, incarnation);
 
     public void CloseChannel(long incarnation)
     {
-        owner.AssertOwner();
+        Flush();
         if (_channels.Remove(incarnation, out RabbitMqChannel? channel))
             channel.Close();
     }
@@ -83,23 +88,29 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
             channel.Settle(tag, multiple, settlement);
     }
 
-    public void Declare(long incarnation, TopologyItem item)
+    public void Flush()
     {
         owner.AssertOwner();
+        _session?.Outbox?.Flush();
+    }
+
+    public void Declare(long incarnation, TopologyItem item)
+    {
+        Flush();
         if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
             channel.Declare(item);
     }
 
     public void Consume(long incarnation, ConsumeRequest request)
     {
-        owner.AssertOwner();
+        Flush();
         if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
             channel.Consume(request);
     }
 
     public void CancelConsumer(long incarnation)
     {
-        owner.AssertOwner();
+        Flush();
         if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
             channel.CancelConsumer();
     }

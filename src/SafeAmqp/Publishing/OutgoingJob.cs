@@ -7,7 +7,7 @@ namespace SafeAmqp.Publishing;
 /// cancelled or expire as <em>not sent</em>; afterwards only the broker, or the loss of its channel, decides.
 /// Only the actor changes it, but for <see cref="CancelRegistration"/>, which is set before the job is posted.
 /// </summary>
-internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long deadline, Credit credit)
+internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long deadline, Credit credit) : ActorCommand
 {
     private bool _holdsCredit = true;
 
@@ -55,6 +55,8 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
         ReleaseCredit();
         OnConfirmed();
     }
+
+    internal override void Abandon(ConnectionActor actor) => End(actor.DisposedError());
 
     /// <summary>Ends with an error, unless it has ended.</summary>
     internal void End(Exception error)

@@ -32,10 +32,6 @@ internal sealed class DirectReplies(ConnectionActor actor) : IReplyGate
 /// </summary>
 internal sealed class ReplyChannel(ConnectionActor actor) : ActorChannel(actor), IReplyGate
 {
-    /// <summary>Bounds what lies between the broker and the table of pending calls.</summary>
-    private const int Prefetch = 1000;
-
-    private readonly AckJoiner _acks = new();
     private string? _queue;
     private bool _isLive;
     private bool _wanted;
@@ -59,7 +55,7 @@ internal sealed class ReplyChannel(ConnectionActor actor) : ActorChannel(actor),
     internal void Prepare()
     {
         if (_wanted && Incarnation == 0 && _reopenAt == ActorClock.Never)
-            Open(confirms: false, Prefetch);
+            Open(confirms: false, prefetch: 0);
     }
 
     internal void EndAll()
@@ -68,11 +64,8 @@ internal sealed class ReplyChannel(ConnectionActor actor) : ActorChannel(actor),
         Close();
     }
 
-    internal override void Flush() => _acks.Flush(Actor.Link, Incarnation);
-
     protected override void OnOpened()
     {
-        _acks.Reset();
         AwaitAnswer();
         Actor.Link.Declare(Incarnation, new TopologyItem.ReplyQueue());
     }
@@ -84,7 +77,8 @@ internal sealed class ReplyChannel(ConnectionActor actor) : ActorChannel(actor),
             case BrokerSignal.Declared declared:
                 _queue = declared.Name;
                 AwaitAnswer();
-                Actor.Link.Consume(Incarnation, new ConsumeRequest(_queue, NoAck: false, Exclusive: true, null));
+                // Nobody else can have what is not acknowledged, and what may come is bounded by the table of pending calls.
+                Actor.Link.Consume(Incarnation, new ConsumeRequest(_queue, NoAck: true, Exclusive: true, null));
                 break;
             case BrokerSignal.ConsumerStarted:
                 Answered();
@@ -94,14 +88,6 @@ internal sealed class ReplyChannel(ConnectionActor actor) : ActorChannel(actor),
                 Actor.ChannelSettled();
                 break;
             case BrokerSignal.Delivered reply:
-                if (!_acks.Delivered(reply.Tag))
-                {
-                    Close();
-                    OnClosed(new CloseReason(0, $"the broker sent delivery tag {reply.Tag} out of order", ByBroker: false));
-                    break;
-                }
-                _acks.Ack(reply.Tag);
-                Actor.FlushLater(this);
                 Actor.Calls.Answer(reply.Message.CorrelationId, reply.Message, Actor.Now);
                 break;
             case BrokerSignal.ConsumerCancelled { ByBroker: true }:
@@ -130,7 +116,7 @@ internal sealed class ReplyChannel(ConnectionActor actor) : ActorChannel(actor),
         if (_reopenAt <= now)
         {
             _reopenAt = ActorClock.Never;
-            Open(confirms: false, Prefetch);
+            Open(confirms: false, prefetch: 0);
         }
         return _reopenAt;
     }

@@ -32,6 +32,9 @@ internal enum FrameRule
 
     /// <summary>Tables and arrays are nested too deeply.</summary>
     TableDepth,
+
+    /// <summary>A frame came that may not follow what came before on its channel.</summary>
+    FrameOrder,
 }
 
 /// <summary>The peer sent bytes that are kept from the parser. The link has ended; the bytes are not repeated here.</summary>

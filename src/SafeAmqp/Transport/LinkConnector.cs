@@ -21,6 +21,7 @@ internal static class LinkConnector
         TlsSettings tls,
         LinkStreamOptions options,
         TimeSpan timeout,
+        FrameTap tap,
         Action<Exception?> ended,
         CancellationToken cancellationToken)
     {
@@ -38,7 +39,7 @@ internal static class LinkConnector
             Stream? wire = await OpenAsync(socket, address, port, tls, either.Token).ConfigureAwait(false);
             // Once more, as from here on nothing closes the socket at the deadline.
             either.Token.ThrowIfCancellationRequested();
-            return new LinkStream(socket, wire, options, ended);
+            return new LinkStream(socket, wire, options, tap, ended);
         }
         catch (Exception e)
         {
@@ -57,7 +58,8 @@ internal static class LinkConnector
         CancellationTokenRegistration closing = either.UnsafeRegister(static s => ((Socket)s!).Dispose(), socket);
         await using (closing.ConfigureAwait(false))
         {
-            await socket.ConnectAsync(address, port, either).ConfigureAwait(false);
+            // An asynchronous connect would make the framework poll the socket from a thread of its own from then on.
+            await Task.Run(() => socket.Connect(address, port), CancellationToken.None).ConfigureAwait(false);
             if (!tls.Enabled) return null;
 
             var plain = new NetworkStream(socket, ownsSocket: false);

@@ -93,6 +93,9 @@ internal sealed partial class LinkStream
                 _writes.Fail();
                 CloseSocket(reset: kind != LinkEnd.PeerClosed);
             }
+
+            _inlet.StopWaiting();
+            Volatile.Read(ref _wake)?.Invoke(); // it waits for this no more
         }
 
         return true;

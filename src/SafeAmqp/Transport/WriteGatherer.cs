@@ -2,7 +2,7 @@ namespace SafeAmqp.Transport;
 
 /// <summary>
 /// Sends what is written, gathered: what comes while a send is under way goes out in one call after it. RabbitMQ.Client makes
-/// one write per message, which is one system call per message on a plain socket; gathering took 40 % off the CPU time of a publish.
+/// one write per command, and the owner of a link writes while others do; a system call costs more than all the rest of a publish.
 /// </summary>
 /// <remarks>
 /// What always holds (all state is guarded by <c>_gate</c>; nobody else's code runs under it, as the waiters' continuations are
@@ -23,10 +23,6 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
     /// <summary>Above this, copying costs more than waiting for the send.</summary>
     public const int LargestCopied = 64 * 1024;
 
-    // A write this soon after the last send is one of a burst: the writer would come back for each message alone, so the
-    // send is left to the pool and the writer goes on filling. A caller who awaits an answer comes after 40 µs and more.
-    private static readonly TimeSpan BurstGap = TimeSpan.FromMicroseconds(10);
-
     private readonly Lock _gate = new();
     private readonly Stream _wire;
     private readonly TimeProvider _time;
@@ -34,14 +30,13 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
     private readonly Queue<WaitingWrite> _waiting = new();
     private readonly GatherBuffer _bufferA = new(), _bufferB = new();
     private readonly int _maxBuffered, _largestCopied;
-    private readonly long _burstGap;
 
     private GatherBuffer _next, _inFlight;
     private WaitingWrite? _largeInFlight;
     private bool _sending, _sealed, _dropping;
     private TaskCompletionSource<bool>? _drained;
     private int _bufferedBytes;
-    private long _lastSent, _burstUntil = long.MinValue, _bytesSent, _sends;
+    private long _lastSent, _bytesSent, _sends;
 
     /// <remarks>The callback is called at most once, when a send has failed, after all writers have been released.</remarks>
     public WriteGatherer(Stream wire, int maxBufferedBytes, TimeProvider time, Action<Exception> failed)
@@ -51,7 +46,6 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
         _failed = failed;
         _maxBuffered = maxBufferedBytes;
         _largestCopied = Math.Min(LargestCopied, maxBufferedBytes);
-        _burstGap = (long)(BurstGap.TotalSeconds * time.TimestampFrequency);
         _next = _bufferA;
         _inFlight = _bufferB;
         _lastSent = time.GetTimestamp();
@@ -70,8 +64,19 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
     /// <summary>Never fails. Completes at once when the bytes were copied or dropped, else when there was room for them or they were sent.</summary>
     public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes)
     {
-        bool burst;
+        ValueTask done = Enter(bytes, out bool send);
+        if (send) Send();
+        return done;
+    }
+
+    /// <summary>Takes bytes in turn, without sending them: for who has to leave a lock of his own before that.</summary>
+    /// <param name="bytes">The bytes.</param>
+    /// <param name="send">Whether the caller has to call <see cref="Send"/>.</param>
+    /// <returns>As <see cref="WriteAsync"/>.</returns>
+    public ValueTask Enter(ReadOnlyMemory<byte> bytes, out bool send)
+    {
         ValueTask done = default;
+        send = false;
         lock (_gate)
         {
             if (_dropping || _sealed || bytes.IsEmpty) return default;
@@ -87,15 +92,13 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
                 done = write.Done;
             }
 
-            if (_sending) return done;
-            _sending = true;
-            burst = _time.GetTimestamp() < _burstUntil;
+            if (!_sending) send = _sending = true;
+            return done;
         }
-
-        if (burst) SendOnThePool();
-        else _ = SendAsync(onWritersThread: true);
-        return done;
     }
+
+    /// <summary>Sends what has been taken, on this thread as far as the socket takes it at once.</summary>
+    public void Send() => _ = SendAsync(onWritersThread: true);
 
     /// <summary>From now on writes are dropped; what was accepted before is still sent.</summary>
     public void Seal()
@@ -200,7 +203,6 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
             _bytesSent += count;
             _sends++;
             _lastSent = _time.GetTimestamp();
-            _burstUntil = _lastSent + _burstGap;
             EndSend();
             while (_waiting.TryPeek(out WaitingWrite? write) && Fits(write.Bytes.Length))
             {

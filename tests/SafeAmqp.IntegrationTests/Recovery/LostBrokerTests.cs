@@ -100,7 +100,7 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
         Assert.InRange(noticed, heartbeat, 1.5 * heartbeat + TimeSpan.FromSeconds(1.5));
         Exception?[] errors = await Task.WhenAll(ends).WaitAsync(Limit, Cancelled);
         Assert.All(errors, error => Assert.True(error is null or AmqpUnknownOutcomeException, error?.ToString()));
-        Assert.True(errors.Count(error => error is not null) > 100, "writes were not stuck");
+        Assert.True(errors.Count(error => error is not null) >= 32, "writes were not stuck"); // 2 MiB that wait for the socket, beside what it holds
         Assert.True(errors.Count(error => error is null) > 100, "nothing waited here");
     }
 

@@ -12,12 +12,13 @@ internal sealed partial class SimulatedBroker
 
     public void Consume(long incarnation, ConsumeRequest request)
     {
+        Flush();
         world.Note("consume", incarnation);
         SimulatedChannel channel = InUse(incarnation);
         BeginAnswer(channel);
         bool direct = request.Queue == DirectReplyTo;
         Require(!direct || (channel.Confirms && request.NoAck), "direct reply-to needs no-ack and the channel of its requests");
-        Require(direct || !request.NoAck, "what is consumed without acknowledgement is lost with its channel");
+        Require(direct || request.NoAck == channel.IsReplyChannel, "what is consumed without acknowledgement is lost with its channel, which only replies may be");
         channel.IsDirect = direct;
         CheckConsume(channel, request.Queue);
         if (Chance(Scenario[Fault.Silences] * 0.1))
@@ -41,6 +42,7 @@ internal sealed partial class SimulatedBroker
 
     public void CancelConsumer(long incarnation)
     {
+        Flush();
         world.Note("cancel consumer", incarnation);
         SimulatedChannel channel = InUse(incarnation);
         if (Chance(Scenario[Fault.Silences] * 0.2))
@@ -62,12 +64,11 @@ internal sealed partial class SimulatedBroker
         foreach (ulong one in settled)
         {
             channel.Unsettled.Remove(one);
-            if (!channel.IsReplyChannel)
-                world.Settled(incarnation, one, settlement);
+            world.Settled(incarnation, one, settlement);
         }
         if (multiple)
             world.Count("joined acks");
-        ToBroker(channel, () =>
+        ToBrokerAtFlush(channel, () =>
         {
             channel.InHand -= settled.Count;
             channel.Settled += settled.Count;
@@ -99,7 +100,7 @@ internal sealed partial class SimulatedBroker
             tag = channel.LastTag += 3; // a hole
         Signal(channel, new BrokerSignal.Delivered(channel.Incarnation, tag, redelivered: false, message), () =>
         {
-            if (!channel.ClientClosed && !channel.Confirms)
+            if (!channel.ClientClosed && !channel.Confirms && !channel.IsReplyChannel)
                 channel.Unsettled.Add(tag);
         });
     }

@@ -38,7 +38,7 @@ internal sealed partial class SimulatedBroker
             channel.HeardAt = world.Now;
         channel.Outstanding.Add((sequence, sending));
         channel.OutstandingBytes += message.Body.Length;
-        ToBroker(channel, () => Receive(channel, sequence, sending, message, slot));
+        ToBrokerAtFlush(channel, () => Receive(channel, sequence, sending, message, slot));
         bool stuck = Chance(channel.Connection.IsBlocked ? 0.5 : Scenario[Fault.Busy] * 0.3);
         if (!stuck)
             return PassResult.Passed;

@@ -11,6 +11,7 @@ internal sealed partial class SimulatedBroker
 
     public void Declare(long incarnation, TopologyItem item)
     {
+        Flush();
         world.Note("declare", incarnation);
         SimulatedChannel channel = InUse(incarnation);
         BeginAnswer(channel);

@@ -13,6 +13,7 @@ namespace SafeAmqp.Simulation.Brokers;
 internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerLink
 {
     private readonly Dictionary<long, SimulatedChannel> _channels = [];
+    private readonly List<(SimulatedChannel Channel, Action Read)> _outbox = []; // what is passed on leaves at a flush
 
     internal SimulatedConnection? Current { get; private set; }
 
@@ -69,6 +70,7 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
 
     public void Abandon(int epoch, bool politely)
     {
+        Flush();
         world.Note(politely ? "goodbye" : "abandon", epoch);
         if (Current is not { } connection || connection.Epoch != epoch || connection.IsAbandoned)
             return;
@@ -82,6 +84,7 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
 
     public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch)
     {
+        Flush();
         world.Note("open", incarnation, prefetch);
         Require(Current is { IsUp: true, IsAbandoned: false } current && current.Epoch == epoch, "a channel is opened on a link that is not in use");
         var channel = new SimulatedChannel(Current!, incarnation, confirms, prefetch, world.Now);
@@ -108,6 +111,7 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
 
     public void CloseChannel(long incarnation)
     {
+        Flush();
         world.Note("close", incarnation);
         SimulatedChannel channel = InUse(incarnation, mustBeOpen: false, mustBeConnected: false);
         CheckClose(channel);
@@ -117,6 +121,13 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
         if (channel.Declaring is { } unanswered)
             channel.Connection.Declared.Add(unanswered); // given up: that is an answer, too
         ToBroker(channel.Connection, () => CloseAtBroker(channel));
+    }
+
+    public void Flush()
+    {
+        foreach (var (channel, read) in _outbox)
+            ToBroker(channel, read);
+        _outbox.Clear();
     }
 
     public LinkTraffic Traffic(int epoch)
@@ -172,6 +183,13 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
     private bool Chance(double probability) => !IsHealed && dice.Chance(probability);
 
     private long Latency() => 1 + dice.NextInt64(Scenario.Latency) * (Current?.SlowUntil > world.Now ? 50 : 1);
+
+    private void ToBrokerAtFlush(SimulatedChannel channel, Action read)
+    {
+        _outbox.Add((channel, read));
+        if (Chance(0.1))
+            Flush(); // a full one does not wait
+    }
 
     // The client's frames arrive in their order.
     private void ToBroker(SimulatedConnection connection, Action read)

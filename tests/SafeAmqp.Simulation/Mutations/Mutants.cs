@@ -106,6 +106,6 @@ internal static partial class Mutants
         yield return new("a call that ends keeps its place", "Rpc/CallJob.cs", "places.Release(0);", "");
         yield return new("a request that is lost keeps its credit", "Rpc/CallJob.cs", "ReleaseCredit(); // nothing of it", "_ = end; // nothing of it");
         yield return new("a fixed queue's calls end with their link", "Rpc/CallJob.cs", "OutlivesLink => replyTo is AmqpReplyAddress.FixedReplyAddress", "OutlivesLink => replyTo is AmqpReplyAddress.OwnedReplyAddress");
-        yield return new("replies are not acknowledged", "Rpc/ReplyAddress.cs", "_acks.Ack(reply.Tag);", "_ = reply.Tag;");
+        yield return new("replies wait to be acknowledged", "Rpc/ReplyAddress.cs", "NoAck: true, Exclusive: true", "NoAck: false, Exclusive: true");
     }
 }

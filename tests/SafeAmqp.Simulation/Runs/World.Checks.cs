@@ -53,7 +53,7 @@ internal sealed partial class World
         Require(_gauges.Queued <= Math.Max(1, Scenario.MaxPending), $"{_gauges.Queued} jobs are queued");
         if (_actor.IsClosed)
             return;
-        _broker.CheckStep(allIsHandled: _mailbox.Count == 0);
+        _broker.CheckStep();
         CheckNobodyWaitsInVain();
         if (_mailbox.Count == 0)
             CheckSettlementsLeft();
@@ -173,7 +173,7 @@ internal sealed partial class World
             proof.Job = NewCall(proof, replyTo);
         }
         _sent++;
-        Post(new ActorCommand.Send(proof.Job));
+        Post(proof.Job);
         RunUntil(() => proof.Attempt.End != End.Pending, Now + Ms(20_300));
         RunUntil(() => _credit.Messages == 0, Now + Ms(1_000)); // a call's reply may come before its request's confirm
         End end = proof.Attempt.End;

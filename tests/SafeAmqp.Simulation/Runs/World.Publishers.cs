@@ -147,7 +147,7 @@ internal sealed partial class World
         bool cancels = Chance(Scenario[Fault.Cancels]);
         if (cancels && _dice.Next(8) == 0)
             Cancel(sending); // the token fired before
-        Send(new ActorCommand.Send(sending.Job));
+        Send(sending.Job);
         if (cancels)
             After(_dice.NextInt64(Ms(_dice.Pick(3, 300))), () => Cancel(sending));
     }

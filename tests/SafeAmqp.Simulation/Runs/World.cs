@@ -172,7 +172,10 @@ internal sealed partial class World
             _actor.Handle(message, Now);
         }
         if (!_actor.IsClosed)
+        {
             _actor.Advance(Now);
+            _actor.Flush();
+        }
         _waitingSince = Now;
         LookAtEnds();
         CheckStep();

@@ -25,11 +25,6 @@ internal sealed class Spans : IDisposable
         ActivitySource.AddActivityListener(_listener);
     }
 
-    /// <summary>Samples as OpenTelemetry's default does: roots, and what has a sampled parent.</summary>
-    internal static ActivitySamplingResult ByParent(ref ActivityCreationOptions<ActivityContext> options)
-        => options.Parent == default || options.Parent.TraceFlags.HasFlag(ActivityTraceFlags.Recorded) ? ActivitySamplingResult.AllDataAndRecorded
-            : options.Parent.IsRemote ? ActivitySamplingResult.PropagationData : ActivitySamplingResult.None;
-
     internal IReadOnlyList<Activity> All
     {
         get

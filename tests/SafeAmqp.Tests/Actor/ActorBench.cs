@@ -52,6 +52,7 @@ internal sealed class ActorBench
         foreach (ActorMessage message in messages)
             Actor.Handle(message, Now);
         Actor.Advance(Now);
+        Actor.Flush();
     }
 
     /// <summary>Moves the time as the thread does: the actor is advanced when it asked for it, and not otherwise.</summary>
@@ -63,6 +64,7 @@ internal sealed class ActorBench
             Assert.True(turns < 10_000, "The actor asks to be advanced again and again.");
             Now = Math.Max(Now, Actor.NextWake);
             Actor.Advance(Now);
+            Actor.Flush();
         }
         Now = end;
     }
@@ -118,7 +120,7 @@ internal sealed class ActorBench
         Assert.True(Credit.TryTake(size));
         var message = new AmqpMessage { Exchange = exchange, RoutingKey = key, Body = new byte[size], Mandatory = mandatory, MessageId = $"m{++_nextId}", UserId = userId };
         var job = new PublishJob(message, Now, Now + (timeout ?? S(30)).Ticks, Credit);
-        Post(new ActorCommand.Send(job));
+        Post(job);
         return job;
     }
 
@@ -126,7 +128,7 @@ internal sealed class ActorBench
     {
         Assert.True(Credit.TryTake(0));
         var job = new PostJob(new AmqpMessage { MessageId = $"m{++_nextId}" }, Now, Now + (timeout ?? S(30)).Ticks, Credit);
-        Post(new ActorCommand.Send(job));
+        Post(job);
         return job;
     }
 
@@ -138,7 +140,7 @@ internal sealed class ActorBench
         long accepted = Now - (old ?? TimeSpan.Zero).Ticks;
         var job = new CallJob(new AmqpMessage { RoutingKey = "requests", MessageId = number }, address, id ?? $"call-{number}", accepted,
             accepted + (timeout ?? S(30)).Ticks, wallDeadline: 0, Credit, Places);
-        Post(new ActorCommand.Send(job));
+        Post(job);
         return job;
     }
 

@@ -120,7 +120,7 @@ public sealed class BoundaryRaceTests
             _job = new PublishJob(new AmqpMessage { Body = new byte[1] }, now, now + Long.Ticks, _credit);
         }
 
-        internal void Send() => _thread.PostOrAbandon(new ActorCommand.Send(_job));
+        internal void Send() => _thread.PostOrAbandon(_job);
 
         internal void Cancel() => _thread.Post(new ActorCommand.Cancel(_job));
 
@@ -176,6 +176,10 @@ public sealed class BoundaryRaceTests
         }
 
         public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement) => throw new NotSupportedException();
+
+        public void Flush()
+        {
+        }
 
         public void Declare(long incarnation, TopologyItem item) => throw new NotSupportedException();
 

@@ -122,7 +122,7 @@ public sealed class ClosingTests
     {
         _bench.Open();
         _bench.Call(AmqpReplyAddress.Exclusive);
-        FakeLink.Channel replies = _bench.Link.Consumer;
+        FakeLink.Channel replies = _bench.Link.Replies;
         _bench.Opened(replies);
         _bench.Declared(replies, "amq.gen-1");
         _bench.Started(replies);

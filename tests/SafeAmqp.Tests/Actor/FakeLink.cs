@@ -40,6 +40,9 @@ internal sealed class FakeLink : IBrokerLink
     /// <summary>The newest channel for declaring.</summary>
     internal Channel Admin => Channels.Last(channel => !channel.Confirms && channel.Prefetch == 0);
 
+    /// <summary>The newest channel for replies, when none was opened for declaring after it.</summary>
+    internal Channel Replies => Admin;
+
     /// <summary>The newest channel that consumes, or will.</summary>
     internal Channel Consumer => Channels.Last(channel => !channel.Confirms && channel.Prefetch != 0);
 
@@ -64,6 +67,10 @@ internal sealed class FakeLink : IBrokerLink
     public void Declare(long incarnation, TopologyItem item) => this[incarnation].Declared.Add(item);
 
     public void Consume(long incarnation, ConsumeRequest request) => this[incarnation].Consumed.Add(request);
+
+    public void Flush() => Flushes++;
+
+    internal int Flushes { get; private set; }
 
     public void CancelConsumer(long incarnation) => this[incarnation].IsCancelled = true;
 

@@ -1,10 +1,14 @@
 // Every wait here is bounded by itself.
 #pragma warning disable xUnit1051
+using System.Collections.Concurrent;
+using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using SafeAmqp.Actor;
 using SafeAmqp.Broker;
 using SafeAmqp.Telemetry;
+using SafeAmqp.Tests.Transport;
 using SafeAmqp.Topology;
+using SafeAmqp.Transport;
 
 namespace SafeAmqp.Tests.Actor;
 
@@ -79,6 +83,55 @@ public sealed class IoThreadTests
         }
     }
 
+    [Fact]
+    public async Task What_is_attached_is_received_from_until_it_has_ended_even_when_the_link_is_closed()
+    {
+        Use(_link);
+        _thread.Start();
+        (Socket ours, Socket peer) = await Wires.PairAsync();
+        var inbound = new CountingInbound(ours);
+        _thread.Post(new ShellStep(() => _thread.Attach(inbound)));
+        await peer.SendAsync(new byte[3]);
+        Assert.True(SpinWait.SpinUntil(() => inbound.Received == 3, Long));
+        await Close();
+        await peer.SendAsync(new byte[2]); // a goodbye, say
+        Assert.True(SpinWait.SpinUntil(() => inbound.Received == 5, Long));
+        Assert.Single(inbound.Threads.Distinct());
+        inbound.HasEnded = true;
+        inbound.Wake!();
+        int calls = inbound.Threads.Count; // at most one more
+        await peer.SendAsync(new byte[1]);
+        Assert.False(SpinWait.SpinUntil(() => inbound.Threads.Count > calls + 1, TimeSpan.FromMilliseconds(50)));
+        peer.Dispose();
+        ours.Dispose();
+    }
+
+    private sealed class CountingInbound(Socket socket) : IInbound
+    {
+        private int _received;
+
+        internal int Received => Volatile.Read(ref _received);
+
+        internal ConcurrentBag<int> Threads { get; } = [];
+
+        internal Action? Wake { get; private set; }
+
+        public Socket? Awaited => socket;
+
+        public bool HasEnded { get; set; }
+
+        public void Begin(Action wake) => Wake = wake;
+
+        public bool Receive()
+        {
+            Threads.Add(Environment.CurrentManagedThreadId);
+            if (socket.Available == 0)
+                return false;
+            Interlocked.Add(ref _received, socket.Receive(new byte[10]));
+            return true;
+        }
+    }
+
     private static IoThread NewThread()
         => new("test", new ActorClock(TimeProvider.System), new LinkEvents(NullLogger.Instance, "test"), _ => ActorClock.Never);
 
@@ -105,6 +158,10 @@ public sealed class IoThreadTests
         public void Declare(long incarnation, TopologyItem item) => throw new InvalidOperationException();
         public void Consume(long incarnation, ConsumeRequest request) => throw new InvalidOperationException();
         public void CancelConsumer(long incarnation) => throw new InvalidOperationException();
+        public void Flush()
+        {
+        }
+
         public LinkTraffic Traffic(int epoch) => default;
     }
 }

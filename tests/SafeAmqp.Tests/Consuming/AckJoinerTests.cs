@@ -147,6 +147,7 @@ public sealed class AckJoinerTests
         public void Declare(long incarnation, SafeAmqp.Topology.TopologyItem item) => Assert.Fail();
         public void Consume(long incarnation, ConsumeRequest request) => Assert.Fail();
         public void CancelConsumer(long incarnation) => Assert.Fail();
+        public void Flush() => Assert.Fail();
         public LinkTraffic Traffic(int epoch) => default;
     }
 }

@@ -296,7 +296,7 @@ public sealed class PublishLaneTests
         _bench.Open();
         Assert.True(_bench.Credit.TryTake(0));
         var job = new SafeAmqp.Publishing.PublishJob(new AmqpMessage(), 0, S(30).Ticks, _bench.Credit);
-        _bench.Post(new ActorCommand.Cancel(job), new ActorCommand.Send(job));
+        _bench.Post(new ActorCommand.Cancel(job), job);
         Assert.Equal("OperationCanceledException", job.Ended());
         Assert.Empty(_bench.Link.Lane.Published);
         Assert.Equal(0, _bench.Credit.Messages);

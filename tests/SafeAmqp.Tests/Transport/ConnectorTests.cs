@@ -43,10 +43,10 @@ public abstract class ConnectorTests : IDisposable
         TlsSettings tls, TimeSpan? timeout = null, int? port = null, CancellationToken cancellationToken = default)
     {
         LinkStream link = await LinkConnector.ConnectAsync(
-            IPAddress.Loopback, port ?? Port, tls, new LinkStreamOptions(), timeout ?? Wires.Long, _ended.Call, cancellationToken);
+            IPAddress.Loopback, port ?? Port, tls, new LinkStreamOptions(), timeout ?? Wires.Long, _ => false, _ended.Call, cancellationToken);
         // Kept, as a link that nobody holds is collected and its socket closed under the server.
         Own(link);
-        return link;
+        return link.Receiving();
     }
 
     private protected async Task<TlsRefusedException> RefusedAsync(TlsSettings tls)

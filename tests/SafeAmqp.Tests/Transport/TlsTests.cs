@@ -28,7 +28,7 @@ public sealed class TlsTests : ConnectorTests
             byte[] message = new byte[i % 100 == 0 ? 90_000 : random.Next(1, 900)];
             random.NextBytes(message);
             expected.Write(message);
-            await link.WriteAsync(message).Soon();
+            await link.SendAsync(message).Soon();
         }
 
         await server.WriteAsync(Conversation());
@@ -210,12 +210,13 @@ public sealed class TlsTests : ConnectorTests
             var ended = new Ended();
             Task<SslStream> serving = ServeAsync(Certificates.Server());
             LinkStream link = await LinkConnector.ConnectAsync(
-                IPAddress.Loopback, Port, Tls(), new LinkStreamOptions { MaxBufferedBytes = 50_000 }, Wires.Long, ended.Call, CancellationToken.None);
+                IPAddress.Loopback, Port, Tls(), new LinkStreamOptions { MaxBufferedBytes = 50_000 }, Wires.Long, _ => false, ended.Call, CancellationToken.None);
+            link.Receiving();
             SslStream server = await serving.Soon();
             Task<byte[]> receiving = ReadToEndAsync(server);
             Task[] writers = [.. Enumerable.Range(0, 3).Select(_ => Task.Run(async () =>
             {
-                for (int i = 0; i < 200; i++) await link.WriteAsync(new byte[i % 20 == 0 ? 80_000 : 500]);
+                for (int i = 0; i < 200; i++) await link.SendAsync(new byte[i % 20 == 0 ? 80_000 : 500]);
             }))];
             Task<int> read = link.ReadAsync(new byte[10]).AsTask();
             Assert.True(SpinWait.SpinUntil(() => link.Sends > round, Wires.Long));

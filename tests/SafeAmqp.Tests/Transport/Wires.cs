@@ -2,6 +2,7 @@
 #pragma warning disable xUnit1051
 using System.Net;
 using System.Net.Sockets;
+using SafeAmqp.Actor;
 using SafeAmqp.Transport;
 
 namespace SafeAmqp.Tests.Transport;
@@ -32,6 +33,22 @@ internal static class Wires
         Socket peer = await accepting.Soon();
         peer.NoDelay = true;
         return (ours, peer);
+    }
+
+    /// <summary>Receives for a link, as its I/O thread does, until it has ended.</summary>
+    public static LinkStream Receiving(this LinkStream link)
+    {
+        new Thread(() =>
+        {
+            using var mailbox = new Mailbox();
+            link.Begin(mailbox.Wake);
+            while (!link.HasEnded)
+            {
+                if (!link.Receive()) mailbox.Wait(Long, turnFirst: false, link.Awaited is { } socket ? [socket] : []);
+            }
+        })
+        { IsBackground = true }.Start();
+        return link;
     }
 
     public static async Task<byte[]> ReadToEndAsync(this Socket socket, int atATime = 65_536)
@@ -69,7 +86,7 @@ internal static class Wires
         byte[] chunk = new byte[256 * 1024];
         while (true)
         {
-            Task write = link.WriteAsync(chunk).AsTask();
+            Task write = link.SendAsync(chunk).AsTask();
             // The one wait for something not to happen: the socket's buffers are full, or the peer would have to read.
             if (await Task.WhenAny(write, Task.Delay(200)) != write) return write;
             await write;

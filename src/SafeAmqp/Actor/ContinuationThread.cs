@@ -1,0 +1,61 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+
+namespace SafeAmqp.Actor;
+
+/// <summary>
+/// The thread beside an I/O thread that runs the continuations of what ended there, while they are short. A worker of the pool that runs dry spins and
+/// yields for a while, over and over under load, which cost more processor time than all the rest of a publish; this one sleeps.
+/// </summary>
+/// <remarks>Continuations may do what they like: while one of them lasts, the rest goes to the pool (see <see cref="ContinuationBatch"/>).</remarks>
+internal sealed class ContinuationThread(string name)
+{
+    /// <summary>Nothing new is put behind work that has taken this long.</summary>
+    private static readonly long Lasting = Stopwatch.Frequency / 1000; // 1 ms
+
+    private readonly ConcurrentQueue<IThreadPoolWorkItem> _work = new();
+    private readonly AutoResetEvent _wake = new(false);
+    private Thread? _thread;
+    private long _busySince; // 0 while it is idle
+    private volatile bool _ended;
+
+    /// <summary>Takes work, from the I/O thread only.</summary>
+    /// <returns>False when an earlier continuation lasts: the pool is to do it.</returns>
+    internal bool TryTake(IThreadPoolWorkItem work)
+    {
+        long since = Volatile.Read(ref _busySince);
+        if (since != 0 && Stopwatch.GetTimestamp() - since > Lasting)
+            return false;
+        if (_thread is null)
+        {
+            _thread = new Thread(Run) { Name = name, IsBackground = true };
+            _thread.UnsafeStart();
+        }
+        _work.Enqueue(work);
+        _wake.Set();
+        return true;
+    }
+
+    /// <summary>Ends when all that was taken has been done.</summary>
+    internal void End()
+    {
+        _ended = true;
+        _wake.Set();
+    }
+
+    private void Run()
+    {
+        while (true)
+        {
+            while (_work.TryDequeue(out IThreadPoolWorkItem? work))
+            {
+                Volatile.Write(ref _busySince, Stopwatch.GetTimestamp());
+                work.Execute();
+                Volatile.Write(ref _busySince, 0);
+            }
+            if (_ended)
+                return;
+            _wake.WaitOne();
+        }
+    }
+}
