@@ -48,6 +48,8 @@ internal static class Comparisons
             [new("consume and ack, prefetch 1,000, 256 B", RabbitMqClientConsume.Title, Figure.Throughput, 1.4)]),
         new("growth", new Workload(10_000), [.. Growth.Select<int, Func<Contender>>(callers => () => new SafeAmqpCallers(callers))],
             [new("10,000 callers", SafeAmqpCallers.Title(1000), Figure.Throughput, 1.0), new("10,000 callers", SafeAmqpCallers.Title(100), Figure.Throughput, 1.0)]),
+        new("embedded", new Workload(1000), [() => new SafeAmqpOnEmbedded(), Ours],
+            [new("the embedded broker, 256 B confirmed, 1,000 callers", "SafeAmqp", Figure.Throughput, 1.0)]),
         new("clients", new Workload(1000), [Ours, .. clients.Select<int, Func<Contender>>(count => () => new SafeAmqpPublish(count))], []),
     ];
 }

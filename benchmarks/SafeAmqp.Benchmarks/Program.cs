@@ -14,6 +14,12 @@ if (args is ["parts", ..])
     return 0;
 }
 
+if (args is [Companion.Argument, var role])
+{
+    await Companion.RunAsync(role);
+    return 0;
+}
+
 // dotnet run -c Release --project benchmarks/SafeAmqp.Benchmarks [-- name …] [--rounds N] [--seconds S] [--clients 2,4] [--out folder]
 //            -c Release --project benchmarks/SafeAmqp.Benchmarks -- --telemetry      what being watched costs
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;

@@ -4,34 +4,11 @@ using RabbitMQ.Client.Events;
 
 namespace SafeAmqp.Benchmarks.Contenders;
 
-/// <summary>Answers each request with its own body, by RabbitMQ.Client for all contenders, so that the caller's side is what is measured.</summary>
-internal sealed class EchoServer : IAsyncDisposable
-{
-    internal const string Queue = "safeamqp.benchmark.echo";
-
-    private IConnection? _connection;
-
-    internal async Task StartAsync(Uri broker)
-    {
-        _connection = await new ConnectionFactory { Uri = broker }.CreateConnectionAsync();
-        IChannel channel = await _connection.CreateChannelAsync();
-        await channel.QueueDeclareAsync(Queue, durable: false, exclusive: false, autoDelete: true);
-        var consumer = new AsyncEventingBasicConsumer(channel);
-        consumer.ReceivedAsync += async (_, request) => await channel.BasicPublishAsync("", request.BasicProperties.ReplyTo!, mandatory: false,
-            new BasicProperties { CorrelationId = request.BasicProperties.CorrelationId }, request.Body);
-        await channel.BasicConsumeAsync(Queue, autoAck: true, consumer);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_connection is not null)
-            await _connection.DisposeAsync();
-    }
-}
-
 internal sealed class SafeAmqpCalls : Contender
 {
-    private readonly EchoServer _server = new();
+    private const string Queue = "safeamqp.benchmark.echo";
+
+    private Companion? _server;
     private AmqpClient? _client;
     private AmqpMessage _request = new();
 
@@ -39,9 +16,9 @@ internal sealed class SafeAmqpCalls : Contender
 
     internal override async Task ConnectAsync(Uri broker, Workload workload)
     {
-        await _server.StartAsync(broker);
+        _server = await Companion.EchoAsync(broker, Queue);
         _client = await AmqpClient.ConnectAsync(broker.ToString());
-        _request = new AmqpMessage { RoutingKey = EchoServer.Queue, Body = workload.Body, Persistent = false };
+        _request = new AmqpMessage { RoutingKey = Queue, Body = workload.Body, Persistent = false };
     }
 
     protected override async ValueTask OperateAsync(int caller) => await _client!.CallAsync(_request);
@@ -50,7 +27,8 @@ internal sealed class SafeAmqpCalls : Contender
     {
         if (_client is not null)
             await _client.DisposeAsync();
-        await _server.DisposeAsync();
+        if (_server is not null)
+            await _server.DisposeAsync();
     }
 }
 
@@ -59,9 +37,11 @@ internal sealed class RabbitMqClientCalls : Contender
 {
     internal const string Title = "RabbitMQ.Client, by hand";
 
-    private readonly EchoServer _server = new();
+    private const string Queue = "safeamqp.benchmark.echo-by-hand";
+
     private readonly ConcurrentDictionary<string, TaskCompletionSource<byte[]>> _pending = new();
     private readonly SemaphoreSlim _turn = new(1, 1);
+    private Companion? _server;
     private IConnection? _connection;
     private IChannel? _channel;
     private string _replyTo = "";
@@ -71,7 +51,7 @@ internal sealed class RabbitMqClientCalls : Contender
 
     internal override async Task ConnectAsync(Uri broker, Workload workload)
     {
-        await _server.StartAsync(broker);
+        _server = await Companion.EchoAsync(broker, Queue);
         _body = workload.Body;
         _connection = await new ConnectionFactory { Uri = broker }.CreateConnectionAsync();
         _channel = await _connection.CreateChannelAsync();
@@ -94,7 +74,7 @@ internal sealed class RabbitMqClientCalls : Contender
         await _turn.WaitAsync();
         try
         {
-            await _channel!.BasicPublishAsync("", EchoServer.Queue, mandatory: false, new BasicProperties { CorrelationId = id, ReplyTo = _replyTo }, _body);
+            await _channel!.BasicPublishAsync("", Queue, mandatory: false, new BasicProperties { CorrelationId = id, ReplyTo = _replyTo }, _body);
         }
         finally
         {
@@ -108,6 +88,7 @@ internal sealed class RabbitMqClientCalls : Contender
         _turn.Dispose();
         if (_connection is not null)
             await _connection.DisposeAsync();
-        await _server.DisposeAsync();
+        if (_server is not null)
+            await _server.DisposeAsync();
     }
 }

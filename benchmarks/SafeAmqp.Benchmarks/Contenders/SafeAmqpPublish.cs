@@ -31,6 +31,27 @@ internal class SafeAmqpPublish(int clients = 1) : Contender
     }
 }
 
+/// <summary>The same on the embedded broker, in a process of its own: what a test gets from it, beside what it would get from RabbitMQ.</summary>
+internal sealed class SafeAmqpOnEmbedded : SafeAmqpPublish
+{
+    private Companion? _broker;
+
+    internal override string Name => "SafeAmqp on the embedded broker";
+
+    internal override async Task ConnectAsync(Uri broker, Workload workload)
+    {
+        _broker = await Companion.EmbeddedBrokerAsync();
+        await base.ConnectAsync(new Uri(_broker.Answer), workload);
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        if (_broker is not null)
+            await _broker.DisposeAsync();
+    }
+}
+
 /// <summary>The same with its own number of callers, whatever the comparison says.</summary>
 internal sealed class SafeAmqpCallers(int callers) : SafeAmqpPublish
 {

@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
+using SafeAmqp.Testing;
+
+namespace SafeAmqp.Benchmarks.Contenders;
+
+/// <summary>This program once more, in a process of its own, for what is not to be measured: the other end of calls, the embedded broker.</summary>
+internal sealed class Companion : IAsyncDisposable
+{
+    /// <summary>The first of its arguments; the second is its role.</summary>
+    internal const string Argument = "--companion";
+
+    private readonly Process _process;
+
+    private Companion(Process process) => _process = process;
+
+    /// <summary>What it said when it was ready.</summary>
+    internal string Answer { get; private set; } = "";
+
+    /// <summary>Answers each request to a queue with its own body, by RabbitMQ.Client for all contenders.</summary>
+    internal static Task<Companion> EchoAsync(Uri broker, string queue) => StartAsync("echo", $"{broker} {queue}");
+
+    /// <summary>An embedded broker, whose URI is the answer.</summary>
+    internal static Task<Companion> EmbeddedBrokerAsync() => StartAsync("broker", "");
+
+    // The input is no argument, as others can see those: it may hold a password.
+    private static async Task<Companion> StartAsync(string role, string input)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
+            start.ArgumentList.Add(typeof(Companion).Assembly.Location);
+        start.ArgumentList.Add(Argument);
+        start.ArgumentList.Add(role);
+        var companion = new Companion(Process.Start(start)!);
+        await companion._process.StandardInput.WriteLineAsync(input);
+        companion.Answer = await companion._process.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException($"The companion ({role}) did not start.");
+        return companion;
+    }
+
+    /// <summary>What the other process does, until its input ends.</summary>
+    internal static async Task RunAsync(string role)
+    {
+        string[] input = Console.ReadLine()!.Split(' ');
+        if (role == "broker")
+        {
+            await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync();
+            Console.WriteLine(broker.Uri);
+            Console.ReadLine();
+            return;
+        }
+        await using IConnection connection = await new ConnectionFactory { Uri = new Uri(input[0]) }.CreateConnectionAsync();
+        IChannel channel = await connection.CreateChannelAsync();
+        await channel.QueueDeclareAsync(input[1], durable: false, exclusive: false, autoDelete: true);
+        var consumer = new AsyncEventingBasicConsumer(channel);
+        consumer.ReceivedAsync += async (_, request) => await channel.BasicPublishAsync("", request.BasicProperties.ReplyTo!, mandatory: false,
+            new BasicProperties { CorrelationId = request.BasicProperties.CorrelationId }, request.Body);
+        await channel.BasicConsumeAsync(input[1], autoAck: true, consumer);
+        Console.WriteLine("ready");
+        Console.ReadLine();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _process.StandardInput.Close();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+}
