@@ -4,12 +4,12 @@ using System.Threading.Tasks.Sources;
 namespace SafeAmqp.Actor;
 
 /// <summary>
-/// The only place that makes completions: a value-task source that ends once, whoever tries, and whose continuation always runs on the
-/// thread pool, so that user code never runs on the I/O thread. Each source serves one await.
+/// The only place that makes completions: a value-task source that ends once, whoever tries, and whose continuation never runs on the
+/// I/O thread. Each source serves one await.
 /// </summary>
 /// <remarks>
-/// What the framework's own source does, but for one thing: what ends on an I/O thread goes to the pool with all that ended in the same batch
-/// (<see cref="ContinuationBatch"/>). A work item for each costs more than a publish.
+/// What the framework's own source does, but for one thing: what ends on an I/O thread is handed out with all that ended in the same batch
+/// (<see cref="ContinuationBatch"/>). A work item of the pool for each costs more than a publish.
 /// </remarks>
 internal abstract class Completion : IThreadPoolWorkItem
 {
@@ -73,7 +73,7 @@ internal abstract class Completion : IThreadPoolWorkItem
         Schedule(); // it has ended in the meantime
     }
 
-    /// <summary>Runs the continuation: on the pool, never on an I/O thread.</summary>
+    /// <summary>Runs the continuation: on the pool or its batch's thread, never on an I/O thread.</summary>
     public void Execute()
     {
         switch (_scheduler)

@@ -72,7 +72,7 @@ internal sealed partial class ConnectionActor
     internal long NextWake => _wakeAt;
 
     /// <summary>How many answers callers wait for.</summary>
-    internal int Unanswered => _lane.Unconfirmed + (_directLane?.Unconfirmed ?? 0) + Calls.Count;
+    internal int Unanswered => Unconfirmed + Calls.Count;
 
     internal bool IsClosed => State == AmqpLinkState.Closed;
 
@@ -225,6 +225,8 @@ internal sealed partial class ConnectionActor
         _gauges.LateReplies = Calls.Late;
     }
 
+    private int Unconfirmed => _lane.Unconfirmed + (_directLane?.Unconfirmed ?? 0);
+
     private void PublishGauges()
     {
         _gauges.State = State;
@@ -241,7 +243,7 @@ internal sealed partial class ConnectionActor
         _gauges.BlockedBefore = _blockedBefore;
         _gauges.Queued = _lane.Waiting + (_directLane?.Waiting ?? 0);
         _gauges.OldestQueued = _lane.OldestWaiting ?? _directLane?.OldestWaiting ?? ActorClock.Never;
-        _gauges.Unconfirmed = _lane.Unconfirmed + (_directLane?.Unconfirmed ?? 0);
+        _gauges.Unconfirmed = Unconfirmed;
         ShowCalls();
         _gauges.StaleSettlements = StaleSettlements;
         _gauges.TopologyErrors = _topologyErrors;

