@@ -145,7 +145,8 @@ public sealed class ReasonTests : TelemetryTest
         return amqp;
     }
 
-    private async Task CallAwayAsync() => await (await AwayAsync()).CallAsync(AmqpMessage.ToQueue("q", default),
+    // The consumer of the replies has a deadline of its own, which must not be the first here.
+    private async Task CallAwayAsync() => await (await AwayAsync(TimeSpan.FromMinutes(1))).CallAsync(AmqpMessage.ToQueue("q", default),
         new AmqpCallOptions { Timeout = Soon, ReplyTo = AmqpReplyAddress.Queue("replies", message => message.CorrelationId) }, Cancelled);
 
     private async Task<AmqpClient> BlockedAsync(Action<AmqpClientOptions>? configure = null)
@@ -159,9 +160,9 @@ public sealed class ReasonTests : TelemetryTest
         return amqp;
     }
 
-    private async Task<AmqpClient> AwayAsync()
+    private async Task<AmqpClient> AwayAsync(TimeSpan? operationTimeout = null)
     {
-        AmqpClient amqp = await ConnectAsync(options => options.PublishTimeout = options.OperationTimeout = Soon);
+        AmqpClient amqp = await ConnectAsync(options => (options.PublishTimeout, options.OperationTimeout) = (Soon, operationTimeout ?? Soon));
         await Broker.KillAsync(Cancelled);
         await UntilAsync(() => amqp.Status.Links.All(link => link.State is AmqpLinkState.Waiting or AmqpLinkState.Connecting));
         return amqp;
