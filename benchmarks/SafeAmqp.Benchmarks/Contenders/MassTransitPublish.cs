@@ -21,11 +21,16 @@ internal sealed class MassTransitPublish : Contender
         _message = new BenchmarkMessage(workload.Body);
         _durable = workload.Routed;
         string[] account = broker.UserInfo.Split(':');
-        _bus = Bus.Factory.CreateUsingRabbitMq(bus => bus.Host(broker.Host, (ushort)broker.Port, Uri.UnescapeDataString(broker.AbsolutePath[1..]) is { Length: > 0 } host ? host : "/", settings =>
+        _bus = Bus.Factory.CreateUsingRabbitMq(bus =>
         {
-            settings.Username(account[0]);
-            settings.Password(account[1]);
-        }));
+            if (workload.Routed) // else it declares an exchange of its own, without bindings like everybody's
+                bus.Message<BenchmarkMessage>(message => message.SetEntityName(workload.Exchange));
+            bus.Host(broker.Host, (ushort)broker.Port, Uri.UnescapeDataString(broker.AbsolutePath[1..]) is { Length: > 0 } host ? host : "/", settings =>
+            {
+                settings.Username(account[0]);
+                settings.Password(account[1]);
+            });
+        });
         await _bus.StartAsync();
     }
 
