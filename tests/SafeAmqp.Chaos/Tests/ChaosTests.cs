@@ -13,7 +13,6 @@ public sealed class ChaosTests
     private const string Minutes = "SAFEAMQP_CHAOS_MINUTES", Seed = "SAFEAMQP_CHAOS_SEED";
 
     [Fact]
-    [Trait("Runs", "ByHand")] // six minutes on a cluster of three nodes
     public async Task Five_minutes_of_faults_on_a_cluster_of_three_lose_nothing_confirmed_and_leave_nobody_stuck()
     {
         Cluster.Require();
