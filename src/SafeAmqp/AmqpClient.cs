@@ -38,6 +38,7 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <summary>Makes a client. Connects to nothing: the first operation does, or <see cref="OpenAsync"/>.</summary>
     /// <param name="options">The options; read now, later changes have no effect.</param>
     /// <exception cref="ArgumentException">An option is not valid; the message names it and says what would be.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The process may open no further socket. Each link takes two before it connects.</exception>
     public AmqpClient(AmqpClientOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -63,6 +64,7 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <param name="cancellationToken">Cancels the wait; the client is disposed then.</param>
     /// <returns>The client.</returns>
     /// <exception cref="ArgumentException">The URI is not valid.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The process may open no further socket. Each link takes two before it connects.</exception>
     /// <exception cref="OperationCanceledException">The token fired before every link was open.</exception>
     public static Task<AmqpClient> ConnectAsync(string uri, CancellationToken cancellationToken = default)
         => ConnectAsync(new AmqpClientOptions { Uri = uri }, cancellationToken);
@@ -72,6 +74,7 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <param name="cancellationToken">Cancels the wait; the client is disposed then.</param>
     /// <returns>The client.</returns>
     /// <exception cref="ArgumentException">An option is not valid.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The process may open no further socket. Each link takes two before it connects.</exception>
     /// <exception cref="AmqpConnectException">With <see cref="AmqpFirstConnect.FailFast"/>: no host could be reached, or the broker refused.</exception>
     /// <exception cref="OperationCanceledException">The token fired before every link was open.</exception>
     public static async Task<AmqpClient> ConnectAsync(AmqpClientOptions options, CancellationToken cancellationToken = default)

@@ -9,6 +9,11 @@ using SafeAmqp;
 // its standard output is what it believes: "c 17" its message 17 is confirmed, "u 17" it does not know, "n 17" it was not sent. A test ends it in
 // the middle of that, and compares.
 string uri = args[0];
+if (args is [_, "descriptors"])
+{
+    await Descriptors.RunAsync(uri);
+    return;
+}
 var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
 builder.Logging.ClearProviders();
 builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(8));

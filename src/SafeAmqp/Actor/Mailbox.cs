@@ -14,7 +14,7 @@ internal sealed class Mailbox : IDisposable
     private const int Turns = 20;
 
     private readonly ConcurrentQueue<ActorMessage> _messages = new();
-    private Doorbell? _bell; // made by the first wait
+    private readonly Doorbell _bell = new(); // before there is a reader: a process without a free socket makes no client, rather than one that cannot wait
     private int _sleeping;
     private volatile bool _closed;
     private volatile bool _woken;
@@ -52,7 +52,7 @@ internal sealed class Mailbox : IDisposable
     private void WakeSleeper()
     {
         if (Volatile.Read(ref _sleeping) != 0 && Interlocked.Exchange(ref _sleeping, 0) != 0)
-            _bell!.Ring();
+            _bell.Ring();
     }
 
     internal bool TryTake(out ActorMessage message) => _messages.TryDequeue(out message!);
@@ -69,7 +69,6 @@ internal sealed class Mailbox : IDisposable
                 return;
             Thread.SpinWait(35);
         }
-        _bell ??= new Doorbell();
         Interlocked.Exchange(ref _sleeping, 1);
         if (HasNews())
         {
@@ -85,7 +84,7 @@ internal sealed class Mailbox : IDisposable
     internal void Close() => _closed = true;
 
     /// <summary>The reader waits no more.</summary>
-    public void Dispose() => _bell?.Dispose();
+    public void Dispose() => _bell.Dispose();
 
     private bool HasNews()
     {
@@ -101,6 +100,6 @@ internal sealed class Mailbox : IDisposable
     private void StopSleeping()
     {
         if (Interlocked.Exchange(ref _sleeping, 0) == 0)
-            _bell!.Take();
+            _bell.Take();
     }
 }

@@ -166,11 +166,11 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
     /// </summary>
     private static async Task<bool> RouseForgottenAsync(Arena arena, Recorder recorder, string[] queues)
     {
-        List<ForgottenConsumer> before = await ForgottenAsync(arena, queues);
+        List<ForgottenConsumer>? before = await ForgottenAsync(arena, queues);
         await Task.Delay(CountedAnew, CancellationToken.None);
-        List<ForgottenConsumer> forgotten = await ForgottenAsync(arena, queues);
-        if (!forgotten.SequenceEqual(before))
-            return false; // something still moves
+        List<ForgottenConsumer>? forgotten = await ForgottenAsync(arena, queues);
+        if (before is null || forgotten is null || !forgotten.SequenceEqual(before))
+            return false; // something still moves, or the broker cannot say
         foreach (ForgottenConsumer consumer in forgotten)
         {
             recorder.Record(new HistoryEvent { What = What.Forgotten, Text = $"{consumer.Connection}: {consumer.Queue}: {consumer.Evidence}" });
@@ -183,11 +183,19 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
         return true;
     }
 
-    private static async Task<List<ForgottenConsumer>> ForgottenAsync(Arena arena, string[] queues)
+    private static async Task<List<ForgottenConsumer>?> ForgottenAsync(Arena arena, string[] queues)
     {
         var found = new List<ForgottenConsumer>();
-        foreach (string queue in queues)
-            found.AddRange(await ForgottenConsumer.FindAsync(arena.Nodes[0], queue));
+        try
+        {
+            foreach (string queue in queues)
+                found.AddRange(await ForgottenConsumer.FindAsync(arena.Nodes[0], queue));
+        }
+        catch (LocalBroker.PrivateRabbitMqNodeException error)
+        {
+            Say($"{error.Message}"); // a queue without a leader answers nobody
+            return null;
+        }
         return found;
     }
 
