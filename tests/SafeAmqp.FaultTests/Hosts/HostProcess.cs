@@ -13,7 +13,7 @@ internal sealed class HostProcess : IAsyncDisposable
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <param name="uri">Its broker.</param>
-    /// <param name="role">What it is to do beside what a service does.</param>
+    /// <param name="role">What it does instead of a service's work.</param>
     /// <param name="descriptors">How many files and sockets it may have open; 0 for as many as anybody.</param>
     internal HostProcess(string uri, string? role = null, int descriptors = 0)
     {
