@@ -22,7 +22,7 @@ internal sealed partial class LinkStream : IInbound
     private long _lastReceived, _bytesReceived, _lastPulse;
 
     // Type heartbeat, channel 0, no payload, frame end (AMQP 0-9-1, section 4.2.7).
-    private static ReadOnlySpan<byte> Heartbeat => [8, 0, 0, 0, 0, 0, 0, 0xCE];
+    private static ReadOnlySpan<byte> Heartbeat => [FrameFormat.Heartbeat, 0, 0, 0, 0, 0, 0, FrameFormat.FrameEnd];
 
     /// <summary>When bytes last came (<see cref="TimeProvider.GetTimestamp"/>); at first, when the link began.</summary>
     public long LastReceived => Volatile.Read(ref _lastReceived);

@@ -6,8 +6,6 @@ namespace SafeAmqp.FaultTests.Hosts;
 /// <summary>A service in a process of its own, and what it has said so far.</summary>
 internal sealed class HostProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(40);
-
     private readonly Process _process;
     private readonly List<string> _lines = [];
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -57,9 +55,9 @@ internal sealed class HostProcess : IAsyncDisposable
         long start = TimeProvider.System.GetTimestamp();
         using (var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)]))
             await kill.WaitForExitAsync(cancellationToken);
-        await _process.WaitForExitAsync(cancellationToken).WaitAsync(Limit, cancellationToken);
+        await _process.WaitForExitAsync(cancellationToken).WaitAsync(FaultCase.Limit, cancellationToken);
         TimeSpan took = TimeProvider.System.GetElapsedTime(start);
-        await _closed.Task.WaitAsync(Limit, cancellationToken); // all it said has come
+        await _closed.Task.WaitAsync(FaultCase.Limit, cancellationToken); // all it said has come
         return took;
     }
 

@@ -9,7 +9,7 @@ namespace SafeAmqp.FaultTests.Support;
 public abstract class FaultCase : IAsyncLifetime
 {
     /// <summary>No wait in a test is longer: a test that hangs fails and says where.</summary>
-    protected static readonly TimeSpan Limit = TimeSpan.FromSeconds(40);
+    protected internal static readonly TimeSpan Limit = TimeSpan.FromSeconds(40);
 
     private readonly Stack<IAsyncDisposable> _owned = [];
 
