@@ -94,7 +94,8 @@ internal sealed class BrokerLoop(TimeProvider time) : IThreadPoolWorkItem, IDisp
         }
         Guarded(BatchEnded);
         bool more = !_isPaused && _held.Count > 0;
-        Volatile.Write(ref _scheduled, 0);
+        // Visible before it looks once more: who posts puts his work in before he looks at the flag.
+        Interlocked.Exchange(ref _scheduled, 0);
         if (more || !_work.IsEmpty)
             Schedule();
     }

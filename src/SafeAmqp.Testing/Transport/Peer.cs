@@ -76,7 +76,7 @@ internal sealed class Peer : ILoopWork
 
     public void Run()
     {
-        Volatile.Write(ref _readable, 0);
+        Interlocked.Exchange(ref _readable, 0); // before it looks: what comes from here on is announced again
         Readable();
     }
 
@@ -279,7 +279,7 @@ internal sealed class Peer : ILoopWork
 
     private void CaughtUp()
     {
-        Volatile.Write(ref _congested, 0);
+        Interlocked.Exchange(ref _congested, 0);
         Writable();
     }
 
