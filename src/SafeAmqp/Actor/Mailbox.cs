@@ -17,7 +17,7 @@ internal sealed class Mailbox : IDisposable
     private readonly Doorbell _bell = new(); // before there is a reader: a process without a free socket makes no client, rather than one that cannot wait
     private int _sleeping;
     private volatile bool _closed;
-    private volatile bool _woken;
+    private int _woken;
 
     internal bool IsClosed => _closed;
 
@@ -38,7 +38,7 @@ internal sealed class Mailbox : IDisposable
     /// <summary>Makes the reader's wait end without a message: the one that it is in, or the next.</summary>
     internal void Wake()
     {
-        _woken = true;
+        Volatile.Write(ref _woken, 1);
         Rouse();
     }
 
@@ -77,24 +77,23 @@ internal sealed class Mailbox : IDisposable
         }
         if (!_bell.Wait(sockets ?? [], atMost))
             StopSleeping();
-        _woken = false;
+        TakeWake();
     }
 
     /// <summary>Takes no more messages. What was posted before can still be taken.</summary>
-    internal void Close() => _closed = true;
+    internal void Close()
+    {
+        _closed = true;
+        Interlocked.MemoryBarrier(); // visible before the last look: who posts puts his message in before he looks at the flag
+    }
 
     /// <summary>The reader waits no more.</summary>
     public void Dispose() => _bell.Dispose();
 
-    private bool HasNews()
-    {
-        if (!_messages.IsEmpty)
-            return true;
-        bool woken = _woken;
-        if (woken)
-            _woken = false;
-        return woken;
-    }
+    private bool HasNews() => !_messages.IsEmpty || TakeWake();
+
+    // What the reader looks at next must be no older than the wake-up that it has taken.
+    private bool TakeWake() => Volatile.Read(ref _woken) != 0 && Interlocked.Exchange(ref _woken, 0) != 0;
 
     // Whoever takes the flag down rings: when a writer did, its ring is on its way and must be taken.
     private void StopSleeping()

@@ -56,14 +56,14 @@ internal sealed partial class LinkStream : NetworkStream
     /// <inheritdoc cref="WriteGatherer.BufferedBytes"/>
     public int BufferedBytes => _writes.BufferedBytes;
 
-    /// <summary>Whether bytes have come that nobody has read yet: a peer that is alive and a reader that is starved.</summary>
+    /// <summary>Whether bytes have come that nobody has read yet: a peer that is alive and a reader that is starved. What a peer that is gone left behind is no sign of life.</summary>
     public bool HasUnreadBytes
     {
         get
         {
             try
             {
-                return _inlet.HasUnread || _socket.Available > 0;
+                return !HasEnded && (_inlet.HasUnread || _socket.Available > 0);
             }
             catch (Exception e) when (e is ObjectDisposedException or SocketException)
             {

@@ -99,8 +99,11 @@ public sealed class LinkStreamTests
         Assert.True(link.HasUnreadBytes);
         await link.ReadAsync(new byte[100]).Soon();
         Assert.False(link.HasUnreadBytes);
-        await link.DisposeAsync();
-        Assert.False(link.HasUnreadBytes);
+        await peer.SendAsync(Heartbeat());
+        Assert.True(SpinWait.SpinUntil(() => link.HasUnreadBytes, Wires.Long));
+        peer.Shutdown(SocketShutdown.Both); // what it left behind is no sign of life, but can be read
+        Assert.True(SpinWait.SpinUntil(() => !link.HasUnreadBytes, Wires.Long));
+        Assert.Equal(Heartbeat().Length, await link.ReadAsync(new byte[100]).Soon());
     }
 
     [Fact]
