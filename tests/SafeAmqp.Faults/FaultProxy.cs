@@ -92,18 +92,22 @@ public sealed class FaultProxy : IAsyncDisposable
 
     private async Task AcceptAsync()
     {
-        try
+        while (!_ended.IsCancellationRequested)
         {
-            while (true)
+            try
             {
                 Socket client = await _listener.AcceptSocketAsync(_ended.Token);
                 Interlocked.Increment(ref _accepted);
                 _ = ServeAsync(client);
             }
-        }
-        catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException or SocketException)
-        {
-            // The end.
+            catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException)
+            {
+                return;
+            }
+            catch (SocketException)
+            {
+                // A client that was gone before it was accepted, or the end.
+            }
         }
     }
 

@@ -12,6 +12,9 @@ public sealed class History
 {
     public const int BodySize = Bodies.MinSize;
 
+    /// <summary>More messages than any publisher makes while a test lasts: for a load that goes on until it is stopped.</summary>
+    public const int Endless = 10_000_000;
+
     private const int PageSize = 4096;
 
     private readonly Lane[] _lanes;
@@ -22,7 +25,7 @@ public sealed class History
     private int _attempts;
     private int _seen;
 
-    public History(int publishers, int messagesEach) : this([.. Enumerable.Repeat(new Lane(), publishers)], messagesEach)
+    public History(int publishers, int messagesEach = Endless) : this([.. Enumerable.Repeat(new Lane(), publishers)], messagesEach)
     {
     }
 

@@ -146,7 +146,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(options => (options.ShutdownTimeout, options.Layout) = (Shutdown, layout));
         AmqpClient reader = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
-        var history = new History(8, 100_000);
+        var history = new History(8);
         TaskCompletionSource last = await RecordAsync(reader, queue, history);
         await amqp.ConsumeAsync(await NewQueueAsync(amqp), (_, _) => new ValueTask<AmqpSettlement>(AmqpSettlement.Ack), cancellationToken: Cancelled);
         using var stop = new CancellationTokenSource();

@@ -11,7 +11,7 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
         AtTheEnd(() => Broker.Node.StartAgainAsync());
         AmqpClient amqp = await ConnectAsync(options => (options.Layout, options.PublishTimeout, options.MaxReconnectDelay) = (layout, TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1)));
         string queue = await NewQueueAsync(amqp);
-        var history = new History(9, 100_000);
+        var history = new History(9);
         TaskCompletionSource last = await RecordAsync(amqp, queue, history);
         using var stop = new CancellationTokenSource();
         Task load = LostConnectionTests.LoadAsync(amqp, queue, history, publishers: 8, stop.Token);
