@@ -100,13 +100,9 @@ public sealed class FaultProxy : IAsyncDisposable
                 Interlocked.Increment(ref _accepted);
                 _ = ServeAsync(client);
             }
-            catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException)
+            catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException or SocketException)
             {
-                return;
-            }
-            catch (SocketException)
-            {
-                // A client that was gone before it was accepted, or the end.
+                // The end, or a client that was gone before it was accepted.
             }
         }
     }

@@ -13,7 +13,7 @@ public sealed class History
     public const int BodySize = Bodies.MinSize;
 
     /// <summary>More messages than any publisher makes while a test lasts: for a load that goes on until it is stopped.</summary>
-    public const int Endless = 10_000_000;
+    private const int Endless = 10_000_000;
 
     private const int PageSize = 4096;
 

@@ -112,6 +112,7 @@ public sealed class MailboxTests
                     Assert.True(watch.Elapsed < Long / 2, $"wake-up {i} was lost");
             }
         }, TestContext.Current.CancellationToken);
+        Assert.Equal(Rounds, seen);
         mailbox.Wake();
         await reader.WaitAsync(Long * 2, TestContext.Current.CancellationToken);
     }

@@ -30,7 +30,6 @@ public sealed class LinkStreamTests
             pipe.AdvanceTo(result.Buffer.End);
             if (result.IsCompleted) break;
         }
-
         await sending.Soon();
         Assert.Equal(sent, read.ToArray());
         Assert.Equal(sent.Length, link.BytesReceived);
@@ -104,6 +103,8 @@ public sealed class LinkStreamTests
         peer.Shutdown(SocketShutdown.Both); // what it left behind is no sign of life, but can be read
         Assert.True(SpinWait.SpinUntil(() => !link.HasUnreadBytes, Wires.Long));
         Assert.Equal(Heartbeat().Length, await link.ReadAsync(new byte[100]).Soon());
+        await link.DisposeAsync();
+        Assert.False(link.HasUnreadBytes);
     }
 
     [Fact]
