@@ -29,6 +29,7 @@ internal sealed class DeliveryPump : IDeliveryPump
     private readonly Channel<AmqpDelivery>[] _lanes;
     private readonly Worker[] _workers;
     private readonly Task _distributing = Task.CompletedTask;
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _stopping;
 
     internal DeliveryPump(Subscription subscription, DeliveryHandler handle)
@@ -57,6 +58,7 @@ internal sealed class DeliveryPump : IDeliveryPump
     {
         DoNotWaitForCaller(this);
         _stopping = true;
+        _stopped.TrySetResult();
         _inbox.Writer.TryComplete();
         foreach (Channel<AmqpDelivery> waiting in (Channel<AmqpDelivery>[])[_inbox, .. _lanes])
             GiveBackWaiting(waiting); // the workers would come to it only after the handlers that they run
@@ -114,6 +116,9 @@ internal sealed class DeliveryPump : IDeliveryPump
         Current.Value = worker;
         await foreach (AmqpDelivery delivery in deliveries.ReadAllAsync().ConfigureAwait(false))
         {
+            // Nothing new begins once the broker was asked for no more. It goes back when the broker has answered: before, it would come again.
+            if (_subscription.State == AmqpConsumerState.Stopping)
+                await _stopped.Task.ConfigureAwait(false);
             if (_stopping)
                 GiveBack(delivery);
             else if (!delivery.Lost.IsCancellationRequested) // the broker delivers a lost one again
