@@ -20,8 +20,11 @@ internal static class AmqpHandshake
 
     private static readonly byte[] ProtocolHeader = [.. "AMQP"u8, 0, 0, 9, 1];
 
-    /// <summary>Null when the broker answers (and, with <paramref name="logIn"/>, accepts the user); else the reason.</summary>
-    public static async Task<string?> FailureAsync(Uri uri, bool logIn, TimeSpan timeout, CancellationToken cancellationToken)
+    // A short string, and that its value is a long one.
+    private static ReadOnlySpan<byte> VersionKey => "\aversionS"u8;
+
+    /// <summary>Whether the broker answers (and, with <paramref name="logIn"/>, accepts the user).</summary>
+    public static async Task<BrokerAnswer> AskAsync(Uri uri, bool logIn, TimeSpan timeout, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(timeout);
@@ -31,11 +34,11 @@ internal static class AmqpHandshake
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return $"no answer within {timeout.TotalSeconds:0.#} s";
+            return new($"no answer within {timeout.TotalSeconds:0.#} s");
         }
         catch (Exception e) when (e is SocketException or IOException)
         {
-            return e.Message;
+            return new(e.Message);
         }
     }
 
@@ -44,20 +47,22 @@ internal static class AmqpHandshake
 
     private static bool IsTls(Uri uri) => uri.Scheme.Equals("amqps", StringComparison.OrdinalIgnoreCase);
 
-    private static async Task<string?> SpeakAsync(Uri uri, bool logIn, CancellationToken cancellationToken)
+    private static async Task<BrokerAnswer> SpeakAsync(Uri uri, bool logIn, CancellationToken cancellationToken)
     {
         using var client = new TcpClient();
         await client.ConnectAsync(uri.DnsSafeHost, PortOf(uri), cancellationToken);
         // Which certificates count is for the connection's own settings to say, so TLS is not tried here.
-        if (IsTls(uri)) return null;
+        if (IsTls(uri)) return new(Failure: null);
 
         var stream = client.GetStream();
         await stream.WriteAsync(ProtocolHeader, cancellationToken);
-        if (await ReadMethodAsync(stream, cancellationToken) != Start) return "what listens there does not speak AMQP 0-9-1";
-        if (!logIn) return null;
+        var (method, arguments) = await ReadMethodAsync(stream, cancellationToken);
+        if (method != Start) return new("what listens there does not speak AMQP 0-9-1");
+        var version = VersionIn(arguments);
+        if (!logIn) return new(null, version);
 
         await stream.WriteAsync(StartOkFrame(uri), cancellationToken);
-        return await IsTunedAsync(stream, cancellationToken) ? null : "the broker refuses this user and password";
+        return new(await IsTunedAsync(stream, cancellationToken) ? null : "the broker refuses this user and password", version);
     }
 
     // RabbitMQ refuses by dropping the connection (after 3 seconds), which may arrive as its end or as a reset.
@@ -65,7 +70,7 @@ internal static class AmqpHandshake
     {
         try
         {
-            return await ReadMethodAsync(stream, cancellationToken) == Tune;
+            return (await ReadMethodAsync(stream, cancellationToken)).Method == Tune;
         }
         catch (IOException)
         {
@@ -74,20 +79,33 @@ internal static class AmqpHandshake
     }
 
     /// <summary>The method of class connection in the next frame; null for anything else, the end included.</summary>
-    private static async Task<ushort?> ReadMethodAsync(NetworkStream stream, CancellationToken cancellationToken)
+    private static async Task<(ushort? Method, ReadOnlyMemory<byte> Arguments)> ReadMethodAsync(NetworkStream stream, CancellationToken cancellationToken)
     {
         var header = new byte[7];
-        if (await stream.ReadAtLeastAsync(header, header.Length, false, cancellationToken) < header.Length) return null;
+        if (await stream.ReadAtLeastAsync(header, header.Length, false, cancellationToken) < header.Length) return default;
 
         var size = BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(3));
-        if (header[0] != MethodFrame || size is < 4 or > LongestFrame) return null;
+        if (header[0] != MethodFrame || size is < 4 or > LongestFrame) return default;
 
         var payload = new byte[size + 1];
-        if (await stream.ReadAtLeastAsync(payload, payload.Length, false, cancellationToken) < payload.Length) return null;
+        if (await stream.ReadAtLeastAsync(payload, payload.Length, false, cancellationToken) < payload.Length) return default;
 
         return BinaryPrimitives.ReadUInt16BigEndian(payload) == ConnectionClass && payload[^1] == FrameEnd
-            ? BinaryPrimitives.ReadUInt16BigEndian(payload.AsSpan(2))
-            : null;
+            ? (BinaryPrimitives.ReadUInt16BigEndian(payload.AsSpan(2)), payload.AsMemory(4..^1))
+            : default;
+    }
+
+    /// <summary>The version among the server properties of connection.start, without what follows a dash; null when it has none.</summary>
+    private static Version? VersionIn(ReadOnlyMemory<byte> arguments)
+    {
+        var key = arguments.Span.IndexOf(VersionKey);
+        if (key < 0) return null;
+
+        var value = arguments.Span[(key + VersionKey.Length)..];
+        if (value.Length < 4 || BinaryPrimitives.ReadUInt32BigEndian(value) is var length && length > value.Length - 4) return null;
+
+        var text = Encoding.UTF8.GetString(value.Slice(4, (int)length));
+        return Version.TryParse(text.Split('-', '+')[0], out var version) ? version : null;
     }
 
     private static byte[] StartOkFrame(Uri uri)
@@ -110,3 +128,8 @@ internal static class AmqpHandshake
 
     private static byte[] Long(int value) => [(byte)(value >> 24), (byte)(value >> 16), (byte)(value >> 8), (byte)value];
 }
+
+/// <summary>What a broker answered.</summary>
+/// <param name="Failure">Why it cannot be used; null when it can.</param>
+/// <param name="Version">The version of RabbitMQ; null when it was not told.</param>
+internal readonly record struct BrokerAnswer(string? Failure, Version? Version = null);

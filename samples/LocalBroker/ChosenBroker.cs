@@ -8,7 +8,10 @@ namespace LocalBroker;
 /// </summary>
 public sealed class ChosenBroker : IAsyncDisposable
 {
-    /// <summary><c>rabbitmq</c> or <c>embedded</c>. Unset, a URI in <see cref="RabbitMqBroker.Variables"/> or <c>CI=true</c> stand for <c>rabbitmq</c>.</summary>
+    /// <summary>
+    /// <c>rabbitmq</c> or <c>embedded</c>. Unset, a URI in <see cref="RabbitMqBroker.Variables"/>, a folder in
+    /// <see cref="PrivateRabbitMqNodeOptions.RootVariable"/> or <c>CI=true</c> stand for <c>rabbitmq</c>.
+    /// </summary>
     public const string Variable = "SAFEAMQP_TEST_BROKER";
 
     private readonly RabbitMqBroker? _rabbitMq;
@@ -23,7 +26,8 @@ public sealed class ChosenBroker : IAsyncDisposable
     {
         "rabbitmq" => true,
         "embedded" => false,
-        null or "" => IsCi || RabbitMqBroker.Variables.Any(name => !string.IsNullOrWhiteSpace(Environment.GetEnvironmentVariable(name))),
+        null or "" => IsCi || RabbitMqBroker.Variables.Append(PrivateRabbitMqNodeOptions.RootVariable)
+            .Any(name => !string.IsNullOrWhiteSpace(Environment.GetEnvironmentVariable(name))),
         _ => throw new BrokerUnavailableException($"{Variable} is neither 'rabbitmq' nor 'embedded'.", Variable),
     };
 
@@ -31,7 +35,7 @@ public sealed class ChosenBroker : IAsyncDisposable
     public Uri Uri => Embedded?.Uri ?? _rabbitMq!.Uri;
 
     /// <summary>What it is and where it comes from, for people.</summary>
-    public string Description => _rabbitMq is null ? "Broker embedded in this process (SafeAmqp.Testing)" : $"RabbitMQ {_rabbitMq.Origin}";
+    public string Description => _rabbitMq is null ? "Broker embedded in this process (SafeAmqp.Testing)" : _rabbitMq.Origin;
 
     /// <summary>Whether disposing this object ends the broker.</summary>
     public bool IsOwned => _rabbitMq?.IsOwned ?? true;

@@ -22,9 +22,8 @@ public sealed partial class PrivateRabbitMqNode
     /// <inheritdoc cref="RabbitMqCtlAsync(string[])"/>
     public Task<string> RabbitMqCtlAsync(string[] args, CancellationToken cancellationToken)
     {
-        string[] arguments = ["--quiet", "--node", Name, .. args];
-        return Command.RunAsync(
-            Command.Describe(_installation.Control, arguments, _folder), _options.CommandTimeout, cancellationToken);
+        var command = new Command(_installation, _folder, _installation.Control, ["--quiet", "--node", Name, .. args]);
+        return command.RunAsync(_options.CommandTimeout, cancellationToken);
     }
 
     /// <summary>Stops RabbitMQ inside the node, which keeps running: connections close and the port refuses.</summary>
@@ -63,7 +62,8 @@ public sealed partial class PrivateRabbitMqNode
     private Task<string> CallAsync(string program, string input, CancellationToken cancellationToken)
     {
         string caller = string.Create(CultureInfo.InvariantCulture, $"call{Environment.ProcessId}x{Interlocked.Increment(ref _calls)}");
-        return Command.RunAsync(Command.Describe(program, ["-h", caller, "-sname", Name, "-e"], _folder), _options.CommandTimeout, cancellationToken, input);
+        var command = new Command(_installation, _folder, program, ["-h", caller, "-sname", Name, "-e"]);
+        return command.RunAsync(_options.CommandTimeout, cancellationToken, input);
     }
 
     /// <summary>The client connections, those still in their handshake included.</summary>

@@ -1,10 +1,12 @@
+using System.ComponentModel;
 using LocalBroker.Node;
 
 namespace LocalBroker;
 
 /// <summary>
-/// One RabbitMQ node of the installed version that only this process uses: loopback only, free ports, own folder, own
-/// epmd. Node, epmd and folder are gone after disposal, and also when this process dies in any way.
+/// One RabbitMQ node that only this process uses, of the installed version or of one in a folder of its own
+/// (<see cref="PrivateRabbitMqNodeOptions.Root"/>): loopback only, free ports, own folder, own epmd. Node, epmd and folder are gone after
+/// disposal, and also when this process dies in any way.
 /// </summary>
 public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
 {
@@ -27,8 +29,12 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
         Uri = new Uri($"amqp://guest:guest@127.0.0.1:{folder.Port}/");
     }
 
-    /// <summary>Whether RabbitMQ is installed here, on a system with a POSIX shell.</summary>
-    public static bool IsInstalled => RabbitMqInstallation.Find() is not null;
+    /// <summary>Whether there is a RabbitMQ to start with default options, on a system with a POSIX shell.</summary>
+    /// <exception cref="BrokerUnavailableException"><see cref="PrivateRabbitMqNodeOptions.RootVariable"/> names a folder without one.</exception>
+    public static bool IsInstalled => RabbitMqInstallation.Find(new PrivateRabbitMqNodeOptions()) is not null;
+
+    /// <summary>Whether RabbitMQ is installed in this <see cref="PrivateRabbitMqNodeOptions.Root"/>.</summary>
+    public static bool IsInstalledIn(string root) => RabbitMqInstallation.FindIn(root) is not null;
 
     /// <summary>Where the node listens, with user and password.</summary>
     public Uri Uri { get; }
@@ -38,6 +44,9 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
 
     /// <summary>The Erlang node name, for example <c>rel-4711-1@localhost</c>.</summary>
     public string Name => _folder.Name;
+
+    /// <summary>The version of RabbitMQ, as the node itself tells it.</summary>
+    public Version Version { get; private set; } = new();
 
     /// <summary>The folder with the node's data, settings and logs (<c>log/</c>); deleted on disposal.</summary>
     public string Folder => _folder.Root;
@@ -54,12 +63,13 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
         PrivateRabbitMqNodeOptions? options, PrivateRabbitMqNode? beside, CancellationToken cancellationToken)
     {
         options ??= new PrivateRabbitMqNodeOptions();
-        var installation = RabbitMqInstallation.Find() ?? throw new BrokerUnavailableException(RabbitMqBroker.HowToGetOne);
+        var installation = RabbitMqInstallation.Find(options) ?? throw new BrokerUnavailableException(RabbitMqBroker.HowToGetOne);
         var folder = new NodeFolder(options, beside?._folder);
         PrivateRabbitMqNode? node = null;
         try
         {
             folder.Write();
+            await ProbeAsync(installation, folder, cancellationToken);
             node = new PrivateRabbitMqNode(options, installation, folder);
             await node.StartAgainAsync(cancellationToken);
             return node;
@@ -128,7 +138,25 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
     {
         if (_folder.HasEnded)
             throw new PrivateRabbitMqNodeException($"The node {Name} ended while it started.{Environment.NewLine}{_folder.LogTail()}");
-        return await AmqpHandshake.FailureAsync(Uri, logIn: false, HandshakeTimeout, cancellationToken) is null;
+        var answer = await AmqpHandshake.AskAsync(Uri, logIn: false, HandshakeTimeout, cancellationToken);
+        Version = answer.Version ?? Version;
+        return answer.Failure is null;
+    }
+
+    /// <summary>Tells a system on which no program of the installation can run from a node that does not start.</summary>
+    private static async Task ProbeAsync(RabbitMqInstallation installation, NodeFolder folder, CancellationToken cancellationToken)
+    {
+        if (installation.Root == RabbitMqInstallation.Machine) return;
+        try
+        {
+            await new Command(installation, folder, "/bin/true").RunAsync(SignalTimeout, cancellationToken);
+        }
+        catch (Exception e) when (e is PrivateRabbitMqNodeException or Win32Exception)
+        {
+            throw new BrokerUnavailableException(
+                $"RabbitMQ in {installation.Root} cannot run here, as it needs root or user namespaces, for mounts of its own: {e.Message}",
+                PrivateRabbitMqNodeOptions.RootVariable, e);
+        }
     }
 
     private async Task UntilAsync(

@@ -3,6 +3,16 @@ namespace LocalBroker;
 /// <summary>Settings of a private RabbitMQ node.</summary>
 public sealed class PrivateRabbitMqNodeOptions
 {
+    /// <summary>The environment variable for <see cref="Root"/>.</summary>
+    public const string RootVariable = "SAFEAMQP_RABBITMQ_ROOT";
+
+    /// <summary>
+    /// The folder whose RabbitMQ is started, the root of a whole system: <c>/</c> for the version installed on this machine, or the absolute
+    /// path of a folder that <c>eng/rabbitmq-4</c> has made. The latter needs Linux, and root or user namespaces.
+    /// </summary>
+    /// <value>null: the folder that <see cref="RootVariable"/> names, else <c>/</c>.</value>
+    public string? Root { get; init; }
+
     /// <summary>Erlang schedulers, that is: cores the broker may use.</summary>
     /// <value>1, so that a broker beside the tests leaves the other cores to them. Benchmarks take more.</value>
     public int Schedulers { get; init; } = 1;

@@ -1,3 +1,5 @@
+using LocalBroker.Node;
+
 namespace LocalBroker;
 
 /// <summary>A RabbitMQ broker for samples, tests and benchmarks: found, or started and then owned.</summary>
@@ -8,17 +10,21 @@ public sealed class RabbitMqBroker : IAsyncDisposable
 
     private readonly IAsyncDisposable? _owned;
 
-    private RabbitMqBroker(Uri uri, string origin, IAsyncDisposable? owned = null)
+    private RabbitMqBroker(Uri uri, Version? version, string origin, IAsyncDisposable? owned = null)
     {
         Uri = uri;
-        Origin = origin;
+        Version = version;
+        Origin = version is null ? $"RabbitMQ, {origin}" : $"RabbitMQ {version}, {origin}";
         _owned = owned;
     }
 
     /// <summary>Where the broker listens, with user and password.</summary>
     public Uri Uri { get; }
 
-    /// <summary>Where the broker comes from, in words that follow "RabbitMQ": "from SAFEAMQP_TEST_URI".</summary>
+    /// <summary>The version of RabbitMQ; null where it was not asked: on a TLS port, and of a container.</summary>
+    public Version? Version { get; }
+
+    /// <summary>What the broker is and where it comes from, for people: "RabbitMQ 4.0.5, from SAFEAMQP_TEST_URI".</summary>
     public string Origin { get; }
 
     /// <summary>Whether disposing this object ends the broker.</summary>
@@ -31,8 +37,8 @@ public sealed class RabbitMqBroker : IAsyncDisposable
     public PrivateRabbitMqNode? Node => _owned as PrivateRabbitMqNode;
 
     /// <summary>
-    /// The broker named by the environment, else the one on localhost, else a private node of the installed RabbitMQ,
-    /// else (in a build with <c>UseTestcontainers=true</c>) a container.
+    /// The broker named by the environment, else the one on localhost unless <see cref="PrivateRabbitMqNodeOptions.Root"/> is named, else a
+    /// private node, else (in a build with <c>UseTestcontainers=true</c>) a container.
     /// </summary>
     /// <exception cref="BrokerUnavailableException">There is none, or the one named does not answer.</exception>
     /// <exception cref="PrivateRabbitMqNodeException">RabbitMQ is installed but its node did not start.</exception>
@@ -66,9 +72,9 @@ public sealed class RabbitMqBroker : IAsyncDisposable
                 throw new BrokerUnavailableException($"{variable} is not a URI of the form amqp://user:password@host:5672/.", variable);
 
             // A broker that was asked for by name is never silently replaced by another one.
-            var failure = await AmqpHandshake.FailureAsync(uri, logIn: true, options.ProbeTimeout, cancellationToken);
+            var (failure, version) = await AmqpHandshake.AskAsync(uri, logIn: true, options.ProbeTimeout, cancellationToken);
             return failure is null
-                ? new RabbitMqBroker(uri, $"from {variable}")
+                ? new RabbitMqBroker(uri, version, $"from {variable}")
                 : throw new BrokerUnavailableException(
                     $"{variable} names {uri.Scheme}://{uri.Host}:{AmqpHandshake.PortOf(uri)}, but no broker can be used there: {failure}.",
                     variable);
@@ -79,27 +85,29 @@ public sealed class RabbitMqBroker : IAsyncDisposable
 
     private static async Task<RabbitMqBroker?> OnLocalhostAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken)
     {
-        if (options.LocalhostPort is not { } port) return null;
+        if (options.LocalhostPort is not { } port || RabbitMqInstallation.NamedRoot(options.Node) is not null) return null;
 
         // The login is part of the question: a broker of somebody else, without the user guest, is of no use here.
         var uri = new Uri($"amqp://guest:guest@localhost:{port}/");
-        var failure = await AmqpHandshake.FailureAsync(uri, logIn: true, options.ProbeTimeout, cancellationToken);
-        return failure is null ? new RabbitMqBroker(uri, $"on localhost:{port}") : null;
+        var (failure, version) = await AmqpHandshake.AskAsync(uri, logIn: true, options.ProbeTimeout, cancellationToken);
+        return failure is null ? new RabbitMqBroker(uri, version, $"on localhost:{port}") : null;
     }
 
     private static async Task<RabbitMqBroker?> PrivateNodeAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken)
     {
-        if (!PrivateRabbitMqNode.IsInstalled) return null;
+        if (RabbitMqInstallation.Find(options.Node) is null) return null;
 
         var node = await PrivateRabbitMqNode.StartAsync(options.Node, cancellationToken);
-        return new RabbitMqBroker(node.Uri, $"private node {node.Name}", node);
+        return new RabbitMqBroker(node.Uri, node.Version, $"private node {node.Name}", node);
     }
 
 #if TESTCONTAINERS
     private static async Task<RabbitMqBroker?> ContainerAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken)
     {
         var container = await ContainerBroker.TryStartAsync(options.ContainerImage, cancellationToken);
-        return container is null ? null : new RabbitMqBroker(container.Uri, $"container of {options.ContainerImage}", container);
+        return container is null
+            ? null
+            : new RabbitMqBroker(container.Uri, version: null, $"container of {options.ContainerImage}", container);
     }
 #else
     private static Task<RabbitMqBroker?> ContainerAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken) =>

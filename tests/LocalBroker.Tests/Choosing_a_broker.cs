@@ -3,7 +3,7 @@ namespace LocalBroker.Tests;
 /// <summary>What the README's commands run on.</summary>
 public sealed class Choosing_a_broker : IDisposable
 {
-    private static readonly string[] Names = [ChosenBroker.Variable, "CI", .. RabbitMqBroker.Variables];
+    private static readonly string[] Names = [ChosenBroker.Variable, "CI", PrivateRabbitMqNodeOptions.RootVariable, .. RabbitMqBroker.Variables];
 
     private readonly Dictionary<string, string?> _before = Names.ToDictionary(name => name, Environment.GetEnvironmentVariable);
 
@@ -27,7 +27,7 @@ public sealed class Choosing_a_broker : IDisposable
         Assert.NotNull(broker.Embedded);
         Assert.True(broker.IsOwned);
         Assert.Contains("embedded", broker.Description, StringComparison.Ordinal);
-        Assert.Null(await AmqpHandshake.FailureAsync(broker.Uri, logIn: true, TimeSpan.FromSeconds(10), Stop));
+        Assert.Null((await AmqpHandshake.AskAsync(broker.Uri, logIn: true, TimeSpan.FromSeconds(10), Stop)).Failure);
     }
 
     [Theory]

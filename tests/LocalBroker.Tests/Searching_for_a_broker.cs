@@ -3,8 +3,8 @@ namespace LocalBroker.Tests;
 public sealed class Searching_for_a_broker : IClassFixture<NodeFixture>, IDisposable
 {
     private readonly NodeFixture _fixture;
-    private readonly Dictionary<string, string?> _before =
-        RabbitMqBroker.Variables.ToDictionary(name => name, Environment.GetEnvironmentVariable);
+    private readonly Dictionary<string, string?> _before = RabbitMqBroker.Variables
+        .Append(PrivateRabbitMqNodeOptions.RootVariable).ToDictionary(name => name, Environment.GetEnvironmentVariable);
 
     public Searching_for_a_broker(NodeFixture fixture)
     {
@@ -30,7 +30,7 @@ public sealed class Searching_for_a_broker : IClassFixture<NodeFixture>, IDispos
 
         await using var broker = await RabbitMqBroker.FindOrStartAsync(new() { LocalhostPort = _fixture.Node.Port }, Stop);
 
-        Assert.Equal($"from {variable}", broker.Origin);
+        Assert.Equal($"RabbitMQ {_fixture.Node.Version}, from {variable}", broker.Origin);
         Assert.Equal($"amqp://guest:guest@127.0.0.1:{_fixture.Node.Port}/%2f", broker.Uri.OriginalString);
         Assert.False(broker.IsOwned);
         Assert.False(broker.CanControl);
@@ -65,9 +65,11 @@ public sealed class Searching_for_a_broker : IClassFixture<NodeFixture>, IDispos
     [Fact]
     public async Task Without_a_variable_the_broker_on_localhost_is_taken()
     {
+        Environment.SetEnvironmentVariable(PrivateRabbitMqNodeOptions.RootVariable, null);
+
         await using var broker = await RabbitMqBroker.FindOrStartAsync(new() { LocalhostPort = _fixture.Node.Port }, Stop);
 
-        Assert.Equal($"on localhost:{_fixture.Node.Port}", broker.Origin);
+        Assert.Equal($"RabbitMQ {_fixture.Node.Version}, on localhost:{_fixture.Node.Port}", broker.Origin);
         Assert.False(broker.IsOwned);
     }
 
@@ -79,12 +81,24 @@ public sealed class Searching_for_a_broker : IClassFixture<NodeFixture>, IDispos
         {
             Assert.True(broker.IsOwned);
             Assert.True(broker.CanControl);
-            Assert.Equal($"private node {broker.Node!.Name}", broker.Origin);
+            Assert.Equal($"RabbitMQ {broker.Node!.Version}, private node {broker.Node.Name}", broker.Origin);
             folder = broker.Node.Folder;
             if (OperatingSystem.IsLinux()) Assert.True(Leftovers.Processes(folder).Count >= 3, "Guard, epmd and node should run.");
         }
 
         if (OperatingSystem.IsLinux()) Leftovers.AssertNoneNow(folder);
         Assert.False(Directory.Exists(folder));
+    }
+
+    [Fact]
+    public async Task A_named_root_is_not_replaced_by_the_broker_on_localhost()
+    {
+        Assert.SkipUnless(PrivateRabbitMqNode.IsInstalledIn("/"), "RabbitMQ is not installed on this machine itself.");
+        Environment.SetEnvironmentVariable(PrivateRabbitMqNodeOptions.RootVariable, "/");
+
+        await using var broker = await RabbitMqBroker.FindOrStartAsync(new() { LocalhostPort = _fixture.Node.Port }, Stop);
+
+        Assert.True(broker.IsOwned);
+        Assert.NotEqual(_fixture.Node.Port, broker.Node!.Port);
     }
 }

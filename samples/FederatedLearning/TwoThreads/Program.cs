@@ -7,7 +7,7 @@ using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
 try
 {
     await using var broker = await RabbitMqBroker.FindOrStartAsync(cancellationToken: limit.Token);
-    Console.WriteLine($"RabbitMQ {broker.Origin}");
+    Console.WriteLine(broker.Origin);
     return await Showing.RunAsync(broker.Uri, Console.Out, limit.Token) ? 0 : 1;
 }
 catch (OperationCanceledException) when (limit.IsCancellationRequested)

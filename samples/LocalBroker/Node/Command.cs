@@ -2,31 +2,31 @@ using System.Diagnostics;
 
 namespace LocalBroker.Node;
 
-/// <summary>Child processes with a given environment.</summary>
-internal static class Command
+/// <summary>One program of an installation, with its arguments, for the node in this folder.</summary>
+internal sealed record Command(RabbitMqInstallation Installation, NodeFolder Folder, string Program, params IReadOnlyList<string> Arguments)
 {
-    /// <summary>A description of the program, freed of settings of this process that would reach into the node.</summary>
-    public static ProcessStartInfo Describe(string program, IEnumerable<string> arguments, NodeFolder folder)
+    /// <summary>Starts it, freed of settings of this process that would reach into the node.</summary>
+    public Process Start(bool redirectError = false)
     {
-        var start = new ProcessStartInfo(program, arguments)
+        var words = Installation.Words(Program, Arguments, Folder);
+        var start = new ProcessStartInfo(words[0], words.Skip(1))
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
-            WorkingDirectory = folder.Root,
+            RedirectStandardError = redirectError,
+            WorkingDirectory = Folder.Root,
         };
         foreach (var name in start.Environment.Keys.Where(IsForeign).ToList()) start.Environment.Remove(name);
-        foreach (var (name, value) in folder.Variables()) start.Environment[name] = value;
-        return start;
+        foreach (var (name, value) in Folder.Variables()) start.Environment[name] = value;
+        return Process.Start(start)!;
     }
 
-    /// <summary>Runs the program to its end, with this text as its input, and returns its output.</summary>
+    /// <summary>Runs it to its end, with this text as its input, and returns its output.</summary>
     /// <exception cref="PrivateRabbitMqNodeException">It took too long, or failed; carries its error output.</exception>
-    public static async Task<string> RunAsync(
-        ProcessStartInfo start, TimeSpan timeout, CancellationToken cancellationToken, string input = "")
+    public async Task<string> RunAsync(TimeSpan timeout, CancellationToken cancellationToken, string input = "")
     {
-        var words = string.Join(' ', start.ArgumentList.Prepend(Path.GetFileName(start.FileName)));
-        start.RedirectStandardError = true;
-        using var process = Process.Start(start)!;
+        var words = string.Join(' ', Arguments.Prepend(Path.GetFileName(Program)));
+        using var process = Start(redirectError: true);
         await process.StandardInput.WriteAsync(input);
         process.StandardInput.Close();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

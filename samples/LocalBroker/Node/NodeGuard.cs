@@ -10,6 +10,9 @@ internal sealed class NodeGuard : IAsyncDisposable
 {
     private static readonly TimeSpan ExitTimeout = TimeSpan.FromSeconds(10);
 
+    private const string Shell = "/bin/sh";
+    private static readonly string Script = RabbitMqInstallation.Resource("guard.sh");
+
     private readonly Process _process;
     private readonly SemaphoreSlim _turn = new(1, 1);
 
@@ -23,14 +26,14 @@ internal sealed class NodeGuard : IAsyncDisposable
     {
         string[] arguments =
         [
-            "-c", Script(), "guard", folder.Root, installation.Server, folder.RunsEpmd ? installation.Epmd : "",
+            "-c", Script, "guard", folder.Root, installation.Server, folder.RunsEpmd ? installation.Epmd : "",
             folder.EpmdPort.ToString(System.Globalization.CultureInfo.InvariantCulture), installation.SetSid ?? "",
         ];
         // In a session of its own, a signal to this process's whole group does not take the guard away first.
-        var start = installation.SetSid is { } setSid
-            ? Command.Describe(setSid, arguments.Prepend("/bin/sh"), folder)
-            : Command.Describe("/bin/sh", arguments, folder);
-        return new NodeGuard(Process.Start(start)!);
+        var command = installation.SetSid is { } setSid
+            ? new Command(installation, folder, setSid, [Shell, .. arguments])
+            : new Command(installation, folder, Shell, arguments);
+        return new NodeGuard(command.Start());
     }
 
     /// <summary>Sends one verb and waits until the guard has done it.</summary>
@@ -100,12 +103,5 @@ internal sealed class NodeGuard : IAsyncDisposable
         {
             // The guard has ended already, which is what closing asks for.
         }
-    }
-
-    private static string Script()
-    {
-        using var stream = typeof(NodeGuard).Assembly.GetManifestResourceStream("guard.sh")!;
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
     }
 }

@@ -1,44 +1,102 @@
 namespace LocalBroker.Node;
 
-/// <summary>The programs a private node needs; <paramref name="Call"/> is Erlang's <c>erl_call</c>, which not every installation has.</summary>
-internal sealed record RabbitMqInstallation(string Server, string Control, string Epmd, string? SetSid, string? Call)
+/// <summary>
+/// The programs that a private node needs, as paths inside <paramref name="Root"/>: <c>/</c>, or a folder that holds a whole system.
+/// <paramref name="Call"/> is Erlang's <c>erl_call</c>, which not every installation has.
+/// </summary>
+internal sealed record RabbitMqInstallation(string Root, string Server, string Control, string Epmd, string? SetSid, string? Call)
 {
+    public const string Machine = "/";
+
     // Debian and RPM; the official image; Homebrew on Apple and on Intel processors.
     private static readonly string[] ServerFolders =
     [
         "/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin",
     ];
 
-    private static readonly string[] ErlangFolders =
+    private static readonly string[] ProgramFolders =
     [
         "/usr/bin", "/usr/lib/erlang/bin", "/usr/lib64/erlang/bin", "/opt/erlang/lib/erlang/bin",
         "/opt/homebrew/bin", "/usr/local/bin",
     ];
 
-    /// <summary>Null when RabbitMQ is not installed, or where there is no POSIX shell to guard it (Windows).</summary>
-    public static RabbitMqInstallation? Find()
-    {
-        if (OperatingSystem.IsWindows()) return null;
+    private static readonly string EnterScript = Resource("enter.sh");
 
-        var folder = ServerFolders.Concat(SearchPath).FirstOrDefault(HoldsServer);
-        var epmd = FindProgram("epmd", SearchPath.Concat(ErlangFolders));
+    /// <summary>The one that the options name, else the one that the environment names, else the machine's own; null when that has none.</summary>
+    /// <exception cref="BrokerUnavailableException">The environment names a folder that holds none.</exception>
+    /// <exception cref="ArgumentException">The options name a folder that holds none.</exception>
+    public static RabbitMqInstallation? Find(PrivateRabbitMqNodeOptions options)
+    {
+        var root = NamedRoot(options) ?? Machine;
+        if (FindIn(root) is { } found) return found;
+        if (root == Machine) return null;
+
+        var wrong = OperatingSystem.IsLinux()
+            ? $"must be the absolute path of a folder with a system that has RabbitMQ installed, as eng/rabbitmq-4 makes it, but is '{root}'."
+            : "needs Linux, whose mount namespaces show a node its own files.";
+        throw options.Root is null
+            ? new BrokerUnavailableException(
+                $"{PrivateRabbitMqNodeOptions.RootVariable} {wrong}", PrivateRabbitMqNodeOptions.RootVariable)
+            : new ArgumentException($"{nameof(options.Root)} {wrong}", nameof(options));
+    }
+
+    /// <summary>The folder that the options name, else the one that the environment names.</summary>
+    public static string? NamedRoot(PrivateRabbitMqNodeOptions options) =>
+        options.Root ?? (Environment.GetEnvironmentVariable(PrivateRabbitMqNodeOptions.RootVariable) is { Length: > 0 } named ? named : null);
+
+    /// <summary>Null when RabbitMQ is not installed there, or where there is no POSIX shell to guard it (Windows).</summary>
+    public static RabbitMqInstallation? FindIn(string root)
+    {
+        var isMachine = root == Machine;
+        if (OperatingSystem.IsWindows() || !Path.IsPathRooted(root) || (!isMachine && !OperatingSystem.IsLinux())) return null;
+
+        var searchPath = isMachine ? SearchPath : [];
+        var folder = ServerFolders.Concat(searchPath).FirstOrDefault(HoldsServer);
+        var epmd = FindProgram("epmd");
         return folder is null || epmd is null
             ? null
             : new RabbitMqInstallation(
-                Path.Combine(folder, "rabbitmq-server"), Path.Combine(folder, "rabbitmqctl"), epmd,
-                FindProgram("setsid", SearchPath), FindProgram("erl_call", SearchPath.Concat(ErlangFolders)));
+                root, Path.Combine(folder, "rabbitmq-server"), Path.Combine(folder, "rabbitmqctl"), epmd,
+                FindProgram("setsid"), FindProgram("erl_call"));
+
+        // The scripts proper stand beside rabbitmq-env, which they read. Debian's /usr/sbin/rabbitmq-server does not: it is
+        // a wrapper that changes to the user rabbitmq.
+        bool HoldsServer(string folder) =>
+            Exists(Path.Combine(folder, "rabbitmq-server"))
+            && Exists(Path.Combine(folder, "rabbitmqctl"))
+            && Exists(Path.Combine(folder, "rabbitmq-env"));
+
+        string? FindProgram(string name) =>
+            searchPath.Concat(ProgramFolders).Select(folder => Path.Combine(folder, name)).FirstOrDefault(Exists);
+
+        bool Exists(string path) => File.Exists(root + path);
     }
 
-    private static IEnumerable<string> SearchPath =>
+    /// <summary>
+    /// The words that run a program of this installation. In a folder of its own it sees that as the root of all files, with the machine's
+    /// <c>/proc</c>, <c>/dev</c> and temporary files in it, by mounts that only it and its children see and that end with the last of them.
+    /// </summary>
+    public IReadOnlyList<string> Words(string program, IEnumerable<string> arguments, NodeFolder folder)
+    {
+        if (Root == Machine) return [program, .. arguments];
+
+        // Who is not root may mount in a user namespace, where the system allows that.
+        string[] asRoot = Environment.IsPrivilegedProcess ? [] : ["--user", "--map-root-user"];
+        return
+        [
+            "unshare", .. asRoot, "--mount", "--propagation", "slave",
+            "/bin/sh", "-c", EnterScript, "enter", Root, Path.GetDirectoryName(folder.Root)!, program, .. arguments,
+        ];
+    }
+
+    /// <summary>A script that is part of this assembly.</summary>
+    public static string Resource(string name)
+    {
+        using var stream = typeof(RabbitMqInstallation).Assembly.GetManifestResourceStream(name)!;
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    private static string[] SearchPath =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
-
-    // The scripts proper stand beside rabbitmq-env, which they read. Debian's /usr/sbin/rabbitmq-server does not: it is
-    // a wrapper that changes to the user rabbitmq.
-    private static bool HoldsServer(string folder) =>
-        File.Exists(Path.Combine(folder, "rabbitmq-server"))
-        && File.Exists(Path.Combine(folder, "rabbitmqctl"))
-        && File.Exists(Path.Combine(folder, "rabbitmq-env"));
-
-    private static string? FindProgram(string name, IEnumerable<string> folders) =>
-        folders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
 }
