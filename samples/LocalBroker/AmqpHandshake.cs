@@ -24,7 +24,8 @@ internal static class AmqpHandshake
     private static ReadOnlySpan<byte> VersionKey => "\aversionS"u8;
 
     /// <summary>Whether the broker answers (and, with <paramref name="logIn"/>, accepts the user).</summary>
-    public static async Task<BrokerAnswer> AskAsync(Uri uri, bool logIn, TimeSpan timeout, CancellationToken cancellationToken)
+    public static async Task<BrokerAnswer> AskAsync(
+        Uri uri, bool logIn, TimeSpan timeout, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(timeout);
@@ -62,7 +63,8 @@ internal static class AmqpHandshake
         if (!logIn) return new(null, version);
 
         await stream.WriteAsync(StartOkFrame(uri), cancellationToken);
-        return new(await IsTunedAsync(stream, cancellationToken) ? null : "the broker refuses this user and password", version);
+        var isTuned = await IsTunedAsync(stream, cancellationToken);
+        return new(isTuned ? null : "the broker refuses this user and password", version);
     }
 
     // RabbitMQ refuses by dropping the connection (after 3 seconds), which may arrive as its end or as a reset.
@@ -79,30 +81,36 @@ internal static class AmqpHandshake
     }
 
     /// <summary>The method of class connection in the next frame; null for anything else, the end included.</summary>
-    private static async Task<(ushort? Method, ReadOnlyMemory<byte> Arguments)> ReadMethodAsync(NetworkStream stream, CancellationToken cancellationToken)
+    private static async Task<(ushort? Method, ReadOnlyMemory<byte> Arguments)> ReadMethodAsync(
+        NetworkStream stream, CancellationToken cancellationToken)
     {
         var header = new byte[7];
-        if (await stream.ReadAtLeastAsync(header, header.Length, false, cancellationToken) < header.Length) return default;
+        if (!await FillAsync(header)) return default;
 
         var size = BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(3));
         if (header[0] != MethodFrame || size is < 4 or > LongestFrame) return default;
 
         var payload = new byte[size + 1];
-        if (await stream.ReadAtLeastAsync(payload, payload.Length, false, cancellationToken) < payload.Length) return default;
+        if (!await FillAsync(payload)) return default;
 
         return BinaryPrimitives.ReadUInt16BigEndian(payload) == ConnectionClass && payload[^1] == FrameEnd
             ? (BinaryPrimitives.ReadUInt16BigEndian(payload.AsSpan(2)), payload.AsMemory(4..^1))
             : default;
+
+        async Task<bool> FillAsync(byte[] buffer) =>
+            await stream.ReadAtLeastAsync(buffer, buffer.Length, false, cancellationToken) == buffer.Length;
     }
 
-    /// <summary>The version among the server properties of connection.start, without what follows a dash; null when it has none.</summary>
+    /// <summary>
+    /// The version among the server properties of connection.start, without what follows a dash; null when it has none.
+    /// </summary>
     private static Version? VersionIn(ReadOnlyMemory<byte> arguments)
     {
         var key = arguments.Span.IndexOf(VersionKey);
         if (key < 0) return null;
 
         var value = arguments.Span[(key + VersionKey.Length)..];
-        if (value.Length < 4 || BinaryPrimitives.ReadUInt32BigEndian(value) is var length && length > value.Length - 4) return null;
+        if (!BinaryPrimitives.TryReadUInt32BigEndian(value, out var length) || length > value.Length - 4) return null;
 
         var text = Encoding.UTF8.GetString(value.Slice(4, (int)length));
         return Version.TryParse(text.Split('-', '+')[0], out var version) ? version : null;

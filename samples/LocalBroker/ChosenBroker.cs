@@ -35,7 +35,7 @@ public sealed class ChosenBroker : IAsyncDisposable
     public Uri Uri => Embedded?.Uri ?? _rabbitMq!.Uri;
 
     /// <summary>What it is and where it comes from, for people.</summary>
-    public string Description => _rabbitMq is null ? "Broker embedded in this process (SafeAmqp.Testing)" : _rabbitMq.Origin;
+    public string Description => _rabbitMq?.Origin ?? "Broker embedded in this process (SafeAmqp.Testing)";
 
     /// <summary>Whether disposing this object ends the broker.</summary>
     public bool IsOwned => _rabbitMq?.IsOwned ?? true;

@@ -5,8 +5,8 @@ namespace LocalBroker;
 
 /// <summary>
 /// One RabbitMQ node that only this process uses, of the installed version or of one in a folder of its own
-/// (<see cref="PrivateRabbitMqNodeOptions.Root"/>): loopback only, free ports, own folder, own epmd. Node, epmd and folder are gone after
-/// disposal, and also when this process dies in any way.
+/// (<see cref="PrivateRabbitMqNodeOptions.Root"/>): loopback only, free ports, own folder, own epmd. Node, epmd and
+/// folder are gone after disposal, and also when this process dies in any way.
 /// </summary>
 public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
 {
@@ -30,7 +30,9 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
     }
 
     /// <summary>Whether there is a RabbitMQ to start with default options, on a system with a POSIX shell.</summary>
-    /// <exception cref="BrokerUnavailableException"><see cref="PrivateRabbitMqNodeOptions.RootVariable"/> names a folder without one.</exception>
+    /// <exception cref="BrokerUnavailableException">
+    /// <see cref="PrivateRabbitMqNodeOptions.RootVariable"/> names a folder without one.
+    /// </exception>
     public static bool IsInstalled => RabbitMqInstallation.Find(new PrivateRabbitMqNodeOptions()) is not null;
 
     /// <summary>Whether RabbitMQ is installed in this <see cref="PrivateRabbitMqNodeOptions.Root"/>.</summary>
@@ -63,7 +65,8 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
         PrivateRabbitMqNodeOptions? options, PrivateRabbitMqNode? beside, CancellationToken cancellationToken)
     {
         options ??= new PrivateRabbitMqNodeOptions();
-        var installation = RabbitMqInstallation.Find(options) ?? throw new BrokerUnavailableException(RabbitMqBroker.HowToGetOne);
+        var installation = RabbitMqInstallation.Find(options)
+            ?? throw new BrokerUnavailableException(RabbitMqBroker.HowToGetOne);
         var folder = new NodeFolder(options, beside?._folder);
         PrivateRabbitMqNode? node = null;
         try
@@ -143,8 +146,9 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
         return answer.Failure is null;
     }
 
-    /// <summary>Tells a system on which no program of the installation can run from a node that does not start.</summary>
-    private static async Task ProbeAsync(RabbitMqInstallation installation, NodeFolder folder, CancellationToken cancellationToken)
+    /// <summary>Tells a system that runs no program of the installation from a node that does not start.</summary>
+    private static async Task ProbeAsync(
+        RabbitMqInstallation installation, NodeFolder folder, CancellationToken cancellationToken)
     {
         if (installation.Root == RabbitMqInstallation.Machine) return;
         try
@@ -154,7 +158,8 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
         catch (Exception e) when (e is PrivateRabbitMqNodeException or Win32Exception)
         {
             throw new BrokerUnavailableException(
-                $"RabbitMQ in {installation.Root} cannot run here, as it needs root or user namespaces, for mounts of its own: {e.Message}",
+                $"RabbitMQ in {installation.Root} cannot run here, as it needs root or user namespaces, "
+                + $"for mounts of its own: {e.Message}",
                 PrivateRabbitMqNodeOptions.RootVariable, e);
         }
     }

@@ -7,8 +7,9 @@ public sealed class PrivateRabbitMqNodeOptions
     public const string RootVariable = "SAFEAMQP_RABBITMQ_ROOT";
 
     /// <summary>
-    /// The folder whose RabbitMQ is started, the root of a whole system: <c>/</c> for the version installed on this machine, or the absolute
-    /// path of a folder that <c>eng/rabbitmq-4</c> has made. The latter needs Linux, and root or user namespaces.
+    /// The folder whose RabbitMQ is started, the root of a whole system: <c>/</c> for the version installed on this
+    /// machine, or the absolute path of a folder that <c>eng/rabbitmq-4</c> has made. The latter needs Linux, and root
+    /// or user namespaces.
     /// </summary>
     /// <value>null: the folder that <see cref="RootVariable"/> names, else <c>/</c>.</value>
     public string? Root { get; init; }

@@ -24,7 +24,7 @@ public sealed class RabbitMqBroker : IAsyncDisposable
     /// <summary>The version of RabbitMQ; null where it was not asked: on a TLS port, and of a container.</summary>
     public Version? Version { get; }
 
-    /// <summary>What the broker is and where it comes from, for people: "RabbitMQ 4.0.5, from SAFEAMQP_TEST_URI".</summary>
+    /// <summary>What the broker is and where it comes from: "RabbitMQ 4.0.5, from SAFEAMQP_TEST_URI".</summary>
     public string Origin { get; }
 
     /// <summary>Whether disposing this object ends the broker.</summary>
@@ -37,8 +37,9 @@ public sealed class RabbitMqBroker : IAsyncDisposable
     public PrivateRabbitMqNode? Node => _owned as PrivateRabbitMqNode;
 
     /// <summary>
-    /// The broker named by the environment, else the one on localhost unless <see cref="PrivateRabbitMqNodeOptions.Root"/> is named, else a
-    /// private node, else (in a build with <c>UseTestcontainers=true</c>) a container.
+    /// The broker named by the environment, else the one on localhost unless a
+    /// <see cref="PrivateRabbitMqNodeOptions.Root"/> is named, else a private node, else (in a build with
+    /// <c>UseTestcontainers=true</c>) a container.
     /// </summary>
     /// <exception cref="BrokerUnavailableException">There is none, or the one named does not answer.</exception>
     /// <exception cref="PrivateRabbitMqNodeException">RabbitMQ is installed but its node did not start.</exception>
@@ -72,7 +73,8 @@ public sealed class RabbitMqBroker : IAsyncDisposable
                 throw new BrokerUnavailableException($"{variable} is not a URI of the form amqp://user:password@host:5672/.", variable);
 
             // A broker that was asked for by name is never silently replaced by another one.
-            var (failure, version) = await AmqpHandshake.AskAsync(uri, logIn: true, options.ProbeTimeout, cancellationToken);
+            var (failure, version) =
+                await AmqpHandshake.AskAsync(uri, logIn: true, options.ProbeTimeout, cancellationToken);
             return failure is null
                 ? new RabbitMqBroker(uri, version, $"from {variable}")
                 : throw new BrokerUnavailableException(
@@ -85,11 +87,13 @@ public sealed class RabbitMqBroker : IAsyncDisposable
 
     private static async Task<RabbitMqBroker?> OnLocalhostAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken)
     {
-        if (options.LocalhostPort is not { } port || RabbitMqInstallation.NamedRoot(options.Node) is not null) return null;
+        if (options.LocalhostPort is not { } port) return null;
+        if (RabbitMqInstallation.NamedRoot(options.Node) is not null) return null;
 
         // The login is part of the question: a broker of somebody else, without the user guest, is of no use here.
         var uri = new Uri($"amqp://guest:guest@localhost:{port}/");
-        var (failure, version) = await AmqpHandshake.AskAsync(uri, logIn: true, options.ProbeTimeout, cancellationToken);
+        var (failure, version) =
+            await AmqpHandshake.AskAsync(uri, logIn: true, options.ProbeTimeout, cancellationToken);
         return failure is null ? new RabbitMqBroker(uri, version, $"on localhost:{port}") : null;
     }
 

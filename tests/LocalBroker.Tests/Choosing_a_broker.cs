@@ -3,7 +3,8 @@ namespace LocalBroker.Tests;
 /// <summary>What the README's commands run on.</summary>
 public sealed class Choosing_a_broker : IDisposable
 {
-    private static readonly string[] Names = [ChosenBroker.Variable, "CI", PrivateRabbitMqNodeOptions.RootVariable, .. RabbitMqBroker.Variables];
+    private static readonly string[] Names =
+        [ChosenBroker.Variable, "CI", PrivateRabbitMqNodeOptions.RootVariable, .. RabbitMqBroker.Variables];
 
     private readonly Dictionary<string, string?> _before = Names.ToDictionary(name => name, Environment.GetEnvironmentVariable);
 

@@ -96,7 +96,8 @@ public sealed class Searching_for_a_broker : IClassFixture<NodeFixture>, IDispos
         Assert.SkipUnless(PrivateRabbitMqNode.IsInstalledIn("/"), "RabbitMQ is not installed on this machine itself.");
         Environment.SetEnvironmentVariable(PrivateRabbitMqNodeOptions.RootVariable, "/");
 
-        await using var broker = await RabbitMqBroker.FindOrStartAsync(new() { LocalhostPort = _fixture.Node.Port }, Stop);
+        await using var broker =
+            await RabbitMqBroker.FindOrStartAsync(new() { LocalhostPort = _fixture.Node.Port }, Stop);
 
         Assert.True(broker.IsOwned);
         Assert.NotEqual(_fixture.Node.Port, broker.Node!.Port);

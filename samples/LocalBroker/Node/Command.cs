@@ -3,7 +3,8 @@ using System.Diagnostics;
 namespace LocalBroker.Node;
 
 /// <summary>One program of an installation, with its arguments, for the node in this folder.</summary>
-internal sealed record Command(RabbitMqInstallation Installation, NodeFolder Folder, string Program, params IReadOnlyList<string> Arguments)
+internal sealed record Command(
+    RabbitMqInstallation Installation, NodeFolder Folder, string Program, params IReadOnlyList<string> Arguments)
 {
     /// <summary>Starts it, freed of settings of this process that would reach into the node.</summary>
     public Process Start(bool redirectError = false)

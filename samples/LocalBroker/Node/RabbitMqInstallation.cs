@@ -1,10 +1,11 @@
 namespace LocalBroker.Node;
 
 /// <summary>
-/// The programs that a private node needs, as paths inside <paramref name="Root"/>: <c>/</c>, or a folder that holds a whole system.
-/// <paramref name="Call"/> is Erlang's <c>erl_call</c>, which not every installation has.
+/// The programs that a private node needs, as paths inside <paramref name="Root"/>: <c>/</c>, or a folder that holds a
+/// whole system. <paramref name="Call"/> is Erlang's <c>erl_call</c>, which not every installation has.
 /// </summary>
-internal sealed record RabbitMqInstallation(string Root, string Server, string Control, string Epmd, string? SetSid, string? Call)
+internal sealed record RabbitMqInstallation(
+    string Root, string Server, string Control, string Epmd, string? SetSid, string? Call)
 {
     public const string Machine = "/";
 
@@ -22,7 +23,10 @@ internal sealed record RabbitMqInstallation(string Root, string Server, string C
 
     private static readonly string EnterScript = Resource("enter.sh");
 
-    /// <summary>The one that the options name, else the one that the environment names, else the machine's own; null when that has none.</summary>
+    /// <summary>
+    /// The one that the options name, else the one that the environment names, else the machine's own; null when that
+    /// has none.
+    /// </summary>
     /// <exception cref="BrokerUnavailableException">The environment names a folder that holds none.</exception>
     /// <exception cref="ArgumentException">The options name a folder that holds none.</exception>
     public static RabbitMqInstallation? Find(PrivateRabbitMqNodeOptions options)
@@ -32,7 +36,8 @@ internal sealed record RabbitMqInstallation(string Root, string Server, string C
         if (root == Machine) return null;
 
         var wrong = OperatingSystem.IsLinux()
-            ? $"must be the absolute path of a folder with a system that has RabbitMQ installed, as eng/rabbitmq-4 makes it, but is '{root}'."
+            ? "must be the absolute path of a folder with a system that has RabbitMQ installed, "
+                + $"as eng/rabbitmq-4 makes it, but is '{root}'."
             : "needs Linux, whose mount namespaces show a node its own files.";
         throw options.Root is null
             ? new BrokerUnavailableException(
@@ -41,14 +46,20 @@ internal sealed record RabbitMqInstallation(string Root, string Server, string C
     }
 
     /// <summary>The folder that the options name, else the one that the environment names.</summary>
-    public static string? NamedRoot(PrivateRabbitMqNodeOptions options) =>
-        options.Root ?? (Environment.GetEnvironmentVariable(PrivateRabbitMqNodeOptions.RootVariable) is { Length: > 0 } named ? named : null);
+    public static string? NamedRoot(PrivateRabbitMqNodeOptions options)
+    {
+        var named = Environment.GetEnvironmentVariable(PrivateRabbitMqNodeOptions.RootVariable);
+        return options.Root ?? (string.IsNullOrWhiteSpace(named) ? null : named);
+    }
 
-    /// <summary>Null when RabbitMQ is not installed there, or where there is no POSIX shell to guard it (Windows).</summary>
+    /// <summary>
+    /// Null when RabbitMQ is not installed there, or where there is no POSIX shell to guard it (Windows).
+    /// </summary>
     public static RabbitMqInstallation? FindIn(string root)
     {
         var isMachine = root == Machine;
-        if (OperatingSystem.IsWindows() || !Path.IsPathRooted(root) || (!isMachine && !OperatingSystem.IsLinux())) return null;
+        var canRun = isMachine ? !OperatingSystem.IsWindows() : OperatingSystem.IsLinux();
+        if (!canRun || !Path.IsPathRooted(root)) return null;
 
         var searchPath = isMachine ? SearchPath : [];
         var folder = ServerFolders.Concat(searchPath).FirstOrDefault(HoldsServer);
@@ -59,8 +70,8 @@ internal sealed record RabbitMqInstallation(string Root, string Server, string C
                 root, Path.Combine(folder, "rabbitmq-server"), Path.Combine(folder, "rabbitmqctl"), epmd,
                 FindProgram("setsid"), FindProgram("erl_call"));
 
-        // The scripts proper stand beside rabbitmq-env, which they read. Debian's /usr/sbin/rabbitmq-server does not: it is
-        // a wrapper that changes to the user rabbitmq.
+        // The scripts proper stand beside rabbitmq-env, which they read. Debian's /usr/sbin/rabbitmq-server does not:
+        // it is a wrapper that changes to the user rabbitmq.
         bool HoldsServer(string folder) =>
             Exists(Path.Combine(folder, "rabbitmq-server"))
             && Exists(Path.Combine(folder, "rabbitmqctl"))
@@ -73,14 +84,15 @@ internal sealed record RabbitMqInstallation(string Root, string Server, string C
     }
 
     /// <summary>
-    /// The words that run a program of this installation. In a folder of its own it sees that as the root of all files, with the machine's
-    /// <c>/proc</c>, <c>/dev</c> and temporary files in it, by mounts that only it and its children see and that end with the last of them.
+    /// The words that run a program of this installation. In a folder of its own it sees that as the root of all files,
+    /// with the machine's <c>/proc</c>, <c>/dev</c> and temporary files in it, by mounts that only it and its children
+    /// see and that end with the last of them.
     /// </summary>
     public IReadOnlyList<string> Words(string program, IEnumerable<string> arguments, NodeFolder folder)
     {
         if (Root == Machine) return [program, .. arguments];
 
-        // Who is not root may mount in a user namespace, where the system allows that.
+        // A user other than root may mount in a user namespace, where the system allows that.
         string[] asRoot = Environment.IsPrivilegedProcess ? [] : ["--user", "--map-root-user"];
         return
         [
@@ -97,6 +109,6 @@ internal sealed record RabbitMqInstallation(string Root, string Server, string C
         return reader.ReadToEnd();
     }
 
-    private static string[] SearchPath =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+    private static string[] SearchPath => (Environment.GetEnvironmentVariable("PATH") ?? "")
+        .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
 }
