@@ -30,6 +30,10 @@ public sealed class PrivateRabbitMqNodeOptions
     /// <value>null: the broker's own default, one minute.</value>
     public TimeSpan? ChannelTickInterval { get; init; }
 
+    /// <summary>The largest body in bytes that the broker takes; a larger one closes the channel with 406.</summary>
+    /// <value>null: the broker's own default, 16 MiB since 4.0 and 128 MiB before.</value>
+    public long? MaxMessageSize { get; init; }
+
     /// <summary>Memory in megabytes above which the broker blocks publishers.</summary>
     /// <value>1024.</value>
     public int MemoryLimitMegabytes { get; init; } = 1024;

@@ -112,6 +112,8 @@ internal sealed class NodeFolder
         yield return "log.console = false";
         yield return "log.file.level = info";
         if (_options.ConsumerTimeout is { } timeout) yield return $"consumer_timeout = {Milliseconds(timeout)}";
+        if (_options.MaxMessageSize is { } size)
+            yield return $"max_message_size = {size.ToString(CultureInfo.InvariantCulture)}";
         foreach (var line in _options.ConfigurationLines) yield return line;
     }
 

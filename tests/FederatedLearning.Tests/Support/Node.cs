@@ -20,7 +20,11 @@ public sealed class Node : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         if (PrivateRabbitMqNode.IsInstalled)
-            _node = await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions { MemoryLimitMegabytes = 3072 });
+            _node = await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions
+            {
+                MemoryLimitMegabytes = 3072,
+                MaxMessageSize = 128L << 20, // models are large
+            });
         else if (Environment.GetEnvironmentVariable("CI") == "true")
             throw new InvalidOperationException(WhyNot);
     }

@@ -26,10 +26,16 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
     public async Task Bodies_up_to_the_largest_that_the_broker_takes_arrive_byte_for_byte()
     {
         // A node of its own: the broker keeps several copies for a while, and would block the tests that follow for want of memory.
-        await using ControlledBroker node = await Broker.StartAnotherAsync(memoryMegabytes: 4096);
-        AmqpClient amqp = await ConnectAsync(options => options.Uri = node.Uri.ToString());
+        const int Largest = 128 << 20;
+        await using ControlledBroker node =
+            await Broker.StartAnotherAsync(memoryMegabytes: 4096, maxMessageSize: Largest);
+        AmqpClient amqp = await ConnectAsync(options =>
+        {
+            options.Uri = node.Uri.ToString();
+            options.MaxMessageSize = Largest;
+        });
         string queue = await NewQueueAsync(amqp);
-        foreach (int size in (int[])[(64 << 20) - 1, (64 << 20) + 1, 128 << 20])
+        foreach (int size in (int[])[(64 << 20) - 1, (64 << 20) + 1, Largest])
         {
             byte[] body = Random(size);
             await amqp.PublishAsync(AmqpMessage.ToQueue(queue, body), Cancelled).AsTask().WaitAsync(Limit, Cancelled);

@@ -12,7 +12,7 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
         await amqp.PublishAllAsync([.. Enumerable.Range(0, 50).Select(_ => AmqpMessage.ToQueue(queue, default))], Cancelled);
-        AtTheEnd(() => Broker.Node.SetDiskAlarmAsync(false));
+        AtTheEnd(node => node.SetDiskAlarmAsync(false));
         await Broker.Node.SetDiskAlarmAsync(true, Cancelled);
         var held = new List<Task<Exception?>>();
         while (amqp.Status.Links[0].BlockedReason is null)

@@ -8,7 +8,7 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
     [InlineData(ConnectionLayout.Shared)]
     public async Task A_node_killed_under_load_and_started_again_loses_nothing_confirmed(ConnectionLayout layout)
     {
-        AtTheEnd(() => Broker.Node.StartAgainAsync());
+        AtTheEnd(node => node.StartAgainAsync());
         AmqpClient amqp = await ConnectAsync(options => (options.Layout, options.PublishTimeout, options.MaxReconnectDelay) = (layout, TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1)));
         string queue = await NewQueueAsync(amqp);
         var history = new History(9);
@@ -38,7 +38,7 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task A_broker_that_stops_in_good_order_is_awaited()
     {
-        AtTheEnd(() => Broker.Node.StartAppAsync());
+        AtTheEnd(node => node.StartAppAsync());
         AmqpClient amqp = await ConnectAsync(options => options.ReconnectDelay = options.MaxReconnectDelay = TimeSpan.FromSeconds(1));
         string queue = await NewQueueAsync(amqp);
         Task stopping = Broker.Node.StopAppAsync(Cancelled);

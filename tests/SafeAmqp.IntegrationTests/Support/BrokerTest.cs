@@ -11,6 +11,7 @@ public abstract class BrokerTest(TestBroker broker) : IAsyncLifetime
     protected static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
     private readonly ConcurrentBag<IAsyncDisposable> _clients = [];
+    private readonly ConcurrentBag<string> _named = [];
     private readonly string _id = Guid.NewGuid().ToString("N")[..8];
     private int _names;
 
@@ -24,11 +25,17 @@ public abstract class BrokerTest(TestBroker broker) : IAsyncLifetime
     {
         foreach (IAsyncDisposable client in _clients)
             await client.DisposeAsync();
+        await Broker.RemoveAsync(_named);
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>A name that no other test uses.</summary>
-    protected string NewName([CallerMemberName] string test = "") => $"{test[..Math.Min(60, test.Length)]}.{_id}.{Interlocked.Increment(ref _names)}";
+    /// <summary>A name that no other test uses. A queue or exchange of that name goes with the test.</summary>
+    protected string NewName([CallerMemberName] string test = "")
+    {
+        string name = $"{test[..Math.Min(60, test.Length)]}.{_id}.{Interlocked.Increment(ref _names)}";
+        _named.Add(name);
+        return name;
+    }
 
     /// <summary>A client whose links are open. Disposed at the end of the test.</summary>
     protected async Task<AmqpClient> ConnectAsync(Action<AmqpClientOptions>? configure = null)

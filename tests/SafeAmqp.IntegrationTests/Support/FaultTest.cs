@@ -23,6 +23,16 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
     /// <summary>Does something at the end of the test, however it ends; the last first.</summary>
     protected void AtTheEnd(Func<Task> undo) => _undo.Push(undo);
 
+    /// <summary>
+    /// Does something to the broker at the end of the test. Where no broker can be controlled the test ends here, as
+    /// skipped, before there is something to undo.
+    /// </summary>
+    protected void AtTheEnd(Func<ControlledBroker, Task> undo)
+    {
+        ControlledBroker node = Broker.Node;
+        AtTheEnd(() => undo(node));
+    }
+
     private protected FaultProxy NewProxy()
     {
         var proxy = new FaultProxy(Broker.Node.Port);
@@ -32,13 +42,13 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
 
     protected async Task PauseBrokerAsync()
     {
-        AtTheEnd(() => Broker.Node.ResumeAsync());
+        AtTheEnd(node => node.ResumeAsync());
         await Broker.Node.PauseAsync(Cancelled);
     }
 
     protected async Task RaiseAlarmAsync()
     {
-        AtTheEnd(() => Broker.Node.SetMemoryAlarmAsync(false));
+        AtTheEnd(node => node.SetMemoryAlarmAsync(false));
         await Broker.Node.SetMemoryAlarmAsync(true, Cancelled);
     }
 

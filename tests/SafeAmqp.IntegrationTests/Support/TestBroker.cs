@@ -7,9 +7,10 @@ using SafeAmqp.Testing;
 namespace SafeAmqp.IntegrationTests.Support;
 
 /// <summary>
-/// The broker of the whole run: the embedded one unless RabbitMQ is asked for (<see cref="ChosenBroker.Variable"/>). A URI in the environment wins;
-/// else a private node, as tests close connections, raise alarms and stop the broker; else whatever can be found. A test that has no broker, or
-/// needs control that it has not, is skipped at a desk and fails on CI.
+/// The broker of the whole run: the embedded one unless RabbitMQ is asked for (<see cref="ChosenBroker.Variable"/>). A
+/// URI in the environment wins; else a private node, as tests close connections, raise alarms and stop the broker; else
+/// whatever can be found. A test that has no broker, or needs control that it has not, is skipped at a desk and fails
+/// on CI. A broker that a URI names is not for tests to control: those are skipped on CI too.
 /// </summary>
 public sealed class TestBroker : IAsyncLifetime
 {
@@ -20,18 +21,21 @@ public sealed class TestBroker : IAsyncLifetime
     private static bool IsNamed => RabbitMqBroker.Variables.Any(name => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name)));
 
     /// <summary>The broker, for tests that control it.</summary>
-    public ControlledBroker Node => _controlled ?? GiveUp<ControlledBroker>($"This test controls its broker, which {_found?.Origin ?? "none"} does not allow: install rabbitmq-server and name no broker. {_missing}");
+    public ControlledBroker Node => _controlled
+        ?? GiveUp<ControlledBroker>(_found is null ? _missing : $"This test controls its broker, not {_found.Origin}.");
 
     /// <summary>The RabbitMQ node, for tests that are <see cref="OnlyRabbitMqAttribute">only RabbitMQ's</see>.</summary>
-    public PrivateRabbitMqNode RabbitMq => (Node as RabbitMqControl)?.Node ?? GiveUp<PrivateRabbitMqNode>($"This test is about RabbitMQ itself: set {ChosenBroker.Variable}=rabbitmq.");
+    public PrivateRabbitMqNode RabbitMq => (Node as RabbitMqControl)?.Node
+        ?? GiveUp<PrivateRabbitMqNode>($"This test is about RabbitMQ itself: set {ChosenBroker.Variable}=rabbitmq.");
 
     /// <summary>Whether this run is on the embedded broker; only for tests that show where it differs.</summary>
-    public bool IsEmbedded => Node is EmbeddedControl;
+    public bool IsEmbedded => _controlled is EmbeddedControl;
 
     public string Uri => (_controlled?.Uri ?? _found?.Uri)?.ToString() ?? GiveUp<string>(_missing);
 
     /// <summary>Another broker of the same kind, for a test that needs it set up otherwise or gone.</summary>
-    public async Task<ControlledBroker> StartAnotherAsync(TimeSpan? consumerTimeout = null, int memoryMegabytes = 1024)
+    public async Task<ControlledBroker> StartAnotherAsync(
+        TimeSpan? consumerTimeout = null, int memoryMegabytes = 1024, int? maxMessageSize = null)
     {
         if (IsEmbedded)
         {
@@ -39,14 +43,28 @@ public sealed class TestBroker : IAsyncLifetime
             {
                 ConsumerTimeout = consumerTimeout ?? TimeSpan.FromMinutes(30),
                 MemoryLimit = memoryMegabytes * 1024L * 1024,
+                MaxMessageSize = maxMessageSize ?? new AmqpTestBrokerOptions().MaxMessageSize,
             }));
         }
+        if (!PrivateRabbitMqNode.IsInstalled)
+            return GiveUp<ControlledBroker>("This test starts a node of its own: install rabbitmq-server.");
         return new RabbitMqControl(await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions
         {
             ConsumerTimeout = consumerTimeout,
             ChannelTickInterval = consumerTimeout is null ? null : TimeSpan.FromSeconds(1),
             MemoryLimitMegabytes = memoryMegabytes,
+            MaxMessageSize = maxMessageSize,
         }), owned: true);
+    }
+
+    /// <summary>Takes the queues and exchanges of these names away from a broker that outlives this run.</summary>
+    public async Task RemoveAsync(IReadOnlyCollection<string> names)
+    {
+        if (_found is not { IsOwned: false } || names.Count == 0)
+            return;
+        await using Witness witness = await Witness.ConnectAsync(Uri, CancellationToken.None);
+        foreach (string name in names)
+            await witness.RemoveAsync(name);
     }
 
     public async ValueTask InitializeAsync()
@@ -82,7 +100,7 @@ public sealed class TestBroker : IAsyncLifetime
 
     private static T GiveUp<T>(string why)
     {
-        if (Environment.GetEnvironmentVariable("CI") is "true" or "1")
+        if (!IsNamed && Environment.GetEnvironmentVariable("CI") is "true" or "1")
             Assert.Fail(why);
         Assert.Skip(why);
         throw new InvalidOperationException(why);

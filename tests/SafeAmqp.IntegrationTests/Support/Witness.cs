@@ -20,14 +20,9 @@ public sealed class Witness : IAsyncDisposable
 
     public static async Task<Witness> ConnectAsync(string uri, CancellationToken cancellationToken)
     {
-        var parts = new Uri(uri);
-        string[] account = parts.UserInfo.Split(':');
         var factory = new ConnectionFactory
         {
-            HostName = parts.Host,
-            Port = parts.Port,
-            UserName = account[0],
-            Password = account[1],
+            Uri = new Uri(uri),
             ClientProvidedName = "witness",
             AutomaticRecoveryEnabled = false,
         };
@@ -77,6 +72,20 @@ public sealed class Witness : IAsyncDisposable
         var consumer = new AsyncEventingBasicConsumer(Channel);
         consumer.ReceivedAsync += (_, delivery) => handle(delivery);
         await Channel.BasicConsumeAsync(queue, autoAck: true, consumer);
+    }
+
+    /// <summary>Deletes the queue and the exchange of a name, if there are any.</summary>
+    public async Task RemoveAsync(string name)
+    {
+        await Channel.ExchangeDeleteAsync(name);
+        try
+        {
+            await Channel.QueueDeleteAsync(name);
+        }
+        catch (OperationInterruptedException error) when (error.ShutdownReason?.ReplyCode == 405)
+        {
+            Channel = await _connection.CreateChannelAsync(); // exclusive: it goes with its connection
+        }
     }
 
     /// <summary>Asks for a queue that nobody has, which the broker writes into its log.</summary>
