@@ -1,4 +1,3 @@
-#if TESTCONTAINERS
 using DotNet.Testcontainers.Builders;
 using Testcontainers.RabbitMq;
 
@@ -26,7 +25,7 @@ internal sealed class ContainerBroker : IAsyncDisposable
         try
         {
             // Build is what looks for the engine.
-            container = new RabbitMqBuilder().WithImage(image).WithUsername("guest").WithPassword("guest").Build();
+            container = new RabbitMqBuilder(image).WithUsername("guest").WithPassword("guest").Build();
         }
         catch (Exception e) when (e is DockerUnavailableException or ArgumentException)
         {
@@ -52,4 +51,3 @@ internal sealed class ContainerBroker : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _container.DisposeAsync();
 }
-#endif

@@ -38,8 +38,8 @@ public sealed class RabbitMqBroker : IAsyncDisposable
 
     /// <summary>
     /// The broker named by the environment, else the one on localhost unless a
-    /// <see cref="PrivateRabbitMqNodeOptions.Root"/> is named, else a private node, else (in a build with
-    /// <c>UseTestcontainers=true</c>) a container.
+    /// <see cref="PrivateRabbitMqNodeOptions.Root"/> is named, else a private node, else a container where an engine for
+    /// it answers.
     /// </summary>
     /// <exception cref="BrokerUnavailableException">There is none, or the one named does not answer.</exception>
     /// <exception cref="PrivateRabbitMqNodeException">RabbitMQ is installed but its node did not start.</exception>
@@ -105,7 +105,6 @@ public sealed class RabbitMqBroker : IAsyncDisposable
         return new RabbitMqBroker(node.Uri, node.Version, $"private node {node.Name}", node);
     }
 
-#if TESTCONTAINERS
     private static async Task<RabbitMqBroker?> ContainerAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken)
     {
         var container = await ContainerBroker.TryStartAsync(options.ContainerImage, cancellationToken);
@@ -113,8 +112,4 @@ public sealed class RabbitMqBroker : IAsyncDisposable
             ? null
             : new RabbitMqBroker(container.Uri, version: null, $"container of {options.ContainerImage}", container);
     }
-#else
-    private static Task<RabbitMqBroker?> ContainerAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken) =>
-        Task.FromResult<RabbitMqBroker?>(null);
-#endif
 }

@@ -1,35 +1,21 @@
+using Microsoft.Extensions.Time.Testing;
+
 namespace SafeAmqp.Tests;
 
-/// <summary>A clock that moves only when a test moves it. Timers fire inside <see cref="Advance"/>, in the order of their times.</summary>
-internal sealed class ManualTimeProvider : TimeProvider
+/// <summary>A clock that moves only when a test moves it, and tells when the code under test has begun to wait on it:
+/// <see cref="FakeTimeProvider"/> does not, and a test that moved it too early would wait for ever.</summary>
+internal sealed class ManualTimeProvider : FakeTimeProvider
 {
-    private static readonly DateTimeOffset Epoch = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
-
     private readonly Lock _gate = new();
-    private readonly List<ManualTimer> _timers = [];
-    private readonly List<(TimeSpan Due, TaskCompletionSource Armed)> _waits = [];
-    private long _now;
-
-    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-    public override long GetTimestamp() => Interlocked.Read(ref _now);
-
-    public override DateTimeOffset GetUtcNow() => Epoch + TimeSpan.FromTicks(GetTimestamp());
+    private readonly Dictionary<WatchedTimer, DateTimeOffset> _dueTimes = [];
+    private readonly List<(DateTimeOffset DueTime, TaskCompletionSource Armed)> _waits = [];
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        var timer = new ManualTimer(this, callback, state);
-        timer.Change(dueTime, period);
-        return timer;
-    }
-
-    /// <summary>Moves the clock and fires what becomes due on the way.</summary>
-    public void Advance(TimeSpan by)
-    {
-        long end = GetTimestamp() + by.Ticks;
-        while (TakeDue(end) is { } timer)
-            timer.Fire();
-        Interlocked.Exchange(ref _now, end);
+        var timer = base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        var watched = new WatchedTimer(this, timer);
+        watched.Change(dueTime, period);
+        return watched;
     }
 
     /// <summary>Ends when a timer is armed that is due in exactly this time: the code under test waits for it.</summary>
@@ -37,61 +23,44 @@ internal sealed class ManualTimeProvider : TimeProvider
     {
         lock (_gate)
         {
-            if (_timers.Any(timer => timer.DueAt == _now + due.Ticks))
+            var dueTime = GetUtcNow() + due;
+            if (_dueTimes.ContainsValue(dueTime))
                 return Task.CompletedTask;
-            var wait = (due, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-            _waits.Add(wait);
-            return wait.Item2.Task;
+            var armed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waits.Add((dueTime, armed));
+            return armed.Task;
         }
     }
 
-    private ManualTimer? TakeDue(long end)
+    private void Note(WatchedTimer timer, TimeSpan due)
     {
         lock (_gate)
         {
-            var next = _timers.Where(timer => timer.DueAt <= end).MinBy(timer => timer.DueAt);
-            if (next is null)
-                return null;
-            Interlocked.Exchange(ref _now, Math.Max(_now, next.DueAt));
-            if (next.Period > TimeSpan.Zero)
-                next.DueAt += next.Period.Ticks;
-            else
-                _timers.Remove(next);
-            return next;
+            if (due == Timeout.InfiniteTimeSpan)
+            {
+                _dueTimes.Remove(timer);
+                return;
+            }
+            var dueTime = _dueTimes[timer] = GetUtcNow() + due;
+            foreach (var wait in _waits.FindAll(wait => wait.DueTime == dueTime))
+                wait.Armed.TrySetResult();
+            _waits.RemoveAll(wait => wait.DueTime == dueTime);
         }
     }
 
-    private sealed class ManualTimer(ManualTimeProvider clock, TimerCallback callback, object? state) : ITimer
+    private sealed class WatchedTimer(ManualTimeProvider clock, ITimer timer) : ITimer
     {
-        internal long DueAt { get; set; }
-
-        internal TimeSpan Period { get; private set; }
-
-        internal void Fire() => callback(state);
-
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
-            lock (clock._gate)
-            {
-                clock._timers.Remove(this);
-                if (dueTime == Timeout.InfiniteTimeSpan)
-                    return true;
-                DueAt = clock._now + dueTime.Ticks;
-                Period = period;
-                clock._timers.Add(this);
-                foreach (var wait in clock._waits.Where(wait => wait.Due == dueTime).ToList())
-                {
-                    clock._waits.Remove(wait);
-                    wait.Armed.SetResult();
-                }
-            }
-            return true;
+            bool changed = timer.Change(dueTime, period);
+            clock.Note(this, dueTime);
+            return changed;
         }
 
         public void Dispose()
         {
-            lock (clock._gate)
-                clock._timers.Remove(this);
+            timer.Dispose();
+            clock.Note(this, Timeout.InfiniteTimeSpan);
         }
 
         public ValueTask DisposeAsync()

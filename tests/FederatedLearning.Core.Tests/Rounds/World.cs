@@ -3,6 +3,7 @@ using FederatedLearning.Protocol;
 using FederatedLearning.Rounds;
 using FederatedLearning.Status;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 
 namespace FederatedLearning.Tests.Rounds;
 
@@ -17,7 +18,7 @@ internal sealed class World : IOutbox
 
     public FederationSettings Settings { get; }
 
-    public ManualTimeProvider Clock { get; } = new();
+    public FakeTimeProvider Clock { get; } = new();
 
     public TrainingRun Run { get; }
 

@@ -3,7 +3,7 @@ using FederatedLearning.Tests.Support;
 using LocalBroker;
 
 [assembly: AssemblyFixture(typeof(Node))]
-[assembly: CollectionBehavior(DisableTestParallelization = true)] // trainings, on a machine of two cores
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)] // trainings, on a machine of two cores
 
 namespace FederatedLearning.Tests.Support;
 

@@ -3,7 +3,7 @@ using LocalBroker;
 using SafeAmqp.Chaos.Checking;
 using SafeAmqp.Chaos.Running;
 
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace SafeAmqp.Chaos.Tests;
 

@@ -55,6 +55,26 @@ public sealed partial class BuildPolicyTests
         Assert.Equal("true", Property("ManagePackageVersionsCentrally"));
     }
 
+    // The analyzer compares the surface with the text, and every warning is an error.
+    [Theory]
+    [InlineData("SafeAmqp")]
+    [InlineData("SafeAmqp.Testing")]
+    public void Nothing_public_comes_or_goes_unreviewed_or_shows_a_type_of_the_client_underneath(string project)
+    {
+        string file = RepositoryFiles.Path("src", project, $"{project}.csproj");
+        Assert.Contains(XDocument.Load(file).Descendants("PackageReference"),
+            reference => (string?)reference.Attribute("Include") == "Microsoft.CodeAnalysis.PublicApiAnalyzers");
+        Assert.Equal("true", Property("TreatWarningsAsErrors"));
+        string[] policies = [file, RepositoryFiles.Path("Directory.Build.props"), RepositoryFiles.Path(".editorconfig")];
+        Assert.All(policies, policy => Assert.DoesNotContain("RS00", File.ReadAllText(policy), StringComparison.Ordinal));
+
+        string[] surface = [.. File.ReadLines(RepositoryFiles.Path("src", project, "PublicAPI.Shipped.txt")),
+            .. File.ReadLines(RepositoryFiles.Path("src", project, "PublicAPI.Unshipped.txt"))];
+        Assert.Equal(2, surface.Count(line => line == "#nullable enable"));
+        Assert.True(surface.Length > 100, "The text of the surface is gone.");
+        Assert.DoesNotContain(surface, line => line.Contains("RabbitMQ.", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("System.DateTime.UtcNow")]
     [InlineData("System.Threading.Thread.Sleep")]

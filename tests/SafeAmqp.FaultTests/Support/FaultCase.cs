@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 
 // One after the other: what is measured in time, or starves, is not to be disturbed.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace SafeAmqp.FaultTests.Support;
 

@@ -2,7 +2,7 @@ using LocalBroker;
 using SafeAmqp.Testing;
 
 [assembly: AssemblyFixture(typeof(TestBroker))]
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace SafeAmqp.IntegrationTests.Support;
 

@@ -1,9 +1,11 @@
+using Microsoft.Extensions.Time.Testing;
+
 namespace SafeAmqp.Testing.Tests.Faults;
 
 /// <summary>What waits, waits by the clock it was given.</summary>
 public sealed class TimeTests
 {
-    private readonly SafeAmqp.Tests.ManualTimeProvider _time = new();
+    private readonly FakeTimeProvider _time = new();
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 

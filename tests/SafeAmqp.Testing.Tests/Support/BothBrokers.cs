@@ -1,7 +1,7 @@
 using LocalBroker;
 
 [assembly: AssemblyFixture(typeof(BothBrokers))]
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace SafeAmqp.Testing.Tests.Support;
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using SafeAmqp.Actor;
 using SafeAmqp.Tests.Hosting;
 
@@ -7,7 +8,7 @@ namespace SafeAmqp.Tests.Actor;
 // The pool is real, the clock is not: a look is what the I/O thread does when the clock says so.
 public sealed class StarvationProbeTests : IDisposable
 {
-    private readonly ManualTimeProvider _time = new();
+    private readonly FakeTimeProvider _time = new();
     private readonly CapturedLog _log = new();
     private readonly ActorClock _clock;
     private readonly StarvationProbe _probe;

@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 using SafeAmqp.Hosting;
 
 namespace SafeAmqp.Tests.Hosting;
@@ -180,7 +181,7 @@ public sealed class OptionsBindingTests
     public void The_hosts_log_and_clock_are_used_unless_the_delegate_says_otherwise()
     {
         using var factory = new LoggerFactory();
-        var time = new ManualTimeProvider();
+        var time = new FakeTimeProvider();
         void Register(IServiceCollection services, Action<AmqpClientOptions> configure)
             => services.AddSingleton<ILoggerFactory>(factory).AddSingleton<TimeProvider>(time).AddSafeAmqp(configure);
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using SafeAmqp.Telemetry;
 using SafeAmqp.Tests.Hosting;
 
@@ -6,7 +7,7 @@ namespace SafeAmqp.Tests.Telemetry;
 
 public sealed class ThinnerTests
 {
-    private readonly ManualTimeProvider _time = new();
+    private readonly FakeTimeProvider _time = new();
 
     [Fact]
     public void Of_failures_that_repeat_the_first_are_told_and_the_first_after_a_while_says_how_many_were_not()
