@@ -50,7 +50,10 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
     /// <summary>The version of RabbitMQ, as the node itself tells it.</summary>
     public Version Version { get; private set; } = new();
 
-    /// <summary>The folder with the node's data, settings and logs (<c>log/</c>); deleted on disposal.</summary>
+    /// <summary>
+    /// The folder with the node's data, settings and logs (<c>log/</c>); deleted on disposal. The environment variable
+    /// SAFEAMQP_NODE_LOGS names a folder where the logs are kept, for looking into a failure.
+    /// </summary>
     public string Folder => _folder.Root;
 
     /// <summary>Starts a node and waits until it answers the AMQP handshake; about 5 seconds.</summary>

@@ -191,13 +191,15 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Leaves_nothing_when_its_owner_is_killed(bool started)
+    public async Task Leaves_nothing_but_the_logs_asked_for_when_its_owner_is_killed(bool started)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Looks for processes in /proc.");
+        var logs = Directory.CreateTempSubdirectory("safeamqp-logs-");
         using var owner = Process.Start(new ProcessStartInfo(NodeOwner.Program, [NodeOwner.Argument])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
+            Environment = { ["SAFEAMQP_NODE_LOGS"] = logs.FullName },
         })!;
 
         var folder = started
@@ -209,6 +211,9 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
         await owner.WaitForExitAsync(Stop);
 
         await Leftovers.AssertNoneAsync(folder, Stop);
+        var kept = Directory.EnumerateFiles(Path.Combine(logs.FullName, Path.GetFileName(folder)));
+        Assert.Contains(kept, log => !started || File.ReadAllText(log).Contains("Starting RabbitMQ", StringComparison.Ordinal));
+        logs.Delete(recursive: true);
     }
 
     /// <summary>The folder of the node that process owns, as soon as such a program runs for it.</summary>

@@ -1,6 +1,6 @@
 # Runs one RabbitMQ node and its epmd for the process that holds the other end of standard input. When that end closes,
-# for whatever reason (SIGKILL included), the node, the epmd and the folder go. Verbs come in by line; each is answered
-# by one line once it is done.
+# for whatever reason (SIGKILL included), the node, the epmd and the folder go; the logs are kept in a folder that
+# SAFEAMQP_NODE_LOGS names. Verbs come in by line; each is answered by one line once it is done.
 #
 # sh -c <this> guard <folder> <rabbitmq-server> <epmd, or nothing> <port of epmd> <setsid, or nothing>
 folder=$1 server=$2 epmd=$3 epmd_port=$4 session=$5
@@ -54,4 +54,6 @@ done
 slay
 [ -z "$epmd_pid" ] || kill -s KILL "$epmd_pid"
 wait
+# What a node said is needed when the test that had it has failed, which is known later.
+[ -z "$SAFEAMQP_NODE_LOGS" ] || cp -R log "$SAFEAMQP_NODE_LOGS/${folder##*/}"
 cd / && rm -rf "$folder"
