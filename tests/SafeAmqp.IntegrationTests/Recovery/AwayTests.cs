@@ -3,7 +3,7 @@ namespace SafeAmqp.IntegrationTests.Recovery;
 /// <summary>Whatever keeps a publish from leaving, its token and its deadline are obeyed.</summary>
 public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
 {
-    private static readonly TimeSpan Trigger = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Trigger = TimeSpan.FromMilliseconds(500);
 
     public static TheoryData<string, bool> Matrix => new MatrixTheoryData<string, bool>(["never connected", "connecting", "blocked", "recovering", "full"], [true, false]);
 
@@ -26,6 +26,7 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
             queue = await NewQueueAsync(amqp);
         }
         Task<Exception?> before = Task.FromResult<Exception?>(null);
+        using var hold = new CancellationTokenSource();
         switch (state)
         {
             case "blocked":
@@ -38,7 +39,7 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
                 break;
             case "full":
                 proxy.ToClient.Paused = true;
-                before = EndOf(amqp.CallAsync(AmqpMessage.ToQueue(queue, default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(3) }, Cancelled).AsTask());
+                before = EndOf(amqp.CallAsync(AmqpMessage.ToQueue(queue, default), null, hold.Token).AsTask());
                 await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 1); // it waits for its reply address, and holds the only place
                 break;
         }
@@ -68,6 +69,7 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
             await Broker.Node.SetMemoryAlarmAsync(false, Cancelled);
         if (state is not ("blocked" or "recovering" or "full"))
             return;
+        await hold.CancelAsync();
         await before.WaitAsync(Limit, Cancelled);
         await UntilAsync(() => amqp.Status.IsReady);
         // It really was not sent: what is there now, up to a last message behind everything, is not it. Not by their number: a request expires with its call.

@@ -50,7 +50,7 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
         {
             Uri = node.Uri.ToString(),
             ClientName = "disk",
-            PublishTimeout = TimeSpan.FromSeconds(5),
+            PublishTimeout = TimeSpan.FromSeconds(3),
             ShutdownTimeout = TimeSpan.FromSeconds(1),
         }, Cancelled);
         await amqp.DeclareAsync(new AmqpTopology().Queue("full"), Cancelled);
@@ -58,7 +58,7 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
         int failed = 0;
         byte[] body = new byte[256 << 10];
         // More than fits, whatever the broker keeps beside the bodies.
-        for (int number = 0; number < 600 && failed < 8; number++)
+        for (int number = 0; number < 600 && failed < 3; number++)
         {
             Exception? end = await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("full", body) with { MessageId = $"m{number}" }, Cancelled));
             if (end is null)

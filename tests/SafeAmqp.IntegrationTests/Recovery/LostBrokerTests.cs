@@ -56,7 +56,7 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
     [InlineData(ConnectionLayout.Shared)]
     public async Task A_broker_frozen_with_5000_publishes_under_way_is_noticed_within_one_and_a_half_heartbeats(ConnectionLayout layout)
     {
-        TimeSpan heartbeat = TimeSpan.FromSeconds(4), deadline = TimeSpan.FromSeconds(20);
+        TimeSpan heartbeat = TimeSpan.FromSeconds(2), deadline = TimeSpan.FromSeconds(20);
         AmqpClient amqp = await ConnectAsync(options => (options.Layout, options.Heartbeat, options.PublishTimeout, options.ConnectTimeout, options.MaxReconnectDelay)
             = (layout, heartbeat, deadline, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1)));
         string queue = await NewQueueAsync(amqp);

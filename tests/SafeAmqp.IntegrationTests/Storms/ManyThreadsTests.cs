@@ -5,11 +5,12 @@ namespace SafeAmqp.IntegrationTests.Storms;
 public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
 {
     [Theory]
-    [InlineData(ConnectionLayout.Separate, 10_000)]
+    [InlineData(ConnectionLayout.Separate, 2_000)]
     [InlineData(ConnectionLayout.Shared, 500)]
     public async Task Sixty_four_threads_publish_declare_and_acknowledge_on_one_client_and_each_message_arrives_once_and_in_order(ConnectionLayout layout, int messagesEach)
     {
         const int Threads = 64;
+        messagesEach *= Volume;
         BrokerRecord record = await Broker.Node.WatchAsync(Cancelled);
         string name = $"threads-{Guid.NewGuid():N}";
         AmqpClient amqp = await ConnectAsync(options => (options.Layout, options.ClientName) = (layout, name));

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using LocalBroker;
 
@@ -9,6 +10,11 @@ public abstract class BrokerTest(TestBroker broker) : IAsyncLifetime
 {
     /// <summary>No wait in a test is longer: a test that hangs fails and says where.</summary>
     protected static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
+    /// <summary>What the numbers of a storm are multiplied by: 1, or as <c>SAFEAMQP_TEST_VOLUME</c> says.</summary>
+    protected static readonly int Volume = Environment.GetEnvironmentVariable("SAFEAMQP_TEST_VOLUME") is { Length: > 0 } volume
+        ? int.Parse(volume, CultureInfo.InvariantCulture)
+        : 1;
 
     private readonly ConcurrentBag<IAsyncDisposable> _clients = [];
     private readonly ConcurrentBag<string> _named = [];
@@ -48,7 +54,7 @@ public abstract class BrokerTest(TestBroker broker) : IAsyncLifetime
     /// <summary>A client that has not connected. Disposed at the end of the test.</summary>
     protected AmqpClient NewClient(Action<AmqpClientOptions>? configure = null)
     {
-        var options = new AmqpClientOptions { Uri = Broker.Uri, ClientName = $"test-{_id}", ShutdownTimeout = TimeSpan.FromSeconds(2) };
+        var options = new AmqpClientOptions { Uri = Broker.Uri, ClientName = $"test-{_id}", ShutdownTimeout = TimeSpan.FromSeconds(1) };
         configure?.Invoke(options);
         var client = new AmqpClient(options);
         _clients.Add(client);

@@ -131,18 +131,16 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
     [Fact]
     public async Task A_durable_queue_and_its_persistent_messages_outlive_the_broker_a_transient_queue_does_not()
     {
-        await using ControlledBroker node = await Broker.StartAnotherAsync();
-        AmqpClient amqp = await ConnectAsync(options => options.Uri = node.Uri.ToString());
+        AmqpClient amqp = await ConnectAsync();
         string durable = NewName(), transient = NewName();
         await amqp.DeclareAsync(new AmqpTopology().Queue(durable).With(new AmqpQueue { Name = transient, Durable = false }), Cancelled);
         await PublishAsync(amqp, durable, "kept");
         await amqp.PublishAsync(AmqpMessage.ToQueue(durable, Bytes("lost")) with { Persistent = false }, Cancelled);
         await amqp.DisposeAsync(); // so that nobody declares anything again
-        await node.KillAsync(Cancelled);
-        await node.StartAgainAsync(Cancelled);
-        Witness witness = await WitnessAsync(node.Uri.ToString());
+        await Broker.Node.KillAsync(Cancelled);
+        await Broker.Node.StartAgainAsync(CancellationToken.None); // those that follow need it too
+        Witness witness = await WitnessAsync();
         Assert.False(await witness.ExistsAsync(transient));
         Assert.Equal(1u, await witness.ReadyAsync(durable));
-        await witness.DisposeAsync();
     }
 }
