@@ -16,7 +16,7 @@ public sealed class ReproduciblePackTests : IDisposable
     public async Task Built_twice_in_different_places_the_packages_are_the_same_to_the_byte()
     {
         Assert.SkipUnless(Directory.Exists(RepositoryFiles.Path(".git")) || File.Exists(RepositoryFiles.Path(".git")), "Not a clone: the packages name their commit.");
-        Dictionary<string, string>[] built = [await PackAsync("a"), await PackAsync("another-place/with a longer name")];
+        Dictionary<string, string>[] built = await Task.WhenAll(PackAsync("a"), PackAsync("another-place/with a longer name"));
         Assert.Contains(built[0].Keys, name => name.EndsWith(".nupkg", StringComparison.Ordinal));
         Assert.Contains(built[0].Keys, name => name.EndsWith(".snupkg", StringComparison.Ordinal));
         Assert.Equal(built[0].Keys.Order(), built[1].Keys.Order());
