@@ -26,7 +26,7 @@ internal static class Schedule
             string[] deck = [.. kinds];
             random.Shuffle(deck);
             foreach (string kind in deck)
-                yield return new FaultPlan(number++, kind, random.Next(1000), random.NextDouble(), TimeSpan.FromSeconds(0.3 + random.NextDouble()));
+                yield return new FaultPlan(number++, kind, random.Next(1000), random.NextDouble(), TimeSpan.FromSeconds(0.1 + random.NextDouble() / 2));
         }
     }
 }

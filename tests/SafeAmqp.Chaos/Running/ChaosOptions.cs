@@ -5,7 +5,7 @@ namespace SafeAmqp.Chaos.Running;
 /// <summary>What a run is asked for.</summary>
 internal sealed record ChaosOptions
 {
-    internal TimeSpan Duration { get; init; } = TimeSpan.FromMinutes(5);
+    internal TimeSpan Duration { get; init; } = TimeSpan.FromMinutes(3);
 
     internal int Seed { get; init; } = Random.Shared.Next(1, 1_000_000);
 
