@@ -5,8 +5,8 @@ namespace TwoThreads;
 
 /// <summary>Two threads send on one confirming channel and lose patience with some of their messages.</summary>
 /// <remarks>
-/// RabbitMQ.Client 7.1.2 releases the semaphore that numbers its publishes even where a cancelled wait never took it (its issue 1900), so that two
-/// publishes number at once. "BUG FOUND" is its own word for what it then meets.
+/// Before 7.2.1 a cancelled publish also broke the numbering of the other thread's (RabbitMQ.Client's issue 1900), until the channel jammed. What is
+/// left is that "cancelled" says nothing about the message.
 /// </remarks>
 internal static class CancelledSends
 {
@@ -19,7 +19,7 @@ internal static class CancelledSends
 
     public static Way Way { get; } = new(
         "Two threads send and give some of their messages up",
-        "a cancelled publish breaks the numbering of the other thread's publishes",
+        "a publish that was given up may have left and arrives all the same: sent again, it arrives twice",
         OnOneChannelAsync, OnSafeAmqpAsync);
 
     private static async Task<Tally> OnOneChannelAsync(Uri broker, CancellationToken cancellationToken)
@@ -74,7 +74,7 @@ internal static class CancelledSends
     {
         private readonly ConcurrentBag<int> _confirmed = [];
         private readonly ConcurrentBag<int> _cancelled = [];
-        private int _bugs, _otherErrors, _neverEnded;
+        private int _errors, _neverEnded;
 
         public bool Jammed => Volatile.Read(ref _neverEnded) > 0;
 
@@ -91,10 +91,10 @@ internal static class CancelledSends
             {
                 _cancelled.Add(number);
             }
-            catch (Exception error)
+            catch (Exception)
             {
                 // Whatever it is, it is counted: what comes out here is what this program is about.
-                Interlocked.Increment(ref error.ToString().Contains("BUG FOUND", StringComparison.Ordinal) ? ref _bugs : ref _otherErrors);
+                Interlocked.Increment(ref _errors);
             }
         }
 
@@ -102,8 +102,7 @@ internal static class CancelledSends
             .Fact("confirmed", _confirmed.Count)
             .Fact("given up", _cancelled.Count)
             .Harm("\"given up\" and yet delivered", _cancelled.Intersect(arrived).Count())
-            .Harm("ended in \"BUG FOUND\"", _bugs)
-            .Harm("ended in another error", _otherErrors)
+            .Harm("ended in an error", _errors)
             .Harm("never ended (the channel is jammed)", _neverEnded);
     }
 }

@@ -10,7 +10,8 @@ namespace SafeAmqp.Broker;
 /// <summary>One connection attempt and the connection that it leads to: one epoch of a link.</summary>
 internal sealed class BrokerSession(RabbitMqLink link, int epoch)
 {
-    /// <summary>Far beyond our own deadlines: an RPC of RabbitMQ.Client that timed out can close the connection when its answer comes (#1827).</summary>
+    /// <summary>Far beyond our own deadlines: an RPC of RabbitMQ.Client that timed out can close the connection when its
+    /// answer comes (#1827, which 7.2.2 does not mend yet).</summary>
     private static readonly TimeSpan Endless = TimeSpan.FromDays(1);
 
     /// <summary>How long the broker may take to answer our goodbye.</summary>

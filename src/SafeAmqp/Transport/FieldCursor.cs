@@ -47,7 +47,7 @@ internal ref struct FieldCursor(ReadOnlySpan<byte> rest)
         return new FieldCursor(Take(UInt32()));
     }
 
-    /// <summary>The types that WireFormatting.ReadFieldValue of RabbitMQ.Client 7.1.2 knows, with the bytes that it takes for each.</summary>
+    /// <summary>The types that WireFormatting.ReadFieldValue of RabbitMQ.Client 7.2.2 knows, with the bytes that it takes for each.</summary>
     private void Value(int depth)
     {
         byte type = Take(1)[0];

@@ -72,9 +72,9 @@ public sealed partial class SbomTests
     {
         Assert.Equal(Document("SafeAmqp"), Document("SafeAmqp"));
         Assert.DoesNotContain('\r', Document("SafeAmqp"));
-        string other = SpdxDocument.Write("SafeAmqp", "1.2.3", Created, LockFile("SafeAmqp").Replace("7.1.2", "7.1.3", StringComparison.Ordinal), File.ReadAllText(RepositoryFiles.Path("src", "SafeAmqp", "SafeAmqp.csproj")));
+        string other = SpdxDocument.Write("SafeAmqp", "1.2.3", Created, LockFile("SafeAmqp").Replace("7.2.2", "7.2.3", StringComparison.Ordinal), File.ReadAllText(RepositoryFiles.Path("src", "SafeAmqp", "SafeAmqp.csproj")));
         Assert.NotEqual(Document("SafeAmqp"), other);
-        Assert.Contains("pkg:nuget/RabbitMQ.Client@7.1.3", other, StringComparison.Ordinal);
+        Assert.Contains("pkg:nuget/RabbitMQ.Client@7.2.3", other, StringComparison.Ordinal);
     }
 
     private static List<(string From, string Type, string To)> Relationships(JsonDocument spdx) => [.. spdx.RootElement.GetProperty("relationships").EnumerateArray()
