@@ -3,6 +3,16 @@ namespace SafeAmqp.Testing;
 /// <summary>How an embedded broker is set up. The defaults are RabbitMQ's where it has one.</summary>
 public sealed class AmqpTestBrokerOptions
 {
+    private int? _maxMessageSize;
+
+    /// <summary>The version of RabbitMQ whose behaviour it shows and whose number its server properties give.</summary>
+    /// <value>Default: <see cref="RabbitMqVersion.RabbitMq40"/>.</value>
+    public RabbitMqVersion Version { get; set; } = RabbitMqVersion.RabbitMq40;
+
+    /// <summary>What the server properties give as <c>product</c>; some clients look at it.</summary>
+    /// <value>Default: <c>RabbitMQ</c>.</value>
+    public string Product { get; set; } = "RabbitMQ";
+
     /// <summary>The port on the loopback address; 0 takes a free one.</summary>
     /// <value>Default: 0.</value>
     public int Port { get; set; }
@@ -35,9 +45,13 @@ public sealed class AmqpTestBrokerOptions
     /// <value>Default: 2,047.</value>
     public int ChannelMax { get; set; } = 2_047;
 
-    /// <summary>The largest message, in octets of its body; a larger one closes the channel with 406.</summary>
-    /// <value>Default: 134,217,728 (128 MiB).</value>
-    public int MaxMessageSize { get; set; } = 134_217_728;
+    /// <summary>The largest message, in octets of its body; a larger one closes the channel with 406 (RabbitMQ's <c>max_message_size</c>).</summary>
+    /// <value>Default: that of the <see cref="Version"/>, 16,777,216 (16 MiB) from 4.0 on and 134,217,728 (128 MiB) before.</value>
+    public int MaxMessageSize
+    {
+        get => _maxMessageSize ?? Loop.VersionRules.DefaultMaxMessageSize(Version);
+        set => _maxMessageSize = value;
+    }
 
     /// <summary>How long a consumer may keep a message unsettled before its channel is closed with 406; zero is for ever.</summary>
     /// <value>Default: 30 minutes.</value>
@@ -60,6 +74,9 @@ public sealed class AmqpTestBrokerOptions
         ArgumentOutOfRangeException.ThrowIfNegative(Port);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Port, 65_535);
         ArgumentException.ThrowIfNullOrEmpty(UserName);
+        ArgumentException.ThrowIfNullOrEmpty(Product);
+        if (!Enum.IsDefined(Version))
+            throw new ArgumentOutOfRangeException(nameof(Version), Version, "The version is none of those that are known.");
         ArgumentNullException.ThrowIfNull(TimeProvider);
         ArgumentOutOfRangeException.ThrowIfLessThan(FrameMax, 4_096);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(FrameMax, 16 * 1024 * 1024);

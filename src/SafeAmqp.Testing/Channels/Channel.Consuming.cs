@@ -53,7 +53,7 @@ internal sealed partial class Channel
             return;
         if (Connection.IsFrozen)
             return;
-        WriteDelivery(consumer.Tag, tag, entry.Redelivered, message, Properties(entry, consumer.Queue!));
+        WriteDelivery(consumer.Tag, tag, entry.Redelivered, message, Properties(entry, consumer.Queue!, showsFirst: false));
     }
 
     /// <summary>The queue is gone, or a script takes the consumer away: clients that can hear it are told (consumer_cancel_notify).</summary>
@@ -76,13 +76,14 @@ internal sealed partial class Channel
         Connection.Sender.Content(Number, Writer.Start(Method.BasicDeliver).ShortString(consumerTag).LongLong(tag).Flag(redelivered)
             .ShortString(message.Exchange).ShortString(message.RoutingKey), properties, message.Body);
 
-    /// <summary>Quorum queues say how often they gave the message out before (x-delivery-count).</summary>
-    private static byte[] Properties(QueueEntry entry, BrokerQueue queue)
+    /// <summary>Quorum queues say how often the message came back to them (x-delivery-count).</summary>
+    private static byte[] Properties(QueueEntry entry, BrokerQueue queue, bool showsFirst)
     {
         ContentProperties properties = entry.Message.Properties;
-        if (!queue.Arguments.IsQuorum || entry.DeliveryCount == 0)
+        int count = entry.DeliveryCount > 0 || !queue.Arguments.ShowsRejections ? entry.DeliveryCount : entry.Message.Rejections;
+        if (!queue.Arguments.IsQuorum || count == 0 && !showsFirst)
             return properties.Raw;
-        var headers = new Dictionary<string, object?>(properties.Headers) { ["x-delivery-count"] = (long)entry.DeliveryCount };
+        var headers = new Dictionary<string, object?>(properties.Headers) { ["x-delivery-count"] = (long)count };
         return properties.With((ContentProperties.HeadersIndex, headers)).Raw;
     }
 
@@ -123,6 +124,8 @@ internal sealed partial class Channel
         Require(Permission.Read, "queue", name);
         BrokerQueue queue = Host.Queue(name);
         queue.CheckAccess(Connection);
+        if (_channelPrefetch > 0 && queue.Arguments.IsQuorum)
+            throw new AmqpError(ReplyCode.NotImplemented, $"queue '{name}' in vhost '{Host.Name}' does not support global qos");
         if (arguments.TryGetValue("x-priority", out object? priority) && FieldTable.Integer(priority) is null)
             throw AmqpError.Precondition($"invalid arg 'x-priority' for queue '{name}' in vhost '{Host.Name}': \"expected integer, got {FieldTableWriter.TypeName(priority)}\"");
         if (tag.Length == 0)
@@ -180,21 +183,22 @@ internal sealed partial class Channel
         Message message = entry.Message;
         if (!Connection.IsFrozen)
             Connection.Sender.Content(Number, Writer.Start(Method.BasicGetOk).LongLong(tag).Flag(entry.Redelivered)
-                .ShortString(message.Exchange).ShortString(message.RoutingKey).Long((uint)queue.ReadyCount), Properties(entry, queue), message.Body);
+                .ShortString(message.Exchange).ShortString(message.RoutingKey).Long((uint)queue.ReadyCount), Properties(entry, queue, Broker.Rules.ShowsFirstDelivery), message.Body);
     }
 
     private void ArmAckTimeout()
     {
-        if (_ackTimer is not null || Broker.Options.ConsumerTimeout <= TimeSpan.Zero || Unacked.Oldest is not { } oldest)
+        if (_ackTimer is not null || Unacked.Oldest is not { } oldest || Timeout(oldest) is not (> 0 and var first))
             return;
-        long timeout = (long)Broker.Options.ConsumerTimeout.TotalMilliseconds;
-        _ackTimer = Broker.Loop.Timers.After(oldest.At + timeout - Broker.Loop.Timers.Now, () =>
+        _ackTimer = Broker.Loop.Timers.After(oldest.At + first - Broker.Loop.Timers.Now, () =>
         {
             _ackTimer = null;
-            if (Unacked.Oldest is { } late && late.At + timeout <= Broker.Loop.Timers.Now)
+            if (Unacked.Oldest is { } late && Timeout(late) is > 0 and var timeout && late.At + timeout <= Broker.Loop.Timers.Now)
                 Fail(AmqpError.Precondition($"delivery acknowledgement on channel {Number} timed out. Timeout value used: {timeout} ms. This timeout value can be configured, see consumers doc guide to learn more"), 0);
             else
                 ArmAckTimeout();
         });
+
+        long Timeout(Delivery delivery) => delivery.Queue.Arguments.ConsumerTimeout ?? (long)Broker.Options.ConsumerTimeout.TotalMilliseconds;
     }
 }

@@ -25,9 +25,14 @@ internal sealed partial class Channel
         else
         {
             if (!BindingTable.Types.Contains(type))
-                throw new AmqpError(ReplyCode.CommandInvalid, $"unknown exchange type '{type}'");
+                throw new AmqpError(Broker.Rules.UnknownExchangeType, $"unknown exchange type '{type}'");
             Require(Permission.Configure, "exchange", name);
             Equivalence.CheckIsText("alternate-exchange", $"exchange '{name}' in vhost '{Host.Name}'", arguments);
+            if (FieldTable.Text(arguments.GetValueOrDefault("alternate-exchange")) is { } alternate)
+            {
+                Require(Permission.Read, "exchange", name);
+                Require(Permission.Write, "exchange", alternate);
+            }
             if (Host.Exchanges.TryGetValue(name, out Exchange? existing)) CheckSame(existing, type, durable, autoDelete, isInternal, arguments);
             else Host.Exchanges[name] = new Exchange(CheckName("exchange", name), type, durable, autoDelete, isInternal, arguments);
         }

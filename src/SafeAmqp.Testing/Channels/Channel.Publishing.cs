@@ -74,7 +74,11 @@ internal sealed partial class Channel
             throw AmqpError.Precondition($"message size {size} is larger than configured max size {Broker.Options.MaxMessageSize}");
         ReadOnlySpan<byte> raw = payload[12..];
         if (_properties is null || !raw.SequenceEqual(_properties.Raw))
+        {
             _properties = ContentProperties.Read(raw);
+            if (Broker.Rules.SortsHeaders)
+                _properties = _properties.WithSortedHeaders();
+        }
         _bodySize = (int)size;
         _bodyLength = 0;
         // A peer that announces much gets room for what it sends, not for what it says.
@@ -166,14 +170,15 @@ internal sealed partial class Channel
             properties = properties.With((ContentProperties.ReplyToIndex, DirectReplyAddress()));
         if (!properties.MayHaveCopies)
             return new Message(_exchangeName, _routingKey, properties, body);
-        List<string> keys = [_routingKey, .. Copies(properties, "CC"), .. Copies(properties, "BCC")];
+        List<string> visible = [_routingKey, .. Copies(properties, "CC")];
+        List<string> keys = [.. visible, .. Copies(properties, "BCC")];
         if (properties.Headers.ContainsKey("BCC"))
         {
             var headers = new Dictionary<string, object?>(properties.Headers);
             headers.Remove("BCC");
             properties = properties.With((ContentProperties.HeadersIndex, headers));
         }
-        return new Message(_exchangeName, _routingKey, properties, body) { RoutingKeys = keys };
+        return new Message(_exchangeName, _routingKey, properties, body) { RoutingKeys = keys, VisibleKeys = visible };
     }
 
     private static IEnumerable<string> Copies(ContentProperties properties, string header)

@@ -51,7 +51,12 @@ internal sealed partial class Channel
             existing.Arguments.CheckSame(arguments, name, Host.Name);
             return existing;
         }
-        QueueArguments read = QueueArguments.Read(arguments, name, Host.Name);
+        QueueArguments read = QueueArguments.Read(arguments, name, Host.Name, Broker.Rules);
+        if (read.DeadLetterExchange is { } target)
+        {
+            Require(Permission.Read, "queue", name);
+            Require(Permission.Write, "exchange", target);
+        }
         if (read.IsQuorum && (!durable || exclusive || autoDelete))
             throw AmqpError.Precondition($"invalid property '{(!durable ? "non-durable" : exclusive ? "exclusive-owner" : "auto-delete")}' for {what}");
         if (FieldTable.Text(arguments.GetValueOrDefault("x-queue-type")) == "stream")

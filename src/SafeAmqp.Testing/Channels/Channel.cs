@@ -191,7 +191,7 @@ internal sealed partial class Channel
     private void Require(Permission permission, string kind, string name)
     {
         if (!Connection.User.May(Host.Name, permission, name))
-            throw new AmqpError(ReplyCode.AccessRefused, $"access to {kind} '{name}' in vhost '{Host.Name}' refused for user '{Connection.User.Name}'");
+            throw Refused(permission, $"{kind} '{(name.Length == 0 ? "amq.default" : name)}'");
     }
 
     /// <summary>Of topic exchanges only some routing keys may be allowed to a user.</summary>
@@ -199,7 +199,19 @@ internal sealed partial class Channel
     {
         if (exchange.Type != "topic" || !Connection.User.Topics.Any || Connection.User.Topics.May(Host.Name, exchange.Name, permission, key))
             return;
-        throw new AmqpError(ReplyCode.AccessRefused, $"access to topic '{key}' in exchange '{exchange.Name}' in vhost '{Host.Name}' refused for user '{Connection.User.Name}'");
+        throw Refused(permission, $"topic '{key}' in exchange '{exchange.Name}'");
+    }
+
+    private AmqpError Refused(Permission permission, string what)
+    {
+        string missing = !Broker.Rules.NamesPermission ? "" : permission switch
+        {
+            Permission.Configure => "configure ",
+            Permission.Write => "write ",
+            _ => "read ",
+        };
+        return new AmqpError(
+            ReplyCode.AccessRefused, $"{missing}access to {what} in vhost '{Host.Name}' refused for user '{Connection.User.Name}'");
     }
 
     private bool Meets(uint method, string? queue = null, string? exchange = null, Consumer? consumer = null) =>

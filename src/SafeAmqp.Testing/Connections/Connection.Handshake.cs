@@ -20,8 +20,8 @@ internal sealed partial class Connection
         input.Slice(0, have).CopyTo(header);
         if (!ProtocolHeader[..(int)have].SequenceEqual(header[..(int)have]))
         {
-            // 4.2.2: answer with the header that would have been right, and close.
-            _peer.Write(ProtocolHeader);
+            // 4.2.2: answer with a header that would have been right, and close.
+            _peer.Write(Broker.Rules.OfferedProtocol);
             input = input.Slice(input.End);
             End();
             return false;
@@ -44,10 +44,10 @@ internal sealed partial class Connection
         {
             ["capabilities"] = capabilities,
             ["cluster_name"] = "safeamqp-testing@localhost",
-            ["product"] = "SafeAmqp.Testing",
+            ["product"] = Broker.Options.Product,
             ["platform"] = ".NET",
-            ["version"] = "3.10.8",
-            ["information"] = "An embedded broker for tests and demonstrations only.",
+            ["version"] = Broker.Rules.Version,
+            ["information"] = "SafeAmqp.Testing, an embedded broker for tests and demonstrations only.",
         };
         Send(0, Broker.Writer.Start(Method.ConnectionStart).Octet(0).Octet(9).Table(properties).LongString("AMQPLAIN PLAIN").LongString("en_US"));
     }

@@ -15,6 +15,7 @@ internal sealed class BrokerState
     public BrokerState(AmqpTestBrokerOptions options)
     {
         Options = options;
+        Rules = new VersionRules(options.Version);
         Loop = new BrokerLoop(options.TimeProvider).WithTimers();
         Random = new Random(options.Seed);
         History = new History(this);
@@ -28,6 +29,8 @@ internal sealed class BrokerState
     }
 
     public AmqpTestBrokerOptions Options { get; }
+
+    public VersionRules Rules { get; }
 
     public BrokerLoop Loop { get; }
 

@@ -65,6 +65,15 @@ internal sealed class ContentProperties
         return Read(Encode(values));
     }
 
+    /// <summary>Itself where the headers stand in the order of their names.</summary>
+    public ContentProperties WithSortedHeaders()
+    {
+        if (!HasHeaders || Headers.Count < 2)
+            return this;
+        List<string> names = [.. Headers.Keys.Order(StringComparer.Ordinal)];
+        return names.SequenceEqual(Headers.Keys) ? this : With((HeadersIndex, names.ToDictionary(name => name, name => Headers[name])));
+    }
+
     public static byte[] Encode(object?[] values)
     {
         var writer = new MethodWriter();

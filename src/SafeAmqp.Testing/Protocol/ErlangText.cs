@@ -13,6 +13,14 @@ internal static class ErlangText
         ? $"all octets = {Binary(payload)}"
         : $"first 16 octets = {Binary(payload[..SnippetSize])}";
 
+    /// <summary>A number or truth value as <c>~p</c> prints it.</summary>
+    public static string Value(object? value) => value switch
+    {
+        bool flag => flag ? "true" : "false",
+        null => "undefined",
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
+    };
+
     /// <summary>A binary as <c>~p</c> prints it: as text when every octet is printable, as numbers otherwise.</summary>
     public static string Binary(ReadOnlySpan<byte> bytes)
     {

@@ -9,6 +9,9 @@ internal sealed partial class BrokerQueue
     private readonly List<Consumer> _active = [];
     private bool _dispatching;
 
+    /// <summary>It was the only active consumer, and still has messages.</summary>
+    private Consumer? _fading;
+
     public List<Consumer> Consumers { get; } = [];
 
     public void Add(Consumer consumer)
@@ -20,6 +23,8 @@ internal sealed partial class BrokerQueue
         _unusedTimer = null;
         if (!arguments.SingleActiveConsumer || Consumers.Count == 1)
             Activate(consumer);
+        else if (arguments.PromotesByPriority)
+            Promote();
     }
 
     public void Remove(Consumer consumer)
@@ -28,10 +33,15 @@ internal sealed partial class BrokerQueue
             return;
         bool wasActive = consumer.IsActive;
         _active.Remove(consumer);
-        if (arguments.SingleActiveConsumer && wasActive && Consumers.Count > 0)
-            Activate(Consumers[0]);
         if (Consumers.Count > 0)
+        {
+            if (arguments.PromotesByPriority)
+                Promote();
+            else if (arguments.SingleActiveConsumer && wasActive)
+                Activate(Consumers[0]);
+            Dispatch();
             return;
+        }
         // Auto-delete: only a queue that had a consumer is deleted with its last one (50.10).
         if (autoDelete) Delete();
         else Touch();
@@ -40,6 +50,8 @@ internal sealed partial class BrokerQueue
     /// <summary>A consumer has room again: it takes its turn behind the others.</summary>
     public void Unblock(Consumer consumer)
     {
+        if (arguments.PromotesByPriority && !IsDeleted)
+            Promote();
         if (!consumer.IsWaiting || IsDeleted || !Consumers.Contains(consumer))
             return;
         if (consumer.IsActive)
@@ -73,6 +85,31 @@ internal sealed partial class BrokerQueue
         {
             _dispatching = false;
         }
+    }
+
+    /// <summary>
+    /// The first consumer of the highest priority becomes the active one. The one before gets no more, and is followed when it has settled what
+    /// it has.
+    /// </summary>
+    private void Promote()
+    {
+        if (_fading is { Unacked: > 0 } && Consumers.Contains(_fading))
+            return;
+        _fading = null;
+        Consumer heir = Consumers.MaxBy(consumer => consumer.Priority)!;
+        if (Consumers.Find(consumer => consumer.IsActive) is { } active)
+        {
+            if (active.Priority >= heir.Priority)
+                return;
+            active.IsActive = false;
+            _active.Remove(active);
+            if (active.Unacked > 0)
+            {
+                _fading = active;
+                return;
+            }
+        }
+        Activate(heir);
     }
 
     private void Activate(Consumer consumer)

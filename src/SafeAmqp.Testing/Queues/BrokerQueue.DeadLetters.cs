@@ -10,25 +10,40 @@ internal sealed partial class BrokerQueue
         Message message = entry.Message;
         string[] keys = arguments.DeadLetterRoutingKey is { } key ? [key] : [.. message.RoutingKeys];
         Dictionary<string, object?> headers = new(message.Properties.Headers);
-        List<object?> deaths = Deaths(headers, message, reason);
+        bool isFirst = host.Broker.Rules.ReadsPublishedDeaths ? !headers.ContainsKey("x-death") : message.Deaths is null;
+        List<object?> deaths = Deaths(host.Broker.Rules.ReadsPublishedDeaths ? headers.GetValueOrDefault("x-death") : message.Deaths, message, reason);
         headers["x-death"] = deaths;
-        headers.TryAdd("x-first-death-reason", FieldTable.Bytes(reason));
-        headers.TryAdd("x-first-death-queue", FieldTable.Bytes(name));
-        headers.TryAdd("x-first-death-exchange", FieldTable.Bytes(message.Exchange));
-        if (arguments.DeadLetterRoutingKey is not null)
+        if (isFirst)
+            Tell("first");
+        if (host.Broker.Rules.WritesLastDeath)
+            Tell("last");
+        if (arguments.DeadLetterRoutingKey is not null && !host.Broker.Rules.KeepsCopies)
             headers.Remove("CC");
         // Without its expiration: it would die in the next queue as well.
         ContentProperties properties = message.Properties.With((ContentProperties.HeadersIndex, headers), (ContentProperties.ExpirationIndex, null));
-        var dead = new Message(target, keys[0], properties, message.Body) { RoutingKeys = keys };
+        var dead = new Message(target, keys[0], properties, message.Body)
+        {
+            RoutingKeys = keys,
+            VisibleKeys = arguments.DeadLetterRoutingKey is null ? message.VisibleKeys : keys,
+            Deaths = deaths,
+            Rejections = message.Rejections + (arguments.IsQuorum && reason == "rejected" ? 1 : 0),
+        };
         foreach (BrokerQueue queue in host.Router.Route(exchange, dead).ToArray())
             if (!IsCycle(queue, deaths))
                 _loop.Later(() => queue.Publish(dead));
+
+        void Tell(string which)
+        {
+            headers[$"x-{which}-death-reason"] = FieldTable.Bytes(reason);
+            headers[$"x-{which}-death-queue"] = FieldTable.Bytes(name);
+            headers[$"x-{which}-death-exchange"] = FieldTable.Bytes(message.Exchange);
+        }
     }
 
     /// <summary>The list of deaths with this one in front: counted up when it happened in this queue for this reason before.</summary>
-    private List<object?> Deaths(Dictionary<string, object?> headers, Message message, string reason)
+    private List<object?> Deaths(object? before, Message message, string reason)
     {
-        List<object?> deaths = headers.GetValueOrDefault("x-death") is List<object?> old ? [.. old] : [];
+        List<object?> deaths = before is List<object?> old ? [.. old] : [];
         int place = deaths.FindIndex(death => death is Dictionary<string, object?> table && Is(table, "queue", name) && Is(table, "reason", reason));
         Dictionary<string, object?> entry;
         if (place >= 0)
@@ -46,7 +61,7 @@ internal sealed partial class BrokerQueue
                 ["queue"] = FieldTable.Bytes(name),
                 ["time"] = new TimestampField((ulong)_loop.Time.GetUtcNow().ToUnixTimeSeconds()),
                 ["exchange"] = FieldTable.Bytes(message.Exchange),
-                ["routing-keys"] = message.RoutingKeys.Select(key => (object?)FieldTable.Bytes(key)).ToList(),
+                ["routing-keys"] = message.VisibleKeys.Select(key => (object?)FieldTable.Bytes(key)).ToList(),
             };
             if (message.Properties.Expiration is { } expiration)
                 entry["original-expiration"] = FieldTable.Bytes(expiration);

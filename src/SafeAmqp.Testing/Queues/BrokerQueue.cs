@@ -7,11 +7,11 @@ namespace SafeAmqp.Testing.Queues;
 /// <summary>A queue: messages that wait, messages that are out with consumers, and the consumers.</summary>
 internal sealed partial class BrokerQueue(VirtualHost host, string name, bool durable, bool autoDelete, Connection? owner, QueueArguments arguments) : IDestination
 {
-    private readonly ReadyList _ready = new(arguments.MaxPriority);
+    private readonly ReadyList _ready = new(arguments.MaxPriority, arguments.HasQuorumPriorities);
     private readonly BrokerLoop _loop = host.Broker.Loop;
     private long _nextPosition;
-    private long _nextReturned = long.MinValue;
     private bool _isTakingNew;
+    private bool _isOverLimit;
     private LoopTimers.Entry? _unusedTimer;
     private LoopTimers.Entry? _ttlTimer;
     private long _ttlDue = long.MaxValue;
@@ -49,13 +49,13 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
     /// <summary>Takes a message in; false when the queue is full and refuses (x-overflow: reject-publish).</summary>
     public bool Publish(Message message)
     {
-        if (arguments.RejectsPublish && IsFull(1, message.Size))
+        if (arguments.RejectsPublish && (arguments.IsQuorum ? IsStillOverLimit() : IsFull(1, message.Size)))
         {
             if (arguments.DeadLettersRejected)
                 DeadLetter(new QueueEntry(message, 0), "maxlen");
             return false;
         }
-        var entry = new QueueEntry(message, _nextPosition++) { ExpiresAt = ExpiryOf(message) };
+        var entry = new QueueEntry(message, _nextPosition++) { ExpiresAt = ExpiryOf(message), Redelivered = arguments.ShowsRejections && message.Rejections > 0 };
         _ready.Append(entry);
         if (_active.Count > 0)
         {
@@ -67,6 +67,7 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
         if (entry.ExpiresAt != long.MaxValue)
             Expire();
         DropOverflow();
+        _isOverLimit = arguments.IsQuorum && arguments.RejectsPublish && IsFull(0, 0);
         return true;
     }
 
@@ -102,7 +103,7 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
         // A quorum queue puts a returned message at its end; one with a delivery limit gives the returned ones out before all others.
         if (!arguments.IsQuorum) _ready.Return(entry);
         else if (arguments.DeliveryLimit is null) _ready.Append(entry);
-        else _ready.Return(entry.MovedTo(_nextReturned++));
+        else _ready.ReturnFirst(entry);
     }
 
     /// <summary>After returns: what may go out or must go away now.</summary>
@@ -171,8 +172,17 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
     public AmqpError Locked() => new(ReplyCode.ResourceLocked,
         $"cannot obtain exclusive access to locked queue '{name}' in vhost '{host.Name}'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration.");
 
-    private bool IsFull(int more, int moreBytes) =>
-        arguments.MaxLength is { } length && ReadyCount + more > length || arguments.MaxLengthBytes is { } bytes && _ready.Bytes + moreBytes > bytes;
+    private bool IsFull(int more, int moreBytes, double share = 1) =>
+        arguments.MaxLength is { } length && ReadyCount + more > (long)(length * share)
+        || arguments.MaxLengthBytes is { } bytes && _ready.Bytes + moreBytes > (long)(bytes * share);
+
+    /// <summary>
+    /// A quorum queue refuses only after a message took it above its limit, and until it is down to four fifths of it: the limit is soft.
+    /// </summary>
+    private bool IsStillOverLimit()
+    {
+        return _isOverLimit &= IsFull(0, 0, share: 0.8);
+    }
 
     private void DropOverflow()
     {

@@ -14,10 +14,20 @@ internal sealed class Message(string exchange, string routingKey, ContentPropert
     /// <summary>The routing key followed by those of the headers CC and BCC (RabbitMQ's sender-selected distribution).</summary>
     public IReadOnlyList<string> RoutingKeys { get; init; } = [routingKey];
 
+    /// <summary>Those of the routing keys that may be told: a blind copy's is not.</summary>
+    public IReadOnlyList<string> VisibleKeys { get; init; } = [routingKey];
+
+    /// <summary>What the broker itself wrote into x-death; null when the message has not died yet.</summary>
+    public List<object?>? Deaths { get; init; }
+
+    /// <summary>How often quorum queues dead-lettered it because a consumer rejected it.</summary>
+    public int Rejections { get; init; }
+
     /// <summary>Octets that a queue counts for it: x-max-length-bytes counts bodies only.</summary>
     public int Size => body.Length;
 
-    public Message With(ContentProperties changed) => new(exchange, routingKey, changed, body) { RoutingKeys = RoutingKeys };
+    public Message With(ContentProperties changed) =>
+        new(exchange, routingKey, changed, body) { RoutingKeys = RoutingKeys, VisibleKeys = VisibleKeys, Deaths = Deaths, Rejections = Rejections };
 }
 
 /// <summary>A message in one queue.</summary>
@@ -35,6 +45,4 @@ internal sealed class QueueEntry(Message message, long position)
 
     /// <summary>When it expires, in milliseconds of the loop's clock.</summary>
     public long ExpiresAt { get; init; } = long.MaxValue;
-
-    public QueueEntry MovedTo(long newPosition) => new(message, newPosition) { Redelivered = Redelivered, DeliveryCount = DeliveryCount, ExpiresAt = ExpiresAt };
 }

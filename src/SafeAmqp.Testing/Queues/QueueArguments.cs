@@ -5,16 +5,38 @@ namespace SafeAmqp.Testing.Queues;
 /// <summary>What a queue was declared with, checked in RabbitMQ's order and refused with its texts.</summary>
 internal sealed class QueueArguments
 {
+    private const string QueueType = "x-queue-type";
+    private const string DeliveryLimitName = "x-delivery-limit";
+
     /// <summary>RabbitMQ's limit; more priorities make a queue slow without a use.</summary>
     private const int HighestPriority = 255;
 
-    private static readonly string[] Known =
+    private static readonly string[] OfEveryType =
     [
-        "x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy", "x-max-length",
-        "x-max-length-bytes", "x-max-priority", "x-overflow", "x-queue-mode", "x-single-active-consumer", "x-queue-type", "x-delivery-limit",
+        "x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-max-length", "x-max-length-bytes", "x-overflow",
+        "x-single-active-consumer",
     ];
 
-    private QueueArguments(Dictionary<string, object?> table) => Table = table;
+    private static readonly string[] OfClassic = ["x-max-priority", "x-queue-mode", "x-queue-version", "x-queue-master-locator"];
+
+    private static readonly string[] OfQuorum =
+    [
+        "x-dead-letter-strategy", DeliveryLimitName, "x-quorum-initial-group-size", "x-max-in-memory-length", "x-max-in-memory-bytes",
+        "x-queue-leader-locator",
+    ];
+
+    private static readonly string[] OfStreams = ["x-max-age", "x-stream-max-segment-size-bytes", "x-initial-cluster-size"];
+
+    private static readonly string[] Known = [.. OfEveryType, .. OfClassic, .. OfQuorum, .. OfStreams];
+
+    private readonly VersionRules _rules;
+
+    private QueueArguments(Dictionary<string, object?> table, VersionRules rules)
+    {
+        _rules = rules;
+        Table = table;
+        IsQuorum = Text(QueueType) is "quorum";
+    }
 
     public Dictionary<string, object?> Table { get; }
 
@@ -32,43 +54,88 @@ internal sealed class QueueArguments
 
     public int MaxPriority => (int)(Integer("x-max-priority") ?? 0);
 
-    public bool RejectsPublish => Text("x-overflow") is "reject-publish" or "reject-publish-dlx";
+    /// <summary>A quorum queue that is to dead-letter what it refuses drops its head instead.</summary>
+    public bool RejectsPublish => Text("x-overflow") is "reject-publish" || DeadLettersRejected;
 
-    public bool DeadLettersRejected => Text("x-overflow") is "reject-publish-dlx";
+    public bool DeadLettersRejected => !IsQuorum && Text("x-overflow") is "reject-publish-dlx";
 
     public bool SingleActiveConsumer => Table.GetValueOrDefault("x-single-active-consumer") is true;
 
-    public bool IsQuorum => Text("x-queue-type") is "quorum";
+    public bool IsQuorum { get; }
 
-    public long? DeliveryLimit => IsQuorum ? Integer("x-delivery-limit") : null;
+    /// <summary>A quorum queue shows a dead letter's rejections in others until it has returns of its own to show.</summary>
+    public bool ShowsRejections => IsQuorum && _rules.ShowsRejections;
 
-    public static QueueArguments Read(Dictionary<string, object?> table, string queue, string vhost)
+    /// <summary>Quorum queues have two lanes for priorities without being asked to.</summary>
+    public bool HasQuorumPriorities => IsQuorum && _rules.HasQuorumPriorities;
+
+    /// <summary>The consumer that is active alone has the highest priority, not only the earliest place.</summary>
+    public bool PromotesByPriority => IsQuorum && SingleActiveConsumer && _rules.PromotesByPriority;
+
+    /// <summary>How often a message may return before it is dropped or dead-lettered; null is any number of times.</summary>
+    public long? DeliveryLimit => !IsQuorum ? null : !Table.ContainsKey(DeliveryLimitName) ? _rules.DeliveryLimit
+        : Integer(DeliveryLimitName) is { } limit && !(limit < 0 && _rules.NegativeLimitIsNone) ? limit : null;
+
+    /// <summary>How long a consumer of this queue may keep a message, in milliseconds; null leaves it to the broker.</summary>
+    public long? ConsumerTimeout => _rules.HasQueueTimeouts ? Integer("x-consumer-timeout") : null;
+
+    public static QueueArguments Read(Dictionary<string, object?> table, string queue, string vhost, VersionRules rules)
     {
-        Equivalence.CheckIsText("x-dead-letter-exchange", $"queue '{queue}' in vhost '{vhost}'", table);
+        string what = $"queue '{queue}' in vhost '{vhost}'";
+        Equivalence.CheckIsText("x-dead-letter-exchange", what, table);
+        Check(QueueType);
+        var arguments = new QueueArguments(table, rules);
         foreach (string name in Known)
+            if (table.ContainsKey(name) && !arguments.Takes(name))
+                throw AmqpError.Precondition($"invalid arg '{name}' for {what} of queue type rabbit_{(arguments.IsQuorum ? "quorum" : "classic")}_queue");
+        foreach (string name in Known)
+            Check(name);
+        if (rules.TypeIsAlwaysThere)
+            table.TryAdd(QueueType, Classic());
+        return arguments;
+
+        void Check(string name)
+        {
             if (table.TryGetValue(name, out object? value) && Problem(name, value, table) is { } problem)
-                throw AmqpError.Precondition($"invalid arg '{name}' for queue '{queue}' in vhost '{vhost}': {problem}");
-        return new QueueArguments(table);
+                throw AmqpError.Precondition($"invalid arg '{name}' for {what}: {problem}");
+        }
     }
 
-    /// <summary>Refuses a second declaration with other arguments.</summary>
+    /// <summary>Refuses a second declaration with other arguments; those that the queue's type does not know are not looked at.</summary>
     public void CheckSame(Dictionary<string, object?> received, string queue, string vhost)
     {
+        string what = $"queue '{queue}' in vhost '{vhost}'";
+        if (_rules.TypeIsAlwaysThere)
+            received.TryAdd(QueueType, Classic());
+        if (IsQuorum || FieldTable.Text(received.GetValueOrDefault(QueueType)) is not (null or "classic"))
+            Equivalence.CheckArgument(QueueType, what, received, Table);
         foreach (string name in Known)
-            Equivalence.CheckArgument(name, $"queue '{queue}' in vhost '{vhost}'", received, Table);
+            if (Takes(name))
+                Equivalence.CheckArgument(name, what, received, Table);
     }
+
+    private static byte[] Classic() => FieldTable.Bytes("classic");
+
+    private bool Takes(string name) => OfEveryType.Contains(name) || (IsQuorum ? OfQuorum.Contains(name)
+        : OfClassic.Contains(name) || name == "x-queue-leader-locator" && _rules.LocatesClassicQueues);
 
     private static string? Problem(string name, object? value, Dictionary<string, object?> all) => name switch
     {
         "x-expires" => Number(value) ?? (FieldTable.Integer(value) == 0 ? "{value_zero,0}" : null),
-        "x-message-ttl" or "x-max-length" or "x-max-length-bytes" or "x-delivery-limit" => Number(value),
+        "x-message-ttl" or "x-max-length" or "x-max-length-bytes" => Number(value),
+        "x-quorum-initial-group-size" => Number(value) ?? (FieldTable.Integer(value) == 0 ? "{value_zero,0}" : null),
+        "x-queue-version" => FieldTable.Integer(value) is { } version
+            ? version is 1 or 2 ? null : $"\"unsupported queue version '{Text(value)}'\"" : Number(value),
+        "x-dead-letter-strategy" => Type(value, value is byte[]) ?? OneOf(value, "invalid_dlx_strategy", "at-most-once", "at-least-once"),
+        "x-queue-leader-locator" => Type(value, value is byte[])
+            ?? OneOf(value, "invalid_queue_locator_arg", "client-local", "balanced", "random", "least-leaders"),
         "x-max-priority" => Number(value) ?? (FieldTable.Integer(value) > HighestPriority ? $"{{max_value_exceeded,{Text(value)}}}" : null),
-        "x-dead-letter-exchange" or "x-dead-letter-strategy" => Type(value, value is byte[]),
+        "x-dead-letter-exchange" => Type(value, value is byte[]),
         "x-dead-letter-routing-key" => Type(value, value is byte[])
             ?? (all.ContainsKey("x-dead-letter-exchange") ? null : "routing_key_but_no_dlx_defined"),
         "x-overflow" => Type(value, value is byte[]) ?? OneOf(value, "invalid_overflow", "drop-head", "reject-publish", "reject-publish-dlx"),
         "x-queue-mode" => Type(value, value is byte[]) ?? OneOf(value, $"\"unsupported queue mode '{FieldTable.Text(value)}'\"", "default", "lazy"),
-        "x-queue-type" => Type(value, value is byte[]) ?? OneOf(value, $"\"unsupported queue type '{FieldTable.Text(value)}'\"", "classic", "quorum", "stream"),
+        QueueType => Type(value, value is byte[]) ?? OneOf(value, $"\"unsupported queue type '{FieldTable.Text(value)}'\"", "classic", "quorum", "stream"),
         "x-single-active-consumer" => Type(value, value is bool),
         _ => null,
     };

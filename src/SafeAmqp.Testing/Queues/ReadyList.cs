@@ -3,20 +3,34 @@ namespace SafeAmqp.Testing.Queues;
 /// <summary>The messages that wait, by priority and then by position; a returned one finds its old place.</summary>
 internal sealed class ReadyList
 {
-    private readonly Lane[] _lanes;
+    /// <summary>A quorum queue gives so many messages of high priority for each of the others.</summary>
+    private const int QuorumWeight = 2;
 
-    public ReadyList(int priorities)
+    /// <summary>The lowest priority that a quorum queue takes for a high one.</summary>
+    private const int QuorumHigh = 5;
+
+    private readonly Lane[] _lanes;
+    private readonly Lane _returned = new();
+    private readonly Lane[] _all;
+    private readonly bool _takesTurns;
+    private int _turns;
+
+    /// <param name="priorities">The highest priority of a classic queue.</param>
+    /// <param name="takesTurns">Instead it has two priorities, high and all others, that take turns: a quorum queue's.</param>
+    public ReadyList(int priorities, bool takesTurns)
     {
-        _lanes = new Lane[priorities + 1];
+        _takesTurns = takesTurns;
+        _lanes = new Lane[takesTurns ? 2 : priorities + 1];
         for (int i = 0; i < _lanes.Length; i++)
             _lanes[i] = new Lane();
+        _all = [_returned, .. _lanes];
     }
 
     public int Count { get; private set; }
 
     public long Bytes { get; private set; }
 
-    public IEnumerable<QueueEntry> All => _lanes.Reverse().SelectMany(lane => lane.All);
+    public IEnumerable<QueueEntry> All => [.. _returned.All, .. _lanes.Reverse().SelectMany(lane => lane.All)];
 
     public void Append(QueueEntry entry)
     {
@@ -30,16 +44,19 @@ internal sealed class ReadyList
         Added(entry);
     }
 
-    public QueueEntry? First()
+    /// <summary>Puts an entry before all that never went out, behind those that came back before it.</summary>
+    public void ReturnFirst(QueueEntry entry)
     {
-        for (int i = _lanes.Length - 1; i >= 0; i--)
-            if (_lanes[i].Count > 0)
-                return _lanes[i].First;
-        return null;
+        _returned.Append(entry);
+        Added(entry);
     }
 
     public QueueEntry Take()
     {
+        if (_returned.Count > 0)
+            return Taken(_returned);
+        if (_takesTurns)
+            return Taken(QuorumTurn());
         for (int i = _lanes.Length - 1; i > 0; i--)
             if (_lanes[i].Count > 0)
                 return Taken(_lanes[i]);
@@ -47,11 +64,11 @@ internal sealed class ReadyList
     }
 
     /// <summary>The heads of all priorities: each may expire by itself.</summary>
-    public IEnumerable<QueueEntry> Heads() => _lanes.Where(lane => lane.Count > 0).Select(lane => lane.First);
+    public IEnumerable<QueueEntry> Heads() => _all.Where(lane => lane.Count > 0).Select(lane => lane.First);
 
     public bool TakeExpired(long now, out QueueEntry entry)
     {
-        foreach (Lane lane in _lanes)
+        foreach (Lane lane in _all)
         {
             if (lane.Count == 0 || lane.First.ExpiresAt > now)
                 continue;
@@ -60,6 +77,15 @@ internal sealed class ReadyList
         }
         entry = null!;
         return false;
+    }
+
+    /// <summary>Turns count whether or not both lanes have something, as in RabbitMQ.</summary>
+    private Lane QuorumTurn()
+    {
+        (Lane low, Lane high) = (_lanes[0], _lanes[1]);
+        bool isTurnOfLow = _turns == QuorumWeight;
+        _turns = isTurnOfLow ? 0 : _turns + 1;
+        return low.Count > 0 && (isTurnOfLow || high.Count == 0) ? low : high;
     }
 
     private QueueEntry Taken(Lane lane)
@@ -76,7 +102,11 @@ internal sealed class ReadyList
         Bytes += entry.Message.Size;
     }
 
-    private Lane Lane(QueueEntry entry) => _lanes[Math.Min(entry.Message.Properties.Priority, _lanes.Length - 1)];
+    private Lane Lane(QueueEntry entry)
+    {
+        int priority = entry.Message.Properties.Priority;
+        return _lanes[_takesTurns ? priority >= QuorumHigh ? 1 : 0 : Math.Min(priority, _lanes.Length - 1)];
+    }
 }
 
 /// <summary>A ring of entries in order of position.</summary>

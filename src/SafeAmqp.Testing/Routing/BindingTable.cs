@@ -15,6 +15,11 @@ internal abstract class BindingTable
         _ => new HeadersTable(),
     };
 
+    /// <exception cref="AmqpError">406: a binding cannot have these arguments.</exception>
+    public virtual void Check(Dictionary<string, object?> arguments)
+    {
+    }
+
     public abstract void Add(Binding binding);
 
     public abstract void Remove(Binding binding);
@@ -61,6 +66,22 @@ internal abstract class BindingTable
     private sealed class HeadersTable : BindingTable
     {
         private readonly List<Binding> _all = [];
+
+        public override void Check(Dictionary<string, object?> arguments)
+        {
+            if (!arguments.TryGetValue("x-match", out object? mode))
+                return;
+            if (mode is not byte[] text)
+            {
+                throw AmqpError.Precondition(
+                    $"Invalid x-match field type {FieldTableWriter.TypeName(mode)} (value {ErlangText.Value(mode)}); expected longstr");
+            }
+            if (FieldTable.Text(mode) is not ("all" or "any" or "all-with-x" or "any-with-x"))
+            {
+                throw AmqpError.Precondition(
+                    $"Invalid x-match field value {ErlangText.Binary(text)}; expected all, any, all-with-x, or any-with-x");
+            }
+        }
 
         public override void Add(Binding binding) => _all.Add(binding);
 

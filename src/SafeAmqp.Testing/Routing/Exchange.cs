@@ -41,8 +41,10 @@ internal sealed class Exchange(string name, string type, bool durable, bool auto
     /// <summary>All bindings from here, in the order in which they were made.</summary>
     public List<Binding> Bindings { get; } = [];
 
+    /// <exception cref="AmqpError">406: a headers exchange knows no such x-match.</exception>
     public bool Bind(Binding binding)
     {
+        _table.Check(binding.Arguments);
         if (Bindings.Exists(binding.IsSame))
             return false;
         Bindings.Add(binding);

@@ -3,7 +3,7 @@ using RabbitMQ.Client.Events;
 namespace SafeAmqp.Testing.Tests.Conformance;
 
 /// <summary>What clients see of users, permissions and an administrator's hand; played against both brokers like all other cases.</summary>
-public sealed class AdministeredCases(BothBrokers brokers)
+public sealed class AdministeredCases(BrokerPairs brokers)
 {
     private static readonly Dictionary<string, Func<Stage, Administration, Task>> All = new()
     {
@@ -28,6 +28,17 @@ public sealed class AdministeredCases(BothBrokers brokers)
             await AttemptAsync(s, c, channel => channel.QueueDeleteAsync(s.Name("theirs")));
             await AttemptAsync(s, c, channel => PublishedAsync(channel, "amq.direct", "k"));
             await AttemptAsync(s, c, channel => PublishedAsync(channel, "", s.Name("mine")));
+        },
+        ["the rights that dead letters and alternate exchanges need"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin);
+            foreach ((string write, string read) in new[] { ("^$", "^$"), ("^$", "^t.*"), ("^t.*", "^$"), ("^t.*", "^t.*") })
+            {
+                await admin.PermitAsync(user, ".*", write, read);
+                await using IConnection c = await ConnectAsync(s, user);
+                await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Q, false, true, true, ArgumentCases.Table("x-dead-letter-exchange", s.X)));
+                await AttemptAsync(s, c, channel => channel.ExchangeDeclareAsync(s.Name("other"), "direct", autoDelete: true, arguments: ArgumentCases.Table("alternate-exchange", s.X)));
+            }
         },
         ["an empty pattern lets nothing through"] = async (s, admin) =>
         {
@@ -150,14 +161,23 @@ public sealed class AdministeredCases(BothBrokers brokers)
         },
     };
 
-    public static TheoryData<string> Names => [.. All.Keys];
+    /// <summary>These have other texts in each version.</summary>
+    private static readonly string[] TellVersions =
+    [
+        "permissions by name: configure, write, read", "a topic that may not be written", "a topic that may not be bound to",
+        "the rights that dead letters and alternate exchanges need",
+    ];
+
+    public static TheoryData<string, RabbitMqVersion> Names => new(All.Keys.Select(name => (name, RabbitMqVersion.RabbitMq40))
+        .Concat(TellVersions.Select(name => (name, RabbitMqVersion.RabbitMq310))));
 
     [Theory]
     [MemberData(nameof(Names))]
-    public async Task Look_the_same_on_both(string name)
+    public async Task Look_the_same_on_both(string name, RabbitMqVersion version)
     {
-        IReadOnlyList<string> expected = await PlayAsync(name, brokers.RabbitMq, Administration.Of(brokers.RabbitMqNode));
-        IReadOnlyList<string> observed = await PlayAsync(name, brokers.Embedded.Uri, Administration.Of(brokers.Embedded));
+        BrokerPair pair = brokers.Of(version);
+        IReadOnlyList<string> expected = await PlayAsync(name, pair.RabbitMq, Administration.Of(pair.RabbitMqNode));
+        IReadOnlyList<string> observed = await PlayAsync(name, pair.Embedded.Uri, Administration.Of(pair.Embedded));
         Assert.NotEmpty(expected);
         Assert.True(expected.SequenceEqual(observed), $"RabbitMQ:\n{string.Join('\n', expected)}\nEmbedded:\n{string.Join('\n', observed)}");
     }

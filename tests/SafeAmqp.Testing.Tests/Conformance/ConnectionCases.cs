@@ -29,6 +29,12 @@ internal static class ConnectionCases
                 s.Note($"{name} {value}");
             return Task.CompletedTask;
         }),
+        new("product and version", s =>
+        {
+            foreach (string name in new[] { "product", "version" })
+                s.Note(Encoding.UTF8.GetString((byte[])s.Connection.ServerProperties![name]!));
+            return Task.CompletedTask;
+        }) { TellsVersions = true },
         new("channel numbers", async s => { IChannel a = await s.NewChannelAsync(), b = await s.NewChannelAsync(); s.Note($"{a.ChannelNumber} {b.ChannelNumber}"); }),
         new("a channel's number is free again", async s => { IChannel a = await s.NewChannelAsync(); int n = a.ChannelNumber; await a.CloseAsync(); IChannel b = await s.NewChannelAsync(); s.Note(n == b.ChannelNumber); }),
         new("too many channels", s => s.TryAsync(async () => { IConnection c = await s.ConnectAsync(f => f.RequestedChannelMax = 2); for (int i = 0; i < 3; i++) await c.CreateChannelAsync(); })),

@@ -49,6 +49,30 @@ internal static class DeadLetterCases
             await s.UntilCountAsync(0);
             await s.DrainAsync();
         }),
+        .. new (string Name, Func<Stage, Dictionary<string, object?>> Headers)[]
+        {
+            ("an x-death of its queue", s => new() { ["x-death"] = Death(s.Q) }),
+            ("an x-death of elsewhere", _ => new() { ["x-death"] = Death("elsewhere") }),
+            ("an x-death that is none", _ => new() { ["x-death"] = "text" }),
+            ("a first death", _ => Death("first", "mine")),
+            ("a last death", _ => Death("last", "mine")),
+            ("a delivery count", _ => new() { ["x-delivery-count"] = 7 }),
+        }.SelectMany(given => new[] { "classic", "quorum" }.Select(type =>
+            new Case($"dead letter: published with {given.Name} to a {type} queue", s => PublishedAsync(s, type, given.Headers(s))))),
+        new("dead letter: published again with what the broker wrote", async s =>
+        {
+            await DeclareDeadAsync(s);
+            await s.PublishAsync("", s.Q, "m");
+            for (int i = 0; i < 2; i++)
+            {
+                await RejectAsync(s);
+                await s.UntilCountAsync(1, s.Name("dead"));
+                BasicGetResult dead = (await s.Channel.BasicGetAsync(s.Name("dead"), true))!;
+                s.Note(Show(s, dead));
+                await s.Channel.BasicPublishAsync("", s.Q, false, new BasicProperties(dead.BasicProperties), dead.Body);
+            }
+        }),
+        .. new[] { true, false }.Select(own => new Case($"dead letter: copies and blind copies, {(own ? "with" : "without")} a routing key of its own", s => CopiesAsync(s, own))),
         new("dead letter: headers of any depth are kept", async s =>
         {
             await s.DeclareAsync(s.Name("dead"));
@@ -68,6 +92,62 @@ internal static class DeadLetterCases
         new("dead letter: purged messages are not", s => NotDead(s, c => c.QueuePurgeAsync(s.Q))),
         new("dead letter: deleted messages are not", s => NotDead(s, c => c.QueueDeleteAsync(s.Q))),
     ];
+
+    private static List<object?> Death(string queue) =>
+        [new Dictionary<string, object?> { ["count"] = 5L, ["queue"] = queue, ["reason"] = "rejected", ["exchange"] = "", ["routing-keys"] = new List<object?> { "k" } }];
+
+    private static Dictionary<string, object?> Death(string which, string value) => new()
+    {
+        [$"x-{which}-death-queue"] = value,
+        [$"x-{which}-death-reason"] = value,
+        [$"x-{which}-death-exchange"] = value,
+    };
+
+    private static async Task DeclareDeadAsync(Stage s, string type = "classic")
+    {
+        await s.DeclareAsync(s.Name("dead"));
+        await s.DeclareAsync(arguments: new Dictionary<string, object?>
+        {
+            ["x-queue-type"] = type,
+            ["x-dead-letter-exchange"] = "",
+            ["x-dead-letter-routing-key"] = s.Name("dead"),
+        }, durable: true);
+    }
+
+    private static async Task PublishedAsync(Stage s, string type, Dictionary<string, object?> headers)
+    {
+        await DeclareDeadAsync(s, type);
+        await s.PublishAsync("", s.Q, "m", p => p.Headers = headers);
+        await s.UntilCountAsync(1);
+        BasicGetResult got = (await s.Channel.BasicGetAsync(s.Q, false))!;
+        s.Note(PublishCases.Show(got.BasicProperties.Headers));
+        await s.Channel.BasicRejectAsync(got.DeliveryTag, false);
+        await s.UntilCountAsync(1, s.Name("dead"));
+        BasicGetResult dead = (await s.Channel.BasicGetAsync(s.Name("dead"), true))!;
+        // What the publisher itself wrote has no time; what the broker wrote has one.
+        foreach (object? death in (IList<object?>)dead.BasicProperties.Headers!["x-death"]!)
+            s.Note(((IDictionary<string, object?>)death!).Remove("time"));
+        s.Note(PublishCases.Show(dead.BasicProperties.Headers));
+    }
+
+    private static async Task CopiesAsync(Stage s, bool own)
+    {
+        await s.Channel.ExchangeDeclareAsync(s.X, "direct", autoDelete: true);
+        foreach (string key in new[] { "own", "copied", "blind", s.Q })
+        {
+            await s.DeclareAsync(s.Name(key + "-dead"));
+            await s.Channel.QueueBindAsync(s.Name(key + "-dead"), s.X, key);
+        }
+        var arguments = new Dictionary<string, object?> { ["x-dead-letter-exchange"] = s.X };
+        if (own)
+            arguments["x-dead-letter-routing-key"] = "own";
+        await s.DeclareAsync(arguments: arguments);
+        await s.PublishAsync("", s.Q, "m", p => p.Headers = new Dictionary<string, object?> { ["CC"] = new List<object?> { "copied" }, ["BCC"] = new List<object?> { "blind" } });
+        await RejectAsync(s);
+        await s.UntilCountAsync(1, s.Name((own ? "own" : s.Q) + "-dead"));
+        foreach (string key in new[] { "own", "copied", "blind", s.Q })
+            await s.DrainAsync(s.Name(key + "-dead"), got => Show(s, got));
+    }
 
     private static async Task Dead(Stage s, Dictionary<string, object?> arguments, Func<Task> act)
     {
@@ -100,7 +180,7 @@ internal static class DeadLetterCases
         await s.DrainAsync(s.Name("dead"), got => Show(s, got));
     }
 
-    private static string Show(Stage s, BasicGetResult got)
+    public static string Show(Stage s, BasicGetResult got)
     {
         var headers = new Dictionary<string, object?>(got.BasicProperties.Headers!);
         foreach (object? death in (IList<object?>)headers["x-death"]!)

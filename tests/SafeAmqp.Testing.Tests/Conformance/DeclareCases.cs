@@ -15,7 +15,7 @@ internal static class DeclareCases
         new("a passive declaration counts messages and consumers", Counts),
         new("a queue name with the reserved prefix", s => s.TryAsync(c => c.QueueDeclareAsync("amq." + s.Q, false, false, false))),
         new("an exchange name with the reserved prefix", s => s.TryAsync(c => c.ExchangeDeclareAsync("amq." + s.X, "direct"))),
-        new("an unknown exchange type", s => s.TryAsync(c => c.ExchangeDeclareAsync(s.X, "nonsense"))),
+        new("an unknown exchange type", s => s.TryAsync(c => c.ExchangeDeclareAsync(s.X, "nonsense"))) { TellsVersions = true },
         new("the default exchange is declared", s => s.TryAsync(c => c.ExchangeDeclareAsync("", "direct"))),
         new("the default exchange is deleted", s => s.TryAsync(c => c.ExchangeDeleteAsync(""))),
         new("a system exchange is deleted", s => s.TryAsync(c => c.ExchangeDeleteAsync("amq.direct"))),

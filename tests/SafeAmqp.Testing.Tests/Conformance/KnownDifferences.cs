@@ -3,7 +3,7 @@ using static SafeAmqp.Testing.Tests.Support.RawClient;
 namespace SafeAmqp.Testing.Tests.Conformance;
 
 /// <summary>Where the embedded broker does not do what RabbitMQ does, and why.</summary>
-public sealed class KnownDifferences(BothBrokers brokers)
+public sealed class KnownDifferences(BrokerPairs brokers)
 {
     /// <summary>RabbitMQ has transactions. Nobody should begin with them; confirms do the same in a fraction of the time.</summary>
     [Fact]
@@ -26,12 +26,16 @@ public sealed class KnownDifferences(BothBrokers brokers)
             await client.CallAsync(1, 50, 10, [0, 0, .. ShortText("s"), 2, .. FourOctets(table.Length), .. table]));
     }
 
-    /// <summary>RabbitMQ still speaks AMQP 0-8 with who asks for it; no client of today does.</summary>
-    [Fact]
-    public async Task The_older_protocol_is_answered_with_the_newer_ones_header()
+    /// <summary>RabbitMQ still speaks AMQP 0-8 with a client that asks for it; no client of today does.</summary>
+    [Theory]
+    [InlineData(RabbitMqVersion.RabbitMq310, "414D515000000901")]
+    [InlineData(RabbitMqVersion.RabbitMq40, "414D515003010000")]
+    public async Task The_older_protocol_is_answered_with_the_header_of_a_newer_one(RabbitMqVersion version, string header)
     {
-        using RawClient client = await ConnectAsync(brokers.Embedded.Uri);
+        await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(
+            new AmqpTestBrokerOptions { Version = version }, TestContext.Current.CancellationToken);
+        using RawClient client = await ConnectAsync(broker.Uri);
         await client.SendAsync((byte[])[.. "AMQP"u8, 1, 1, 8, 0]);
-        Assert.Equal("414D515000000901", Convert.ToHexString(await client.RestAsync()));
+        Assert.Equal(header, Convert.ToHexString(await client.RestAsync()));
     }
 }

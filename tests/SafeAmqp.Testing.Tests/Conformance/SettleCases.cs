@@ -62,8 +62,7 @@ internal static class SettleCases
             await s.Channel.BasicNackAsync(first.DeliveryTag, false, true);
             await s.UntilCountAsync(4);
             await s.DrainAsync();
-            await s.Channel.QueueDeleteAsync(s.Q);
-        })),
+        }) { TellsVersions = true }),
     ];
 
     private static async Task Filled(Stage s, int count)
@@ -102,7 +101,6 @@ internal static class SettleCases
             s.Note($"{got.Redelivered} {PublishCases.Show(count)}");
             await s.Channel.BasicNackAsync(got.DeliveryTag, false, true);
         }
-        await s.Channel.QueueDeleteAsync(s.Q);
     }
 
     private static async Task DeliveryLimit(Stage s)
@@ -125,6 +123,5 @@ internal static class SettleCases
         }
         await s.UntilCountAsync(1, s.Name("dead"));
         await s.DrainAsync(s.Name("dead"), got => $"{Stage.Text(got)} {PublishCases.Show(got.BasicProperties.Headers!["x-first-death-reason"])}");
-        await s.Channel.QueueDeleteAsync(s.Q);
     }
 }

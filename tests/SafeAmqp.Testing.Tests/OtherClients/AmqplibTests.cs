@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace SafeAmqp.Testing.Tests.OtherClients;
 
 /// <summary>npm's amqplib: the same program against both brokers, noting the same.</summary>
-public sealed partial class AmqplibTests(BothBrokers brokers, AmqplibTests.Runs runs) : IClassFixture<AmqplibTests.Runs>
+public sealed partial class AmqplibTests(BrokerPairs brokers, AmqplibTests.Runs runs) : IClassFixture<AmqplibTests.Runs>
 {
     private static string Folder => Path.Combine(Repository.Root, "tests", "SafeAmqp.Testing.Tests", "OtherClients", "amqplib");
 
@@ -48,8 +48,8 @@ public sealed partial class AmqplibTests(BothBrokers brokers, AmqplibTests.Runs 
         private Task<IReadOnlyList<string>>? _rabbitMq;
         private Task<IReadOnlyList<string>>? _embedded;
 
-        internal Task<IReadOnlyList<string>> OnRabbitMqAsync(BothBrokers brokers) => _rabbitMq ??= RunAsync(brokers.RabbitMq);
+        internal Task<IReadOnlyList<string>> OnRabbitMqAsync(BrokerPairs brokers) => _rabbitMq ??= RunAsync(brokers.Newest.RabbitMq);
 
-        internal Task<IReadOnlyList<string>> OnEmbeddedAsync(BothBrokers brokers) => _embedded ??= RunAsync(brokers.Embedded.Uri);
+        internal Task<IReadOnlyList<string>> OnEmbeddedAsync(BrokerPairs brokers) => _embedded ??= RunAsync(brokers.Embedded.Uri);
     }
 }

@@ -9,6 +9,9 @@ public sealed class RawClient : IDisposable
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
+    /// <summary>What fits into a frame of the size that <see cref="OpenAsync"/> agrees to.</summary>
+    private const int LargestPart = 131_072 - 8;
+
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private readonly byte[] _received = new byte[256 * 1024];
     private int _start;
@@ -65,8 +68,15 @@ public sealed class RawClient : IDisposable
         return Frame(2, channel, [(byte)(classId >> 8), (byte)classId, 0, 0, .. length, .. properties ?? [0, 0]]);
     }
 
-    public static byte[] Publish(ushort channel, string exchange, string key, byte[] body) =>
-        [.. PublishMethod(channel, exchange, key), .. Header(channel, (ulong)body.Length), .. Frame(3, channel, body)];
+    public static byte[] Publish(ushort channel, string exchange, string key, byte[] body)
+    {
+        using var frames = new MemoryStream();
+        frames.Write(PublishMethod(channel, exchange, key));
+        frames.Write(Header(channel, (ulong)body.Length));
+        foreach (byte[] part in body.Chunk(LargestPart))
+            frames.Write(Frame(3, channel, part));
+        return frames.ToArray();
+    }
 
     public async Task SendAsync(ReadOnlyMemory<byte> bytes)
     {

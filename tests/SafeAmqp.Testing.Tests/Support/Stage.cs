@@ -14,6 +14,7 @@ public sealed class Stage(Uri uri) : IAsyncDisposable
     private readonly string _id = "t" + Guid.NewGuid().ToString("N")[..10];
     private readonly List<IConnection> _connections = [];
     private readonly List<string> _notes = [];
+    private readonly HashSet<string> _durable = [];
 
     public Uri Uri => uri;
 
@@ -100,8 +101,12 @@ public sealed class Stage(Uri uri) : IAsyncDisposable
         Note(Show(why));
     }
 
-    public Task DeclareAsync(string? queue = null, IDictionary<string, object?>? arguments = null, bool durable = false) =>
-        Channel.QueueDeclareAsync(queue ?? Q, durable, exclusive: false, autoDelete: false, arguments);
+    public Task DeclareAsync(string? queue = null, IDictionary<string, object?>? arguments = null, bool durable = false)
+    {
+        if (durable)
+            _durable.Add(queue ?? Q);
+        return Channel.QueueDeclareAsync(queue ?? Q, durable, exclusive: false, autoDelete: false, arguments);
+    }
 
     public async Task PublishAsync(string exchange, string key, string body, Action<BasicProperties>? properties = null, bool mandatory = false, IChannel? channel = null)
     {
@@ -119,13 +124,17 @@ public sealed class Stage(Uri uri) : IAsyncDisposable
     }
 
     /// <summary>Waits until so many messages are in a queue and not out.</summary>
-    public async Task UntilCountAsync(uint count, string? queue = null)
+    public Task UntilCountAsync(uint count, string? queue = null) =>
+        UntilAsync(async () => await Channel.MessageCountAsync(queue ?? Q) == count, $"{count} messages in {queue ?? Q}");
+
+    /// <summary>Asks the broker again and again until a condition holds.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition, string goal = "the condition")
     {
         long start = TimeProvider.System.GetTimestamp();
-        while (await Channel.MessageCountAsync(queue ?? Q) != count)
+        while (!await condition())
         {
             if (TimeProvider.System.GetElapsedTime(start) > Limit)
-                throw new TimeoutException($"Not {count} messages in {queue ?? Q}.");
+                throw new TimeoutException($"Never: {goal}.");
             await Task.Delay(5);
         }
     }
@@ -143,6 +152,12 @@ public sealed class Stage(Uri uri) : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_durable.Count > 0 && Connection.IsOpen)
+        {
+            await using IChannel channel = await Connection.CreateChannelAsync();
+            foreach (string queue in _durable)
+                await channel.QueueDeleteAsync(queue);
+        }
         foreach (IConnection connection in _connections)
             await connection.DisposeAsync();
     }

@@ -8,7 +8,7 @@ namespace SafeAmqp.Testing.Tests.Throughput;
 /// Confirmed publishes of 256 octets from a bare socket that sends prepared frames: what the broker itself can take, without a client
 /// library in the way. Beside RabbitMQ in the same run; only the ratio means something.
 /// </summary>
-public sealed class ConfirmedPublishes(BothBrokers brokers)
+public sealed class ConfirmedPublishes(BrokerPairs brokers)
 {
     private const int Batch = 200;
     private const int Window = 2_000;
@@ -24,7 +24,7 @@ public sealed class ConfirmedPublishes(BothBrokers brokers)
         for (int i = 0; i < 3; i++)
         {
             embedded = Math.Max(embedded, await RateAsync(broker.Uri, count));
-            rabbit = Math.Max(rabbit, await RateAsync(brokers.RabbitMq, count));
+            rabbit = Math.Max(rabbit, await RateAsync(brokers.Newest.RabbitMq, count));
         }
         TestContext.Current.TestOutputHelper?.WriteLine($"embedded {embedded:N0}/s, RabbitMQ {rabbit:N0}/s, ratio {embedded / rabbit:0.00}");
         Assert.True(embedded > rabbit, $"embedded {embedded:N0}/s, RabbitMQ {rabbit:N0}/s");
