@@ -111,9 +111,16 @@ public sealed class AmqpClientOptions
     /// <value>1 to 1,000,000. Default: 10,000.</value>
     public int MaxPendingCalls { get; set; } = 10_000;
 
-    /// <summary>The largest body that is sent or received.</summary>
-    /// <value>1 KiB to 512 MiB, the most a broker can be set to. Default: 128 MiB, the broker's own limit.</value>
-    public long MaxMessageSize { get; set; } = 128L << 20;
+    /// <summary>
+    /// The largest body that is sent or received. A larger one is refused before it is sent (<see cref="ArgumentException"/>); one that arrives ends
+    /// the link, and at the second time its consumer (<see cref="AmqpPoisonException"/>).
+    /// </summary>
+    /// <remarks>
+    /// The broker has a limit of its own, <c>max_message_size</c> in its <c>rabbitmq.conf</c>: 16 MiB from RabbitMQ 4.0 on, 128 MiB before. It closes
+    /// the channel of a larger message. For larger bodies raise both, here in every client that sends or receives them.
+    /// </remarks>
+    /// <value>1 KiB to 512 MiB, the most a broker can be set to. Default: 16 MiB, which every supported broker takes.</value>
+    public long MaxMessageSize { get; set; } = 16L << 20;
 
     /// <summary>How long disposal waits for what is under way before it gives it up.</summary>
     /// <value>Zero to 5 minutes. Default: 5 s.</value>

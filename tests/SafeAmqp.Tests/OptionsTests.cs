@@ -32,7 +32,7 @@ public sealed class OptionsTests
         AmqpClientOptions options = Good;
         Assert.Equal((10_000, 64L << 20), (options.MaxPendingMessages, options.MaxPendingBytes));
         Assert.Equal((4_096, 32L << 20), (options.MaxUnconfirmedMessages, options.MaxUnconfirmedBytes));
-        Assert.Equal((10_000, 128L << 20), (options.MaxPendingCalls, options.MaxMessageSize));
+        Assert.Equal((10_000, 16L << 20), (options.MaxPendingCalls, options.MaxMessageSize));
         Assert.Equal(100, new AmqpConsumerOptions().Prefetch);
         Assert.Equal(TimeSpan.FromSeconds(30), options.RefusedReconnectDelay);
         Assert.True(options.Heartbeat >= TimeSpan.FromSeconds(30));

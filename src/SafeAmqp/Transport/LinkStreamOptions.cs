@@ -9,8 +9,8 @@ internal sealed record LinkStreamOptions
     public int MaxFrameSize { get; init; } = 128 * 1024;
 
     /// <summary>The largest message body accepted, in bytes.</summary>
-    /// <value>128 MiB, the largest message that the broker takes by default.</value>
-    public long MaxInboundBodySize { get; init; } = 128L * 1024 * 1024;
+    /// <value>16 MiB, the largest message that every supported broker takes by default.</value>
+    public long MaxInboundBodySize { get; init; } = 16L * 1024 * 1024;
 
     /// <summary>How many bytes may be copied and not yet sent before a writer has to wait.</summary>
     /// <value>1 MiB: 16 full TCP windows of 64 KiB, so the socket never runs dry, and little enough to drain on dispose.</value>

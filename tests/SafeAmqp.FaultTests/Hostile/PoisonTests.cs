@@ -11,7 +11,7 @@ public sealed class PoisonTests : FaultCase
     private static byte[] Poison(string kind) => kind switch
     {
         "nested too deep" => HeaderWithTable(Nested(65, arrays: false)),
-        "too large" => Header((128L << 20) + 1, 0),
+        "too large" => Header((16L << 20) + 1, 0),
         "malformed" => HeaderWithTable([0, 0, 0, 50, 1]),
         _ => [2, 0, 1, 0x00, 0x7F, 0xFF, 0xFF], // as a header with a long list of deaths may grow
     };
@@ -19,7 +19,7 @@ public sealed class PoisonTests : FaultCase
     private static string Reason(string kind) => kind switch
     {
         "nested too deep" => "nested tables more than 64 deep",
-        "too large" => "announced a message of 134217729 bytes",
+        "too large" => "announced a message of 16777217 bytes",
         "malformed" => "a field of 50 bytes where 1 are left",
         _ => "a frame of 8388607 + 8 bytes",
     };

@@ -15,7 +15,7 @@ internal static class WeightHeader
     private const byte Version = 1, Float32 = 1;
     private const int FixedLength = 12, Alignment = 12;
 
-    // 128 MiB is the most that a broker takes; what claims more is refused before anything is allocated.
+    // 128 MiB is the most that a message may have here; what claims more is refused before anything is allocated.
     private const long MaxValues = 128L * 1024 * 1024 / sizeof(float);
     private const int MaxHeader = FixedLength + MaxTensors * (4 + MaxName + 4 * MaxRank) + Alignment;
 
