@@ -51,7 +51,7 @@ internal sealed class Companion : IAsyncDisposable
         }
         await using IConnection connection = await new ConnectionFactory { Uri = new Uri(input[0]) }.CreateConnectionAsync();
         IChannel channel = await connection.CreateChannelAsync();
-        await channel.QueueDeclareAsync(input[1], durable: false, exclusive: false, autoDelete: true);
+        await channel.QueueDeclareAsync(input[1], durable: true, exclusive: false, autoDelete: true);
         var consumer = new AsyncEventingBasicConsumer(channel);
         consumer.ReceivedAsync += async (_, request) => await channel.BasicPublishAsync("", request.BasicProperties.ReplyTo!, mandatory: false,
             new BasicProperties { CorrelationId = request.BasicProperties.CorrelationId }, request.Body);

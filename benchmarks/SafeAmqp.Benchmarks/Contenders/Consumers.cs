@@ -18,7 +18,7 @@ internal abstract class ConsumeContender : Contender
     internal override async Task ConnectAsync(Uri broker, Workload workload)
     {
         _filler = await AmqpClient.ConnectAsync(broker.ToString());
-        await _filler.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = Queue, Durable = false, AutoDelete = false }));
+        await _filler.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = Queue }));
     }
 
     internal override async Task<Measurement> MeasureAsync(Workload workload, TimeSpan duration)

@@ -78,7 +78,7 @@ internal static class Bounds
             Uri = broker.ToString(),
             MaxPendingCalls = Calls,
         });
-        await client.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = Queue, Durable = false, AutoDelete = false, Expires = TimeSpan.FromSeconds(30) }));
+        await client.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = Queue, Expires = TimeSpan.FromSeconds(30) }));
         var request = new AmqpMessage { RoutingKey = Queue, Persistent = false };
         var options = new AmqpCallOptions { Timeout = TimeSpan.FromMinutes(10) };
         long before = GC.GetTotalMemory(forceFullCollection: true);

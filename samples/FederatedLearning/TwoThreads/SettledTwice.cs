@@ -94,7 +94,7 @@ internal static class SettledTwice
         {
             await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
             var name = $"two-threads-{Guid.NewGuid():N}";
-            await channel.QueueDeclareAsync(name, durable: false, exclusive: false, autoDelete: false,
+            await channel.QueueDeclareAsync(name, durable: true, exclusive: false, autoDelete: false,
                 new Dictionary<string, object?> { ["x-expires"] = 60_000 }, cancellationToken: cancellationToken);
             return name;
         }
