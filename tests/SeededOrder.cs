@@ -8,6 +8,8 @@ using Xunit.Sdk;
 using Xunit.v3;
 
 [assembly: TestCollectionOrderer(typeof(SeededOrder))]
+[assembly: TestClassOrderer(typeof(SeededOrder))]
+[assembly: TestMethodOrderer(typeof(SeededOrder))]
 [assembly: TestCaseOrderer(typeof(SeededOrder))]
 
 namespace SafeAmqp.TestOrder;
@@ -16,7 +18,7 @@ namespace SafeAmqp.TestOrder;
 /// The order of tests: shuffled by a seed, and for a seed the same on every machine. That of xunit depends on the
 /// folder that the assembly is in.
 /// </summary>
-internal sealed partial class SeededOrder : ITestCollectionOrderer, ITestCaseOrderer
+internal sealed partial class SeededOrder : ITestCollectionOrderer, ITestClassOrderer, ITestMethodOrderer, ITestCaseOrderer
 {
     /// <summary>Names the seed; without it, it is 1.</summary>
     public const string Variable = "SAFEAMQP_TEST_SEED";
@@ -25,14 +27,27 @@ internal sealed partial class SeededOrder : ITestCollectionOrderer, ITestCaseOrd
         ? int.Parse(seed, CultureInfo.InvariantCulture)
         : 1;
 
-    public IReadOnlyCollection<T> OrderTestCollections<T>(IReadOnlyCollection<T> testCollections) where T : ITestCollection =>
-        [.. testCollections.OrderBy(collection => Place(UniqueId().Replace(collection.TestCollectionDisplayName, "")))];
+    public IReadOnlyCollection<T> OrderTestCollections<T>(IReadOnlyCollection<T> testCollections)
+        where T : ITestCollection
+        => Shuffled(testCollections, collection => UniqueId().Replace(collection.TestCollectionDisplayName, ""));
 
-    public IReadOnlyCollection<T> OrderTestCases<T>(IReadOnlyCollection<T> testCases) where T : notnull, ITestCase =>
-        [.. testCases.OrderBy(testCase => Place(testCase.TestCaseDisplayName))];
+    public IReadOnlyCollection<T?> OrderTestClasses<T>(IReadOnlyCollection<T?> testClasses)
+        where T : notnull, ITestClass
+        => Shuffled(testClasses, testClass => testClass?.TestClassName);
 
-    private static ulong Place(string name) =>
-        BitConverter.ToUInt64(SHA256.HashData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Seed} {name}"))));
+    public IReadOnlyCollection<T?> OrderTestMethods<T>(IReadOnlyCollection<T?> testMethods)
+        where T : notnull, ITestMethod
+        => Shuffled(testMethods, method => method?.MethodName);
+
+    public IReadOnlyCollection<T> OrderTestCases<T>(IReadOnlyCollection<T> testCases)
+        where T : notnull, ITestCase
+        => Shuffled(testCases, testCase => testCase.TestCaseDisplayName);
+
+    private static T[] Shuffled<T>(IReadOnlyCollection<T> items, Func<T, string?> name)
+        => [.. items.OrderBy(item => Place(name(item)))];
+
+    private static ulong Place(string? name) => BitConverter.ToUInt64(SHA256.HashData(
+        Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Seed} {name}"))));
 
     // What xunit adds to the names of collections is made from the folder too.
     [GeneratedRegex(@" \(id: \w+\)$")]

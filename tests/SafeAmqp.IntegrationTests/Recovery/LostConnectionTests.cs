@@ -28,20 +28,24 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
-        var history = new History(1, 3000);
+        var history = new History(1);
         TaskCompletionSource last = await RecordAsync(amqp, queue, history, prefetch: 50);
-        Task killed = Task.CompletedTask;
-        for (int i = 0; i < 3000; i++)
+        int number = 0;
+        async Task PublishAsync(Func<bool> enough)
         {
-            if (i == 1000)
-                killed = KillAsync("receive");
-            await history.PublishAsync(amqp, queue, 0, i, cancellationToken: Cancelled);
+            for (int first = number; number < first + 200 || !enough(); number++)
+                await history.PublishAsync(amqp, queue, 0, number, cancellationToken: Cancelled);
         }
+        await PublishAsync(() => true);
+        Task back = UntilAsync(() => amqp.Status.Links[1] is { Epoch: > 1, State: AmqpLinkState.Open });
+        Task killed = KillAsync("receive");
+        await PublishAsync(() => back.IsCompleted);
         await killed;
-        await UntilAsync(() => amqp.Status.Links[1] is { Epoch: > 1, State: AmqpLinkState.Open });
+        await back;
+        await PublishAsync(() => true);
         await DrainAsync(amqp, queue, last);
         history.Verify();
-        Assert.Equal(3000, history.Count(Ending.Confirmed)); // not one was disturbed
+        Assert.Equal(number, history.Count(Ending.Confirmed)); // not one was disturbed
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
     }
 
