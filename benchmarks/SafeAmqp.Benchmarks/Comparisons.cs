@@ -18,11 +18,12 @@ internal static class Comparisons
     [
         new("publish-1", new Workload(1), [Ours, Shared],
             [new("one caller alone (latency)", RabbitMqClientPublish.Shared, Figure.Throughput, 1.0)]),
-        new("publish-100", new Workload(100), [Ours, Shared, PerCaller, () => new MassTransitPublish()],
+        new("publish-100", new Workload(100), [Ours, Shared, PerCaller, () => new MassTransitPublish(), () => new WolverinePublish()],
         [
             new("256 B, 100 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 2.0),
             new("256 B, 100 callers", RabbitMqClientPublish.PerCaller, Figure.Throughput, 3.0),
             new("256 B, 100 callers", MassTransitPublish.Title, Figure.Throughput, 4.5),
+            new("256 B, 100 callers", WolverinePublish.Title, Figure.Throughput, 2.0),
             new("CPU per publish, 100 callers", RabbitMqClientPublish.Shared, Figure.Cpu, 0.5),
             new("allocated bytes per publish, 100 callers", null, Figure.Allocation, 350),
         ]),

@@ -8,7 +8,7 @@ public sealed record BenchmarkMessage(byte[] Payload);
 /// <summary>MassTransit's Publish, which waits for the broker's confirm.</summary>
 internal sealed class MassTransitPublish : Contender
 {
-    internal const string Title = "MassTransit 8.4.0, Publish";
+    internal const string Title = "MassTransit 8.5.12, Publish";
 
     private IBusControl? _bus;
     private BenchmarkMessage _message = new([]);
