@@ -29,22 +29,31 @@ public abstract class AmqpReplyAddress
     {
     }
 
-    /// <summary>A server-named exclusive queue, made once per connection and shared by all calls. Lost with the link, and its calls with it.</summary>
+    /// <summary>
+    /// A server-named exclusive queue, made once per connection and shared by all calls. Lost with the link, and its
+    /// calls with it.
+    /// </summary>
     public static AmqpReplyAddress Exclusive { get; } = new OwnedReplyAddress("exclusive");
 
-    /// <summary>RabbitMQ's direct reply-to: no queue, for rare calls. Lost with the link, and its calls with it.</summary>
+    /// <summary>
+    /// RabbitMQ's direct reply-to: no queue, for rare calls. Lost with the link, and its calls with it.
+    /// </summary>
     public static AmqpReplyAddress Direct { get; } = new OwnedReplyAddress("direct");
 
     /// <summary>
-    /// A queue that exists already and outlives the link, so that calls wait over a recovery. All its messages come to this client: nobody else may consume it.
+    /// A queue that exists already and outlives the link, so that calls wait over a recovery. All its messages come to
+    /// this client: nobody else may consume it.
     /// </summary>
     /// <param name="queue">The queue.</param>
-    /// <param name="correlate">Finds the id of the call that a message answers, in a header or in the body; <see langword="null"/>
+    /// <param name="correlate">Finds the id of the call that a message answers, in a header or in the body;
+    /// <see langword="null"/>
     /// when it answers none. Runs on a worker. Default: the message's correlation id.</param>
-    /// <param name="unmatched">Handles messages that answer no pending call, which count as late in any case. Default: they are acknowledged.</param>
+    /// <param name="unmatched">Handles messages that answer no pending call, which count as late in any case. Default:
+    /// they are acknowledged.</param>
     /// <returns>The address. Make it once and use it for all calls.</returns>
     /// <exception cref="ArgumentException">The name is empty or longer than 255 bytes.</exception>
-    public static AmqpReplyAddress Queue(string queue, Func<AmqpMessage, string?>? correlate = null, AmqpHandler? unmatched = null)
+    public static AmqpReplyAddress Queue(string queue, Func<AmqpMessage, string?>? correlate = null,
+        AmqpHandler? unmatched = null)
     {
         Check.Name(queue, nameof(queue));
         return new FixedReplyAddress(queue, correlate ?? (message => message.CorrelationId), unmatched);
@@ -55,7 +64,8 @@ public abstract class AmqpReplyAddress
         internal string Name { get; } = name;
     }
 
-    internal sealed class FixedReplyAddress(string queue, Func<AmqpMessage, string?> correlate, AmqpHandler? unmatched) : AmqpReplyAddress
+    internal sealed class FixedReplyAddress(string queue, Func<AmqpMessage, string?> correlate, AmqpHandler? unmatched)
+        : AmqpReplyAddress
     {
         internal string QueueName { get; } = queue;
         internal Func<AmqpMessage, string?> Correlate { get; } = correlate;
@@ -72,9 +82,12 @@ public sealed record AmqpReply(AmqpMessage Message, TimeSpan Elapsed)
     public ReadOnlyMemory<byte> Body => Message.Body;
 }
 
-/// <summary>Answers a request. An exception travels back as <see cref="AmqpRemoteException"/>, without its stack trace.</summary>
+/// <summary>
+/// Answers a request. An exception travels back as <see cref="AmqpRemoteException"/>, without its stack trace.
+/// </summary>
 /// <param name="request">The request.</param>
-/// <param name="abandoned">Fires when nobody waits any more: the request's deadline passed, or its delivery was lost.</param>
+/// <param name="abandoned">Fires when nobody waits any more: the request's deadline passed, or its delivery was
+/// lost.</param>
 /// <returns>The reply. Its address and correlation id are set by the client.</returns>
 public delegate ValueTask<AmqpMessage> AmqpRequestHandler(AmqpDelivery request, CancellationToken abandoned);
 
@@ -82,7 +95,8 @@ public delegate ValueTask<AmqpMessage> AmqpRequestHandler(AmqpDelivery request, 
 public sealed class AmqpServeOptions
 {
     /// <summary>How the request queue is consumed.</summary>
-    /// <value>Default: prefetch 100, one request at a time. A failure policy other than the default has no effect: a failed request is answered.</value>
+    /// <value>Default: prefetch 100, one request at a time. A failure policy other than the default has no effect: a
+    /// failed request is answered.</value>
     public AmqpConsumerOptions Consumer { get; init; } = AmqpConsumerOptions.Default;
 
     /// <summary>Whether the fault's message goes to the caller. Its type always does.</summary>

@@ -3,23 +3,45 @@ using System.Security.Cryptography;
 using SafeAmqp.Consuming;
 using SafeAmqp.Publishing;
 using SafeAmqp.Rpc;
+using SafeAmqp.Telemetry;
 
 namespace SafeAmqp;
 
 public sealed partial class AmqpClient
 {
     /// <inheritdoc/>
-    public ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null, CancellationToken cancellationToken = default)
+    public ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null,
+        CancellationToken cancellationToken = default)
     {
         MessageCheck.Validate(request, _options.MaxMessageSize);
         options = (options ?? AmqpCallOptions.Default).Validated();
         Start();
         if (cancellationToken.IsCancellationRequested)
             return ValueTask.FromCanceled<AmqpReply>(cancellationToken);
-        return _observer.SeesSends ? CallObservedAsync(request, options, cancellationToken) : CallUnobservedAsync(request, options, cancellationToken);
+        return _observer.SeesSends ? CallObservedAsync(request, options, cancellationToken)
+            : CallUnobservedAsync(request, options, cancellationToken);
     }
 
-    private async ValueTask<AmqpReply> CallUnobservedAsync(AmqpMessage request, AmqpCallOptions options, CancellationToken cancellationToken)
+    private async ValueTask<AmqpReply> CallObservedAsync(AmqpMessage request, AmqpCallOptions options,
+        CancellationToken cancellationToken)
+    {
+        ClientObserver.Sending sending = _observer.Begin(Operation.Call, request);
+        try
+        {
+            AmqpReply reply = await CallUnobservedAsync(sending.Message, options,
+                cancellationToken).ConfigureAwait(false);
+            sending.Replied(reply.Message);
+            return reply;
+        }
+        catch (Exception error)
+        {
+            sending.Failed(error);
+            throw;
+        }
+    }
+
+    private async ValueTask<AmqpReply> CallUnobservedAsync(AmqpMessage request, AmqpCallOptions options,
+        CancellationToken cancellationToken)
     {
         long now = _clock.Now;
         long deadline = now + options.Timeout.Ticks;
@@ -27,46 +49,57 @@ public sealed partial class AmqpClient
         var fixedQueue = options.ReplyTo as AmqpReplyAddress.FixedReplyAddress;
         if (fixedQueue is not null)
             await EnsureConsumedAsync(fixedQueue, options.Timeout, cancellationToken).ConfigureAwait(false);
-        if (!_callPlaces.TryTake(0))
-            await WaitForCreditAsync(_callPlaces, 0, deadline, now, "calls", cancellationToken).ConfigureAwait(false);
+        if (!_callSlots.TryTake(0))
+            await WaitForCreditAsync(_callSlots, 0, deadline, now, "calls", cancellationToken).ConfigureAwait(false);
         try
         {
             if (!_credit.TryTake(request.Body.Length))
-                await WaitForCreditAsync(_credit, request.Body.Length, deadline, now, "publishes", cancellationToken).ConfigureAwait(false);
+                await WaitForCreditAsync(_credit, request.Body.Length, deadline, now, "publishes",
+                    cancellationToken).ConfigureAwait(false);
         }
         catch
         {
-            _callPlaces.Release(0);
+            _callSlots.Release(0);
             throw;
         }
-        var call = new CallJob(request, options.ReplyTo, request.CorrelationId ?? NewCorrelationId(), now, deadline, wallDeadline, _credit, _callPlaces);
+        var call = new CallJob(request, options.ReplyTo, request.CorrelationId ?? NewCorrelationId(), now, deadline,
+            wallDeadline, _credit, _callSlots);
         Send(call, cancellationToken);
         return await call.Task.ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
-    public ValueTask<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler, AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
+    public ValueTask<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler,
+        AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
         options ??= AmqpServeOptions.Default;
-        var server = new RpcServer(this, handler, options, _logger, _thinner, _options.TimeProvider);
-        return ConsumeAsync(queue, server.HandleAsync, options.Consumer, ended: null, DeliveryUse.Request, cancellationToken);
+        var server = new RpcServer(this, handler, options, _logger, _throttle, _options.TimeProvider);
+        return ConsumeAsync(queue, server.HandleAsync, options.Consumer, ended: null, DeliveryUse.Request,
+            cancellationToken);
     }
 
-    private async Task EnsureConsumedAsync(AmqpReplyAddress.FixedReplyAddress address, TimeSpan timeout, CancellationToken cancellationToken)
+    private async Task EnsureConsumedAsync(AmqpReplyAddress.FixedReplyAddress address, TimeSpan timeout,
+        CancellationToken cancellationToken)
     {
         try
         {
-            await _fixedReplies.EnsureAsync(address).WaitAsync(timeout, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
+            await _fixedReplies.EnsureAsync(address).WaitAsync(timeout, _options.TimeProvider,
+                cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (error is TimeoutException or AmqpTopologyException)
         {
             AmqpClientStatus status = Status;
-            string why = error is TimeoutException ? $"timed out after {Telemetry.StatusText.Seconds(timeout)}: {Telemetry.WaitReason.NotDone(status)}." : error.Message;
-            throw new AmqpNotSentException($"The request was not sent: reply queue '{address.QueueName}' is not consumed: {why} {status}", error) { Status = status };
+            string why = error is TimeoutException
+                ? $"timed out after {StatusText.Seconds(timeout)}: {WaitReason.NotDone(status)}." : error.Message;
+            throw new AmqpNotSentException($"The request was not sent: reply queue '{address.QueueName}' is not "
+                + $"consumed: {why} {status}", error)
+            {
+                Status = status,
+            };
         }
     }
 
-    // 128 bits, so that nobody can answer a call that he did not receive.
+    // 128 bits, so that no peer can answer a call that it did not receive.
     private static string NewCorrelationId() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16));
 }

@@ -1,5 +1,6 @@
 using SafeAmqp.Actor;
 using SafeAmqp.Consuming;
+using SafeAmqp.Links;
 
 namespace SafeAmqp;
 
@@ -13,9 +14,10 @@ public sealed partial class AmqpClient
     internal bool IsDisposed => _refusing;
 
     /// <summary>
-    /// Ends the client within <see cref="AmqpClientOptions.ShutdownTimeout"/> and a little more, in phases: consumers take nothing new and their running
-    /// handlers end, still able to publish; then nothing new is taken and what was sent gets its answer; then the connections close. What
-    /// could not end says so: <em>not sent</em> or <em>unknown</em>. May be called from anywhere, any number of times.
+    /// Ends the client within <see cref="AmqpClientOptions.ShutdownTimeout"/> and a little more, in phases: consumers
+    /// take nothing new and their running handlers end, still able to publish; then nothing new is taken and what was
+    /// sent gets its answer; then the connections close. What could not end says so: <em>not sent</em> or
+    /// <em>unknown</em>. May be called from anywhere, any number of times.
     /// </summary>
     /// <returns>A task that ends when the client has.</returns>
     public ValueTask DisposeAsync()
@@ -37,7 +39,7 @@ public sealed partial class AmqpClient
         }
         _refusing = true;
         _credit.Close();
-        _callPlaces.Close();
+        _callSlots.Close();
         foreach (ClientLink link in _links)
             link.Thread.Start(); // one that never started has to end what was posted to it
         await Task.WhenAll(_links.Select(link => CloseAsync(link, deadline))).ConfigureAwait(false);
@@ -48,7 +50,7 @@ public sealed partial class AmqpClient
         var closed = new Completion<bool>();
         link.Thread.PostOrAbandon(new ActorCommand.Close(Math.Max(deadline, _clock.Now), closed));
         await closed.Task.ConfigureAwait(false);
-        await link.Farewell.ConfigureAwait(false); // bounded by itself
+        await link.Teardown.ConfigureAwait(false); // bounded by itself
         link.Metrics.Hide();
     }
 

@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using SafeAmqp.Actor;
+using SafeAmqp.Owner;
 using SafeAmqp.Publishing;
 using SafeAmqp.Telemetry;
 
@@ -8,46 +10,15 @@ public sealed partial class AmqpClient
 {
     /// <inheritdoc/>
     public ValueTask PublishAsync(AmqpMessage message, CancellationToken cancellationToken = default)
-    {
-        MessageCheck.Validate(message, _options.MaxMessageSize);
-        Start();
-        if (cancellationToken.IsCancellationRequested)
-            return ValueTask.FromCanceled(cancellationToken);
-        return _observer.SeesSends ? PublishObservedAsync(message, cancellationToken) : PublishUnobservedAsync(message, cancellationToken);
-    }
-
-    internal ValueTask PublishUnobservedAsync(AmqpMessage message, CancellationToken cancellationToken)
-    {
-        long now = _clock.Now;
-        if (!_credit.TryTake(message.Body.Length))
-            return PublishInTurnAsync(message, now, cancellationToken);
-        var job = new PublishJob(Identified(message), now, now + _options.PublishTimeout.Ticks, _credit);
-        Send(job, cancellationToken);
-        return job.Task;
-    }
+        => SendAsync(message, isPost: false, cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask PostAsync(AmqpMessage message, CancellationToken cancellationToken = default)
-    {
-        MessageCheck.Validate(message, _options.MaxMessageSize);
-        Start();
-        if (cancellationToken.IsCancellationRequested)
-            return ValueTask.FromCanceled(cancellationToken);
-        return _observer.SeesSends ? PostObservedAsync(message, cancellationToken) : PostUnobservedAsync(message, cancellationToken);
-    }
-
-    private ValueTask PostUnobservedAsync(AmqpMessage message, CancellationToken cancellationToken)
-    {
-        long now = _clock.Now;
-        if (!_credit.TryTake(message.Body.Length))
-            return PostInTurnAsync(message, now, cancellationToken);
-        var job = new PostJob(message, now, now + _options.PublishTimeout.Ticks, _credit);
-        Send(job, cancellationToken);
-        return job.Task;
-    }
+        => SendAsync(message, isPost: true, cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken = default)
+    public async ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
         foreach (AmqpMessage message in messages)
@@ -58,7 +29,25 @@ public sealed partial class AmqpClient
         return await PublishAllUnobservedAsync(messages, cancellationToken).ConfigureAwait(false);
     }
 
-    private async ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllUnobservedAsync(IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken)
+    private async ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllObservedAsync(
+        IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken)
+    {
+        ClientObserver.SendingBatch sending = _observer.BeginBatch(messages);
+        try
+        {
+            var results = await PublishAllUnobservedAsync(sending.Messages, cancellationToken).ConfigureAwait(false);
+            sending.Ended(results);
+            return results;
+        }
+        catch (Exception error)
+        {
+            sending.Failed(error);
+            throw;
+        }
+    }
+
+    private async ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllUnobservedAsync(
+        IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken)
     {
         var results = new AmqpPublishResult[messages.Count];
         var jobs = new PublishJob?[messages.Count];
@@ -68,14 +57,14 @@ public sealed partial class AmqpClient
             try
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                var job = new PublishJob(Identified(messages[i]), now, now + _options.PublishTimeout.Ticks, _credit);
+                PublishJob job = NewJob(messages[i], isPost: false, now);
                 if (_credit.TryTake(job.Size))
                     Send(job, cancellationToken);
                 else
-                    await SendInTurnAsync(job, now, cancellationToken).ConfigureAwait(false);
+                    await EnterInTurnAsync(job, now, cancellationToken).ConfigureAwait(false);
                 jobs[i] = job;
             }
-            catch (Exception error) when (error is AmqpException or OperationCanceledException or ObjectDisposedException)
+            catch (Exception error) when (IsOutcome(error))
             {
                 results[i] = Failed(messages[i], error);
             }
@@ -89,7 +78,7 @@ public sealed partial class AmqpClient
                 await job.Task.ConfigureAwait(false);
                 results[i] = new AmqpPublishResult(AmqpOutcome.Confirmed, null);
             }
-            catch (Exception error) when (error is AmqpException or OperationCanceledException or ObjectDisposedException)
+            catch (Exception error) when (IsOutcome(error))
             {
                 results[i] = Failed(messages[i], error);
             }
@@ -97,21 +86,62 @@ public sealed partial class AmqpClient
         return results;
     }
 
-    private async ValueTask PublishInTurnAsync(AmqpMessage message, long now, CancellationToken cancellationToken)
+    private ValueTask SendAsync(AmqpMessage message, bool isPost, CancellationToken cancellationToken)
     {
-        var job = new PublishJob(Identified(message), now, now + _options.PublishTimeout.Ticks, _credit);
-        await SendInTurnAsync(job, now, cancellationToken).ConfigureAwait(false);
+        MessageCheck.Validate(message, _options.MaxMessageSize);
+        Start();
+        if (cancellationToken.IsCancellationRequested)
+            return ValueTask.FromCanceled(cancellationToken);
+        return _observer.SeesSends
+            ? SendObservedAsync(message, isPost, cancellationToken)
+            : SendUnobservedAsync(message, isPost, cancellationToken);
+    }
+
+    private ValueTask SendUnobservedAsync(AmqpMessage message, bool isPost, CancellationToken cancellationToken)
+    {
+        long now = _clock.Now;
+        PublishJob job = NewJob(message, isPost, now);
+        if (!_credit.TryTake(job.Size))
+            return SendInTurnAsync(job, now, cancellationToken);
+        Send(job, cancellationToken);
+        return job.Task;
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask SendObservedAsync(AmqpMessage message, bool isPost, CancellationToken cancellationToken)
+    {
+        ClientObserver.Sending sending = _observer.Begin(Operation.Publish, message);
+        try
+        {
+            await SendUnobservedAsync(sending.Message, isPost, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            sending.Failed(error);
+            throw;
+        }
+        if (isPost)
+            sending.HandedOver();
+        else
+            sending.Confirmed();
+    }
+
+    private async ValueTask SendInTurnAsync(PublishJob job, long now, CancellationToken cancellationToken)
+    {
+        await EnterInTurnAsync(job, now, cancellationToken).ConfigureAwait(false);
         await job.Task.ConfigureAwait(false);
     }
 
-    private async ValueTask PostInTurnAsync(AmqpMessage message, long now, CancellationToken cancellationToken)
+    private PublishJob NewJob(AmqpMessage message, bool isPost, long now)
     {
-        var job = new PostJob(message, now, now + _options.PublishTimeout.Ticks, _credit);
-        await SendInTurnAsync(job, now, cancellationToken).ConfigureAwait(false);
-        await job.Task.ConfigureAwait(false);
+        long deadline = now + _options.PublishTimeout.Ticks;
+        return isPost
+            ? new PostJob(message, now, deadline, _credit)
+            : new PublishJob(Identified(message), now, deadline, _credit);
     }
 
-    // The registration comes first: a token that fires between finds the job not yet accepted, and the actor then ignores it.
+    // The registration comes first: a token that fires between finds the job not yet accepted, and the actor then
+    // ignores it.
     private void Send(OutgoingJob job, CancellationToken cancellationToken)
     {
         if (cancellationToken.CanBeCanceled)
@@ -120,45 +150,61 @@ public sealed partial class AmqpClient
             job.CancelRegistration = cancellationToken.UnsafeRegister(static state =>
             {
                 var (thread, job) = ((IoThread, OutgoingJob))state!;
-                thread.Post(new ActorCommand.Cancel(job));
+                thread.Post(new CancelJob(job));
             }, (_send.Thread, job));
         }
         _send.Thread.PostOrAbandon(job);
     }
 
-    private ValueTask SendInTurnAsync(OutgoingJob job, long now, CancellationToken cancellationToken)
-        => WaitForCreditAsync(_credit, job.Size, job.Deadline, now, "publishes", cancellationToken, () => Send(job, cancellationToken));
+    private ValueTask EnterInTurnAsync(OutgoingJob job, long now, CancellationToken cancellationToken)
+        => WaitForCreditAsync(_credit, job.Size, job.Deadline, now, "publishes", cancellationToken,
+            () => Send(job, cancellationToken));
 
-    private async ValueTask WaitForCreditAsync(Credit credit, int size, long deadline, long now, string what, CancellationToken cancellationToken, Action? granted = null)
+    private async ValueTask WaitForCreditAsync(Credit credit, int size, long deadline, long now, string what,
+        CancellationToken cancellationToken, Action? granted = null)
     {
         if (_options.WhenFull == AmqpWhenFull.Fail)
         {
             AmqpClientStatus full = Status;
-            throw new AmqpNotSentException($"Nothing was sent: {credit.Messages} {what} ({credit.Bytes} bytes) are pending, which is the bound: {WaitReason.NotSent(full)}. {full}") { Status = full };
+            throw new AmqpNotSentException(
+                $"Not sent: {credit.Messages} {what} ({credit.Bytes} bytes) are pending, which is the limit: "
+                    + $"{WaitReason.NotSent(full)}. {full}")
+            {
+                Status = full,
+            };
         }
         Credit.Waiter waiter = credit.Wait(size, deadline, granted);
         _send.Thread.Wake(); // it keeps the deadline
-        using CancellationTokenRegistration withdrawal = cancellationToken.UnsafeRegister(static state => ((Credit.Waiter)state!).Withdraw(), waiter);
+        using CancellationTokenRegistration withdrawal = cancellationToken.UnsafeRegister(
+            static state => ((Credit.Waiter)state!).Withdraw(), waiter);
         if (await waiter.Completion.Task.ConfigureAwait(false))
             return;
         cancellationToken.ThrowIfCancellationRequested();
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         string waited = StatusText.Seconds(TimeSpan.FromTicks(_clock.Now - now));
         AmqpClientStatus status = Status;
-        throw new AmqpNotSentException($"Nothing was sent: timed out after {waited} in the line of callers, as {credit.Messages} {what} ({credit.Bytes} bytes) are pending, "
-            + $"which is the bound: {WaitReason.NotSent(status)}. {status}", new TimeoutException($"Timed out after {waited}."))
+        throw new AmqpNotSentException(
+            $"Not sent: timed out after {waited} waiting for a free slot, as {credit.Messages} {what} "
+                + $"({credit.Bytes} bytes) are pending, "
+                + $"which is the limit: {WaitReason.NotSent(status)}. {status}",
+            new TimeoutException($"Timed out after {waited}."))
         {
             Status = status,
         };
     }
 
     private AmqpMessage Identified(AmqpMessage message)
-        => message.MessageId is null && _options.InFlight == AmqpInFlightPolicy.Republish ? message with { MessageId = Guid.NewGuid().ToString("N") } : message;
+        => message.MessageId is null && _options.InFlight == AmqpInFlightPolicy.Republish
+            ? message with { MessageId = Guid.NewGuid().ToString("N") } : message;
+
+    private static bool IsOutcome(Exception error)
+        => error is AmqpException or OperationCanceledException or ObjectDisposedException;
 
     private static AmqpPublishResult Failed(AmqpMessage message, Exception error)
     {
         AmqpException known = error as AmqpException ?? new AmqpNotSentException(
-            $"The {message} was not sent: {(error is OperationCanceledException ? "it was cancelled" : "the client was disposed")}.", error);
+            $"The {message} was not sent: "
+                + $"{(error is OperationCanceledException ? "it was cancelled" : "the client was disposed")}.", error);
         return new AmqpPublishResult(known.Outcome ?? AmqpOutcome.NotSent, known);
     }
 }

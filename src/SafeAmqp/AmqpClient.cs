@@ -3,6 +3,8 @@ using Microsoft.Extensions.Logging;
 using SafeAmqp.Actor;
 using SafeAmqp.Broker;
 using SafeAmqp.Consuming;
+using SafeAmqp.Links;
+using SafeAmqp.Owner;
 using SafeAmqp.Publishing;
 using SafeAmqp.Rpc;
 using SafeAmqp.Telemetry;
@@ -11,52 +13,64 @@ using SafeAmqp.Topology;
 namespace SafeAmqp;
 
 /// <summary>
-/// The client: composes the links, checks arguments, takes credit, posts jobs. Each link has one I/O thread that alone touches its connection;
-/// every member here may be called from any thread at any time.
+/// The client: composes the links, checks arguments, takes credit, posts jobs. Each link has one I/O thread that alone
+/// touches its connection; every member here may be called from any thread at any time.
 /// </summary>
 public sealed partial class AmqpClient : IAmqpClient
 {
-    /// <summary>How often waiters for credit are looked after while there are any: well within the 250 ms after a deadline.</summary>
+    /// <summary>
+    /// How often waiters for credit are looked after while there are any: well within the 250 ms after a deadline.
+    /// </summary>
     private static readonly long CreditGrain = TimeSpan.FromMilliseconds(50).Ticks;
 
     private readonly AmqpClientOptions _options;
     private readonly ILogger _logger;
-    private readonly Thinner _thinner;
-    private readonly ActorClock _clock;
+    private readonly LogThrottle _throttle;
+    private readonly MonotonicClock _clock;
     private readonly TopologyLedger _topology = new();
     private readonly Credit _credit;
-    private readonly Credit _callPlaces;
+    private readonly Credit _callSlots;
     private readonly List<ClientLink> _links = [];
     private readonly ClientLink _send;
     private readonly ClientLink _receive;
     private readonly FixedReplies _fixedReplies;
     private readonly ConcurrentDictionary<Subscription, bool> _subscriptions = [];
     private readonly StarvationProbe _probe;
+    private readonly ClientObserver _observer;
     private long _nextCreditLook;
     private int _started;
 
     /// <summary>Makes a client. Connects to nothing: the first operation does, or <see cref="OpenAsync"/>.</summary>
-    /// <param name="options">The options; read now, later changes have no effect.</param>
-    /// <exception cref="ArgumentException">An option is not valid; the message names it and says what would be.</exception>
-    /// <exception cref="System.Net.Sockets.SocketException">The process may open no further socket. Each link takes two before it connects.</exception>
+    /// <param name="options">The options. They are checked now and kept by reference: do not change them
+    /// afterwards.</param>
+    /// <exception cref="ArgumentException">An option is not valid; the message names it and says what would
+    /// be.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The process may open no further socket. Each link takes two
+    /// before it connects.</exception>
     public AmqpClient(AmqpClientOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         _options = options;
         _logger = options.LoggerFactory.CreateLogger(Log.Category);
-        _thinner = new Thinner(options.TimeProvider);
-        _clock = new ActorClock(options.TimeProvider);
+        _throttle = new LogThrottle(options.TimeProvider);
+        _clock = new MonotonicClock(options.TimeProvider);
         _credit = new Credit(options.MaxPendingMessages, options.MaxPendingBytes);
-        _callPlaces = new Credit(options.MaxPendingCalls, long.MaxValue);
+        _callSlots = new Credit(options.MaxPendingCalls, long.MaxValue);
         _probe = new StarvationProbe(_clock, _logger);
         BrokerAddress address = BrokerAddress.From(options);
         bool separate = options.Layout == ConnectionLayout.Separate;
-        _send = AddLink(address, separate ? "send" : "shared", publishes: true, ownsExclusive: !separate, now => Math.Min(LookAfterCredit(now), _probe.Look(now)));
-        _receive = separate ? AddLink(address, "receive", publishes: false, ownsExclusive: true, _ => ActorClock.Never) : _send;
-        _observer = new ClientObserver(options.Telemetry, Instruments.Of(options.Telemetry.MeterFactory), LinkConfig.NameOf(options), options.TimeProvider,
+        _send = AddLink(address, separate ? "send" : "shared", publishes: true, ownsExclusive: !separate,
+            now => Math.Min(LookAfterCredit(now), _probe.Look(now)));
+        _receive = separate ? AddLink(address, "receive", publishes: false, ownsExclusive: true, _ => ActorTime.Never)
+            : _send;
+        _observer = new ClientObserver(options.Telemetry, Instruments.Of(options.Telemetry.MeterFactory),
+            LinkConfig.NameOf(options), options.TimeProvider,
             () => _send.Endpoint, () => _receive.Endpoint);
-        _fixedReplies = new FixedReplies(this, _send.Thread, _logger, _thinner);
+        _fixedReplies = new FixedReplies(
+            (queue, handler) => ConsumeAsync(queue, handler, options: null, ended: null, DeliveryUse.PassedOn,
+                CancellationToken.None),
+            _send.Thread, _logger, _throttle);
     }
 
     /// <summary>Connects and returns a client whose links are open.</summary>
@@ -64,7 +78,8 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <param name="cancellationToken">Cancels the wait; the client is disposed then.</param>
     /// <returns>The client.</returns>
     /// <exception cref="ArgumentException">The URI is not valid.</exception>
-    /// <exception cref="System.Net.Sockets.SocketException">The process may open no further socket. Each link takes two before it connects.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The process may open no further socket. Each link takes two
+    /// before it connects.</exception>
     /// <exception cref="OperationCanceledException">The token fired before every link was open.</exception>
     public static Task<AmqpClient> ConnectAsync(string uri, CancellationToken cancellationToken = default)
         => ConnectAsync(new AmqpClientOptions { Uri = uri }, cancellationToken);
@@ -74,10 +89,13 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <param name="cancellationToken">Cancels the wait; the client is disposed then.</param>
     /// <returns>The client.</returns>
     /// <exception cref="ArgumentException">An option is not valid.</exception>
-    /// <exception cref="System.Net.Sockets.SocketException">The process may open no further socket. Each link takes two before it connects.</exception>
-    /// <exception cref="AmqpConnectException">With <see cref="AmqpFirstConnect.FailFast"/>: no host could be reached, or the broker refused.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The process may open no further socket. Each link takes two
+    /// before it connects.</exception>
+    /// <exception cref="AmqpConnectException">With <see cref="AmqpFirstConnect.FailFast"/>: no host could be reached,
+    /// or the broker refused.</exception>
     /// <exception cref="OperationCanceledException">The token fired before every link was open.</exception>
-    public static async Task<AmqpClient> ConnectAsync(AmqpClientOptions options, CancellationToken cancellationToken = default)
+    public static async Task<AmqpClient> ConnectAsync(AmqpClientOptions options,
+        CancellationToken cancellationToken = default)
     {
         var client = new AmqpClient(options);
         try
@@ -98,8 +116,9 @@ public sealed partial class AmqpClient : IAmqpClient
         get
         {
             long now = _clock.Now;
-            return new([.. _links.Select(link => link.Status(now, link == _receive ? [.. _subscriptions.Keys.Select(s => s.Status)] : [],
-                link == _send ? _credit.Waiting + _callPlaces.Waiting : 0))])
+            return new([.. _links.Select(link => link.Status(now,
+                link == _receive ? [.. _subscriptions.Keys.Select(s => s.Status)] : [],
+                link == _send ? _credit.Waiting + _callSlots.Waiting : 0))])
             {
                 ThreadPoolStarvedFor = _probe.StarvedFor,
             };
@@ -109,16 +128,18 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <summary>Connects, unless that has begun, and waits until every link is open.</summary>
     /// <param name="cancellationToken">Cancels the wait, not the connecting.</param>
     /// <returns>A task that ends when every link is open.</returns>
-    /// <exception cref="AmqpConnectException">With <see cref="AmqpFirstConnect.FailFast"/>: no host could be reached, or the broker refused.
-    /// The client goes on trying all the same until it is disposed.</exception>
+    /// <exception cref="AmqpConnectException">With <see cref="AmqpFirstConnect.FailFast"/>: no host could be reached,
+    /// or the broker refused. The client goes on trying all the same until it is disposed.</exception>
     /// <exception cref="ObjectDisposedException">The client was disposed.</exception>
     public async ValueTask OpenAsync(CancellationToken cancellationToken = default)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        // Before the first attempt, on every link: one that was refused before anybody waited would be waited for until its next, half a minute later.
+        // Before the first attempt, on every link: one that was refused before anybody waited would be waited for until
+        // its next, half a minute later.
         Completion<bool>[] opened = [.. _links.Select(_ => new Completion<bool>())];
         for (int i = 0; i < opened.Length; i++)
-            _links[i].Thread.PostOrAbandon(new ActorCommand.WaitOpen(_options.FirstConnect == AmqpFirstConnect.FailFast, opened[i]));
+            _links[i].Thread.PostOrAbandon(new ActorCommand.WaitOpen(_options.FirstConnect == AmqpFirstConnect.FailFast,
+                opened[i]));
         Start();
         foreach (Completion<bool> link in opened)
             await link.Task.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -156,30 +177,34 @@ public sealed partial class AmqpClient : IAmqpClient
             await DeclareOnAsync(_receive, exclusive, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task DeclareOnAsync(ClientLink link, IReadOnlyList<TopologyItem> items, CancellationToken cancellationToken)
+    private async Task DeclareOnAsync(ClientLink link, IReadOnlyList<TopologyItem> items,
+        CancellationToken cancellationToken)
     {
         var job = new DeclareJob(items, _clock.In(_options.OperationTimeout));
-        link.Thread.PostOrAbandon(new ActorCommand.Declare(job));
+        link.Thread.PostOrAbandon(job);
         await job.Completion.Task.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    private ClientLink AddLink(BrokerAddress address, string name, bool publishes, bool ownsExclusive, Func<long, long> onTime)
+    private ClientLink AddLink(BrokerAddress address, string name, bool publishes, bool ownsExclusive,
+        Func<long, long> onTime)
     {
-        var link = new ClientLink(_options, address, ActorSettings.From(_options, name, publishes, ownsExclusive, address.Hosts.Count), _clock, _logger, _topology,
+        var link = new ClientLink(_options, address, ActorSettings.From(_options, name, publishes, ownsExclusive,
+            address.Hosts.Count), _clock, _logger, _topology,
             () => Status, onTime, _probe);
         _links.Add(link);
         return link;
     }
 
-    // Deadlines of callers that wait for credit are kept by the send link's thread, as the pool's timers come late when it is starved.
+    // Deadlines of callers that wait for credit are kept by the send link's thread, as the pool's timers come late when
+    // it is starved.
     private long LookAfterCredit(long now)
     {
-        if (_credit.Waiting == 0 && _callPlaces.Waiting == 0)
-            return ActorClock.Never;
+        if (_credit.Waiting == 0 && _callSlots.Waiting == 0)
+            return ActorTime.Never;
         if (now >= _nextCreditLook)
         {
             _credit.Expire(now);
-            _callPlaces.Expire(now);
+            _callSlots.Expire(now);
             _nextCreditLook = now + CreditGrain;
         }
         return _nextCreditLook;

@@ -4,17 +4,25 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace SafeAmqp;
 
-/// <summary>How a client connects, publishes and recovers. Read once, when the client is made.</summary>
+/// <summary>
+/// How a client connects, publishes and recovers. Checked when the client is made, and kept by reference: do not change
+/// them afterwards.
+/// </summary>
 [DebuggerDisplay("{ToString(),nq}")]
 public sealed class AmqpClientOptions
 {
-    /// <summary>The broker: <c>amqp://user:password@host:port/virtual-host</c>, or <c>amqps://</c> for TLS. Parts that it names win over
+    /// <summary>The broker: <c>amqp://user:password@host:port/virtual-host</c>, or <c>amqps://</c> for TLS. Parts that
+    /// it names win over
     /// <see cref="UserName"/>, <see cref="Password"/> and <see cref="VirtualHost"/>.</summary>
     /// <value>Default: none; <see cref="Hosts"/> is used then.</value>
-    [System.Text.Json.Serialization.JsonIgnore, DebuggerBrowsable(DebuggerBrowsableState.Never)] // it may hold the password
+    // It may hold the password
+    [System.Text.Json.Serialization.JsonIgnore, DebuggerBrowsable(DebuggerBrowsableState.Never)]
     public string? Uri { get; set; }
 
-    /// <summary>Further nodes of the same cluster, as <c>host</c> or <c>host:port</c>, tried in turn after the one of <see cref="Uri"/>.</summary>
+    /// <summary>
+    /// Further nodes of the same cluster, as <c>host</c> or <c>host:port</c>, tried in turn after the one of
+    /// <see cref="Uri"/>.
+    /// </summary>
     /// <value>Default: none.</value>
     public IList<string> Hosts { get; set; } = [];
 
@@ -31,7 +39,9 @@ public sealed class AmqpClientOptions
     [System.Text.Json.Serialization.JsonIgnore, DebuggerBrowsable(DebuggerBrowsableState.Never)]
     public string? Password { get; set; }
 
-    /// <summary>Asked for user and password before each connection, so that rotated secrets are picked up. Wins over all others.</summary>
+    /// <summary>
+    /// Asked for user and password before each connection, so that rotated secrets are picked up. Wins over all others.
+    /// </summary>
     /// <value>Default: none.</value>
     public Func<CancellationToken, ValueTask<AmqpCredentials>>? Credentials { get; set; }
 
@@ -51,8 +61,11 @@ public sealed class AmqpClientOptions
     /// <value>Default: <see langword="false"/>.</value>
     public bool AllowPlaintext { get; set; }
 
-    /// <summary>The heartbeat to ask the broker for. A link from which nothing came for 1.5 of them is given up.</summary>
-    /// <value>2 s to 1 hour; whole seconds. Default: 30 s. Below 30 s a process that is short of threads may lose its connection.</value>
+    /// <summary>
+    /// The heartbeat to ask the broker for. A link from which nothing came for 1.5 of them is given up.
+    /// </summary>
+    /// <value>2 s to 1 hour; whole seconds. Default: 30 s. Below 30 s a process that is short of threads may lose its
+    /// connection.</value>
     public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How long one attempt to connect may take, TLS and handshake included.</summary>
@@ -63,7 +76,9 @@ public sealed class AmqpClientOptions
     /// <value>Default: <see cref="AmqpFirstConnect.Retry"/>.</value>
     public AmqpFirstConnect FirstConnect { get; set; } = AmqpFirstConnect.Retry;
 
-    /// <summary>The upper bound of the wait before the first retry; it doubles with each, and the wait is drawn evenly below it.</summary>
+    /// <summary>
+    /// The upper bound of the wait before the first retry; it doubles with each, and the wait is drawn evenly below it.
+    /// </summary>
     /// <value>1 ms to 1 minute. Default: 100 ms.</value>
     public TimeSpan ReconnectDelay { get; set; } = TimeSpan.FromMilliseconds(100);
 
@@ -71,7 +86,9 @@ public sealed class AmqpClientOptions
     /// <value><see cref="ReconnectDelay"/> to 1 hour. Default: 5 s.</value>
     public TimeSpan MaxReconnectDelay { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>The wait after the broker refused the credentials or the virtual host, so that no account gets locked.</summary>
+    /// <summary>
+    /// The wait after the broker refused the credentials or the virtual host, so that no account gets locked.
+    /// </summary>
     /// <value>1 s to 1 hour. Default: 30 s.</value>
     public TimeSpan RefusedReconnectDelay { get; set; } = TimeSpan.FromSeconds(30);
 
@@ -95,11 +112,16 @@ public sealed class AmqpClientOptions
     /// <value>Default: <see cref="AmqpWhenFull.Wait"/>.</value>
     public AmqpWhenFull WhenFull { get; set; } = AmqpWhenFull.Wait;
 
-    /// <summary>How many publishes may be unconfirmed at once on a channel; the others wait here, where they can still be cancelled.</summary>
+    /// <summary>
+    /// How many publishes may be unconfirmed at once on a channel; the others wait here, where they can still be
+    /// cancelled.
+    /// </summary>
     /// <value>1 to 65,536. Default: 4,096.</value>
     public int MaxUnconfirmedMessages { get; set; } = 4096;
 
-    /// <summary>How many bytes of bodies may be unconfirmed at once on a channel. One larger message goes alone.</summary>
+    /// <summary>
+    /// How many bytes of bodies may be unconfirmed at once on a channel. One larger message goes alone.
+    /// </summary>
     /// <value>1 KiB to 16 GiB. Default: 32 MiB.</value>
     public long MaxUnconfirmedBytes { get; set; } = 32L << 20;
 
@@ -112,14 +134,17 @@ public sealed class AmqpClientOptions
     public int MaxPendingCalls { get; set; } = 10_000;
 
     /// <summary>
-    /// The largest body that is sent or received. A larger one is refused before it is sent (<see cref="ArgumentException"/>); one that arrives ends
-    /// the link, and at the second time its consumer (<see cref="AmqpPoisonException"/>).
+    /// The largest body that is sent or received. A larger one is refused before it is sent
+    /// (<see cref="ArgumentException"/>); one that arrives ends the link, and at the second time its consumer
+    /// (<see cref="AmqpPoisonException"/>).
     /// </summary>
     /// <remarks>
-    /// The broker has a limit of its own, <c>max_message_size</c> in its <c>rabbitmq.conf</c>: 16 MiB from RabbitMQ 4.0 on, 128 MiB before. It closes
-    /// the channel of a larger message. For larger bodies raise both, here in every client that sends or receives them.
+    /// The broker has a limit of its own, <c>max_message_size</c> in its <c>rabbitmq.conf</c>: 16 MiB from RabbitMQ 4.0
+    /// on, 128 MiB before. It closes the channel of a larger message. For larger bodies raise both, here in every
+    /// client that sends or receives them.
     /// </remarks>
-    /// <value>1 KiB to 512 MiB, the most a broker can be set to. Default: 16 MiB, which every supported broker takes.</value>
+    /// <value>1 KiB to 512 MiB, the most a broker can be set to. Default: 16 MiB, which every supported broker
+    /// takes.</value>
     public long MaxMessageSize { get; set; } = 16L << 20;
 
     /// <summary>How long disposal waits for what is under way before it gives it up.</summary>
@@ -139,7 +164,8 @@ public sealed class AmqpClientOptions
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
     /// <summary>Checks every option.</summary>
-    /// <exception cref="ArgumentException">An option is not valid; the message names it and says what would be.</exception>
+    /// <exception cref="ArgumentException">An option is not valid; the message names it and says what would
+    /// be.</exception>
     internal void Validate()
     {
         Check.NotNull(Hosts, nameof(Hosts));
@@ -153,12 +179,14 @@ public sealed class AmqpClientOptions
         Check.Defined(WhenFull, nameof(WhenFull));
         Check.Defined(InFlight, nameof(InFlight));
         if (ClientName is not null && System.Text.Encoding.UTF8.GetByteCount(ClientName) > 200)
-            throw new ArgumentException($"{nameof(ClientName)} must be at most 200 bytes of UTF-8.", nameof(ClientName));
+            throw new ArgumentException($"{nameof(ClientName)} must be at most 200 bytes of UTF-8.",
+                nameof(ClientName));
         Check.Range(Heartbeat, TimeSpan.FromSeconds(2), TimeSpan.FromHours(1), nameof(Heartbeat));
         Check.Range(ConnectTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10), nameof(ConnectTimeout));
         Check.Range(ReconnectDelay, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1), nameof(ReconnectDelay));
         Check.Range(MaxReconnectDelay, ReconnectDelay, TimeSpan.FromHours(1), nameof(MaxReconnectDelay));
-        Check.Range(RefusedReconnectDelay, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1), nameof(RefusedReconnectDelay));
+        Check.Range(RefusedReconnectDelay, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1),
+            nameof(RefusedReconnectDelay));
         Check.Range(PublishTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1), nameof(PublishTimeout));
         Check.Range(OperationTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1), nameof(OperationTimeout));
         Check.Range(MaxPendingMessages, 1, 10_000_000, nameof(MaxPendingMessages));
@@ -182,10 +210,12 @@ public sealed class AmqpClientOptions
 /// <param name="Password">The password, or the token where the broker takes one in its place.</param>
 [DebuggerDisplay("{ToString(),nq}")]
 public readonly record struct AmqpCredentials(string UserName,
-    [property: System.Text.Json.Serialization.JsonIgnore, DebuggerBrowsable(DebuggerBrowsableState.Never)] string Password)
+    [property: System.Text.Json.Serialization.JsonIgnore,
+        DebuggerBrowsable(DebuggerBrowsableState.Never)] string Password)
 {
-    /// <summary>For how long they are valid from now. When 80 % of it is over they are asked for again, and the broker is given the new secret
-    /// (<c>connection.update-secret</c>), so that a connection outlives the token that it was made with.</summary>
+    /// <summary>For how long they are valid from now. When 80 % of it is over they are asked for again, and the broker
+    /// is given the new secret (<c>connection.update-secret</c>), so that a connection outlives the token that it was
+    /// made with.</summary>
     /// <value>Default: none; they are asked for again only for the next connection.</value>
     public TimeSpan? ValidFor { get; init; }
 
@@ -197,10 +227,12 @@ public readonly record struct AmqpCredentials(string UserName,
 /// <summary>How links are laid over connections.</summary>
 public enum ConnectionLayout
 {
-    /// <summary>One connection publishes and calls, another consumes: a blocked publisher cannot hold back acknowledgements.</summary>
+    /// <summary>
+    /// One connection publishes and calls, another consumes: a blocked publisher cannot hold back acknowledgements.
+    /// </summary>
     Separate,
 
-    /// <summary>One connection and one I/O thread for both, for those who must save connections.</summary>
+    /// <summary>One connection and one I/O thread for both, for applications that must save connections.</summary>
     Shared,
 }
 
@@ -230,7 +262,7 @@ public enum AmqpInFlightPolicy
     /// <summary>Each ends as <see cref="AmqpOutcome.Unknown"/>; its caller decides.</summary>
     Report,
 
-    /// <summary>Each is published again on the next link, before anything newer, with the same message id, so that consumers can tell
-    /// duplicates; a message without an id is given one.</summary>
+    /// <summary>Each is published again on the next link, before anything newer, with the same message id, so that
+    /// consumers can tell duplicates; a message without an id is given one.</summary>
     Republish,
 }

@@ -1,3 +1,5 @@
+using SafeAmqp.Rpc;
+
 namespace SafeAmqp;
 
 /// <summary>The state of a link.</summary>
@@ -26,20 +28,22 @@ public enum AmqpLinkState
 }
 
 /// <summary>A snapshot of a client. Taken from memory; opens nothing.</summary>
-/// <param name="Links">Its links: one with <see cref="ConnectionLayout.Shared"/>, else the send link, then the receive link.</param>
+/// <param name="Links">Its links: one with <see cref="ConnectionLayout.Shared"/>, otherwise the send link, then the
+/// receive link.</param>
 public sealed record AmqpClientStatus(IReadOnlyList<AmqpLinkStatus> Links)
 {
     /// <summary>Whether every link is open and none is blocked by the broker.</summary>
     public bool IsReady => Links.All(link => link.State == AmqpLinkState.Open && link.BlockedReason is null);
 
-    /// <summary>For how long a work item has been waiting for a thread of the process's thread pool, while it has for 2 s or more. Connections live on the
-    /// pool: a process that blocks its threads loses them.</summary>
+    /// <summary>For how long a work item has been waiting for a thread of the process's thread pool, while it has for 2
+    /// s or more. Connections live on the pool: a process that blocks its threads loses them.</summary>
     public TimeSpan? ThreadPoolStarvedFor { get; init; }
 
     /// <summary>Says in words what the client does and why it waits.</summary>
     /// <returns>One line.</returns>
     public override string ToString()
-        => string.Join("; ", Links) + (ThreadPoolStarvedFor is { } time ? $"; thread pool starved for {Telemetry.StatusText.Seconds(time)}" : "");
+        => string.Join("; ", Links) + (ThreadPoolStarvedFor is { } time
+            ? $"; thread pool starved for {Telemetry.StatusText.Seconds(time)}" : "");
 }
 
 /// <summary>A snapshot of one link.</summary>
@@ -54,7 +58,10 @@ public sealed record AmqpLinkStatus
     /// <summary>How long it has been in that state.</summary>
     public TimeSpan InState { get; init; }
 
-    /// <summary>How long there has been no link to use, over all attempts to make one; <see langword="null"/> while it is open and before it begins.</summary>
+    /// <summary>
+    /// How long there has been no link to use, over all attempts to make one; <see langword="null"/> while it is open
+    /// and before it begins.
+    /// </summary>
     public TimeSpan? NotOpenFor { get; init; }
 
     /// <summary>The number of its connection: 0 before the first, then one higher with each attempt.</summary>
@@ -81,7 +88,9 @@ public sealed record AmqpLinkStatus
     /// <summary>Publishes that wait here and were not sent.</summary>
     public int QueuedMessages { get; init; }
 
-    /// <summary>Callers that wait until fewer messages or calls are pending; they come after <see cref="QueuedMessages"/>.</summary>
+    /// <summary>
+    /// Callers that wait until fewer messages or calls are pending; they come after <see cref="QueuedMessages"/>.
+    /// </summary>
     public int WaitingCallers { get; init; }
 
     /// <summary>The age of the oldest publish that waits here.</summary>
@@ -108,8 +117,9 @@ public sealed record AmqpLinkStatus
     /// <summary>Its consumers.</summary>
     public IReadOnlyList<AmqpConsumerStatus> Consumers { get; init; } = [];
 
-    /// <summary>Entities that could not be declared again after the last recovery, with the reason. What the broker did not answer, or refused for
-    /// now, is declared again on the same link, ever more rarely, and leaves the list when that succeeds; refused rights (403) and arguments (406) are for somebody to mend.</summary>
+    /// <summary>Entities that could not be declared again after the last recovery, with the reason. What the broker did
+    /// not answer, or refused for now, is declared again on the same link, ever more rarely, and leaves the list when
+    /// that succeeds; refused rights (403) and arguments (406) are for somebody to mend.</summary>
     public IReadOnlyList<string> TopologyErrors { get; init; } = [];
 
     /// <summary>Says in words what the link does and why it waits.</summary>

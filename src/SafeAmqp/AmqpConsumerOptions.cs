@@ -11,8 +11,8 @@ public sealed class AmqpConsumerOptions
     /// <value>1 to 1,024. Default: 1, which keeps the queue's order.</value>
     public int Concurrency { get; init; } = 1;
 
-    /// <summary>With <see cref="Concurrency"/> above 1: deliveries with the same key are handled one after the other, in order.
-    /// Runs on a worker, never on the I/O thread. <see langword="null"/> is a key like any other.</summary>
+    /// <summary>With <see cref="Concurrency"/> above 1: deliveries with the same key are handled one after the other,
+    /// in order. Runs on a worker, never on the I/O thread. <see langword="null"/> is a key like any other.</summary>
     /// <value>Default: none; no order among concurrent deliveries.</value>
     public Func<AmqpDelivery, string?>? KeySelector { get; init; }
 
@@ -20,8 +20,8 @@ public sealed class AmqpConsumerOptions
     /// <value>Default: <see cref="AmqpFailurePolicy.Requeue"/>.</value>
     public AmqpFailurePolicy OnFailure { get; init; } = AmqpFailurePolicy.Requeue;
 
-    /// <summary>Acknowledges each delivery when it is received, before the handler runs: what a crash interrupts is lost.
-    /// Still under <see cref="Prefetch"/>, so memory stays bounded.</summary>
+    /// <summary>Acknowledges each delivery when it is received, before the handler runs: what a crash interrupts is
+    /// lost. Still under <see cref="Prefetch"/>, so memory stays bounded.</summary>
     /// <value>Default: <see langword="false"/>.</value>
     public bool AutoAck { get; init; }
 
@@ -37,7 +37,9 @@ public sealed class AmqpConsumerOptions
     /// <value>Default: none.</value>
     public IReadOnlyDictionary<string, object?>? Arguments { get; init; }
 
-    /// <summary>How long stopping waits for handlers that are running. Deliveries not begun go back to the queue at once.</summary>
+    /// <summary>
+    /// How long stopping waits for handlers that are running. Deliveries not begun go back to the queue at once.
+    /// </summary>
     /// <value>Zero to 10 minutes. Default: 30 s.</value>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -66,11 +68,12 @@ public sealed class AmqpFailurePolicy
     public static AmqpFailurePolicy Reject { get; } = new(AmqpSettlement.Reject);
 
     /// <summary>
-    /// A bounded number of further attempts, each after a delay, then <see cref="Reject"/>. Works on classic and quorum queues: the
-    /// message waits in a durable queue named <c>{queue}.retry.{delay in ms}</c>, which the client declares and whose messages
-    /// expire back into the queue, and its attempts are counted in the header <c>x-safeamqp-attempts</c>. A crash between the two
-    /// steps of moving it may repeat an attempt; it never loses the message. While that queue cannot be used (refused, or another of its name exists)
-    /// a failed delivery is kept for the delay, at most a minute, and then requeued, uncounted.
+    /// A bounded number of further attempts, each after a delay, then <see cref="Reject"/>. Works on classic and quorum
+    /// queues: the message waits in a durable queue named <c>{queue}.retry.{delay in ms}</c>, which the client declares
+    /// and whose messages expire back into the queue, and its attempts are counted in the header
+    /// <c>x-safeamqp-attempts</c>. A crash between the two steps of moving it may repeat an attempt; it never loses the
+    /// message. While that queue cannot be used (refused, or another of its name exists) a failed delivery is kept for
+    /// the delay, at most a minute, and then requeued, uncounted.
     /// </summary>
     /// <param name="attempts">Further attempts after the first: 1 to 1,000.</param>
     /// <param name="delay">The wait before each: 1 ms to 7 days.</param>

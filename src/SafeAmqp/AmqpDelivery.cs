@@ -16,8 +16,8 @@ public enum AmqpSettlement
 /// <summary>What a settlement did.</summary>
 public enum AmqpSettleResult
 {
-    /// <summary>It was handed to the owner of the channel that the delivery came on. Should that channel be lost before it leaves, the broker
-    /// delivers the message again.</summary>
+    /// <summary>It was handed to the owner of the channel that the delivery came on. Should that channel be lost before
+    /// it leaves, the broker delivers the message again.</summary>
     Settled,
 
     /// <summary>That channel is gone. Nothing was sent; the broker delivers the message again.</summary>
@@ -27,28 +27,30 @@ public enum AmqpSettleResult
     AlreadySettled,
 }
 
-/// <summary>Handles a delivery. An exception counts as failed: see <see cref="AmqpConsumerOptions.OnFailure"/>.</summary>
+/// <summary>
+/// Handles a delivery. An exception counts as failed: see <see cref="AmqpConsumerOptions.OnFailure"/>.
+/// </summary>
 /// <param name="delivery">The message. Its body may be kept.</param>
-/// <param name="deliveryLost">Fires when the delivery can no longer be settled: its channel is gone and the broker delivers
-/// it again, perhaps elsewhere. Work that should not be done twice stops.</param>
+/// <param name="deliveryLost">Fires when the delivery can no longer be settled: its channel is gone and the broker
+/// delivers it again, perhaps elsewhere. Work that should not be done twice stops.</param>
 /// <returns>What becomes of the message.</returns>
 public delegate ValueTask<AmqpSettlement> AmqpHandler(AmqpDelivery delivery, CancellationToken deliveryLost);
 
 /// <summary>A delivered message. It belongs to the channel it came on.</summary>
 public sealed class AmqpDelivery
 {
-    private readonly Consuming.IDeliverySettler _settler;
+    private readonly Func<AmqpDelivery, AmqpSettlement, bool> _settle;
     private int _settled;
 
     internal AmqpDelivery(AmqpMessage message, string queue, ulong deliveryTag, bool redelivered, long incarnation,
-        Consuming.IDeliverySettler settler, CancellationToken lost)
+        Func<AmqpDelivery, AmqpSettlement, bool> settle, CancellationToken lost)
     {
         Message = message;
         Queue = queue;
         DeliveryTag = deliveryTag;
         IsRedelivered = redelivered;
         Incarnation = incarnation;
-        _settler = settler;
+        _settle = settle;
         Lost = lost;
     }
 
@@ -64,10 +66,15 @@ public sealed class AmqpDelivery
     /// <summary>Whether the broker delivered it before, to somebody, without an acknowledgement.</summary>
     public bool IsRedelivered { get; }
 
-    /// <summary>The broker's number of the delivery on its channel. For logs: settling needs only this object.</summary>
+    /// <summary>
+    /// The broker's number of the delivery on its channel. For logs: settling needs only this object.
+    /// </summary>
     public ulong DeliveryTag { get; }
 
-    /// <summary>How often it was tried before: the retries of <see cref="AmqpFailurePolicy.Retry"/>, else the delivery count of a quorum queue.</summary>
+    /// <summary>
+    /// How often it was tried before: the retries of <see cref="AmqpFailurePolicy.Retry"/>, else the delivery count of
+    /// a quorum queue.
+    /// </summary>
     /// <value>0 the first time, and where nobody counts.</value>
     public int PreviousAttempts => Consuming.RetryHeaders.PreviousAttempts(Message.Headers);
 
@@ -76,21 +83,25 @@ public sealed class AmqpDelivery
 
     internal long Incarnation { get; }
 
-    /// <summary>What kept it from being handled though its handler returned: it could not be read, or its failure was told to who waits for the answer.</summary>
+    /// <summary>
+    /// What kept it from being handled though its handler returned: it could not be read, or its failure was sent to
+    /// the caller that waits for the answer.
+    /// </summary>
     internal Exception? Fault { get; set; }
 
     internal bool IsSettled => Volatile.Read(ref _settled) != 0;
 
     /// <summary>Settles the delivery by hand. What the handler returns is ignored then.</summary>
     /// <param name="settlement">What becomes of it.</param>
-    /// <returns>What the settlement did. It never throws over a lost link, and never settles another delivery.</returns>
+    /// <returns>What the settlement did. It never throws over a lost link, and never settles another
+    /// delivery.</returns>
     public AmqpSettleResult Settle(AmqpSettlement settlement)
     {
         if (!Enum.IsDefined(settlement))
             throw new ArgumentOutOfRangeException(nameof(settlement), settlement, "Must be Ack, Requeue or Reject.");
         if (Interlocked.Exchange(ref _settled, 1) != 0)
             return AmqpSettleResult.AlreadySettled;
-        return _settler.Settle(this, settlement) ? AmqpSettleResult.Settled : AmqpSettleResult.Stale;
+        return _settle(this, settlement) ? AmqpSettleResult.Settled : AmqpSettleResult.Stale;
     }
 
     /// <summary>Names the queue, the address and the body's size; never the body or the headers.</summary>

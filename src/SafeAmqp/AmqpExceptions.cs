@@ -1,8 +1,9 @@
 namespace SafeAmqp;
 
 /// <summary>
-/// The root of everything that the library throws about the broker. Bad arguments are <see cref="ArgumentException"/>s, cancelled
-/// operations <see cref="OperationCanceledException"/>s. A time-out is an <see cref="AmqpException"/> with a <see cref="TimeoutException"/> inside.
+/// The root of everything that the library throws about the broker. Bad arguments are <see cref="ArgumentException"/>s,
+/// cancelled operations <see cref="OperationCanceledException"/>s. A time-out is an <see cref="AmqpException"/> with a
+/// <see cref="TimeoutException"/> inside.
 /// </summary>
 public abstract class AmqpException : Exception
 {
@@ -14,7 +15,8 @@ public abstract class AmqpException : Exception
     public AmqpOutcome? Outcome { get; private protected init; }
 
     /// <summary>Whether doing the same again can neither duplicate nor reorder anything.</summary>
-    /// <value><see langword="false"/> for <see cref="AmqpOutcome.Unknown"/> and after a call whose request arrived.</value>
+    /// <value><see langword="false"/> for <see cref="AmqpOutcome.Unknown"/> and after a call whose request
+    /// arrived.</value>
     public bool IsSafeToRepeat => Outcome is not (AmqpOutcome.Unknown or AmqpOutcome.Confirmed);
 
     /// <summary>The broker's reply code (AMQP 0-9-1, section 1.2), when it gave one.</summary>
@@ -48,23 +50,28 @@ public sealed class AmqpRefusedException : AmqpException
 /// <summary>The message never left this process. Repeating it is safe.</summary>
 public sealed class AmqpNotSentException : AmqpException
 {
-    internal AmqpNotSentException(string message, Exception? inner = null) : base(message, inner) => Outcome = AmqpOutcome.NotSent;
+    internal AmqpNotSentException(string message, Exception? inner = null) : base(message, inner)
+        => Outcome = AmqpOutcome.NotSent;
 }
 
 /// <summary>The message left, and nothing tells whether it arrived. Repeating it may duplicate it.</summary>
 public sealed class AmqpUnknownOutcomeException : AmqpException
 {
-    internal AmqpUnknownOutcomeException(string message, Exception? inner = null) : base(message, inner) => Outcome = AmqpOutcome.Unknown;
+    internal AmqpUnknownOutcomeException(string message, Exception? inner = null) : base(message, inner)
+        => Outcome = AmqpOutcome.Unknown;
 }
 
 /// <summary>The request of a call left, and no reply came: the time ran out or the link that carries replies was lost.
 /// The other side may have done the work.</summary>
 public sealed class AmqpNoReplyException : AmqpException
 {
-    internal AmqpNoReplyException(string message, AmqpOutcome request, Exception? inner = null) : base(message, inner) => Outcome = request;
+    internal AmqpNoReplyException(string message, AmqpOutcome request, Exception? inner = null) : base(message, inner)
+        => Outcome = request;
 }
 
-/// <summary>The other side of a call answered with a fault. It carries the fault's type and message, never its stack trace.</summary>
+/// <summary>
+/// The other side of a call answered with a fault. It carries the fault's type and message, never its stack trace.
+/// </summary>
 public sealed class AmqpRemoteException : AmqpException
 {
     internal AmqpRemoteException(string message, string remoteType) : base(message)
@@ -77,22 +84,27 @@ public sealed class AmqpRemoteException : AmqpException
     public string RemoteType { get; }
 }
 
-/// <summary>The broker refused an exchange, a queue, a binding or a consumer, or did not answer in time. The message names it.</summary>
+/// <summary>
+/// The broker refused an exchange, a queue, a binding or a consumer, or did not answer in time. The message names it.
+/// </summary>
 public sealed class AmqpTopologyException : AmqpException
 {
-    internal AmqpTopologyException(string message, string entity, Exception? inner = null) : base(message, inner) => Entity = entity;
+    internal AmqpTopologyException(string message, string entity, Exception? inner = null) : base(message, inner)
+        => Entity = entity;
 
     /// <summary>The entity, such as <c>queue 'orders'</c>.</summary>
     public string Entity { get; }
 }
 
 /// <summary>
-/// A message broke a limit of this client twice, and with it the link: nested too deep, larger than <see cref="AmqpClientOptions.MaxMessageSize"/>, malformed.
-/// Its consumer was stopped, as the broker would deliver it again and again. Consuming again is useful once the message has been removed.
+/// A message broke a limit of this client twice, and with it the link: nested too deep, larger than
+/// <see cref="AmqpClientOptions.MaxMessageSize"/>, malformed. Its consumer was stopped, as the broker would deliver it
+/// again and again. Consuming again is useful once the message has been removed.
 /// </summary>
 public sealed class AmqpPoisonException : AmqpException
 {
-    internal AmqpPoisonException(string message, string queue, Exception? inner = null) : base(message, inner) => Queue = queue;
+    internal AmqpPoisonException(string message, string queue, Exception? inner = null) : base(message, inner)
+        => Queue = queue;
 
     /// <summary>The queue that holds the message.</summary>
     public string Queue { get; }
@@ -101,7 +113,8 @@ public sealed class AmqpPoisonException : AmqpException
 /// <summary>No connection could be made.</summary>
 public sealed class AmqpConnectException : AmqpException
 {
-    internal AmqpConnectException(string message, bool isRefused, Exception? inner = null) : base(message, inner) => IsRefused = isRefused;
+    internal AmqpConnectException(string message, bool isRefused, Exception? inner = null) : base(message, inner)
+        => IsRefused = isRefused;
 
     /// <summary>Whether the broker was reached and refused: wrong credentials, no access to the virtual host.</summary>
     public bool IsRefused { get; }

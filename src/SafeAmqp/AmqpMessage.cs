@@ -8,7 +8,9 @@ namespace SafeAmqp;
 /// </remarks>
 public sealed record AmqpMessage
 {
-    /// <summary>The exchange. Empty is the default exchange, which routes to the queue named by <see cref="RoutingKey"/>.</summary>
+    /// <summary>
+    /// The exchange. Empty is the default exchange, which routes to the queue named by <see cref="RoutingKey"/>.
+    /// </summary>
     /// <value>At most 255 bytes of UTF-8. Default: empty.</value>
     public string Exchange { get; init; } = "";
 
@@ -28,9 +30,12 @@ public sealed record AmqpMessage
     /// <value>Default: <see langword="true"/>.</value>
     public bool Persistent { get; init; } = true;
 
-    /// <summary>The headers. Values: <see cref="string"/>, <see cref="bool"/>, integers up to <see cref="long.MaxValue"/>, floating point,
-    /// <see cref="decimal"/> of up to 31 bits of digits, <see cref="DateTimeOffset"/>, byte arrays, and lists and string-keyed dictionaries of these to a depth of 8.</summary>
-    /// <value>Default: none. On a received message text is <see cref="string"/> when it is valid UTF-8, else a byte array.</value>
+    /// <summary>The headers. Values: <see cref="string"/>, <see cref="bool"/>, integers up to
+    /// <see cref="long.MaxValue"/>, floating point,
+    /// <see cref="decimal"/> of up to 31 bits of digits, <see cref="DateTimeOffset"/>, byte arrays, and lists and
+    /// string-keyed dictionaries of these to a depth of 8.</summary>
+    /// <value>Default: none. On a received message text is <see cref="string"/> when it is valid UTF-8, otherwise a
+    /// byte array.</value>
     public IReadOnlyDictionary<string, object?>? Headers { get; init; }
 
     /// <summary>The MIME type of the body.</summary>
@@ -46,20 +51,23 @@ public sealed record AmqpMessage
     public byte? Priority { get; init; }
 
     /// <summary>The id that ties a reply to its request.</summary>
-    /// <value>At most 255 bytes of UTF-8. Default: none; a call without one is given one that nobody can guess. One that you set yourself must
-    /// be used for one call only, and is as hard to guess as you make it.</value>
+    /// <value>At most 255 bytes of UTF-8. Default: none; a call without one is given one that nobody can guess. One
+    /// that you set yourself must be used for one call only, and is as hard to guess as you make it.</value>
     public string? CorrelationId { get; init; }
 
     /// <summary>The queue to which a reply goes.</summary>
     /// <value>At most 255 bytes of UTF-8. Default: none; a call sets its own.</value>
     public string? ReplyTo { get; init; }
 
-    /// <summary>How long the message may wait in a queue before the broker drops or dead-letters it; whole milliseconds.</summary>
+    /// <summary>
+    /// How long the message may wait in a queue before the broker drops or dead-letters it; whole milliseconds.
+    /// </summary>
     /// <value>Zero to 49 days. Default: none.</value>
     public TimeSpan? Expiration { get; init; }
 
     /// <summary>The id of the message.</summary>
-    /// <value>At most 255 bytes of UTF-8. Default: none, except with <see cref="AmqpInFlightPolicy.Republish"/>, which sets one.</value>
+    /// <value>At most 255 bytes of UTF-8. Default: none, except with <see cref="AmqpInFlightPolicy.Republish"/>, which
+    /// sets one.</value>
     public string? MessageId { get; init; }
 
     /// <summary>When the message was made; whole seconds on the wire.</summary>
@@ -82,7 +90,8 @@ public sealed record AmqpMessage
     /// <param name="queue">The queue's name.</param>
     /// <param name="body">The body.</param>
     /// <returns>The message: persistent, mandatory.</returns>
-    public static AmqpMessage ToQueue(string queue, ReadOnlyMemory<byte> body) => new() { RoutingKey = queue, Body = body };
+    public static AmqpMessage ToQueue(string queue, ReadOnlyMemory<byte> body)
+        => new() { RoutingKey = queue, Body = body };
 
     /// <summary>A message for an exchange.</summary>
     /// <param name="exchange">The exchange's name.</param>
@@ -92,7 +101,7 @@ public sealed record AmqpMessage
     public static AmqpMessage ToExchange(string exchange, string routingKey, ReadOnlyMemory<byte> body)
         => new() { Exchange = exchange, RoutingKey = routingKey, Body = body };
 
-    /// <summary>A message for whoever listens: nobody listening is no error.</summary>
+    /// <summary>A message for all listeners. That there are none is not an error.</summary>
     /// <param name="exchange">The exchange's name, most often of a fanout exchange.</param>
     /// <param name="body">The body.</param>
     /// <param name="routingKey">The routing key; a fanout exchange ignores it.</param>
@@ -102,5 +111,6 @@ public sealed record AmqpMessage
 
     /// <summary>Names the address and the body's size; never the body or the headers.</summary>
     /// <returns>One line.</returns>
-    public override string ToString() => $"message to exchange '{Exchange}', routing key '{RoutingKey}', {Body.Length} bytes";
+    public override string ToString()
+        => $"message to exchange '{Exchange}', routing key '{RoutingKey}', {Body.Length} bytes";
 }

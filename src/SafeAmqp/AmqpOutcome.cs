@@ -6,10 +6,14 @@ public enum AmqpOutcome
     /// <summary>The broker took responsibility for it.</summary>
     Confirmed,
 
-    /// <summary>The broker could route it to no queue and gave it back (<c>basic.return</c>). Nobody received it.</summary>
+    /// <summary>
+    /// The broker could route it to no queue and gave it back (<c>basic.return</c>). Nobody received it.
+    /// </summary>
     Returned,
 
-    /// <summary>The broker refused it without a reason (<c>basic.nack</c>): a full queue, a queue without leader.</summary>
+    /// <summary>
+    /// The broker refused it without a reason (<c>basic.nack</c>): a full queue, a queue without leader.
+    /// </summary>
     Nacked,
 
     /// <summary>The broker closed the channel over it: no such exchange, no permission, too large.</summary>
@@ -18,7 +22,9 @@ public enum AmqpOutcome
     /// <summary>It never left this process. Repeating it is safe.</summary>
     NotSent,
 
-    /// <summary>It left, and the link was lost or the time ran out before the broker's answer. Repeating it may duplicate it.</summary>
+    /// <summary>
+    /// It left, and the link was lost or the time ran out before the broker's answer. Repeating it may duplicate it.
+    /// </summary>
     Unknown,
 }
 

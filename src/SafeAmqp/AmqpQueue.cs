@@ -7,14 +7,15 @@ public enum AmqpQueueType
     Classic,
 
     /// <summary>
-    /// Replicated by consensus. A message may return only so often (<see cref="AmqpQueue.DeliveryLimit"/>); then the queue dead-letters it, or drops
-    /// it where it has no dead-letter exchange.
+    /// Replicated by consensus. A message may return only so often (<see cref="AmqpQueue.DeliveryLimit"/>); then the
+    /// queue dead-letters it, or drops it where it has no dead-letter exchange.
     /// </summary>
     Quorum,
 
     /// <summary>
-    /// An append-only log; consumers need a prefetch and acknowledge. Nothing returns to it: a delivery that is requeued or rejected closes the whole
-    /// connection (540) on RabbitMQ 3, and is skipped as if it were acknowledged from 4.0 on.
+    /// An append-only log; consumers need a prefetch and acknowledge. Nothing returns to it: a delivery that is
+    /// requeued or rejected closes the whole connection (540) on RabbitMQ 3, and is skipped as if it were acknowledged
+    /// from 4.0 on.
     /// </summary>
     Stream,
 }
@@ -40,22 +41,23 @@ public sealed record AmqpQueue
 
     /// <summary>Its kind.</summary>
     /// <value>
-    /// Default: <see cref="AmqpQueueType.Classic"/>, for which no <c>x-queue-type</c> is sent: a virtual host that has another default queue type
-    /// makes one of that.
+    /// Default: <see cref="AmqpQueueType.Classic"/>, for which no <c>x-queue-type</c> is sent: a virtual host that has
+    /// another default queue type makes one of that.
     /// </value>
     public AmqpQueueType Type { get; init; }
 
     /// <summary>Whether it outlives a restart of the broker.</summary>
     /// <remarks>
-    /// A queue that is neither durable nor <see cref="Exclusive"/> is deprecated: RabbitMQ 4.0 to 4.2 make it and log a warning, from 4.3 on they refuse
-    /// it, and close the connection (541), unless <c>deprecated_features.permit.transient_nonexcl_queues = true</c>. Use a durable queue that
+    /// A queue that is neither durable nor <see cref="Exclusive"/> is deprecated: RabbitMQ 4.0 to 4.2 make it and log a
+    /// warning, from 4.3 on they refuse it, and close the connection (541), unless
+    /// <c>deprecated_features.permit.transient_nonexcl_queues = true</c>. Use a durable queue that
     /// <see cref="Expires"/> instead.
     /// </remarks>
     /// <value>Default: <see langword="true"/>.</value>
     public bool Durable { get; init; } = true;
 
-    /// <summary>Whether only the connection that declared it may use it; it goes with that connection and is made again after a recovery.
-    /// It lives on the receive link.</summary>
+    /// <summary>Whether only the connection that declared it may use it; it goes with that connection and is made again
+    /// after a recovery. It lives on the receive link.</summary>
     /// <value>Default: <see langword="false"/>.</value>
     public bool Exclusive { get; init; }
 
@@ -85,7 +87,8 @@ public sealed record AmqpQueue
 
     /// <summary>What it does when it is full.</summary>
     /// <remarks>
-    /// A quorum queue takes one message too many before it refuses, and takes again when it is down to four fifths of its limit;
+    /// A quorum queue takes one message too many before it refuses, and takes again when it is down to four fifths of
+    /// its limit;
     /// <see cref="AmqpOverflow.RejectPublishDeadLetter"/> makes it drop its oldest.
     /// </remarks>
     /// <value>Default: the broker's, which is to drop the oldest.</value>
@@ -104,19 +107,22 @@ public sealed record AmqpQueue
     public bool SingleActiveConsumer { get; init; }
 
     /// <summary>
-    /// The highest priority it orders by (<c>x-max-priority</c>); classic queues. A quorum queue refuses it and, from RabbitMQ 4.0 on, gives two
-    /// messages of priority 5 or higher for each lower one. From 4.3 on it takes it, up to 31, and orders by it.
+    /// The highest priority it orders by (<c>x-max-priority</c>); classic queues. A quorum queue refuses it and, from
+    /// RabbitMQ 4.0 on, gives two messages of priority 5 or higher for each lower one. From 4.3 on it takes it, up to
+    /// 31, and orders by it.
     /// </summary>
     /// <value>1 to 255. Default: none.</value>
     public byte? MaxPriority { get; init; }
 
     /// <summary>
-    /// How often a message may return (<c>x-delivery-limit</c>) before the queue dead-letters it, or drops it where it has no
+    /// How often a message may return (<c>x-delivery-limit</c>) before the queue dead-letters it, or drops it where it
+    /// has no
     /// <see cref="DeadLetterExchange"/>; quorum queues. It is delivered once more than that.
     /// </summary>
     /// <remarks>
-    /// Up to RabbitMQ 4.2 every return counts: <see cref="AmqpSettlement.Requeue"/>, and each loss of the channel or connection that had the message.
-    /// From 4.3 on a requeue (basic.nack) does not count: the message comes again without end.
+    /// Up to RabbitMQ 4.2 every return counts: <see cref="AmqpSettlement.Requeue"/>, and each loss of the channel or
+    /// connection that had the message. From 4.3 on a requeue (basic.nack) does not count: the message comes again
+    /// without end.
     /// </remarks>
     /// <value>Default: the broker's, 20 from RabbitMQ 4.0 on, none before.</value>
     public int? DeliveryLimit { get; init; }
@@ -129,11 +135,13 @@ public sealed record AmqpQueue
     {
         Check.Name(Name, nameof(Name));
         if (Type != AmqpQueueType.Classic && (!Durable || Exclusive || AutoDelete))
-            throw new ArgumentException($"A {Type} queue must be durable, not exclusive and not auto-delete.", nameof(Type));
+            throw new ArgumentException($"A {Type} queue must be durable, not exclusive and not auto-delete.",
+                nameof(Type));
         if (!Enum.IsDefined(Type))
             throw new ArgumentOutOfRangeException(nameof(Type), Type, "Must be Classic, Quorum or Stream.");
         if (Overflow is { } overflow && !Enum.IsDefined(overflow))
-            throw new ArgumentOutOfRangeException(nameof(Overflow), overflow, "Must be DropHead, RejectPublish or RejectPublishDeadLetter.");
+            throw new ArgumentOutOfRangeException(nameof(Overflow), overflow,
+                "Must be DropHead, RejectPublish or RejectPublishDeadLetter.");
         OptionalRange(MessageTtl, TimeSpan.Zero, nameof(MessageTtl));
         OptionalRange(Expires, TimeSpan.FromMilliseconds(1), nameof(Expires));
         Check.Range(MaxLength ?? 0, 0, long.MaxValue, nameof(MaxLength));

@@ -1,6 +1,8 @@
 namespace SafeAmqp;
 
-/// <summary>The names under which the library reports. What it reports under them stands in <c>docs/TELEMETRY.md</c>.</summary>
+/// <summary>
+/// The names under which the library reports. <c>docs/TELEMETRY.md</c> lists what it reports under them.
+/// </summary>
 public static class AmqpTelemetry
 {
     /// <summary>The name of the activity source: OpenTelemetry's <c>AddSource</c>.</summary>

@@ -2,16 +2,20 @@ using System.Diagnostics.Metrics;
 
 namespace SafeAmqp;
 
-/// <summary>What a client reports of itself. Nothing is recorded, and nothing allocated, while nobody listens.</summary>
+/// <summary>
+/// What a client reports of itself. Nothing is recorded, and nothing allocated, while nobody listens.
+/// </summary>
 public sealed class AmqpTelemetryOptions
 {
-    /// <summary>Whether the span of a handler is a child of its message's creation context, and so a part of the trace that published it.
-    /// It is linked to that context either way. The spans of requests that <see cref="IAmqpClient.ServeAsync"/> answers always are.</summary>
-    /// <value>Default: <see langword="false"/>: a handler begins a trace of its own, as a message may wait for days and be handled many times.</value>
+    /// <summary>Whether the span of a handler is a child of its message's creation context, and so a part of the trace
+    /// that published it. It is linked to that context either way. The spans of requests that
+    /// <see cref="IAmqpClient.ServeAsync"/> answers always are.</summary>
+    /// <value>Default: <see langword="false"/>: a handler begins a trace of its own, as a message may wait for days and
+    /// be handled many times.</value>
     public bool HandlersContinueTraces { get; set; }
 
-    /// <summary>Whether <see cref="IAmqpClient.PublishAllAsync"/> makes a span for each message beside the one for the batch. Without, all its messages
-    /// carry the context of the batch's span.</summary>
+    /// <summary>Whether <see cref="IAmqpClient.PublishAllAsync"/> makes a span for each message beside the one for the
+    /// batch. Without, all its messages carry the context of the batch's span.</summary>
     /// <value>Default: <see langword="true"/>.</value>
     public bool SpanPerMessageOfBatch { get; set; } = true;
 

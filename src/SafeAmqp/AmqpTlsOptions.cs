@@ -18,7 +18,10 @@ public sealed class AmqpTlsOptions
     /// <value>Default: none.</value>
     public X509Certificate2Collection? ClientCertificates { get; set; }
 
-    /// <summary>A PEM file with the roots to trust in place of the operating system's; read at each connect, so it can be renewed.</summary>
+    /// <summary>
+    /// A PEM file with the roots to trust in place of the operating system's; read at each connect, so it can be
+    /// renewed.
+    /// </summary>
     /// <value>Default: none.</value>
     public string? TrustedRootsFile { get; set; }
 
@@ -30,8 +33,9 @@ public sealed class AmqpTlsOptions
     /// <value>Default: the certificate's file.</value>
     public string? ClientKeyFile { get; set; }
 
-    /// <summary>Public keys, one of which the broker's certificate or one of its issuers must have, beside all other checks: the SHA-256 of the
-    /// SubjectPublicKeyInfo in base64, as <c>openssl x509 -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64</c>
+    /// <summary>Public keys, one of which the broker's certificate or one of its issuers must have, beside all other
+    /// checks: the SHA-256 of the SubjectPublicKeyInfo in base64, as <c>openssl x509 -pubkey -noout | openssl pkey
+    /// -pubin -outform der | openssl dgst -sha256 -binary | base64</c>
     /// prints it. Name the next key, too, before the broker changes to it.</summary>
     /// <value>Default: none; every key that a trusted root vouches for.</value>
     public IList<string> PinnedKeys { get; set; } = [];
@@ -47,7 +51,8 @@ public sealed class AmqpTlsOptions
         {
             byte[] hash = new byte[SHA256.HashSizeInBytes];
             if (pin is null || !Convert.TryFromBase64String(pin, hash, out int bytes) || bytes != hash.Length)
-                throw new ArgumentException($"{nameof(PinnedKeys)} must be SHA-256 hashes in base64: 44 characters each.", nameof(PinnedKeys));
+                throw new ArgumentException($"{nameof(PinnedKeys)} must be SHA-256 hashes in base64: 44 characters "
+                    + $"each.", nameof(PinnedKeys));
         }
     }
 }

@@ -1,19 +1,19 @@
 namespace SafeAmqp;
 
 /// <summary>
-/// Exchanges, queues and bindings to have on the broker. Immutable: each method returns a new one. Once declared it is the
-/// client's desired state, declared again after each recovery.
+/// Exchanges, queues and bindings to have on the broker. Immutable: each method returns a new one. Once declared it is
+/// the client's desired state, declared again after each recovery.
 /// </summary>
 public sealed class AmqpTopology
 {
-    private readonly Topology.TopologyItem[] _items;
+    private readonly Actor.TopologyItem[] _items;
 
     /// <summary>An empty topology.</summary>
     public AmqpTopology() => _items = [];
 
-    private AmqpTopology(Topology.TopologyItem[] items) => _items = items;
+    private AmqpTopology(Actor.TopologyItem[] items) => _items = items;
 
-    internal IReadOnlyList<Topology.TopologyItem> Items => _items;
+    internal IReadOnlyList<Actor.TopologyItem> Items => _items;
 
     /// <summary>Adds an exchange.</summary>
     /// <param name="exchange">The exchange.</param>
@@ -23,7 +23,7 @@ public sealed class AmqpTopology
     {
         Check.NotNull(exchange, nameof(exchange));
         exchange.Validate();
-        return new AmqpTopology([.. _items, new Topology.TopologyItem.Exchange(exchange)]);
+        return new AmqpTopology([.. _items, new Actor.TopologyItem.Exchange(exchange)]);
     }
 
     /// <summary>Adds a queue.</summary>
@@ -34,7 +34,7 @@ public sealed class AmqpTopology
     {
         Check.NotNull(queue, nameof(queue));
         queue.Validate();
-        return new AmqpTopology([.. _items, new Topology.TopologyItem.Queue(queue)]);
+        return new AmqpTopology([.. _items, new Actor.TopologyItem.Queue(queue)]);
     }
 
     /// <summary>Adds a binding.</summary>
@@ -45,7 +45,7 @@ public sealed class AmqpTopology
     {
         Check.NotNull(binding, nameof(binding));
         binding.Validate();
-        return new AmqpTopology([.. _items, new Topology.TopologyItem.Binding(binding)]);
+        return new AmqpTopology([.. _items, new Actor.TopologyItem.Binding(binding)]);
     }
 
     /// <summary>Adds a durable exchange.</summary>

@@ -31,7 +31,8 @@ internal static class Check
     internal static void Defined<T>(T value, string name) where T : struct, Enum
     {
         if (!Enum.IsDefined(value))
-            throw new ArgumentOutOfRangeException(name, value, $"{name} must be one of {string.Join(", ", Enum.GetNames<T>())}.");
+            throw new ArgumentOutOfRangeException(name, value,
+                $"{name} must be one of {string.Join(", ", Enum.GetNames<T>())}.");
     }
 
     internal static void NotNull(object? value, string name)
@@ -87,13 +88,15 @@ internal static class Check
                 or byte[] or DateTimeOffset:
                 break;
             case ulong large when large > long.MaxValue:
-                throw new ArgumentException($"{name} must be at most {long.MaxValue}: AMQP tables carry signed 64-bit integers.", name);
+                throw new ArgumentException($"{name} must be at most {long.MaxValue}: AMQP tables carry signed "
+                    + $"64-bit integers.", name);
             case ulong:
                 break;
-            // One byte of scale and 31 bits of digits (AMQP 0-9-1, section 4.2.5.6). Refused here, as RabbitMQ.Client would refuse it on the
-            // channel, which costs the neighbours in flight.
+            // One byte of scale and 31 bits of digits (AMQP 0-9-1, section 4.2.5.6). Refused here, as RabbitMQ.Client
+            // would refuse it on the channel, which costs the neighbours in flight.
             case decimal number when decimal.GetBits(number) is [< 0, ..] or [_, not 0, ..] or [_, _, not 0, _]:
-                throw new ArgumentException($"{name} must have at most 31 bits of digits, which is what AMQP tables carry of a decimal.", name);
+                throw new ArgumentException($"{name} must have at most 31 bits of digits, which is what AMQP tables "
+                    + $"carry of a decimal.", name);
             case decimal:
                 break;
             case IReadOnlyDictionary<string, object?> table:
@@ -110,8 +113,10 @@ internal static class Check
                     HeaderValue(item, name, depth + 1);
                 break;
             default:
-                throw new ArgumentException($"{name} has the type {value.GetType().Name}, which AMQP tables cannot carry. " +
-                    "Use a string, bool, integer, floating point, decimal, DateTimeOffset, byte array, list or dictionary.", name);
+                throw new ArgumentException($"{name} has the type {value.GetType().Name}, which AMQP tables cannot "
+                    + $"carry. " +
+                    "Use a string, bool, integer, floating point, decimal, DateTimeOffset, byte array, list or "
+                        + "dictionary.", name);
         }
     }
 }

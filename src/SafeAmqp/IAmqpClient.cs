@@ -1,8 +1,9 @@
 namespace SafeAmqp;
 
 /// <summary>
-/// A client of one broker. Every member may be called from any thread at any time: from inside a handler, while reconnecting, during disposal.
-/// After disposal operations throw <see cref="ObjectDisposedException"/>; <see cref="Status"/> says that it is closed.
+/// A client of one broker. Every member may be called from any thread at any time: from inside a handler, while
+/// reconnecting, during disposal. After disposal operations throw <see cref="ObjectDisposedException"/>;
+/// <see cref="Status"/> says that it is closed.
 /// </summary>
 public interface IAmqpClient : IAsyncDisposable
 {
@@ -10,25 +11,33 @@ public interface IAmqpClient : IAsyncDisposable
     AmqpClientStatus Status { get; }
 
     /// <summary>Publishes a message and waits until the broker has taken responsibility for it.</summary>
-    /// <param name="message">The message. Body and headers must stay unchanged until the returned task has ended.</param>
-    /// <param name="cancellationToken">Cancels while the message has not been sent: <see cref="OperationCanceledException"/> means that it
-    /// never left. Afterwards the real outcome is awaited.</param>
+    /// <param name="message">The message. Body and headers must stay unchanged until the returned task has
+    /// ended.</param>
+    /// <param name="cancellationToken">Cancels while the message has not been sent:
+    /// <see cref="OperationCanceledException"/> means that it never left. Afterwards the real outcome is
+    /// awaited.</param>
     /// <returns>A task that ends when the broker has confirmed.</returns>
     /// <exception cref="ArgumentException">The message is not valid; nothing was sent.</exception>
-    /// <exception cref="AmqpException">It was not confirmed; <see cref="AmqpException.Outcome"/> says what became of it, and
+    /// <exception cref="AmqpException">It was not confirmed; <see cref="AmqpException.Outcome"/> says what became of
+    /// it, and
     /// <see cref="AmqpException.IsSafeToRepeat"/> whether it may be repeated.</exception>
     /// <exception cref="OperationCanceledException">The token fired before the message was sent.</exception>
     ValueTask PublishAsync(AmqpMessage message, CancellationToken cancellationToken = default);
 
     /// <summary>Publishes messages in order and waits for the outcome of each.</summary>
     /// <param name="messages">The messages.</param>
-    /// <param name="cancellationToken">Cancels those that have not been sent; they end as <see cref="AmqpOutcome.NotSent"/>.</param>
+    /// <param name="cancellationToken">Cancels those that have not been sent; they end as
+    /// <see cref="AmqpOutcome.NotSent"/>.</param>
     /// <returns>An outcome for each, in the order of <paramref name="messages"/>.</returns>
     /// <exception cref="ArgumentException">A message is not valid; none was sent.</exception>
-    ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken = default);
+    ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages,
+        CancellationToken cancellationToken = default);
 
-    /// <summary>Hands a message over without waiting for the broker. A lost link or a refusal after that loses it silently.</summary>
-    /// <param name="message">The message. Body and headers must stay unchanged until the returned task has ended.</param>
+    /// <summary>
+    /// Hands a message over without waiting for the broker. A lost link or a refusal after that loses it silently.
+    /// </summary>
+    /// <param name="message">The message. Body and headers must stay unchanged until the returned task has
+    /// ended.</param>
     /// <param name="cancellationToken">Cancels while the message has not been handed over.</param>
     /// <returns>A task that ends when the message was handed to the connection.</returns>
     /// <exception cref="ArgumentException">The message is not valid; nothing was sent.</exception>
@@ -40,35 +49,45 @@ public interface IAmqpClient : IAsyncDisposable
     /// <param name="queue">The queue's name.</param>
     /// <param name="handler">Handles each delivery. Never runs on the I/O thread.</param>
     /// <param name="options">How to consume. Default: prefetch 100, one at a time, failed deliveries requeued.</param>
-    /// <param name="cancellationToken">Cancels the wait for the broker's confirmation, and the consumer with it.</param>
+    /// <param name="cancellationToken">Cancels the wait for the broker's confirmation, and the consumer with
+    /// it.</param>
     /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
-    /// <exception cref="AmqpTopologyException">The broker refused: no such queue, locked, no permission; or it did not answer in time.</exception>
-    ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default);
+    /// <exception cref="AmqpTopologyException">The broker refused: no such queue, locked, no permission; or it did not
+    /// answer in time.</exception>
+    ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options = null,
+        CancellationToken cancellationToken = default);
 
-    /// <summary>Consumes a queue as a sequence. A delivery is acknowledged when the loop asks for the next one, requeued when the
-    /// loop is left before, unless it was settled by hand.</summary>
+    /// <summary>Consumes a queue as a sequence. A delivery is acknowledged when the loop asks for the next one,
+    /// requeued when the loop is left before, unless it was settled by hand.</summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="options">How to consume. <see cref="AmqpConsumerOptions.Concurrency"/> must be 1.</param>
     /// <param name="cancellationToken">Ends the sequence.</param>
     /// <returns>The deliveries, without end.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
-    IAsyncEnumerable<AmqpDelivery> ReadAllAsync(string queue, AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default);
+    IAsyncEnumerable<AmqpDelivery> ReadAllAsync(string queue, AmqpConsumerOptions? options = null,
+        CancellationToken cancellationToken = default);
 
     /// <summary>Sends a request and waits for its reply.</summary>
-    /// <param name="request">The request. It goes out mandatory, so that a missing server is reported in one round trip.</param>
+    /// <param name="request">The request. It goes out mandatory, so that a missing server is reported in one round
+    /// trip.</param>
     /// <param name="options">Deadline and reply address. Default: 30 s, an exclusive queue.</param>
     /// <param name="cancellationToken">Ends the call at once; its reply then counts as late.</param>
     /// <returns>The reply.</returns>
     /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpReturnedException">Nobody serves the address.</exception>
     /// <exception cref="AmqpRemoteException">The other side failed.</exception>
-    /// <exception cref="AmqpNoReplyException">The request left and no reply came; it may have been worked on.</exception>
+    /// <exception cref="AmqpNoReplyException">The request left and no reply came; it may have been worked
+    /// on.</exception>
     /// <exception cref="AmqpException">The request was not sent, nacked or refused, or its fate is unknown.</exception>
-    ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null, CancellationToken cancellationToken = default);
+    ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null,
+        CancellationToken cancellationToken = default);
 
-    /// <summary>Answers the requests of a queue. A request past its deadline is dropped; one without a reply address is settled and counted.</summary>
+    /// <summary>
+    /// Answers the requests of a queue. A request past its deadline is dropped; one without a reply address is settled
+    /// and counted.
+    /// </summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="handler">Answers a request.</param>
     /// <param name="options">How to serve.</param>
@@ -76,13 +95,15 @@ public interface IAmqpClient : IAsyncDisposable
     /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
-    ValueTask<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler, AmqpServeOptions? options = null, CancellationToken cancellationToken = default);
+    ValueTask<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler, AmqpServeOptions? options = null,
+        CancellationToken cancellationToken = default);
 
     /// <summary>Declares exchanges, queues and bindings, and keeps them declared over recoveries.</summary>
     /// <param name="topology">What to have. One that is refused does not keep the others from being declared.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>A task that ends when the broker has confirmed each.</returns>
-    /// <exception cref="AmqpTopologyException">At least one was refused (mismatch 406, locked 405, forbidden 403, missing 404) or not answered in
-    /// time; the message names each. What was refused is not declared again.</exception>
+    /// <exception cref="AmqpTopologyException">At least one was refused (mismatch 406, locked 405, forbidden 403,
+    /// missing 404) or not answered in time; the message names each. What was refused is not declared
+    /// again.</exception>
     ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default);
 }

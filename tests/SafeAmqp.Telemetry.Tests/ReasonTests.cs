@@ -34,14 +34,14 @@ public sealed class ReasonTests : TelemetryTest
         ["call not sent, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync()).CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = Soon }, Cancelled)),
         ["fixed replies, away"] = ("is not consumed: timed out after ", async t => await t.CallAwayAsync()),
         ["fixed replies, away, why"] = (" s: no open connection to the broker for ", async t => await t.CallAwayAsync()),
-        ["full, fail"] = ("1 publishes (0 bytes) are pending, which is the bound: connection blocked by broker", async t =>
+        ["full, fail"] = ("1 publishes (0 bytes) are pending, which is the limit: connection blocked by broker", async t =>
         {
             AmqpClient amqp = await t.BlockedAsync(options => (options.MaxPendingMessages, options.WhenFull) = (1, AmqpWhenFull.Fail));
             Task first = amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled).AsTask();
             await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
         }
         ),
-        ["full, wait"] = ("in the line of callers, as 1 publishes (0 bytes) are pending, which is the bound: connection blocked by broker", async t =>
+        ["full, wait"] = ("waiting for a free slot, as 1 publishes (0 bytes) are pending, which is the limit: connection blocked by broker", async t =>
         {
             AmqpClient amqp = await t.BlockedAsync(options => options.MaxPendingMessages = 1);
             Task first = amqp.CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(60) }, Cancelled).AsTask();

@@ -1,3 +1,4 @@
+using SafeAmqp.Rpc;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Tests;

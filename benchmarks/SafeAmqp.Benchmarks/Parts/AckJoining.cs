@@ -1,7 +1,6 @@
 using BenchmarkDotNet.Attributes;
-using SafeAmqp.Broker;
+using SafeAmqp.Actor;
 using SafeAmqp.Consuming;
-using SafeAmqp.Topology;
 
 namespace SafeAmqp.Benchmarks.Parts;
 

@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using SafeAmqp.Actor;
+using SafeAmqp.Owner;
 
 namespace SafeAmqp.Benchmarks.Parts;
 
@@ -52,13 +53,13 @@ public class MailboxHop : IDisposable
     {
         while (!_mailbox.IsClosed)
         {
-            while (_mailbox.TryTake(out ActorMessage message))
+            while (_mailbox.TryTake(out IActorMessage message))
                 ((Question)message).Answer.TryComplete(true);
             _mailbox.Wait(TimeSpan.FromSeconds(1));
         }
     }
 
-    private sealed class Question : ActorMessage
+    private sealed class Question : IActorMessage
     {
         internal Completion<bool> Answer { get; } = new();
     }

@@ -1,8 +1,8 @@
 namespace SafeAmqp.Actor;
 
 /// <summary>
-/// A channel's place in the actor. The place stays; the channels in it come and go, each with an incarnation number that is never used
-/// again. Signals of an earlier incarnation never get here.
+/// A channel of the actor. It outlives the broker's channels, which come and go, each with an incarnation number that
+/// is never used again. Signals of an earlier incarnation never get here.
 /// </summary>
 internal abstract class ActorChannel(ConnectionActor actor)
 {
@@ -13,8 +13,10 @@ internal abstract class ActorChannel(ConnectionActor actor)
 
     internal bool IsOpen { get; private set; }
 
-    /// <summary>When an answer is overdue, so that a broker that answers heartbeats but not us cannot hold us for ever.</summary>
-    internal long AnswerBy { get; private set; } = ActorClock.Never;
+    /// <summary>
+    /// When an answer is overdue, so that a broker that answers heartbeats but not us cannot block us for ever.
+    /// </summary>
+    internal long AnswerBy { get; private set; } = ActorTime.Never;
 
     internal void Dispatch(BrokerSignal.OfChannel signal)
     {
@@ -48,7 +50,9 @@ internal abstract class ActorChannel(ConnectionActor actor)
     {
         if (AnswerBy <= now)
         {
-            var end = new CloseReason(0, $"the broker did not answer within {actor.Settings.OperationTimeout.TotalSeconds:0.###} s", ByBroker: false,
+            var end = new CloseReason(0,
+                $"the broker did not answer within {actor.Settings.OperationTimeout.TotalSeconds:0.###} s",
+                    ByBroker: false,
                 new TimeoutException("The broker did not answer in time."));
             Close();
             OnClosed(end);
@@ -63,7 +67,7 @@ internal abstract class ActorChannel(ConnectionActor actor)
         actor.Link.OpenChannel(actor.Epoch, Incarnation, confirms, prefetch);
     }
 
-    /// <summary>Closes the channel from our side; nothing is heard of it any more.</summary>
+    /// <summary>Closes the channel from our side; no signal of it is handled any more.</summary>
     protected void Close()
     {
         if (Incarnation == 0)
@@ -78,7 +82,7 @@ internal abstract class ActorChannel(ConnectionActor actor)
         actor.WakeAt(AnswerBy);
     }
 
-    protected void Answered() => AnswerBy = ActorClock.Never;
+    protected void Answered() => AnswerBy = ActorTime.Never;
 
     protected abstract void OnOpened();
 
@@ -89,7 +93,7 @@ internal abstract class ActorChannel(ConnectionActor actor)
 
     protected abstract void OnSignal(BrokerSignal.OfChannel signal);
 
-    protected virtual long OnAdvance(long now) => ActorClock.Never;
+    protected virtual long OnAdvance(long now) => ActorTime.Never;
 
     /// <summary>Sends what was gathered over a batch of messages.</summary>
     internal virtual void Flush()
@@ -101,6 +105,6 @@ internal abstract class ActorChannel(ConnectionActor actor)
         actor.RetireIncarnation(Incarnation);
         Incarnation = 0;
         IsOpen = false;
-        AnswerBy = ActorClock.Never;
+        AnswerBy = ActorTime.Never;
     }
 }

@@ -18,12 +18,14 @@ internal sealed record ActorSettings
     internal TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(30);
     internal TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
     internal TimeSpan OperationTimeout { get; init; } = TimeSpan.FromSeconds(30);
-    internal Recovery.ReconnectPolicy Reconnect { get; init; } = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30));
+    internal ReconnectPolicy Reconnect { get; init; } =
+        new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30));
     internal int MaxUnconfirmedMessages { get; init; } = 4096;
     internal long MaxUnconfirmedBytes { get; init; } = 32L << 20;
     internal bool Republish { get; init; }
 
-    internal static ActorSettings From(AmqpClientOptions options, string name, bool publishes, bool ownsExclusive, int hosts) => new()
+    internal static ActorSettings From(AmqpClientOptions options, string name, bool publishes, bool ownsExclusive,
+        int hosts) => new()
     {
         Name = name,
         Publishes = publishes,
@@ -37,4 +39,11 @@ internal sealed record ActorSettings
         MaxUnconfirmedBytes = options.MaxUnconfirmedBytes,
         Republish = options.InFlight == AmqpInFlightPolicy.Republish,
     };
+}
+
+/// <summary>Times inside an actor: ticks of <see cref="TimeSpan"/> on the client's monotonic clock.</summary>
+internal static class ActorTime
+{
+    /// <summary>No deadline, no wake-up.</summary>
+    internal const long Never = long.MaxValue;
 }

@@ -1,4 +1,3 @@
-using SafeAmqp.Consuming;
 
 namespace SafeAmqp.Actor;
 
@@ -16,98 +15,53 @@ internal sealed record CloseReason(int Code, string Text, bool ByBroker, Excepti
 }
 
 /// <summary>
-/// What the broker did, stamped with the epoch of the link or the incarnation of the channel that it came on: a closed family of past
-/// participles. A signal whose stamp is not current is dropped.
+/// The message over which the frame reader ended the link. No more is known of a message that cannot be read.
 /// </summary>
-internal abstract class BrokerSignal : ActorMessage
+/// <param name="Incarnation">The channel.</param>
+/// <param name="Rule">The rule that it broke.</param>
+/// <param name="Size">The size of the body that it announced, or of the frame that announced it.</param>
+internal readonly record struct PoisonSuspect(long Incarnation, string Rule, ulong Size);
+
+/// <summary>
+/// What the broker did, stamped with the epoch of the link or the incarnation of the channel that it came on: a closed
+/// family of past participles. A signal whose stamp is not current is dropped.
+/// </summary>
+internal abstract record BrokerSignal : IActorMessage
 {
-    internal sealed class Connected(int epoch, string host) : BrokerSignal
-    {
-        internal int Epoch => epoch;
-        internal string Host => host;
-    }
+    internal sealed record Connected(int Epoch, string Host) : BrokerSignal;
 
-    internal sealed class ConnectFailed(int epoch, CloseReason end, bool refused, string host) : BrokerSignal
-    {
-        internal int Epoch => epoch;
-        internal CloseReason End => end;
-        internal bool Refused => refused;
-        internal string Host => host;
-    }
+    internal sealed record ConnectFailed(int Epoch, CloseReason End, bool Refused, string Host) : BrokerSignal;
 
-    internal sealed class LinkLost(int epoch, CloseReason end) : BrokerSignal
-    {
-        internal int Epoch => epoch;
-        internal CloseReason End => end;
-    }
+    internal sealed record LinkLost(int Epoch, CloseReason End) : BrokerSignal;
 
-    internal sealed class Blocked(int epoch, string reason) : BrokerSignal
-    {
-        internal int Epoch => epoch;
-        internal string Reason => reason;
-    }
+    internal sealed record Blocked(int Epoch, string Reason) : BrokerSignal;
 
-    internal sealed class Unblocked(int epoch) : BrokerSignal
-    {
-        internal int Epoch => epoch;
-    }
+    internal sealed record Unblocked(int Epoch) : BrokerSignal;
 
     /// <summary>A signal of one channel.</summary>
-    internal abstract class OfChannel(long incarnation) : BrokerSignal
-    {
-        internal long Incarnation => incarnation;
-    }
+    internal abstract record OfChannel(long Incarnation) : BrokerSignal;
 
-    internal sealed class ChannelOpened(long incarnation) : OfChannel(incarnation);
+    internal sealed record ChannelOpened(long Incarnation) : OfChannel(Incarnation);
 
-    internal sealed class ChannelClosed(long incarnation, CloseReason end) : OfChannel(incarnation)
-    {
-        internal CloseReason End => end;
-    }
+    internal sealed record ChannelClosed(long Incarnation, CloseReason End) : OfChannel(Incarnation);
 
-    /// <summary>The publish that made the channel busy was taken, or failed.</summary>
-    internal sealed class Readied(long incarnation, Exception? error) : OfChannel(incarnation)
-    {
-        internal Exception? Error => error;
-    }
+    /// <summary>The channel, which was busy, takes publishes again.</summary>
+    internal sealed record Readied(long Incarnation) : OfChannel(Incarnation);
 
-    internal sealed class Acked(long incarnation, ulong sequence, bool multiple) : OfChannel(incarnation)
-    {
-        internal ulong Sequence => sequence;
-        internal bool Multiple => multiple;
-    }
+    internal sealed record Acked(long Incarnation, ulong Sequence, bool Multiple) : OfChannel(Incarnation);
 
-    internal sealed class Nacked(long incarnation, ulong sequence, bool multiple) : OfChannel(incarnation)
-    {
-        internal ulong Sequence => sequence;
-        internal bool Multiple => multiple;
-    }
+    internal sealed record Nacked(long Incarnation, ulong Sequence, bool Multiple) : OfChannel(Incarnation);
 
-    internal sealed class Returned(long incarnation, int slot, int code, string text) : OfChannel(incarnation)
-    {
-        internal int Slot => slot;
-        internal int Code => code;
-        internal string Text => text;
-    }
+    internal sealed record Returned(long Incarnation, int Slot, int Code, string Text) : OfChannel(Incarnation);
 
     /// <summary>The broker answered a declare; carries the name of a server-named queue.</summary>
-    internal sealed class Declared(long incarnation, string name) : OfChannel(incarnation)
-    {
-        internal string Name => name;
-    }
+    internal sealed record Declared(long Incarnation, string Name) : OfChannel(Incarnation);
 
-    internal sealed class ConsumerStarted(long incarnation) : OfChannel(incarnation);
+    internal sealed record ConsumerStarted(long Incarnation) : OfChannel(Incarnation);
 
     /// <summary>The broker cancelled the consumer (its queue is gone), or answered our cancel.</summary>
-    internal sealed class ConsumerCancelled(long incarnation, bool byBroker) : OfChannel(incarnation)
-    {
-        internal bool ByBroker => byBroker;
-    }
+    internal sealed record ConsumerCancelled(long Incarnation, bool ByBroker) : OfChannel(Incarnation);
 
-    internal sealed class Delivered(long incarnation, ulong tag, bool redelivered, AmqpMessage message) : OfChannel(incarnation)
-    {
-        internal ulong Tag => tag;
-        internal bool IsRedelivered => redelivered;
-        internal AmqpMessage Message => message;
-    }
+    internal sealed record Delivered(long Incarnation, ulong Tag, bool IsRedelivered, AmqpMessage Message)
+        : OfChannel(Incarnation);
 }

@@ -4,25 +4,34 @@ using System.Threading.Tasks.Sources;
 namespace SafeAmqp.Actor;
 
 /// <summary>
-/// The only place that makes completions: a value-task source that ends once, whoever tries, and whose continuation never runs on the
-/// I/O thread. Each source serves one await.
+/// The only place that makes completions: a value-task source that ends once, however many try, and whose continuation
+/// never runs on the I/O thread. Each source serves one await.
 /// </summary>
 /// <remarks>
-/// What the framework's own source does, but for one thing: what ends on an I/O thread is handed out with all that ended in the same batch
-/// (<see cref="ContinuationBatch"/>). A work item of the pool for each costs more than a publish.
+/// It works as the framework's own source, except that operations which end on an I/O thread are collected, and their
+/// continuations handed out as a batch. A pool work item for each would cost more than a publish.
 /// </remarks>
 internal abstract class Completion : IThreadPoolWorkItem
 {
     private static readonly Action<object?> None = static _ => { };
 
+    [ThreadStatic]
+    private static List<Completion>? _endedHere;
+
     private Action<object?>? _awaited; // the continuation once somebody awaits, None once the operation has ended
     private Action<object?>? _continuation;
     private object? _state;
-    private object? _scheduler; // what the awaiting code wants to go on in, when that is not the pool
+    private object? _scheduler; // where the awaiting code wants to continue, if not on the pool
     private ExecutionContext? _context;
     private Exception? _error;
     private int _ended;
     private volatile bool _isSet;
+
+    /// <summary>
+    /// From now on, completions that end on this thread are added to a list instead of going to the pool; null ends
+    /// that.
+    /// </summary>
+    internal static void CollectOnThisThread(List<Completion>? ended) => _endedHere = ended;
 
     internal bool HasEnded => Volatile.Read(ref _ended) != 0;
 
@@ -58,7 +67,8 @@ internal abstract class Completion : IThreadPoolWorkItem
             : _error is OperationCanceledException ? ValueTaskSourceStatus.Canceled
             : ValueTaskSourceStatus.Faulted;
 
-    public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+    public void OnCompleted(Action<object?> continuation, object? state, short token,
+        ValueTaskSourceOnCompletedFlags flags)
     {
         if ((flags & ValueTaskSourceOnCompletedFlags.FlowExecutionContext) != 0)
             _context = ExecutionContext.Capture();
@@ -82,7 +92,8 @@ internal abstract class Completion : IThreadPoolWorkItem
                 context.Post(static completion => ((Completion)completion!).Continue(), this);
                 break;
             case TaskScheduler scheduler:
-                _ = Task.Factory.StartNew(static completion => ((Completion)completion!).Continue(), this, CancellationToken.None,
+                _ = Task.Factory.StartNew(static completion => ((Completion)completion!).Continue(), this,
+                    CancellationToken.None,
                     TaskCreationOptions.DenyChildAttach, scheduler);
                 break;
             default:
@@ -96,13 +107,14 @@ internal abstract class Completion : IThreadPoolWorkItem
         if (_context is null)
             _continuation!(_state);
         else
-            ExecutionContext.Run(_context, static completion => ((Completion)completion!)._continuation!(((Completion)completion)._state), this);
+            ExecutionContext.Run(_context,
+                static completion => ((Completion)completion!)._continuation!(((Completion)completion)._state), this);
     }
 
     private void Schedule()
     {
-        if (ContinuationBatch.OfThisThread is { } batch)
-            batch.Add(this);
+        if (_endedHere is { } ended)
+            ended.Add(this);
         else
             ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }

@@ -1,34 +1,29 @@
-using SafeAmqp.Broker;
-using SafeAmqp.Consuming;
-using SafeAmqp.Topology;
-
 namespace SafeAmqp.Actor;
 
-// Connecting, preparing, losing and waiting: from the first start to the last close.
-internal sealed partial class ConnectionActor
+// Connecting, preparing, losing the link and waiting, and the watch for a broker that is dead or no longer reads.
+internal abstract partial class ConnectionActor
 {
-    /// <summary>Nothing received for so many heartbeats means dead. The broker sends one each half interval, so this is two that did not
-    /// come; RabbitMQ.Client itself waits for more than two whole intervals, and for ever while writes are stuck.</summary>
+    /// <summary>
+    /// Nothing received for so many heartbeats means dead. The broker sends one each half interval, so this is two that
+    /// did not come; RabbitMQ.Client itself waits for more than two whole intervals, and for ever while writes are
+    /// stuck.
+    /// </summary>
     private const double DeadAfterHeartbeats = 1.5;
 
-    /// <summary>What an attempt may take beyond its own time-out before it is given up from here.</summary>
+    /// <summary>How much longer than its own time-out an attempt may take before the actor gives it up.</summary>
     private static readonly long ConnectGrace = TimeSpan.FromSeconds(1).Ticks;
 
     private readonly List<ActorCommand.WaitOpen> _openWaiters = [];
     private long _stateSince;
-    private long _notOpenSince = ActorClock.Never;
+    private long _notOpenSince = ActorTime.Never;
     private bool _wasOpen;
-    private long _recoveries;
-    private long _blockedBefore;
-    private string? _host;
-    private string? _lastError;
-    private string? _blockedReason;
+    private long _blockedBefore; // ticks of finished blocks
     private long _blockedSince;
     private int _attempt;
     private bool _refused;
-    private long _nextAttemptAt = ActorClock.Never;
-    private long _giveUpAt = ActorClock.Never;
-    private int _replaysLeft;
+    private long _nextAttemptAt = ActorTime.Never;
+    private long _giveUpAt = ActorTime.Never;
+    private Probe _opening = new();
 
     internal AmqpLinkState State { get; private set; }
 
@@ -38,29 +33,46 @@ internal sealed partial class ConnectionActor
     /// <summary>Whether there is a connection to open channels on.</summary>
     internal bool IsConnected { get; private set; }
 
-    internal bool MayPublish => IsConnected && State is AmqpLinkState.Open or AmqpLinkState.Closing && _blockedReason is null;
+    internal bool IsBlocked => BlockedReason is not null;
+
+    /// <summary>When the broker last ended a block: until then it read nothing.</summary>
+    internal long UnblockedAt { get; private set; } = long.MinValue / 2;
+
+    /// <summary>How often the link was opened again after a loss.</summary>
+    internal long Recoveries { get; private set; }
+
+    internal string? LastError { get; private set; }
+
+    internal string? BlockedReason { get; private set; }
+
+    /// <summary>Attempts to connect since the link was last open.</summary>
+    internal int RecoveryAttempt => _attempt;
+
+    internal long NextAttemptAt => State == AmqpLinkState.Waiting ? _nextAttemptAt : ActorTime.Never;
+
+    internal bool MayPublish
+        => IsConnected && State is AmqpLinkState.Open or AmqpLinkState.Closing && BlockedReason is null;
+
+    /// <summary>The host that the link is or was last connected to.</summary>
+    protected string? Host { get; private set; }
 
     internal bool MayRepublish => Settings.Republish && State is not (AmqpLinkState.Closing or AmqpLinkState.Closed);
 
     /// <summary>A channel or consumer got its answer: the link may be ready now.</summary>
     internal void ChannelSettled()
     {
-        if (State != AmqpLinkState.Preparing || _replaysLeft > 0 || !Admin.IsOpen)
-            return;
-        if (Settings.Publishes && !(_lane.IsSettled && Replies.IsSettled && _directLane is not { IsSettled: false }))
-            return;
-        if (!_consumers.TrueForAll(consumer => consumer.IsSettled))
+        if (State != AmqpLinkState.Preparing || !IsReady)
             return;
         _attempt = 0;
         _refused = false;
-        MoveTo(AmqpLinkState.Open, _host ?? "");
+        MoveTo(AmqpLinkState.Open, Host ?? "");
         if (_wasOpen)
         {
-            _recoveries++;
+            Recoveries++;
             Events.Recovered(TimeSpan.FromTicks(Now - _notOpenSince));
         }
         _wasOpen = true;
-        _notOpenSince = ActorClock.Never;
+        _notOpenSince = ActorTime.Never;
         foreach (ActorCommand.WaitOpen waiter in _openWaiters)
             waiter.Completion.TryComplete(true);
         _openWaiters.Clear();
@@ -71,28 +83,30 @@ internal sealed partial class ConnectionActor
         switch (signal)
         {
             case BrokerSignal.Connected connected when connected.Epoch == Epoch && State == AmqpLinkState.Connecting:
-                _host = connected.Host;
-                _refused = false; // whatever the last attempt was told: this one was let in
-                Prepare();
+                Host = connected.Host;
+                _refused = false; // the last attempt may have been refused; this one was not
+                BeginPreparing();
                 break;
             case BrokerSignal.ConnectFailed failed when failed.Epoch == Epoch && State == AmqpLinkState.Connecting:
-                _host = failed.Host;
+                Host = failed.Host;
                 _refused = failed.Refused;
                 LoseLink(failed.End);
                 break;
             case BrokerSignal.LinkLost lost when lost.Epoch == Epoch && IsConnected:
-                // 530 while preparing is the broker's answer to a virtual host that may not be used; the client reports it as a close.
+                // 530 while preparing is the broker's answer to a virtual host that may not be used; the client reports
+                // it as a close.
                 _refused = State == AmqpLinkState.Preparing && lost.End.Code is 403 or 530;
                 LoseLink(lost.End);
                 break;
             // It may come before Connected, when the broker is quick; after the loss it would outlive its link.
-            case BrokerSignal.Blocked blocked when blocked.Epoch == Epoch && (IsConnected || State == AmqpLinkState.Connecting):
-                if (_blockedReason is null)
+            case BrokerSignal.Blocked blocked when blocked.Epoch == Epoch
+                && (IsConnected || State == AmqpLinkState.Connecting):
+                if (BlockedReason is null)
                     _blockedSince = Now;
-                _blockedReason ??= blocked.Reason;
+                BlockedReason ??= blocked.Reason;
                 Events.Blocked(blocked.Reason);
                 break;
-            case BrokerSignal.Unblocked unblocked when unblocked.Epoch == Epoch && _blockedReason is not null:
+            case BrokerSignal.Unblocked unblocked when unblocked.Epoch == Epoch && BlockedReason is not null:
                 Events.Unblocked(TimeSpan.FromTicks(Now - _blockedSince));
                 EndBlock();
                 break;
@@ -109,90 +123,59 @@ internal sealed partial class ConnectionActor
     {
         Epoch++;
         _attempt++;
-        _nextAttemptAt = ActorClock.Never;
+        _nextAttemptAt = ActorTime.Never;
         _giveUpAt = Now + Settings.ConnectTimeout.Ticks + ConnectGrace;
         WakeAt(_giveUpAt);
         MoveTo(AmqpLinkState.Connecting, $"attempt {_attempt}");
         Link.Connect(Epoch);
     }
 
-    // Everything that has to stand before the link is used; each part reports through ChannelSettled.
-    private void Prepare()
+    // Each part that must be ready before the link is used reports through ChannelSettled.
+    private void BeginPreparing()
     {
         IsConnected = true;
-        _giveUpAt = ActorClock.Never;
-        MoveTo(AmqpLinkState.Preparing, _host ?? "");
+        _giveUpAt = ActorTime.Never;
+        MoveTo(AmqpLinkState.Preparing, Host ?? "");
         WakeAt(Now + Settings.Heartbeat.Ticks / 2);
-        _topologyErrors = [];
-        IReadOnlyList<TopologyItem> replay = _topology.ForLink(Settings.OwnsExclusiveQueues);
-        _replaysLeft = replay.Count;
-        Admin.EnqueueFirst(replay, Replayed);
-        Admin.Prepare();
-        if (Settings.Publishes)
-        {
-            _lane.Prepare();
-            _directLane?.Prepare();
-        }
-        if (_replaysLeft == 0)
-            PrepareConsumers();
-    }
-
-    // After the topology: a queue that the broker lost must be back before it is consumed.
-    private void PrepareConsumers()
-    {
-        Replies.Prepare();
-        foreach (var consumer in _consumers.ToArray())
-            consumer.Prepare();
-        ChannelSettled();
+        Prepare();
     }
 
     private void LoseLink(CloseReason end)
     {
         bool wasConnected = IsConnected;
         IsConnected = false;
-        _giveUpAt = ActorClock.Never;
-        _replaysLeft = 0;
+        _giveUpAt = ActorTime.Never;
         _opening.Answered();
-        ForgetUnanswered();
-        _lastError = end.Describe();
+        LastError = end.Describe();
         EndBlock();
         Link.Abandon(Epoch, politely: false);
-        Exchanges.Forget();
+        OnLinkLost();
         if (State == AmqpLinkState.Closing)
         {
             FinishClose(end);
             return;
         }
         if (wasConnected)
-        {
-            ConsumerChannel? poisoned = PoisonedBy(end);
-            foreach (ActorChannel place in Places())
-                place.LoseLink(end);
-            poisoned?.StopPoisoned(end);
-        }
+            LoseChannels(end);
         FailFastWaiters(end);
-        // A declaration over which the broker closes the connection waits for the next one: without this it would end each as soon as it is open.
-        TimeSpan delay = Settings.Reconnect.Delay(Math.Max(1, Math.Max(_attempt, Admin.LinksEnded)), _random(), _refused);
+        // A declaration over which the broker closes the connection is tried again on the next one: without this delay
+        // it would end each new connection at once.
+        TimeSpan delay = Settings.Reconnect.Delay(Math.Max(1, Math.Max(_attempt, LinksEnded)), _random(), _refused);
         _nextAttemptAt = Now + delay.Ticks;
         WakeAt(_nextAttemptAt);
-        MoveTo(AmqpLinkState.Waiting, $"{_lastError}; next attempt in {delay.TotalMilliseconds:0} ms", _lastError);
+        MoveTo(AmqpLinkState.Waiting, $"{LastError}; next attempt in {delay.TotalMilliseconds:0} ms", LastError);
     }
 
     private void EndBlock()
     {
-        if (_blockedReason is null)
+        if (BlockedReason is null)
             return;
+        BlockedReason = null;
         _blockedBefore += Now - _blockedSince;
         UnblockedAt = Now;
-        _blockedReason = null;
     }
 
-    // The broker gives a message that was not settled again, and again it would end the link, for all that are on it.
-    private ConsumerChannel? PoisonedBy(CloseReason end)
-        => end.Suspect is { } suspect && _channels.TryGetValue(suspect.Incarnation, out ActorChannel? place)
-            && place is ConsumerChannel consumer && consumer.HasEndedTheLinkBefore(suspect) ? consumer : null;
-
-    // Every host had its turn.
+    // Every host has been tried.
     private void FailFastWaiters(CloseReason end)
     {
         if (_attempt < Settings.Hosts && !_refused)
@@ -201,7 +184,8 @@ internal sealed partial class ConnectionActor
         {
             _openWaiters.Remove(waiter);
             string what = _refused ? "The broker refused the connection" : "No broker could be reached";
-            waiter.Completion.TryFail(new AmqpConnectException($"{what}: {end.Describe()}. {Snapshot()}", _refused, end.Error)
+            waiter.Completion.TryFail(new AmqpConnectException($"{what}: {end.Describe()}. {Snapshot()}", _refused,
+                end.Error)
             {
                 ReplyCode = end.ByBroker ? end.Code : null,
                 ReplyText = end.ByBroker ? end.Text : null,
@@ -224,30 +208,78 @@ internal sealed partial class ConnectionActor
     {
         if (_giveUpAt <= now)
         {
-            _giveUpAt = ActorClock.Never;
+            _giveUpAt = ActorTime.Never;
             _refused = false;
-            LoseLink(new CloseReason(0, $"connecting took longer than {Settings.ConnectTimeout.TotalSeconds:0.###} s", ByBroker: false,
+            LoseLink(new CloseReason(0, $"connecting took longer than {Settings.ConnectTimeout.TotalSeconds:0.###} s",
+                ByBroker: false,
                 new TimeoutException("Connecting timed out.")));
         }
         if (_nextAttemptAt <= now && State == AmqpLinkState.Waiting)
             Connect();
-        return Math.Min(Math.Min(_giveUpAt, _nextAttemptAt), Math.Min(Watch(now), Math.Min(Listen(now), Redeclare(now))));
+        return Math.Min(Math.Min(_giveUpAt, _nextAttemptAt),
+            Math.Min(Watch(now), Math.Min(Listen(now), AdvanceVerbs(now))));
     }
 
     // A blocked broker stops reading, but still sends heartbeats: only silence is death.
     private long Watch(long now)
     {
         if (!IsConnected)
-            return ActorClock.Never;
+            return ActorTime.Never;
         long allowed = (long)(Settings.Heartbeat.Ticks * DeadAfterHeartbeats);
         LinkTraffic traffic = Link.Traffic(Epoch);
         if (traffic.LastReceived is not { } last || traffic.HasUnread)
             return now + allowed;
         if (now - last < allowed)
             return last + allowed;
-        LoseLink(new CloseReason(0, $"nothing was received for {TimeSpan.FromTicks(now - last).TotalSeconds:0.0} s (heartbeat {Settings.Heartbeat.TotalSeconds:0.###} s)",
+        LoseLink(new CloseReason(0,
+            $"nothing was received for {TimeSpan.FromTicks(now - last).TotalSeconds:0.0} s (heartbeat "
+                + $"{Settings.Heartbeat.TotalSeconds:0.###} s)",
             ByBroker: false));
-        return ActorClock.Never;
+        return ActorTime.Never;
+    }
+
+    // Any answer on a channel shows that the broker reads. Readied is our own signal.
+    private void Heard(BrokerSignal.OfChannel signal)
+    {
+        if (_opening.IsAsked && signal is not BrokerSignal.Readied)
+            _opening.Answered();
+    }
+
+    private void AskedToOpen()
+    {
+        if (!_opening.IsAsked)
+            _opening.Ask(Now);
+        WakeAt(Now + Probe.Patience);
+    }
+
+    /// <summary>
+    /// A broker opens a channel at once. One that does not, and answers nothing else, no longer reads this connection,
+    /// although its heartbeats arrive. RabbitMQ 3.10 did so for 43 s after the leader of a quorum queue was killed,
+    /// until it closed the connection itself.
+    /// </summary>
+    private long Listen(long now)
+    {
+        if (!IsConnected || !_opening.IsAsked || State == AmqpLinkState.Closing)
+            return ActorTime.Never;
+        if (IsBlocked)
+        {
+            _opening.Ask(now); // it reads nothing for a known reason, and will resume
+            return now + Probe.Patience;
+        }
+        if (!_opening.IsUnheard(now, Link.Traffic(Epoch), out long next))
+            return next;
+        LoseLink(new CloseReason(0,
+            "the broker sends heartbeats and opens no channel: it does not read this connection any more",
+                ByBroker: false,
+            new TimeoutException("The broker did not answer in time.")));
+        return ActorTime.Never;
+    }
+
+    private void AbandonOpenWaiters()
+    {
+        foreach (ActorCommand.WaitOpen waiter in _openWaiters)
+            waiter.Abandon(this);
+        _openWaiters.Clear();
     }
 
     private void MoveTo(AmqpLinkState next, string detail, string? reason = null)
@@ -255,7 +287,8 @@ internal sealed partial class ConnectionActor
         if (!Lifecycle.Allows(State, next))
             throw new InvalidOperationException($"A link cannot go from {State} to {next}. This is a bug in SafeAmqp.");
         Events.StateChanged(State, next, Epoch, detail, reason);
-        if (next is not (AmqpLinkState.Open or AmqpLinkState.Closing or AmqpLinkState.Closed) && _notOpenSince == ActorClock.Never)
+        if (next is not (AmqpLinkState.Open or AmqpLinkState.Closing or AmqpLinkState.Closed)
+            && _notOpenSince == ActorTime.Never)
             _notOpenSince = Now;
         State = next;
         _stateSince = Now;

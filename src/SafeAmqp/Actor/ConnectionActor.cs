@@ -1,52 +1,46 @@
-using SafeAmqp.Broker;
-using SafeAmqp.Consuming;
-using SafeAmqp.Publishing;
-using SafeAmqp.Rpc;
 using SafeAmqp.Telemetry;
-using SafeAmqp.Topology;
 
 namespace SafeAmqp.Actor;
 
 /// <summary>
-/// The decisions of one link. Synchronous and deterministic: no tasks, locks, clock or randomness inside. Commands, signals and the time
-/// go in; calls on <see cref="IBrokerLink"/> and completions come out. The same messages at the same times give the same history.
+/// The decisions of one link: when to connect, when it is ready, lost or closed. What the link is used for is up to the
+/// derived class. Synchronous and deterministic: no tasks, locks, clock or randomness inside. Commands, signals and the
+/// time go in; calls on <see cref="IBrokerLink"/> and completions come out. The same messages at the same times give
+/// the same history.
 /// </summary>
 /// <remarks>
-/// Invariants: every signal is checked against the epoch or the incarnation that it is stamped with; every job that was accepted ends
-/// exactly once; jobs are passed on only in <see cref="AmqpLinkState.Open"/>, or in <see cref="AmqpLinkState.Closing"/> while the link is up.
+/// Invariants: every signal is checked against the epoch or the incarnation that it is stamped with; every job that was
+/// accepted ends exactly once; jobs are passed on only in <see cref="AmqpLinkState.Open"/>, or in
+/// <see cref="AmqpLinkState.Closing"/> while the link is up. Only the I/O thread calls it. The members that the status
+/// is made of may be read by any thread at any time: each value is right on its own, two need not be of the same
+/// moment.
 /// </remarks>
-internal sealed partial class ConnectionActor
+internal abstract partial class ConnectionActor
 {
-    /// <summary>Deadlines are looked at no more often than this: well within the 250 ms in which an operation ends after its deadline.</summary>
+    /// <summary>
+    /// Deadlines are checked no more often than this: well within the 250 ms in which an operation ends after its
+    /// deadline.
+    /// </summary>
     private static readonly long DeadlineGrain = TimeSpan.FromMilliseconds(50).Ticks;
 
     private readonly Dictionary<long, ActorChannel> _channels = [];
-    private readonly List<ConsumerChannel> _consumers = [];
     private readonly List<ActorChannel> _toFlush = [];
+    private readonly List<ActorCommand.Close> _closers = [];
     private readonly Func<double> _random;
     private readonly Func<AmqpClientStatus> _snapshot;
-    private readonly LinkGauges _gauges;
-    private readonly TopologyLedger _topology;
-    private readonly PublishLane _lane;
-    private PublishLane? _directLane;
     private long _lastIncarnation;
-    private long _wakeAt = ActorClock.Never;
+    private long _wakeAt = ActorTime.Never;
+    private long _closeBy = ActorTime.Never;
+    private Exception? _crash;
 
-    internal ConnectionActor(ActorSettings settings, IBrokerLink link, TopologyLedger topology, LinkEvents events, Func<double> random,
-        LinkGauges gauges, Func<AmqpClientStatus> snapshot)
+    private protected ConnectionActor(ActorSettings settings, IBrokerLink link, LinkEvents events, Func<double> random,
+        Func<AmqpClientStatus> snapshot)
     {
         Settings = settings;
         Link = link;
         Events = events;
-        _topology = topology;
         _random = random;
-        _gauges = gauges;
         _snapshot = snapshot;
-        Exchanges = new ExchangeBook(CheckExchange);
-        Calls = new PendingCalls(this);
-        Admin = new AdminChannel(this);
-        Replies = new ReplyChannel(this);
-        _lane = new PublishLane(this, Replies);
     }
 
     internal ActorSettings Settings { get; }
@@ -55,68 +49,71 @@ internal sealed partial class ConnectionActor
 
     internal LinkEvents Events { get; }
 
-    internal ExchangeBook Exchanges { get; }
-
-    internal PendingCalls Calls { get; }
-
-    internal AdminChannel Admin { get; }
-
-    internal ReplyChannel Replies { get; }
-
     /// <summary>The time of the message that is being handled.</summary>
     internal long Now { get; private set; }
-
-    internal long StaleSettlements { get; set; }
 
     /// <summary>When the actor wants to be advanced even if nothing happens.</summary>
     internal long NextWake => _wakeAt;
 
-    /// <summary>How many answers callers wait for.</summary>
-    internal int Unanswered => Unconfirmed + Calls.Count;
-
     internal bool IsClosed => State == AmqpLinkState.Closed;
 
-    internal void Handle(ActorMessage message, long now)
+    /// <summary>How many answers callers wait for.</summary>
+    internal abstract int Unanswered { get; }
+
+    /// <summary>Whether everything is ready that the link needs before it is open.</summary>
+    protected abstract bool IsReady { get; }
+
+    /// <summary>Whether nothing waits that closing should wait for.</summary>
+    protected abstract bool IsIdle { get; }
+
+    /// <summary>How many links in a row ended over the same declaration: it waits longer for each next one.</summary>
+    protected abstract int LinksEnded { get; }
+
+    /// <summary>The link's channels. One may leave while it is visited.</summary>
+    protected abstract IEnumerable<ActorChannel> Channels { get; }
+
+    internal void Handle(IActorMessage message, long now)
     {
         Now = now;
         switch (message)
         {
-            case ActorCommand command when IsClosed:
-                command.Abandon(this);
-                break;
             case BrokerSignal.OfChannel signal:
                 if (_channels.TryGetValue(signal.Incarnation, out ActorChannel? channel))
                 {
                     Heard(signal);
                     channel.Dispatch(signal);
                 }
-                break; // else: of a channel that is gone
+                break; // otherwise of a channel that is gone
             case BrokerSignal signal:
                 HandleLinkSignal(signal);
                 break;
-            case ActorCommand command:
-                HandleCommand(command);
+            default:
+                if (IsClosed)
+                    message.Abandon(this);
+                else
+                    HandleCommand(message);
                 break;
         }
     }
 
-    /// <summary>Does what became possible or due. Called after each batch of messages, and when <see cref="NextWake"/> comes.</summary>
+    /// <summary>
+    /// Does what has become possible or due. Called after each batch of messages, and when <see cref="NextWake"/>
+    /// comes.
+    /// </summary>
     internal void Advance(long now)
     {
         Now = now;
         foreach (ActorChannel channel in _toFlush)
             channel.Flush();
         _toFlush.Clear();
-        _lane.Pump(now);
-        _directLane?.Pump(now);
+        Pump(now);
         if (now >= _wakeAt)
             ActOnTime(now);
         if (State == AmqpLinkState.Closing)
             CloseWhenIdle(now);
-        PublishGauges();
     }
 
-    /// <summary>Lets go what was passed on since the last time. Called after each batch of messages.</summary>
+    /// <summary>Sends what was passed on since the last time. Called after each batch of messages.</summary>
     internal void Flush()
     {
         if (!IsClosed)
@@ -142,68 +139,73 @@ internal sealed partial class ConnectionActor
 
     internal TimeSpan RetryDelay(int attempt) => Settings.Reconnect.Delay(attempt, _random(), refused: false);
 
-    internal AmqpClientStatus Snapshot()
+    internal AmqpClientStatus Snapshot() => _snapshot();
+
+    internal ObjectDisposedException DisposedError() => new(nameof(AmqpClient), _crash is null
+        ? "The client was disposed."
+        : $"The client's I/O thread ended by a bug in SafeAmqp: {_crash.Message}");
+
+    /// <summary>The thread crashed over a bug. Everything ends with an error that says so.</summary>
+    internal void Crash(Exception error)
     {
-        PublishGauges();
-        return _snapshot();
+        _crash = error;
+        LastError = $"bug in SafeAmqp: {error.Message}";
+        FinishClose(new CloseReason(0, LastError, ByBroker: false, error));
     }
 
-    internal ObjectDisposedException DisposedError()
-        => new(nameof(AmqpClient), _crash is null ? "The client was disposed." : $"The client's I/O thread ended by a bug in SafeAmqp: {_crash.Message}");
+    /// <summary>Handles a command of a verb. Not called once the link is closed.</summary>
+    protected abstract void HandleVerb(IActorMessage command);
 
-    private IEnumerable<ActorChannel> Places()
+    /// <summary>The link is connected: prepares what it needs before it is open.</summary>
+    protected abstract void Prepare();
+
+    /// <summary>The link is lost, or could not be made. Called before its channels learn of it.</summary>
+    protected abstract void OnLinkLost();
+
+    /// <summary>The link was up: its channels are lost with it.</summary>
+    protected virtual void LoseChannels(CloseReason end)
     {
-        yield return Admin;
-        yield return _lane;
-        if (_directLane is not null)
-            yield return _directLane;
-        yield return Replies;
-        foreach (ConsumerChannel consumer in _consumers.ToArray()) // a place may leave while it is visited
-            yield return consumer;
+        foreach (ActorChannel channel in Channels)
+            channel.LoseLink(end);
     }
+
+    /// <summary>Passes on what the broker and the channels allow.</summary>
+    protected abstract void Pump(long now);
+
+    /// <summary>Ends what the deadline has reached.</summary>
+    /// <returns>The earliest deadline that is left.</returns>
+    protected abstract long Expire(long now);
+
+    /// <summary>Does what else is due, whether the link is up or down.</summary>
+    /// <returns>When to be asked again.</returns>
+    protected abstract long AdvanceVerbs(long now);
+
+    /// <summary>The client is being disposed: ends what is not worth waiting for.</summary>
+    protected abstract void BeginClose();
+
+    /// <summary>Ends everything; publishes first.</summary>
+    protected abstract void EndAll(CloseReason end);
+
+    /// <summary>The channel that has an incarnation; null when it is gone.</summary>
+    protected ActorChannel? ChannelOf(long incarnation) => _channels.GetValueOrDefault(incarnation);
 
     private void ActOnTime(long now)
     {
-        _wakeAt = ActorClock.Never;
-        long deadline = Math.Min(_lane.Expire(now), Math.Min(_directLane?.Expire(now) ?? ActorClock.Never, Calls.Expire(now)));
-        if (deadline != ActorClock.Never)
+        _wakeAt = ActorTime.Never;
+        long deadline = Expire(now);
+        if (deadline != ActorTime.Never)
             WakeAt(Math.Max(deadline, now + DeadlineGrain));
-        foreach (ActorChannel place in Places())
-            WakeAt(place.Advance(now));
+        foreach (ActorChannel channel in Channels)
+            WakeAt(channel.Advance(now));
         WakeAt(AdvanceLink(now));
         if (State == AmqpLinkState.Closing)
             WakeAt(_closeBy);
     }
 
-    private void HandleCommand(ActorCommand command)
+    private void HandleCommand(IActorMessage command)
     {
         switch (command)
         {
-            case OutgoingJob job:
-                Accept(job);
-                break;
-            case ActorCommand.Settle settle:
-                Settle(settle);
-                break;
-            case ActorCommand.Cancel cancel:
-                Cancel(cancel.Job);
-                break;
-            case ActorCommand.Replied replied:
-                replied.Matched.TryComplete(Calls.Answer(replied.CorrelationId, replied.Reply, Now));
-                break;
-            case ActorCommand.Declare declare when State != AmqpLinkState.Closing:
-                WakeAt(declare.Job.Deadline);
-                DeclareNext(declare.Job);
-                break;
-            case ActorCommand.Consume consume when State != AmqpLinkState.Closing:
-                Consume(consume.Subscription);
-                break;
-            case ActorCommand.StopConsuming stop:
-                StopConsuming(stop.Subscription);
-                break;
-            case ActorCommand.EndConsuming end:
-                EndConsuming(end.Subscription);
-                break;
             case ActorCommand.Start:
                 Start();
                 break;
@@ -214,38 +216,42 @@ internal sealed partial class ConnectionActor
                 Close(close);
                 break;
             default:
-                command.Abandon(this); // closing: nothing new begins
+                HandleVerb(command);
                 break;
         }
     }
 
-    internal void ShowCalls()
+    // Waits until the deadline for answers to what was sent, then ends everything.
+    private void Close(ActorCommand.Close close)
     {
-        _gauges.PendingCalls = Calls.Count;
-        _gauges.LateReplies = Calls.Late;
+        _closers.Add(close);
+        _closeBy = Math.Min(_closeBy, close.Deadline);
+        WakeAt(_closeBy);
+        if (State == AmqpLinkState.Closing)
+            return;
+        MoveTo(AmqpLinkState.Closing, "disposed");
+        BeginClose();
+        AbandonOpenWaiters();
     }
 
-    private int Unconfirmed => _lane.Unconfirmed + (_directLane?.Unconfirmed ?? 0);
-
-    private void PublishGauges()
+    private void CloseWhenIdle(long now)
     {
-        _gauges.State = State;
-        _gauges.StateSince = _stateSince;
-        _gauges.NotOpenSince = _notOpenSince;
-        _gauges.Recoveries = _recoveries;
-        _gauges.Epoch = Epoch;
-        _gauges.Host = _host;
-        _gauges.LastError = _lastError;
-        _gauges.RecoveryAttempt = _attempt;
-        _gauges.NextAttemptAt = State == AmqpLinkState.Waiting ? _nextAttemptAt : ActorClock.Never;
-        _gauges.BlockedReason = _blockedReason;
-        _gauges.BlockedSince = _blockedSince;
-        _gauges.BlockedBefore = _blockedBefore;
-        _gauges.Queued = _lane.Waiting + (_directLane?.Waiting ?? 0);
-        _gauges.OldestQueued = _lane.OldestWaiting ?? _directLane?.OldestWaiting ?? ActorClock.Never;
-        _gauges.Unconfirmed = Unconfirmed;
-        ShowCalls();
-        _gauges.StaleSettlements = StaleSettlements;
-        _gauges.TopologyErrors = _topologyErrors;
+        if (IsIdle || !MayPublish || now >= _closeBy)
+            FinishClose(new CloseReason(0, "the client was disposed", ByBroker: false));
+    }
+
+    // Operations end first; connection.close comes last, as it may take time.
+    private void FinishClose(CloseReason end)
+    {
+        bool wasConnected = IsConnected;
+        IsConnected = false;
+        EndAll(end);
+        AbandonOpenWaiters();
+        if (State != AmqpLinkState.Closed)
+            MoveTo(AmqpLinkState.Closed, end.Text);
+        Link.Abandon(Epoch, politely: wasConnected && _crash is null);
+        foreach (ActorCommand.Close closer in _closers)
+            closer.Completion.TryComplete(true);
+        _closers.Clear();
     }
 }

@@ -12,15 +12,18 @@ internal readonly record struct BrokerHost(string Name, int Port)
 }
 
 /// <summary>
-/// Where to connect and as whom, taken from the options. URIs are parsed here and never given to RabbitMQ.Client, whose exceptions and
-/// getters print their password; no message here repeats any part of a URI but its host.
+/// Where to connect and with which account, taken from the options. URIs are parsed here and never given to
+/// RabbitMQ.Client, whose exceptions and getters print their password; no message here repeats any part of a URI but
+/// its host.
 /// </summary>
-internal sealed record BrokerAddress(IReadOnlyList<BrokerHost> Hosts, bool UseTls, string VirtualHost, string? UserName, string? Password)
+internal sealed record BrokerAddress(IReadOnlyList<BrokerHost> Hosts, bool UseTls, string VirtualHost, string? UserName,
+    string? Password)
 {
     /// <summary>The ports that IANA gave to AMQP, without and with TLS.</summary>
     private const int PlainPort = 5672, TlsPort = 5671;
 
-    private const string Form = "It must have the form amqp://user:password@host:port/virtual-host, or amqps:// for TLS.";
+    private const string Form =
+        "It must have the form amqp://user:password@host:port/virtual-host, or amqps:// for TLS.";
 
     public override string ToString() => string.Join(", ", Hosts);
 
@@ -46,16 +49,21 @@ internal sealed record BrokerAddress(IReadOnlyList<BrokerHost> Hosts, bool UseTl
             hosts.Add(ParseHost(host, DefaultPort(useTls)));
         }
         if (hosts.Count == 0)
-            throw new ArgumentException($"Set {nameof(options.Uri)} or {nameof(options.Hosts)}: there is no broker to connect to.", nameof(options.Uri));
+            throw new ArgumentException($"Set {nameof(options.Uri)} or {nameof(options.Hosts)}: there is no broker "
+                + $"to connect to.", nameof(options.Uri));
         Check.Name(virtualHost, nameof(options.VirtualHost));
         if (options.Credentials is null && account.User is null)
-            throw new ArgumentException($"There is no user: put one into {nameof(options.Uri)}, or set {nameof(options.UserName)} and {nameof(options.Password)}, or {nameof(options.Credentials)}.", nameof(options.UserName));
+            throw new ArgumentException($"There is no user: put one into {nameof(options.Uri)}, or set "
+                + $"{nameof(options.UserName)} and {nameof(options.Password)}, or {nameof(options.Credentials)}.",
+                    nameof(options.UserName));
         foreach (BrokerHost host in hosts.Where(host => !host.IsLoopback))
         {
             if (!useTls && !options.AllowPlaintext)
-                throw new ArgumentException($"The host {host} is not loopback and the connection would not be encrypted: use amqps://, or set {nameof(options.AllowPlaintext)}.", name);
+                throw new ArgumentException($"The host {host} is not loopback and the connection would not be "
+                    + $"encrypted: use amqps://, or set {nameof(options.AllowPlaintext)}.", name);
             if (account.User == "guest" && options.Credentials is null)
-                throw new ArgumentException($"The user 'guest' is for loopback only, and {host} is not: the broker refuses it.", nameof(options.UserName));
+                throw new ArgumentException($"The user 'guest' is for loopback only, and {host} is not: the broker "
+                    + $"refuses it.", nameof(options.UserName));
         }
         return new BrokerAddress(hosts, useTls, virtualHost, account.User, account.Password);
     }
@@ -67,21 +75,25 @@ internal sealed record BrokerAddress(IReadOnlyList<BrokerHost> Hosts, bool UseTl
         if (uri.Scheme is not ("amqp" or "amqps"))
             throw new ArgumentException($"Uri has the scheme '{uri.Scheme}'. {Form}", nameof(AmqpClientOptions.Uri));
         if (uri.Query.Length > 0 || uri.Fragment.Length > 0)
-            throw new ArgumentException($"Uri has a query or fragment, which has no meaning here: set the options instead. {Form}", nameof(AmqpClientOptions.Uri));
+            throw new ArgumentException($"Uri has a query or fragment, which has no meaning here: set the options "
+                + $"instead. {Form}", nameof(AmqpClientOptions.Uri));
         if (uri.AbsolutePath.AsSpan(1 <= uri.AbsolutePath.Length ? 1 : 0).Contains('/'))
-            throw new ArgumentException($"Uri has more than one path segment; write a slash in a virtual host's name as %2F. {Form}", nameof(AmqpClientOptions.Uri));
+            throw new ArgumentException($"Uri has more than one path segment; write a slash in a virtual host's name "
+                + $"as %2F. {Form}", nameof(AmqpClientOptions.Uri));
         return uri;
     }
 
     private static (string User, string? Password) Account(string userInfo)
     {
         int colon = userInfo.IndexOf(':', StringComparison.Ordinal);
-        return colon < 0 ? (Unescape(userInfo), null) : (Unescape(userInfo[..colon]), Unescape(userInfo[(colon + 1)..]));
+        return colon < 0 ? (Unescape(userInfo), null)
+            : (Unescape(userInfo[..colon]), Unescape(userInfo[(colon + 1)..]));
     }
 
     private static BrokerHost ParseHost(string text, int defaultPort)
     {
-        if (!Uri.TryCreate($"amqp://{text}", UriKind.Absolute, out Uri? uri) || uri.Host.Length == 0 || uri.UserInfo.Length > 0 || uri.AbsolutePath.Length > 1)
+        if (!Uri.TryCreate($"amqp://{text}", UriKind.Absolute, out Uri? uri) || uri.Host.Length == 0
+            || uri.UserInfo.Length > 0 || uri.AbsolutePath.Length > 1)
             throw new ArgumentException("Each of Hosts must be a host or host:port.", nameof(AmqpClientOptions.Hosts));
         return new BrokerHost(uri.Host, uri.Port > 0 ? uri.Port : defaultPort);
     }

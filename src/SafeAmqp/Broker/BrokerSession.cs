@@ -1,61 +1,83 @@
 using System.Net;
 using RabbitMQ.Client;
 using SafeAmqp.Actor;
-using SafeAmqp.Consuming;
+using SafeAmqp.Owner;
 using SafeAmqp.Telemetry;
 using SafeAmqp.Transport;
+using SafeAmqp.Wire;
 
 namespace SafeAmqp.Broker;
 
 /// <summary>One connection attempt and the connection that it leads to: one epoch of a link.</summary>
-internal sealed class BrokerSession(RabbitMqLink link, int epoch)
+internal sealed class BrokerSession
 {
-    /// <summary>Far beyond our own deadlines: an RPC of RabbitMQ.Client that timed out can close the connection when its
-    /// answer comes (#1827, which 7.2.2 does not mend yet).</summary>
+    /// <summary>
+    /// Far beyond our own deadlines: an RPC of RabbitMQ.Client that timed out can close the connection when its answer
+    /// comes (#1827, which 7.2.2 does not mend yet).
+    /// </summary>
     private static readonly TimeSpan Endless = TimeSpan.FromDays(1);
 
-    /// <summary>How long the broker may take to answer our goodbye.</summary>
+    /// <summary>How long the broker may take to answer connection.close.</summary>
     private static readonly TimeSpan GoodbyeTimeout = TimeSpan.FromSeconds(1);
 
-    /// <summary>What RabbitMQ.Client may take to end by itself what was abandoned. 6.3 s were seen.</summary>
+    /// <summary>
+    /// How long RabbitMQ.Client may take to close an abandoned connection by itself. 6.3 s were seen.
+    /// </summary>
     private static readonly TimeSpan TearDownTimeout = TimeSpan.FromSeconds(30);
 
-    private readonly BrokerHost _host = link.Config.Host(epoch);
+    private readonly RabbitMqLink _link;
+    private readonly BrokerHost _host;
+    private readonly InboundPipe _inbound = new();
+    private readonly FrameReader _incoming;
     private readonly CancellationTokenSource _ended = new();
-    private readonly IncomingFrames _incoming = new(link.Owner.Arrive);
-    private volatile LinkStream? _stream;
+    private volatile ClientStream? _stream;
 
-    internal int Epoch => epoch;
+    internal BrokerSession(RabbitMqLink link, int epoch)
+    {
+        _link = link;
+        _host = link.Config.Host(epoch);
+        _incoming = new FrameReader(FrameFormat.MaxFrameSize, link.Config.MaxMessageSize,
+            new SignalSink(link.Owner.Arrive, _inbound));
+        Epoch = epoch;
+    }
+
+    internal int Epoch { get; }
 
     /// <summary>Set on the owner's thread once the handshake is done.</summary>
     internal IConnection? Connection { get; private set; }
 
-    /// <summary>What goes past RabbitMQ.Client; set with the connection.</summary>
+    /// <summary>For frames that bypass RabbitMQ.Client. Set with the connection.</summary>
     internal Outbox? Outbox { get; private set; }
 
     // The provider is user code: it runs on the pool.
-    internal void Connect() => link.Then(() => UserCode.RunAsync(() => link.Config.Credentials(_ended.Token)), credentials =>
+    internal void Connect() => _link.Then(() => UserCode.RunAsync(() => _link.Config.Credentials(_ended.Token)),
+        credentials =>
     {
         if (_ended.IsCancellationRequested)
             return;
         if (!credentials.IsCompletedSuccessfully)
         {
             // The provider's own exception may carry anything, secrets too: only its type is shown.
-            Fail(new CloseReason(0, $"the credentials could not be had ({credentials.Exception?.GetBaseException().GetType().Name ?? "cancelled"})", ByBroker: false), refused: false);
+            Fail(new CloseReason(0,
+                $"the credentials could not be had "
+                    + $"({credentials.Exception?.GetBaseException().GetType().Name ?? "cancelled"})", ByBroker: false),
+                        refused: false);
             return;
         }
         Handshake(((Task<AmqpCredentials>)credentials).Result);
     });
 
-    /// <summary>Closes the connection, with a goodbye when the broker can be expected to listen.</summary>
+    /// <summary>Closes the connection, with connection.close when the broker can be expected to answer.</summary>
     internal async Task EndAsync(bool politely)
     {
         await _ended.CancelAsync().ConfigureAwait(false);
         IConnection? connection = Connection;
         if (politely && connection is { IsOpen: true })
         {
-            Task goodbye = connection.CloseAsync(Constants.ReplySuccess, "Goodbye", Endless, abort: true, CancellationToken.None);
-            await Task.WhenAny(goodbye, Task.Delay(GoodbyeTimeout, link.Config.Time, CancellationToken.None)).ConfigureAwait(false);
+            Task goodbye = connection.CloseAsync(Constants.ReplySuccess, "Goodbye", Endless, abort: true,
+                CancellationToken.None);
+            await Task.WhenAny(goodbye, Task.Delay(GoodbyeTimeout, _link.Config.Time,
+                CancellationToken.None)).ConfigureAwait(false);
             RabbitMqLink.Forget(goodbye);
         }
         _stream?.Abandon(new OperationCanceledException("The link was given up."));
@@ -63,28 +85,31 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
             RabbitMqLink.Forget(TearDownAsync(connection));
     }
 
-    // Its main loop must have ended before: one that finds its connection disposed dies of that, and nobody sees its exception.
+    // Its main loop must have ended first: it would fail on a disposed connection, with an unobserved exception.
     private static async Task TearDownAsync(IConnection connection)
     {
-        await connection.CloseAsync(Constants.ReplySuccess, "Goodbye", TearDownTimeout, abort: true, CancellationToken.None).ConfigureAwait(false);
+        await connection.CloseAsync(Constants.ReplySuccess, "Goodbye", TearDownTimeout, abort: true,
+            CancellationToken.None).ConfigureAwait(false);
         await connection.DisposeAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Notes which of our channels has a number of the connection's.</summary>
-    internal void Opened(ushort channel, long incarnation) => _incoming.Opened(channel, incarnation);
+    /// <summary>Maps a channel number of the connection to one of our channels.</summary>
+    internal void Opened(ushort channel, long incarnation) => _incoming.Own(channel, incarnation);
 
-    internal LinkTraffic Traffic(ActorClock clock)
+    internal LinkTraffic Traffic(MonotonicClock clock)
     {
         if (_stream is not { } stream)
             return default;
-        return new LinkTraffic(clock.At(stream.LastReceived), stream.LastSent == 0 ? null : clock.At(stream.LastSent), stream.HasUnreadBytes, stream.BufferedBytes > 0);
+        return new LinkTraffic(clock.At(stream.LastReceived), stream.LastSent == 0 ? null : clock.At(stream.LastSent),
+            stream.HasUnreadBytes, stream.BufferedBytes > 0);
     }
 
-    internal TransportTotals Totals => _stream is { } stream ? new TransportTotals(stream.BytesReceived, stream.BytesSent, stream.Sends) : default;
+    internal TransportTotals Totals
+        => _stream is { } stream ? new TransportTotals(stream.BytesReceived, stream.BytesSent, stream.Sends) : default;
 
     private void Handshake(AmqpCredentials credentials)
     {
-        LinkConfig config = link.Config;
+        LinkConfig config = _link.Config;
         // A factory per link, as one serves two connections badly (#1429), and never its Uri, which prints passwords.
         var factory = new ConnectionFactory
         {
@@ -93,8 +118,9 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
             VirtualHost = config.Address.VirtualHost,
             ClientProvidedName = config.ConnectionName,
             RequestedHeartbeat = config.Heartbeat,
-            RequestedFrameMax = LinkConfig.MaxFrameSize,
-            // The factory's limit also caps a frame's size, and 0 means none; the guard in our stream knows the real bounds of both.
+            RequestedFrameMax = FrameFormat.MaxFrameSize,
+            // The factory's limit also caps a frame's size, and 0 means none; our frame reader knows the real bounds of
+            // both.
             MaxInboundMessageBodySize = (uint)config.MaxMessageSize,
             RequestedConnectionTimeout = Endless, // ours is shorter, and closes the socket
             HandshakeContinuationTimeout = Endless,
@@ -103,25 +129,28 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
             TopologyRecoveryEnabled = false,
             SocketFactory = _ => new SocketAdapter(OpenSocketAsync),
         };
-        var endpoint = new AmqpTcpEndpoint(_host.Name, _host.Port, new SslOption { Enabled = false }, (uint)config.MaxMessageSize);
-        // RabbitMQ.Client does not come back from a silent server by itself: at the deadline the socket is closed under it.
+        var endpoint = new AmqpTcpEndpoint(_host.Name, _host.Port, new SslOption { Enabled = false },
+            (uint)config.MaxMessageSize);
+        // RabbitMQ.Client does not return from a silent server by itself, so the socket is closed at the deadline.
         var deadline = new CancellationTokenSource(config.ConnectTimeout, config.Time);
         CancellationTokenRegistration closing = deadline.Token.UnsafeRegister(_ => _stream?.Abandon(TooSlow()), null);
-        link.Then(() =>
+        _link.Then(() =>
         {
-            Task<IConnection> connecting = factory.CreateConnectionAsync([endpoint], config.ConnectionName, CancellationToken.None);
-            RabbitMqLink.Forget(connecting); // after the deadline nobody waits for it: its socket is closed, so it fails
+            Task<IConnection> connecting =
+                factory.CreateConnectionAsync([endpoint], config.ConnectionName, CancellationToken.None);
+            // After the deadline it is not awaited: its socket is closed, so it fails
+            RabbitMqLink.Forget(connecting);
             return connecting.WaitAsync(deadline.Token);
         }, done =>
         {
             closing.Unregister();
             bool timedOut = deadline.IsCancellationRequested;
             deadline.Dispose();
-            Shake(done, timedOut, credentials);
+            FinishHandshake(done, timedOut, credentials);
         });
     }
 
-    private void Shake(Task done, bool timedOut, AmqpCredentials credentials)
+    private void FinishHandshake(Task done, bool timedOut, AmqpCredentials credentials)
     {
         IConnection? connection = done.IsCompletedSuccessfully ? ((Task<IConnection>)done).Result : null;
         if (_ended.IsCancellationRequested)
@@ -133,66 +162,73 @@ internal sealed class BrokerSession(RabbitMqLink link, int epoch)
         {
             Exception error = timedOut ? TooSlow() : done.Exception!.GetBaseException();
             _stream?.Abandon(error);
-            Fail(Verdict.Of(error), Verdict.IsRefusal(error));
+            Fail(CloseClassifier.Of(error), CloseClassifier.IsRefusal(error));
         }
         else
         {
             Connection = connection;
-            Outbox = new Outbox(link, _stream!);
+            Outbox = new Outbox(_link, _stream!);
             Subscribe(connection);
-            link.Owner.Post(new BrokerSignal.Connected(epoch, _host.ToString()));
-            new SecretRenewal(link, connection, credentials.UserName, _ended.Token).Begin(credentials.ValidFor);
+            _link.Owner.Post(new BrokerSignal.Connected(Epoch, _host.ToString()));
+            new SecretRenewal(_link, connection, credentials.UserName, _ended.Token).Begin(credentials.ValidFor);
             if (!connection.IsOpen)
-                Lose(Verdict.Of(connection.CloseReason!)); // it closed before we listened
+                Lose(CloseClassifier.Of(connection.CloseReason!)); // it closed before the handlers were attached
         }
     }
 
     private void Subscribe(IConnection connection)
     {
-        connection.ConnectionShutdownAsync += (_, reason) => Lose(Verdict.Of(reason));
-        connection.ConnectionBlockedAsync += (_, blocked) => Post(new BrokerSignal.Blocked(epoch, StatusText.Printable(blocked.Reason)));
-        connection.ConnectionUnblockedAsync += (_, _) => Post(new BrokerSignal.Unblocked(epoch));
+        connection.ConnectionShutdownAsync += (_, reason) => Lose(CloseClassifier.Of(reason));
+        connection.ConnectionBlockedAsync += (_, blocked)
+            => Post(new BrokerSignal.Blocked(Epoch, StatusText.Printable(blocked.Reason)));
+        connection.ConnectionUnblockedAsync += (_, _) => Post(new BrokerSignal.Unblocked(Epoch));
         connection.CallbackExceptionAsync += (_, failed) =>
         {
-            link.Events.Observe(Task.FromException(failed.Exception), "a callback failed");
+            _link.Events.Observe(Task.FromException(failed.Exception), "a callback failed");
             return Task.CompletedTask;
         };
     }
 
-    private async Task<LinkStream> OpenSocketAsync(IPAddress address, int port, CancellationToken cancellationToken)
+    private async Task<ClientStream> OpenSocketAsync(IPAddress address, int port, CancellationToken cancellationToken)
     {
-        LinkConfig config = link.Config;
+        LinkConfig config = _link.Config;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(_ended.Token, cancellationToken);
-        LinkStream stream = await LinkConnector.ConnectAsync(address, port, config.TlsFor(_host), config.StreamOptions, config.ConnectTimeout,
-            _incoming.Take, StreamEnded, either.Token).ConfigureAwait(false);
+        ClientStream stream = await LinkConnector.ConnectAsync(address, port, config.TlsFor(_host),
+            config.ConnectTimeout, config.Time,
+            (socket, tls) => new ClientStream(socket, tls, _incoming, _inbound, config.Time, StreamEnded),
+                either.Token).ConfigureAwait(false);
         _stream = stream;
-        link.Owner.Post(new ShellStep(() => link.Owner.Attach(stream)));
-        link.Endpoint = new LinkEndpoint(_host.Name, _host.Port, address, port);
+        _link.Owner.Post(new ShellStep(() => _link.Owner.Attach(stream)));
+        _link.Endpoint = new LinkEndpoint(_host.Name, _host.Port, address, port);
         return stream;
     }
 
-    // Without an error the broker closed the connection, and RabbitMQ.Client, which read its reason, says why; or we did.
+    // Without an error the broker closed the connection, and RabbitMQ.Client, which read its reason, says why; or we
+    // did.
     private void StreamEnded(Exception? error)
     {
         if (error is not null && !_ended.IsCancellationRequested)
-            _ = Lose(Verdict.Of(error) with { Suspect = SuspectOf(error) });
+            _ = Lose(CloseClassifier.Of(error) with { Suspect = SuspectOf(error) });
     }
 
-    // Called by the reader, so the channels' numbers are where any thread can read them.
+    // May be called by any thread.
     private PoisonSuspect? SuspectOf(Exception error)
-        => error is FrameGuardException { Channel: { } channel } guard && _incoming.IncarnationOf(channel) is { } incarnation
-            ? new PoisonSuspect(incarnation, guard.Rule.ToString(), guard.ContentSize)
+        => error is FrameViolationException { Channel: { } channel } malformed
+            && _incoming.IdOf(channel) is { } incarnation
+            ? new PoisonSuspect(incarnation, malformed.Rule.ToString(), malformed.ContentSize)
             : null;
 
-    private Task Lose(CloseReason reason) => Post(new BrokerSignal.LinkLost(epoch, reason));
+    private Task Lose(CloseReason reason) => Post(new BrokerSignal.LinkLost(Epoch, reason));
 
-    private void Fail(CloseReason reason, bool refused) => Post(new BrokerSignal.ConnectFailed(epoch, reason, refused, _host.ToString()));
+    private void Fail(CloseReason reason, bool refused)
+        => Post(new BrokerSignal.ConnectFailed(Epoch, reason, refused, _host.ToString()));
 
     private Task Post(BrokerSignal signal)
     {
-        link.Owner.Post(signal);
+        _link.Owner.Post(signal);
         return Task.CompletedTask;
     }
 
-    private TimeoutException TooSlow() => new($"connecting to {_host} took longer than {link.Config.ConnectTimeout.TotalSeconds:0.###} s");
+    private TimeoutException TooSlow()
+        => new($"connecting to {_host} took longer than {_link.Config.ConnectTimeout.TotalSeconds:0.###} s");
 }

@@ -15,15 +15,14 @@ internal sealed record LinkConfig(
     long MaxMessageSize,
     TimeProvider Time)
 {
-    /// <summary>RabbitMQ's own default; larger frames save nothing, smaller ones cost calls.</summary>
-    internal const int MaxFrameSize = 128 * 1024;
-
-    internal static string NameOf(AmqpClientOptions options) => options.ClientName ?? Environment.ProcessPath?.Split('/', '\\')[^1] ?? "SafeAmqp";
+    internal static string NameOf(AmqpClientOptions options)
+        => options.ClientName ?? Environment.ProcessPath?.Split('/', '\\')[^1] ?? "SafeAmqp";
 
     internal static LinkConfig From(AmqpClientOptions options, BrokerAddress address, string link) => new(
         address,
         options.Tls,
-        options.Credentials ?? (_ => new ValueTask<AmqpCredentials>(new AmqpCredentials(address.UserName!, address.Password ?? ""))),
+        options.Credentials ?? (_ => new ValueTask<AmqpCredentials>(new AmqpCredentials(address.UserName!,
+            address.Password ?? ""))),
         NameOf(options),
         $"{NameOf(options)}:{link}",
         options.Heartbeat,
@@ -32,8 +31,6 @@ internal sealed record LinkConfig(
         options.TimeProvider);
 
     internal BrokerHost Host(int epoch) => Address.Hosts[(epoch - 1) % Address.Hosts.Count];
-
-    internal LinkStreamOptions StreamOptions => new() { MaxFrameSize = MaxFrameSize, MaxInboundBodySize = MaxMessageSize, TimeProvider = Time };
 
     /// <summary>Files are read at each connect, so that renewed certificates are picked up.</summary>
     internal TlsSettings TlsFor(BrokerHost host)
@@ -61,5 +58,6 @@ internal sealed record LinkConfig(
     }
 
     private X509Certificate2Collection? ClientCertificate()
-        => Tls.ClientCertificateFile is null ? null : [X509Certificate2.CreateFromPemFile(Tls.ClientCertificateFile, Tls.ClientKeyFile)];
+        => Tls.ClientCertificateFile is null ? null
+            : [X509Certificate2.CreateFromPemFile(Tls.ClientCertificateFile, Tls.ClientKeyFile)];
 }

@@ -1,21 +1,26 @@
-using SafeAmqp.Transport;
+using SafeAmqp.Wire;
 
 namespace SafeAmqp.Broker;
 
 /// <summary>
-/// What the owner's thread has put into frames since the last flush: one write, and most often one system call, for all of it. Only the owner's
-/// thread uses it.
+/// Collects the frames that the owner's thread has encoded since the last flush, so that one write, and usually one
+/// system call, sends them all. Only the owner's thread uses it.
 /// </summary>
-/// <remarks>Nothing waits here while another call into RabbitMQ.Client is made: what it writes must not overtake what was passed on before.</remarks>
-internal sealed class Outbox(RabbitMqLink link, LinkStream stream)
+/// <remarks>It is flushed before each call into RabbitMQ.Client, whose frames must not overtake earlier ones.</remarks>
+internal sealed class Outbox(RabbitMqLink link, ClientStream stream)
 {
-    /// <summary>Sent without waiting for the end of the batch: some hundred small messages, and below what the stream copies.</summary>
+    /// <summary>
+    /// Sent without waiting for the end of the batch: some hundred small messages, and below what the stream copies.
+    /// </summary>
     private const int Enough = 48 * 1024;
 
     /// <summary>An idle link keeps no more than this.</summary>
     private const int KeptBytes = 64 * 1024;
 
-    /// <summary>What may wait for the socket beyond what the stream copies: the next large message is ready when the one before it has left.</summary>
+    /// <summary>
+    /// What may wait for the socket beyond what the stream copies: the next large message is ready when the one before
+    /// it has left.
+    /// </summary>
     private const int MaxLent = 2 * 1024 * 1024;
 
     private readonly List<Action> _afterwards = [];
@@ -24,7 +29,9 @@ internal sealed class Outbox(RabbitMqLink link, LinkStream stream)
 
     internal FrameBuffer Frames => _frames;
 
-    /// <summary>Whether the stream takes nothing at the moment: publishing is to stop until <see cref="Then"/>.</summary>
+    /// <summary>
+    /// Whether too much waits for the socket: publishing must pause until <see cref="Then"/> calls back.
+    /// </summary>
     internal bool IsHeldUp => _lent > MaxLent;
 
     internal void FlushWhenFull()
@@ -52,7 +59,7 @@ internal sealed class Outbox(RabbitMqLink link, LinkStream stream)
         link.Then(taken.AsTask, _ => Returned(lent));
     }
 
-    /// <summary>Does something once the stream takes more.</summary>
+    /// <summary>Calls back once the stream takes more.</summary>
     internal void Then(Action action) => _afterwards.Add(action);
 
     private void Returned(FrameBuffer lent)

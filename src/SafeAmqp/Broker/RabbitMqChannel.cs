@@ -1,6 +1,8 @@
 using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
 using SafeAmqp.Actor;
-using SafeAmqp.Topology;
+using SafeAmqp.Owner;
+using SafeAmqp.Wire;
 
 namespace SafeAmqp.Broker;
 
@@ -13,12 +15,15 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
     private string? _consumerTag;
     private bool _closed;
 
-    /// <summary>Opens the channel on a connection: open, subscribe, prefetch, each step on the owner's thread.</summary>
+    /// <summary>
+    /// Opens the channel on a connection: open, subscribe, prefetch, each step on the owner's thread.
+    /// </summary>
     internal void Open(IConnection connection, bool confirms, int prefetch)
     {
-        // Confirmations are switched on, but their tracking is of publishes that go through it, and ours do not. One dispatcher, as deliveries
-        // must stay in order.
-        var options = new CreateChannelOptions(confirms, publisherConfirmationTrackingEnabled: false, outstandingPublisherConfirmationsRateLimiter: null,
+        // Confirmations are on without tracking: it tracks publishes through RabbitMQ.Client, and ours bypass it. One
+        // dispatcher, as deliveries must stay in order.
+        var options = new CreateChannelOptions(confirms, publisherConfirmationTrackingEnabled: false,
+            outstandingPublisherConfirmationsRateLimiter: null,
             consumerDispatchConcurrency: 1);
         link.Then(() => connection.CreateChannelAsync(options, CancellationToken.None), opened =>
         {
@@ -26,7 +31,8 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
                 return;
             _channel = ((Task<IChannel>)opened).Result;
             _number = (ushort)_channel.ChannelNumber;
-            _maxFrame = connection.FrameMax is > 0 and <= int.MaxValue and var agreed ? (int)agreed : LinkConfig.MaxFrameSize;
+            _maxFrame = connection.FrameMax is > 0 and <= int.MaxValue and var agreed ? (int)agreed
+                : FrameFormat.MaxFrameSize;
             if (_closed)
             {
                 CloseDetached(_channel);
@@ -39,7 +45,8 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
                 link.Owner.Post(new BrokerSignal.ChannelOpened(incarnation));
                 return;
             }
-            link.Then(() => _channel.BasicQosAsync(0, (ushort)prefetch, global: false, CancellationToken.None), bounded =>
+            link.Then(() => _channel.BasicQosAsync(0, (ushort)prefetch, global: false, CancellationToken.None),
+                bounded =>
             {
                 if (!Failed(bounded))
                     link.Owner.Post(new BrokerSignal.ChannelOpened(incarnation));
@@ -62,7 +69,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
         int before = frames.Count;
         try
         {
-            PublishFrames.Publish(frames, _number, message, slot, _maxFrame);
+            FrameWriter.Publish(frames, _number, message, slot, _maxFrame);
         }
         catch (Exception) // headers that were changed after they had been checked, most likely
         {
@@ -72,7 +79,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
         outbox.FlushWhenFull();
         if (!outbox.IsHeldUp)
             return PassResult.Passed;
-        outbox.Then(() => link.Owner.Post(new BrokerSignal.Readied(incarnation, null)));
+        outbox.Then(() => link.Owner.Post(new BrokerSignal.Readied(incarnation)));
         return PassResult.PassedBusy;
     }
 
@@ -80,7 +87,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
     {
         if (_channel is not { IsOpen: true })
             return; // the broker requeues what was not settled; that the channel is closed comes as a signal
-        PublishFrames.Settle(outbox.Frames, _number, tag, multiple, settlement);
+        FrameWriter.Settle(outbox.Frames, _number, tag, multiple, settlement);
         outbox.FlushWhenFull();
     }
 
@@ -99,9 +106,11 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
         if (_channel is not { } channel)
             return;
         _consumerTag = $"safeamqp-{incarnation}";
-        // That it began, and its deliveries, are reported by who receives them, in the order in which they came.
-        link.Then(() => channel.BasicConsumeAsync(request.Queue, request.NoAck, _consumerTag, noLocal: false, request.Exclusive,
-            MessageProperties.ToTable(request.Arguments), new ChannelConsumer(link.Owner, channel, incarnation), CancellationToken.None), done => Failed(done));
+        // The frame reader reports the start and the deliveries, in the order in which they came.
+        link.Then(() => channel.BasicConsumeAsync(request.Queue, request.NoAck, _consumerTag, noLocal: false,
+            request.Exclusive,
+            MessageProperties.ToTable(request.Arguments), new ChannelConsumer(link.Owner, channel, incarnation),
+                CancellationToken.None), done => Failed(done));
     }
 
     internal void CancelConsumer()
@@ -112,18 +121,21 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
 
     private void Subscribe(IChannel channel, IConnection connection)
     {
-        channel.ChannelShutdownAsync += (_, reason) => connection.IsOpen // else the link is lost, which is said once for all its channels
-            ? Post(new BrokerSignal.ChannelClosed(incarnation, Verdict.Of(reason)))
+        // Otherwise the link is lost, which is reported once for all its channels
+        channel.ChannelShutdownAsync += (_, reason) => connection.IsOpen
+            ? Post(new BrokerSignal.ChannelClosed(incarnation, CloseClassifier.Of(reason)))
             : Task.CompletedTask;
         if (channel.CloseReason is { } closed && connection.IsOpen)
-            Post(new BrokerSignal.ChannelClosed(incarnation, Verdict.Of(closed))); // it closed before we listened
+            // It closed before the handler was attached
+            Post(new BrokerSignal.ChannelClosed(incarnation, CloseClassifier.Of(closed)));
     }
 
     private bool Failed(Task task)
     {
         if (task.IsCompletedSuccessfully)
             return false;
-        link.Owner.Post(new BrokerSignal.ChannelClosed(incarnation, Verdict.Of(task.Exception?.GetBaseException() ?? new OperationCanceledException())));
+        link.Owner.Post(new BrokerSignal.ChannelClosed(incarnation,
+            CloseClassifier.Of(task.Exception?.GetBaseException() ?? new OperationCanceledException())));
         return true;
     }
 
@@ -133,12 +145,47 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
         return Task.CompletedTask;
     }
 
-    // Closing inside a callback, or waiting for it, can stall (#1567, #1751, #1960): it is begun here and ends by itself.
+    // Closing inside a callback, or waiting for it, can stall (#1567, #1751, #1960): it is started here and not
+    // awaited.
     private void CloseDetached(IChannel channel) => RabbitMqLink.Forget(CloseAsync(channel));
 
     private static async Task CloseAsync(IChannel channel)
     {
-        await channel.CloseAsync(Constants.ReplySuccess, "Goodbye", abort: true, CancellationToken.None).ConfigureAwait(false);
+        await channel.CloseAsync(Constants.ReplySuccess, "Goodbye", abort: true,
+            CancellationToken.None).ConfigureAwait(false);
         await channel.DisposeAsync().ConfigureAwait(false);
+    }
+}
+
+/// <summary>
+/// What RabbitMQ.Client reports of a consumer: that it was cancelled. Its start and its deliveries are taken before
+/// that (<see cref="SignalSink"/>).
+/// </summary>
+internal sealed class ChannelConsumer(IoThread owner, IChannel channel, long incarnation) : IAsyncBasicConsumer
+{
+    public IChannel Channel => channel;
+
+    public Task HandleBasicConsumeOkAsync(string consumerTag, CancellationToken cancellationToken = default)
+        => Task.CompletedTask;
+
+    public Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange,
+        string routingKey,
+        IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
+        => throw new InvalidOperationException($"A delivery on channel {channel.ChannelNumber} was not taken before "
+            + $"RabbitMQ.Client. This is a bug in SafeAmqp.");
+
+    public Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
+        => Post(new BrokerSignal.ConsumerCancelled(incarnation, ByBroker: true));
+
+    public Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default)
+        => Post(new BrokerSignal.ConsumerCancelled(incarnation, ByBroker: false));
+
+    // The channel's own event says so.
+    public Task HandleChannelShutdownAsync(object channel, ShutdownEventArgs reason) => Task.CompletedTask;
+
+    private Task Post(BrokerSignal signal)
+    {
+        owner.Post(signal);
+        return Task.CompletedTask;
     }
 }

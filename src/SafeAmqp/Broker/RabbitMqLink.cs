@@ -1,12 +1,13 @@
 using SafeAmqp.Actor;
+using SafeAmqp.Owner;
 using SafeAmqp.Telemetry;
-using SafeAmqp.Topology;
 
 namespace SafeAmqp.Broker;
 
 /// <summary>
-/// The broker link over RabbitMQ.Client. Every call comes from the owner's thread, and every call into RabbitMQ.Client is made on it. Publishes and
-/// settlements go past it, in frames of our own; each call into it is preceded by a flush of those, so that everything leaves in the order in which it was asked for.
+/// The broker link over RabbitMQ.Client. Every call comes from the owner's thread, and every call into RabbitMQ.Client
+/// is made on it. Publishes and settlements bypass it, in frames of our own. These are flushed before each call into
+/// it, so that everything leaves in order.
 /// </summary>
 internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents events) : IBrokerLink
 {
@@ -29,8 +30,8 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
         set => Volatile.Write(ref _endpoint, value);
     }
 
-    /// <summary>Ends when the last connection has been closed, one way or the other.</summary>
-    internal Task Farewell { get; private set; } = Task.CompletedTask;
+    /// <summary>Completes when the last connection has been closed.</summary>
+    internal Task Teardown { get; private set; } = Task.CompletedTask;
 
     public void Connect(int epoch)
     {
@@ -51,8 +52,8 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
             _totalsBefore += session.Totals;
             _session = null;
         }
-        Farewell = session.EndAsync(politely);
-        Forget(Farewell);
+        Teardown = session.EndAsync(politely);
+        Forget(Teardown);
     }
 
     public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch)
@@ -78,7 +79,8 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
     public PassResult Publish(long incarnation, AmqpMessage message, int slot)
     {
         owner.AssertOwner();
-        return _channels.TryGetValue(incarnation, out RabbitMqChannel? channel) ? channel.Publish(message, slot) : PassResult.Closed;
+        return _channels.TryGetValue(incarnation, out RabbitMqChannel? channel) ? channel.Publish(message, slot)
+            : PassResult.Closed;
     }
 
     public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement)
@@ -115,10 +117,13 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
             channel.CancelConsumer();
     }
 
-    // Also read by callers who ask for the status.
-    public LinkTraffic Traffic(int epoch) => _session is { } session && session.Epoch == epoch ? session.Traffic(owner.Clock) : default;
+    // Also read by callers that ask for the status.
+    public LinkTraffic Traffic(int epoch)
+        => _session is { } session && session.Epoch == epoch ? session.Traffic(owner.Clock) : default;
 
-    /// <summary>What has moved over all connections so far. For whoever collects; never on the way of a message.</summary>
+    /// <summary>
+    /// What has moved over all connections so far. For metrics; not on the path of a message.
+    /// </summary>
     internal TransportTotals Totals
     {
         get
@@ -128,7 +133,9 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
         }
     }
 
-    /// <summary>Begins something and goes on with it on the owner's thread when it has ended, however it ended.</summary>
+    /// <summary>
+    /// Starts a task, and continues on the owner's thread when it has completed, successfully or not.
+    /// </summary>
     internal void Then(Func<Task> begin, Action<Task> next)
     {
         owner.AssertOwner();
@@ -148,7 +155,9 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
         }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
-    /// <summary>Lets a task end by itself. What it throws is of no consequence: its link or channel is given up.</summary>
+    /// <summary>
+    /// Ignores a task's outcome: its link or channel has been abandoned.
+    /// </summary>
     internal static void Forget(Task task) => _ = task.ContinueWith(done => _ = done.Exception, CancellationToken.None,
         TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 }

@@ -1,15 +1,18 @@
 using RabbitMQ.Client;
-using SafeAmqp.Actor;
+using SafeAmqp.Owner;
 
 namespace SafeAmqp.Broker;
 
 /// <summary>
-/// Gives the broker a new secret before the old one expires, so that a connection made with a token outlives it (connection.update-secret). Where that
-/// fails, the broker ends the connection at the expiry, and the next one asks for credentials anyway.
+/// Gives the broker a new secret before the old one expires, so that a connection made with a token outlives it
+/// (connection.update-secret). If that fails, the broker closes the connection when the secret expires, and the next
+/// connection asks for credentials anyway.
 /// </summary>
 internal sealed class SecretRenewal(RabbitMqLink link, IConnection connection, string userName, CancellationToken ended)
 {
-    /// <summary>Renewed when so much of the validity is over: the rest is for providers and brokers that are slow or away.</summary>
+    /// <summary>
+    /// Renewed when so much of the validity is over: the rest is for providers and brokers that are slow or away.
+    /// </summary>
     private const double RenewAfter = 0.8;
 
     private static readonly TimeSpan Soonest = TimeSpan.FromSeconds(1), Latest = TimeSpan.FromDays(1);
@@ -18,23 +21,27 @@ internal sealed class SecretRenewal(RabbitMqLink link, IConnection connection, s
     internal void Begin(TimeSpan? validFor)
     {
         if (validFor is { } time)
-            WaitFor(TimeSpan.FromTicks(Math.Clamp((long)(time.Ticks * RenewAfter), Soonest.Ticks, Latest.Ticks)), validFor);
+            WaitFor(TimeSpan.FromTicks(Math.Clamp((long)(time.Ticks * RenewAfter), Soonest.Ticks, Latest.Ticks)),
+                validFor);
     }
 
-    private void WaitFor(TimeSpan wait, TimeSpan? validFor) => link.Then(() => Task.Delay(wait, link.Config.Time, ended), _ =>
+    private void WaitFor(TimeSpan wait, TimeSpan? validFor)
+        => link.Then(() => Task.Delay(wait, link.Config.Time, ended), _ =>
     {
         if (!ended.IsCancellationRequested)
             Ask(validFor);
     });
 
-    private void Ask(TimeSpan? validFor) => link.Then(() => UserCode.RunAsync(() => link.Config.Credentials(ended)), asked =>
+    private void Ask(TimeSpan? validFor)
+        => link.Then(() => UserCode.RunAsync(() => link.Config.Credentials(ended)), asked =>
     {
         if (ended.IsCancellationRequested)
             return;
         if (!asked.IsCompletedSuccessfully)
         {
             // Only the type: the provider's own message may carry secrets.
-            Failed($"the provider failed ({asked.Exception?.GetBaseException().GetType().Name ?? "cancelled"})", validFor);
+            Failed($"the provider failed ({asked.Exception?.GetBaseException().GetType().Name ?? "cancelled"})",
+                validFor);
             return;
         }
         AmqpCredentials credentials = ((Task<AmqpCredentials>)asked).Result;
@@ -45,7 +52,8 @@ internal sealed class SecretRenewal(RabbitMqLink link, IConnection connection, s
     });
 
     private void Update(AmqpCredentials credentials)
-        => link.Then(() => connection.UpdateSecretAsync(credentials.Password, "renewed before it expires", CancellationToken.None), updated =>
+        => link.Then(() => connection.UpdateSecretAsync(credentials.Password, "renewed before it expires",
+            CancellationToken.None), updated =>
         {
             if (ended.IsCancellationRequested)
                 return;
@@ -56,7 +64,8 @@ internal sealed class SecretRenewal(RabbitMqLink link, IConnection connection, s
             }
             else
             {
-                Failed(Verdict.Of(updated.Exception?.GetBaseException() ?? new OperationCanceledException()).Describe(), credentials.ValidFor);
+                Failed(CloseClassifier.Of(updated.Exception?.GetBaseException()
+                    ?? new OperationCanceledException()).Describe(), credentials.ValidFor);
             }
         });
 

@@ -1,33 +1,36 @@
 using SafeAmqp.Actor;
-using SafeAmqp.Broker;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Consuming;
 
 /// <summary>
-/// A subscription's place in the actor: its channel is opened, its consumer confirmed, its deliveries stamped and handed to the pump, its
-/// settlements sent. A lost channel or a cancelled consumer is replaced without touching any other.
+/// A subscription's channel: it is opened, its consumer confirmed, its deliveries handed to the pump, its settlements
+/// sent. A lost channel or a cancelled consumer is replaced without touching any other.
 /// </summary>
-internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscription) : ActorChannel(actor)
+internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Subscription subscription)
+    : ActorChannel(actor)
 {
-    /// <summary>Messages of which so much is kept; beyond, the oldest is forgotten.</summary>
+    /// <summary>How many suspects are remembered; beyond that the oldest is forgotten.</summary>
     private const int MaxSuspects = 16;
 
     private readonly AckJoiner _acks = new();
     private readonly List<(string Rule, ulong Size)> _suspects = [];
     private CancellationTokenSource? _lost; // one for all deliveries of an incarnation
     private long _startBy = actor.Now + actor.Settings.OperationTimeout.Ticks;
-    private long _reopenAt = ActorClock.Never;
+    private long _reopenAt = ActorTime.Never;
     private int _attempt;
 
     internal Subscription Subscription => subscription;
 
-    /// <summary>Whether there is nothing to wait for before the link is open: it is live, the broker refused it, or it stops.</summary>
-    internal bool IsSettled => subscription.State is AmqpConsumerState.Live or AmqpConsumerState.Stopping || _attempt > 0;
+    /// <summary>
+    /// Whether there is nothing to wait for before the link is open: it is live, the broker refused it, or it stops.
+    /// </summary>
+    internal bool IsSettled => subscription.State is AmqpConsumerState.Live or AmqpConsumerState.Stopping
+        || _attempt > 0;
 
     internal void Prepare()
     {
-        _reopenAt = ActorClock.Never;
+        _reopenAt = ActorTime.Never;
         if (Incarnation == 0 && subscription.State != AmqpConsumerState.Stopping)
             Open(confirms: false, subscription.Options.Prefetch);
     }
@@ -37,7 +40,7 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
     {
         bool live = subscription.State == AmqpConsumerState.Live && IsOpen;
         subscription.State = AmqpConsumerState.Stopping;
-        _reopenAt = ActorClock.Never;
+        _reopenAt = ActorTime.Never;
         if (live)
         {
             AwaitAnswer();
@@ -76,18 +79,20 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
         return false;
     }
 
-    /// <summary>Stops for good, and says over which message: consuming again would only end the link again.</summary>
+    /// <summary>Stops for good, naming the message: consuming again would only end the link again.</summary>
     internal void StopPoisoned(CloseReason end)
     {
         string reason = $"a message in queue '{subscription.Queue}' ended the link twice: {end.Describe()}";
         subscription.LastError = reason;
         Actor.Events.ConsumerPoisoned(subscription.Queue, end.Describe());
-        var error = new AmqpPoisonException($"The consumer was stopped, as {reason} Remove the message, or widen the limit that it breaks, and consume again. {Actor.Snapshot()}",
+        var error =
+            new AmqpPoisonException($"The consumer was stopped, as {reason} Remove the message, or widen the limit "
+                + $"that it breaks, and consume again. {Actor.Snapshot()}",
             subscription.Queue, end.Error)
         {
             Status = Actor.Snapshot(),
         };
-        Actor.Remove(this, error);
+        consumers.Remove(this, error);
         subscription.Poisoned.TryComplete(error);
     }
 
@@ -95,7 +100,8 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
     {
         if (delivery.Incarnation != Incarnation || Incarnation == 0)
         {
-            Actor.StaleSettlements++; // the broker delivers it again; an ack now would name somebody else's delivery
+            // The broker delivers it again; an ack now would name another delivery
+            consumers.StaleSettlements++;
             return;
         }
         if (settlement == AmqpSettlement.Ack)
@@ -122,7 +128,8 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
         _lost = new CancellationTokenSource();
         AwaitAnswer();
         AmqpConsumerOptions options = subscription.Options;
-        Actor.Link.Consume(Incarnation, new ConsumeRequest(subscription.Queue, NoAck: false, options.Exclusive, Arguments(options)));
+        Actor.Link.Consume(Incarnation,
+            new ConsumeRequest(subscription.Queue, NoAck: false, options.Exclusive, Arguments(options)));
     }
 
     protected override void OnSignal(BrokerSignal.OfChannel signal)
@@ -146,7 +153,9 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
                 break;
             case BrokerSignal.ConsumerCancelled:
                 Close();
-                OnClosed(new CloseReason(404, $"the broker cancelled the consumer of queue '{subscription.Queue}': the queue was deleted or its node went away", ByBroker: true));
+                OnClosed(new CloseReason(404,
+                    $"the broker cancelled the consumer of queue '{subscription.Queue}': the queue was deleted or "
+                        + $"its node went away", ByBroker: true));
                 break;
         }
     }
@@ -162,14 +171,15 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
         }
         if (!subscription.Started.HasEnded && end.ByBroker)
         {
-            Actor.Remove(this, Error(end)); // refused at once: its caller is told, and decides
+            consumers.Remove(this, Error(end)); // refused at once: the caller decides what to do
             return;
         }
         subscription.State = AmqpConsumerState.Recovering;
         Actor.Events.ConsumerLost(subscription.Queue, end.Describe());
         _attempt++;
         if (end.Code == 404)
-            Actor.RedeclareQueue(subscription.Queue, ReopenLater); // with its bindings, so that live means reachable
+            // With its bindings, so that a live consumer can be reached
+            consumers.RedeclareQueue(subscription.Queue, ReopenLater);
         else
             ReopenLater();
         Actor.ChannelSettled();
@@ -185,7 +195,7 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
 
     protected override void OnLinkLost(CloseReason end)
     {
-        _reopenAt = ActorClock.Never;
+        _reopenAt = ActorTime.Never;
         _attempt = 0;
         LoseDeliveries();
         if (subscription.State == AmqpConsumerState.Stopping)
@@ -204,18 +214,21 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
     {
         if (_startBy <= now)
         {
-            _startBy = ActorClock.Never;
+            _startBy = ActorTime.Never;
             if (!subscription.Started.HasEnded)
             {
                 string reason = subscription.LastError is { } error ? $"; last: {error}" : "";
-                Actor.Remove(this, Error(new CloseReason(0, $"the broker did not confirm it within {Actor.Settings.OperationTimeout.TotalSeconds:0.###} s{reason}",
+                consumers.Remove(this,
+                    Error(new CloseReason(0,
+                        $"the broker did not confirm it within {Actor.Settings.OperationTimeout.TotalSeconds:0.###} "
+                            + $"s{reason}",
                     ByBroker: false, new TimeoutException("The consumer was not confirmed in time."))));
-                return ActorClock.Never;
+                return ActorTime.Never;
             }
         }
         if (_reopenAt <= now)
         {
-            _reopenAt = ActorClock.Never;
+            _reopenAt = ActorTime.Never;
             if (Actor.IsConnected)
                 Open(confirms: false, subscription.Options.Prefetch);
         }
@@ -231,8 +244,9 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
             return;
         }
         subscription.Unsettled = _acks.Unsettled;
-        subscription.Pump.Post(new AmqpDelivery(RetryHeaders.Restore(delivered.Message), subscription.Queue, delivered.Tag, delivered.IsRedelivered, Incarnation,
-            subscription, _lost!.Token));
+        subscription.Pump.Post(new AmqpDelivery(RetryHeaders.Restore(delivered.Message), subscription.Queue,
+            delivered.Tag, delivered.IsRedelivered, Incarnation,
+            subscription.Settle, _lost!.Token));
     }
 
     // Registered callbacks are user code: they run on the pool, and what they throw is theirs to see.
@@ -249,7 +263,8 @@ internal sealed class ConsumerChannel(ConnectionActor actor, Subscription subscr
     {
         AmqpClientStatus status = Actor.Snapshot();
         string why = end.Error is TimeoutException ? $": {WaitReason.NotDone(status)}" : "";
-        return new($"Queue '{subscription.Queue}' cannot be consumed: {end.Describe()}{why}. {status}", $"queue '{subscription.Queue}'", end.Error)
+        return new($"Queue '{subscription.Queue}' cannot be consumed: {end.Describe()}{why}. {status}",
+            $"queue '{subscription.Queue}'", end.Error)
         {
             ReplyCode = end.ByBroker ? end.Code : null,
             ReplyText = end.ByBroker ? end.Text : null,

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using SafeAmqp.Owner;
 
 namespace SafeAmqp.Consuming;
 
@@ -11,13 +12,17 @@ internal interface IDeliveryPump
     /// <summary>Takes a delivery from the I/O thread.</summary>
     void Post(AmqpDelivery delivery);
 
-    /// <summary>Gives back what has not begun and waits for what runs, but not for handlers that wait for the stop themselves.</summary>
+    /// <summary>
+    /// Gives back what has not started and waits for running handlers, but not for those that wait for the stop
+    /// themselves.
+    /// </summary>
     Task StopAsync(TimeSpan timeout, TimeProvider time);
 }
 
 /// <summary>
-/// Runs handlers on workers, never on the I/O thread. What lies in it is bounded by the consumer's prefetch. With a key selector each key has its
-/// worker, so deliveries of one key are handled one after the other in order; without, any free worker takes the next.
+/// Runs handlers on workers, never on the I/O thread. What lies in it is bounded by the consumer's prefetch. With a key
+/// selector each key has its worker, so deliveries of one key are handled one after the other in order; without, any
+/// free worker takes the next.
 /// </summary>
 internal sealed class DeliveryPump : IDeliveryPump
 {
@@ -44,7 +49,8 @@ internal sealed class DeliveryPump : IDeliveryPump
         {
             if (keyed)
                 _distributing = UserCode.RunAsync(DistributeAsync);
-            _workers = [.. Enumerable.Range(0, options.Concurrency).Select(i => new Worker(this, keyed ? _lanes[i].Reader : _inbox.Reader))];
+            _workers = [.. Enumerable.Range(0, options.Concurrency).Select(i => new Worker(this,
+                keyed ? _lanes[i].Reader : _inbox.Reader))];
         }
     }
 
@@ -64,7 +70,8 @@ internal sealed class DeliveryPump : IDeliveryPump
             GiveBackWaiting(waiting); // the workers would come to it only after the handlers that they run
         try
         {
-            await Task.WhenAll([_distributing, .. _workers.Select(worker => worker.Released)]).WaitAsync(timeout, time).ConfigureAwait(false);
+            await Task.WhenAll([_distributing, .. _workers.Select(worker => worker.Released)]).WaitAsync(timeout,
+                time).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -72,7 +79,10 @@ internal sealed class DeliveryPump : IDeliveryPump
         }
     }
 
-    /// <summary>Called by whoever is about to wait for a pump's stop: in one of its handlers he would be waiting for himself. The others are waited for.</summary>
+    /// <summary>
+    /// Called before waiting for a pump to stop: a handler of that pump would wait for itself. The other handlers are
+    /// waited for.
+    /// </summary>
     internal static void DoNotWaitForCaller(IDeliveryPump pump)
     {
         if (Current.Value is { } worker && worker.Pump == pump)
@@ -116,7 +126,8 @@ internal sealed class DeliveryPump : IDeliveryPump
         Current.Value = worker;
         await foreach (AmqpDelivery delivery in deliveries.ReadAllAsync().ConfigureAwait(false))
         {
-            // Nothing new begins once the broker was asked for no more. It goes back when the broker has answered: before, it would come again.
+            // No handler starts once the consumer is being cancelled. The delivery goes back when the broker has
+            // answered; before that it would be delivered here again.
             if (_subscription.State == AmqpConsumerState.Stopping)
                 await _stopped.Task.ConfigureAwait(false);
             if (_stopping)
@@ -134,9 +145,10 @@ internal sealed class DeliveryPump : IDeliveryPump
 
     private static void GiveBack(AmqpDelivery delivery) => delivery.Settle(AmqpSettlement.Requeue);
 
-    // Never for a single reader: whoever stops the pump reads beside the workers.
+    // Not for a single reader: stopping the pump reads beside the workers.
     private static Channel<AmqpDelivery> NewChannel()
-        => Channel.CreateUnbounded<AmqpDelivery>(new UnboundedChannelOptions { SingleReader = false, SingleWriter = true });
+        => Channel.CreateUnbounded<AmqpDelivery>(new UnboundedChannelOptions { SingleReader = false,
+            SingleWriter = true });
 
     /// <summary>Runs one handler at a time.</summary>
     private sealed class Worker
@@ -153,7 +165,8 @@ internal sealed class DeliveryPump : IDeliveryPump
         internal DeliveryPump Pump { get; }
 
         /// <summary>Ends when it has done its work, or its handler waits for the stop.</summary>
-        internal Task Released => _work.WaitAsync(_waits.Token).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        internal Task Released => _work.WaitAsync(_waits.Token).ContinueWith(static _ => { }, CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 
         internal void Waits() => _waits.Cancel();
     }

@@ -1,33 +1,39 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
+using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Consuming;
 
-/// <summary>A consumer as a sequence: a handler that hands each delivery over and waits for what the loop makes of it.</summary>
+/// <summary>
+/// A consumer as an async sequence: its handler hands each delivery over and waits until the loop is done with it.
+/// </summary>
 internal static class DeliverySequence
 {
-    internal static async IAsyncEnumerable<AmqpDelivery> ReadAllAsync(AmqpClient client, string queue, AmqpConsumerOptions options,
+    internal static async IAsyncEnumerable<AmqpDelivery> ReadAllAsync(
+        Func<AmqpHandler, Action<Exception>, CancellationToken, ValueTask<AmqpSubscription>> consumeAsync,
+            ClientObserver observer,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var handed = Channel.CreateBounded<Handed>(1);
         using var left = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        AmqpSubscription subscription = await client.ConsumeAsync(queue, async (delivery, lost) =>
+        AmqpSubscription subscription = await consumeAsync(async (delivery, lost) =>
         {
             var item = new Handed(delivery);
             using var gone = CancellationTokenSource.CreateLinkedTokenSource(lost, left.Token);
             await handed.Writer.WriteAsync(item, gone.Token).ConfigureAwait(false);
             return await item.Settlement.Task.WaitAsync(gone.Token).ConfigureAwait(false);
-        }, options, ended: error => handed.Writer.TryComplete(error), DeliveryUse.Passage, cancellationToken).ConfigureAwait(false);
+        }, error => handed.Writer.TryComplete(error), cancellationToken).ConfigureAwait(false);
         await using (subscription.ConfigureAwait(false))
         {
             try
             {
-                var asked = client.Observer.Asked;
-                while (await handed.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false)) // throws once the client was disposed, or the consumer stopped over a message
+                var asked = observer.Asked;
+                // Throws once the client was disposed, or the consumer stopped over a message
+                while (await handed.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false))
                 {
                     if (!handed.Reader.TryRead(out Handed? item) || item.Delivery.Lost.IsCancellationRequested)
                         continue; // the broker delivers it again
-                    client.Observer.Received(item.Delivery, asked);
+                    observer.Received(item.Delivery, asked);
                     bool isDone = false;
                     try
                     {
@@ -39,7 +45,7 @@ internal static class DeliverySequence
                         item.Delivery.Settle(isDone ? AmqpSettlement.Ack : AmqpSettlement.Requeue);
                         item.Settlement.TrySetResult(AmqpSettlement.Ack); // settled already: this only frees the worker
                     }
-                    asked = client.Observer.Asked;
+                    asked = observer.Asked;
                 }
             }
             finally
@@ -51,6 +57,7 @@ internal static class DeliverySequence
 
     private sealed record Handed(AmqpDelivery Delivery)
     {
-        internal TaskCompletionSource<AmqpSettlement> Settlement { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        internal TaskCompletionSource<AmqpSettlement> Settlement { get; } =
+            new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -10,38 +10,48 @@ internal enum DeliveryUse
 {
     Handler,
 
-    /// <summary>Somebody waits for the answer.</summary>
+    /// <summary>A caller waits for the answer.</summary>
     Request,
 
-    /// <summary>A loop that handles them itself, or a call whose reply they are: what runs here is no handler of the user's.</summary>
-    Passage,
+    /// <summary>
+    /// They are passed on to a loop, or to the call whose reply they are: no user's handler runs.
+    /// </summary>
+    PassedOn,
 }
 
-/// <summary>Runs a user's handler on a delivery and settles it. Never throws: a handler harms only its own delivery.</summary>
-internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILogger logger, Thinner thinner, ClientObserver observer, DeliveryUse use)
+/// <summary>
+/// Runs a user's handler on a delivery and settles it. Never throws: a handler harms only its own delivery.
+/// </summary>
+internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILogger logger, LogThrottle throttle,
+    ClientObserver observer, DeliveryUse use)
 {
-    /// <summary>How long a delivery is kept at most that cannot be moved: far below the broker's acknowledgement time-out.</summary>
+    /// <summary>
+    /// How long a delivery is kept at most that cannot be moved: far below the broker's acknowledgement time-out.
+    /// </summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
 
     private readonly ConcurrentDictionary<string, Task> _retryQueues = [];
 
     internal async ValueTask RunAsync(Subscription subscription, AmqpDelivery delivery)
     {
-        ClientObserver.Processing processing = use != DeliveryUse.Passage && observer.SeesDeliveries ? observer.BeginProcess(delivery, use == DeliveryUse.Request) : default;
+        ClientObserver.Processing processing = use != DeliveryUse.PassedOn
+            && observer.SeesDeliveries ? observer.BeginProcess(delivery, use == DeliveryUse.Request) : default;
         if (subscription.Options.AutoAck)
-            delivery.Settle(AmqpSettlement.Ack); // as it is taken up, so that the prefetch still bounds what waits
+            delivery.Settle(AmqpSettlement.Ack); // when it is taken up, so that the prefetch still bounds what waits
         AmqpSettlement? settlement;
         try
         {
             settlement = await handler(delivery, delivery.Lost).ConfigureAwait(false);
             if (!Enum.IsDefined(settlement.Value))
-                throw new InvalidOperationException($"The handler returned {settlement}; it must return Ack, Requeue or Reject.");
+                throw new InvalidOperationException($"The handler returned {settlement}; it must return Ack, Requeue "
+                    + $"or Reject.");
             processing.Handled(null);
         }
         catch (Exception error)
         {
             processing.Handled(error);
-            settlement = delivery.Lost.IsCancellationRequested || delivery.IsSettled ? null : await FailAsync(subscription, delivery, error).ConfigureAwait(false);
+            settlement = delivery.Lost.IsCancellationRequested
+                || delivery.IsSettled ? null : await FailAsync(subscription, delivery, error).ConfigureAwait(false);
         }
         if (settlement is { } done)
             delivery.Settle(done);
@@ -52,8 +62,9 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
     {
         AmqpFailurePolicy policy = subscription.Options.OnFailure;
         bool retry = policy.Attempts > RetryHeaders.Retries(delivery.Message.Headers);
-        if (thinner.Tells(delivery.Queue, error.GetType().Name, out long untold))
-            Log.HandlerFailed(logger, delivery.Queue, delivery.DeliveryTag, PrintableId(delivery), retry ? $"retry in {policy.Delay}" : policy.Settlement.ToString(), untold, error);
+        if (throttle.ShouldLog(delivery.Queue, error.GetType().Name, out long suppressed))
+            Log.HandlerFailed(logger, delivery.Queue, delivery.DeliveryTag, PrintableId(delivery),
+                retry ? $"retry in {policy.Delay}" : policy.Settlement.ToString(), suppressed, error);
         if (!retry)
             return policy.Settlement;
         try
@@ -63,21 +74,25 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
         }
         catch (Exception failure)
         {
-            if (thinner.Tells(delivery.Queue, "retry", out long unsaid))
-                Log.RetryFailed(logger, delivery.Queue, unsaid, failure);
-            // Requeued at once it would come back at once, for as long as the retry queue cannot be used.
-            await subscription.PauseAsync(policy.Delay < LongestPause ? policy.Delay : LongestPause, delivery.Lost).ConfigureAwait(false);
+            if (throttle.ShouldLog(delivery.Queue, "retry", out long suppressedRetries))
+                Log.RetryFailed(logger, delivery.Queue, suppressedRetries, failure);
+            // If it were requeued at once, it would come back at once while the retry queue cannot be used.
+            await subscription.PauseAsync(policy.Delay < LongestPause ? policy.Delay : LongestPause,
+                delivery.Lost).ConfigureAwait(false);
             return AmqpSettlement.Requeue;
         }
     }
 
     // The peer chose it.
-    private static string? PrintableId(AmqpDelivery delivery) => delivery.Message.MessageId is { } id ? StatusText.Printable(id) : null;
+    private static string? PrintableId(AmqpDelivery delivery)
+        => delivery.Message.MessageId is { } id ? StatusText.Printable(id) : null;
 
     private async Task MoveAsync(AmqpDelivery delivery, TimeSpan delay)
     {
-        string retryQueue = string.Create(CultureInfo.InvariantCulture, $"{delivery.Queue}.retry.{(long)delay.TotalMilliseconds}");
-        Task declared = _retryQueues.GetOrAdd(retryQueue, name => client.DeclareAsync(new AmqpTopology().With(new AmqpQueue
+        string retryQueue = string.Create(CultureInfo.InvariantCulture,
+            $"{delivery.Queue}.retry.{(long)delay.TotalMilliseconds}");
+        Task declared = _retryQueues.GetOrAdd(retryQueue, name
+            => client.DeclareAsync(new AmqpTopology().With(new AmqpQueue
         {
             Name = name,
             MessageTtl = delay,
@@ -91,7 +106,8 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
         }
         catch
         {
-            _retryQueues.TryRemove(KeyValuePair.Create(retryQueue, declared)); // refused, or deleted since: the next delivery declares it again
+            // Refused, or deleted since: the next delivery declares it again
+            _retryQueues.TryRemove(KeyValuePair.Create(retryQueue, declared));
             throw;
         }
     }

@@ -7,7 +7,8 @@ internal static class RetryHeaders
 {
     internal const string Attempts = "x-safeamqp-attempts";
 
-    // A message comes back from its retry queue through the default exchange: its own address is kept here and put back.
+    // A message comes back from its retry queue through the default exchange: its own address is kept here and put
+    // back.
     private const string Exchange = "x-safeamqp-exchange";
     private const string RoutingKey = "x-safeamqp-routing-key";
 
@@ -21,7 +22,8 @@ internal static class RetryHeaders
         return Retries(headers) is var retries and > 0 ? retries : Number(headers, DeliveryCount);
     }
 
-    internal static int Retries(IReadOnlyDictionary<string, object?>? headers) => headers is null ? 0 : Number(headers, Attempts);
+    internal static int Retries(IReadOnlyDictionary<string, object?>? headers)
+        => headers is null ? 0 : Number(headers, Attempts);
 
     /// <summary>The message as it goes to its retry queue.</summary>
     internal static AmqpMessage ForRetry(AmqpMessage message, string retryQueue)
@@ -52,7 +54,8 @@ internal static class RetryHeaders
     // Peers may write anything there.
     private static int Number(IReadOnlyDictionary<string, object?> headers, string name)
     {
-        if (!headers.TryGetValue(name, out object? value) || value is not (byte or sbyte or short or ushort or int or uint or long))
+        if (!headers.TryGetValue(name, out object? value)
+            || value is not (byte or sbyte or short or ushort or int or uint or long))
             return 0;
         return (int)Math.Clamp(Convert.ToInt64(value, CultureInfo.InvariantCulture), 0, int.MaxValue);
     }

@@ -1,17 +1,14 @@
 using SafeAmqp.Actor;
+using SafeAmqp.Owner;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Consuming;
 
-/// <summary>Settles deliveries for their holders, from any thread.</summary>
-internal interface IDeliverySettler
-{
-    /// <returns>False when the delivery's channel is known to be gone.</returns>
-    bool Settle(AmqpDelivery delivery, AmqpSettlement settlement);
-}
-
-/// <summary>A consumer as its user holds it: what to consume, how far it is, and the pump that runs the handler. The actor holds its channel.</summary>
-internal sealed class Subscription : IDeliverySettler, IRunningSubscription
+/// <summary>
+/// A consumer as its user holds it: what to consume, how far it is, and the pump that runs the handler. The actor holds
+/// its channel.
+/// </summary>
+internal class Subscription
 {
     private readonly IoThread _owner;
     private readonly Lock _stopGate = new();
@@ -24,22 +21,29 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
     {
     }
 
-    internal Subscription(string queue, AmqpConsumerOptions options, IoThread owner, Func<Subscription, IDeliveryPump> pump)
+    internal Subscription(string queue, AmqpConsumerOptions options, IoThread owner,
+        Func<Subscription, IDeliveryPump> pump)
     {
         Queue = queue;
         Options = options;
         _owner = owner;
+        Settle = SettleDelivery;
         Pump = pump(this);
     }
 
-    public string Queue { get; }
+    internal string Queue { get; }
 
     internal AmqpConsumerOptions Options { get; }
 
     internal IDeliveryPump Pump { get; }
 
-    /// <summary>Its place in the actor, which alone uses it.</summary>
-    internal ConsumerChannel? Place { get; set; }
+    /// <summary>
+    /// Settles a delivery for its holder, from any thread; false when the delivery's channel is known to be gone.
+    /// </summary>
+    internal Func<AmqpDelivery, AmqpSettlement, bool> Settle { get; }
+
+    /// <summary>Its channel in the actor, which alone uses it.</summary>
+    internal ConsumerChannel? Channel { get; set; }
 
     /// <summary>Ends when the broker has confirmed the consumer for the first time, or refused it.</summary>
     internal Completion<bool> Started { get; } = new();
@@ -50,20 +54,20 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
     /// <summary>Ends when its channel is closed.</summary>
     internal Completion<bool> Ended { get; } = new();
 
-    public AmqpConsumerState State
+    internal AmqpConsumerState State
     {
         get => (AmqpConsumerState)Volatile.Read(ref _state);
         set => Volatile.Write(ref _state, (int)value);
     }
 
-    public string? LastError { get; set; }
+    internal string? LastError { get; set; }
 
     internal int Unsettled { get; set; }
 
     /// <summary>Ends when a message has ended the link twice: there are no deliveries any more.</summary>
     internal Completion<AmqpPoisonException> Poisoned { get; } = new();
 
-    public AmqpException? Error { get; private set; }
+    internal AmqpException? Error { get; private set; }
 
     internal AmqpConsumerStatus Status => new(Queue, State, Unsettled, LastError);
 
@@ -73,7 +77,7 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
     /// <summary>Called once it has stopped, so that its client forgets it.</summary>
     internal Action<Subscription>? Stopped { get; set; }
 
-    public bool Settle(AmqpDelivery delivery, AmqpSettlement settlement)
+    private bool SettleDelivery(AmqpDelivery delivery, AmqpSettlement settlement)
     {
         if (Observer is not { SeesSettlements: true } observer)
             return Post(delivery, settlement);
@@ -85,9 +89,10 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
 
     // Posted also when the delivery is known to be lost: the actor counts it.
     private bool Post(AmqpDelivery delivery, AmqpSettlement settlement)
-        => _owner.Post(new ActorCommand.Settle(this, delivery, settlement)) && !delivery.Lost.IsCancellationRequested;
+        => _owner.Post(new ConsumerCommand.Settle(this, delivery, settlement))
+            && !delivery.Lost.IsCancellationRequested;
 
-    public ValueTask StopAsync()
+    internal virtual ValueTask StopAsync()
     {
         DeliveryPump.DoNotWaitForCaller(Pump);
         lock (_stopGate)
@@ -95,14 +100,17 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
         return new ValueTask(_stop);
     }
 
-    /// <summary>Waits for so long, but no longer than until it stops or the delivery is lost.</summary>
+    /// <summary>Waits, but only until the consumer stops or the delivery is lost.</summary>
     internal async Task PauseAsync(TimeSpan delay, CancellationToken lost)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token, lost);
         await Task.Delay(delay, _owner.Clock.Time, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>Ends the pump of a consumer that was stopped over a message. It stays in the status until its holder disposes of it: it is not silent.</summary>
+    /// <summary>
+    /// Ends the pump of a consumer that was stopped over a message. It stays in the status until its holder disposes of
+    /// it.
+    /// </summary>
     internal async Task EndWhenPoisonedAsync(Action<AmqpException>? poisoned)
     {
         Error = await Poisoned.Task.ConfigureAwait(false);
@@ -110,15 +118,15 @@ internal sealed class Subscription : IDeliverySettler, IRunningSubscription
         await Pump.StopAsync(Options.StopTimeout, _owner.Clock.Time).ConfigureAwait(false);
     }
 
-    // The order matters: no new deliveries; what has not begun goes back; what runs ends; only then the channel closes, as closing it
-    // requeues what is not settled.
+    // The order matters: no new deliveries; what has not begun goes back; what runs ends; only then the channel closes,
+    // as closing it requeues what is not settled.
     private async Task StopOnceAsync()
     {
-        _owner.PostOrAbandon(new ActorCommand.StopConsuming(this));
+        _owner.PostOrAbandon(new ConsumerCommand.Stop(this));
         await Quiet.Task.ConfigureAwait(false);
         await _stopping.CancelAsync().ConfigureAwait(false);
         await Pump.StopAsync(Options.StopTimeout, _owner.Clock.Time).ConfigureAwait(false);
-        _owner.PostOrAbandon(new ActorCommand.EndConsuming(this));
+        _owner.PostOrAbandon(new ConsumerCommand.End(this));
         await Ended.Task.ConfigureAwait(false);
         State = AmqpConsumerState.Stopped;
         Stopped?.Invoke(this);

@@ -5,8 +5,9 @@ using Microsoft.Extensions.Logging;
 namespace SafeAmqp.Hosting;
 
 /// <summary>
-/// Ties a client to the host's life. Connecting begins before any hosted service starts and the client is disposed after all of them have
-/// stopped, so that all may publish; handlers run only in between, as they may need what other services set up.
+/// Ties a client to the host's life. Connecting begins before any hosted service starts and the client is disposed
+/// after all of them have stopped, so that all may publish; handlers run only in between, as they may need what other
+/// services set up.
 /// </summary>
 internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposable
 {
@@ -39,8 +40,9 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         _waitForConnection = registration.WaitForConnection ?? options.FirstConnect == AmqpFirstConnect.FailFast;
     }
 
-    /// <summary>What was added on the builder and does not stand yet, in words.</summary>
-    internal IReadOnlyList<string> Missing => _startUp is { } startUp ? [.. startUp.Missing.Select(step => step.ToString())] : [];
+    /// <summary>What was added on the builder and is not ready yet, in words.</summary>
+    internal IReadOnlyList<string> Missing
+        => _startUp is { } startUp ? [.. startUp.Missing.Select(step => step.ToString())] : [];
 
     /// <summary>Whether the host stops: links that are closed from here on are meant to be.</summary>
     internal bool IsStopping => _stopping;
@@ -48,7 +50,7 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         _hasLifecycle = true;
-        _registration.Connection.Start(_client);
+        (_client as AmqpClient)?.Start();
         return Task.CompletedTask;
     }
 
@@ -57,9 +59,9 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         await ProbeHandlersAsync().ConfigureAwait(false);
         var startUp = _startUp = new StartUp(_services, _registration, _client, _time, _logger);
         HostingLog.Starting(_logger, _registration.DisplayName, startUp.Topologies, startUp.Workers);
-        _registration.Connection.Start(_client);
+        (_client as AmqpClient)?.Start();
         if (_waitForConnection)
-            await _registration.Connection.OpenAsync(_client, cancellationToken).ConfigureAwait(false);
+            await _registration.OpenAsync(_client, cancellationToken).ConfigureAwait(false);
         _declared = startUp.DeclareAsync(_stopToken);
         if (_waitForConnection)
             await _declared.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -84,9 +86,12 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         await StoppedAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    public Task StoppedAsync(CancellationToken cancellationToken) => _disposed ??= DisposeClientAsync(cancellationToken);
+    public Task StoppedAsync(CancellationToken cancellationToken)
+        => _disposed ??= DisposeClientAsync(cancellationToken);
 
-    /// <summary>The container's: the same phases for a host whose start failed, nothing for one that was stopped.</summary>
+    /// <summary>
+    /// The container's: the same phases for a host whose start failed, nothing for one that was stopped.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         await StoppingAsync(CancellationToken.None).ConfigureAwait(false);
@@ -111,7 +116,7 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         }
         catch (Exception) when (_stopToken.IsCancellationRequested)
         {
-            // The host stops: what stands by now is stopped by it.
+            // The host is stopping, and stops what is ready by now.
         }
         catch (Exception fault)
         {
@@ -134,7 +139,8 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         if (running.Count == 0)
             return;
         HostingLog.Draining(_logger, _registration.DisplayName, running.Count, _registration.DrainTimeout);
-        await Task.WhenAll(running.Select(worker => DrainAsync(worker.What, worker.Subscription, both.Token))).ConfigureAwait(false);
+        await Task.WhenAll(running.Select(worker => DrainAsync(worker.What, worker.Subscription,
+            both.Token))).ConfigureAwait(false);
     }
 
     private async Task DrainAsync(string what, IAsyncDisposable subscription, CancellationToken cancellationToken)

@@ -7,15 +7,19 @@ using Microsoft.Extensions.Options;
 namespace SafeAmqp.Hosting;
 
 /// <summary>
-/// What was registered for one client. Written while the services are collected, only read afterwards: one collection may build
-/// several providers, so nothing of a running host is kept here.
+/// What was registered for one client. Written while the services are collected, only read afterwards: one collection
+/// may build several providers, so nothing of a running host is kept here.
 /// </summary>
 internal sealed class ClientRegistration(string? key)
 {
-    /// <summary>The section of the client without a key, the parent of the others', and the name of its connection string.</summary>
+    /// <summary>
+    /// The section of the client without a key, the parent of the others', and the name of its connection string.
+    /// </summary>
     internal const string Root = "SafeAmqp";
 
-    /// <summary>Under the 30 s that a host gives its services, so that publishes can still be confirmed after it.</summary>
+    /// <summary>
+    /// Under the 30 s that a host gives its services, so that publishes can still be confirmed after it.
+    /// </summary>
     internal static readonly TimeSpan DefaultDrainTimeout = TimeSpan.FromSeconds(20);
 
     internal string? Key { get; } = key;
@@ -29,7 +33,15 @@ internal sealed class ClientRegistration(string? key)
 
     internal List<Func<IServiceProvider, AmqpTopology>> Topologies { get; } = [];
     internal List<WorkerRegistration> Workers { get; } = [];
-    internal ClientConnection Connection { get; set; } = ClientConnection.Default;
+
+    /// <summary>
+    /// Waits until every link is open. A client of another class (a decorator, a test's fake) connects as it likes and
+    /// counts as open.
+    /// </summary>
+    internal Func<IAmqpClient, CancellationToken, ValueTask> OpenAsync { get; set; } =
+        static (client, cancellationToken)
+        => client is AmqpClient own ? own.OpenAsync(cancellationToken) : ValueTask.CompletedTask;
+
     internal bool? WaitForConnection { get; set; }
     internal TimeSpan DrainTimeout { get; set; } = DefaultDrainTimeout;
 
@@ -49,15 +61,52 @@ internal sealed class ClientRegistration(string? key)
     private void AddTo(IServiceCollection services)
     {
         services.AddSingleton(this);
-        services.AddSingleton<IConfigureOptions<AmqpClientOptions>>(provider => new ConfigureClientOptions(provider, this));
-        services.AddSingleton<IPostConfigureOptions<AmqpClientOptions>>(provider => new NameKeyedClient(provider, this));
+        services.AddSingleton<IConfigureOptions<AmqpClientOptions>>(provider => new ConfigureClientOptions(provider,
+            this));
+        services.AddSingleton<IPostConfigureOptions<AmqpClientOptions>>(provider => new NameKeyedClient(provider,
+            this));
         services.AddSingleton<IValidateOptions<AmqpClientOptions>>(new ValidateClientOptions(this));
         services.AddOptions<AmqpClientOptions>(OptionsName).ValidateOnStart();
-        services.TryAdd(ServiceDescriptor.KeyedSingleton<IAmqpClient>(Key, (provider, _) => new AmqpClient(ReadOptions(provider))));
+        services.TryAdd(ServiceDescriptor.KeyedSingleton<IAmqpClient>(Key,
+            (provider, _) => new AmqpClient(ReadOptions(provider))));
         services.AddKeyedSingleton(Key, (provider, _) => new AmqpHostedService(provider, this));
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredKeyedService<AmqpHostedService>(Key));
     }
 
     internal AmqpClientOptions ReadOptions(IServiceProvider provider)
         => provider.GetRequiredService<IOptionsMonitor<AmqpClientOptions>>().Get(OptionsName);
+}
+
+/// <summary>A consumer or a server that the host starts and stops.</summary>
+/// <param name="What">How log lines and health data name it.</param>
+/// <param name="StartAsync">Starts it.</param>
+/// <param name="Probe">Makes its handler once, so that a service missing in its constructor stops the host's start; at
+/// run time every delivery would fail over it and be requeued without end.</param>
+internal sealed record WorkerRegistration(
+    string What,
+    Func<IServiceScopeFactory, IAmqpClient, CancellationToken, ValueTask<AmqpSubscription>> StartAsync,
+    Action<IServiceProvider>? Probe = null)
+{
+    internal static WorkerRegistration Consumer(string queue, AmqpConsumerOptions? options,
+        Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpSettlement>> handler,
+            Action<IServiceProvider>? probe = null)
+        => new($"consumer of queue '{queue}'", (scopes, client, stop) => client.ConsumeAsync(queue,
+            (delivery, lost) => InScopeAsync(scopes, handler, delivery, lost), options, stop), probe);
+
+    internal static WorkerRegistration Server(string queue, AmqpServeOptions? options,
+        Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpMessage>> handler,
+            Action<IServiceProvider>? probe = null)
+        => new($"server of queue '{queue}'", (scopes, client, stop) => client.ServeAsync(queue,
+            (request, abandoned) => InScopeAsync(scopes, handler, request, abandoned), options, stop), probe);
+
+    // The scope ends before the delivery is settled: what its services write when they are disposed counts as part of
+    // the work.
+    private static async ValueTask<TResult> InScopeAsync<TResult>(IServiceScopeFactory scopes,
+        Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<TResult>> handler, AmqpDelivery delivery,
+            CancellationToken cancellationToken)
+    {
+        var scope = scopes.CreateAsyncScope();
+        await using var _ = scope.ConfigureAwait(false);
+        return await handler(scope.ServiceProvider, delivery, cancellationToken).ConfigureAwait(false);
+    }
 }

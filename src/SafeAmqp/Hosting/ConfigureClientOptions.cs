@@ -9,8 +9,8 @@ using Microsoft.Extensions.Options;
 namespace SafeAmqp.Hosting;
 
 /// <summary>
-/// Fills a client's options from the host: its log, clock and meters, the section, then the connection string. Registered before the
-/// delegates of <c>AddSafeAmqp</c>, so these have the last word.
+/// Fills a client's options from the host: its log, clock and meters, the section, then the connection string.
+/// Registered before the delegates of <c>AddSafeAmqp</c>, so these have the last word.
 /// </summary>
 internal sealed class ConfigureClientOptions(IServiceProvider services, ClientRegistration registration)
     : IConfigureNamedOptions<AmqpClientOptions>
@@ -48,18 +48,27 @@ internal sealed class ConfigureClientOptions(IServiceProvider services, ClientRe
             throw new OptionsValidationException(registration.OptionsName, typeof(AmqpClientOptions), faults);
     }
 
-    // The sections of clients with a key stand inside that of the client without one.
+    // The sections of keyed clients are inside the section of the client without a key.
     private bool IsOtherClient(string key) => registration.Key is null && services.GetServices<ClientRegistration>()
-        .Any(other => other.Key is { } otherKey && key.Equals(otherKey.Split(':')[0], StringComparison.OrdinalIgnoreCase));
+        .Any(other => other.Key is { } otherKey
+            && key.Equals(otherKey.Split(':')[0], StringComparison.OrdinalIgnoreCase));
 }
 
-/// <summary>Gives a client with a key a name of its own, so that the broker's management, logs and metrics tell the clients of a process apart.</summary>
-internal sealed class NameKeyedClient(IServiceProvider services, ClientRegistration registration) : IPostConfigureOptions<AmqpClientOptions>
+/// <summary>
+/// Gives a client with a key a name of its own, so that the broker's management, logs and metrics tell the clients of a
+/// process apart.
+/// </summary>
+internal sealed class NameKeyedClient(IServiceProvider services, ClientRegistration registration)
+    : IPostConfigureOptions<AmqpClientOptions>
 {
     public void PostConfigure(string? name, AmqpClientOptions options)
     {
         if (registration.Key is { } key && name == registration.OptionsName)
-            options.ClientName ??= $"{services.GetService<IHostEnvironment>()?.ApplicationName ?? AppDomain.CurrentDomain.FriendlyName}:{key}";
+        {
+            string application = services.GetService<IHostEnvironment>()?.ApplicationName
+                ?? AppDomain.CurrentDomain.FriendlyName;
+            options.ClientName ??= $"{application}:{key}";
+        }
     }
 }
 
@@ -81,6 +90,7 @@ internal sealed class ValidateClientOptions(ClientRegistration registration) : I
         }
     }
 
-    private string Source => registration.Sections.Count > 0 ? "" : $" Configuration is read from section '{registration.SectionPath}' "
+    private string Source => registration.Sections.Count > 0 ? ""
+        : $" Configuration is read from section '{registration.SectionPath}' "
         + $"and 'ConnectionStrings:{registration.ConnectionStringName}'.";
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace SafeAmqp.Hosting;
@@ -5,8 +6,8 @@ namespace SafeAmqp.Hosting;
 /// <summary>What a client's state means for health: pure decisions.</summary>
 internal static class Health
 {
-    /// <summary>With the default delays a few seconds: a short outage costs callers only a wait, and taking every instance out of
-    /// service for it would make it a long one.</summary>
+    /// <summary>With the default delays a few seconds: a short outage costs callers only a wait, and taking every
+    /// instance out of service for it would make it a long one.</summary>
     internal const int ToleratedAttempts = 5;
 
     internal static HealthStatus Readiness(AmqpClientStatus status, bool isComplete)
@@ -28,7 +29,8 @@ internal static class Health
     };
 
     /// <summary>Whether a link ended by itself: nothing brings it back but a new client.</summary>
-    internal static bool IsDead(AmqpClientStatus status) => status.Links.Any(link => link.State == AmqpLinkState.Closed);
+    internal static bool IsDead(AmqpClientStatus status)
+        => status.Links.Any(link => link.State == AmqpLinkState.Closed);
 
     internal static Dictionary<string, object> Data(AmqpClientStatus status, IReadOnlyList<string> missing)
     {
@@ -42,7 +44,8 @@ internal static class Health
         return data;
     }
 
-    // Every attempt counts for the epoch, those since it was last open also as attempts to recover: without one that opened they are equal.
+    // Every attempt counts for the epoch, those since it was last open also as attempts to recover: without one that
+    // opened they are equal.
     private static bool HasBeenOpen(AmqpLinkStatus link) => link.Epoch > link.RecoveryAttempt;
 
     private static HealthStatus Worse(HealthStatus one, HealthStatus other) => one < other ? one : other;
@@ -67,5 +70,58 @@ internal static class Health
             if (value is not null)
                 data[$"{link.Name}.{name}"] = value;
         }
+    }
+}
+
+/// <summary>Whether the client can still come back by itself.</summary>
+internal sealed class LivenessCheck(IServiceProvider services, string? key) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context,
+        CancellationToken cancellationToken = default)
+        => Task.FromResult(Check(context.Registration.FailureStatus));
+
+    private HealthCheckResult Check(HealthStatus failureStatus)
+    {
+        try
+        {
+            var client = services.GetRequiredKeyedService<IAmqpClient>(key);
+            var status = client.Status;
+
+            // Asked after the state was read: disposal says so before it closes a link.
+            bool isMeant = client is AmqpClient { IsDisposed: true }
+                || services.GetKeyedService<AmqpHostedService>(key) is { IsStopping: true };
+            return Health.IsDead(status) && !isMeant
+                ? new HealthCheckResult(failureStatus, status.ToString(), data: Health.Data(status, []))
+                : HealthCheckResult.Healthy(status.ToString(), Health.Data(status, []));
+        }
+        catch (ObjectDisposedException)
+        {
+            return HealthCheckResult.Healthy("The client is disposed.");
+        }
+    }
+}
+
+/// <summary>Whether the client can do its work now.</summary>
+internal sealed class ReadinessCheck(IServiceProvider services, string? key) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context,
+        CancellationToken cancellationToken = default)
+        => Task.FromResult(Check(context.Registration.FailureStatus));
+
+    private HealthCheckResult Check(HealthStatus failureStatus)
+    {
+        AmqpClientStatus status;
+        try
+        {
+            status = services.GetRequiredKeyedService<IAmqpClient>(key).Status;
+        }
+        catch (ObjectDisposedException)
+        {
+            return new HealthCheckResult(failureStatus, "The client is disposed.");
+        }
+        var missing = services.GetKeyedService<AmqpHostedService>(key)?.Missing ?? [];
+        var health = Health.Readiness(status, isComplete: missing.Count == 0);
+        return new HealthCheckResult(health == HealthStatus.Unhealthy ? failureStatus : health,
+            string.Join("; ", missing.Prepend(status.ToString())), data: Health.Data(status, missing));
     }
 }

@@ -6,10 +6,11 @@ using SafeAmqp.Hosting;
 namespace SafeAmqp;
 
 /// <summary>
-/// Adds what the host does with a client. When the host starts, it connects and then declares every topology; when all hosted services
-/// have started, consumers and servers are started. What fails is logged and tried again, after 1 s and then twice as long each time up
-/// to 30 s, until it stands. A topology that is refused does not keep consumers from starting. When the host begins to stop, consumers
-/// and servers are stopped together; when all hosted services have stopped, the client is disposed.
+/// Adds what the host does with a client. When the host starts, it connects and then declares every topology; when all
+/// hosted services have started, consumers and servers are started. What fails is logged and tried again, after 1 s and
+/// then twice as long each time up to 30 s, until it succeeds. A topology that is refused does not keep consumers from
+/// starting. When the host begins to stop, consumers and servers are stopped together; when all hosted services have
+/// stopped, the client is disposed.
 /// </summary>
 public sealed class SafeAmqpBuilder
 {
@@ -27,20 +28,24 @@ public sealed class SafeAmqpBuilder
     /// <summary>The client's key; <see langword="null"/> for the one without.</summary>
     public string? Key => _registration.Key;
 
-    /// <summary>Whether the host's start waits until every link is open and each topology was tried. A client of another class than
+    /// <summary>Whether the host's start waits until every link is open and each topology was tried. A client of
+    /// another class than
     /// <see cref="AmqpClient"/> counts as open.</summary>
     /// <param name="wait">Whether to wait; only the host's start-up time-out ends it.</param>
     /// <returns>This builder. Default: <see langword="false"/>, the host starts with the broker down; with
-    /// <see cref="AmqpFirstConnect.FailFast"/> <see langword="true"/>, and the start fails when no host can be reached.</returns>
+    /// <see cref="AmqpFirstConnect.FailFast"/> <see langword="true"/>, and the start fails when no host can be
+    /// reached.</returns>
     public SafeAmqpBuilder WaitForConnection(bool wait = true)
     {
         _registration.WaitForConnection = wait;
         return this;
     }
 
-    /// <summary>How long a stopping host waits for consumers and servers, all together, before it goes on to dispose the client; what is
-    /// unsettled then goes back to its queue. Each also has its own <see cref="AmqpConsumerOptions.StopTimeout"/>, and the host its own time-out.</summary>
-    /// <param name="timeout">Zero to 10 minutes. Default: 20 s, which leaves the client some of a host's usual 30 s.</param>
+    /// <summary>How long a stopping host waits for consumers and servers, all together, before it goes on to dispose
+    /// the client; what is unsettled then goes back to its queue. Each also has its own
+    /// <see cref="AmqpConsumerOptions.StopTimeout"/>, and the host its own time-out.</summary>
+    /// <param name="timeout">Zero to 10 minutes. Default: 20 s, which leaves the client some of a host's usual 30
+    /// s.</param>
     /// <returns>This builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The time is out of its range.</exception>
     public SafeAmqpBuilder DrainTimeout(TimeSpan timeout)
@@ -69,14 +74,15 @@ public sealed class SafeAmqpBuilder
         return this;
     }
 
-    /// <summary>Consumes a queue with a class. It is made in a scope of its own for each delivery, which ends before the delivery is settled,
-    /// and once when the host starts, so that a missing service stops the start.</summary>
+    /// <summary>Consumes a queue with a class. It is made in a scope of its own for each delivery, which ends before
+    /// the delivery is settled, and once when the host starts, so that a missing service stops the start.</summary>
     /// <typeparam name="THandler">The class; registered as scoped, unless it is registered already.</typeparam>
     /// <param name="queue">The queue's name.</param>
     /// <param name="options">How to consume. Default: prefetch 100, one at a time, failed deliveries requeued.</param>
     /// <returns>This builder.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
-    public SafeAmqpBuilder AddConsumer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+    public SafeAmqpBuilder AddConsumer<
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string queue, AmqpConsumerOptions? options = null) where THandler : class, IAmqpConsumer
     {
         Services.TryAddScoped<THandler>();
@@ -97,27 +103,32 @@ public sealed class SafeAmqpBuilder
         return AddConsumer(queue, (_, delivery, lost) => handler(delivery, lost), options);
     }
 
-    /// <summary>Consumes a queue with a delegate that takes services from a scope of its own for each delivery.</summary>
+    /// <summary>
+    /// Consumes a queue with a delegate that takes services from a scope of its own for each delivery.
+    /// </summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="handler">Handles each delivery. The scope ends before the delivery is settled.</param>
     /// <param name="options">How to consume. Default: prefetch 100, one at a time, failed deliveries requeued.</param>
     /// <returns>This builder.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
-    public SafeAmqpBuilder AddConsumer(string queue, Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpSettlement>> handler,
+    public SafeAmqpBuilder AddConsumer(string queue,
+        Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpSettlement>> handler,
         AmqpConsumerOptions? options = null)
     {
         Check.NotNull(handler, nameof(handler));
         return Add(WorkerRegistration.Consumer(Checked(queue), options?.Validated(), handler));
     }
 
-    /// <summary>Answers the requests of a queue with a class. It is made in a scope of its own for each request, which ends before the
-    /// reply goes out, and once when the host starts, so that a missing service stops the start.</summary>
+    /// <summary>Answers the requests of a queue with a class. It is made in a scope of its own for each request, which
+    /// ends before the reply goes out, and once when the host starts, so that a missing service stops the
+    /// start.</summary>
     /// <typeparam name="THandler">The class; registered as scoped, unless it is registered already.</typeparam>
     /// <param name="queue">The queue's name.</param>
     /// <param name="options">How to serve.</param>
     /// <returns>This builder.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
-    public SafeAmqpBuilder AddServer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+    public SafeAmqpBuilder AddServer<
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string queue, AmqpServeOptions? options = null) where THandler : class, IAmqpServer
     {
         Services.TryAddScoped<THandler>();
@@ -138,13 +149,16 @@ public sealed class SafeAmqpBuilder
         return AddServer(queue, (_, request, abandoned) => handler(request, abandoned), options);
     }
 
-    /// <summary>Answers the requests of a queue with a delegate that takes services from a scope of its own for each request.</summary>
+    /// <summary>
+    /// Answers the requests of a queue with a delegate that takes services from a scope of its own for each request.
+    /// </summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="handler">Answers a request. The scope ends before the reply goes out.</param>
     /// <param name="options">How to serve.</param>
     /// <returns>This builder.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
-    public SafeAmqpBuilder AddServer(string queue, Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpMessage>> handler,
+    public SafeAmqpBuilder AddServer(string queue,
+        Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpMessage>> handler,
         AmqpServeOptions? options = null)
     {
         Check.NotNull(handler, nameof(handler));
@@ -165,7 +179,8 @@ public sealed class SafeAmqpBuilder
 
     private static AmqpServeOptions? Checked(AmqpServeOptions? options)
     {
-        Check.NotNull(options is null ? AmqpConsumerOptions.Default : options.Consumer, nameof(AmqpServeOptions.Consumer));
+        Check.NotNull(options is null ? AmqpConsumerOptions.Default : options.Consumer,
+            nameof(AmqpServeOptions.Consumer));
         options?.Consumer.Validated();
         return options;
     }

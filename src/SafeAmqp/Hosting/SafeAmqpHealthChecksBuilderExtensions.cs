@@ -4,13 +4,16 @@ using SafeAmqp.Hosting;
 
 namespace SafeAmqp;
 
-/// <summary>Adds health checks of clients. They read the client's state from memory, open nothing and wait for nothing.</summary>
+/// <summary>
+/// Adds health checks of clients. They read the client's state from memory, open nothing and wait for nothing.
+/// </summary>
 public static class SafeAmqpHealthChecksBuilderExtensions
 {
     /// <summary>
-    /// Adds a readiness check. Healthy: every link is open, every consumer receives, everything added on the builder stands. Degraded: the
-    /// broker blocks publishing; a link that was open is being recovered; a consumer does not receive; something could not be
-    /// declared or started. Unhealthy: a link was never open, is closed, or five attempts to recover it have failed.
+    /// Adds a readiness check. Healthy: every link is open, every consumer receives, everything added on the builder is
+    /// ready. Degraded: the broker blocks publishing; a link that was open is being recovered; a consumer does not
+    /// receive; something could not be declared or started. Unhealthy: a link was never open, is closed, or five
+    /// attempts to recover it have failed.
     /// </summary>
     /// <param name="builder">The health checks.</param>
     /// <param name="name">The check's name.</param>
@@ -19,13 +22,14 @@ public static class SafeAmqpHealthChecksBuilderExtensions
     /// <param name="tags">The check's tags. Default: <c>ready</c>.</param>
     /// <param name="timeout">The check's time-out. Default: none, as it waits for nothing.</param>
     /// <returns>The health checks.</returns>
-    public static IHealthChecksBuilder AddSafeAmqp(this IHealthChecksBuilder builder, string name = "safeamqp", string? key = null,
+    public static IHealthChecksBuilder AddSafeAmqp(this IHealthChecksBuilder builder, string name = "safeamqp",
+        string? key = null,
         HealthStatus? failureStatus = null, IEnumerable<string>? tags = null, TimeSpan? timeout = null)
         => Add(builder, name, services => new ReadinessCheck(services, key), failureStatus, tags ?? ["ready"], timeout);
 
     /// <summary>
-    /// Adds a liveness check: unhealthy only when a link is closed for good although nobody disposed the client, which a restart of the
-    /// process cures. A broker that is down is no reason to restart.
+    /// Adds a liveness check: unhealthy only when a link is closed for good although nobody disposed the client, which
+    /// a restart of the process cures. A broker that is down is no reason to restart.
     /// </summary>
     /// <param name="builder">The health checks.</param>
     /// <param name="name">The check's name.</param>
@@ -34,11 +38,13 @@ public static class SafeAmqpHealthChecksBuilderExtensions
     /// <param name="tags">The check's tags. Default: <c>live</c>.</param>
     /// <param name="timeout">The check's time-out. Default: none, as it waits for nothing.</param>
     /// <returns>The health checks.</returns>
-    public static IHealthChecksBuilder AddSafeAmqpLiveness(this IHealthChecksBuilder builder, string name = "safeamqp-live", string? key = null,
+    public static IHealthChecksBuilder AddSafeAmqpLiveness(this IHealthChecksBuilder builder,
+        string name = "safeamqp-live", string? key = null,
         HealthStatus? failureStatus = null, IEnumerable<string>? tags = null, TimeSpan? timeout = null)
         => Add(builder, name, services => new LivenessCheck(services, key), failureStatus, tags ?? ["live"], timeout);
 
-    private static IHealthChecksBuilder Add(IHealthChecksBuilder builder, string name, Func<IServiceProvider, IHealthCheck> check,
+    private static IHealthChecksBuilder Add(IHealthChecksBuilder builder, string name,
+        Func<IServiceProvider, IHealthCheck> check,
         HealthStatus? failureStatus, IEnumerable<string> tags, TimeSpan? timeout)
     {
         Check.NotNull(builder, nameof(builder));

@@ -1,11 +1,12 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using SafeAmqp.Consuming;
 
 namespace SafeAmqp.Hosting;
 
-/// <summary>Brings up what a client's builder collected: the connection, every topology once, then consumers and servers. What is refused
-/// stays behind and is tried again beside the rest.</summary>
+/// <summary>Brings up what a client's builder collected: the connection, every topology once, then consumers and
+/// servers. What is refused stays behind and is tried again beside the rest.</summary>
 internal sealed class StartUp
 {
     private readonly StartUpStep _connection;
@@ -13,12 +14,14 @@ internal sealed class StartUp
     private readonly StartUpStep[] _workers;
     private readonly ConcurrentQueue<(string What, IAsyncDisposable Subscription)> _running = new();
 
-    internal StartUp(IServiceProvider services, ClientRegistration registration, IAmqpClient client, TimeProvider time, ILogger logger)
+    internal StartUp(IServiceProvider services, ClientRegistration registration, IAmqpClient client, TimeProvider time,
+        ILogger logger)
     {
         var scopes = services.GetRequiredService<IServiceScopeFactory>();
-        _connection = Step("connection", stop => registration.Connection.OpenAsync(client, stop));
+        _connection = Step("connection", stop => registration.OpenAsync(client, stop));
         var topologies = registration.Topologies.ConvertAll(make => make(services));
-        _topologies = [.. topologies.Select((topology, index) => Step(topologies.Count == 1 ? "topology" : $"topology {index + 1}",
+        _topologies = [.. topologies.Select((topology, index) => Step(topologies.Count == 1 ? "topology"
+            : $"topology {index + 1}",
             stop => client.DeclareAsync(topology, stop)))];
         _workers = [.. registration.Workers.Select(worker => Step(worker.What, async stop =>
             _running.Enqueue((worker.What, await worker.StartAsync(scopes, client, stop).ConfigureAwait(false)))))];
@@ -27,23 +30,26 @@ internal sealed class StartUp
             => new(what, registration.DisplayName, bringUp, time, logger);
     }
 
-    /// <summary>What does not stand yet.</summary>
-    internal IEnumerable<StartUpStep> Missing => _topologies.Concat(_workers).Where(step => !step.Stands);
+    /// <summary>What is not ready yet.</summary>
+    internal IEnumerable<StartUpStep> Missing => _topologies.Concat(_workers).Where(step => !step.IsReady);
 
     internal int Topologies => _topologies.Length;
     internal int Workers => _workers.Length;
 
-    /// <summary>Connects and tries each topology once, in the order in which they were added: one may name what another declares.</summary>
+    /// <summary>
+    /// Connects and tries each topology once, in the order in which they were added: one may name what another
+    /// declares.
+    /// </summary>
     internal async Task DeclareAsync(CancellationToken stop)
     {
-        await _connection.UntilItStandsAsync(stop).ConfigureAwait(false);
+        await _connection.RunUntilReadyAsync(stop).ConfigureAwait(false);
         foreach (var topology in _topologies)
             await topology.TryAsync(stop).ConfigureAwait(false);
     }
 
     /// <summary>Brings up the rest, all at once, so that none waits for another that is refused.</summary>
     internal Task FinishAsync(CancellationToken stop)
-        => Task.WhenAll(_topologies.Concat(_workers).Select(step => step.UntilItStandsAsync(stop)));
+        => Task.WhenAll(_topologies.Concat(_workers).Select(step => step.RunUntilReadyAsync(stop)));
 
     /// <summary>Takes the consumers and servers that run, to stop them.</summary>
     internal IReadOnlyList<(string What, IAsyncDisposable Subscription)> TakeRunning()
@@ -53,4 +59,58 @@ internal sealed class StartUp
             taken.Add(running);
         return taken;
     }
+}
+
+/// <summary>
+/// One thing that the host starts, and retries until it succeeds: a connection, a topology, a consumer, a server.
+/// </summary>
+internal sealed class StartUpStep(string what, string client, Func<CancellationToken, ValueTask> bringUp,
+    TimeProvider time, ILogger logger)
+{
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(30);
+
+    private int _attempts;
+    private volatile bool _isReady;
+    private volatile string? _lastError;
+
+    internal string What => what;
+    internal bool IsReady => _isReady;
+
+    /// <summary>Says why it is not ready yet.</summary>
+    public override string ToString()
+        => _lastError is { } error ? $"{what} is not ready: {error}" : $"{what} is not started yet";
+
+    /// <summary>Tries once. A failure is logged and kept; only cancellation and a disposed client are thrown.</summary>
+    internal async Task TryAsync(CancellationToken stop)
+    {
+        _attempts++;
+        try
+        {
+            await bringUp(stop).ConfigureAwait(false);
+            _lastError = null;
+            _isReady = true;
+            HostingLog.StepReady(logger, client, what, _attempts);
+        }
+        catch (Exception fault) when (!stop.IsCancellationRequested && fault is not ObjectDisposedException)
+        {
+            _lastError = fault.Message;
+            HostingLog.StepFailed(logger, client, what, _attempts, Delay(_attempts), fault);
+        }
+    }
+
+    /// <summary>Tries until it succeeds, with a wait after each failure.</summary>
+    internal async Task RunUntilReadyAsync(CancellationToken stop)
+    {
+        while (!_isReady)
+        {
+            if (_attempts > 0)
+                await Task.Delay(Delay(_attempts), time, stop).ConfigureAwait(false);
+            await TryAsync(stop).ConfigureAwait(false);
+        }
+    }
+
+    // No jitter: the links have theirs, and each try is one small request on an open connection.
+    private static TimeSpan Delay(int attempts)
+        => TimeSpan.FromTicks(Math.Min(FirstDelay.Ticks << Math.Min(attempts - 1, 16), LongestDelay.Ticks));
 }

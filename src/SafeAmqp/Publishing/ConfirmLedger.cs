@@ -1,13 +1,14 @@
 using System.Numerics;
+using SafeAmqp.Actor;
 
 namespace SafeAmqp.Publishing;
 
 /// <summary>
-/// The publishes of one channel that the broker has not answered: a ring by sequence number (the n-th publish on a confirming channel has
-/// number n, from 1). Pure data.
+/// The publishes of one channel that the broker has not answered: a ring by sequence number (the n-th publish on a
+/// confirming channel has number n, from 1). Pure data.
 /// </summary>
-/// <remarks>Invariants: every number in [_low, _next) has been passed on; those with a filled slot are unanswered; _low's slot is filled unless
-/// the ledger is empty; _next - _low never exceeds the ring.</remarks>
+/// <remarks>Invariants: every number in [_low, _next) has been passed on; those with a filled slot are unanswered;
+/// _low's slot is filled unless the ledger is empty; _next - _low never exceeds the ring.</remarks>
 internal sealed class ConfirmLedger
 {
     private readonly OutgoingJob?[] _ring;
@@ -45,9 +46,13 @@ internal sealed class ConfirmLedger
     /// <summary>The unanswered publish in a slot.</summary>
     internal OutgoingJob? InSlot(int slot) => (uint)slot < (uint)_ring.Length ? _ring[slot] : null;
 
-    /// <summary>Takes out what an answer is about, oldest first. What was answered before is passed over.</summary>
-    /// <returns>False when the broker answered a number that was never used: the channel is not to be trusted any more. Zero is none, also with
-    /// <paramref name="multiple"/>: "all so far" (AMQP 0-9-1, basic.ack.delivery-tag) would take in what the broker has not read yet.</returns>
+    /// <summary>
+    /// Takes out the publishes that an answer covers, oldest first. Those that were answered before are skipped.
+    /// </summary>
+    /// <returns>False when the broker answered a number that was never used: the channel is not to be trusted any more.
+    /// Zero is none, also with
+    /// <paramref name="multiple"/>: "all so far" (AMQP 0-9-1, basic.ack.delivery-tag) would take in what the broker has
+    /// not read yet.</returns>
     internal bool Take(ulong sequence, bool multiple, List<OutgoingJob> answered)
     {
         if (sequence >= _next || sequence == 0)
@@ -94,4 +99,33 @@ internal sealed class ConfirmLedger
         Bytes -= slot.Size;
         slot = null;
     }
+}
+
+/// <summary>
+/// Times one publish at a time from its hand-over to its answer, as TCP times one segment at a time: how long confirms
+/// take is known without a clock reading per message. Times none while nobody listens.
+/// </summary>
+internal struct ConfirmTimer
+{
+    private ulong _number; // 0: none
+    private long _since;
+
+    internal void Passed(ulong number, ConnectionActor actor)
+    {
+        if (_number != 0 || !actor.Events.TimesConfirms)
+            return;
+        _number = number;
+        _since = actor.Now;
+    }
+
+    internal void Answered(ulong through, bool multiple, ConnectionActor actor)
+    {
+        if (_number == 0 || (through != _number && !(multiple && (through > _number || through == 0))))
+            return;
+        _number = 0;
+        actor.Events.Confirmed(TimeSpan.FromTicks(actor.Now - _since));
+    }
+
+    /// <summary>The channel is gone, and its numbers with it.</summary>
+    internal void Reset() => _number = 0;
 }

@@ -3,12 +3,13 @@ using SafeAmqp.Actor;
 namespace SafeAmqp.Publishing;
 
 /// <summary>
-/// The bound of what may be pending, in messages and bytes, taken by callers before they post. First come, first served: a newcomer
-/// never passes a waiter. A message larger than the whole credit is admitted alone.
+/// The bound of what may be pending, in messages and bytes, taken by callers before they post. First come, first
+/// served: a newcomer never passes a waiter. A message larger than the whole credit is admitted alone.
 /// </summary>
 /// <remarks>
-/// The fast path is two interlocked additions; the lock is taken only when the credit is used up. Who waited posts while it is his turn, under the
-/// lock and before a newcomer may pass: his continuation would run on the pool, where it races those of the next in line.
+/// The fast path is two interlocked additions; the lock is taken only when the credit is used up. A waiter posts when
+/// its turn comes, under the lock and before a newcomer may pass: its continuation would run on the pool, where it
+/// races those of the next waiters.
 /// </remarks>
 internal sealed class Credit(long maxMessages, long maxBytes)
 {
@@ -37,7 +38,8 @@ internal sealed class Credit(long maxMessages, long maxBytes)
     /// <param name="size">The size of the body.</param>
     /// <param name="deadline">Until when.</param>
     /// <param name="granted">What to do when the turn comes: to post, which returns at once.</param>
-    /// <returns>A waiter whose task ends with true when the credit was taken, with false when the deadline came first or the credit was closed.</returns>
+    /// <returns>A waiter whose task ends with true when the credit was taken, with false when the deadline came first
+    /// or the credit was closed.</returns>
     internal Waiter Wait(int size, long deadline, Action? granted = null)
     {
         var waiter = new Waiter(this, size, deadline, granted);
@@ -50,7 +52,7 @@ internal sealed class Credit(long maxMessages, long maxBytes)
             }
             waiter.Node = _waiters.AddLast(waiter);
             Interlocked.Increment(ref _waiting);
-            Grant(); // what was released before we stood in line gave no turn to us
+            Grant(); // credit that was released before we queued was not granted to us
         }
         return waiter;
     }
@@ -65,13 +67,13 @@ internal sealed class Credit(long maxMessages, long maxBytes)
             Grant();
     }
 
-    /// <summary>Sends away the waiters whose deadline has come.</summary>
+    /// <summary>Fails the waiters whose deadline has come.</summary>
     /// <returns>The earliest deadline that is left.</returns>
     internal long Expire(long now)
     {
         if (Volatile.Read(ref _waiting) == 0)
-            return ActorClock.Never;
-        long earliest = ActorClock.Never;
+            return ActorTime.Never;
+        long earliest = ActorTime.Never;
         lock (_gate)
         {
             for (var node = _waiters.First; node is not null;)
@@ -88,7 +90,7 @@ internal sealed class Credit(long maxMessages, long maxBytes)
         return earliest;
     }
 
-    /// <summary>Sends all waiters away and lets nobody wait any more.</summary>
+    /// <summary>Fails all waiters and accepts no new ones.</summary>
     internal void Close()
     {
         lock (_gate)
@@ -130,7 +132,7 @@ internal sealed class Credit(long maxMessages, long maxBytes)
         waiter.Completion.TryComplete(granted);
     }
 
-    /// <summary>A caller that stands in line.</summary>
+    /// <summary>A caller in the queue.</summary>
     internal sealed class Waiter(Credit credit, int size, long deadline, Action? granted)
     {
         internal Action? Granted => granted;
@@ -139,7 +141,7 @@ internal sealed class Credit(long maxMessages, long maxBytes)
         internal long Deadline => deadline;
         internal LinkedListNode<Waiter>? Node { get; set; }
 
-        /// <summary>Leaves the line.</summary>
+        /// <summary>Leaves the queue.</summary>
         /// <returns>False when the turn had come already.</returns>
         internal bool Withdraw()
         {

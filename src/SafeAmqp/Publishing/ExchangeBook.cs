@@ -10,15 +10,18 @@ internal enum ExchangeAnswer
 }
 
 /// <summary>
-/// Which exchanges are known to be there, in this epoch. A publish to a missing exchange closes its channel and makes its neighbours
-/// <em>unknown</em>; so an exchange is asked for, passively and on another channel, before its first publish.
+/// Which exchanges are known to exist, in this epoch. A publish to a missing exchange closes its channel and makes its
+/// neighbours <em>unknown</em>; so an exchange is asked for, passively and on another channel, before its first
+/// publish.
 /// </summary>
 internal sealed class ExchangeBook(Action<string> check)
 {
     /// <summary>Names kept at most; beyond it all are forgotten and checked again.</summary>
     private const int MaxNames = 4096;
 
-    /// <summary>How long a refusal of access is remembered, so that its repetition does not close the channel each time.</summary>
+    /// <summary>
+    /// How long a refusal of access is remembered, so that its repetition does not close the channel each time.
+    /// </summary>
     private static readonly long RefusedFor = TimeSpan.FromSeconds(1).Ticks;
 
     private readonly HashSet<string> _present = [];
@@ -60,7 +63,7 @@ internal sealed class ExchangeBook(Action<string> check)
         _present.Remove(exchange);
         if (end.Code != 403)
             return;
-        _present.Add(exchange); // it is there; access is what lacks
+        _present.Add(exchange); // it exists; access is what is missing
         if (_refused.Count >= MaxNames)
             _refused.Clear();
         _refused[exchange] = (end, now + RefusedFor);

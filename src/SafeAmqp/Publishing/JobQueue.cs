@@ -1,7 +1,8 @@
 namespace SafeAmqp.Publishing;
 
 /// <summary>
-/// Jobs in the order in which they were accepted. Linked through the jobs, so that a cancelled one leaves at once and holds no memory.
+/// Jobs in the order in which they were accepted. Linked through the jobs, so that a cancelled one leaves at once and
+/// holds no memory.
 /// </summary>
 internal sealed class JobQueue
 {

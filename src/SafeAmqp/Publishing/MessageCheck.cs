@@ -3,17 +3,23 @@ using System.Text;
 
 namespace SafeAmqp.Publishing;
 
-/// <summary>Refuses what the broker would answer with a closed channel or connection, before anything is sent.</summary>
+/// <summary>
+/// Refuses what the broker would answer with a closed channel or connection, before anything is sent.
+/// </summary>
 internal static class MessageCheck
 {
-    /// <summary>The content header must fit one frame of the smallest size that RabbitMQ is usually set to; 16 KiB are left for the other properties.</summary>
-    private const int MaxHeaderBytes = Broker.LinkConfig.MaxFrameSize - (16 << 10);
+    /// <summary>
+    /// The content header must fit one frame of the smallest size that RabbitMQ is usually set to; 16 KiB are left for
+    /// the other properties.
+    /// </summary>
+    private const int MaxHeaderBytes = Wire.FrameFormat.MaxFrameSize - (16 << 10);
 
     internal static void Validate(AmqpMessage message, long maxSize)
     {
         Check.NotNull(message, nameof(message));
         if (message.Body.Length > maxSize)
-            throw new ArgumentException($"Body must be at most {maxSize} bytes (MaxMessageSize), not {message.Body.Length}.", nameof(message));
+            throw new ArgumentException($"Body must be at most {maxSize} bytes (MaxMessageSize), not "
+                + $"{message.Body.Length}.", nameof(message));
         Check.ShortString(message.Exchange, nameof(message.Exchange));
         Check.ShortString(message.RoutingKey, nameof(message.RoutingKey));
         Check.OptionalShortString(message.ContentType, nameof(message.ContentType));
@@ -25,13 +31,15 @@ internal static class MessageCheck
         Check.OptionalShortString(message.UserId, nameof(message.UserId));
         Check.OptionalShortString(message.AppId, nameof(message.AppId));
         if (message.Expiration is { } expiration)
-            Check.Range(expiration, TimeSpan.Zero, TimeSpan.FromMilliseconds(uint.MaxValue), nameof(message.Expiration));
+            Check.Range(expiration, TimeSpan.Zero, TimeSpan.FromMilliseconds(uint.MaxValue),
+                nameof(message.Expiration));
         if (message.Headers is not { Count: > 0 } headers)
             return;
         Check.Headers(headers, nameof(message.Headers));
         long bytes = TableBytes(headers);
         if (bytes > MaxHeaderBytes)
-            throw new ArgumentException($"Headers must be at most {MaxHeaderBytes} bytes together, not {bytes}: they must fit one frame.", nameof(message.Headers));
+            throw new ArgumentException($"Headers must be at most {MaxHeaderBytes} bytes together, not {bytes}: they "
+                + $"must fit one frame.", nameof(message.Headers));
     }
 
     // Sizes of field values: AMQP 0-9-1, section 4.2.1; fixed-size ones are counted as 9, the most that any takes.

@@ -1,9 +1,9 @@
 namespace SafeAmqp.Publishing;
 
 /// <summary>
-/// Tells a full queue from a channel that names a dead leader, as well as that can be told: a nack has no reason. After ten nacks without an ack
-/// between for one exchange and key, over 250 ms, a new channel is worth a try, at most once in 10 s. Never a new connection: a full
-/// queue would disconnect everybody. Pure.
+/// Tells a full queue from a channel that names a dead leader, as far as possible: a nack has no reason. After ten
+/// nacks without an ack between for one exchange and key, over 250 ms, a new channel is worth a try, at most once in 10
+/// s. Never a new connection: a full queue would disconnect everybody. Pure.
 /// </summary>
 internal sealed class NackWatch
 {

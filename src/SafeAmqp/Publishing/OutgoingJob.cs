@@ -3,11 +3,11 @@ using SafeAmqp.Actor;
 namespace SafeAmqp.Publishing;
 
 /// <summary>
-/// A message on its way out: a publish, a post or the request of a call. Until it is passed to the broker link it is ours and may be
-/// cancelled or expire as <em>not sent</em>; afterwards only the broker, or the loss of its channel, decides.
-/// Only the actor changes it, but for <see cref="CancelRegistration"/>, which is set before the job is posted.
+/// A message on its way out: a publish, a post or the request of a call. Until it is passed to the broker link it is
+/// ours and may be cancelled or expire as <em>not sent</em>; afterwards only the broker, or the loss of its channel,
+/// decides. Only the actor changes it, but for <see cref="CancelRegistration"/>, which is set before the job is posted.
 /// </summary>
-internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long deadline, Credit credit) : ActorCommand
+internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long deadline, Credit credit) : IActorMessage
 {
     private bool _holdsCredit = true;
 
@@ -22,7 +22,9 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
     /// <summary>Whether it was passed on at least once: from then on its end is never <em>not sent</em>.</summary>
     internal bool WasPassed { get; private set; }
 
-    /// <summary>Whether it was passed on, its channel lost, and put back to be passed on again: its first copy may have arrived.</summary>
+    /// <summary>
+    /// Whether it was passed on, its channel lost, and put back to be passed on again: its first copy may have arrived.
+    /// </summary>
     internal bool IsRepeated { get; set; }
 
     /// <summary>Whether its caller has been answered.</summary>
@@ -31,7 +33,7 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
     /// <summary>The broker's <c>basic.return</c>, which comes before its ack.</summary>
     internal CloseReason? Return { get; set; }
 
-    // Links of the queue that it waits in.
+    // Links of the queue in which it waits.
     internal JobQueue? Queue { get; set; }
     internal OutgoingJob? Previous { get; set; }
     internal OutgoingJob? Next { get; set; }
@@ -39,10 +41,23 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
     /// <summary>Whether it may be sent again when its outcome is unknown, if the client's option says so.</summary>
     internal abstract bool MayRepublish { get; }
 
-    /// <summary>What goes on the wire.</summary>
-    internal virtual AmqpMessage ToWire(long now) => Message;
+    /// <summary>Whether it waits for an address to which replies can come.</summary>
+    internal virtual bool NeedsAddress => false;
 
-    /// <summary>Was passed to the broker link.</summary>
+    /// <summary>Whether its deadline is kept elsewhere once it has been passed on.</summary>
+    internal virtual bool KeepsOwnDeadline => false;
+
+    /// <summary>Whether its caller may still end it: a publish only while it has not been passed on.</summary>
+    internal virtual bool MayBeCancelled => !WasPassed;
+
+    /// <summary>What goes on the wire.</summary>
+    internal virtual AmqpMessage ToWire(long now, string? replyAddress) => Message;
+
+    /// <summary>The channel that it was passed to is gone, and the broker's answer with it.</summary>
+    /// <returns>Whether it goes on waiting for something else.</returns>
+    internal virtual bool Outlives(CloseReason end) => false;
+
+    /// <summary>It was passed to the broker link.</summary>
     internal void Pass()
     {
         WasPassed = true;
@@ -56,7 +71,7 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
         OnConfirmed();
     }
 
-    internal override void Abandon(ConnectionActor actor) => End(actor.DisposedError());
+    public void Abandon(ConnectionActor actor) => End(actor.DisposedError());
 
     /// <summary>Ends with an error, unless it has ended.</summary>
     internal void End(Exception error)
@@ -66,7 +81,16 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
         Fail(error);
     }
 
-    internal void EndCancelled() => End(new OperationCanceledException(CancellationToken));
+    /// <summary>A caller's token fired.</summary>
+    internal void Cancel()
+    {
+        if (HasEnded || !MayBeCancelled)
+            return;
+        Queue?.Remove(this);
+        EndCancelled();
+    }
+
+    private void EndCancelled() => End(new OperationCanceledException(CancellationToken));
 
     protected void MarkEnded()
     {
@@ -82,7 +106,7 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
 
     protected abstract void Fail(Exception error);
 
-    /// <summary>Lets others in: nobody waits for its answer any more, or none can come.</summary>
+    /// <summary>Gives the credit back: no caller waits for the answer any more, or none can come.</summary>
     internal void ReleaseCredit()
     {
         if (!_holdsCredit)
@@ -93,7 +117,7 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
 }
 
 /// <summary>A publish that waits for the broker's answer.</summary>
-internal sealed class PublishJob(AmqpMessage message, long acceptedAt, long deadline, Credit credit)
+internal class PublishJob(AmqpMessage message, long acceptedAt, long deadline, Credit credit)
     : OutgoingJob(message, acceptedAt, deadline, credit)
 {
     private readonly Completion<bool> _completion = new();
@@ -102,34 +126,32 @@ internal sealed class PublishJob(AmqpMessage message, long acceptedAt, long dead
 
     internal override bool MayRepublish => true;
 
-    protected override void OnConfirmed()
+    protected override void OnConfirmed() => Complete();
+
+    protected override void Fail(Exception error) => _completion.TryFail(error);
+
+    protected void Complete()
     {
         MarkEnded();
         _completion.TryComplete(true);
     }
-
-    protected override void Fail(Exception error) => _completion.TryFail(error);
 }
 
-/// <summary>A publish that ends when it is passed on. It keeps its place in the ledger, and its credit, until the broker's answer.</summary>
+/// <summary>
+/// A publish that ends when it is passed on. It keeps its place in the ledger, and its credit, until the broker's
+/// answer.
+/// </summary>
 internal sealed class PostJob(AmqpMessage message, long acceptedAt, long deadline, Credit credit)
-    : OutgoingJob(message, acceptedAt, deadline, credit)
+    : PublishJob(message, acceptedAt, deadline, credit)
 {
-    private readonly Completion<bool> _completion = new();
-
-    internal ValueTask Task => _completion.Void;
-
     internal override bool MayRepublish => false;
 
-    protected override void OnPassed()
-    {
-        MarkEnded();
-        _completion.TryComplete(true);
-    }
+    protected override void OnPassed() => Complete();
 
     protected override void OnConfirmed()
     {
     }
-
-    protected override void Fail(Exception error) => _completion.TryFail(error);
 }
+
+/// <summary>A caller's token fired.</summary>
+internal sealed record CancelJob(OutgoingJob Job) : ActorCommand;

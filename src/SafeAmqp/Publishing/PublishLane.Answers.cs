@@ -3,16 +3,16 @@ using SafeAmqp.Rpc;
 
 namespace SafeAmqp.Publishing;
 
-// The channel's side of the lane: it opens, answers, closes and is lost.
+// The channel's side of the lane: it opens, answers, falls silent, closes and is lost.
 internal sealed partial class PublishLane
 {
     protected override void OnOpened()
     {
         _busy = _closing = _draining = false;
-        if (gate is DirectReplies direct)
+        if (gate.IsOnLane)
         {
             AwaitAnswer();
-            direct.Consume(Incarnation);
+            gate.Consume(Incarnation);
         }
         else
         {
@@ -24,7 +24,7 @@ internal sealed partial class PublishLane
     {
         Blame blame = Refusal.Of(_ledger.Unanswered(), end);
         if (blame.Exchange is { } exchange)
-            Actor.Exchanges.Learn(exchange, end, Actor.Now);
+            exchanges.Learn(exchange, end, Actor.Now);
         // Without knowing what it was, the next try could close the channel again: report, never repeat.
         Lose(end, blame.Culprit, republish: blame.Exchange is not null);
         if (++_failedOpens == 0) // it had been open: the next one will, too
@@ -46,13 +46,14 @@ internal sealed partial class PublishLane
             return look;
         if (LastDeadline > now)
             return Math.Min(look, LastDeadline);
-        Replace(new CloseReason(0, "the channel was replaced, as the broker left publishes unanswered past their deadlines", ByBroker: false));
+        Replace(new CloseReason(0,
+            "the channel was replaced, as the broker left publishes unanswered past their deadlines", ByBroker: false));
         return _reopenAt;
     }
 
     protected override void OnLinkLost(CloseReason end)
     {
-        _reopenAt = ActorClock.Never;
+        _reopenAt = ActorTime.Never;
         _failedOpens = 0;
         Lose(end, culprit: null, republish: true);
     }
@@ -72,23 +73,21 @@ internal sealed partial class PublishLane
                 if (_ledger.InSlot(returned.Slot) is { } job)
                     job.Return = new CloseReason(returned.Code, returned.Text, ByBroker: true);
                 break;
-            case BrokerSignal.Readied ready:
+            case BrokerSignal.Readied:
                 _busy = false;
-                if (ready.Error is { } error)
-                    Replace(new CloseReason(0, $"the channel failed: {error.Message}", ByBroker: false, error));
                 break;
-            case BrokerSignal.ConsumerStarted when gate is DirectReplies direct:
+            case BrokerSignal.ConsumerStarted when gate.IsOnLane:
                 Answered();
-                direct.Start();
+                gate.Started();
                 OnReady();
                 break;
             case BrokerSignal.Declared:
-                _question.Answered();
+                _probe.Answered();
                 _heardAt = Actor.Now;
                 break;
             case BrokerSignal.Delivered reply:
                 Heard();
-                Actor.Calls.Answer(reply.Message.CorrelationId, reply.Message, Actor.Now);
+                gate.Received(reply.Message);
                 break;
         }
     }
@@ -104,7 +103,8 @@ internal sealed partial class PublishLane
         Heard();
         if (!_ledger.Take(sequence, multiple, _taken))
         {
-            Replace(new CloseReason(0, $"the broker answered publish {sequence}, which was never made", ByBroker: false));
+            Replace(new CloseReason(0, $"the broker answered publish {sequence}, which was never made",
+                ByBroker: false));
             return;
         }
         _timer.Answered(sequence, multiple, Actor);
@@ -126,7 +126,9 @@ internal sealed partial class PublishLane
             Replace(new CloseReason(0, "the channel was replaced after a storm of nacks", ByBroker: false));
     }
 
-    /// <summary>Gives the channel up and opens a new one: its numbering, or its view of a queue's leader, is not to be trusted.</summary>
+    /// <summary>
+    /// Gives the channel up and opens a new one: its numbering, or its view of a queue's leader, cannot be trusted.
+    /// </summary>
     private void Replace(CloseReason end)
     {
         Close();
@@ -137,13 +139,13 @@ internal sealed partial class PublishLane
     private void Lose(CloseReason end, OutgoingJob? culprit, bool republish)
     {
         _busy = _closing = _draining = false;
-        _question.Answered();
-        (gate as DirectReplies)?.Lose();
+        _probe.Answered();
         _timer.Reset();
         AmqpClientStatus status = Actor.Snapshot();
         var lost = new List<OutgoingJob>();
         _ledger.TakeAll(lost);
-        // From the youngest to the oldest, so that those that go again stand in their old order before everything newer.
+        // From the youngest to the oldest, so that those that are sent again keep their old order, before everything
+        // newer.
         for (int i = lost.Count - 1; i >= 0; i--)
         {
             OutgoingJob job = lost[i];
@@ -154,8 +156,7 @@ internal sealed partial class PublishLane
             else
                 EndLost(job, end, status);
         }
-        if (gate is DirectReplies)
-            Actor.Calls.LoseReplies(AmqpReplyAddress.Direct, end);
+        gate.Lose(end);
     }
 
     private void Repeat(OutgoingJob job)
@@ -168,9 +169,58 @@ internal sealed partial class PublishLane
     {
         if (job.Return is { } reply)
             job.End(JobErrors.Returned(job, reply, status));
-        else if (job is CallJob { OutlivesLink: true } call)
-            call.RequestUnknown(end); // its reply may still come
-        else
+        else if (!job.Outlives(end))
             job.End(JobErrors.Unknown(job, end, status));
+    }
+
+    // A queue without a majority answers nothing, and its channel is well. A channel that the broker has lost track of,
+    // or whose connection it no longer reads, answers nothing either. A probe without consequence tells them apart: the
+    // channel answers it, whatever its queues do.
+
+    /// <summary>The broker has answered nothing for this long although publishes wait: time to probe.</summary>
+    private static readonly long Silence = TimeSpan.FromSeconds(5).Ticks;
+
+    private Probe _probe = new();
+    private long _heardAt; // the broker's last answer on this channel, or the first publish after all were answered
+
+    /// <summary>The broker answered something on this channel, so it has not lost track of it.</summary>
+    private void Heard()
+    {
+        _heardAt = Actor.Now;
+        if (_probe.IsAsked)
+            _probe.Ask(Actor.Now);
+    }
+
+    private void Began()
+    {
+        _heardAt = Actor.Now;
+        Actor.WakeAt(_heardAt + Silence);
+    }
+
+    /// <summary>Probes when it is time, and gives the channel up when the probe stays unanswered.</summary>
+    /// <returns>When to look again.</returns>
+    private long AskWhenSilent(long now)
+    {
+        if (!IsOpen || _ledger.Count == 0 || Actor.State != AmqpLinkState.Open)
+            return ActorTime.Never;
+        if (Actor.IsBlocked)
+        {
+            Heard(); // it reads nothing for a known reason, and will resume
+            return now + Silence;
+        }
+        if (_probe.IsAsked)
+        {
+            if (_probe.IsUnheard(now, Actor.Link.Traffic(Actor.Epoch), out long next))
+                Replace(new CloseReason(0,
+                    $"the channel was replaced, as the broker answered nothing on it for "
+                        + $"{TimeSpan.FromTicks(now - _heardAt).TotalSeconds:0.0} s, not even a question",
+                    ByBroker: false, new TimeoutException("The broker did not answer in time.")));
+            return next;
+        }
+        if (Math.Max(_heardAt, Actor.UnblockedAt) + Silence > now)
+            return Math.Max(_heardAt, Actor.UnblockedAt) + Silence;
+        _probe.Ask(now);
+        Actor.Link.Declare(Incarnation, new TopologyItem.Probe());
+        return now + Probe.Patience;
     }
 }

@@ -1,15 +1,16 @@
 using SafeAmqp.Actor;
-using SafeAmqp.Broker;
 using SafeAmqp.Rpc;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Publishing;
 
 /// <summary>
-/// The way out over one confirming channel: jobs wait here, are passed on in order within the window, and end with the broker's answer or
-/// the loss of the channel. Calls stand in a line of their own, as they wait for their reply address.
+/// One confirming channel and the jobs that go out over it. They wait here, are passed on in order within the window,
+/// and end with the broker's answer or the loss of the channel. Calls have a queue of their own, as they wait for their
+/// reply address.
 /// </summary>
-internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gate) : ActorChannel(actor)
+internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook exchanges, ReplyGate gate)
+    : ActorChannel(actor)
 {
     private readonly JobQueue _publishes = new();
     private readonly JobQueue _calls = new();
@@ -21,7 +22,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
     private bool _closing; // a publish found the channel closed; its signal is on the way
     private bool _draining; // to be replaced once everything is answered
     private int _failedOpens;
-    private long _reopenAt = ActorClock.Never;
+    private long _reopenAt = ActorTime.Never;
     private long _lastDeadline; // of those passed on since nothing was unanswered
 
     internal int Waiting => _publishes.Count + _calls.Count;
@@ -33,21 +34,24 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
     internal long? OldestWaiting => Earlier(_publishes.First, _calls.First)?.AcceptedAt;
 
     /// <summary>Whether the channel may be used. A direct reply-to channel also needs its consumer.</summary>
-    internal bool IsReady => IsOpen && (gate is not DirectReplies direct || direct.Address is not null);
+    internal bool IsReady => IsOpen && (!gate.IsOnLane || gate.Address is not null);
 
-    /// <summary>Whether there is nothing to wait for before the link is open. A direct reply-to channel that the broker refuses holds up nobody else.</summary>
-    internal bool IsSettled => IsReady || (gate is DirectReplies && _reopenAt != ActorClock.Never);
+    /// <summary>
+    /// Whether there is nothing to wait for before the link is open. A direct reply-to channel that the broker refuses
+    /// holds up no other.
+    /// </summary>
+    internal bool IsSettled => IsReady || (gate.IsOnLane && _reopenAt != ActorTime.Never);
 
     internal void Accept(OutgoingJob job)
     {
-        (job is CallJob { NeedsAddress: true } ? _calls : _publishes).Add(job);
+        (job.NeedsAddress ? _calls : _publishes).Add(job);
         Actor.WakeAt(job.Deadline);
     }
 
     /// <summary>Opens the channel, unless there is one.</summary>
     internal void Prepare()
     {
-        _reopenAt = ActorClock.Never;
+        _reopenAt = ActorTime.Never;
         if (Incarnation == 0)
             Open(confirms: true, prefetch: 0);
     }
@@ -57,7 +61,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
     {
         while (NextToPass() is { } job)
         {
-            switch (Actor.Exchanges.Ask(job.Message.Exchange, now, out CloseReason? refusal))
+            switch (exchanges.Ask(job.Message.Exchange, now, out CloseReason? refusal))
             {
                 case ExchangeAnswer.Present:
                     Pass(job, now);
@@ -74,7 +78,9 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
             Actor.WakeAt(LastDeadline);
     }
 
-    /// <summary>Ends the waiting jobs for an exchange that is not there, all at once: each would fail in its turn.</summary>
+    /// <summary>
+    /// Ends the waiting jobs for an exchange that is not there, all at once: each would fail in its turn.
+    /// </summary>
     internal void Refuse(string exchange, CloseReason end)
     {
         AmqpClientStatus status = Actor.Snapshot();
@@ -96,7 +102,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
     internal long Expire(long now)
     {
         AmqpClientStatus? status = null;
-        long earliest = ActorClock.Never;
+        long earliest = ActorTime.Never;
         foreach (JobQueue queue in (JobQueue[])[_publishes, _calls])
         {
             int place = 0, all = queue.Count;
@@ -109,21 +115,23 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
                     continue;
                 }
                 queue.Remove(job);
-                job.End(JobErrors.TimedOut(job, now, status ??= Actor.Snapshot(), WaitReason.InLine(place, all - place - 1)));
+                job.End(JobErrors.TimedOut(job, now, status ??= Actor.Snapshot(),
+                    WaitReason.InLine(place, all - place - 1)));
             }
         }
         foreach (OutgoingJob job in _ledger.Unanswered())
         {
-            if (job is CallJob { HasEnded: false })
+            if (job is { KeepsOwnDeadline: true, HasEnded: false })
                 continue; // calls keep their own deadlines
             if (job.Deadline > now)
                 earliest = Math.Min(earliest, job.Deadline);
             else if (job.HasEnded)
-                job.ReleaseCredit(); // posted, or replied to, and not confirmed: others need not wait for that
+                job.ReleaseCredit(); // posted, or replied to, and not confirmed: others need not wait for it
             else
                 job.End(job.Return is { } reply
                     ? JobErrors.Returned(job, reply, status ??= Actor.Snapshot())
-                    : JobErrors.TimedOut(job, now, status ??= Actor.Snapshot())); // keeps its place: the answer may still come
+                    // Keeps its place: the answer may still come
+                    : JobErrors.TimedOut(job, now, status ??= Actor.Snapshot()));
         }
         return earliest;
     }
@@ -150,14 +158,20 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
     private bool MayPass => IsReady && !_busy && !_closing && Actor.MayPublish;
 
     /// <summary>The next in turn, whether or not the window has room for it.</summary>
-    private OutgoingJob? Next => Earlier(_publishes.First, gate?.Address is null ? null : _calls.First);
+    private OutgoingJob? Next => Earlier(_publishes.First, gate.Address is null ? null : _calls.First);
 
-    /// <summary>Whether only answers that the broker owes keep the next from leaving. A queue without a majority owes them for as long as it has none.</summary>
+    /// <summary>
+    /// Whether only missing answers keep the next job from leaving. A queue without a majority gives none for as long
+    /// as it has none.
+    /// </summary>
     private bool IsHeldUp => MayPass && Next is { } next && _ledger.Count > 0 && (_draining || !HasRoom(next));
 
-    /// <summary>Past it nobody waits for an answer any more. A full window is the rule under load and is not walked through; one with room that
-    /// cannot be used, for a few old publishes or as the channel drains, is.</summary>
-    private long LastDeadline => _draining || _ledger.Count < Actor.Settings.MaxUnconfirmedMessages ? _ledger.Unanswered().Max(job => job.Deadline) : _lastDeadline;
+    /// <summary>
+    /// After it no caller waits for an answer any more. A full window is normal under load and is not walked through.
+    /// One with room that cannot be used, because of a few old publishes or because the channel drains, is.
+    /// </summary>
+    private long LastDeadline => _draining || _ledger.Count < Actor.Settings.MaxUnconfirmedMessages
+        ? _ledger.Unanswered().Max(job => job.Deadline) : _lastDeadline;
 
     private OutgoingJob? NextToPass() => MayPass && !_draining && Next is { } next && HasRoom(next) ? next : null;
 
@@ -169,7 +183,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
     {
         JobQueue queue = job.Queue!;
         queue.Remove(job);
-        AmqpMessage message = job is CallJob call ? call.ToWire(now, gate?.Address) : job.Message;
+        AmqpMessage message = job.ToWire(now, gate.Address);
         switch (Actor.Link.Publish(Incarnation, message, message.Mandatory ? _ledger.NextSlot : -1))
         {
             case PassResult.Passed:
@@ -185,7 +199,8 @@ internal sealed partial class PublishLane(ConnectionActor actor, IReplyGate? gat
                 break;
             default:
                 job.End(JobErrors.NotSent(job, "it cannot be encoded as AMQP 0-9-1", Actor.Snapshot()));
-                Replace(new CloseReason(0, "the channel was replaced after a message that cannot be encoded", ByBroker: false));
+                Replace(new CloseReason(0, "the channel was replaced after a message that cannot be encoded",
+                    ByBroker: false));
                 break;
         }
     }

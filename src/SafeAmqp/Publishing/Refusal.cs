@@ -3,9 +3,10 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Publishing;
 
-/// <summary>What a closed channel tells of the publishes in flight.</summary>
+/// <summary>What a closed channel says about the publishes in flight.</summary>
 /// <param name="Culprit">The publish over which it was closed, when it can only have been that one.</param>
-/// <param name="Exchange">The exchange over which it was closed; <see langword="null"/> when that is not known either.</param>
+/// <param name="Exchange">The exchange over which it was closed; <see langword="null"/> when that is not known
+/// either.</param>
 internal readonly record struct Blame(OutgoingJob? Culprit, string? Exchange);
 
 /// <summary>Finds the publish over which the broker closed a channel. Pure.</summary>
@@ -19,13 +20,15 @@ internal static class Refusal
     private const int NotImplemented = 540;
 
     /// <summary>
-    /// Whom the broker's text is about: RabbitMQ quotes the exchange (404, 403), with it the routing key where access goes by topic, or the user
-    /// id (406). Where it is about several in flight, nobody can tell over which the channel was closed: the exchange may have been there, or the
-    /// access allowed, when the broker read the earlier ones. A user id is wrong from the first on. Where the text is about none, it is the only one.
+    /// The publish that the broker's text is about: RabbitMQ quotes the exchange (404, 403), with it the routing key
+    /// where access goes by topic, or the user id (406). If it fits several in flight, it cannot be known over which
+    /// one the channel was closed: the exchange may have been there, or the access allowed, when the broker read the
+    /// earlier ones. A user id is wrong from the first on. Where the text is about none, it is the only one.
     /// </summary>
     internal static Blame Of(IEnumerable<OutgoingJob> unanswered, CloseReason end)
     {
-        if (!end.ByBroker || end.Code is not (ContentTooLarge or AccessRefused or NotFound or PreconditionFailed or NotImplemented))
+        if (!end.ByBroker
+            || end.Code is not (ContentTooLarge or AccessRefused or NotFound or PreconditionFailed or NotImplemented))
             return default;
         OutgoingJob? first = null, named = null;
         bool several = false, severalNamed = false;
@@ -43,14 +46,16 @@ internal static class Refusal
         return several || first is null ? default : new Blame(first, first.Message.Exchange);
     }
 
-    // Whole phrases: the same texts name the virtual host and the connection's own user, which may be the name of an exchange or a neighbour's user id.
+    // Whole phrases: the same texts name the virtual host and the connection's own user, which may be the name of an
+    // exchange or a neighbour's user id.
     private static bool IsAbout(CloseReason end, AmqpMessage message)
     {
         if (end.Code == PreconditionFailed)
             return Says(end.Text, "user_id property set to '", message.UserId, "' but ");
         string exchange = message.Exchange.Length == 0 ? "amq.default" : message.Exchange;
         return Says(end.Text, "exchange '", exchange, "' in vhost ")
-            && (!end.Text.Contains("to topic '", StringComparison.Ordinal) || Says(end.Text, "to topic '", message.RoutingKey, "' in "));
+            && (!end.Text.Contains("to topic '", StringComparison.Ordinal)
+                || Says(end.Text, "to topic '", message.RoutingKey, "' in "));
     }
 
     private static bool Says(string text, string before, string? name, string after)

@@ -1,11 +1,13 @@
+using System.Text;
 using SafeAmqp.Actor;
 using SafeAmqp.Publishing;
 
 namespace SafeAmqp.Rpc;
 
-/// <summary>A call: its request's way out, then the wait for its reply.</summary>
-internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, string correlationId, long acceptedAt, long deadline,
-    long wallDeadline, Credit credit, Credit places) : OutgoingJob(request, acceptedAt, deadline, credit)
+/// <summary>A call: it sends a request, then waits for the reply.</summary>
+internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, string correlationId, long acceptedAt,
+    long deadline,
+    long wallDeadline, Credit credit, Credit slots) : OutgoingJob(request, acceptedAt, deadline, credit)
 {
     private readonly Completion<AmqpReply> _completion = new();
     private PendingCalls? _pending;
@@ -20,39 +22,50 @@ internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, str
     internal AmqpReplyAddress ReplyTo => replyTo;
 
     /// <summary>Whether it waits for an address that is made anew on each link.</summary>
-    internal bool NeedsAddress => replyTo is AmqpReplyAddress.OwnedReplyAddress;
+    internal override bool NeedsAddress => replyTo is AmqpReplyAddress.OwnedReplyAddress;
+
+    internal override bool KeepsOwnDeadline => true;
+
+    /// <summary>
+    /// It waits for something else than the broker. When its request was sent, the reply counts as late.
+    /// </summary>
+    internal override bool MayBeCancelled => true;
 
     /// <summary>Whether its reply can still come when the link is lost.</summary>
-    internal bool OutlivesLink => replyTo is AmqpReplyAddress.FixedReplyAddress;
+    private bool OutlivesLink => replyTo is AmqpReplyAddress.FixedReplyAddress;
 
     /// <summary>Repeating a request could do its work twice: that is never done here.</summary>
     internal override bool MayRepublish => false;
 
     /// <summary>What is known of the request.</summary>
-    internal AmqpOutcome RequestOutcome => !WasPassed ? AmqpOutcome.NotSent : _confirmed ? AmqpOutcome.Confirmed : AmqpOutcome.Unknown;
+    internal AmqpOutcome RequestOutcome
+        => !WasPassed ? AmqpOutcome.NotSent : _confirmed ? AmqpOutcome.Confirmed : AmqpOutcome.Unknown;
 
     internal void Register(PendingCalls pending) => _pending = pending;
 
     /// <summary>The request as it leaves now: where to reply, until when it is worth working on.</summary>
-    internal AmqpMessage ToWire(long now, string? address)
+    internal override AmqpMessage ToWire(long now, string? replyAddress)
     {
         var headers = Message.Headers is null ? [] : new Dictionary<string, object?>(Message.Headers);
         headers[CallHeaders.Deadline] = wallDeadline;
         return Message with
         {
             Mandatory = true,
-            ReplyTo = address ?? (replyTo as AmqpReplyAddress.FixedReplyAddress)?.QueueName,
+            ReplyTo = replyAddress ?? (replyTo as AmqpReplyAddress.FixedReplyAddress)?.QueueName,
             CorrelationId = correlationId,
             Expiration = TimeSpan.FromMilliseconds(Math.Max(1, (Deadline - now) / TimeSpan.TicksPerMillisecond)),
             Headers = headers,
         };
     }
 
-    /// <summary>The link was lost before the broker answered for the request; with a fixed reply queue the wait goes on.</summary>
-    internal void RequestUnknown(CloseReason end)
+    /// <summary>With a fixed reply queue the wait for the reply goes on.</summary>
+    internal override bool Outlives(CloseReason end)
     {
+        if (!OutlivesLink)
+            return false;
         _requestEnd = end;
         ReleaseCredit(); // nothing of it is on its way any more, and its reply gives none back
+        return true;
     }
 
     internal void Reply(AmqpMessage reply, long now)
@@ -68,7 +81,9 @@ internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, str
     /// <summary>No reply can come, or none came in time.</summary>
     internal void GiveUp(string why, AmqpClientStatus status, Exception? inner)
         => End(WasPassed
-            ? CallErrors.NoReply(Message, RequestOutcome, _requestEnd is null ? why : $"{why}; before that the link was lost: {_requestEnd.Describe()}", status, inner)
+            ? CallErrors.NoReply(Message, RequestOutcome,
+                _requestEnd is null ? why : $"{why}; before that the link was lost: {_requestEnd.Describe()}", status,
+                    inner)
             : JobErrors.NotSent(this, why, status, inner));
 
     protected override void OnConfirmed() => _confirmed = true;
@@ -86,7 +101,7 @@ internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, str
             return;
         _hasLeft = true;
         _pending?.Remove(this);
-        places.Release(0);
+        slots.Release(0);
     }
 }
 
@@ -96,6 +111,33 @@ internal static class CallHeaders
     /// <summary>When the caller stops waiting: milliseconds since 1970-01-01 UTC, as a 64-bit integer.</summary>
     internal const string Deadline = "x-safeamqp-deadline";
 
-    /// <summary>Marks a reply as a fault; its value is the type of the exception, its body the message as UTF-8.</summary>
+    /// <summary>
+    /// Marks a reply as a fault; its value is the type of the exception, its body the message as UTF-8.
+    /// </summary>
     internal const string Fault = "x-safeamqp-fault";
+}
+
+/// <summary>The exceptions in which calls end once their request was sent.</summary>
+internal static class CallErrors
+{
+    internal const int MaxFaultText = 2000;
+
+    internal static AmqpException NoReply(AmqpMessage request, AmqpOutcome outcome, string why, AmqpClientStatus status,
+        Exception? inner)
+    {
+        string fate = outcome == AmqpOutcome.Confirmed ? "The broker had confirmed the request"
+            : "The request may or may not have arrived";
+        return new AmqpNoReplyException($"No reply to the {request}: {why}. {fate}. {status}", outcome,
+            inner) { Status = status };
+    }
+
+    internal static AmqpRemoteException Remote(AmqpMessage request, AmqpMessage reply, object? fault)
+    {
+        string type = Telemetry.StatusText.Printable(fault as string ?? "unknown", 200);
+        string text =
+            Telemetry.StatusText.Printable(Encoding.UTF8.GetString(reply.Body.Span[..Math.Min(reply.Body.Length,
+                MaxFaultText)]), MaxFaultText);
+        return new AmqpRemoteException($"The other side failed on the {request}: "
+            + $"{type}{(text.Length == 0 ? "" : $": {text}")}", type);
+    }
 }

@@ -2,22 +2,31 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using SafeAmqp.Actor;
 using SafeAmqp.Consuming;
+using SafeAmqp.Owner;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Rpc;
 
 /// <summary>
-/// Fixed reply queues: each is consumed on the receive link from its first call on; what it brings is matched, by user code, on the pump, and
-/// posted to the link that holds the calls.
+/// Fixed reply queues: each is consumed on the receive link from its first call on; what it brings is matched, by user
+/// code, on the pump, and posted to the link that holds the calls.
 /// </summary>
-internal sealed class FixedReplies(AmqpClient client, IoThread callers, ILogger logger, Thinner thinner)
+/// <param name="consumeAsync">Consumes a queue with a handler.</param>
+/// <param name="callers">The thread of the link that holds the calls.</param>
+/// <param name="logger">Where failures are logged.</param>
+/// <param name="throttle">Keeps repeated failures out of the log.</param>
+internal sealed class FixedReplies(Func<string, AmqpHandler, ValueTask<AmqpSubscription>> consumeAsync,
+    IoThread callers,
+    ILogger logger, LogThrottle throttle)
 {
-    private readonly ConcurrentDictionary<AmqpReplyAddress.FixedReplyAddress, Lazy<Task<AmqpSubscription>>> _consumers = [];
+    private readonly ConcurrentDictionary<AmqpReplyAddress.FixedReplyAddress, Lazy<Task<AmqpSubscription>>> _consumers =
+        [];
 
-    /// <summary>Sees to it that the queue is consumed before a request leaves.</summary>
+    /// <summary>Ensures that the queue is consumed before a request leaves.</summary>
     internal async Task EnsureAsync(AmqpReplyAddress.FixedReplyAddress address)
     {
-        Lazy<Task<AmqpSubscription>> consumer = _consumers.GetOrAdd(address, key => new Lazy<Task<AmqpSubscription>>(() => ConsumeAsync(key)));
+        Lazy<Task<AmqpSubscription>> consumer =
+            _consumers.GetOrAdd(address, key => new Lazy<Task<AmqpSubscription>>(() => ConsumeAsync(key)));
         AmqpSubscription replies;
         try
         {
@@ -25,12 +34,13 @@ internal sealed class FixedReplies(AmqpClient client, IoThread callers, ILogger 
         }
         catch (AmqpPoisonException poison)
         {
-            _consumers.TryRemove(new KeyValuePair<AmqpReplyAddress.FixedReplyAddress, Lazy<Task<AmqpSubscription>>>(address, consumer));
+            _consumers.TryRemove(KeyValuePair.Create(address, consumer));
             throw CannotReceive(poison);
         }
         catch (Exception)
         {
-            _consumers.TryRemove(new KeyValuePair<AmqpReplyAddress.FixedReplyAddress, Lazy<Task<AmqpSubscription>>>(address, consumer)); // the next call tries again
+            // The next call tries again
+            _consumers.TryRemove(KeyValuePair.Create(address, consumer));
             throw;
         }
         if (replies.Error is { } error)
@@ -38,13 +48,15 @@ internal sealed class FixedReplies(AmqpClient client, IoThread callers, ILogger 
     }
 
     private static AmqpNotSentException CannotReceive(AmqpException error)
-        => new($"The request was not sent, as its replies cannot be received: {error.Message}", error) { Status = error.Status };
+        => new($"The request was not sent, as its replies cannot be received: {error.Message}",
+            error) { Status = error.Status };
 
     private async Task<AmqpSubscription> ConsumeAsync(AmqpReplyAddress.FixedReplyAddress address)
-        => await client.ConsumeAsync(address.QueueName, (delivery, lost) => HandleAsync(address, delivery, lost), options: null, ended: null,
-            DeliveryUse.Passage, CancellationToken.None).ConfigureAwait(false);
+        => await consumeAsync(address.QueueName,
+            (delivery, lost) => HandleAsync(address, delivery, lost)).ConfigureAwait(false);
 
-    private async ValueTask<AmqpSettlement> HandleAsync(AmqpReplyAddress.FixedReplyAddress address, AmqpDelivery delivery, CancellationToken lost)
+    private async ValueTask<AmqpSettlement> HandleAsync(AmqpReplyAddress.FixedReplyAddress address,
+        AmqpDelivery delivery, CancellationToken lost)
     {
         string? id = null;
         try
@@ -53,13 +65,14 @@ internal sealed class FixedReplies(AmqpClient client, IoThread callers, ILogger 
         }
         catch (Exception error)
         {
-            if (thinner.Tells(address.QueueName, "correlate", out long untold))
-                Log.CorrelateFailed(logger, address.QueueName, untold, error);
+            if (throttle.ShouldLog(address.QueueName, "correlate", out long suppressed))
+                Log.CorrelateFailed(logger, address.QueueName, suppressed, error);
         }
         var matched = new Completion<bool>();
-        callers.PostOrAbandon(new ActorCommand.Replied(id, delivery.Message, matched)); // also without an id: it is counted there
+        callers.PostOrAbandon(new Replied(id, delivery.Message, matched)); // also without an id: it is counted there
         if (await matched.Task.ConfigureAwait(false))
             return AmqpSettlement.Ack;
-        return address.Unmatched is { } unmatched ? await unmatched(delivery, lost).ConfigureAwait(false) : AmqpSettlement.Ack;
+        return address.Unmatched is { } unmatched ? await unmatched(delivery, lost).ConfigureAwait(false)
+            : AmqpSettlement.Ack;
     }
 }

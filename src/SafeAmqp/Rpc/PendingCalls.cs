@@ -3,7 +3,9 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Rpc;
 
-/// <summary>The calls that have not ended, by correlation id. An id is used once; a reply that fits none is counted and dropped.</summary>
+/// <summary>
+/// The calls that have not ended, by correlation id. An id is used once; a reply that fits none is counted and dropped.
+/// </summary>
 internal sealed class PendingCalls(ConnectionActor actor)
 {
     private readonly Dictionary<string, CallJob> _calls = [];
@@ -23,21 +25,17 @@ internal sealed class PendingCalls(ConnectionActor actor)
         return true;
     }
 
-    // Shown at once: who hears of his call's end finds it gone from the status.
-    internal void Remove(CallJob call)
-    {
-        _calls.Remove(call.CorrelationId);
-        actor.ShowCalls();
-    }
+    /// <summary>The call is removed from the status before its caller resumes.</summary>
+    internal void Remove(CallJob call) => _calls.Remove(call.CorrelationId);
 
     /// <returns>Whether a call was waiting for it.</returns>
     internal bool Answer(string? correlationId, AmqpMessage reply, long now)
     {
-        // A reply to a request that was never sent cannot be one: ids are not guessable, but a caller may have chosen his own.
+        // A reply to a request that was never sent cannot be one: ids are not guessable, but a caller may have chosen
+        // its own.
         if (correlationId is null || !_calls.TryGetValue(correlationId, out CallJob? call) || !call.WasPassed)
         {
             Late++;
-            actor.ShowCalls();
             return false;
         }
         call.Reply(reply, now);
@@ -55,7 +53,7 @@ internal sealed class PendingCalls(ConnectionActor actor)
     internal long Expire(long now)
     {
         AmqpClientStatus? status = null;
-        long earliest = ActorClock.Never;
+        long earliest = ActorTime.Never;
         List<CallJob>? due = null;
         foreach (CallJob call in _calls.Values)
         {
@@ -89,4 +87,10 @@ internal sealed class PendingCalls(ConnectionActor actor)
             call.GiveUp(why, status, inner: null);
         }
     }
+}
+
+/// <summary>A reply that came on another link (a fixed reply queue); without an id it answers no call.</summary>
+internal sealed record Replied(string? CorrelationId, AmqpMessage Reply, Completion<bool> Matched) : ActorCommand
+{
+    public override void Abandon(ConnectionActor actor) => Matched.TryComplete(false);
 }

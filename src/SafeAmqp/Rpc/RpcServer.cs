@@ -5,24 +5,26 @@ using SafeAmqp.Telemetry;
 namespace SafeAmqp.Rpc;
 
 /// <summary>Answers requests: built on consuming and publishing alone.</summary>
-internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, AmqpServeOptions options, ILogger logger, Thinner thinner, TimeProvider time)
+internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, AmqpServeOptions options,
+    ILogger logger, LogThrottle throttle, TimeProvider time)
 {
     internal async ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery request, CancellationToken lost)
     {
         if (string.IsNullOrEmpty(request.Message.ReplyTo))
         {
-            if (thinner.Tells(request.Queue, "no reply address", out long others))
+            if (throttle.ShouldLog(request.Queue, "no reply address", out long others))
                 Log.RequestWithoutReplyTo(logger, request.Queue, others);
             return AmqpSettlement.Ack;
         }
         TimeSpan? left = TimeLeft(request.Message);
         if (left <= TimeSpan.Zero)
         {
-            if (thinner.Tells(request.Queue, "too late", out long others))
+            if (throttle.ShouldLog(request.Queue, "too late", out long others))
                 Log.RequestTooLate(logger, request.Queue, -left.Value.TotalSeconds, others);
             return AmqpSettlement.Ack;
         }
-        using var deadline = left is { } timeout ? new CancellationTokenSource(timeout, time) : new CancellationTokenSource();
+        using var deadline = left is { } timeout ? new CancellationTokenSource(timeout, time)
+            : new CancellationTokenSource();
         using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, lost);
         AmqpMessage reply;
         try
@@ -36,7 +38,7 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
                 return AmqpSettlement.Requeue; // without effect: the broker has done so
             if (deadline.IsCancellationRequested)
                 return AmqpSettlement.Ack; // nobody waits for the fault
-            if (thinner.Tells(request.Queue, error.GetType().Name, out long others))
+            if (throttle.ShouldLog(request.Queue, error.GetType().Name, out long others))
                 Log.RequestFailed(logger, request.Queue, others, error);
             request.Fault = error;
             reply = Fault(error);
@@ -56,26 +58,30 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
                 Mandatory = !IsDirect(request.Message.ReplyTo!),
             }).ConfigureAwait(false);
         }
-        catch (AmqpException error) when (error.Outcome is AmqpOutcome.NotSent && !(TimeLeft(request.Message) <= TimeSpan.Zero))
+        catch (AmqpException error) when (error.Outcome is AmqpOutcome.NotSent
+            && !(TimeLeft(request.Message) <= TimeSpan.Zero))
         {
             TellOfLostReply(request, error);
-            return AmqpSettlement.Requeue; // its caller still waits: another try may reach him
+            return AmqpSettlement.Requeue; // its caller still waits: another try may reach it
         }
         catch (Exception error)
         {
-            TellOfLostReply(request, error); // returned: the caller is gone; unknown: a second reply would be a duplicate
+            // Returned: the caller is gone; unknown: a second reply would be a duplicate
+            TellOfLostReply(request, error);
         }
         return AmqpSettlement.Ack;
     }
 
     private void TellOfLostReply(AmqpDelivery request, Exception error)
     {
-        if (thinner.Tells(request.Queue, $"reply {error.GetType().Name}", out long others))
+        if (throttle.ShouldLog(request.Queue, $"reply {error.GetType().Name}", out long others))
             Log.ReplyNotDelivered(logger, request.Queue, others, error);
     }
 
-    // RabbitMQ delivers to a direct reply-to address without a queue, and returns the reply all the same when it is mandatory (3.10).
-    private static bool IsDirect(string replyTo) => replyTo.StartsWith("amq.rabbitmq.reply-to.", StringComparison.Ordinal);
+    // RabbitMQ delivers to a direct reply-to address without a queue, and returns the reply all the same when it is
+    // mandatory (3.10).
+    private static bool IsDirect(string replyTo)
+        => replyTo.StartsWith("amq.rabbitmq.reply-to.", StringComparison.Ordinal);
 
     private AmqpMessage Fault(Exception error)
     {
@@ -85,17 +91,20 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
             Persistent = false,
             Headers = new Dictionary<string, object?> { [CallHeaders.Fault] = error.GetType().FullName },
             ContentType = "text/plain; charset=utf-8",
-            Body = Encoding.UTF8.GetBytes(text.Length <= CallErrors.MaxFaultText ? text : text[..CallErrors.MaxFaultText]),
+            Body = Encoding.UTF8.GetBytes(text.Length <= CallErrors.MaxFaultText ? text
+                : text[..CallErrors.MaxFaultText]),
         };
     }
 
     // Both ends' clocks take part; a peer that sets no such header has no deadline here, only the message's expiration.
     private TimeSpan? TimeLeft(AmqpMessage request)
     {
-        if (request.Headers is not { } headers || !headers.TryGetValue(CallHeaders.Deadline, out object? value) || value is not long milliseconds)
+        if (request.Headers is not { } headers || !headers.TryGetValue(CallHeaders.Deadline, out object? value)
+            || value is not long milliseconds)
             return null;
         long now = time.GetUtcNow().ToUnixTimeMilliseconds();
         // Clamped before anything is computed with it: a peer may write any number there.
-        return TimeSpan.FromMilliseconds(Math.Clamp(milliseconds, now - TimeSpan.MillisecondsPerDay, now + 7 * TimeSpan.MillisecondsPerDay) - now);
+        return TimeSpan.FromMilliseconds(Math.Clamp(milliseconds, now - TimeSpan.MillisecondsPerDay,
+            now + 7 * TimeSpan.MillisecondsPerDay) - now);
     }
 }

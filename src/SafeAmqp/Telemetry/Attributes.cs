@@ -1,6 +1,9 @@
 namespace SafeAmqp.Telemetry;
 
-/// <summary>The names of attributes: OpenTelemetry's semantic conventions 1.44.0 for messaging and RabbitMQ, then the library's own.</summary>
+/// <summary>
+/// The names of attributes: OpenTelemetry's semantic conventions 1.44.0 for messaging and RabbitMQ, then the library's
+/// own.
+/// </summary>
 internal static class Attributes
 {
     internal const string System = "messaging.system";

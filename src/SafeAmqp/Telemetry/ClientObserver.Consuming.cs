@@ -6,15 +6,18 @@ namespace SafeAmqp.Telemetry;
 internal sealed partial class ClientObserver
 {
     /// <summary>Whether anybody wants to know of what is handled or read.</summary>
-    internal bool SeesDeliveries => Tracing.Source.HasListeners() || _instruments.ProcessDuration.Enabled || _instruments.Consumed.Enabled
+    internal bool SeesDeliveries => Tracing.Source.HasListeners() || _instruments.ProcessDuration.Enabled
+        || _instruments.Consumed.Enabled
         || _instruments.Redelivered.Enabled || _instruments.OperationDuration.Enabled;
 
     /// <summary>Whether anybody wants to know of what is settled.</summary>
-    internal bool SeesSettlements => (_options.SettleSpans && Tracing.Source.HasListeners()) || _instruments.OperationDuration.Enabled;
+    internal bool SeesSettlements => (_options.SettleSpans && Tracing.Source.HasListeners())
+        || _instruments.OperationDuration.Enabled;
 
-    /// <summary>Begins to watch a handler, in whose context the rest of the calling method then runs.</summary>
+    /// <summary>Starts to observe a handler. The rest of the calling method runs in its context.</summary>
     /// <param name="delivery">What it handles.</param>
-    /// <param name="isRequest">Whether somebody waits for the answer: then the span belongs to his trace.</param>
+    /// <param name="isRequest">Whether a caller waits for the answer: then the span belongs to the caller's
+    /// trace.</param>
     internal Processing BeginProcess(AmqpDelivery delivery, bool isRequest)
     {
         CountDelivery(Operation.Process, delivery);
@@ -22,7 +25,8 @@ internal sealed partial class ClientObserver
         if (Tracing.Source.HasListeners())
         {
             ActivityLink[]? links = LinkTo(delivery.Message.Headers);
-            ActivityContext parent = links is not null && (isRequest || _options.HandlersContinueTraces) ? links[0].Context : default;
+            ActivityContext parent = links is not null
+                && (isRequest || _options.HandlersContinueTraces) ? links[0].Context : default;
             LinkEndpoint endpoint = _receiveEndpoint();
             activity = Start(Operation.Process, Destination.Of(delivery), endpoint, parent, links);
             Describe(activity, delivery, endpoint);
@@ -33,7 +37,8 @@ internal sealed partial class ClientObserver
     }
 
     /// <summary>When a loop asked for its next delivery; nothing while nobody listens.</summary>
-    internal (DateTimeOffset At, long Timestamp) Asked => SeesDeliveries ? (_time.GetUtcNow(), _time.GetTimestamp()) : default;
+    internal (DateTimeOffset At, long Timestamp) Asked
+        => SeesDeliveries ? (_time.GetUtcNow(), _time.GetTimestamp()) : default;
 
     /// <summary>A loop was handed a delivery.</summary>
     internal void Received(AmqpDelivery delivery, (DateTimeOffset At, long Timestamp) asked)
@@ -44,7 +49,8 @@ internal sealed partial class ClientObserver
         LinkEndpoint endpoint = _receiveEndpoint();
         if (Tracing.Source.HasListeners())
         {
-            using Activity? activity = Start(Operation.Receive, Destination.Of(delivery), endpoint, default, LinkTo(delivery.Message.Headers), asked.At);
+            using Activity? activity = Start(Operation.Receive, Destination.Of(delivery), endpoint, default,
+                LinkTo(delivery.Message.Headers), asked.At);
             Describe(activity, delivery, endpoint);
         }
         if (!_instruments.OperationDuration.Enabled)
@@ -61,7 +67,8 @@ internal sealed partial class ClientObserver
         if (_options.SettleSpans && Tracing.Source.HasListeners())
         {
             LinkEndpoint endpoint = _receiveEndpoint();
-            activity = Start(Operation.Settle(settlement), Destination.Of(delivery), endpoint, default, LinkTo(delivery.Message.Headers));
+            activity = Start(Operation.Settle(settlement), Destination.Of(delivery), endpoint, default,
+                LinkTo(delivery.Message.Headers));
             Describe(activity, delivery, endpoint);
         }
         return new Settling(this, delivery, Operation.Settle(settlement), activity, _time.GetTimestamp());
@@ -124,7 +131,8 @@ internal sealed partial class ClientObserver
     }
 
     /// <summary>A settlement that is watched until it was handed to the owner of its channel.</summary>
-    internal readonly struct Settling(ClientObserver observer, AmqpDelivery delivery, Operation operation, Activity? activity, long start)
+    internal readonly struct Settling(ClientObserver observer, AmqpDelivery delivery, Operation operation,
+        Activity? activity, long start)
     {
         internal void End(bool settled)
         {
@@ -141,7 +149,8 @@ internal sealed partial class ClientObserver
             if (!settled)
             {
                 activity.SetTag(Attributes.ErrorType, ErrorType.Stale);
-                activity.SetStatus(ActivityStatusCode.Error, "The delivery's channel is gone: the broker delivers the message again.");
+                activity.SetStatus(ActivityStatusCode.Error,
+                    "The delivery's channel is gone: the broker delivers the message again.");
             }
             activity.Stop();
         }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SafeAmqp.Rpc;
 
 namespace SafeAmqp.Telemetry;
 
@@ -7,9 +8,10 @@ internal sealed partial class ClientObserver
 {
     /// <summary>Whether anybody wants to know of what is sent.</summary>
     internal bool SeesSends
-        => Tracing.Source.HasListeners() || _instruments.OperationDuration.Enabled || _instruments.Sent.Enabled || _instruments.Outcomes.Enabled || _instruments.Unroutable.Enabled;
+        => Tracing.Source.HasListeners() || _instruments.OperationDuration.Enabled || _instruments.Sent.Enabled
+            || _instruments.Outcomes.Enabled || _instruments.Unroutable.Enabled;
 
-    /// <summary>Begins to watch one message: on the caller's thread, in his context.</summary>
+    /// <summary>Starts to observe one message, on the caller's thread and in its context.</summary>
     internal Sending Begin(in Operation operation, AmqpMessage message)
     {
         if (!Tracing.Source.HasListeners())
@@ -18,7 +20,8 @@ internal sealed partial class ClientObserver
         Activity? activity = Start(operation, Destination.Of(message), endpoint, default, LinkTo(message.Headers));
         Describe(activity, message, endpoint);
         // An unsampled span passes on the context that there is, so that a trace is not torn here.
-        return new Sending(this, operation, ContextHeaders.Inject(message, activity ?? Activity.Current), activity, _time.GetTimestamp());
+        return new Sending(this, operation, ContextHeaders.Inject(message, activity ?? Activity.Current), activity,
+            _time.GetTimestamp());
     }
 
     /// <summary>Begins to watch a batch.</summary>
@@ -34,7 +37,8 @@ internal sealed partial class ClientObserver
         var links = new List<ActivityLink>(_options.SpanPerMessageOfBatch ? made.Length : 0);
         for (int i = 0; i < made.Length && _options.SpanPerMessageOfBatch; i++)
         {
-            using Activity? creation = Start(Operation.Create, Destination.Of(messages[i]), endpoint, default, LinkTo(messages[i].Headers));
+            using Activity? creation = Start(Operation.Create, Destination.Of(messages[i]), endpoint, default,
+                LinkTo(messages[i].Headers));
             Describe(creation, messages[i], endpoint);
             made[i] = ContextHeaders.Inject(messages[i], creation ?? Activity.Current);
             if (creation is not null)
@@ -42,12 +46,14 @@ internal sealed partial class ClientObserver
         }
         Operation operation = _options.SpanPerMessageOfBatch ? Operation.PublishBatch : Operation.Publish;
         Destination first = Destination.Of(messages[0]);
-        Destination all = messages.All(message => Destination.Of(message) == first) ? first : new Destination("", IsAnonymous: true);
+        Destination all = messages.All(message => Destination.Of(message) == first) ? first
+            : new Destination("", IsAnonymous: true);
         Activity? activity = Start(operation, all, endpoint, default, [.. links]);
         if (activity is { IsAllDataRequested: true })
         {
             if (all.Name.Length == 0) // they go to several: none is the batch's
-                activity.SetTag(Attributes.Destination, null).SetTag(Attributes.Anonymous, null).SetTag(Attributes.Temporary, null);
+                activity.SetTag(Attributes.Destination, null).SetTag(Attributes.Anonymous,
+                    null).SetTag(Attributes.Temporary, null);
             activity.SetTag(Attributes.ClientId, _client).SetTag(Attributes.BatchCount, messages.Count);
             DescribePeer(activity, endpoint);
         }
@@ -84,7 +90,8 @@ internal sealed partial class ClientObserver
     }
 
     /// <summary>One message that is watched until it has its outcome.</summary>
-    internal readonly struct Sending(ClientObserver observer, Operation operation, AmqpMessage message, Activity? activity, long start)
+    internal readonly struct Sending(ClientObserver observer, Operation operation, AmqpMessage message,
+        Activity? activity, long start)
     {
         /// <summary>The message with the context of its creation.</summary>
         internal AmqpMessage Message => message;
@@ -95,7 +102,8 @@ internal sealed partial class ClientObserver
 
         internal void Replied(AmqpMessage reply)
         {
-            if (activity is { IsAllDataRequested: true } && ContextHeaders.TryExtract(reply.Headers, out ActivityContext creation))
+            if (activity is { IsAllDataRequested: true }
+                && ContextHeaders.TryExtract(reply.Headers, out ActivityContext creation))
                 activity.AddLink(new ActivityLink(creation));
             End("confirmed", null);
         }
@@ -116,7 +124,8 @@ internal sealed partial class ClientObserver
     }
 
     /// <summary>A batch that is watched until each of its messages has its outcome.</summary>
-    internal readonly struct SendingBatch(ClientObserver observer, IReadOnlyList<AmqpMessage> messages, Activity? activity, long start)
+    internal readonly struct SendingBatch(ClientObserver observer, IReadOnlyList<AmqpMessage> messages,
+        Activity? activity, long start)
     {
         internal IReadOnlyList<AmqpMessage> Messages => messages;
 
@@ -134,11 +143,15 @@ internal sealed partial class ClientObserver
             observer.Time(Operation.Publish, null, start, first);
             if (activity is null)
                 return;
-            activity.SetTag(Attributes.Outcome, failed == 0 ? "confirmed" : failed == results.Count && results.All(result => result.Outcome == results[0].Outcome) ? Name(results[0].Outcome) : "mixed");
+            activity.SetTag(Attributes.Outcome,
+                failed == 0 ? "confirmed" : failed == results.Count
+                    && results.All(result => result.Outcome == results[0].Outcome) ? Name(results[0].Outcome)
+                        : "mixed");
             if (first is not null)
             {
                 Fail(activity, first);
-                activity.SetStatus(ActivityStatusCode.Error, $"{failed} of {results.Count} messages were not confirmed; the first: {first.Message}");
+                activity.SetStatus(ActivityStatusCode.Error,
+                    $"{failed} of {results.Count} messages were not confirmed; the first: {first.Message}");
             }
             activity.Stop();
         }

@@ -3,8 +3,9 @@ using System.Diagnostics;
 namespace SafeAmqp.Telemetry;
 
 /// <summary>
-/// Watches a client's operations from the outside, on their callers' side: spans and the metrics of the conventions. The way of a message
-/// through the links knows nothing of it. While nobody listens an operation costs one look at who does.
+/// Watches a client's operations from the outside, on their callers' side: spans and the metrics of the conventions.
+/// The way of a message through the links knows nothing of it. While nobody listens an operation costs one look at who
+/// does.
 /// </summary>
 internal sealed partial class ClientObserver
 {
@@ -14,8 +15,8 @@ internal sealed partial class ClientObserver
     private readonly Func<LinkEndpoint> _sendEndpoint;
     private readonly Func<LinkEndpoint> _receiveEndpoint;
     private readonly TimeProvider _time;
-    private readonly FewNames _queues = new(static queue => queue);
-    private readonly FewNames _exchanges = new(static exchange => $"{exchange}:{{routing_key}}");
+    private readonly BoundedNames _queues = new(static queue => queue);
+    private readonly BoundedNames _exchanges = new(static exchange => $"{exchange}:{{routing_key}}");
 
     internal ClientObserver(AmqpTelemetryOptions options, Instruments instruments, string client, TimeProvider time,
         Func<LinkEndpoint> sendEndpoint, Func<LinkEndpoint> receiveEndpoint)
@@ -55,8 +56,9 @@ internal sealed partial class ClientObserver
         _ => "unknown",
     };
 
-    // What a sampler may want to know stands in the tags of the creation, as the conventions ask.
-    private static Activity? Start(in Operation operation, in Destination destination, LinkEndpoint endpoint, ActivityContext parent, ActivityLink[]? links,
+    // The conventions ask for the tags that a sampler may want when the span is created.
+    private static Activity? Start(in Operation operation, in Destination destination, LinkEndpoint endpoint,
+        ActivityContext parent, ActivityLink[]? links,
         DateTimeOffset startTime = default)
     {
         var tags = new List<KeyValuePair<string, object?>>(8)
@@ -73,7 +75,8 @@ internal sealed partial class ClientObserver
             tags.Add(new(Attributes.Anonymous, true));
             tags.Add(new(Attributes.Temporary, true));
         }
-        return Tracing.Source.StartActivity(destination.SpanName(operation.Name), operation.Kind, parent, tags, links, startTime);
+        return Tracing.Source.StartActivity(destination.SpanName(operation.Name), operation.Kind, parent, tags, links,
+            startTime);
     }
 
     private void Describe(Activity? activity, AmqpMessage message, LinkEndpoint endpoint)

@@ -2,22 +2,32 @@ using System.Diagnostics;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>Trace context in the headers of messages, by the process's <see cref="DistributedContextPropagator"/>: W3C's unless it was set otherwise.</summary>
+/// <summary>
+/// Trace context in the headers of messages, by the process's <see cref="DistributedContextPropagator"/>: W3C's unless
+/// it was set otherwise.
+/// </summary>
 internal static class ContextHeaders
 {
-    /// <summary>Longer values are not looked at: a peer may write anything. W3C asks for 512 for a trace state and 8,192 for baggage.</summary>
+    /// <summary>
+    /// Longer values are not looked at: a peer may write anything. W3C asks for 512 for a trace state and 8,192 for
+    /// baggage.
+    /// </summary>
     private const int MaxLength = 8192;
 
-    private static readonly DistributedContextPropagator.PropagatorGetterCallback Get = static (object? carrier, string name, out string? value, out IEnumerable<string>? values) =>
+    private static readonly DistributedContextPropagator.PropagatorGetterCallback Get =
+        static (object? carrier, string name, out string? value, out IEnumerable<string>? values) =>
     {
         values = null;
-        value = ((IReadOnlyDictionary<string, object?>)carrier!).TryGetValue(name, out object? header) && header is string { Length: <= MaxLength } text ? text : null;
+        value = ((IReadOnlyDictionary<string, object?>)carrier!).TryGetValue(name, out object? header)
+            && header is string { Length: <= MaxLength } text ? text : null;
     };
 
     private static readonly DistributedContextPropagator.PropagatorSetterCallback Set = static (carrier, name, value)
         => ((Dictionary<string, object?>)carrier!).TryAdd(name, value);
 
-    /// <summary>The message with the context of its creation. One that carries a context of its caller's keeps that.</summary>
+    /// <summary>
+    /// The message with the context of its creation. One that carries a context of its caller's keeps that.
+    /// </summary>
     internal static AmqpMessage Inject(AmqpMessage message, Activity? creation)
     {
         if (creation is null || HasOwn(message.Headers))
@@ -33,7 +43,8 @@ internal static class ContextHeaders
         context = default;
         if (headers is not { Count: > 0 })
             return false;
-        DistributedContextPropagator.Current.ExtractTraceIdAndState(headers, Get, out string? parent, out string? state);
+        DistributedContextPropagator.Current.ExtractTraceIdAndState(headers, Get, out string? parent,
+            out string? state);
         return ActivityContext.TryParse(parent, state, isRemote: true, out context);
     }
 

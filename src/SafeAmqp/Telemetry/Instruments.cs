@@ -5,55 +5,92 @@ using System.Runtime.CompilerServices;
 namespace SafeAmqp.Telemetry;
 
 /// <summary>
-/// Every instrument of one meter. Those that observe what the actors keep anyway cost nothing until somebody collects; the others are
-/// recorded only while somebody listens. All clients with one factory share them.
+/// Every instrument of one meter. Those that observe what the actors keep anyway cost nothing until somebody collects;
+/// the others are recorded only while somebody listens. All clients with one factory share them.
 /// </summary>
 internal sealed class Instruments
 {
     /// <summary>The conventions' advice for both of their histograms.</summary>
-    private static readonly InstrumentAdvice<double> Durations = Buckets(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10);
+    private static readonly InstrumentAdvice<double> Durations =
+        Buckets(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10);
 
     /// <summary>From a broker on the same machine to one that syncs a slow disk.</summary>
-    private static readonly InstrumentAdvice<double> Confirms = Buckets(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10);
+    private static readonly InstrumentAdvice<double> Confirms =
+        Buckets(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10);
 
     /// <summary>From a lost connection to a node that is repaired.</summary>
-    private static readonly InstrumentAdvice<double> Recoveries = Buckets(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800);
+    private static readonly InstrumentAdvice<double> Recoveries =
+        Buckets(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800);
 
-    private static readonly Lazy<Instruments> OfProcess = new(() => new Instruments(new Meter(new MeterOptions(AmqpTelemetry.MeterName) { Version = Tracing.Version })));
+    private static readonly Lazy<Instruments> OfProcess =
+        new(() => new Instruments(new Meter(new MeterOptions(AmqpTelemetry.MeterName) { Version = Tracing.Version })));
     private static readonly ConditionalWeakTable<IMeterFactory, Instruments> PerFactory = [];
 
     private readonly ConcurrentDictionary<LinkMetrics, bool> _links = [];
 
     private Instruments(Meter meter)
     {
-        OperationDuration = meter.CreateHistogram("messaging.client.operation.duration", "s", "Duration of sending, receiving and settling, with the wait for the broker's answer.", null, Durations);
-        ProcessDuration = meter.CreateHistogram("messaging.process.duration", "s", "Duration of handling a delivery.", null, Durations);
-        Sent = meter.CreateCounter<long>("messaging.client.sent.messages", "{message}", "Messages that were passed to the connection.");
-        Consumed = meter.CreateCounter<long>("messaging.client.consumed.messages", "{message}", "Messages that were handed to the application.");
-        Outcomes = meter.CreateCounter<long>("safeamqp.publish.outcomes", "{message}", "What became of messages that were to be published.");
-        Redelivered = meter.CreateCounter<long>("safeamqp.consumer.redelivered", "{delivery}", "Deliveries that the broker had made before.");
-        Unroutable = meter.CreateCounter<long>("safeamqp.rpc.unroutable", "{call}", "Calls whose request no queue received.");
-        ConfirmDuration = meter.CreateHistogram("safeamqp.confirm.duration", "s", "From passing a publish to the connection to the broker's answer; one publish at a time is timed on each channel.", null, Confirms);
-        RecoveryDuration = meter.CreateHistogram("safeamqp.connection.recovery.duration", "s", "From the loss of a link to the moment when it is open again.", null, Recoveries);
+        OperationDuration = meter.CreateHistogram("messaging.client.operation.duration", "s",
+            "Duration of sending, receiving and settling, with the wait for the broker's answer.", null, Durations);
+        ProcessDuration = meter.CreateHistogram("messaging.process.duration", "s", "Duration of handling a delivery.",
+            null, Durations);
+        Sent = meter.CreateCounter<long>("messaging.client.sent.messages", "{message}",
+            "Messages that were passed to the connection.");
+        Consumed = meter.CreateCounter<long>("messaging.client.consumed.messages", "{message}",
+            "Messages that were handed to the application.");
+        Outcomes = meter.CreateCounter<long>("safeamqp.publish.outcomes", "{message}",
+            "What became of messages that were to be published.");
+        Redelivered = meter.CreateCounter<long>("safeamqp.consumer.redelivered", "{delivery}",
+            "Deliveries that the broker had made before.");
+        Unroutable = meter.CreateCounter<long>("safeamqp.rpc.unroutable", "{call}",
+            "Calls whose request no queue received.");
+        ConfirmDuration = meter.CreateHistogram("safeamqp.confirm.duration", "s",
+            "From passing a publish to the connection to the broker's answer; one publish at a time is timed on each "
+                + "channel.", null, Confirms);
+        RecoveryDuration = meter.CreateHistogram("safeamqp.connection.recovery.duration", "s",
+            "From the loss of a link to the moment when it is open again.", null, Recoveries);
 
-        meter.CreateObservableUpDownCounter("safeamqp.connection.state", () => EachState(), "{link}", "1 for the state that a link is in, 0 for the others.");
-        Gauge(meter, "safeamqp.connection.epoch", "{epoch}", "Connections and attempts at one since the client was made.", static link => link.Status.Epoch);
-        Count(meter, "safeamqp.connection.recoveries", "{recovery}", "How often a lost link was open again.", static link => link.Recoveries);
-        Seconds(meter, "safeamqp.connection.blocked.duration", "How long the broker has been blocking publishing, all in all.", static link => link.Blocked);
-        Count(meter, "safeamqp.connection.received.bytes", "By", "Bytes that came from the broker.", static link => link.Totals.BytesReceived);
-        Count(meter, "safeamqp.connection.sent.bytes", "By", "Bytes that went to the broker.", static link => link.Totals.BytesSent);
-        Count(meter, "safeamqp.connection.sends", "{send}", "Sends that carried them: what one gathers is the quotient.", static link => link.Totals.Sends);
-        Level(meter, "safeamqp.publish.queue.length", "{message}", "Messages that wait here and were not sent.", static link => link.Status.QueuedMessages);
-        meter.CreateObservableGauge("safeamqp.publish.queue.wait", () => Each(static link => (link.Status.OldestQueued ?? TimeSpan.Zero).TotalSeconds), "s", "How long the oldest of them has been waiting.");
-        Level(meter, "safeamqp.publish.callers.waiting", "{caller}", "Callers that wait until fewer messages are pending.", static link => link.Status.WaitingCallers);
-        Level(meter, "safeamqp.confirms.pending", "{message}", "Messages that were sent and not answered by the broker.", static link => link.Status.UnconfirmedMessages);
-        meter.CreateObservableUpDownCounter("safeamqp.consumer.inflight", () => EachConsumer(), "{delivery}", "Deliveries that are not settled.");
-        Count(meter, "safeamqp.consumer.stale_settlements", "{settlement}", "Settlements that came after the delivery's channel was gone.", static link => link.Status.StaleSettlements);
-        Level(meter, "safeamqp.rpc.pending", "{call}", "Calls that wait for their reply.", static link => link.Status.PendingCalls);
-        Count(meter, "safeamqp.rpc.late_replies", "{reply}", "Replies that came too late, twice or for no call.", static link => link.Status.LateReplies);
-        Seconds(meter, "safeamqp.actor.loop.busy", "How long a link's I/O thread has been working; its rate is the thread's busy share.", static link => link.Busy);
-        meter.CreateObservableGauge("safeamqp.threadpool.delay", () => EachClient(static link => link.PoolDelay.TotalSeconds), "s", "How long the last work item waited for a thread of the process's pool.");
-        meter.CreateObservableCounter("safeamqp.threadpool.starvations", () => EachClient(static link => (long)link.PoolStarvations), "{starvation}", "How often the process's thread pool was found starved.");
+        meter.CreateObservableUpDownCounter("safeamqp.connection.state", () => EachState(), "{link}",
+            "1 for the state that a link is in, 0 for the others.");
+        Gauge(meter, "safeamqp.connection.epoch", "{epoch}",
+            "Connections and attempts at one since the client was made.", static link => link.Status.Epoch);
+        Count(meter, "safeamqp.connection.recoveries", "{recovery}", "How often a lost link was open again.",
+            static link => link.Recoveries);
+        Seconds(meter, "safeamqp.connection.blocked.duration",
+            "How long the broker has been blocking publishing, all in all.", static link => link.Blocked);
+        Count(meter, "safeamqp.connection.received.bytes", "By", "Bytes that came from the broker.",
+            static link => link.Totals.BytesReceived);
+        Count(meter, "safeamqp.connection.sent.bytes", "By", "Bytes that went to the broker.",
+            static link => link.Totals.BytesSent);
+        Count(meter, "safeamqp.connection.sends", "{send}",
+            "Sends that carried them: what one gathers is the quotient.", static link => link.Totals.Sends);
+        Level(meter, "safeamqp.publish.queue.length", "{message}", "Messages that wait here and were not sent.",
+            static link => link.Status.QueuedMessages);
+        meter.CreateObservableGauge("safeamqp.publish.queue.wait",
+            () => Each(static link => (link.Status.OldestQueued ?? TimeSpan.Zero).TotalSeconds), "s",
+                "How long the oldest of them has been waiting.");
+        Level(meter, "safeamqp.publish.callers.waiting", "{caller}",
+            "Callers that wait until fewer messages are pending.", static link => link.Status.WaitingCallers);
+        Level(meter, "safeamqp.confirms.pending", "{message}",
+            "Messages that were sent and not answered by the broker.", static link => link.Status.UnconfirmedMessages);
+        meter.CreateObservableUpDownCounter("safeamqp.consumer.inflight", () => EachConsumer(), "{delivery}",
+            "Deliveries that are not settled.");
+        Count(meter, "safeamqp.consumer.stale_settlements", "{settlement}",
+            "Settlements that came after the delivery's channel was gone.", static link
+                => link.Status.StaleSettlements);
+        Level(meter, "safeamqp.rpc.pending", "{call}", "Calls that wait for their reply.",
+            static link => link.Status.PendingCalls);
+        Count(meter, "safeamqp.rpc.late_replies", "{reply}", "Replies that came too late, twice or for no call.",
+            static link => link.Status.LateReplies);
+        Seconds(meter, "safeamqp.actor.loop.busy",
+            "How long a link's I/O thread has been working; its rate is the thread's busy share.", static link
+                => link.Busy);
+        meter.CreateObservableGauge("safeamqp.threadpool.delay",
+            () => EachClient(static link => link.PoolDelay.TotalSeconds), "s",
+                "How long the last work item waited for a thread of the process's pool.");
+        meter.CreateObservableCounter("safeamqp.threadpool.starvations",
+            () => EachClient(static link => (long)link.PoolStarvations), "{starvation}",
+                "How often the process's thread pool was found starved.");
     }
 
     internal Histogram<double> OperationDuration { get; }
@@ -75,13 +112,17 @@ internal sealed class Instruments
     internal Histogram<double> RecoveryDuration { get; }
 
     internal static Instruments Of(IMeterFactory? factory)
-        => factory is null ? OfProcess.Value : PerFactory.GetValue(factory, static f => new Instruments(f.Create(new MeterOptions(AmqpTelemetry.MeterName) { Version = Tracing.Version })));
+        => factory is null ? OfProcess.Value
+            : PerFactory.GetValue(factory,
+                static f => new Instruments(f.Create(new MeterOptions(AmqpTelemetry.MeterName) { Version =
+                    Tracing.Version })));
 
     internal void Add(LinkMetrics link) => _links.TryAdd(link, true);
 
     internal void Remove(LinkMetrics link) => _links.TryRemove(link, out _);
 
-    private static InstrumentAdvice<double> Buckets(params double[] boundaries) => new() { HistogramBucketBoundaries = boundaries };
+    private static InstrumentAdvice<double> Buckets(params double[] boundaries)
+        => new() { HistogramBucketBoundaries = boundaries };
 
     private void Count(Meter meter, string name, string unit, string description, Func<LinkReading, long> read)
         => meter.CreateObservableCounter(name, () => Each(read), unit, description);
@@ -113,7 +154,8 @@ internal sealed class Instruments
         {
             AmqpLinkState now = link.Read().Status.State;
             foreach (AmqpLinkState state in Enum.GetValues<AmqpLinkState>())
-                yield return new Measurement<long>(state == now ? 1 : 0, [.. link.Tags, new(Attributes.State, StatusText.Name(state))]);
+                yield return new Measurement<long>(state == now ? 1 : 0,
+                    [.. link.Tags, new(Attributes.State, StatusText.Name(state))]);
         }
     }
 
@@ -123,7 +165,8 @@ internal sealed class Instruments
         {
             // One queue may have several consumers here.
             foreach (var queue in link.Read().Status.Consumers.GroupBy(consumer => consumer.Queue))
-                yield return new Measurement<long>(queue.Sum(consumer => consumer.Unsettled), [.. link.Tags, new(Attributes.Destination, queue.Key)]);
+                yield return new Measurement<long>(queue.Sum(consumer => consumer.Unsettled),
+                    [.. link.Tags, new(Attributes.Destination, queue.Key)]);
         }
     }
 }

@@ -3,13 +3,15 @@ using Microsoft.Extensions.Logging;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>What a link reports of itself as it happens. Only its I/O thread calls, but for <see cref="Observe"/>.</summary>
+/// <summary>
+/// What a link reports of itself as it happens. Only its I/O thread calls, but for <see cref="Observe"/>.
+/// </summary>
 internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metrics = null, TimeProvider? time = null)
 {
-    private readonly Thinner _thinner = new(time ?? TimeProvider.System);
+    private readonly LogThrottle _throttle = new(time ?? TimeProvider.System);
     private string? _lastFailure;
     private int _failures; // attempts that failed since the link was open or began
-    private int _untold;
+    private int _suppressed;
 
     /// <summary>Whether anybody wants to know how long confirms take.</summary>
     internal bool TimesConfirms => metrics is { TimesConfirms: true };
@@ -18,7 +20,10 @@ internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metri
 
     internal void ThreadCrashed(Exception error) => Log.ThreadCrashed(logger, link, error);
 
-    /// <summary>One line per transition. Attempts that fail one after the other are told when their number doubles or their reason is a new one.</summary>
+    /// <summary>
+    /// One line per transition. Repeated failures to connect are logged when their number doubles or the reason
+    /// changes.
+    /// </summary>
     internal void StateChanged(AmqpLinkState from, AmqpLinkState to, int epoch, string detail, string? reason = null)
     {
         if (to == AmqpLinkState.Waiting)
@@ -28,7 +33,7 @@ internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metri
         else
             Log.StateChanged(logger, link, from, to, epoch, detail);
         if (to == AmqpLinkState.Open)
-            (_lastFailure, _failures, _untold) = (null, 0, 0);
+            (_lastFailure, _failures, _suppressed) = (null, 0, 0);
     }
 
     internal void Recovered(TimeSpan after) => metrics?.Recovered(after);
@@ -41,16 +46,16 @@ internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metri
 
     internal void TopologyRefused(string entity, string reason)
     {
-        if (_thinner.Tells(entity, reason, out long untold))
-            Log.TopologyRefused(logger, link, entity, reason, untold);
+        if (_throttle.ShouldLog(entity, reason, out long suppressed))
+            Log.TopologyRefused(logger, link, entity, reason, suppressed);
     }
 
     internal void ConsumerLive(string queue) => Log.ConsumerLive(logger, link, queue);
 
     internal void ConsumerLost(string queue, string reason)
     {
-        if (_thinner.Tells(queue, reason, out long untold))
-            Log.ConsumerLost(logger, link, queue, reason, untold);
+        if (_throttle.ShouldLog(queue, reason, out long suppressed))
+            Log.ConsumerLost(logger, link, queue, reason, suppressed);
     }
 
     internal void ConsumerPoisoned(string queue, string reason) => Log.ConsumerPoisoned(logger, link, queue, reason);
@@ -61,13 +66,15 @@ internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metri
 
     internal void ReplyQueueCreated(string queue) => Log.ReplyQueueCreated(logger, link, queue);
 
-    /// <summary>Sees to it that a failure of a task that nobody waits for is not lost.</summary>
+    /// <summary>Logs the failure of a task that is not awaited.</summary>
     internal void Observe(Task task, string what)
     {
         if (task.IsCompletedSuccessfully)
             return;
-        _ = task.ContinueWith(failed => Log.Unobserved(logger, link, what, failed.Exception!.GetBaseException()), CancellationToken.None,
-            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        _ = task.ContinueWith(failed => Log.Unobserved(logger, link, what, failed.Exception!.GetBaseException()),
+            CancellationToken.None,
+            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default);
     }
 
     private void Failed(AmqpLinkState from, int epoch, string detail, string? reason)
@@ -80,11 +87,11 @@ internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metri
         _failures++;
         if (reason == _lastFailure && !BitOperations.IsPow2(_failures))
         {
-            _untold++;
+            _suppressed++;
             Log.FailedAgain(logger, link, from, epoch, detail);
             return;
         }
-        Log.AttemptFailed(logger, link, from, epoch, detail, _failures, _untold);
-        (_lastFailure, _untold) = (reason, 0);
+        Log.AttemptFailed(logger, link, from, epoch, detail, _failures, _suppressed);
+        (_lastFailure, _suppressed) = (reason, 0);
     }
 }

@@ -22,3 +22,11 @@ internal readonly record struct Operation(string Name, string Type, ActivityKind
         _ => new("reject", "settle", ActivityKind.Client),
     };
 }
+
+/// <summary>The activity source.</summary>
+internal static class Tracing
+{
+    internal static readonly string Version = typeof(Tracing).Assembly.GetName().Version?.ToString(3) ?? "";
+
+    internal static readonly ActivitySource Source = new(AmqpTelemetry.ActivitySourceName, Version);
+}

@@ -3,17 +3,21 @@ using System.Text;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>Puts states and times into words. Texts that a peer controls are shortened and freed of control characters.</summary>
+/// <summary>
+/// Puts states and times into words. Texts that a peer controls are shortened and freed of control characters.
+/// </summary>
 internal static class StatusText
 {
     internal static string Describe(AmqpLinkStatus link)
     {
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{link.Name} link {Word(link.State)} for {Seconds(link.InState)}, epoch {link.Epoch}");
+        text.Append(CultureInfo.InvariantCulture,
+            $"{link.Name} link {Word(link.State)} for {Seconds(link.InState)}, epoch {link.Epoch}");
         if (link.Host is not null)
             text.Append(CultureInfo.InvariantCulture, $", {link.Host}");
         if (link.BlockedReason is not null)
-            text.Append(CultureInfo.InvariantCulture, $", publishing blocked by the broker for {Seconds(link.BlockedFor ?? default)} ({link.BlockedReason})");
+            text.Append(CultureInfo.InvariantCulture,
+                $", publishing blocked by the broker for {Seconds(link.BlockedFor ?? default)} ({link.BlockedReason})");
         if (link.State != AmqpLinkState.Open && link.LastError is not null)
             text.Append(CultureInfo.InvariantCulture, $", last error: {link.LastError}");
         if (link.RecoveryAttempt > 0)
@@ -28,14 +32,20 @@ internal static class StatusText
             text.Append(CultureInfo.InvariantCulture, $", {link.UnconfirmedMessages} unconfirmed");
         if (link.PendingCalls > 0)
             text.Append(CultureInfo.InvariantCulture, $", {link.PendingCalls} calls pending");
-        foreach (AmqpConsumerStatus consumer in link.Consumers.Where(consumer => consumer.State != AmqpConsumerState.Live))
-            text.Append(CultureInfo.InvariantCulture, $", consumer of '{consumer.Queue}' {Word(consumer.State)}{(consumer.LastError is null ? "" : $" ({consumer.LastError})")}");
+        foreach (AmqpConsumerStatus consumer in link.Consumers.Where(consumer
+            => consumer.State != AmqpConsumerState.Live))
+            text.Append(CultureInfo.InvariantCulture,
+                $", consumer of '{consumer.Queue}' "
+                    + $"{Word(consumer.State)}{(consumer.LastError is null ? "" : $" ({consumer.LastError})")}");
         return text.ToString();
     }
 
-    internal static string Seconds(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.0##} s");
+    internal static string Seconds(TimeSpan time)
+        => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.0##} s");
 
-    /// <summary>At most so many characters, none of them a control character or one that breaks or turns a line.</summary>
+    /// <summary>
+    /// At most so many characters, without control characters and characters that break a line or change its direction.
+    /// </summary>
     internal static string Printable(string text, int max = 200)
     {
         string cut = text.Length <= max ? text : string.Concat(text.AsSpan(0, max), "…");
@@ -56,9 +66,10 @@ internal static class StatusText
         _ => "closed",
     };
 
-    // Begins a line of its own in somebody's log viewer, or turns the direction of what follows.
+    // Begins a new line in a log viewer, or changes the direction of the text after it.
     private static bool Misleads(char c) => char.IsControl(c)
-        || char.GetUnicodeCategory(c) is UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.Format;
+        || char.GetUnicodeCategory(c) is UnicodeCategory.LineSeparator
+            or UnicodeCategory.ParagraphSeparator or UnicodeCategory.Format;
 
     private static string Word(AmqpLinkState state) => state switch
     {

@@ -3,23 +3,27 @@ using SafeAmqp.Actor;
 namespace SafeAmqp.Topology;
 
 /// <summary>
-/// Declares and checks, one at a time, on a channel of its own, so that what the broker answers with a closed channel harms nothing else.
-/// The channel is replaced after such an answer.
+/// Declares and checks, one at a time, on a channel of its own, so that what the broker answers with a closed channel
+/// harms nothing else. The channel is replaced after such an answer.
 /// </summary>
 internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
 {
     private readonly LinkedList<Operation> _waiting = [];
     private Operation? _running;
     private int _failedOpens;
-    private long _reopenAt = ActorClock.Never;
+    private long _reopenAt = ActorTime.Never;
 
-    /// <summary>How many links in a row ended while the declaration that was under way at the last end was: it may be why.</summary>
+    /// <summary>
+    /// How many links in a row ended while the declaration that was under way at the last end was: it may be why.
+    /// </summary>
     internal int LinksEnded { get; private set; }
 
-    /// <summary>Opens the channel: the first answer of a new link, which also tells that the virtual host may be used.</summary>
+    /// <summary>
+    /// Opens the channel: the first answer of a new link, which also shows that the virtual host may be used.
+    /// </summary>
     internal void Prepare()
     {
-        _reopenAt = ActorClock.Never;
+        _reopenAt = ActorTime.Never;
         if (Incarnation == 0)
             Open(confirms: false, prefetch: 0);
     }
@@ -31,20 +35,22 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
         RunNext();
     }
 
-    /// <summary>Declares before everything that waits: a new link starts with what was declared on the last one.</summary>
+    /// <summary>
+    /// Declares before everything that waits: a new link starts with what was declared on the last one.
+    /// </summary>
     internal void EnqueueFirst(IReadOnlyList<TopologyItem> items, Action<TopologyItem, CloseReason?> done)
     {
         for (int i = items.Count - 1; i >= 0; i--)
         {
             TopologyItem item = items[i];
-            _waiting.AddFirst(new Operation(item, ActorClock.Never, OutlivesLink: false, end => done(item, end)));
+            _waiting.AddFirst(new Operation(item, ActorTime.Never, OutlivesLink: false, end => done(item, end)));
         }
         RunNext();
     }
 
     internal void EndAll(CloseReason end)
     {
-        Close(); // first, as whoever ends may ask for the next: that must not begin
+        Close(); // first: an operation that ends may enqueue another, which must not begin
         if (_running is { } running)
             Finish(running, end);
         while (_waiting.First is { } node)
@@ -85,7 +91,7 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
 
     protected override void OnLinkLost(CloseReason end)
     {
-        _reopenAt = ActorClock.Never;
+        _reopenAt = ActorTime.Never;
         _failedOpens = 0;
         if (_running is { } running)
         {
@@ -113,10 +119,10 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
         if (_running is { } running && running.Deadline <= now)
         {
             // The channel still waits for its answer, which is nobody's now.
-            _running = running with { Deadline = ActorClock.Never, OutlivesLink = false, Done = _ => { } };
+            _running = running with { Deadline = ActorTime.Never, OutlivesLink = false, Done = _ => { } };
             running.Done(TimedOut("timed out waiting for the broker's answer"));
         }
-        long earliest = Math.Min(_reopenAt, _running?.Deadline ?? ActorClock.Never);
+        long earliest = Math.Min(_reopenAt, _running?.Deadline ?? ActorTime.Never);
         for (var node = _waiting.First; node is not null;)
         {
             var next = node.Next;
@@ -144,7 +150,8 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
         Actor.Link.Declare(Incarnation, _running.Item);
     }
 
-    private static CloseReason TimedOut(string text) => new(0, text, ByBroker: false, new TimeoutException("The broker did not answer in time."));
+    private static CloseReason TimedOut(string text)
+        => new(0, text, ByBroker: false, new TimeoutException("The broker did not answer in time."));
 
     private void Finish(Operation operation, CloseReason? end)
     {
@@ -152,5 +159,6 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
         operation.Done(end);
     }
 
-    private sealed record Operation(TopologyItem Item, long Deadline, bool OutlivesLink, Action<CloseReason?> Done, int LinksEnded = 0);
+    private sealed record Operation(TopologyItem Item, long Deadline, bool OutlivesLink, Action<CloseReason?> Done,
+        int LinksEnded = 0);
 }

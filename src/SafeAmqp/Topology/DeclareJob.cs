@@ -4,7 +4,7 @@ using SafeAmqp.Telemetry;
 namespace SafeAmqp.Topology;
 
 /// <summary>A caller's declaration: items in order, each refused or remembered on its own.</summary>
-internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadline)
+internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadline) : IActorMessage
 {
     private int _next;
 
@@ -16,6 +16,8 @@ internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadlin
     internal List<(TopologyItem Item, CloseReason End)> Errors { get; } = [];
 
     internal Completion<bool> Completion { get; } = new();
+
+    public void Abandon(ConnectionActor actor) => Completion.TryFail(actor.DisposedError());
 
     internal AmqpTopologyException Error(AmqpClientStatus status)
     {

@@ -2,10 +2,12 @@ using System.Buffers;
 
 namespace SafeAmqp.Transport;
 
-/// <summary>One half of the gatherer's double buffer. Its array comes from the pool and goes back when it is large and empty.</summary>
+/// <summary>
+/// One half of the gatherer's double buffer. Its array comes from the pool and goes back when it is large and empty.
+/// </summary>
 internal sealed class GatherBuffer
 {
-    // An idle link keeps no more than this twice: 10,000 links would else hold 20 GB of 1 MiB buffers.
+    // An idle link keeps no more than this twice: otherwise 10,000 links would hold 20 GB of 1 MiB buffers.
     private const int KeptBytes = 16 * 1024;
 
     private byte[] _array = [];
@@ -17,7 +19,8 @@ internal sealed class GatherBuffer
     public void Append(ReadOnlySpan<byte> bytes)
     {
         int needed = Count + bytes.Length;
-        if (needed > _array.Length) Grow(needed);
+        if (needed > _array.Length)
+            Grow(needed);
         bytes.CopyTo(_array.AsSpan(Count));
         Count = needed;
     }
@@ -26,7 +29,8 @@ internal sealed class GatherBuffer
 
     public void Shrink()
     {
-        if (_array.Length <= KeptBytes) return;
+        if (_array.Length <= KeptBytes)
+            return;
         ArrayPool<byte>.Shared.Return(_array);
         _array = [];
     }
@@ -35,7 +39,8 @@ internal sealed class GatherBuffer
     {
         byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(needed, KeptBytes));
         Bytes.Span.CopyTo(larger);
-        if (_array.Length > 0) ArrayPool<byte>.Shared.Return(_array);
+        if (_array.Length > 0)
+            ArrayPool<byte>.Shared.Return(_array);
         _array = larger;
     }
 }

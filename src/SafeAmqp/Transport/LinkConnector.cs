@@ -6,29 +6,28 @@ namespace SafeAmqp.Transport;
 /// <summary>Opens a link: the socket, TLS when wanted, the stream. All of it within one deadline.</summary>
 internal static class LinkConnector
 {
-    /// <remarks>
-    /// The time-out is for the whole: a server that accepts and then keeps silent would else hold RabbitMQ.Client for minutes.
-    /// The callback is that of <see cref="LinkStream"/>, and is not called when this method throws.
-    /// </remarks>
+    /// <summary>Connects.</summary>
+    /// <param name="address">Where to.</param>
+    /// <param name="port">The port.</param>
+    /// <param name="tls">How TLS is done.</param>
+    /// <param name="timeout">The time for the whole: a server that accepts and then keeps silent would otherwise hold
+    /// RabbitMQ.Client for minutes.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="make">Makes the stream from the socket and, if there is one, the TLS stream over it.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
     /// <exception cref="TimeoutException">The deadline was over; the socket is closed.</exception>
-    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> fired; the socket is closed.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> fired; the socket is
+    /// closed.</exception>
     /// <exception cref="SocketException">The address refused or could not be reached.</exception>
     /// <exception cref="TlsRefusedException">The certificate was refused, or the peer does not speak TLS.</exception>
     /// <exception cref="IOException">The connection was lost during the TLS handshake.</exception>
-    public static async Task<LinkStream> ConnectAsync(
-        IPAddress address,
-        int port,
-        TlsSettings tls,
-        LinkStreamOptions options,
+    internal static async Task<TStream> ConnectAsync<TStream>(IPAddress address, int port, TlsSettings tls,
         TimeSpan timeout,
-        FrameTap tap,
-        Action<Exception?> ended,
-        CancellationToken cancellationToken)
+        TimeProvider time, Func<Socket, Stream?, TStream> make, CancellationToken cancellationToken) where TStream
+            : LinkStream
     {
         tls.Validate();
-        options.Validate();
-
-        using var deadline = new CancellationTokenSource(timeout, options.TimeProvider);
+        using var deadline = new CancellationTokenSource(timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
@@ -39,7 +38,7 @@ internal static class LinkConnector
             Stream? wire = await OpenAsync(socket, address, port, tls, either.Token).ConfigureAwait(false);
             // Once more, as from here on nothing closes the socket at the deadline.
             either.Token.ThrowIfCancellationRequested();
-            return new LinkStream(socket, wire, options, tap, ended);
+            return make(socket, wire);
         }
         catch (Exception e)
         {
@@ -52,7 +51,8 @@ internal static class LinkConnector
         }
     }
 
-    private static async Task<Stream?> OpenAsync(Socket socket, IPAddress address, int port, TlsSettings tls, CancellationToken either)
+    private static async Task<Stream?> OpenAsync(
+        Socket socket, IPAddress address, int port, TlsSettings tls, CancellationToken either)
     {
         // Closing the socket ends whatever the token does not reach.
         CancellationTokenRegistration closing = either.UnsafeRegister(static s => ((Socket)s!).Dispose(), socket);
@@ -60,8 +60,8 @@ internal static class LinkConnector
         {
             // An asynchronous connect would make the framework poll the socket from a thread of its own from then on.
             await Task.Run(() => socket.Connect(address, port), CancellationToken.None).ConfigureAwait(false);
-            if (!tls.Enabled) return null;
-
+            if (!tls.Enabled)
+                return null;
             var plain = new NetworkStream(socket, ownsSocket: false);
             return await new TlsHandshake(tls).AuthenticateAsync(plain, either).ConfigureAwait(false);
         }

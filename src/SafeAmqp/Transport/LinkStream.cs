@@ -3,67 +3,99 @@ using System.Net.Sockets;
 namespace SafeAmqp.Transport;
 
 /// <summary>
-/// The stream that RabbitMQ.Client reads and writes: our socket, with or without TLS, behind a guard for what comes in and a
-/// gatherer for what goes out. It is the one place that knows when a link has ended: after the end reads throw, and writes
-/// succeed and are dropped, because a write that throws ends RabbitMQ.Client's write loop and strands its publishers, while all
-/// that is lost here is unconfirmed and reported as unknown anyway.
+/// A connected socket, with or without TLS, as a stream: gathered writes go out, and what comes in is received by the
+/// thread that waits for it. It is the one place that knows when a link has ended. What the bytes mean is for the
+/// derived class, which is told of all that has come.
 /// </summary>
 /// <remarks>
-/// Any thread may call <see cref="Abandon"/>, <see cref="DrainAsync"/>, dispose and read the figures at any time. One thread receives (<see cref="IInbound"/>). Reading is for
-/// one reader. There is no synchronous reading or writing, and cancellation does not reach writes: half a frame cannot be taken back.
+/// Any thread may call <see cref="Abandon"/>, dispose and read the figures at any time. One thread receives. There is
+/// no synchronous reading or writing, and cancellation does not reach writes: half a frame cannot be taken back.
 /// </remarks>
-internal sealed partial class LinkStream : NetworkStream
+internal abstract partial class LinkStream : NetworkStream
 {
+    /// <summary>
+    /// How many bytes may be copied and not yet sent before a writer has to wait: 16 full TCP windows of 64 KiB, so
+    /// that the socket never runs dry, and little enough to drain on dispose.
+    /// </summary>
+    internal const int DefaultMaxBufferedBytes = 1024 * 1024;
+
+    /// <summary>How long dispose goes on sending what is buffered before it closes the socket all the same.</summary>
+    internal static readonly TimeSpan DefaultDrainTimeout = TimeSpan.FromSeconds(1);
+
     private readonly Socket _socket;
     private readonly Stream _wire;
-    private readonly TimeProvider _time;
-    private readonly FrameGuard _guard;
-    private readonly WriteGatherer _writes;
-    private readonly Lock _door = new();
-    private readonly ClientFrames _clientFrames = new();
+    private readonly bool _isPlain;
+    private Task<int>? _tlsRead;
+    private Action? _wake;
+    private Exception? _receiveError;
+    private bool _hasReceivedAll;
+    private long _lastReceived, _bytesReceived;
 
-    /// <remarks>
-    /// Takes a connected socket and what carries the bytes over it, an authenticated SslStream, or null for the socket itself; both
-    /// are owned from here on. The callback is called exactly once, on the thread that ended the link, with no lock held, when
-    /// <see cref="End"/> is set already and before the socket is closed. Its argument is the reason, null after <see cref="LinkEnd.PeerClosed"/> and
+    /// <summary>
+    /// Takes a connected socket and what carries the bytes over it, an authenticated SslStream, or null for the socket
+    /// itself; both are owned from here on.
+    /// </summary>
+    /// <param name="socket">The socket.</param>
+    /// <param name="tls">The TLS stream over it, if any.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="ended">
+    /// Called exactly once, on the thread that ended the link, with no lock held, when <see cref="End"/> is set and
+    /// before the socket is closed. Its argument is the reason, null after <see cref="LinkEnd.PeerClosed"/> and
     /// <see cref="LinkEnd.Disposed"/>. It must neither block nor throw.
-    /// </remarks>
-    public LinkStream(Socket socket, Stream? wire, LinkStreamOptions options, FrameTap tap, Action<Exception?> ended)
+    /// </param>
+    /// <param name="maxBufferedBytes">See <see cref="DefaultMaxBufferedBytes"/>.</param>
+    /// <param name="drainTimeout">Default: <see cref="DefaultDrainTimeout"/>.</param>
+    protected LinkStream(Socket socket, Stream? tls, TimeProvider time, Action<Exception?> ended,
+        int maxBufferedBytes = DefaultMaxBufferedBytes, TimeSpan? drainTimeout = null)
         : base(socket, ownsSocket: false)
     {
-        options.Validate();
         _socket = socket;
-        _wire = wire ?? new NetworkStream(socket, ownsSocket: false);
-        _time = options.TimeProvider;
-        _drainTimeout = options.DrainTimeout;
+        _wire = tls ?? new NetworkStream(socket, ownsSocket: false);
+        _isPlain = tls is null;
+        _drainTimeout = drainTimeout ?? DefaultDrainTimeout;
         _ended = ended;
-        _guard = new FrameGuard(options.MaxFrameSize, options.MaxInboundBodySize);
-        _writes = new WriteGatherer(_wire, options.MaxBufferedBytes, _time, e => TryEnd(LinkEnd.Failed, e));
-        _received = new ServerFrames(tap, _inlet);
-        _isPlain = wire is null;
-        if (_isPlain) socket.Blocking = false; // what is not there yet is not waited for
-        _lastReceived = _time.GetTimestamp();
+        Time = time;
+        Writes = new WriteGatherer(_wire, maxBufferedBytes, time, e => TryEnd(LinkEnd.Failed, e));
+        if (_isPlain)
+            socket.Blocking = false; // what is not there yet is not waited for
+        _lastReceived = time.GetTimestamp();
     }
 
     /// <inheritdoc cref="WriteGatherer.LastSent"/>
-    public long LastSent => _writes.LastSent;
+    internal long LastSent => Writes.LastSent;
 
-    public long BytesSent => _writes.BytesSent;
+    internal long BytesSent => Writes.BytesSent;
 
     /// <summary>How many calls carried <see cref="BytesSent"/>.</summary>
-    public long Sends => _writes.Sends;
+    internal long Sends => Writes.Sends;
 
     /// <inheritdoc cref="WriteGatherer.BufferedBytes"/>
-    public int BufferedBytes => _writes.BufferedBytes;
+    internal int BufferedBytes => Writes.BufferedBytes;
 
-    /// <summary>Whether bytes have come that nobody has read yet: a peer that is alive and a reader that is starved. What a peer that is gone left behind is no sign of life.</summary>
-    public bool HasUnreadBytes
+    /// <summary>
+    /// When bytes last came (<see cref="TimeProvider.GetTimestamp"/>); at first, when the link began.
+    /// </summary>
+    internal long LastReceived => Volatile.Read(ref _lastReceived);
+
+    internal long BytesReceived => Volatile.Read(ref _bytesReceived);
+
+    /// <summary>The socket to wait for; null while there is nothing to receive until the thread is woken.</summary>
+    internal Socket? Awaited => _isPlain && MayReceive ? _socket : null;
+
+    /// <summary>Whether nothing will be received any more.</summary>
+    internal bool HasEnded => _hasReceivedAll || End != LinkEnd.None;
+
+    /// <summary>
+    /// Whether bytes have come that were not read yet: the peer is alive and the reader is starved. What a peer that is
+    /// gone left behind is no sign of life.
+    /// </summary>
+    internal bool HasUnreadBytes
     {
         get
         {
             try
             {
-                return !HasEnded && (_inlet.HasUnread || _socket.Available > 0);
+                return !HasEnded && (HasUnread || _socket.Available > 0);
             }
             catch (Exception e) when (e is ObjectDisposedException or SocketException)
             {
@@ -72,61 +104,121 @@ internal sealed partial class LinkStream : NetworkStream
         }
     }
 
-    // RabbitMQ.Client sets both. They would only apply to synchronous calls; the watchdog decides when a peer is dead.
-    public override int ReadTimeout { get; set; } = Timeout.Infinite;
+    protected TimeProvider Time { get; }
 
-    public override int WriteTimeout { get; set; } = Timeout.Infinite;
+    protected WriteGatherer Writes { get; }
 
-    public override bool CanRead => true;
+    /// <summary>What was wrong with what came; null while nothing was.</summary>
+    protected Exception? ReceiveError => Volatile.Read(ref _receiveError);
 
-    public override bool CanWrite => true;
+    /// <summary>Where the next bytes are to be put.</summary>
+    protected abstract Memory<byte> Room { get; }
 
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+    /// <summary>Whether so much waits for the reader that nothing more should be received.</summary>
+    protected virtual bool IsFull => false;
 
-    /// <summary>What RabbitMQ.Client writes.</summary>
-    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    /// <summary>Whether bytes wait for the reader.</summary>
+    protected virtual bool HasUnread => false;
+
+    /// <summary>Whether what has come ends within a unit that cannot be used in part.</summary>
+    protected virtual bool EndsInside => false;
+
+    private bool MayReceive => !HasEnded && !IsFull;
+
+    /// <summary>Called once, by the thread that receives, before all else.</summary>
+    /// <param name="wake">Wakes it, from any thread, when there may be something to receive that it does not wait
+    /// for.</param>
+    internal virtual void Begin(Action wake) => Volatile.Write(ref _wake, wake);
+
+    /// <summary>Takes what has come, without waiting. Never throws: what is wrong with it ends the link.</summary>
+    /// <returns>Whether anything had come, so that there may be more.</returns>
+    internal virtual bool Receive()
     {
-        ValueTask taken;
-        bool send;
-        lock (_door) taken = _writes.Enter(_clientFrames.Take(buffer), out send);
-        if (send) _writes.Send();
-        return taken;
+        if (!MayReceive)
+            return false;
+        try
+        {
+            int count = _isPlain ? ReceiveFromSocket() : ReceiveFromTls();
+            if (count > 0)
+                Take(count);
+            else if (count == 0)
+                EndOfBytes(EndsInside ? new EndOfStreamException("The peer closed the connection inside a frame.")
+                    : null);
+            return count >= 0;
+        }
+        catch (Exception e)
+        {
+            EndOfBytes(e);
+            return true;
+        }
     }
 
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+    /// <summary>Bytes have come and lie in <see cref="Room"/>. What it throws ends the link.</summary>
+    protected abstract void Received(int count);
 
-    /// <summary>Sends whole frames of ours. Those of a channel that RabbitMQ.Client has closed are dropped.</summary>
-    /// <returns>Never fails. Completes when the memory may be used again and more can be sent.</returns>
-    public ValueTask SendAsync(ReadOnlyMemory<byte> frames)
-    {
-        ValueTask taken;
-        bool send;
-        lock (_door) taken = _writes.Enter(_clientFrames.WithoutClosed(frames), out send);
-        if (send) _writes.Send();
-        return taken;
-    }
+    /// <summary>Nothing more will come.</summary>
+    /// <returns>Whether all that came before has been read, so that the link may end now.</returns>
+    protected virtual bool ReceivedAll() => true;
 
-    // RabbitMQ.Client flushes after every message, so a flush marks no end of a batch; what was written is on its way.
-    public override void Flush()
+    /// <summary>The link has ended.</summary>
+    protected virtual void OnEnded()
     {
     }
 
-    public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    /// <summary>
+    /// Ends the link as receiving ended: called when all that had come before has been read, so that a close that the
+    /// peer explained is known by its explanation.
+    /// </summary>
+    protected void EndAsReceived()
+    {
+        Exception? error = ReceiveError;
+        TryEnd(error is null ? LinkEnd.PeerClosed : LinkEnd.Failed, error);
+    }
 
-    // The base class would do these past the guard and the gatherer.
-    public override int Read(byte[] buffer, int offset, int count) => throw AsynchronousOnly();
+    private void Take(int count)
+    {
+        // First: a peer that sends nonsense is alive.
+        Volatile.Write(ref _lastReceived, Time.GetTimestamp());
+        Volatile.Write(ref _bytesReceived, _bytesReceived + count);
+        Received(count);
+    }
 
-    public override int Read(Span<byte> buffer) => throw AsynchronousOnly();
+    private void EndOfBytes(Exception? error)
+    {
+        Volatile.Write(ref _receiveError, error);
+        _hasReceivedAll = true;
+        if (ReceivedAll())
+            EndAsReceived();
+    }
 
-    public override int ReadByte() => throw AsynchronousOnly();
+    /// <returns>How many bytes came; 0 at the end; less when there are none yet.</returns>
+    private int ReceiveFromSocket()
+    {
+        int count = _socket.Receive(Room.Span, SocketFlags.None, out SocketError error);
+        return error switch
+        {
+            SocketError.Success => count,
+            SocketError.WouldBlock => -1,
+            _ => throw new IOException("Receiving failed.", new SocketException((int)error)),
+        };
+    }
 
-    public override void Write(byte[] buffer, int offset, int count) => throw AsynchronousOnly();
-
-    public override void Write(ReadOnlySpan<byte> buffer) => throw AsynchronousOnly();
-
-    public override void WriteByte(byte value) => throw AsynchronousOnly();
-
-    private static NotSupportedException AsynchronousOnly() => new("A link's stream is read and written asynchronously only.");
+    // A stream of TLS is read a record at a time, and waits for whole ones.
+    private int ReceiveFromTls()
+    {
+        if (_tlsRead is null)
+        {
+            _tlsRead = _wire.ReadAsync(Room).AsTask();
+            if (!_tlsRead.IsCompleted)
+            {
+                _ = _tlsRead.ContinueWith((_, wake) => ((Action)wake!)(), _wake, CancellationToken.None,
+                    TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            }
+        }
+        if (!_tlsRead.IsCompleted)
+            return -1;
+        Task<int> read = _tlsRead;
+        _tlsRead = null;
+        return read.GetAwaiter().GetResult();
+    }
 }

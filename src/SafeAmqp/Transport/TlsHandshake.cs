@@ -6,8 +6,9 @@ using System.Security.Cryptography.X509Certificates;
 namespace SafeAmqp.Transport;
 
 /// <summary>
-/// One TLS handshake as a client. The chain is built by SslStream with a policy of ours and the name is compared by SslStream
-/// itself; the callback only looks at the verdict, so that no certificate can pass the one check for having passed the other.
+/// One TLS handshake as a client. The chain is built by SslStream with a policy of ours and the name is compared by
+/// SslStream itself; the callback only looks at the verdict, so that no certificate can pass the one check for having
+/// passed the other.
 /// </summary>
 internal sealed class TlsHandshake(TlsSettings settings)
 {
@@ -26,14 +27,16 @@ internal sealed class TlsHandshake(TlsSettings settings)
             Task handshake = ssl.AuthenticateAsClientAsync(Options(), cancellationToken);
             // Building the chain may block on the network, where cancellation does not reach: it is left behind then.
             _ = handshake.ContinueWith(
-                static t => t.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+                static t => t.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously,
+                    TaskScheduler.Default);
             await handshake.WaitAsync(cancellationToken).ConfigureAwait(false);
             return ssl;
         }
         catch (AuthenticationException e)
         {
             await ssl.DisposeAsync().ConfigureAwait(false);
-            throw new TlsRefusedException($"TLS with '{settings.ServerName}' failed: {Describe(e)}.", _policyErrors, _chainStatus, e);
+            throw new TlsRefusedException($"TLS with '{settings.ServerName}' failed: {Describe(e)}.", _policyErrors,
+                _chainStatus, e);
         }
         catch
         {
@@ -53,7 +56,8 @@ internal sealed class TlsHandshake(TlsSettings settings)
         RemoteCertificateValidationCallback = (_, _, chain, errors) =>
         {
             _policyErrors = errors;
-            _chainStatus = chain?.ChainStatus.Aggregate(X509ChainStatusFlags.NoError, (all, one) => all | one.Status) ?? default;
+            _chainStatus = chain?.ChainStatus.Aggregate(X509ChainStatusFlags.NoError, (all, one) => all | one.Status)
+                ?? default;
             _pinMissing = errors == SslPolicyErrors.None && !HasPinnedKey(chain);
             return errors == SslPolicyErrors.None && !_pinMissing;
         },
@@ -62,7 +66,8 @@ internal sealed class TlsHandshake(TlsSettings settings)
     // Beside the chain and the name, never in their place.
     private bool HasPinnedKey(X509Chain? chain)
     {
-        if (settings.PinnedKeys.Count == 0) return true;
+        if (settings.PinnedKeys.Count == 0)
+            return true;
 
         return chain?.ChainElements.Any(element =>
         {
@@ -78,7 +83,8 @@ internal sealed class TlsHandshake(TlsSettings settings)
             RevocationMode = settings.CheckRevocation ? X509RevocationMode.Online : X509RevocationMode.NoCheck,
             RevocationFlag = X509RevocationFlag.ExcludeRoot,
             UrlRetrievalTimeout = RevocationTimeout,
-            // A server sends its whole chain; a missing link is not fetched from an address that an unchecked certificate names.
+            // A server sends its whole chain; a missing link is not fetched from an address that an unchecked
+            // certificate names.
             DisableCertificateDownloads = true,
         };
         if (settings.TrustedRoots is { } roots)
@@ -92,7 +98,8 @@ internal sealed class TlsHandshake(TlsSettings settings)
 
     private SslStreamCertificateContext? ClientCertificate()
     {
-        if (settings.ClientCertificates?.FirstOrDefault(c => c.HasPrivateKey) is not { } own) return null;
+        if (settings.ClientCertificates?.FirstOrDefault(c => c.HasPrivateKey) is not { } own)
+            return null;
 
         X509Certificate2[] others = [.. settings.ClientCertificates.Where(c => !c.Equals(own))];
         var chain = new X509Certificate2Collection(others);
@@ -101,18 +108,41 @@ internal sealed class TlsHandshake(TlsSettings settings)
 
     private string Describe(AuthenticationException error)
     {
-        if (_pinMissing) return "no key in the server's chain is pinned";
-        if (_policyErrors == SslPolicyErrors.None) return (error.InnerException ?? error).Message.TrimEnd('.');
+        if (_pinMissing)
+            return "no key in the server's chain is pinned";
+        if (_policyErrors == SslPolicyErrors.None)
+            return (error.InnerException ?? error).Message.TrimEnd('.');
 
         var found = new List<string>();
-        if (_policyErrors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable)) found.Add("the server showed no certificate");
-        if (_policyErrors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch)) found.Add("name mismatch, the certificate is made out to another name");
-        if (_chainStatus.HasFlag(X509ChainStatusFlags.NotTimeValid)) found.Add("expired or not yet valid");
-        if ((_chainStatus & (X509ChainStatusFlags.UntrustedRoot | X509ChainStatusFlags.PartialChain)) != 0) found.Add("untrusted root");
-        if (_chainStatus.HasFlag(X509ChainStatusFlags.NotSignatureValid)) found.Add("not signed by the root that it names");
-        if (_chainStatus.HasFlag(X509ChainStatusFlags.NotValidForUsage)) found.Add("not made for servers");
-        if (_chainStatus.HasFlag(X509ChainStatusFlags.Revoked)) found.Add("revoked");
-        if (found.Count == 0) found.Add("the certificate's chain was refused");
+        if (_policyErrors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable))
+            found.Add("the server showed no certificate");
+        if (_policyErrors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
+            found.Add("name mismatch, the certificate is made out to another name");
+        if (_chainStatus.HasFlag(X509ChainStatusFlags.NotTimeValid))
+            found.Add("expired or not yet valid");
+        if ((_chainStatus & (X509ChainStatusFlags.UntrustedRoot | X509ChainStatusFlags.PartialChain)) != 0)
+            found.Add("untrusted root");
+        if (_chainStatus.HasFlag(X509ChainStatusFlags.NotSignatureValid))
+            found.Add("not signed by the root that it names");
+        if (_chainStatus.HasFlag(X509ChainStatusFlags.NotValidForUsage))
+            found.Add("not made for servers");
+        if (_chainStatus.HasFlag(X509ChainStatusFlags.Revoked))
+            found.Add("revoked");
+        if (found.Count == 0)
+            found.Add("the certificate's chain was refused");
         return $"{string.Join("; ", found)} ({_policyErrors}; {_chainStatus})";
     }
+}
+
+/// <summary>TLS did not come about: the certificate was refused, or the peer does not speak TLS as we do.</summary>
+internal sealed class TlsRefusedException(string message, SslPolicyErrors policyErrors,
+    X509ChainStatusFlags chainStatus, Exception inner)
+    : AuthenticationException(message, inner)
+{
+    /// <summary>
+    /// What was wrong with the server's certificate; None when the handshake failed for another reason.
+    /// </summary>
+    public SslPolicyErrors PolicyErrors { get; } = policyErrors;
+
+    public X509ChainStatusFlags ChainStatus { get; } = chainStatus;
 }

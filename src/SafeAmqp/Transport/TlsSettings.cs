@@ -10,13 +10,15 @@ internal sealed record TlsSettings
 
     public bool Enabled { get; init; }
 
-    /// <summary>The name that the server's certificate must be made out to; also sent to the server. Needed when TLS is on.</summary>
+    /// <summary>
+    /// The name that the server's certificate must be made out to; also sent to the server. Needed when TLS is on.
+    /// </summary>
     public string ServerName { get; init; } = "";
 
     /// <summary>The first one with a private key is presented to the server, the others are its chain.</summary>
     public X509Certificate2Collection? ClientCertificates { get; init; }
 
-    /// <summary>When given, the only roots that are trusted; else the operating system's.</summary>
+    /// <summary>If given, the only roots that are trusted; otherwise the operating system's.</summary>
     public X509Certificate2Collection? TrustedRoots { get; init; }
 
     /// <summary>Whether revoked certificates are refused. Costs a request to the issuer while connecting.</summary>
@@ -33,7 +35,8 @@ internal sealed record TlsSettings
 
     public void Validate()
     {
-        if (!Enabled) return;
+        if (!Enabled)
+            return;
         ArgumentException.ThrowIfNullOrEmpty(ServerName);
         if (Protocols == SslProtocols.None || (Protocols & ~Allowed) != 0)
             throw new ArgumentException($"Only TLS 1.2 and 1.3 are allowed, not {Protocols}.");

@@ -1,21 +1,23 @@
 namespace SafeAmqp.Transport;
 
 /// <summary>
-/// Sends what is written, gathered: what comes while a send is under way goes out in one call after it. RabbitMQ.Client makes
-/// one write per command, and the owner of a link writes while others do; a system call costs more than all the rest of a publish.
+/// Sends what is written, gathered: what comes while a send is under way goes out in one call after it. A system call
+/// costs more than all the rest of a publish.
 /// </summary>
 /// <remarks>
-/// What always holds (all state is guarded by <c>_gate</c>; nobody else's code runs under it, as the waiters' continuations are
-/// asynchronous):
+/// Invariants. All state is guarded by <c>_gate</c>; no other code runs under it, as the writers' continuations are
+/// asynchronous.
 /// <list type="number">
-/// <item>One send at a time: who sets <c>_sending</c> owns the wire until he clears it. SslStream allows no more either.</item>
-/// <item>Bytes reach the wire in the order in which their writes entered the gate: first the send under way, then <c>_next</c>,
-/// then <c>_waiting</c> in turn. So a write joins <c>_next</c> only while nobody waits.</item>
-/// <item>When nothing is being sent, <c>_next</c> is empty and nobody waits.</item>
-/// <item>Bytes copied and not yet sent are at most the bound. A write that could never fit is not copied: it waits for its own send.</item>
+/// <item>One send at a time: the caller that sets <c>_sending</c> owns the wire until it clears the flag. SslStream
+/// allows no more either.</item>
+/// <item>Bytes reach the wire in the order in which their writes entered the gate: first the send under way, then
+/// <c>_next</c>, then <c>_waiting</c> in turn. So a write joins <c>_next</c> only while none waits.</item>
+/// <item>When nothing is being sent, <c>_next</c> is empty and no write waits.</item>
+/// <item>Bytes accepted and not yet sent are at most the bound, but for writes that are sent from their writer's
+/// memory: one that could never fit, and one that finds the wire idle and lends its memory.</item>
 /// <item>The buffer, or the writer's memory, that a send reads from is not reused before that send has returned.</item>
-/// <item>After a failure every write succeeds and is dropped, and nobody waits, but for the writer whose memory the send under way
-/// reads: he is released when it returns, which closing the socket brings about.</item>
+/// <item>After a failure every write succeeds and is dropped, and none waits, but for the writer whose memory the send
+/// under way reads: it is released when the send returns, which closing the socket brings about.</item>
 /// </list>
 /// </remarks>
 internal sealed class WriteGatherer : IThreadPoolWorkItem
@@ -33,12 +35,14 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
 
     private GatherBuffer _next, _inFlight;
     private WaitingWrite? _largeInFlight;
+    private ReadOnlyMemory<byte> _lent; // sent next, or being sent
     private bool _sending, _sealed, _dropping;
     private TaskCompletionSource<bool>? _drained;
     private int _bufferedBytes;
     private long _lastSent, _bytesSent, _sends;
 
-    /// <remarks>The callback is called at most once, when a send has failed, after all writers have been released.</remarks>
+    /// <remarks>The callback is called at most once, when a send has failed, after all writers have been
+    /// released.</remarks>
     public WriteGatherer(Stream wire, int maxBufferedBytes, TimeProvider time, Action<Exception> failed)
     {
         _wire = wire;
@@ -51,27 +55,50 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
         _lastSent = time.GetTimestamp();
     }
 
-    /// <summary>When the last send returned (<see cref="TimeProvider.GetTimestamp"/>); at first, when the link began.</summary>
+    /// <summary>
+    /// When the last send returned (<see cref="TimeProvider.GetTimestamp"/>); at first, when the link began.
+    /// </summary>
     public long LastSent => Volatile.Read(ref _lastSent);
 
     public long BytesSent => Volatile.Read(ref _bytesSent);
 
     public long Sends => Volatile.Read(ref _sends);
 
-    /// <summary>Bytes copied and not yet sent.</summary>
+    /// <summary>Bytes accepted and not yet sent.</summary>
     public int BufferedBytes => Volatile.Read(ref _bufferedBytes);
 
-    /// <summary>Never fails. Completes at once when the bytes were copied or dropped, else when there was room for them or they were sent.</summary>
+    /// <summary>
+    /// Never fails. Completes at once when the bytes were copied or dropped, otherwise when there was room for them or
+    /// they were sent.
+    /// </summary>
     public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes)
     {
         ValueTask done = Enter(bytes, out bool send);
-        if (send) Send();
+        if (send)
+            _ = SendAsync();
         return done;
     }
 
-    /// <summary>Takes bytes in turn, without sending them: for who has to leave a lock of his own before that.</summary>
+    /// <summary>
+    /// Takes bytes without copying them if the wire is idle. If it is not, they are taken as <see cref="Enter"/> does.
+    /// </summary>
+    /// <returns>Whether <see cref="SendAsync()"/> has to be called; its task ends when the memory may be used
+    /// again.</returns>
+    public bool TryLend(ReadOnlyMemory<byte> bytes)
+    {
+        lock (_gate)
+        {
+            if (_sending || _dropping || _sealed || bytes.IsEmpty)
+                return false;
+            _lent = bytes;
+            _bufferedBytes += bytes.Length;
+            return _sending = true;
+        }
+    }
+
+    /// <summary>Takes bytes in turn, without sending them: for callers that hold a lock.</summary>
     /// <param name="bytes">The bytes.</param>
-    /// <param name="send">Whether the caller has to call <see cref="Send"/>.</param>
+    /// <param name="send">Whether the caller has to call <see cref="SendAsync()"/>.</param>
     /// <returns>As <see cref="WriteAsync"/>.</returns>
     public ValueTask Enter(ReadOnlyMemory<byte> bytes, out bool send)
     {
@@ -79,7 +106,8 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
         send = false;
         lock (_gate)
         {
-            if (_dropping || _sealed || bytes.IsEmpty) return default;
+            if (_dropping || _sealed || bytes.IsEmpty)
+                return default;
 
             if (_waiting.Count == 0 && Fits(bytes.Length))
             {
@@ -92,21 +120,24 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
                 done = write.Done;
             }
 
-            if (!_sending) send = _sending = true;
+            if (!_sending)
+                send = _sending = true;
             return done;
         }
     }
 
     /// <summary>Sends what has been taken, on this thread as far as the socket takes it at once.</summary>
-    public void Send() => _ = SendAsync(onWritersThread: true);
+    /// <returns>A task that ends when the first send has. It never fails.</returns>
+    public Task SendAsync() => SendAsync(onWritersThread: true);
 
     /// <summary>From now on writes are dropped; what was accepted before is still sent.</summary>
     public void Seal()
     {
-        lock (_gate) _sealed = true;
+        lock (_gate)
+            _sealed = true;
     }
 
-    /// <summary>Drops what is not under way and releases who waits for it.</summary>
+    /// <summary>Drops what is not under way and releases the writers that wait for it.</summary>
     public void Fail()
     {
         lock (_gate)
@@ -119,14 +150,18 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
         }
     }
 
-    /// <summary>Completes when all accepted bytes have been sent (true) or the time was over or a send failed before (false).</summary>
+    /// <summary>
+    /// Completes when all accepted bytes have been sent (true) or the time was over or a send failed before (false).
+    /// </summary>
     public async Task<bool> DrainAsync(TimeSpan timeout)
     {
         Task<bool> drained;
         lock (_gate)
         {
-            if (_dropping) return false;
-            if (!_sending) return true;
+            if (_dropping)
+                return false;
+            if (!_sending)
+                return true;
             _drained ??= new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
             drained = _drained.Task;
         }
@@ -161,9 +196,10 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
                 return;
             }
 
-            if (!Sent(batch.Length)) return;
+            if (!Sent(batch.Length))
+                return;
 
-            // One send is the writer's own; the rest is other writers', who may keep coming.
+            // One send is the writer's own; the rest is other writers', and they may keep coming.
             if (onWritersThread)
             {
                 SendOnThePool();
@@ -176,6 +212,11 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
     {
         lock (_gate)
         {
+            if (!_lent.IsEmpty && !_dropping)
+            {
+                batch = _lent;
+                return true;
+            }
             if (_next.Count > 0)
             {
                 (_next, _inFlight) = (_inFlight, _next);
@@ -210,7 +251,8 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
                 _waiting.Dequeue().Complete();
             }
 
-            if (_next.Count > 0 || _waiting.Count > 0) return true;
+            if (_next.Count > 0 || _waiting.Count > 0)
+                return true;
             BecomeIdle();
             return false;
         }
@@ -227,8 +269,10 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
 
     private void EndSend()
     {
-        if (!_dropping) _bufferedBytes -= _inFlight.Count;
+        if (!_dropping)
+            _bufferedBytes -= _inFlight.Count + _lent.Length;
         _inFlight.Clear();
+        _lent = default;
         _largeInFlight?.Complete();
         _largeInFlight = null;
     }
@@ -236,6 +280,7 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
     private void BecomeIdle()
     {
         _sending = false;
+        _lent = default;
         _bufferA.Shrink();
         _bufferB.Shrink();
         _drained?.TrySetResult(!_dropping);

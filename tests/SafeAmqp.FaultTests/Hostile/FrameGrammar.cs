@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using SafeAmqp.Transport;
+using SafeAmqp.Wire;
 
 namespace SafeAmqp.FaultTests.Hostile;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using RabbitMQ.Client;
-using SafeAmqp.Broker;
-using SafeAmqp.Transport;
+using SafeAmqp.Wire;
 
 namespace SafeAmqp.FaultTests.Hostile;
 
@@ -75,8 +74,8 @@ public sealed class GuardFuzzTests : FaultCase
         {
             var properties = new ReadOnlyBasicProperties(frame[(7 + 12)..^1]);
             _ = properties.ToString();
-            _ = MessageHeader.Read(frame[(7 + 12)..^1], "", "", []).ToString();
-            _ = MessageHeader.Slot(frame[(7 + 12)..^1]);
+            _ = ContentHeader.Read(frame[(7 + 12)..^1], "", "", []).ToString();
+            _ = ContentHeader.Slot(frame[(7 + 12)..^1]);
         }
         catch (Exception error)
         {
@@ -89,7 +88,7 @@ public sealed class GuardFuzzTests : FaultCase
 
     private static FrameRule? Verdict(ReadOnlySpan<byte> bytes, int slice)
     {
-        var guard = new FrameGuard(FrameGrammar.MaxFrame, FrameGrammar.MaxBody);
+        var guard = Reading.Reader(FrameGrammar.MaxFrame, FrameGrammar.MaxBody);
         try
         {
             while (!bytes.IsEmpty)
@@ -100,7 +99,7 @@ public sealed class GuardFuzzTests : FaultCase
             }
             return null;
         }
-        catch (FrameGuardException refused)
+        catch (FrameViolationException refused)
         {
             return refused.Rule;
         }

@@ -1,6 +1,6 @@
 using System.Globalization;
 using static SafeAmqp.FaultTests.Support.ScriptedBroker;
-using static SafeAmqp.Tests.Transport.Frames;
+using static SafeAmqp.Tests.Wire.Frames;
 
 namespace SafeAmqp.FaultTests.Hostile;
 

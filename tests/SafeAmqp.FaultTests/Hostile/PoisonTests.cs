@@ -1,5 +1,5 @@
 using static SafeAmqp.FaultTests.Support.ScriptedBroker;
-using static SafeAmqp.Tests.Transport.Frames;
+using static SafeAmqp.Tests.Wire.Frames;
 
 namespace SafeAmqp.FaultTests.Hostile;
 

@@ -152,7 +152,7 @@ public sealed class ConfirmTests : FaultCase
             {
                 "a return after its ack" => [.. Ack(channel, Messages, multiple: true), .. Return(first)],
                 "a return without our header" => [.. Return(first with { Properties = [0, 0] }), .. Ack(channel, Messages, multiple: true)],
-                _ => [.. Return(first with { Properties = [0x20, 0, .. Tests.Transport.Frames.Table(Tests.Transport.Frames.Entry("x-safeamqp-slot", (byte)'I', 0x7F, 0xFF, 0xFF, 0xFF))] }), .. Ack(channel, Messages, multiple: true)],
+                _ => [.. Return(first with { Properties = [0x20, 0, .. Tests.Wire.Frames.Table(Tests.Wire.Frames.Entry("x-safeamqp-slot", (byte)'I', 0x7F, 0xFF, 0xFF, 0xFF))] }), .. Ack(channel, Messages, multiple: true)],
             };
         });
         AmqpClient client = Client();

@@ -50,7 +50,7 @@ internal sealed partial class SimulatedBroker
         ToBroker(channel, () =>
         {
             channel.Consumes = false;
-            Signal(channel, new BrokerSignal.ConsumerCancelled(incarnation, byBroker: false));
+            Signal(channel, new BrokerSignal.ConsumerCancelled(incarnation, ByBroker: false));
         });
     }
 
@@ -98,7 +98,7 @@ internal sealed partial class SimulatedBroker
         channel.InHand++;
         if (Chance(Scenario[Fault.BadAnswers] * 0.05))
             tag = channel.LastTag += 3; // a hole
-        Signal(channel, new BrokerSignal.Delivered(channel.Incarnation, tag, redelivered: false, message), () =>
+        Signal(channel, new BrokerSignal.Delivered(channel.Incarnation, tag, IsRedelivered: false, message), () =>
         {
             if (!channel.ClientClosed && !channel.Confirms && !channel.IsReplyChannel)
                 channel.Unsettled.Add(tag);
@@ -115,6 +115,6 @@ internal sealed partial class SimulatedBroker
         string queue = consumer.Queue!;
         if (_queues.Remove(queue))
             world.After(TimeSpan.FromMilliseconds(dice.Next(2000)).Ticks, () => _queues.Add(queue));
-        Signal(consumer, new BrokerSignal.ConsumerCancelled(consumer.Incarnation, byBroker: true));
+        Signal(consumer, new BrokerSignal.ConsumerCancelled(consumer.Incarnation, ByBroker: true));
     }
 }

@@ -29,7 +29,7 @@ internal sealed partial class SimulatedBroker
                 || world.Now <= Math.Max(channel.HeardAt, excused) + Silence + Unheard + 2 * Look + Tolerance, "a channel on which the broker answers nothing is not noticed");
     }
 
-    private void Question(SimulatedChannel channel)
+    private void Probe(SimulatedChannel channel)
     {
         Require(channel.Confirms && channel.Outstanding.Count > 0 && world.Now >= channel.HeardAt + Silence, "the broker is asked whether it hears without need");
         channel.AskedAt = world.Now;

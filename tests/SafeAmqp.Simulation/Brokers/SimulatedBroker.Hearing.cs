@@ -13,7 +13,7 @@ internal sealed partial class SimulatedBroker
     private bool _wasRefused;
 
     /// <summary>The actor is about to handle a message.</summary>
-    internal void Heard(ActorMessage message)
+    internal void Heard(IActorMessage message)
     {
         switch (message)
         {
@@ -67,9 +67,6 @@ internal sealed partial class SimulatedBroker
                     channel.Connection.Declared.Add(unanswered);
                 if (closed.End.Code == 403)
                     channel.Connection.HeardForbiddenAt = world.Now;
-                break;
-            case BrokerSignal.Readied { Error: not null }:
-                channel.HeardBad = true;
                 break;
             case BrokerSignal.Declared when channel.Declaring is { } answered:
                 channel.Connection.Declared.Add(answered);

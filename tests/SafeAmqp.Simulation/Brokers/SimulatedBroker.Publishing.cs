@@ -44,12 +44,7 @@ internal sealed partial class SimulatedBroker
             return PassResult.Passed;
         world.Count("busy channels");
         channel.IsBusy = true;
-        Exception? failure = Chance(Scenario[Fault.FailedWrites]) ? new InvalidOperationException("the write failed") : null;
-        WhenRead(channel.Connection, () => Signal(channel, new BrokerSignal.Readied(incarnation, failure), () =>
-        {
-            channel.IsBusy = false;
-            channel.IsSuspect |= failure is not null;
-        }));
+        WhenRead(channel.Connection, () => Signal(channel, new BrokerSignal.Readied(incarnation), () => channel.IsBusy = false));
         return PassResult.PassedBusy;
     }
 
@@ -63,7 +58,7 @@ internal sealed partial class SimulatedBroker
         {
             channel.IsSuspect = true;
             // Nonsense: the channel is not to be trusted. Zero means "all so far" to AMQP, but the broker cannot know how much that is here.
-            Signal(channel, new BrokerSignal.Acked(channel.Incarnation, dice.Pick<ulong>(0, sequence + 10_000), multiple: dice.Next(2) == 0));
+            Signal(channel, new BrokerSignal.Acked(channel.Incarnation, dice.Pick<ulong>(0, sequence + 10_000), Multiple: dice.Next(2) == 0));
         }
         bool? ack = true;
         if (message.RoutingKey == "nowhere" || Chance(Scenario[Fault.Returns] * 0.1)) // bindings and queues change, also between two copies of one message
@@ -155,6 +150,6 @@ internal sealed partial class SimulatedBroker
             world.Count("multiple answers");
         Signal(channel, ack ? new BrokerSignal.Acked(channel.Incarnation, sequences[^1], multiple) : new BrokerSignal.Nacked(channel.Incarnation, sequences[^1], multiple));
         if (Chance(Scenario[Fault.DoubleAnswers] * 0.3)) // once more: it says nothing new, whatever it says
-            Signal(channel, dice.Next(2) == 0 ? new BrokerSignal.Acked(channel.Incarnation, sequences[^1], multiple: false) : new BrokerSignal.Nacked(channel.Incarnation, sequences[^1], multiple: false));
+            Signal(channel, dice.Next(2) == 0 ? new BrokerSignal.Acked(channel.Incarnation, sequences[^1], Multiple: false) : new BrokerSignal.Nacked(channel.Incarnation, sequences[^1], Multiple: false));
     }
 }

@@ -41,7 +41,7 @@ internal sealed partial class SimulatedBroker
         };
         if (replyTo == "fixed")
         {
-            world.Post(new ActorCommand.Replied(reply.CorrelationId, reply, new Completion<bool>()));
+            world.Post(new Replied(reply.CorrelationId, reply, new Completion<bool>()));
             return;
         }
         SimulatedChannel? channel = replyTo == DirectReplyTo ? requests : _replyQueues.GetValueOrDefault(replyTo);

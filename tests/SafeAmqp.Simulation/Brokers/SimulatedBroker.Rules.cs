@@ -1,3 +1,4 @@
+using SafeAmqp.Actor;
 using SafeAmqp.Simulation.Checking;
 using SafeAmqp.Simulation.Runs;
 using SafeAmqp.Topology;

@@ -19,7 +19,7 @@ internal sealed partial class SimulatedBroker
             channel.Connection.Asked.Add(check.Name);
         channel.Declaring = item.Key;
         if (item is TopologyItem.Probe)
-            Question(channel);
+            Probe(channel);
         if (Chance(Scenario[Fault.Silences] * 0.2))
             return; // never answered
         long slow = Chance(0.1) ? Latency() * dice.Next(200) : 0;

@@ -7,7 +7,7 @@ internal static partial class Mutants
 
     private static IEnumerable<Mutant> Publishing()
     {
-        const string Ledger = "Publishing/ConfirmLedger.cs", Answers = "Publishing/PublishLane.Answers.cs", Lane = "Publishing/PublishLane.cs", Asking = "Publishing/PublishLane.Asking.cs";
+        const string Ledger = "Publishing/ConfirmLedger.cs", Answers = "Publishing/PublishLane.Answers.cs", Lane = "Publishing/PublishLane.cs";
         yield return new("an ack of one counts for all before it", Ledger, "if (multiple)\n", "if (multiple || sequence > 0)\n");
         yield return new("an ack of many leaves the last out", Ledger, "number <= sequence; number++", "number < sequence; number++");
         yield return new("zero stands for all so far", Ledger, "if (sequence >= _next || sequence == 0)", "if (sequence == 0 && multiple)\n sequence = _next - 1;\n if (sequence >= _next)");
@@ -20,7 +20,6 @@ internal static partial class Mutants
         yield return new("publishes go again although nobody wants that", Answers, "republish && Actor.MayRepublish && ", "republish && ");
         yield return new("calls and posts go again", Answers, "&& job.MayRepublish && job.Return", "&& job.Return");
         yield return new("a drained channel is kept", Answers, "if (_draining && _ledger.Count == 0)", "if (_draining && _ledger.Count < 0)");
-        yield return new("a failed write is overlooked", Answers, "if (ready.Error is { } error)", "if (ready.Error is TimeoutException error)");
         yield return new("unknown is told as not sent", Answers, "job.End(JobErrors.Unknown(job, end, status));", "job.End(JobErrors.NotSent(job, \"lost\", status));");
         yield return new("the first of several is blamed", "Publishing/Refusal.cs", "severalNamed && end.Code != PreconditionFailed ? null : named", "named");
         yield return new("neighbours share the blame", Answers, "if (job == culprit)", "if (culprit is not null)");
@@ -30,12 +29,12 @@ internal static partial class Mutants
         yield return new("what found its channel closed goes to the end of the line", Lane, "queue.AddFirst(job);", "queue.Add(job);");
         yield return new("what found its channel closed counts as sent", Lane, "_closing = true;\n                queue.AddFirst(job);", "_closing = true;\n                Passed(job);");
         yield return new("what waits expires late", Lane, "if (job.Deadline > now)\n                {", "if (job.Deadline + TimeSpan.TicksPerSecond > now)\n                {");
-        yield return new("what was sent does not expire", Lane, "if (job is CallJob { HasEnded: false })", "if (job is not PostJob)");
+        yield return new("what was sent does not expire", Lane, "if (job is { KeepsOwnDeadline: true, HasEnded: false })", "if (job is not PostJob)");
         yield return new("a post that is not answered keeps its credit", Lane, "job.ReleaseCredit(); // posted", "_ = job.Size; // posted");
         yield return new("a channel that is held up is kept", Lane, "private bool IsHeldUp => MayPass", "private bool IsHeldUp => Waiting < 0 && MayPass");
-        yield return new("a channel on which nothing is answered is kept", Asking, "Silence = TimeSpan.FromSeconds(5)", "Silence = TimeSpan.FromSeconds(5_000)");
-        yield return new("the broker is asked although it answers", Asking, "Math.Max(_heardAt, Actor.UnblockedAt) + Silence > now", "_lastDeadline < 0");
-        yield return new("the answer to the question is overlooked", Answers, "case BrokerSignal.Declared:\n                _question.Answered();", "case BrokerSignal.Declared:");
+        yield return new("a channel on which nothing is answered is kept", Answers, "Silence = TimeSpan.FromSeconds(5)", "Silence = TimeSpan.FromSeconds(5_000)");
+        yield return new("the broker is asked although it answers", Answers, "Math.Max(_heardAt, Actor.UnblockedAt) + Silence > now", "_lastDeadline < 0");
+        yield return new("the answer to the question is overlooked", Answers, "case BrokerSignal.Declared:\n                _probe.Answered();", "case BrokerSignal.Declared:");
         yield return new("exchanges are not asked for", "Publishing/ExchangeBook.cs", "if (exchange.Length == 0 || _present.Contains(exchange))", "if (exchange.Length >= 0)");
         yield return new("a refusal of access is forgotten at once", "Publishing/ExchangeBook.cs", "TimeSpan.FromSeconds(1).Ticks", "0L");
         yield return new("a storm of nacks is sat out", "Publishing/NackWatch.cs", "Nacks = 10;", "Nacks = 10_000;");
@@ -50,30 +49,30 @@ internal static partial class Mutants
 
     private static IEnumerable<Mutant> Connecting()
     {
-        const string Recovery = "Actor/ConnectionActor.Recovery.cs", Operations = "Actor/ConnectionActor.Operations.cs", Hearing = "Actor/ConnectionActor.Hearing.cs";
+        const string Recovery = "Actor/ConnectionActor.Recovery.cs", Link = "Links/LinkActor.cs", Topology = "Links/LinkActor.Topology.cs";
         yield return new("the loss of an earlier link ends the present one", Recovery, "when lost.Epoch == Epoch && IsConnected:", "when IsConnected:");
         yield return new("an earlier link that came up late counts as the present one", Recovery, "when connected.Epoch == Epoch && State", "when State");
         yield return new("an earlier attempt that failed late ends the present one", Recovery, "when failed.Epoch == Epoch && State", "when State");
-        yield return new("what was sent is cancelled", Operations, "job.HasEnded || (job.WasPassed && job is not CallJob)", "job.HasEnded");
+        yield return new("what was sent is cancelled", "Publishing/OutgoingJob.cs", "if (HasEnded || !MayBeCancelled)", "if (HasEnded)");
         yield return new("bytes that came and were not read count as silence", Recovery, "|| traffic.HasUnread)", ")");
         yield return new("silence is noticed late", Recovery, "DeadAfterHeartbeats = 1.5;", "DeadAfterHeartbeats = 3;");
-        yield return new("a link that is not read any more is kept", Hearing, "if (!_opening.IsUnheard(now, Link.Traffic(Epoch), out long next))", "if (!_opening.IsUnheard(now, Link.Traffic(Epoch), out long next) || now > 0)");
-        yield return new("a blocked broker is taken for deaf", Hearing, "if (IsBlocked)", "if (IsBlocked && now < 0)");
-        yield return new("a moment without an answer is taken for deafness", "Actor/Question.cs", "Patience = TimeSpan.FromSeconds(5)", "Patience = TimeSpan.FromSeconds(1)");
-        yield return new("what was not answered is not declared again", "Actor/ConnectionActor.Replaying.cs", "if (IsConnected && !IsForSomebodyToMend(error))", "if (IsConnected && error.Code < 0)");
+        yield return new("a link that is not read any more is kept", Recovery, "if (!_opening.IsUnheard(now, Link.Traffic(Epoch), out long next))", "if (!_opening.IsUnheard(now, Link.Traffic(Epoch), out long next) || now > 0)");
+        yield return new("a blocked broker is taken for deaf", Recovery, "if (IsBlocked)", "if (IsBlocked && now < 0)");
+        yield return new("a moment without an answer is taken for deafness", "Actor/Probe.cs", "Patience = TimeSpan.FromSeconds(5)", "Patience = TimeSpan.FromSeconds(1)");
+        yield return new("what was not answered is not declared again", Topology, "if (IsConnected && !NeedsRepair(error))", "if (IsConnected && error.Code < 0)");
         yield return new("silence is noticed early", Recovery, "DeadAfterHeartbeats = 1.5;", "DeadAfterHeartbeats = 0.5;");
         yield return new("a broker that refused is asked again soon", Recovery, "_random(), _refused)", "_random(), false)");
-        yield return new("attempts become rarer without bound", "Recovery/ReconnectPolicy.cs", "Math.Min(Cap.Ticks, First", "Math.Max(Cap.Ticks, First");
-        yield return new("publishing goes on while the broker blocks", Recovery, "or AmqpLinkState.Closing && _blockedReason is null;", "or AmqpLinkState.Closing;");
+        yield return new("attempts become rarer without bound", "Actor/ReconnectPolicy.cs", "Math.Min(Cap.Ticks, First", "Math.Max(Cap.Ticks, First");
+        yield return new("publishing goes on while the broker blocks", Recovery, "or AmqpLinkState.Closing && BlockedReason is null;", "or AmqpLinkState.Closing;");
         yield return new("a block outlives its link", Recovery, "EndBlock();\n        Link.Abandon", "Link.Abandon");
-        yield return new("a link is open before its consumers are live", Recovery, "if (!_consumers.TrueForAll(consumer => consumer.IsSettled))\n            return;", "");
-        yield return new("consumers begin before their queues are back", Recovery, "if (_replaysLeft == 0)\n            PrepareConsumers();", "PrepareConsumers();");
-        yield return new("what was declared is forgotten", Recovery, "_topology.ForLink(Settings.OwnsExclusiveQueues)", "[]");
-        yield return new("exchanges are taken to be there on a new link", Recovery, "Exchanges.Forget();", "");
-        yield return new("an attempt that does not end is waited for", Recovery, "WakeAt(_giveUpAt);\n        MoveTo", "_giveUpAt = ActorClock.Never;\n        MoveTo");
-        yield return new("what was sent waits for a link that is lost", Recovery, "foreach (ActorChannel place in Places())\n                place.LoseLink(end);", "Admin.LoseLink(end);");
-        yield return new("closing waits beyond its deadline", "Actor/ConnectionActor.Closing.cs", "idle || !MayPublish || now >= _closeBy", "idle || !MayPublish");
-        yield return new("closing does not wait for answers", "Actor/ConnectionActor.Closing.cs", "if (idle || !MayPublish", "if (now > 0 || !MayPublish");
+        yield return new("a link is open before its consumers are live", Link, "_admin.IsOpen && _consumers.AreSettled", "_admin.IsOpen");
+        yield return new("consumers begin before their queues are back", Topology, "if (_replaysLeft == 0)\n            PrepareConsumers();", "PrepareConsumers();");
+        yield return new("what was declared is forgotten", Topology, "_topology.ForLink(Settings.OwnsExclusiveQueues)", "[]");
+        yield return new("exchanges are taken to be there on a new link", Topology, "_exchanges.Forget();", "");
+        yield return new("an attempt that does not end is waited for", Recovery, "WakeAt(_giveUpAt);\n        MoveTo", "_giveUpAt = ActorTime.Never;\n        MoveTo");
+        yield return new("what was sent waits for a link that is lost", Link, "base.LoseChannels(end);", "_admin.LoseLink(end);");
+        yield return new("closing waits beyond its deadline", "Actor/ConnectionActor.cs", "IsIdle || !MayPublish || now >= _closeBy", "IsIdle || !MayPublish");
+        yield return new("closing does not wait for answers", "Actor/ConnectionActor.cs", "if (IsIdle || !MayPublish", "if (now > 0 || !MayPublish");
         yield return new("an overdue answer is waited for", "Actor/ActorChannel.cs", "if (AnswerBy <= now)", "if (AnswerBy < 0)");
         yield return new("two declarations at once", "Topology/AdminChannel.cs", "if (_running is not null || !IsOpen", "if (!IsOpen");
         yield return new("a declaration that is under way does not expire", "Topology/AdminChannel.cs", "if (_running is { } running && running.Deadline <= now)", "if (_running is { } running && running.Deadline < 0)");
@@ -98,14 +97,14 @@ internal static partial class Mutants
 
     private static IEnumerable<Mutant> Calling()
     {
-        yield return new("a call waits for replies to a queue that is gone", "Rpc/ReplyAddress.cs", "Actor.Calls.LoseReplies(AmqpReplyAddress.Exclusive, end);", "");
-        yield return new("an old reply queue is used on a new link", "Rpc/ReplyAddress.cs", "_isLive = false;\n        _queue = null;", "");
+        yield return new("a call waits for replies to a queue that is gone", "Rpc/ReplyChannel.cs", "calls.LoseReplies(AmqpReplyAddress.Exclusive, end);", "");
+        yield return new("an old reply queue is used on a new link", "Rpc/ReplyChannel.cs", "_isLive = false;\n        _queue = null;", "");
         yield return new("a request that has not left can be answered", "Rpc/PendingCalls.cs", "|| !call.WasPassed)", ")");
         yield return new("a call takes the place of another with its id", "Rpc/PendingCalls.cs", "if (!_calls.TryAdd(call.CorrelationId, call))\n            return false;", "_calls[call.CorrelationId] = call;");
         yield return new("calls do not expire", "Rpc/PendingCalls.cs", "if (call.Deadline <= now)", "if (call.Deadline < 0)");
-        yield return new("a call that ends keeps its place", "Rpc/CallJob.cs", "places.Release(0);", "");
+        yield return new("a call that ends keeps its place", "Rpc/CallJob.cs", "slots.Release(0);", "");
         yield return new("a request that is lost keeps its credit", "Rpc/CallJob.cs", "ReleaseCredit(); // nothing of it", "_ = end; // nothing of it");
         yield return new("a fixed queue's calls end with their link", "Rpc/CallJob.cs", "OutlivesLink => replyTo is AmqpReplyAddress.FixedReplyAddress", "OutlivesLink => replyTo is AmqpReplyAddress.OwnedReplyAddress");
-        yield return new("replies wait to be acknowledged", "Rpc/ReplyAddress.cs", "NoAck: true, Exclusive: true", "NoAck: false, Exclusive: true");
+        yield return new("replies wait to be acknowledged", "Rpc/ReplyChannel.cs", "NoAck: true, Exclusive: true", "NoAck: false, Exclusive: true");
     }
 }

@@ -19,7 +19,6 @@ internal enum Fault
     ChannelErrors,
     Silences,
     Busy,
-    FailedWrites,
     BadAnswers,
     DoubleAnswers,
 

@@ -79,7 +79,7 @@ internal sealed class Scenario
         Fault.Cancels or Fault.Busy or Fault.Nacks or Fault.Calls => 0.5,
         Fault.LostReplies or Fault.ForeignReplies => 0.4,
         Fault.Returns or Fault.BadExchanges or Fault.Posts or Fault.DoubleAnswers => 0.3,
-        Fault.OpenFailures or Fault.Silences or Fault.SilentQueues or Fault.FailedWrites => 0.2,
+        Fault.OpenFailures or Fault.Silences or Fault.SilentQueues => 0.2,
         Fault.SameIds or Fault.Unencodables => 0.1,
         Fault.BadAnswers => 0.05,
         _ => 1,

@@ -33,8 +33,8 @@ internal sealed class Sending(Attempt attempt, AmqpMessage message)
     {
         (bool ended, end) = Job switch
         {
-            PublishJob { Task.IsCompleted: true } job => (true, Read(() => job.Task.GetAwaiter().GetResult(), End.Confirmed)),
             PostJob { Task.IsCompleted: true } job => (true, Read(() => job.Task.GetAwaiter().GetResult(), End.Posted)),
+            PublishJob { Task.IsCompleted: true } job => (true, Read(() => job.Task.GetAwaiter().GetResult(), End.Confirmed)),
             CallJob { Task.IsCompleted: true } job => (true, Read(() => attempt.ReplyOf = World.RequestOf(job.Task.GetAwaiter().GetResult().Message), End.Replied)),
             _ => (false, End.Pending),
         };

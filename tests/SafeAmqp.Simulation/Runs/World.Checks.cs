@@ -49,8 +49,8 @@ internal sealed partial class World
     {
         Require(_credit.Messages <= Math.Max(1, Scenario.MaxPending), $"{_credit.Messages} messages are pending");
         Require(_credit.Messages <= 1 || _credit.Bytes <= Scenario.MaxPendingBytes, $"{_credit.Bytes} bytes are pending");
-        Require(_gauges.PendingCalls <= Scenario.MaxCalls, $"{_gauges.PendingCalls} calls are pending");
-        Require(_gauges.Queued <= Math.Max(1, Scenario.MaxPending), $"{_gauges.Queued} jobs are queued");
+        Require(_actor.PendingCalls <= Scenario.MaxCalls, $"{_actor.PendingCalls} calls are pending");
+        Require(_actor.Queued <= Math.Max(1, Scenario.MaxPending), $"{_actor.Queued} jobs are queued");
         if (_actor.IsClosed)
             return;
         _broker.CheckStep();
@@ -117,8 +117,8 @@ internal sealed partial class World
         ProveLeaderIsFound();
         ProveConsumersWork();
         // What the broker left unanswered when it was declared again is named in the status until it has been.
-        RunUntil(() => _gauges.TopologyErrors.Count == 0, Now + Scenario.OperationTimeout.Ticks + MaxDelay.Ticks + Ms(1_000));
-        Require(_gauges.TopologyErrors.Count == 0, $"what was not answered is not declared again: {string.Join("; ", _gauges.TopologyErrors)}");
+        RunUntil(() => _actor.TopologyErrors.Count == 0, Now + Scenario.OperationTimeout.Ticks + MaxDelay.Ticks + Ms(1_000));
+        Require(_actor.TopologyErrors.Count == 0, $"what was not answered is not declared again: {string.Join("; ", _actor.TopologyErrors)}");
         _broker.CheckTopology(Topology);
     }
 
@@ -187,14 +187,14 @@ internal sealed partial class World
         LookAtEnds();
         _checker.CheckWhole(_sendings.ConvertAll(sending => sending.Attempt));
         Require(_credit.Messages == 0 && _credit.Bytes == 0 && _places.Messages == 0, $"credit was lost: {_credit.Messages} messages, {_credit.Bytes} bytes, {_places.Messages} calls");
-        Require(_gauges.Queued == 0 && _gauges.Unconfirmed == 0 && _gauges.PendingCalls == 0, "something is left in the closed link");
+        Require(_actor.Queued == 0 && _actor.Unconfirmed == 0 && _actor.PendingCalls == 0, "something is left in the closed link");
         foreach (DeclareJob job in _declares)
             Require(job.Completion.HasEnded, "a declaration did not end");
         foreach (var (subscription, _) in _subscriptions)
             Require(subscription.Started.HasEnded && subscription.Quiet.HasEnded && subscription.Ended.HasEnded, "a subscription did not end");
         Require(_openWaits.TrueForAll(wait => wait.Completion.HasEnded), "a wait for the link did not end");
         Count("stale settlements", _actor.StaleSettlements);
-        Count("late replies", _gauges.LateReplies);
+        Count("late replies", _actor.LateReplies);
         Count("messages", _sendings.Count);
     }
 

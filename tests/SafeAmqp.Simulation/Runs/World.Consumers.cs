@@ -15,7 +15,7 @@ internal sealed partial class World
     private readonly List<(Completion<bool> Completion, bool FailFast)> _openWaits = [];
     private readonly Dictionary<(long Incarnation, ulong Tag), AmqpSettlement> _requested = [];
     private Completion<bool>? _closed;
-    private long _closedSince = ActorClock.Never;
+    private long _closedSince = ActorTime.Never;
     private long _closeBy;
 
     internal long CloseBy => _closeBy;
@@ -55,7 +55,7 @@ internal sealed partial class World
         var options = new AmqpConsumerOptions { Prefetch = Scenario.Prefetch };
         var subscription = new Subscription($"work-{_subscriptions.Count}", options, NoThread, s => new Handlers(this, s));
         _subscriptions.Add((subscription, Now + Scenario.OperationTimeout.Ticks));
-        Send(new ActorCommand.Consume(subscription));
+        Send(new ConsumerCommand.Consume(subscription));
         if (_dice.Next(3) == 0)
             After(_dice.NextInt64(Ms(5_000)), () => Stop(subscription));
     }
@@ -66,11 +66,11 @@ internal sealed partial class World
         if (!_stopped.Add(subscription))
             return;
         Note("stop");
-        Send(new ActorCommand.StopConsuming(subscription));
+        Send(new ConsumerCommand.Stop(subscription));
         void EndWhenQuiet()
         {
             if (subscription.Quiet.HasEnded)
-                After(_dice.NextInt64(Ms(1_000)), () => Send(new ActorCommand.EndConsuming(subscription)));
+                After(_dice.NextInt64(Ms(1_000)), () => Send(new ConsumerCommand.End(subscription)));
             else
                 After(Ms(1), EndWhenQuiet);
         }
@@ -89,7 +89,7 @@ internal sealed partial class World
         ];
         var job = new DeclareJob(items[.._dice.Next(1, 5)], Now + Scenario.OperationTimeout.Ticks);
         _declares.Add(job);
-        Send(new ActorCommand.Declare(job));
+        Send(job);
     }
 
     private void BeginClose(long within)
@@ -121,7 +121,7 @@ internal sealed partial class World
                 if (delivery.Lost.IsCancellationRequested && dice.Next(2) == 0)
                     return; // the handler saw its token; the other half is as quick as the loss
                 world._requested[(delivery.Incarnation, delivery.DeliveryTag)] = settlement;
-                world.Send(new ActorCommand.Settle(subscription, delivery, settlement));
+                world.Send(new ConsumerCommand.Settle(subscription, delivery, settlement));
             });
         }
 

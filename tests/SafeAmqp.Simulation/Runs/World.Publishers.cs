@@ -46,7 +46,7 @@ internal sealed partial class World
     }
 
     // As IoThread does once it has ended.
-    private void Send(ActorCommand command)
+    private void Send(IActorMessage command)
     {
         if (_actor.IsClosed)
             command.Abandon(_actor);
@@ -122,7 +122,7 @@ internal sealed partial class World
     private long LookAfterCredit()
     {
         if (_credit.Waiting == 0 && _inLine.Count == 0)
-            return ActorClock.Never;
+            return ActorTime.Never;
         _credit.Expire(Now);
         foreach (var entry in _inLine.FindAll(entry => entry.Waiter.Completion.HasEnded))
         {
@@ -130,7 +130,7 @@ internal sealed partial class World
             if (!entry.Waiter.Completion.Task.GetAwaiter().GetResult())
                 Finish(entry.Sending, End.NotSent);
         }
-        return _inLine.Count == 0 ? ActorClock.Never : Now + Ms(50);
+        return _inLine.Count == 0 ? ActorTime.Never : Now + Ms(50);
     }
 
     private void Submit(Sending sending)
@@ -169,7 +169,7 @@ internal sealed partial class World
     private void Cancel(Sending sending)
     {
         sending.Attempt.IsCancelled = true;
-        Send(new ActorCommand.Cancel(sending.Job!));
+        Send(new CancelJob(sending.Job!));
     }
 
     private void Finish(Sending sending, End end)

@@ -1,5 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using SafeAmqp.Actor;
+using SafeAmqp.Links;
+using SafeAmqp.Owner;
 using SafeAmqp.Publishing;
 using SafeAmqp.Simulation.Brokers;
 using SafeAmqp.Simulation.Checking;
@@ -20,13 +22,12 @@ internal sealed partial class World
     internal static readonly TimeSpan RefusedDelay = TimeSpan.FromSeconds(2);
 
     private static readonly LinkEvents Silent = new(NullLogger.Instance, "simulated");
-    private static readonly IoThread NoThread = new("simulated", new ActorClock(TimeProvider.System), Silent, _ => ActorClock.Never);
+    private static readonly IoThread NoThread = new("simulated", new MonotonicClock(TimeProvider.System), Silent, _ => ActorTime.Never);
     private static readonly AmqpClientStatus NoStatus = new([]);
 
     private readonly PriorityQueue<Action, (long Time, long Tie)> _events = new();
-    private readonly Queue<ActorMessage> _mailbox = new();
+    private readonly Queue<IActorMessage> _mailbox = new();
     private readonly ConnectionActor _actor;
-    private readonly LinkGauges _gauges = new("simulated");
     private readonly TopologyLedger _topology = new();
     private readonly Counts _counts;
     private readonly Dice _order;
@@ -61,7 +62,7 @@ internal sealed partial class World
             MaxUnconfirmedBytes = Scenario.WindowBytes,
             Republish = Scenario.Republish,
         };
-        _actor = new ConnectionActor(settings, _broker, _topology, Silent, delays.NextDouble, _gauges, () => NoStatus);
+        _actor = new LinkActor(settings, _broker, _topology, Silent, delays.NextDouble, () => NoStatus);
     }
 
     internal Scenario Scenario { get; }
@@ -89,7 +90,7 @@ internal sealed partial class World
 
     internal void After(long ticks, Action action) => At(Now + ticks, action);
 
-    internal void Post(ActorMessage message)
+    internal void Post(IActorMessage message)
     {
         if (_mailbox.Count == 0)
             _waitingSince = Now;
@@ -131,8 +132,8 @@ internal sealed partial class World
     {
         while (!done())
         {
-            long due = _events.TryPeek(out _, out var first) ? first.Time : ActorClock.Never;
-            long wake = _actor.IsClosed ? ActorClock.Never : Math.Min(_actor.NextWake, LookAfterCredit());
+            long due = _events.TryPeek(out _, out var first) ? first.Time : ActorTime.Never;
+            long wake = _actor.IsClosed ? ActorTime.Never : Math.Min(_actor.NextWake, LookAfterCredit());
             bool mailIsLate = _mailbox.Count > 0 && (due > _waitingSince + Ms(2) || wake <= Now || _order.NextDouble() >= Scenario.Batching);
             if (mailIsLate)
             {
@@ -164,7 +165,7 @@ internal sealed partial class World
         _idleTurns = _mailbox.Count == 0 && Now == _lastTurn ? _idleTurns + 1 : 0;
         Require(_idleTurns < 1_000, "the actor asks to be advanced again and again");
         _lastTurn = Now;
-        for (int i = 0; i < 256 && _mailbox.TryDequeue(out ActorMessage? message); i++)
+        for (int i = 0; i < 256 && _mailbox.TryDequeue(out IActorMessage? message); i++)
         {
             Trace.Add(Now, message.GetType().Name);
             if (!_actor.IsClosed)

@@ -2,6 +2,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 using SafeAmqp.Actor;
 using SafeAmqp.Broker;
 using SafeAmqp.Consuming;
+using SafeAmqp.Links;
+using SafeAmqp.Owner;
 using SafeAmqp.Publishing;
 using SafeAmqp.Rpc;
 using SafeAmqp.Telemetry;
@@ -12,14 +14,15 @@ namespace SafeAmqp.Tests.Actor;
 /// <summary>An actor without a thread: a test hands in messages, answers for the broker and moves the time.</summary>
 internal sealed class ActorBench
 {
-    private static readonly IoThread NoThread = new("bench", new ActorClock(TimeProvider.System), new LinkEvents(NullLogger.Instance, "bench"), _ => ActorClock.Never);
+    /// <summary>A thread that never runs, for subscriptions that post nothing.</summary>
+    internal static readonly IoThread NoThread = new("bench", new MonotonicClock(TimeProvider.System), new LinkEvents(NullLogger.Instance, "bench"), _ => ActorTime.Never);
 
     private int _nextId;
 
     internal ActorBench(ActorSettings? settings = null, Func<AmqpClientStatus>? snapshot = null)
     {
         Settings = settings ?? new ActorSettings { Name = "bench" };
-        Actor = new ConnectionActor(Settings, Link, Topology, new LinkEvents(NullLogger.Instance, "bench"), () => Random, Gauges, snapshot ?? (() => new AmqpClientStatus([])));
+        Actor = new LinkActor(Settings, Link, Topology, new LinkEvents(NullLogger.Instance, "bench"), () => Random, snapshot ?? (() => new AmqpClientStatus([])));
     }
 
     internal ActorSettings Settings { get; }
@@ -30,8 +33,6 @@ internal sealed class ActorBench
 
     internal TopologyLedger Topology { get; } = new();
 
-    internal LinkGauges Gauges { get; } = new("bench");
-
     internal Credit Credit { get; } = new(1000, 1 << 20);
 
     internal Credit Places { get; } = new(1000, long.MaxValue);
@@ -40,6 +41,8 @@ internal sealed class ActorBench
 
     internal long Now { get; private set; }
 
+    internal static IDeliveryPump NoPump { get; } = new Pump();
+
     internal static TimeSpan Ms(double milliseconds) => TimeSpan.FromMilliseconds(milliseconds);
 
     internal static TimeSpan S(double seconds) => TimeSpan.FromSeconds(seconds);
@@ -47,9 +50,9 @@ internal sealed class ActorBench
     internal static CloseReason ByBroker(int code, string text) => new(code, text, ByBroker: true);
 
     /// <summary>Hands messages in as one batch.</summary>
-    internal void Post(params ActorMessage[] messages)
+    internal void Post(params IActorMessage[] messages)
     {
-        foreach (ActorMessage message in messages)
+        foreach (IActorMessage message in messages)
             Actor.Handle(message, Now);
         Actor.Advance(Now);
         Actor.Flush();
@@ -92,7 +95,7 @@ internal sealed class ActorBench
     internal void Nacked(ulong sequence, bool multiple = false) => Post(new BrokerSignal.Nacked(Link.Lane.Incarnation, sequence, multiple));
 
     internal void Delivered(FakeLink.Channel channel, ulong tag, AmqpMessage? message = null)
-        => Post(new BrokerSignal.Delivered(channel.Incarnation, tag, redelivered: false, message ?? new AmqpMessage()));
+        => Post(new BrokerSignal.Delivered(channel.Incarnation, tag, IsRedelivered: false, message ?? new AmqpMessage()));
 
     /// <summary>Connects and answers until the link is open.</summary>
     internal void Open()
@@ -147,7 +150,7 @@ internal sealed class ActorBench
     internal Subscription Subscribe(string queue = "work", AmqpConsumerOptions? options = null)
     {
         var subscription = new Subscription(queue, options ?? new AmqpConsumerOptions(), NoThread, _ => new Pump());
-        Post(new ActorCommand.Consume(subscription));
+        Post(new ConsumerCommand.Consume(subscription));
         return subscription;
     }
 
@@ -166,7 +169,7 @@ internal sealed class ActorBench
     internal DeclareJob Declare(TimeSpan timeout, params string[] queues)
     {
         var job = new DeclareJob([.. queues.Select(name => new TopologyItem.Queue(new AmqpQueue { Name = name }))], Now + timeout.Ticks);
-        Post(new ActorCommand.Declare(job));
+        Post(job);
         return job;
     }
 
@@ -192,8 +195,6 @@ internal sealed class ActorBench
 internal static class Endings
 {
     internal static string Ended(this PublishJob job) => Name(job.Task.IsCompleted, () => job.Task.GetAwaiter().GetResult());
-
-    internal static string Ended(this PostJob job) => Name(job.Task.IsCompleted, () => job.Task.GetAwaiter().GetResult());
 
     internal static string Ended(this CallJob job) => Name(job.Task.IsCompleted, () => job.Task.GetAwaiter().GetResult());
 

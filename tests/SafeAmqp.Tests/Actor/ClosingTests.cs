@@ -57,7 +57,7 @@ public sealed class ClosingTests
         var closed = _bench.Close(S(5));
         var late = _bench.Publish();
         _bench.Link.NextPass = PassResult.Passed;
-        _bench.Post(new BrokerSignal.Readied(_bench.Link.Lane.Incarnation, null));
+        _bench.Post(new BrokerSignal.Readied(_bench.Link.Lane.Incarnation));
         _bench.Acked(2, multiple: true);
         Assert.Equal(("done", "done", "ObjectDisposedException", "done"), (first.Ended(), second.Ended(), late.Ended(), closed.Ended()));
         Assert.Equal((0L, 0L), (_bench.Credit.Messages, _bench.Credit.Bytes));
@@ -112,7 +112,7 @@ public sealed class ClosingTests
         _bench.Actor.Crash(new InvalidOperationException("oops"));
         Assert.Equal(("Unknown", "NotSent", "AmqpTopologyException", "ObjectDisposedException"),
             (passed.Ended(), call.Ended(), declare.Completion.Ended(), consumer.Started.Ended()));
-        _bench.Post(new ActorCommand.WaitOpen(failFast: false, waiter));
+        _bench.Post(new ActorCommand.WaitOpen(FailFast: false, waiter));
         Assert.Contains("oops", waiter.Error().Message, StringComparison.Ordinal);
         Assert.Equal((0L, 0L), (_bench.Credit.Messages, _bench.Places.Messages));
     }

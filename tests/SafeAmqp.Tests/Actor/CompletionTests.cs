@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using SafeAmqp.Actor;
+using SafeAmqp.Owner;
 
 namespace SafeAmqp.Tests.Actor;
 
@@ -84,7 +85,7 @@ public sealed class CompletionTests
             // Only the thread looks after them: without that the others would wait for the gate. Its own clock, as a loop would have it.
             for (long now = 0; !others.IsCompleted; now += ContinuationBatch.LookAfter)
             {
-                bool looksAgain = batch.HandOut(now) != ActorClock.Never; // unless each of them has begun
+                bool looksAgain = batch.HandOut(now) != ActorTime.Never; // unless each of them has begun
                 Assert.True(others.Wait(looksAgain ? TimeSpan.FromMilliseconds(2) : Long) || looksAgain, "nobody would look again");
             }
         });

@@ -129,7 +129,7 @@ public sealed class DeafnessTests
     [Fact]
     public void A_question_that_may_not_have_left_yet_and_an_answer_that_was_not_read_yet_prove_nothing()
     {
-        var question = new Question();
+        var question = new Probe();
         question.Ask(0);
         for (int second = 1; second < 100; second++)
         {

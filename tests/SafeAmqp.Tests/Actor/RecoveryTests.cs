@@ -15,7 +15,7 @@ public sealed class RecoveryTests
         int epoch = _bench.Actor.Epoch;
         _bench.LoseLink();
         _bench.Post(new BrokerSignal.Blocked(epoch, "low on memory"));
-        Assert.Null(_bench.Gauges.BlockedReason);
+        Assert.Null(_bench.Actor.BlockedReason);
         _bench.Wait(S(5));
         _bench.Connected();
         _bench.Opened(_bench.Link.Admin);
@@ -75,7 +75,7 @@ public sealed class RecoveryTests
         Assert.Equal("queue 'b'", _bench.Link.Admin.Declared.Single().Key);
         _bench.Declared(_bench.Link.Admin);
         Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
-        Assert.Equal("queue 'a': 406 PRECONDITION_FAILED", Assert.Single(_bench.Gauges.TopologyErrors));
+        Assert.Equal("queue 'a': 406 PRECONDITION_FAILED", Assert.Single(_bench.Actor.TopologyErrors));
     }
 
     [Fact]
@@ -93,7 +93,7 @@ public sealed class RecoveryTests
             Assert.Equal("queue 'a'", silent.Declared.Single().Key);
             _bench.Wait(Ms(30_050));
             Assert.True(silent.IsClosed);
-            Assert.StartsWith("queue 'a': ", Assert.Single(_bench.Gauges.TopologyErrors), StringComparison.Ordinal);
+            Assert.StartsWith("queue 'a': ", Assert.Single(_bench.Actor.TopologyErrors), StringComparison.Ordinal);
             _bench.Opened(_bench.Link.Admin);
             Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
             long from = _bench.Now;
@@ -106,7 +106,7 @@ public sealed class RecoveryTests
         }
         Assert.True(pauses[4] > 4 * Math.Max(pauses[0], 100), string.Join(" ", pauses));
         _bench.Declared(_bench.Link.Admin);
-        Assert.Empty(_bench.Gauges.TopologyErrors);
+        Assert.Empty(_bench.Actor.TopologyErrors);
         Assert.Equal(2, _bench.Actor.Epoch);
     }
 
@@ -135,7 +135,7 @@ public sealed class RecoveryTests
         {
             Assert.Equal("queue 'a'", _bench.Link.Admin.Declared.Single().Key);
             _bench.LoseLink("540 NOT_IMPLEMENTED");
-            pauses.Add(TimeSpan.FromTicks(_bench.Gauges.NextAttemptAt - _bench.Now).TotalMilliseconds);
+            pauses.Add(TimeSpan.FromTicks(_bench.Actor.NextAttemptAt - _bench.Now).TotalMilliseconds);
             _bench.Wait(S(5));
             _bench.Connected();
             _bench.Opened(_bench.Link.Admin);
@@ -145,7 +145,7 @@ public sealed class RecoveryTests
         Assert.Equal([50, 100, 200, 400, 800, 1600], pauses);
         _bench.Declared(_bench.Link.Admin);
         _bench.LoseLink();
-        Assert.Equal(50, TimeSpan.FromTicks(_bench.Gauges.NextAttemptAt - _bench.Now).TotalMilliseconds);
+        Assert.Equal(50, TimeSpan.FromTicks(_bench.Actor.NextAttemptAt - _bench.Now).TotalMilliseconds);
     }
 
     [Fact]
@@ -157,7 +157,7 @@ public sealed class RecoveryTests
         Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
         _bench.Wait(Ms(1010));
         Assert.Equal(AmqpLinkState.Waiting, _bench.Actor.State);
-        Assert.Contains("nothing was received", _bench.Gauges.LastError!, StringComparison.Ordinal);
+        Assert.Contains("nothing was received", _bench.Actor.LastError!, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -179,7 +179,7 @@ public sealed class RecoveryTests
         _bench.Publish();
         _bench.Reopen();
         var job = _bench.Publish();
-        _bench.Post(new BrokerSignal.Acked(old.Incarnation, 1, multiple: false), new BrokerSignal.LinkLost(1, ByBroker(320, "old")),
+        _bench.Post(new BrokerSignal.Acked(old.Incarnation, 1, Multiple: false), new BrokerSignal.LinkLost(1, ByBroker(320, "old")),
             new BrokerSignal.ChannelClosed(old.Incarnation, ByBroker(404, "old")), new BrokerSignal.Connected(1, "old"));
         Assert.Equal("pending", job.Ended());
         Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
@@ -190,8 +190,8 @@ public sealed class RecoveryTests
     {
         var fast = new Completion<bool>();
         var patient = new Completion<bool>();
-        _bench.Post(new ActorCommand.Start(), new ActorCommand.WaitOpen(failFast: true, fast), new ActorCommand.WaitOpen(failFast: false, patient));
-        _bench.Post(new BrokerSignal.ConnectFailed(1, ByBroker(403, "ACCESS_REFUSED"), refused: true, "broker"));
+        _bench.Post(new ActorCommand.Start(), new ActorCommand.WaitOpen(FailFast: true, fast), new ActorCommand.WaitOpen(FailFast: false, patient));
+        _bench.Post(new BrokerSignal.ConnectFailed(1, ByBroker(403, "ACCESS_REFUSED"), Refused: true, "broker"));
         Assert.True(Assert.IsType<AmqpConnectException>(fast.Error()).IsRefused);
         Assert.Equal("pending", patient.Ended());
         _bench.Wait(S(29));
@@ -203,7 +203,7 @@ public sealed class RecoveryTests
     [Fact]
     public void A_link_that_was_let_in_after_a_refusal_and_goes_silent_counts_as_lost_not_as_refused()
     {
-        _bench.Post(new ActorCommand.Start(), new BrokerSignal.ConnectFailed(1, ByBroker(403, "ACCESS_REFUSED"), refused: true, "broker"));
+        _bench.Post(new ActorCommand.Start(), new BrokerSignal.ConnectFailed(1, ByBroker(403, "ACCESS_REFUSED"), Refused: true, "broker"));
         _bench.Wait(S(31));
         _bench.Connected();
         _bench.Link.LastTraffic = new LinkTraffic(_bench.Now, null);
@@ -217,11 +217,11 @@ public sealed class RecoveryTests
     {
         var bench = new ActorBench(new ActorSettings { Name = "bench", Hosts = 2 });
         var opened = new Completion<bool>();
-        bench.Post(new ActorCommand.Start(), new ActorCommand.WaitOpen(failFast: true, opened));
-        bench.Post(new BrokerSignal.ConnectFailed(1, new CloseReason(0, "refused", ByBroker: false), refused: false, "one"));
+        bench.Post(new ActorCommand.Start(), new ActorCommand.WaitOpen(FailFast: true, opened));
+        bench.Post(new BrokerSignal.ConnectFailed(1, new CloseReason(0, "refused", ByBroker: false), Refused: false, "one"));
         Assert.Equal("pending", opened.Ended());
         bench.Wait(S(1));
-        bench.Post(new BrokerSignal.ConnectFailed(2, new CloseReason(0, "refused", ByBroker: false), refused: false, "two"));
+        bench.Post(new BrokerSignal.ConnectFailed(2, new CloseReason(0, "refused", ByBroker: false), Refused: false, "two"));
         Assert.Equal("AmqpConnectException", opened.Ended());
     }
 
@@ -235,10 +235,10 @@ public sealed class RecoveryTests
             _bench.Wait(S(5));
             _bench.Connected();
         }
-        Assert.Equal(5, _bench.Gauges.RecoveryAttempt);
+        Assert.Equal(5, _bench.Actor.RecoveryAttempt);
         _bench.Opened(_bench.Link.Admin);
         _bench.Opened(_bench.Link.Lane);
-        Assert.Equal(0, _bench.Gauges.RecoveryAttempt);
+        Assert.Equal(0, _bench.Actor.RecoveryAttempt);
     }
 
     [Fact]

@@ -1,6 +1,8 @@
 using System.Reflection;
 using RabbitMQ.Client;
 using SafeAmqp.Broker;
+using SafeAmqp.Tests.Wire;
+using SafeAmqp.Wire;
 
 namespace SafeAmqp.Tests.Broker;
 
@@ -105,11 +107,11 @@ public sealed class MessagePropertiesTests
     [Fact]
     public void The_slot_goes_with_a_mandatory_message_and_is_taken_off_again()
     {
-        var message = new AmqpMessage { Headers = new Dictionary<string, object?> { ["mine"] = 1, [MessageProperties.SlotHeader] = 3 } };
+        var message = new AmqpMessage { Headers = new Dictionary<string, object?> { ["mine"] = 1, [FieldTable.SlotHeader] = 3 } };
         PublishedFrames sent = PublishedFrames.Read(message, slot: 7);
-        Assert.Equal(7, sent.Properties.Headers![MessageProperties.SlotHeader]);
-        Assert.Equal(["mine"], MessageHeader.Read(sent.Header, "", "", []).Headers!.Keys);
-        Assert.Equal(7, MessageHeader.Slot(sent.Header));
+        Assert.Equal(7, sent.Properties.Headers![FieldTable.SlotHeader]);
+        Assert.Equal(["mine"], ContentHeader.Read(sent.Header, "", "", []).Headers!.Keys);
+        Assert.Equal(7, ContentHeader.Slot(sent.Header));
     }
 
     [Theory]
@@ -123,7 +125,7 @@ public sealed class MessagePropertiesTests
     [InlineData("soon", null)]
     [InlineData("", null)]
     public void An_expiration_that_makes_no_sense_counts_as_not_given(string text, double? milliseconds)
-        => Assert.Equal(milliseconds, MessageHeader.Read(Encode(new BasicProperties { Expiration = text }), "", "", []).Expiration?.TotalMilliseconds);
+        => Assert.Equal(milliseconds, ContentHeader.Read(Encode(new BasicProperties { Expiration = text }), "", "", []).Expiration?.TotalMilliseconds);
 
     [Theory]
     [InlineData(long.MaxValue)]
@@ -136,7 +138,7 @@ public sealed class MessagePropertiesTests
             Timestamp = new AmqpTimestamp(seconds),
             Headers = new Dictionary<string, object?> { ["when"] = new AmqpTimestamp(seconds) },
         };
-        AmqpMessage message = MessageHeader.Read(Encode(properties), "", "", []);
+        AmqpMessage message = ContentHeader.Read(Encode(properties), "", "", []);
         Assert.Null(message.Timestamp);
         Assert.Equal(seconds, message.Headers!["when"]);
     }
@@ -148,7 +150,7 @@ public sealed class MessagePropertiesTests
         {
             Headers = new Dictionary<string, object?> { ["bad"] = new byte[] { 0xC3, 0x28 }, ["binary"] = new BinaryTableValue([1, 2]), ["cut"] = "ä"u8[..1].ToArray() },
         };
-        var headers = MessageHeader.Read(Encode(properties), "", "", []).Headers!;
+        var headers = ContentHeader.Read(Encode(properties), "", "", []).Headers!;
         Assert.Equal([0xC3, 0x28], Assert.IsType<byte[]>(headers["bad"]));
         Assert.Equal([1, 2], Assert.IsType<byte[]>(headers["binary"]));
         Assert.Equal([0xC3], Assert.IsType<byte[]>(headers["cut"]));
@@ -157,7 +159,7 @@ public sealed class MessagePropertiesTests
     private static AmqpMessage RoundTrip(AmqpMessage message)
     {
         PublishedFrames sent = PublishedFrames.Read(message, slot: -1);
-        return MessageHeader.Read(sent.Header, sent.Exchange, sent.RoutingKey, sent.Body);
+        return ContentHeader.Read(sent.Header, sent.Exchange, sent.RoutingKey, sent.Body);
     }
 
     private static byte[] Encode(BasicProperties properties)

@@ -1,3 +1,4 @@
+using SafeAmqp.Actor;
 using SafeAmqp.Broker;
 using SafeAmqp.Consuming;
 using SafeAmqp.Tests.Actor;
@@ -144,7 +145,7 @@ public sealed class AckJoinerTests
         public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch) => Assert.Fail();
         public void CloseChannel(long incarnation) => Assert.Fail();
         public PassResult Publish(long incarnation, AmqpMessage message, int slot) => throw new InvalidOperationException();
-        public void Declare(long incarnation, SafeAmqp.Topology.TopologyItem item) => Assert.Fail();
+        public void Declare(long incarnation, TopologyItem item) => Assert.Fail();
         public void Consume(long incarnation, ConsumeRequest request) => Assert.Fail();
         public void CancelConsumer(long incarnation) => Assert.Fail();
         public void Flush() => Assert.Fail();

@@ -35,7 +35,7 @@ public sealed class ConsumerChannelTests
         _bench.Opened(_bench.Link.Consumer);
         _bench.Started(_bench.Link.Consumer);
         _bench.Delivered(_bench.Link.Consumer, 1);
-        _bench.Post(new ActorCommand.Settle(subscription, old, AmqpSettlement.Ack), new ActorCommand.Settle(subscription, old, AmqpSettlement.Requeue));
+        _bench.Post(new ConsumerCommand.Settle(subscription, old, AmqpSettlement.Ack), new ConsumerCommand.Settle(subscription, old, AmqpSettlement.Requeue));
         Assert.Empty(_bench.Link.Consumer.Settled);
         Assert.Equal(2, _bench.Actor.StaleSettlements);
         Assert.False(Received(subscription)[1].Lost.IsCancellationRequested);
@@ -67,13 +67,13 @@ public sealed class ConsumerChannelTests
         _bench.Open();
         var subscription = _bench.SubscribeLive();
         FakeLink.Channel first = _bench.Link.Consumer;
-        _bench.Post(new ActorCommand.StopConsuming(subscription));
+        _bench.Post(new ConsumerCommand.Stop(subscription));
         Assert.True(first.IsCancelled);
         _bench.Reopen(); // its handlers still run
         Assert.Equal("done", subscription.Quiet.Ended());
         Assert.Same(first, _bench.Link.Consumer);
         Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
-        _bench.Post(new ActorCommand.EndConsuming(subscription));
+        _bench.Post(new ConsumerCommand.End(subscription));
         Assert.Equal("done", subscription.Ended.Ended());
     }
 
@@ -87,7 +87,7 @@ public sealed class ConsumerChannelTests
         FakeLink.Channel channel = _bench.Link.Consumer;
         if (channelIsOpen)
             _bench.Opened(channel);
-        _bench.Post(new ActorCommand.StopConsuming(subscription));
+        _bench.Post(new ConsumerCommand.Stop(subscription));
         Assert.Equal("done", subscription.Quiet.Ended());
         Assert.True(channel.IsClosed);
         _bench.Opened(channel);
@@ -102,7 +102,7 @@ public sealed class ConsumerChannelTests
     {
         _bench.Post(new ActorCommand.Start());
         var subscription = _bench.Subscribe();
-        _bench.Post(new ActorCommand.StopConsuming(subscription), new ActorCommand.EndConsuming(subscription));
+        _bench.Post(new ConsumerCommand.Stop(subscription), new ConsumerCommand.End(subscription));
         Assert.Equal(("ObjectDisposedException", "done", "done"), (subscription.Started.Ended(), subscription.Quiet.Ended(), subscription.Ended.Ended()));
     }
 
@@ -112,12 +112,12 @@ public sealed class ConsumerChannelTests
         _bench.Open();
         var subscription = _bench.SubscribeLive();
         FakeLink.Channel channel = _bench.Link.Consumer;
-        _bench.Post(new ActorCommand.StopConsuming(subscription));
+        _bench.Post(new ConsumerCommand.Stop(subscription));
         _bench.Delivered(channel, 1);
         Assert.Equal("pending", subscription.Quiet.Ended());
-        _bench.Post(new BrokerSignal.ConsumerCancelled(channel.Incarnation, byBroker: false));
+        _bench.Post(new BrokerSignal.ConsumerCancelled(channel.Incarnation, ByBroker: false));
         Assert.Equal("done", subscription.Quiet.Ended());
-        _bench.Post(Settle(subscription, 1, AmqpSettlement.Ack), new ActorCommand.EndConsuming(subscription));
+        _bench.Post(Settle(subscription, 1, AmqpSettlement.Ack), new ConsumerCommand.End(subscription));
         Assert.Equal((1UL, false, AmqpSettlement.Ack), Assert.Single(channel.Settled));
         Assert.True(channel.IsClosed);
     }
@@ -128,7 +128,7 @@ public sealed class ConsumerChannelTests
         _bench.Open();
         var subscription = _bench.SubscribeLive();
         _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
-        _bench.Post(new ActorCommand.StopConsuming(subscription));
+        _bench.Post(new ConsumerCommand.Stop(subscription));
         _bench.Wait(Ms(30_050));
         Assert.Equal("done", subscription.Quiet.Ended());
     }
@@ -167,7 +167,7 @@ public sealed class ConsumerChannelTests
         var subscription = _bench.SubscribeLive();
         FakeLink.Channel first = _bench.Link.Consumer;
         _bench.Delivered(first, 1);
-        _bench.Post(new BrokerSignal.ConsumerCancelled(first.Incarnation, byBroker: true));
+        _bench.Post(new BrokerSignal.ConsumerCancelled(first.Incarnation, ByBroker: true));
         Assert.True(Received(subscription)[0].Lost.IsCancellationRequested);
         Assert.Equal(AmqpConsumerState.Recovering, subscription.State);
         Assert.Equal(2, _bench.Link.Admin.Declared.Count);
@@ -203,6 +203,6 @@ public sealed class ConsumerChannelTests
         Assert.Equal(new Dictionary<string, object?> { ["x-stream-offset"] = "first", ["x-priority"] = 5 }, request.Arguments);
     }
 
-    private static ActorCommand.Settle Settle(Subscription subscription, int tag, AmqpSettlement settlement)
+    private static ConsumerCommand.Settle Settle(Subscription subscription, int tag, AmqpSettlement settlement)
         => new(subscription, Received(subscription).Last(delivery => delivery.DeliveryTag == (ulong)tag), settlement);
 }

@@ -4,6 +4,7 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging.Abstractions;
 using SafeAmqp.Actor;
 using SafeAmqp.Consuming;
+using SafeAmqp.Owner;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Tests.Consuming;
@@ -174,13 +175,13 @@ public sealed class DeliveryPumpTests
     private static Subscription Subscribe(AmqpConsumerOptions options, DeliveryHandler handler)
     {
         var events = new LinkEvents(NullLogger.Instance, "test");
-        return new Subscription("work", options, new IoThread("test", new ActorClock(TimeProvider.System), events, _ => ActorClock.Never), handler);
+        return new Subscription("work", options, new IoThread("test", new MonotonicClock(TimeProvider.System), events, _ => ActorTime.Never), handler);
     }
 
     private AmqpDelivery Delivery(string key = "", CancellationToken lost = default)
-        => new(new AmqpMessage { RoutingKey = key }, "work", ++_tag, redelivered: false, 1, _settled, lost);
+        => new(new AmqpMessage { RoutingKey = key }, "work", ++_tag, redelivered: false, 1, _settled.Settle, lost);
 
-    private sealed class Settlements : IDeliverySettler
+    private sealed class Settlements
     {
         internal ConcurrentQueue<(ulong Tag, AmqpSettlement Settlement)> All { get; } = [];
 

@@ -101,7 +101,7 @@ public sealed class PoisonTests
         Subscription subscription = _bench.SubscribeLive();
         LoseLinkOver(_bench.Link.Consumer);
         LoseLinkOver(NextConsumer(subscription));
-        _bench.Post(new ActorCommand.StopConsuming(subscription), new ActorCommand.EndConsuming(subscription));
+        _bench.Post(new ConsumerCommand.Stop(subscription), new ConsumerCommand.End(subscription));
         Assert.Equal(("done", "done"), (subscription.Quiet.Ended(), subscription.Ended.Ended()));
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using SafeAmqp.Consuming;
+using SafeAmqp.Tests.Actor;
 
 namespace SafeAmqp.Tests.Hosting;
 
@@ -48,7 +49,7 @@ internal sealed class FakeClient : IAmqpClient
     internal static AmqpLinkStatus Link(string name, AmqpLinkState state) => new() { Name = name, State = state, Epoch = 1 };
 
     internal static AmqpDelivery Delivery(string queue, ReadOnlyMemory<byte> body = default)
-        => new(AmqpMessage.ToQueue(queue, body), queue, 1, false, 1, new Nowhere(), CancellationToken.None);
+        => new(AmqpMessage.ToQueue(queue, body), queue, 1, false, 1, (_, _) => false, CancellationToken.None);
 
     /// <summary>Ends when an entry stands in the journal this many times.</summary>
     internal Task SeenAsync(string entry, int count = 1)
@@ -125,19 +126,17 @@ internal sealed class FakeClient : IAmqpClient
         return Behave(entry, cancellationToken);
     }
 
-    private sealed class Nowhere : IDeliverySettler
+    private sealed class FakeSubscription : Subscription
     {
-        public bool Settle(AmqpDelivery delivery, AmqpSettlement settlement) => false;
-    }
+        private readonly FakeClient _client;
 
-    private sealed class FakeSubscription(FakeClient client, string queue) : IRunningSubscription
-    {
-        public string Queue => queue;
+        internal FakeSubscription(FakeClient client, string queue)
+            : base(queue, new AmqpConsumerOptions(), ActorBench.NoThread, _ => ActorBench.NoPump)
+        {
+            _client = client;
+            State = AmqpConsumerState.Live;
+        }
 
-        public AmqpConsumerState State => AmqpConsumerState.Live;
-
-        public string? LastError => null;
-
-        public async ValueTask StopAsync() => await client.NoteAsync($"stop {queue}");
+        internal override async ValueTask StopAsync() => await _client.NoteAsync($"stop {Queue}");
     }
 }

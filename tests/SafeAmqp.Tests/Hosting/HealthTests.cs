@@ -87,7 +87,7 @@ public sealed class HealthTests
         var report = await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(TestContext.Current.CancellationToken);
 
         Assert.Equal(HealthStatus.Degraded, report.Status);
-        Assert.Contains("consumer of queue 'missing' does not stand: 404", report.Entries["safeamqp"].Description, StringComparison.Ordinal);
+        Assert.Contains("consumer of queue 'missing' is not ready: 404", report.Entries["safeamqp"].Description, StringComparison.Ordinal);
     }
 
     [Fact(Timeout = Patience)]

@@ -67,7 +67,7 @@ public sealed class HostStartTests
         await host.StartAsync();
         await host.Time.WhenArmedAsync(TimeSpan.FromSeconds(1));
         var hosted = host.Services.GetRequiredService<AmqpHostedService>();
-        Assert.Equal(["server of queue 'prices' does not stand: locked"], hosted.Missing);
+        Assert.Equal(["server of queue 'prices' is not ready: locked"], hosted.Missing);
 
         host.Time.Advance(TimeSpan.FromSeconds(1));
         await host.Client.SeenAsync("serve prices", 2);
@@ -98,11 +98,11 @@ public sealed class HostStartTests
         const string Prefix = "AMQP client 'default'";
         Assert.Equal(
         [
-            (600, LogLevel.Information, $"{Prefix} starts: 0 topologies, 1 consumers and servers"),
-            (601, LogLevel.Information, $"{Prefix}: connection stands, at attempt 1"),
-            (602, LogLevel.Warning, $"{Prefix}: consumer of queue 'orders' failed at attempt 1; the next is in 00:00:01"),
-            (601, LogLevel.Information, $"{Prefix}: consumer of queue 'orders' stands, at attempt 2"),
-            (610, LogLevel.Information, $"{Prefix}: stops 1 consumers and servers, for at most 00:00:20"),
+            (600, LogLevel.Information, $"{Prefix} is starting: 0 topologies, 1 consumers and servers"),
+            (601, LogLevel.Information, $"{Prefix}: connection is ready (attempt 1)"),
+            (602, LogLevel.Warning, $"{Prefix}: consumer of queue 'orders' failed (attempt 1); next attempt in 00:00:01"),
+            (601, LogLevel.Information, $"{Prefix}: consumer of queue 'orders' is ready (attempt 2)"),
+            (610, LogLevel.Information, $"{Prefix}: stopping 1 consumers and servers, for at most 00:00:20"),
             (613, LogLevel.Information, $"{Prefix} is disposed"),
         ], log.Lines.Where(line => line.Id is >= 600 and < 700));
     }
@@ -258,7 +258,7 @@ public sealed class HostStartTests
     }
 
     private static void Connect(SafeAmqpBuilder amqp, Func<IAmqpClient, CancellationToken, ValueTask> open)
-        => ClientRegistration.FindOrAdd(amqp.Services, amqp.Key).Connection = new ClientConnection(_ => { }, open);
+        => ClientRegistration.FindOrAdd(amqp.Services, amqp.Key).OpenAsync = open;
 
     private sealed class SlowService : IHostedService
     {

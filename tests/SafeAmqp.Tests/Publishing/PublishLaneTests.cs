@@ -1,5 +1,6 @@
 using SafeAmqp.Actor;
 using SafeAmqp.Broker;
+using SafeAmqp.Publishing;
 using SafeAmqp.Tests.Actor;
 using SafeAmqp.Topology;
 using static SafeAmqp.Tests.Actor.ActorBench;
@@ -76,21 +77,8 @@ public sealed class PublishLaneTests
         _bench.Publish();
         _bench.Publish();
         Assert.Single(_bench.Link.Lane.Published);
-        _bench.Post(new BrokerSignal.Readied(_bench.Link.Lane.Incarnation, null));
+        _bench.Post(new BrokerSignal.Readied(_bench.Link.Lane.Incarnation));
         Assert.Equal(2, _bench.Link.Lane.Published.Count);
-    }
-
-    [Fact]
-    public void A_publish_that_fails_while_the_channel_is_busy_costs_the_channel()
-    {
-        _bench.Open();
-        _bench.Link.NextPass = PassResult.PassedBusy;
-        var job = _bench.Publish();
-        FakeLink.Channel old = _bench.Link.Lane;
-        _bench.Post(new BrokerSignal.Readied(old.Incarnation, new InvalidOperationException("broken")));
-        Assert.Equal("Unknown", job.Ended());
-        Assert.True(old.IsClosed);
-        Assert.NotSame(old, _bench.Link.Lane);
     }
 
     [Fact]
@@ -238,7 +226,7 @@ public sealed class PublishLaneTests
         bench.Open();
         var job = bench.Publish(timeout: S(2));
         bench.LoseLink();
-        bench.Post(new ActorCommand.Cancel(job));
+        bench.Post(new CancelJob(job));
         Assert.Equal("pending", job.Ended());
         bench.Wait(Ms(2050));
         Assert.Equal("Unknown", job.Ended());
@@ -283,7 +271,7 @@ public sealed class PublishLaneTests
         bench.Open();
         var sent = bench.Publish();
         var waiting = bench.Publish();
-        bench.Post(new ActorCommand.Cancel(sent), new ActorCommand.Cancel(waiting));
+        bench.Post(new CancelJob(sent), new CancelJob(waiting));
         Assert.Equal(("pending", "OperationCanceledException"), (sent.Ended(), waiting.Ended()));
         bench.Acked(1);
         Assert.Equal("done", sent.Ended());
@@ -296,7 +284,7 @@ public sealed class PublishLaneTests
         _bench.Open();
         Assert.True(_bench.Credit.TryTake(0));
         var job = new SafeAmqp.Publishing.PublishJob(new AmqpMessage(), 0, S(30).Ticks, _bench.Credit);
-        _bench.Post(new ActorCommand.Cancel(job), job);
+        _bench.Post(new CancelJob(job), job);
         Assert.Equal("OperationCanceledException", job.Ended());
         Assert.Empty(_bench.Link.Lane.Published);
         Assert.Equal(0, _bench.Credit.Messages);
@@ -340,7 +328,7 @@ public sealed class PublishLaneTests
         _bench.Wait(Ms(150));
         Assert.Equal(0, _bench.Credit.Messages);
         _bench.Acked(1);
-        Assert.Equal((0, 0L), (_bench.Gauges.Unconfirmed, _bench.Credit.Messages));
+        Assert.Equal((0, 0L), (_bench.Actor.Unconfirmed, _bench.Credit.Messages));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using SafeAmqp.Actor;
 using SafeAmqp.Broker;
+using SafeAmqp.Publishing;
 using SafeAmqp.Rpc;
 using SafeAmqp.Tests.Actor;
 using SafeAmqp.Topology;
@@ -86,10 +87,10 @@ public sealed class CallTests
         _bench.Delivered(replies, 3, new AmqpMessage { CorrelationId = "nobody" });
         _bench.Delivered(replies, 4, new AmqpMessage());
         var late = _bench.Call(AmqpReplyAddress.Exclusive);
-        _bench.Post(new ActorCommand.Cancel(late));
+        _bench.Post(new CancelJob(late));
         Assert.Equal("OperationCanceledException", late.Ended());
         _bench.Post(Reply(replies, 5, late));
-        Assert.Equal(4, _bench.Gauges.LateReplies);
+        Assert.Equal(4, _bench.Actor.LateReplies);
     }
 
     [Fact]
@@ -99,7 +100,7 @@ public sealed class CallTests
         _bench.Post(new BrokerSignal.Blocked(1, "memory"));
         var job = _bench.Call(Fixed, id: "my-own");
         var matched = new Completion<bool>();
-        _bench.Post(new ActorCommand.Replied("my-own", new AmqpMessage(), matched));
+        _bench.Post(new Replied("my-own", new AmqpMessage(), matched));
         Assert.Equal("pending", job.Ended());
         Assert.False(matched.Value());
     }
@@ -126,7 +127,7 @@ public sealed class CallTests
         _bench.Acked(1);
         _bench.Post(new BrokerSignal.Blocked(1, "memory"));
         var waiting = _bench.Call(AmqpReplyAddress.Exclusive);
-        _bench.Post(new BrokerSignal.ConsumerCancelled(replies.Incarnation, byBroker: true));
+        _bench.Post(new BrokerSignal.ConsumerCancelled(replies.Incarnation, ByBroker: true));
         Assert.Equal(("Confirmed", "pending"), (sent.Ended(), waiting.Ended()));
         _bench.Wait(S(1));
         _bench.Post(new BrokerSignal.Unblocked(1));
@@ -153,7 +154,7 @@ public sealed class CallTests
         Assert.Equal("replies", _bench.Link.Lane.Published[0].Message.ReplyTo);
         _bench.Reopen();
         Assert.Equal(("pending", 0L), (job.Ended(), _bench.Credit.Messages)); // nothing of it is on the way any more
-        _bench.Post(new ActorCommand.Replied(job.CorrelationId, new AmqpMessage(), new Completion<bool>()));
+        _bench.Post(new Replied(job.CorrelationId, new AmqpMessage(), new Completion<bool>()));
         Assert.Equal("done", job.Ended());
         AssertAllGivenBack();
     }
@@ -163,7 +164,7 @@ public sealed class CallTests
     {
         _bench.Open();
         var job = _bench.Call(Fixed);
-        _bench.Post(new ActorCommand.Replied(job.CorrelationId, new AmqpMessage(), new Completion<bool>()));
+        _bench.Post(new Replied(job.CorrelationId, new AmqpMessage(), new Completion<bool>()));
         _bench.Reopen();
         Assert.Equal("done", job.Ended());
         AssertAllGivenBack();
@@ -176,7 +177,7 @@ public sealed class CallTests
         var first = _bench.Call(Fixed, id: "same");
         var second = _bench.Call(Fixed, id: "same");
         Assert.Equal(("pending", "NotSent"), (first.Ended(), second.Ended()));
-        _bench.Post(new ActorCommand.Replied("same", new AmqpMessage(), new Completion<bool>()));
+        _bench.Post(new Replied("same", new AmqpMessage(), new Completion<bool>()));
         Assert.Equal("done", first.Ended());
         Assert.Equal(0, _bench.Places.Messages);
     }
@@ -188,7 +189,7 @@ public sealed class CallTests
         Assert.Equal("NotSent", _bench.Call(Fixed, S(1), old: S(2)).Ended()); // too late
         _bench.Post(new BrokerSignal.Blocked(1, "memory"));
         var waiting = _bench.Call(Fixed);
-        _bench.Post(new ActorCommand.Cancel(waiting));
+        _bench.Post(new CancelJob(waiting));
         _bench.Publish();
         _bench.Close(S(5));
         var refused = _bench.Call(Fixed);
@@ -259,7 +260,7 @@ public sealed class CallTests
     }
 
     private static BrokerSignal.Delivered Reply(FakeLink.Channel channel, ulong tag, CallJob job)
-        => new(channel.Incarnation, tag, redelivered: false, new AmqpMessage { CorrelationId = job.CorrelationId });
+        => new(channel.Incarnation, tag, IsRedelivered: false, new AmqpMessage { CorrelationId = job.CorrelationId });
 
     private FakeLink.Channel OpenReplies(out CallJob first)
     {
@@ -279,5 +280,5 @@ public sealed class CallTests
         return replies;
     }
 
-    private void AssertAllGivenBack() => Assert.Equal((0L, 0L, 0L, 0), (_bench.Credit.Messages, _bench.Credit.Bytes, _bench.Places.Messages, _bench.Gauges.PendingCalls));
+    private void AssertAllGivenBack() => Assert.Equal((0L, 0L, 0L, 0), (_bench.Credit.Messages, _bench.Credit.Bytes, _bench.Places.Messages, _bench.Actor.PendingCalls));
 }

@@ -60,21 +60,21 @@ public sealed class WaitReasonTests
         Assert.Equal(ActorBench.S(2), Look().NotOpenFor);
         bench.Opened(bench.Link.Admin);
         bench.Opened(bench.Link.Lane);
-        Assert.Equal((AmqpLinkState.Open, null, 0L), (Look().State, Look().NotOpenFor, bench.Gauges.Recoveries));
+        Assert.Equal((AmqpLinkState.Open, null, 0L), (Look().State, Look().NotOpenFor, bench.Actor.Recoveries));
 
         bench.Post(new BrokerSignal.Blocked(bench.Actor.Epoch, "low on memory"));
         bench.Wait(ActorBench.S(3));
-        Assert.Equal(ActorBench.S(3), bench.Gauges.Blocked(bench.Now));
+        Assert.Equal(ActorBench.S(3), bench.Actor.Blocked(bench.Now));
         bench.LoseLink();
-        Assert.Equal(ActorBench.S(3), bench.Gauges.Blocked(bench.Now));
+        Assert.Equal(ActorBench.S(3), bench.Actor.Blocked(bench.Now));
         Assert.Equal(TimeSpan.Zero, Look().NotOpenFor);
         bench.Wait(ActorBench.S(5));
         Assert.Equal(ActorBench.S(5), Look().NotOpenFor); // over the states of the attempt
         bench.Connected();
         bench.Opened(bench.Link.Admin);
         bench.Opened(bench.Link.Lane);
-        Assert.Equal((AmqpLinkState.Open, null, 1L), (Look().State, Look().NotOpenFor, bench.Gauges.Recoveries));
+        Assert.Equal((AmqpLinkState.Open, null, 1L), (Look().State, Look().NotOpenFor, bench.Actor.Recoveries));
 
-        AmqpLinkStatus Look() => bench.Gauges.Snapshot(bench.Now, default, []);
+        AmqpLinkStatus Look() => bench.Actor.Status(bench.Now, [], 0);
     }
 }

@@ -1,3 +1,4 @@
+using SafeAmqp.Actor;
 using SafeAmqp.Broker;
 using SafeAmqp.Tests.Actor;
 using static SafeAmqp.Tests.Actor.ActorBench;

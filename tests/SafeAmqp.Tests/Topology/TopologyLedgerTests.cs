@@ -1,3 +1,4 @@
+using SafeAmqp.Actor;
 using SafeAmqp.Topology;
 
 namespace SafeAmqp.Tests.Topology;

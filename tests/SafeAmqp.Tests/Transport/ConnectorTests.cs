@@ -5,6 +5,7 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
+using SafeAmqp.Broker;
 using SafeAmqp.Transport;
 
 namespace SafeAmqp.Tests.Transport;
@@ -39,11 +40,11 @@ public abstract class ConnectorTests : IDisposable
 
     private protected TlsSettings Tls() => new() { Enabled = true, ServerName = "localhost", TrustedRoots = _certificates.Roots };
 
-    private protected async Task<LinkStream> ConnectAsync(
+    private protected async Task<ClientStream> ConnectAsync(
         TlsSettings tls, TimeSpan? timeout = null, int? port = null, CancellationToken cancellationToken = default)
     {
-        LinkStream link = await LinkConnector.ConnectAsync(
-            IPAddress.Loopback, port ?? Port, tls, new LinkStreamOptions(), timeout ?? Wires.Long, _ => false, _ended.Call, cancellationToken);
+        ClientStream link = await LinkConnector.ConnectAsync(IPAddress.Loopback, port ?? Port, tls, timeout ?? Wires.Long, TimeProvider.System,
+            (socket, stream) => Wires.Stream(socket, stream, _ended.Call), cancellationToken);
         // Kept, as a link that nobody holds is collected and its socket closed under the server.
         Own(link);
         return link.Receiving();

@@ -3,8 +3,9 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using SafeAmqp.Broker;
 using SafeAmqp.Transport;
-using static SafeAmqp.Tests.Transport.Frames;
+using static SafeAmqp.Tests.Wire.Frames;
 
 namespace SafeAmqp.Tests.Transport;
 
@@ -14,7 +15,7 @@ public sealed class LinkConnectorTests : ConnectorTests
     public async Task A_plain_link_connects_and_carries_bytes_both_ways()
     {
         Task<Socket> accepting = Listener.AcceptSocketAsync();
-        LinkStream link = await ConnectAsync(TlsSettings.Off);
+        ClientStream link = await ConnectAsync(TlsSettings.Off);
         using Socket server = await accepting.Soon();
         Assert.True(link.Socket.NoDelay);
         await link.WriteAsync(Heartbeat()).Soon();
@@ -76,7 +77,7 @@ public sealed class LinkConnectorTests : ConnectorTests
     {
         using var cancel = new CancellationTokenSource();
         Task<Socket> accepting = Listener.AcceptSocketAsync();
-        Task<LinkStream> connecting = ConnectAsync(Tls(), cancellationToken: cancel.Token);
+        Task<ClientStream> connecting = ConnectAsync(Tls(), cancellationToken: cancel.Token);
         using Socket server = await accepting.Soon();
         await server.ReceiveAsync(new byte[5]);
         await cancel.CancelAsync();

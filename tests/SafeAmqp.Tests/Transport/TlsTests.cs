@@ -5,8 +5,10 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using SafeAmqp.Broker;
 using SafeAmqp.Transport;
-using static SafeAmqp.Tests.Transport.Frames;
+using SafeAmqp.Wire;
+using static SafeAmqp.Tests.Wire.Frames;
 
 namespace SafeAmqp.Tests.Transport;
 
@@ -16,7 +18,7 @@ public sealed class TlsTests : ConnectorTests
     public async Task A_certificate_of_our_own_root_is_accepted_and_the_guard_and_gatherer_work_inside()
     {
         Task<SslStream> serving = ServeAsync(Certificates.Server());
-        LinkStream link = await ConnectAsync(Tls());
+        ClientStream link = await ConnectAsync(Tls());
         SslStream server = await serving.Soon();
         Assert.True(server.SslProtocol is SslProtocols.Tls12 or SslProtocols.Tls13);
 
@@ -35,7 +37,7 @@ public sealed class TlsTests : ConnectorTests
         byte[] got = new byte[Conversation().Length];
         await link.ReadExactlyAsync(got).Soon();
         Assert.Equal(Conversation(), got);
-        Assert.True(await link.DrainAsync(Wires.Long));
+        Assert.True(SpinWait.SpinUntil(() => link.BufferedBytes == 0, Wires.Long));
         await link.DisposeAsync().Soon();
         Assert.Equal(expected.ToArray(), await receiving.Soon());
         Assert.True(link.Sends <= 2000);
@@ -45,11 +47,11 @@ public sealed class TlsTests : ConnectorTests
     public async Task A_violation_inside_TLS_is_refused()
     {
         Task<SslStream> serving = ServeAsync(Certificates.Server());
-        LinkStream link = await ConnectAsync(Tls());
+        ClientStream link = await ConnectAsync(Tls());
         SslStream server = await serving.Soon();
         await server.WriteAsync(Frame(4, 0));
-        await Assert.ThrowsAsync<FrameGuardException>(() => link.ReadAsync(new byte[8]).Soon());
-        Assert.IsType<FrameGuardException>(await Ended.Reason);
+        await Assert.ThrowsAsync<FrameViolationException>(() => link.ReadAsync(new byte[8]).Soon());
+        Assert.IsType<FrameViolationException>(await Ended.Reason);
     }
 
     [Fact]
@@ -209,8 +211,8 @@ public sealed class TlsTests : ConnectorTests
         {
             var ended = new Ended();
             Task<SslStream> serving = ServeAsync(Certificates.Server());
-            LinkStream link = await LinkConnector.ConnectAsync(
-                IPAddress.Loopback, Port, Tls(), new LinkStreamOptions { MaxBufferedBytes = 50_000 }, Wires.Long, _ => false, ended.Call, CancellationToken.None);
+            ClientStream link = await LinkConnector.ConnectAsync(IPAddress.Loopback, Port, Tls(), Wires.Long, TimeProvider.System,
+                (socket, stream) => Wires.Stream(socket, stream, ended.Call, maxBufferedBytes: 50_000), CancellationToken.None);
             link.Receiving();
             SslStream server = await serving.Soon();
             Task<byte[]> receiving = ReadToEndAsync(server);

@@ -3,7 +3,10 @@
 using System.Net;
 using System.Net.Sockets;
 using SafeAmqp.Actor;
+using SafeAmqp.Broker;
+using SafeAmqp.Owner;
 using SafeAmqp.Transport;
+using SafeAmqp.Wire;
 
 namespace SafeAmqp.Tests.Transport;
 
@@ -35,8 +38,17 @@ internal static class Wires
         return (ours, peer);
     }
 
+    /// <summary>The stream over a socket that RabbitMQ.Client is given; no channel is ours.</summary>
+    public static ClientStream Stream(Socket socket, Stream? tls, Action<Exception?> ended,
+        int maxBufferedBytes = LinkStream.DefaultMaxBufferedBytes, TimeSpan? drainTimeout = null)
+    {
+        var inbound = new InboundPipe();
+        var incoming = new FrameReader(FrameFormat.MaxFrameSize, maxBodySize: 128L << 20, new SignalSink(_ => { }, inbound));
+        return new ClientStream(socket, tls, incoming, inbound, TimeProvider.System, ended, maxBufferedBytes, drainTimeout);
+    }
+
     /// <summary>Receives for a link, as its I/O thread does, until it has ended.</summary>
-    public static LinkStream Receiving(this LinkStream link)
+    public static TStream Receiving<TStream>(this TStream link) where TStream : LinkStream
     {
         new Thread(() =>
         {
@@ -44,7 +56,7 @@ internal static class Wires
             link.Begin(mailbox.Wake);
             while (!link.HasEnded)
             {
-                if (!link.Receive()) mailbox.Wait(Long, turnFirst: false, link.Awaited is { } socket ? [socket] : []);
+                if (!link.Receive()) mailbox.Wait(Long, spinFirst: false, link.Awaited is { } socket ? [socket] : []);
             }
         })
         { IsBackground = true }.Start();
@@ -81,7 +93,7 @@ internal static class Wires
     }
 
     /// <summary>Fills the socket until a write has to wait and returns how many bytes were accepted so far.</summary>
-    public static async Task<Task> FillAsync(this LinkStream link)
+    public static async Task<Task> FillAsync(this ClientStream link)
     {
         byte[] chunk = new byte[256 * 1024];
         while (true)

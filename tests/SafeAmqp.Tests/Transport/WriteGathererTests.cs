@@ -159,6 +159,47 @@ public sealed class WriteGathererTests : IDisposable
     }
 
     [Fact]
+    public async Task Lent_memory_is_sent_as_it_is_before_what_is_written_after_it_and_is_free_when_its_send_returns()
+    {
+        WriteGatherer gatherer = Gatherer();
+        byte[] mine = Bytes(1, 100);
+        Assert.True(gatherer.TryLend(mine));
+        Task lent = gatherer.SendAsync();
+        await _wire.SendBegunAsync();
+        Assert.False(gatherer.TryLend(Bytes(9, 10))); // the wire is not idle
+        Assert.True(gatherer.WriteAsync(Bytes(2, 50)).IsCompletedSuccessfully);
+        Assert.Equal((150, false), (gatherer.BufferedBytes, lent.IsCompleted));
+        _wire.Release();
+        await lent.Soon();
+        Array.Fill(mine, (byte)9);
+        _wire.Release();
+        Assert.True(await gatherer.DrainAsync(Wires.Long));
+        Assert.Equal([.. Bytes(1, 100), .. Bytes(2, 50)], _wire.All);
+        Assert.Equal((2L, 0), (gatherer.Sends, gatherer.BufferedBytes));
+    }
+
+    [Fact]
+    public async Task Lent_memory_is_dropped_or_released_when_the_gatherer_fails()
+    {
+        WriteGatherer gatherer = Gatherer();
+        Assert.True(gatherer.TryLend(Bytes(1, 100)));
+        Task lent = gatherer.SendAsync();
+        await _wire.SendBegunAsync();
+        gatherer.Fail();
+        Assert.False(lent.IsCompleted);
+        _wire.Release();
+        await lent.Soon();
+        Assert.False(gatherer.TryLend(Bytes(2, 10)));
+        Assert.Equal(0, gatherer.BufferedBytes);
+
+        var early = new WriteGatherer(_wire, 1000, TimeProvider.System, Failed);
+        Assert.True(early.TryLend(Bytes(3, 100)));
+        early.Fail();
+        await early.SendAsync().Soon();
+        Assert.DoesNotContain(_wire.Sends, sent => sent[0] == 3);
+    }
+
+    [Fact]
     public async Task Draining_ends_at_its_deadline()
     {
         WriteGatherer gatherer = Gatherer();

@@ -1,0 +1,93 @@
+
+namespace SafeAmqp.Actor;
+
+/// <summary>
+/// The seam between decisions and the broker. Every member returns at once; answers come as
+/// <see cref="BrokerSignal"/>s. Called by the owner's thread alone. A simulated broker implements it for tests.
+/// </summary>
+internal interface IBrokerLink
+{
+    /// <summary>
+    /// Begins to connect. Answer: <see cref="BrokerSignal.Connected"/> or <see cref="BrokerSignal.ConnectFailed"/>.
+    /// </summary>
+    void Connect(int epoch);
+
+    /// <summary>Abandons a connection. There is no answer; signals that still come are stale.</summary>
+    /// <param name="epoch">The link.</param>
+    /// <param name="politely">Whether to send connection.close before the socket is closed.</param>
+    void Abandon(int epoch, bool politely);
+
+    /// <summary>
+    /// Begins to open a channel. Answer: <see cref="BrokerSignal.ChannelOpened"/> or
+    /// <see cref="BrokerSignal.ChannelClosed"/>.
+    /// </summary>
+    void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch);
+
+    /// <summary>Closes a channel. Nothing is answered.</summary>
+    void CloseChannel(long incarnation);
+
+    /// <summary>Publishes a message. It leaves at the next <see cref="Flush"/>, if not before.</summary>
+    /// <param name="incarnation">An open, confirming channel that is not busy.</param>
+    /// <param name="message">The message.</param>
+    /// <param name="slot">Its place in the ledger, which comes back with a return; -1 when it is not mandatory.</param>
+    PassResult Publish(long incarnation, AmqpMessage message, int slot);
+
+    /// <summary>
+    /// Settles a delivery, or with <paramref name="multiple"/> all up to it. It leaves at the next <see cref="Flush"/>,
+    /// if not before.
+    /// </summary>
+    void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement);
+
+    /// <summary>Sends what was published and settled since the last flush.</summary>
+    void Flush();
+
+    /// <summary>
+    /// Declares one entity. Answer: <see cref="BrokerSignal.Declared"/> or <see cref="BrokerSignal.ChannelClosed"/>.
+    /// One at a time per channel.
+    /// </summary>
+    void Declare(long incarnation, TopologyItem item);
+
+    /// <summary>
+    /// Begins to consume. Answer: <see cref="BrokerSignal.ConsumerStarted"/> or
+    /// <see cref="BrokerSignal.ChannelClosed"/>.
+    /// </summary>
+    void Consume(long incarnation, ConsumeRequest request);
+
+    /// <summary>
+    /// Stops consuming. Answer: <see cref="BrokerSignal.ConsumerCancelled"/>, behind every delivery that came before
+    /// it.
+    /// </summary>
+    void CancelConsumer(long incarnation);
+
+    /// <summary>When bytes last came and went, for the watchdog and the status.</summary>
+    LinkTraffic Traffic(int epoch);
+}
+
+/// <summary>The result of passing a message on.</summary>
+internal enum PassResult
+{
+    /// <summary>It was taken.</summary>
+    Passed,
+
+    /// <summary>It was taken, and the channel takes no other until <see cref="BrokerSignal.Readied"/>.</summary>
+    PassedBusy,
+
+    /// <summary>It was not taken: the channel is closed, which a signal will say.</summary>
+    Closed,
+
+    /// <summary>It was not taken: it cannot be put into frames. The channel is not to be used any more.</summary>
+    Unencodable,
+}
+
+/// <summary>A consumer to start.</summary>
+internal sealed record ConsumeRequest(string Queue, bool NoAck, bool Exclusive,
+    IReadOnlyDictionary<string, object?>? Arguments);
+
+/// <summary>When a link last moved bytes, in ticks of the actor's clock; null before the first.</summary>
+/// <param name="LastReceived">When bytes last came.</param>
+/// <param name="LastSent">When bytes last went.</param>
+/// <param name="HasUnread">Whether bytes have come that were not read yet: the broker lives, this process is
+/// starved.</param>
+/// <param name="HasUnsent">Whether bytes wait here for those before them to leave.</param>
+internal readonly record struct LinkTraffic(long? LastReceived, long? LastSent, bool HasUnread = false,
+    bool HasUnsent = false);

@@ -1,0 +1,62 @@
+using System.Net.Sockets;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
+using RabbitMQ.Client.Exceptions;
+using SafeAmqp.Actor;
+using SafeAmqp.Telemetry;
+using SafeAmqp.Transport;
+using SafeAmqp.Wire;
+
+namespace SafeAmqp.Broker;
+
+/// <summary>
+/// Classifies what RabbitMQ.Client throws and reports: the reason in words, and whether the broker refused.
+/// </summary>
+internal static class CloseClassifier
+{
+    internal static CloseReason Of(ShutdownEventArgs reason)
+        => new(reason.ReplyCode, StatusText.Printable(reason.ReplyText), reason.Initiator == ShutdownInitiator.Peer,
+            reason.Exception);
+
+    internal static CloseReason Of(Exception error) => Innermost(error) switch
+    {
+        OperationInterruptedException { ShutdownReason: { } reason } => Of(reason),
+        // Without the exception: its text is the peer's, as it came
+        AuthenticationFailureException refused
+            => new CloseReason(Constants.AccessRefused, StatusText.Printable(refused.Message), ByBroker: true),
+        OperationCanceledException cancelled
+            => new CloseReason(0, "no answer in time", ByBroker: false,
+                new TimeoutException("No answer in time.", cancelled)),
+        var other => new CloseReason(0, StatusText.Printable(Words(other)), ByBroker: false, other),
+    };
+
+    /// <summary>
+    /// Whether the same attempt fails again until an account is changed: refused credentials, or a virtual host that is
+    /// missing or closed to the user (530, 403). Such attempts are made rarely.
+    /// </summary>
+    internal static bool IsRefusal(Exception error) => Innermost(error) switch
+    {
+        AuthenticationFailureException => true,
+        OperationInterruptedException { ShutdownReason.ReplyCode: Constants.NotAllowed or Constants.AccessRefused }
+            => true,
+        _ => false,
+    };
+
+    // The wrappers say only "none of the endpoints were reachable".
+    private static Exception Innermost(Exception error)
+    {
+        while (error is BrokerUnreachableException or ConnectFailureException or AggregateException
+            or PossibleAuthenticationFailureException
+            && error is not AuthenticationFailureException && error.InnerException is { } inner)
+            error = inner;
+        return error;
+    }
+
+    private static string Words(Exception error) => error switch
+    {
+        SocketException socket => $"{socket.SocketErrorCode}: {socket.Message}",
+        TlsRefusedException or FrameViolationException or TimeoutException => error.Message,
+        EndOfStreamException => "the broker closed the connection",
+        _ => $"{error.GetType().Name}: {error.Message}",
+    };
+}

@@ -1,0 +1,90 @@
+using SafeAmqp.Actor;
+
+namespace SafeAmqp.Consuming;
+
+/// <summary>The consumers of one link, each on a channel of its own.</summary>
+/// <param name="actor">The link's actor.</param>
+/// <param name="redeclareQueue">
+/// Puts a queue back that the broker lost while the link stayed up, if it is ours, with its bindings, and calls back
+/// when each was answered; never when the link is lost before, as the next link declares them all.
+/// </param>
+internal sealed class ConsumerSet(ConnectionActor actor, Action<string, Action> redeclareQueue)
+{
+    private readonly List<ConsumerChannel> _consumers = [];
+
+    /// <summary>Settlements that came after their delivery's channel was gone.</summary>
+    internal long StaleSettlements { get; set; }
+
+    /// <summary>Whether there is nothing to wait for before the link is open.</summary>
+    internal bool AreSettled => _consumers.TrueForAll(consumer => consumer.IsSettled);
+
+    /// <summary>Their channels. A copy: one may leave while it is visited.</summary>
+    internal ConsumerChannel[] Channels => [.. _consumers];
+
+    /// <param name="command">What is asked for.</param>
+    /// <param name="mayConsume">Whether queues may be consumed by now.</param>
+    internal void Handle(ConsumerCommand command, bool mayConsume)
+    {
+        switch (command)
+        {
+            case ConsumerCommand.Settle settle:
+                Settle(settle);
+                break;
+            case ConsumerCommand.Consume { Subscription: var subscription }:
+                Consume(subscription, mayConsume);
+                break;
+            case ConsumerCommand.Stop { Subscription: { Channel: { } consumer } }:
+                consumer.Stop();
+                break;
+            case ConsumerCommand.End { Subscription: { Channel: { } consumer } }:
+                // Only a caller that still waits for its start sees the error: it is stopped first when the client is
+                // disposed.
+                Remove(consumer, actor.DisposedError());
+                break;
+            default:
+                command.Abandon(actor); // it has left already
+                break;
+        }
+    }
+
+    internal void Prepare()
+    {
+        foreach (ConsumerChannel consumer in Channels)
+            consumer.Prepare();
+    }
+
+    /// <summary>Takes a consumer out, with an error for a caller that waits for its start.</summary>
+    internal void Remove(ConsumerChannel consumer, Exception? error)
+    {
+        _consumers.Remove(consumer);
+        consumer.Subscription.Channel = null;
+        consumer.End(error);
+        actor.ChannelSettled();
+    }
+
+    internal void RedeclareQueue(string queue, Action done) => redeclareQueue(queue, done);
+
+    internal void EndAll()
+    {
+        foreach (ConsumerChannel consumer in Channels)
+            Remove(consumer, actor.DisposedError());
+    }
+
+    private void Consume(Subscription subscription, bool mayConsume)
+    {
+        var consumer = new ConsumerChannel(actor, this, subscription);
+        subscription.Channel = consumer;
+        _consumers.Add(consumer);
+        actor.WakeAt(actor.Now + actor.Settings.OperationTimeout.Ticks);
+        if (mayConsume)
+            consumer.Prepare();
+    }
+
+    private void Settle(ConsumerCommand.Settle settle)
+    {
+        if (settle.Subscription.Channel is { } consumer)
+            consumer.Settle(settle.Delivery, settle.Settlement);
+        else
+            StaleSettlements++;
+    }
+}

@@ -1,0 +1,56 @@
+using Microsoft.Extensions.Logging;
+using SafeAmqp.Actor;
+using SafeAmqp.Broker;
+using SafeAmqp.Owner;
+using SafeAmqp.Telemetry;
+using SafeAmqp.Topology;
+
+namespace SafeAmqp.Links;
+
+/// <summary>One link of a client: a broker connection, an actor, a thread.</summary>
+internal sealed class ClientLink
+{
+    private readonly RabbitMqLink _broker;
+
+    internal ClientLink(AmqpClientOptions options, BrokerAddress address, ActorSettings settings, MonotonicClock clock,
+        ILogger logger, TopologyLedger topology,
+        Func<AmqpClientStatus> snapshot, Func<long, long> onTime, StarvationProbe probe)
+    {
+        LinkConfig config = LinkConfig.From(options, address, settings.Name);
+        Metrics = new LinkMetrics(Instruments.Of(options.Telemetry.MeterFactory), config.ClientName, settings.Name,
+            () => Read(snapshot(), probe));
+        var events = new LinkEvents(logger, settings.Name, Metrics, options.TimeProvider);
+        Thread = new IoThread($"safeamqp-io:{config.ConnectionName}", clock, events, onTime);
+        _broker = new RabbitMqLink(Thread, config, events);
+#pragma warning disable CA5394 // spreading reconnects needs no secret randomness
+        var random = new Random();
+        Thread.Actor = new LinkActor(settings, _broker, topology, events, random.NextDouble, snapshot);
+#pragma warning restore CA5394
+    }
+
+    internal IoThread Thread { get; }
+
+    internal LinkMetrics Metrics { get; }
+
+    /// <summary>Ends when the last connection has been closed.</summary>
+    internal Task Teardown => _broker.Teardown;
+
+    internal LinkEndpoint Endpoint => _broker.Endpoint;
+
+    internal void Connect()
+    {
+        Metrics.Show();
+        Thread.Post(new ActorCommand.Start());
+        Thread.Start();
+    }
+
+    internal AmqpLinkStatus Status(long now, IReadOnlyList<AmqpConsumerStatus> consumers, int waitingCallers)
+        => Thread.Actor.Status(now, consumers, waitingCallers);
+
+    private LinkReading Read(AmqpClientStatus status, StarvationProbe probe)
+    {
+        ConnectionActor actor = Thread.Actor;
+        return new LinkReading(status.Links.First(link => link.Name == actor.Settings.Name), actor.Recoveries,
+            actor.Blocked(Thread.Clock.Now), Thread.Busy, _broker.Totals, probe.Delay, probe.Starvations);
+    }
+}

@@ -1,0 +1,133 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Topology;
+
+namespace SafeAmqp.Links;
+
+// What was declared, declared again on each link. Failures are reported, and retried unless they need a repair.
+internal sealed partial class LinkActor
+{
+    private readonly List<TopologyItem> _unanswered = [];
+    private int _replaysLeft;
+    private int _redeclarations;
+    private long _redeclareAt = ActorTime.Never;
+
+    protected override void Prepare()
+    {
+        TopologyErrors = [];
+        IReadOnlyList<TopologyItem> replay = _topology.ForLink(Settings.OwnsExclusiveQueues);
+        _replaysLeft = replay.Count;
+        _admin.EnqueueFirst(replay, Replayed);
+        _admin.Prepare();
+        if (Settings.Publishes)
+        {
+            _lane.Prepare();
+            _directLane?.Prepare();
+        }
+        if (_replaysLeft == 0)
+            PrepareConsumers();
+    }
+
+    protected override void OnLinkLost()
+    {
+        _replaysLeft = 0;
+        _unanswered.Clear();
+        _redeclarations = 0;
+        _redeclareAt = ActorTime.Never;
+        _exchanges.Forget();
+    }
+
+    /// <summary>Declares again what was not answered.</summary>
+    protected override long AdvanceVerbs(long now)
+    {
+        if (_redeclareAt > now)
+            return _redeclareAt;
+        TopologyItem[] items = [.. _unanswered];
+        _unanswered.Clear();
+        _redeclareAt = ActorTime.Never;
+        foreach (TopologyItem item in items)
+            _admin.Enqueue(item, ActorTime.Never, outlivesLink: false, error => Note(item, error));
+        return _redeclareAt;
+    }
+
+    // After the topology: a queue that the broker lost must be back before it is consumed.
+    private void PrepareConsumers()
+    {
+        _replies.Prepare();
+        _consumers.Prepare();
+        ChannelSettled();
+    }
+
+    private void Replayed(TopologyItem item, CloseReason? error)
+    {
+        Note(item, error);
+        if (--_replaysLeft == 0 && IsConnected)
+            PrepareConsumers();
+    }
+
+    private void Note(TopologyItem item, CloseReason? error)
+    {
+        string name = $"{item.Key}: ";
+        TopologyErrors = [.. TopologyErrors.Where(known => !known.StartsWith(name, StringComparison.Ordinal))];
+        if (error is null)
+            return;
+        TopologyErrors = [.. TopologyErrors, name + error.Describe()];
+        Events.TopologyRefused(item.Key, error.Describe());
+        if (IsConnected && !NeedsRepair(error))
+            TryAgain(item);
+    }
+
+    // Refused rights and arguments that differ need somebody to change them. The rest passes: a queue's node that was
+    // away and answered nothing, an exclusive queue that the broker still holds for the last link, an exchange that was
+    // not answered for and is missing to its bindings. The link is open meanwhile, and need not fall for another try.
+    private static bool NeedsRepair(CloseReason error) => error is { ByBroker: true, Code: 403 or 406 };
+
+    private void TryAgain(TopologyItem item)
+    {
+        _unanswered.Add(item);
+        if (_redeclareAt != ActorTime.Never)
+            return;
+        _redeclareAt = Now + RetryDelay(++_redeclarations).Ticks;
+        WakeAt(_redeclareAt);
+    }
+
+    private void RedeclareQueue(string queue, Action done)
+    {
+        IReadOnlyList<TopologyItem> items = _topology.OfQueue(queue);
+        int left = items.Count;
+        if (left == 0)
+            done();
+        foreach (TopologyItem item in items)
+        {
+            _admin.Enqueue(item, Now + Settings.OperationTimeout.Ticks, outlivesLink: false, error =>
+            {
+                if (error is not null)
+                    Events.TopologyRefused(item.Key, error.Describe());
+                if (--left == 0)
+                    done();
+            });
+        }
+    }
+
+    private void DeclareNext(DeclareJob job)
+    {
+        if (job.Next is { } item)
+        {
+            _admin.Enqueue(item, job.Deadline, outlivesLink: true, end =>
+            {
+                if (end is null)
+                    _topology.Remember(item);
+                else
+                    job.Errors.Add((item, end));
+                DeclareNext(job);
+            });
+        }
+        else if (job.Errors.Count == 0)
+        {
+            job.Completion.TryComplete(true);
+        }
+        else
+        {
+            job.Completion.TryFail(job.Error(Snapshot()));
+        }
+    }
+}

@@ -1,0 +1,146 @@
+using System.Diagnostics;
+using SafeAmqp.Actor;
+
+namespace SafeAmqp.Owner;
+
+/// <summary>
+/// Runs the continuations of operations that ended on one I/O thread, a batch at a time: on its
+/// <see cref="ContinuationThread"/>, one after the other, with help from the thread pool when they take long.
+/// </summary>
+/// <remarks>
+/// No continuation waits long for another one. If a batch computes for long, it asks the pool for help with the rest;
+/// if a continuation blocks, the I/O thread does, as it checks on the batches that it handed out. Helpers take from the
+/// same array, so that each continuation runs once and they start in order. What continuations post to the I/O thread
+/// wakes it once, after the last of the batch, so that their messages leave together. The I/O thread checks its mailbox
+/// by itself before that takes too long.
+/// </remarks>
+internal sealed class ContinuationBatch(Mailbox mailbox, ContinuationThread thread)
+{
+    /// <summary>
+    /// How long a batch may run on one thread before the rest is shared with another: many times the cost of waking a
+    /// pool thread.
+    /// </summary>
+    private static readonly long HelpAfter = Stopwatch.Frequency / 500; // 2 ms
+
+    /// <summary>How long a continuation may block before another thread goes on with the rest.</summary>
+    internal static readonly long LookAfter = TimeSpan.FromMilliseconds(4).Ticks;
+
+    [ThreadStatic]
+    private static Handed? _followed; // set while a continuation runs that others of its batch wait behind
+
+    private readonly List<Completion> _ended = [];
+    private readonly List<Handed> _handed = [];
+    private long _lookAt = ActorTime.Never;
+
+    /// <summary>Whether this thread runs a batch that will wake the reader at its end.</summary>
+    internal static bool WakesLater(Mailbox mailbox) => _followed is { } handed && handed.IsQuiet(mailbox);
+
+    /// <summary>From now on, operations that end on this thread are collected here.</summary>
+    internal void Attach() => Completion.CollectOnThisThread(_ended);
+
+    /// <summary>From now on, each continuation goes to the pool.</summary>
+    internal void Detach()
+    {
+        HandOut(0);
+        Completion.CollectOnThisThread(null);
+        thread.End();
+    }
+
+    /// <summary>Hands out what was collected, and checks on earlier batches.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="few">Whether few callers wait: for one alone a worker of the pool that still turns is quicker than
+    /// a thread that sleeps.</param>
+    /// <returns>When to be called again even if nothing ends.</returns>
+    internal long HandOut(long now, bool few = false)
+    {
+        if (_ended.Count > 0)
+        {
+            var handed = new Handed(mailbox, [.. _ended]);
+            _ended.Clear();
+            if ((few && handed.IsAlone) || !thread.TryTake(handed))
+                handed.Queue();
+            _handed.Add(handed);
+            _lookAt = Math.Min(_lookAt, now + LookAfter);
+        }
+        if (now >= _lookAt)
+        {
+            foreach (Handed handed in _handed)
+                handed.LookAfter();
+            _handed.RemoveAll(static handed => handed.IsBegun);
+            _lookAt = _handed.Count == 0 ? ActorTime.Never : now + LookAfter;
+        }
+        return _lookAt;
+    }
+
+    private sealed class Handed(Mailbox mailbox, Completion[] completions) : IThreadPoolWorkItem
+    {
+        private int _next;
+        private int _waiting; // queued to the pool and not started yet
+        private int _seen;
+        private volatile bool _wasLookedAfter;
+
+        // Not for long: the running one may itself wait for what it has posted.
+        internal bool IsQuiet(Mailbox postedTo) => postedTo == mailbox && !_wasLookedAfter;
+
+        internal bool IsAlone => completions.Length == 1;
+
+        /// <summary>Whether all of them have started.</summary>
+        internal bool IsBegun => Volatile.Read(ref _next) >= completions.Length;
+
+        internal void Queue()
+        {
+            Interlocked.Increment(ref _waiting);
+            ThreadPool.UnsafeQueueUserWorkItem(new Help(this), preferLocal: false);
+        }
+
+        // Queueing twice does not help on a starved pool.
+        internal void LookAfter()
+        {
+            _wasLookedAfter = true; // the I/O thread checks its mailbox before it sleeps
+            int next = Volatile.Read(ref _next);
+            if (next < completions.Length && next == _seen && Volatile.Read(ref _waiting) == 0)
+                Queue();
+            _seen = next;
+        }
+
+        public void Execute()
+        {
+            long began = Stopwatch.GetTimestamp();
+            bool helped = false;
+            // The pool's own; null only where its flow is suppressed
+            ExecutionContext? context = ExecutionContext.Capture();
+            while (Interlocked.Increment(ref _next) - 1 is var at && at < completions.Length)
+            {
+                bool followed = at + 1 < completions.Length;
+                if (followed && !helped && Stopwatch.GetTimestamp() - began > HelpAfter)
+                {
+                    helped = true;
+                    Queue();
+                }
+                _followed = followed && !helped ? this : null;
+                completions[at].Execute();
+                Clean(context);
+            }
+            _followed = null;
+            mailbox.WakeIfAsleep();
+        }
+
+        private sealed class Help(Handed handed) : IThreadPoolWorkItem
+        {
+            public void Execute()
+            {
+                Interlocked.Decrement(ref handed._waiting);
+                handed.Execute();
+            }
+        }
+
+        // As the pool does between work items, so that one continuation leaves nothing behind for the next.
+        private static void Clean(ExecutionContext? context)
+        {
+            if (context is not null)
+                ExecutionContext.Restore(context);
+            if (SynchronizationContext.Current is not null)
+                SynchronizationContext.SetSynchronizationContext(null);
+        }
+    }
+}

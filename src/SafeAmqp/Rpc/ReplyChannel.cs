@@ -1,0 +1,143 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Publishing;
+
+namespace SafeAmqp.Rpc;
+
+/// <summary>
+/// Direct reply-to: the pseudo-queue must be consumed on the very channel that the requests go out on.
+/// </summary>
+internal sealed class DirectReplies(ConnectionActor actor, PendingCalls calls) : ReplyGate
+{
+    private const string PseudoQueue = "amq.rabbitmq.reply-to";
+
+    private string? _address;
+
+    internal override string? Address => _address;
+
+    internal override bool IsOnLane => true;
+
+    // RabbitMQ requires no-ack here; what may come is bounded by the table of pending calls.
+    internal override void Consume(long incarnation)
+        => actor.Link.Consume(incarnation, new ConsumeRequest(PseudoQueue, NoAck: true, Exclusive: false, null));
+
+    internal override void Started() => _address = PseudoQueue;
+
+    internal override void Received(AmqpMessage reply) => calls.Answer(reply.CorrelationId, reply, actor.Now);
+
+    internal override void Lose(CloseReason end)
+    {
+        _address = null;
+        calls.LoseReplies(AmqpReplyAddress.Direct, end);
+    }
+}
+
+/// <summary>
+/// The owned exclusive reply queue: server-named, made once per link and used by all calls, on a channel of its own, so
+/// that a failed publish loses no replies. Made when the first call needs it, and from then on with each new link
+/// before calls leave.
+/// </summary>
+internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : ActorChannel(actor)
+{
+    private string? _queue;
+    private bool _isLive;
+    private bool _wanted;
+    private int _attempt;
+    private long _reopenAt = ActorTime.Never;
+
+    /// <summary>The queue, once replies can come; for the lane whose calls name it.</summary>
+    internal ReplyGate Gate => field ??= new QueueGate(this);
+
+    /// <summary>Whether there is nothing to wait for before the link is open.</summary>
+    internal bool IsSettled => !_wanted || _isLive || _reopenAt != ActorTime.Never;
+
+    internal void Want()
+    {
+        if (_wanted)
+            return;
+        _wanted = true;
+        if (Actor.IsConnected)
+            Prepare();
+    }
+
+    internal void Prepare()
+    {
+        if (_wanted && Incarnation == 0 && _reopenAt == ActorTime.Never)
+            Open(confirms: false, prefetch: 0);
+    }
+
+    internal void EndAll()
+    {
+        _reopenAt = ActorTime.Never;
+        Close();
+    }
+
+    protected override void OnOpened()
+    {
+        AwaitAnswer();
+        Actor.Link.Declare(Incarnation, new TopologyItem.ReplyQueue());
+    }
+
+    protected override void OnSignal(BrokerSignal.OfChannel signal)
+    {
+        switch (signal)
+        {
+            case BrokerSignal.Declared declared:
+                _queue = declared.Name;
+                AwaitAnswer();
+                // Nobody else can have what is not acknowledged, and what may come is bounded by the table of pending
+                // calls.
+                Actor.Link.Consume(Incarnation, new ConsumeRequest(_queue, NoAck: true, Exclusive: true, null));
+                break;
+            case BrokerSignal.ConsumerStarted:
+                Answered();
+                _isLive = true;
+                _attempt = 0;
+                Actor.Events.ReplyQueueCreated(_queue!);
+                Actor.ChannelSettled();
+                break;
+            case BrokerSignal.Delivered reply:
+                calls.Answer(reply.Message.CorrelationId, reply.Message, Actor.Now);
+                break;
+            case BrokerSignal.ConsumerCancelled { ByBroker: true }:
+                Close();
+                OnClosed(new CloseReason(0, "the broker cancelled the consumer of the reply queue", ByBroker: true));
+                break;
+        }
+    }
+
+    protected override void OnClosed(CloseReason end)
+    {
+        Lose(end);
+        _reopenAt = Actor.Now + Actor.RetryDelay(++_attempt).Ticks;
+        Actor.WakeAt(_reopenAt);
+        Actor.ChannelSettled();
+    }
+
+    protected override void OnLinkLost(CloseReason end)
+    {
+        _reopenAt = ActorTime.Never;
+        Lose(end);
+    }
+
+    protected override long OnAdvance(long now)
+    {
+        if (_reopenAt <= now)
+        {
+            _reopenAt = ActorTime.Never;
+            Open(confirms: false, prefetch: 0);
+        }
+        return _reopenAt;
+    }
+
+    private void Lose(CloseReason end)
+    {
+        _isLive = false;
+        _queue = null;
+        calls.LoseReplies(AmqpReplyAddress.Exclusive, end);
+    }
+
+    private sealed class QueueGate(ReplyChannel channel) : ReplyGate
+    {
+        internal override string? Address => channel._isLive ? channel._queue : null;
+    }
+}

@@ -1,0 +1,228 @@
+using System.Buffers.Binary;
+using System.Text;
+
+namespace SafeAmqp.Wire;
+
+/// <summary>
+/// Reads the fields of a payload one after the other (AMQP 0-9-1, section 4.2). Every step stays inside the span, and
+/// tables are followed to a bounded depth: what does not fit is refused with a <see cref="FrameViolationException"/>.
+/// </summary>
+internal ref struct FieldReader(ReadOnlySpan<byte> rest)
+{
+    /// <summary>
+    /// Deeper than any use seen in headers (dead-lettering needs 3), shallow enough for the smallest stack: this reader
+    /// and RabbitMQ.Client's take one call per level.
+    /// </summary>
+    internal const int MaxDepth = 64;
+
+    // A System.Decimal's scale ends at 28.
+    private const int MaxDecimalScale = 28;
+
+    private static readonly UTF8Encoding StrictUtf8 =
+        new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    private ReadOnlySpan<byte> _rest = rest;
+
+    private readonly bool IsAtEnd => _rest.IsEmpty;
+
+    internal byte Octet() => Take(1)[0];
+
+    internal ushort Short() => BinaryPrimitives.ReadUInt16BigEndian(Take(2));
+
+    internal uint Long() => BinaryPrimitives.ReadUInt32BigEndian(Take(4));
+
+    internal ulong LongLong() => BinaryPrimitives.ReadUInt64BigEndian(Take(8));
+
+    internal ReadOnlySpan<byte> ShortBytes() => Take(Octet());
+
+    internal string ShortString() => Encoding.UTF8.GetString(ShortBytes());
+
+    internal ReadOnlySpan<byte> LongBytes() => Take(Long());
+
+    internal void Skip(int count) => Take(count);
+
+    /// <summary>Reads a table into a dictionary, except for one name.</summary>
+    internal Dictionary<string, object?> Table(string? except = null) => Table(except, 1);
+
+    /// <summary>Checks a table without reading its values.</summary>
+    internal void SkipTable() => SkipTable(1);
+
+    /// <summary>Looks for a 32-bit integer in a table, and checks the rest of it.</summary>
+    internal int? FindInt32(ReadOnlySpan<byte> name)
+    {
+        int? found = null;
+        for (FieldReader inside = Enter(1); !inside.IsAtEnd;)
+        {
+            bool isWanted = inside.ShortBytes().SequenceEqual(name) && found is null;
+            if (isWanted && inside._rest is [(byte)'I', ..])
+            {
+                inside.Skip(1);
+                found = (int)inside.Long();
+            }
+            else
+            {
+                inside.SkipValue(1);
+            }
+        }
+        return found;
+    }
+
+    /// <summary>A time in seconds since 1970; null where no <see cref="DateTimeOffset"/> can hold it.</summary>
+    internal DateTimeOffset? Time() => TimeOf((long)LongLong());
+
+    private Dictionary<string, object?> Table(string? except, int depth)
+    {
+        var table = new Dictionary<string, object?>();
+        for (FieldReader inside = Enter(depth); !inside.IsAtEnd;)
+        {
+            string name = inside.ShortString();
+            object? value = inside.Value(depth);
+            if (name != except)
+                table[name] = value;
+        }
+        return table;
+    }
+
+    private List<object?> Array(int depth)
+    {
+        var list = new List<object?>();
+        for (FieldReader inside = Enter(depth); !inside.IsAtEnd;)
+            list.Add(inside.Value(depth));
+        return list;
+    }
+
+    private void SkipTable(int depth)
+    {
+        for (FieldReader inside = Enter(depth); !inside.IsAtEnd;)
+        {
+            inside.ShortBytes();
+            inside.SkipValue(depth);
+        }
+    }
+
+    private void SkipArray(int depth)
+    {
+        for (FieldReader inside = Enter(depth); !inside.IsAtEnd;)
+            inside.SkipValue(depth);
+    }
+
+    private FieldReader Enter(int depth)
+    {
+        if (depth > MaxDepth)
+            throw new FrameViolationException(FrameRule.TableDepth,
+                $"The peer nested tables more than {MaxDepth} deep.");
+        return new FieldReader(LongBytes());
+    }
+
+    // RabbitMQ's types, which are those that RabbitMQ.Client knows (its errata to AMQP 0-9-1, section 4.2.1).
+    private object? Value(int depth)
+    {
+        byte type = Octet();
+        return type switch
+        {
+            (byte)'V' => null,
+            (byte)'S' => Text(LongBytes()),
+            (byte)'x' => LongBytes().ToArray(),
+            (byte)'t' => Octet() != 0,
+            (byte)'B' => Octet(),
+            (byte)'b' => (sbyte)Octet(),
+            (byte)'s' => (short)Short(),
+            (byte)'u' => Short(),
+            (byte)'I' => (int)Long(),
+            (byte)'i' => Long(),
+            (byte)'l' => (long)LongLong(),
+            (byte)'f' => BitConverter.UInt32BitsToSingle(Long()),
+            (byte)'d' => BitConverter.UInt64BitsToDouble(LongLong()),
+            (byte)'D' => Decimal(),
+            (byte)'T' => TimeOrNumber((long)LongLong()),
+            (byte)'F' => Table(except: null, depth + 1),
+            (byte)'A' => Array(depth + 1),
+            _ => throw UnknownType(type),
+        };
+    }
+
+    private void SkipValue(int depth)
+    {
+        byte type = Octet();
+        switch (type)
+        {
+            case (byte)'V':
+                break;
+            case (byte)'S' or (byte)'x':
+                LongBytes();
+                break;
+            case (byte)'t' or (byte)'B' or (byte)'b':
+                Skip(1);
+                break;
+            case (byte)'s' or (byte)'u':
+                Skip(2);
+                break;
+            case (byte)'I' or (byte)'i' or (byte)'f':
+                Skip(4);
+                break;
+            case (byte)'l' or (byte)'d' or (byte)'T':
+                Skip(8);
+                break;
+            case (byte)'D':
+                Decimal();
+                break;
+            case (byte)'F':
+                SkipTable(depth + 1);
+                break;
+            case (byte)'A':
+                SkipArray(depth + 1);
+                break;
+            default:
+                throw UnknownType(type);
+        }
+    }
+
+    private decimal Decimal()
+    {
+        byte scale = Octet();
+        uint digits = Long();
+        if (scale > MaxDecimalScale)
+        {
+            throw new FrameViolationException(FrameRule.FieldType,
+                $"The peer sent a decimal of scale {scale}; the limit is {MaxDecimalScale}.");
+        }
+        return new decimal((int)(digits & 0x7FFF_FFFF), 0, 0, (digits & 0x8000_0000) != 0, scale);
+    }
+
+    // The number where no time can hold it.
+    private static object TimeOrNumber(long unixSeconds) => TimeOf(unixSeconds) is { } time ? time : unixSeconds;
+
+    private static DateTimeOffset? TimeOf(long unixSeconds)
+        => unixSeconds >= DateTimeOffset.MinValue.ToUnixTimeSeconds()
+            && unixSeconds <= DateTimeOffset.MaxValue.ToUnixTimeSeconds()
+            ? DateTimeOffset.FromUnixTimeSeconds(unixSeconds)
+            : null;
+
+    // Long strings carry text or bytes; the protocol does not say which (AMQP 0-9-1, section 4.2.5.3).
+    private static object Text(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            return StrictUtf8.GetString(bytes);
+        }
+        catch (DecoderFallbackException)
+        {
+            return bytes.ToArray();
+        }
+    }
+
+    private ReadOnlySpan<byte> Take(long count)
+    {
+        if (count > _rest.Length)
+        {
+            throw new FrameViolationException(FrameRule.FieldLength,
+                $"The peer sent a field of {count} bytes where {_rest.Length} are left.");
+        }
+        ReadOnlySpan<byte> taken = _rest[..(int)count];
+        _rest = _rest[(int)count..];
+        return taken;
+    }
+
+    private static FrameViolationException UnknownType(byte type)
+        => new(FrameRule.FieldType, $"The peer sent a table value of the unknown type 0x{type:X2}.");
+}

@@ -1,0 +1,91 @@
+using System.Collections;
+
+namespace SafeAmqp.Wire;
+
+/// <summary>
+/// Writes header tables with RabbitMQ's types (its errata to AMQP 0-9-1, section 4.2.1). <see cref="Check.Headers"/>
+/// has refused all others.
+/// </summary>
+internal static class FieldTable
+{
+    /// <summary>
+    /// Carries a mandatory message's place in the ledger, so that a return finds its publish. Taken off again on
+    /// delivery.
+    /// </summary>
+    internal const string SlotHeader = "x-safeamqp-slot";
+
+    /// <summary>The same as UTF-8.</summary>
+    internal static ReadOnlySpan<byte> SlotHeaderName => "x-safeamqp-slot"u8;
+
+    /// <summary>Writes the headers of a message, and its slot in the ledger when it has one.</summary>
+    internal static void Write(FrameBuffer to, IReadOnlyDictionary<string, object?>? headers, int slot)
+    {
+        int at = to.BeginSized();
+        if (headers is not null)
+        {
+            foreach (var (name, value) in headers)
+            {
+                if (slot >= 0 && name == SlotHeader)
+                    continue; // of an earlier journey
+                to.ShortString(name);
+                Value(to, value);
+            }
+        }
+        if (slot >= 0)
+        {
+            to.ShortString(SlotHeader);
+            Value(to, 'I', (uint)slot);
+        }
+        to.EndSized(at);
+    }
+
+    private static void Value(FrameBuffer to, object? value)
+    {
+        switch (value)
+        {
+            case null: to.Octet((byte)'V'); break;
+            case string text: to.Octet((byte)'S'); to.LongString(text); break;
+            case byte[] bytes: to.Octet((byte)'S'); to.Long((uint)bytes.Length); to.Bytes(bytes); break;
+            case bool flag: to.Octet((byte)'t'); to.Octet(flag ? (byte)1 : (byte)0); break;
+            case byte number: to.Octet((byte)'B'); to.Octet(number); break;
+            case sbyte number: to.Octet((byte)'b'); to.Octet((byte)number); break;
+            case short number: to.Octet((byte)'s'); to.Short((ushort)number); break;
+            case ushort number: to.Octet((byte)'u'); to.Short(number); break;
+            case int number: Value(to, 'I', (uint)number); break;
+            case uint number: Value(to, 'i', number); break;
+            case long number: to.Octet((byte)'l'); to.LongLong((ulong)number); break;
+            case ulong number: to.Octet((byte)'l'); to.LongLong(number); break;
+            case float number: Value(to, 'f', BitConverter.SingleToUInt32Bits(number)); break;
+            case double number: to.Octet((byte)'d'); to.LongLong(BitConverter.DoubleToUInt64Bits(number)); break;
+            case decimal number: Decimal(to, number); break;
+            case DateTimeOffset time: to.Octet((byte)'T'); to.LongLong((ulong)time.ToUnixTimeSeconds()); break;
+            case IReadOnlyDictionary<string, object?> table: to.Octet((byte)'F'); Write(to, table, slot: -1); break;
+            case IList list: to.Octet((byte)'A'); Array(to, list); break;
+            default: throw new InvalidOperationException($"AMQP tables have no type for {value.GetType().Name}.");
+        }
+    }
+
+    private static void Value(FrameBuffer to, char type, uint value)
+    {
+        to.Octet((byte)type);
+        to.Long(value);
+    }
+
+    // The sign is the highest of the 32 bits, the other 31 are digits: as RabbitMQ.Client reads and writes it.
+    private static void Decimal(FrameBuffer to, decimal number)
+    {
+        Span<int> parts = stackalloc int[4];
+        decimal.GetBits(number, parts);
+        to.Octet((byte)'D');
+        to.Octet((byte)(parts[3] >> 16));
+        to.Long(((uint)parts[3] & 0x8000_0000) | (uint)parts[0]);
+    }
+
+    private static void Array(FrameBuffer to, IList list)
+    {
+        int at = to.BeginSized();
+        foreach (object? item in list)
+            Value(to, item);
+        to.EndSized(at);
+    }
+}
