@@ -21,7 +21,8 @@ public sealed class A_container
         var start = Stopwatch.GetTimestamp();
 
         // An image that nobody has: had an engine been asked for it, that would be an error and not null.
-        Assert.Null(await ContainerBroker.TryStartAsync("localhost:1/none:none", TestContext.Current.CancellationToken));
+        const string Image = "localhost:1/none:none";
+        Assert.Null(await ContainerBroker.TryStartAsync(Image, TestContext.Current.CancellationToken));
 
         // Half a second alone; the pull of an image would be given minutes.
         Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, TimeSpan.FromSeconds(20));

@@ -47,16 +47,31 @@ using var host = builder.Build();
 await host.StartAsync();
 var amqp = host.Services.GetRequiredService<IAmqpClient>();
 
-await amqp.DeclareAsync(new AmqpTopology().Exchange("orders", "topic").Queue("orders").Bind("orders", "orders", "order.#")
+var limited = new AmqpQueue
+{
+    Name = "limited",
+    MaxLength = 10,
+    Overflow = AmqpOverflow.RejectPublish,
+    MessageTtl = TimeSpan.FromHours(1),
+};
+await amqp.DeclareAsync(new AmqpTopology()
+    .Exchange("orders", "topic").Queue("orders").Bind("orders", "orders", "order.#")
     .Queue("consumed").Queue("typed").Queue("length").Queue("sum")
-    .With(new AmqpQueue { Name = "arguments", MaxLength = 10, Overflow = AmqpOverflow.RejectPublish, MessageTtl = TimeSpan.FromHours(1) }));
+    .With(limited));
 Say("declared");
 
 await amqp.PublishAsync(AmqpMessage.ToExchange("orders", "order.1", Bytes("published")) with
 {
-    Headers = new Dictionary<string, object?> { ["text"] = "t", ["number"] = 7L, ["flag"] = true, ["list"] = new List<object?> { 1, "two" } },
+    Headers = new Dictionary<string, object?>
+    {
+        ["text"] = "t",
+        ["number"] = 7L,
+        ["flag"] = true,
+        ["list"] = new List<object?> { 1, "two" },
+    },
 });
-var batch = await amqp.PublishAllAsync([AmqpMessage.ToQueue("orders", Bytes("first")), AmqpMessage.ToQueue("orders", Bytes("second"))]);
+var batch = await amqp.PublishAllAsync(
+    [AmqpMessage.ToQueue("orders", Bytes("first")), AmqpMessage.ToQueue("orders", Bytes("second"))]);
 Say($"batch {string.Join(' ', batch.Select(result => result.Outcome))}");
 await amqp.PostAsync(AmqpMessage.ToQueue("orders", Bytes("posted")));
 int left = 4;
@@ -86,7 +101,8 @@ await using (await amqp.ServeAsync("length", (request, _) =>
 Say($"doubled {Text((await amqp.CallAsync(AmqpMessage.ToQueue("doubled", Bytes("ab")))).Body)}");
 await Fails(async () => await amqp.CallAsync(AmqpMessage.ToQueue("doubled", Bytes(""))));
 await Fails(async () => await amqp.PublishAsync(AmqpMessage.ToQueue("missing", Bytes("lost"))));
-await Fails(async () => await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = "missing", Passive = true })));
+var missing = new AmqpQueue { Name = "missing", Passive = true };
+await Fails(async () => await amqp.DeclareAsync(new AmqpTopology().With(missing)));
 
 var typed = new TaskCompletionSource<Order>(TaskCreationOptions.RunContinuationsAsynchronously);
 await using (await amqp.ConsumeJsonAsync("typed", Json.Default.Order, (order, _, _) =>
@@ -167,8 +183,9 @@ namespace SafeAmqp.AotProgram
 
     internal sealed class Doubler : IAmqpServer
     {
-        public ValueTask<AmqpMessage> HandleAsync(AmqpDelivery request, CancellationToken abandoned) => request.Body.IsEmpty
-            ? throw new InvalidOperationException("Nothing to double.")
-            : ValueTask.FromResult(new AmqpMessage { Body = (byte[])[.. request.Body.Span, .. request.Body.Span] });
+        public ValueTask<AmqpMessage> HandleAsync(AmqpDelivery request, CancellationToken abandoned)
+            => request.Body.IsEmpty
+                ? throw new InvalidOperationException("Nothing to double.")
+                : ValueTask.FromResult(new AmqpMessage { Body = (byte[])[.. request.Body.Span, .. request.Body.Span] });
     }
 }

@@ -2,8 +2,10 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace SafeAmqp.Tests;
 
-/// <summary>A clock that moves only when a test moves it, and tells when the code under test has begun to wait on it:
-/// <see cref="FakeTimeProvider"/> does not, and a test that moved it too early would wait for ever.</summary>
+/// <summary>
+/// A clock that moves only when a test moves it, and tells when the code under test has begun to wait on it:
+/// <see cref="FakeTimeProvider"/> does not, and a test that moved it too early would wait for ever.
+/// </summary>
 internal sealed class ManualTimeProvider : FakeTimeProvider
 {
     private readonly Lock _gate = new();
@@ -18,7 +20,7 @@ internal sealed class ManualTimeProvider : FakeTimeProvider
         return watched;
     }
 
-    /// <summary>Ends when a timer is armed that is due in exactly this time: the code under test waits for it.</summary>
+    /// <summary>Ends when a timer is armed that is due in exactly this time: the code under test waits.</summary>
     public Task WhenArmedAsync(TimeSpan due)
     {
         lock (_gate)

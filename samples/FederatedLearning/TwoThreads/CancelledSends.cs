@@ -5,8 +5,8 @@ namespace TwoThreads;
 
 /// <summary>Two threads send on one confirming channel and lose patience with some of their messages.</summary>
 /// <remarks>
-/// Before 7.2.1 a cancelled publish also broke the numbering of the other thread's (RabbitMQ.Client's issue 1900), until the channel jammed. What is
-/// left is that "cancelled" says nothing about the message.
+/// Before 7.2.1 a cancelled publish also broke the numbering of the other thread's (RabbitMQ.Client's issue 1900), until
+/// the channel jammed. What is left is that "cancelled" says nothing about the message.
 /// </remarks>
 internal static class CancelledSends
 {

@@ -5,7 +5,8 @@ using SafeAmqp.Tests.Surface;
 
 namespace SafeAmqp.FaultTests.Supply;
 
-// What reflection would find at run time is gone from a program that is compiled ahead of time: only such a program shows that nothing needs it.
+// What reflection would find at run time is gone from a program that is compiled ahead of time: only such a program
+// shows that nothing needs it.
 public sealed partial class AheadOfTimeTests : FaultCase
 {
     private const string Program = "SafeAmqp.AotProgram";
@@ -62,18 +63,21 @@ public sealed partial class AheadOfTimeTests : FaultCase
         Figure($"{new FileInfo(program).Length / 1024.0 / 1024.0:0.0} MB");
     }
 
-    // Published from a copy: the lock files here know neither this machine's compiler nor its runtime, and nobody else's build is disturbed.
+    // Published from a copy: the lock files here know neither this machine's compiler nor its runtime, and no other
+    // build is disturbed.
     private async Task<string> PublishAsync()
     {
-        string[] files = ["Directory.Build.props", "Directory.Packages.props", ".editorconfig", "global.json", "README.md", "LICENSE"];
+        string[] files =
+            ["Directory.Build.props", "Directory.Packages.props", ".editorconfig", "global.json", "README.md", "LICENSE"];
         foreach (string file in files)
             File.Copy(RepositoryFiles.Path(file), Path.Combine(_folder, file));
         CopyTree("src/SafeAmqp");
         CopyTree($"tests/{Program}");
         string output = Path.Combine(_folder, "published");
-        string said = await RunAsync("dotnet", ["publish", $"tests/{Program}", "-c", "Release", "-r", RuntimeInformation.RuntimeIdentifier,
-            "-o", output, "-p:PublishAot=true", "-p:TrimmerSingleWarn=false", "-p:RestoreLockedMode=false", "-p:RunAnalyzers=false",
-            "-nodeReuse:false", "-v:minimal"], _folder, PublishLimit);
+        string said = await RunAsync("dotnet", ["publish", $"tests/{Program}", "-c", "Release", "-o", output,
+            "-r", RuntimeInformation.RuntimeIdentifier, "-p:PublishAot=true", "-p:TrimmerSingleWarn=false",
+            "-p:RestoreLockedMode=false", "-p:RunAnalyzers=false", "-nodeReuse:false", "-v:minimal"],
+            _folder, PublishLimit);
         Assert.DoesNotMatch(TrimOrAotWarning(), said);
         Assert.False(File.Exists(Path.Combine(output, "SafeAmqp.dll")), "It was not compiled ahead of time.");
         return Path.Combine(output, Program);
@@ -81,11 +85,11 @@ public sealed partial class AheadOfTimeTests : FaultCase
 
     private void CopyTree(string tree)
     {
-        string[] built = [$"{Path.DirectorySeparatorChar}bin{Path.DirectorySeparatorChar}", $"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}"];
-        foreach (string file in Directory.EnumerateFiles(RepositoryFiles.Path(tree.Split('/')), "*", SearchOption.AllDirectories))
+        string root = RepositoryFiles.Path(tree.Split('/'));
+        foreach (string file in Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories))
         {
             string name = Path.GetRelativePath(RepositoryFiles.Root, file);
-            if (built.Any(folder => name.Contains(folder, StringComparison.Ordinal)))
+            if (name.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj"))
                 continue;
             string copy = Path.Combine(_folder, name);
             Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
@@ -95,7 +99,8 @@ public sealed partial class AheadOfTimeTests : FaultCase
 
     private static void RequireLinker()
     {
-        string[] path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        string[] path = (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
         if (((string[])["clang", "gcc"]).Any(linker => path.Any(folder => File.Exists(Path.Combine(folder, linker)))))
             return;
         const string Missing = "Neither clang nor gcc is here to link with.";
@@ -105,7 +110,12 @@ public sealed partial class AheadOfTimeTests : FaultCase
 
     private static async Task<string> RunAsync(string program, string[] arguments, string folder, TimeSpan limit)
     {
-        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
         start.Environment["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1";
         start.Environment.Remove("MSBuildSDKsPath");
@@ -113,10 +123,12 @@ public sealed partial class AheadOfTimeTests : FaultCase
         using Process process = Process.Start(start)!;
         try
         {
-            Task<string> output = process.StandardOutput.ReadToEndAsync(Cancelled), errors = process.StandardError.ReadToEndAsync(Cancelled);
+            Task<string> output = process.StandardOutput.ReadToEndAsync(Cancelled);
+            Task<string> errors = process.StandardError.ReadToEndAsync(Cancelled);
             await process.WaitForExitAsync(Cancelled).WaitAsync(limit);
             string said = await output + await errors;
-            Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}:\n{said}");
+            string command = $"{program} {string.Join(' ', arguments)}";
+            Assert.True(process.ExitCode == 0, $"{command} ended with {process.ExitCode}:\n{said}");
             return said;
         }
         finally
