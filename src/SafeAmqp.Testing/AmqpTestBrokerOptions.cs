@@ -45,8 +45,13 @@ public sealed class AmqpTestBrokerOptions
     /// <value>Default: 2,047.</value>
     public int ChannelMax { get; set; } = 2_047;
 
-    /// <summary>The largest message, in octets of its body; a larger one closes the channel with 406 (RabbitMQ's <c>max_message_size</c>).</summary>
-    /// <value>Default: that of the <see cref="Version"/>, 16,777,216 (16 MiB) from 4.0 on and 134,217,728 (128 MiB) before.</value>
+    /// <summary>
+    /// The largest message, in octets of its body; a larger one closes the channel with 406 (RabbitMQ's
+    /// <c>max_message_size</c>).
+    /// </summary>
+    /// <value>
+    /// Default: that of the <see cref="Version"/>, 16,777,216 (16 MiB) from 4.0 on and 134,217,728 (128 MiB) before.
+    /// </value>
     public int MaxMessageSize
     {
         get => _maxMessageSize ?? Loop.VersionRules.DefaultMaxMessageSize(Version);
@@ -57,7 +62,10 @@ public sealed class AmqpTestBrokerOptions
     /// <value>Default: 30 minutes.</value>
     public TimeSpan ConsumerTimeout { get; set; } = TimeSpan.FromMinutes(30);
 
-    /// <summary>When the messages in all queues take more octets than this, publishers are blocked until there is room (connection.blocked).</summary>
+    /// <summary>
+    /// When the messages in all queues take more octets than this, 256 for each in each queue beside the bodies,
+    /// publishers are blocked until there is room (connection.blocked).
+    /// </summary>
     /// <value>Default: 1,073,741,824 (1 GiB).</value>
     public long MemoryLimit { get; set; } = 1024L * 1024 * 1024;
 
@@ -65,7 +73,7 @@ public sealed class AmqpTestBrokerOptions
     /// <value>Default: 10,000.</value>
     public int HistoryCapacity { get; set; } = 10_000;
 
-    /// <summary>How many octets of message bodies the kept events may hold.</summary>
+    /// <summary>How many octets the kept events may hold, in bodies and in lists of queues.</summary>
     /// <value>Default: 67,108,864 (64 MiB).</value>
     public long HistoryBytes { get; set; } = 64 * 1024 * 1024;
 
@@ -76,7 +84,7 @@ public sealed class AmqpTestBrokerOptions
         ArgumentException.ThrowIfNullOrEmpty(UserName);
         ArgumentException.ThrowIfNullOrEmpty(Product);
         if (!Enum.IsDefined(Version))
-            throw new ArgumentOutOfRangeException(nameof(Version), Version, "The version is none of those that are known.");
+            throw new ArgumentOutOfRangeException(nameof(Version), Version, "Must be a known version.");
         ArgumentNullException.ThrowIfNull(TimeProvider);
         ArgumentOutOfRangeException.ThrowIfLessThan(FrameMax, 4_096);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(FrameMax, 16 * 1024 * 1024);

@@ -78,7 +78,8 @@ internal static class Bounds
             Uri = broker.ToString(),
             MaxPendingCalls = Calls,
         });
-        await client.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = Queue, Expires = TimeSpan.FromSeconds(30) }));
+        var queue = new AmqpQueue { Name = Queue, Expires = TimeSpan.FromSeconds(30) };
+        await client.DeclareAsync(new AmqpTopology().With(queue));
         var request = new AmqpMessage { RoutingKey = Queue, Persistent = false };
         var options = new AmqpCallOptions { Timeout = TimeSpan.FromMinutes(10) };
         long before = GC.GetTotalMemory(forceFullCollection: true);

@@ -88,8 +88,8 @@ public sealed record AmqpSettings
         ClientName = name,
         Heartbeat = Heartbeat,
         PublishTimeout = BlockedTimeout,
-        // Models are large: one message may have 128 MiB, if max_message_size of the broker allows it, and one that is larger than the credit goes
-        // alone.
+        // Models are large: one message may have 128 MiB, if max_message_size of the broker allows it, and one that is
+        // larger than the credit goes alone.
         MaxMessageSize = 128L << 20,
         // A message whose confirm was lost with its connection goes again; both sides ignore what they have already seen.
         InFlight = AmqpInFlightPolicy.Republish,

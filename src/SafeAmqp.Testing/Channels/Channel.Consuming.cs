@@ -14,6 +14,7 @@ internal sealed partial class Channel
     private int _unackedByConsumers;
     private string? _replyToken;
     private Consumer? _replyConsumer;
+    private Consumer? _lastServed;
     private LoopTimers.Entry? _ackTimer;
 
     /// <summary>The limit of basic.qos with global leaves room.</summary>
@@ -21,17 +22,22 @@ internal sealed partial class Channel
 
     public IEnumerable<Consumer> Consumers => _consumers.Values;
 
+    /// <summary>There is room again: the consumer behind the one that was served last has its turn first.</summary>
     public void UnblockConsumers()
     {
-        foreach (Consumer consumer in _consumers.Values)
+        Consumer[] all = [.. _consumers.Values];
+        int first = Array.IndexOf(all, _lastServed) + 1;
+        Consumer[] inTurn = [.. all[first..], .. all[..first]];
+        foreach (Consumer consumer in inTurn)
             consumer.Queue?.Unblock(consumer);
-        foreach (Consumer consumer in _consumers.Values.ToArray())
+        foreach (Consumer consumer in inTurn)
             consumer.Queue?.Dispatch();
     }
 
     public void Deliver(Consumer consumer, QueueEntry entry)
     {
         ulong tag = _nextTag++;
+        _lastServed = consumer;
         if (!consumer.NoAck)
         {
             Unacked.Add(new Delivery(tag, entry, consumer.Queue!, consumer, Broker.Loop.Timers.Now));
@@ -53,7 +59,8 @@ internal sealed partial class Channel
             return;
         if (Connection.IsFrozen)
             return;
-        WriteDelivery(consumer.Tag, tag, entry.Redelivered, message, Properties(entry, consumer.Queue!, showsFirst: false));
+        byte[] properties = Properties(entry, consumer.Queue!, showsFirst: false);
+        WriteDelivery(consumer.Tag, tag, entry.Redelivered, message, properties);
     }
 
     /// <summary>The queue is gone, or a script takes the consumer away: clients that can hear it are told (consumer_cancel_notify).</summary>
@@ -80,7 +87,9 @@ internal sealed partial class Channel
     private static byte[] Properties(QueueEntry entry, BrokerQueue queue, bool showsFirst)
     {
         ContentProperties properties = entry.Message.Properties;
-        int count = entry.DeliveryCount > 0 || !queue.Arguments.ShowsRejections ? entry.DeliveryCount : entry.Message.Rejections;
+        int count = entry.DeliveryCount;
+        if (count == 0 && queue.Arguments.ShowsRejections)
+            count = entry.Message.Rejections;
         if (!queue.Arguments.IsQuorum || count == 0 && !showsFirst)
             return properties.Raw;
         var headers = new Dictionary<string, object?>(properties.Headers) { ["x-delivery-count"] = (long)count };
@@ -125,7 +134,10 @@ internal sealed partial class Channel
         BrokerQueue queue = Host.Queue(name);
         queue.CheckAccess(Connection);
         if (_channelPrefetch > 0 && queue.Arguments.IsQuorum)
-            throw new AmqpError(ReplyCode.NotImplemented, $"queue '{name}' in vhost '{Host.Name}' does not support global qos");
+        {
+            string text = $"queue '{name}' in vhost '{Host.Name}' does not support global qos";
+            throw new AmqpError(ReplyCode.NotImplemented, text);
+        }
         if (arguments.TryGetValue("x-priority", out object? priority) && FieldTable.Integer(priority) is null)
             throw AmqpError.Precondition($"invalid arg 'x-priority' for queue '{name}' in vhost '{Host.Name}': \"expected integer, got {FieldTableWriter.TypeName(priority)}\"");
         if (tag.Length == 0)
@@ -182,8 +194,12 @@ internal sealed partial class Channel
         }
         Message message = entry.Message;
         if (!Connection.IsFrozen)
-            Connection.Sender.Content(Number, Writer.Start(Method.BasicGetOk).LongLong(tag).Flag(entry.Redelivered)
-                .ShortString(message.Exchange).ShortString(message.RoutingKey).Long((uint)queue.ReadyCount), Properties(entry, queue, Broker.Rules.ShowsFirstDelivery), message.Body);
+        {
+            MethodWriter ok = Writer.Start(Method.BasicGetOk).LongLong(tag).Flag(entry.Redelivered)
+                .ShortString(message.Exchange).ShortString(message.RoutingKey).Long((uint)queue.ReadyCount);
+            byte[] properties = Properties(entry, queue, Broker.Rules.ShowsFirstDelivery);
+            Connection.Sender.Content(Number, ok, properties, message.Body);
+        }
     }
 
     private void ArmAckTimeout()
@@ -193,12 +209,14 @@ internal sealed partial class Channel
         _ackTimer = Broker.Loop.Timers.After(oldest.At + first - Broker.Loop.Timers.Now, () =>
         {
             _ackTimer = null;
-            if (Unacked.Oldest is { } late && Timeout(late) is > 0 and var timeout && late.At + timeout <= Broker.Loop.Timers.Now)
+            if (Unacked.Oldest is { } late && Timeout(late) is > 0 and var timeout
+                && late.At + timeout <= Broker.Loop.Timers.Now)
                 Fail(AmqpError.Precondition($"delivery acknowledgement on channel {Number} timed out. Timeout value used: {timeout} ms. This timeout value can be configured, see consumers doc guide to learn more"), 0);
             else
                 ArmAckTimeout();
         });
 
-        long Timeout(Delivery delivery) => delivery.Queue.Arguments.ConsumerTimeout ?? (long)Broker.Options.ConsumerTimeout.TotalMilliseconds;
+        long Timeout(Delivery delivery) =>
+            delivery.Queue.Arguments.ConsumerTimeout ?? (long)Broker.Options.ConsumerTimeout.TotalMilliseconds;
     }
 }

@@ -86,10 +86,8 @@ internal sealed partial class Channel
         _awaited = Awaited.Body;
         if (Broker.Faults.Any && Broker.Faults.Meets(Scene(FaultScene.Publishing, null)))
             return;
-        if (_bodySize > 0)
-            return;
-        Broker.Memory.Arrived(0);
-        Publish();
+        if (_bodySize == 0)
+            Publish();
     }
 
     private void OnBody(ReadOnlySpan<byte> payload)
@@ -209,6 +207,7 @@ internal sealed partial class Channel
             DirectReply(message);
         List<BrokerQueue> queues = scene is { Verdict: PublishVerdict.Return } ? [] : Host.Router.Route(exchange, message);
         Broker.History.Published(this, message, queues);
+        Broker.Memory.Routed(queues.Count);
         if (queues.Count == 0 && (_mandatory || scene is { Verdict: PublishVerdict.Return }))
             Return(message, scene?.ReturnCode ?? ReplyCode.NoRoute, scene?.ReturnText ?? "NO_ROUTE");
         bool accepted = true;

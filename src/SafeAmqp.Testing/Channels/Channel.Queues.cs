@@ -31,7 +31,8 @@ internal sealed partial class Channel
 
     private BrokerQueue Passive(string name)
     {
-        BrokerQueue queue = Host.Queue(QueueName(name));
+        // Not the queue that was declared last, as an empty name is everywhere else (RabbitMQ).
+        BrokerQueue queue = Host.Queue(name);
         queue.CheckAccess(Connection);
         return queue;
     }
@@ -51,6 +52,8 @@ internal sealed partial class Channel
             existing.Arguments.CheckSame(arguments, name, Host.Name);
             return existing;
         }
+        if (FieldTable.Text(arguments.GetValueOrDefault("x-queue-type")) == "stream")
+            throw AmqpError.Precondition($"streams are not supported by this broker: {what}");
         QueueArguments read = QueueArguments.Read(arguments, name, Host.Name, Broker.Rules);
         if (read.DeadLetterExchange is { } target)
         {
@@ -59,8 +62,6 @@ internal sealed partial class Channel
         }
         if (read.IsQuorum && (!durable || exclusive || autoDelete))
             throw AmqpError.Precondition($"invalid property '{(!durable ? "non-durable" : exclusive ? "exclusive-owner" : "auto-delete")}' for {what}");
-        if (FieldTable.Text(arguments.GetValueOrDefault("x-queue-type")) == "stream")
-            throw AmqpError.Precondition($"streams are not supported by this broker: {what}");
         var queue = new BrokerQueue(Host, name, durable, autoDelete, exclusive ? Connection : null, read);
         Host.Queues[name] = queue;
         if (exclusive)
@@ -79,9 +80,13 @@ internal sealed partial class Channel
     private void OnQueueBind(ref MethodReader fields)
     {
         fields.Short();
-        string name = QueueName(fields.ShortString());
+        string queue = fields.ShortString();
+        string name = QueueName(queue);
         string exchange = fields.ShortString();
         string key = fields.ShortString();
+        // Without a queue and a key, both are the name of the queue that was declared last (50.20).
+        if (queue.Length == 0 && key.Length == 0)
+            key = name;
         bool noWait = fields.Octet() != 0;
         Dictionary<string, object?> arguments = fields.Table();
         Broker.History.Received(this, "queue.bind", queue: name, exchange: exchange);
@@ -95,9 +100,13 @@ internal sealed partial class Channel
     private void OnQueueUnbind(ref MethodReader fields)
     {
         fields.Short();
-        string name = QueueName(fields.ShortString());
+        string queue = fields.ShortString();
+        string name = QueueName(queue);
         string exchange = fields.ShortString();
         string key = fields.ShortString();
+        // Without a queue and a key, both are the name of the queue that was declared last (50.20).
+        if (queue.Length == 0 && key.Length == 0)
+            key = name;
         Dictionary<string, object?> arguments = fields.Table();
         Broker.History.Received(this, "queue.unbind", queue: name, exchange: exchange);
         if (Meets(Method.QueueUnbind, queue: name, exchange: exchange))

@@ -85,7 +85,9 @@ internal sealed partial class Channel
                 continue;
             consumer.Unacked--;
             _unackedByConsumers--;
-            delivery.Queue.Unblock(consumer);
+            // Where the channel was full, it is not this consumer's turn but the next one's.
+            if (!wasFull)
+                delivery.Queue.Unblock(consumer);
         }
         if (wasFull)
             UnblockConsumers();

@@ -146,6 +146,8 @@ internal sealed partial class Channel
             case Method.BasicRecover: OnRecover(ref fields, answer: true); break;
             case Method.BasicRecoverAsync: OnRecover(ref fields, answer: false); break;
             case Method.ConfirmSelect: OnConfirmSelect(ref fields); break;
+            case Method.TxSelect when Confirms.IsOn:
+                throw AmqpError.Precondition("cannot switch from confirm to tx mode");
             case Method.TxSelect:
                 throw new AmqpError(ReplyCode.NotImplemented, "transactions are not supported by this broker: use publisher confirms (confirm.select)");
             case Method.TxCommit or Method.TxRollback: throw AmqpError.Precondition("channel is not transactional");
@@ -210,8 +212,8 @@ internal sealed partial class Channel
             Permission.Write => "write ",
             _ => "read ",
         };
-        return new AmqpError(
-            ReplyCode.AccessRefused, $"{missing}access to {what} in vhost '{Host.Name}' refused for user '{Connection.User.Name}'");
+        string text = $"{missing}access to {what} in vhost '{Host.Name}' refused for user '{Connection.User.Name}'";
+        return new AmqpError(ReplyCode.AccessRefused, text);
     }
 
     private bool Meets(uint method, string? queue = null, string? exchange = null, Consumer? consumer = null) =>

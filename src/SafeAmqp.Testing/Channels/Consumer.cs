@@ -31,7 +31,8 @@ internal sealed class Consumer(Channel channel, string tag, BrokerQueue? queue, 
 
     public bool IsCancelled { get; set; }
 
-    public bool CanTake => !IsCancelled && channel.Connection.TakesDeliveries && (noAck || (prefetch == 0 || Unacked < prefetch) && channel.HasRoom);
+    public bool CanTake => !IsCancelled && channel.Connection.TakesDeliveries && channel.HasRoom
+        && (noAck || prefetch == 0 || Unacked < prefetch);
 
     public void Deliver(QueueEntry entry) => channel.Deliver(this, entry);
 }

@@ -11,7 +11,7 @@ namespace SafeAmqp.Testing.Loop;
 /// </summary>
 internal sealed class MemoryWatch(BrokerState broker)
 {
-    /// <summary>What a message costs beside its body.</summary>
+    /// <summary>What a message costs in each of its queues, beside its body.</summary>
     private const int Overhead = 256;
 
     /// <summary>While the alarm is on, consumers may be making room.</summary>
@@ -25,9 +25,14 @@ internal sealed class MemoryWatch(BrokerState broker)
     private bool _isOurs;
 
     /// <summary>So many octets of content have arrived.</summary>
-    public void Arrived(int bytes)
+    public void Arrived(int bytes) => Count(bytes);
+
+    /// <summary>A message was put into so many queues.</summary>
+    public void Routed(int queues) => Count((long)Overhead * queues);
+
+    private void Count(long bytes)
     {
-        _uncounted += bytes + Overhead;
+        _uncounted += bytes;
         if (_uncounted < _step)
             return;
         _uncounted = 0;

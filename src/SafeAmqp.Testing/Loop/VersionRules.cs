@@ -1,6 +1,8 @@
 namespace SafeAmqp.Testing.Loop;
 
-/// <summary>All that differs between the versions of RabbitMQ and that a client can see. Each rule was found by trying both.</summary>
+/// <summary>
+/// All that differs between the versions of RabbitMQ and that a client can see. Each rule was found by trying both.
+/// </summary>
 internal sealed class VersionRules(RabbitMqVersion version)
 {
     private readonly bool _is4 = version >= RabbitMqVersion.RabbitMq40;
@@ -14,7 +16,9 @@ internal sealed class VersionRules(RabbitMqVersion version)
     /// <summary>An unknown exchange type costs the connection (503) or only the channel (406).</summary>
     public ushort UnknownExchangeType => _is4 ? ReplyCode.PreconditionFailed : ReplyCode.CommandInvalid;
 
-    /// <summary>How often a message may return to a quorum queue that was declared without a limit; null is any number of times.</summary>
+    /// <summary>
+    /// How often a message may return to a quorum queue that was declared without a limit; null is any number of times.
+    /// </summary>
     public long? DeliveryLimit => _is4 ? 20 : null;
 
     /// <summary>A negative limit of returns means none.</summary>
@@ -29,7 +33,9 @@ internal sealed class VersionRules(RabbitMqVersion version)
     /// <summary>A message's headers come out in the order of their names.</summary>
     public bool SortsHeaders => _is4;
 
-    /// <summary>An <c>x-death</c> that a client publishes is taken for one that the broker wrote, and counted up.</summary>
+    /// <summary>
+    /// An <c>x-death</c> that a client publishes is taken for one that the broker wrote, and counted up.
+    /// </summary>
     public bool ReadsPublishedDeaths => !_is4;
 
     /// <summary>A dead letter tells where it died last, beside where it died first.</summary>
@@ -41,7 +47,9 @@ internal sealed class VersionRules(RabbitMqVersion version)
     /// <summary>Quorum queues give two messages of priority 5 or higher for each lower one.</summary>
     public bool HasQuorumPriorities => _is4;
 
-    /// <summary>Of the consumers of a quorum queue that has one active at a time, it is the one with the highest priority.</summary>
+    /// <summary>
+    /// Of the consumers of a quorum queue that has one active at a time, it is the one with the highest priority.
+    /// </summary>
     public bool PromotesByPriority => _is4;
 
     /// <summary>A queue's argument <c>x-consumer-timeout</c> counts.</summary>
@@ -57,5 +65,6 @@ internal sealed class VersionRules(RabbitMqVersion version)
     public bool NamesPermission => _is4;
 
     /// <summary>max_message_size, in octets of a body.</summary>
-    public static int DefaultMaxMessageSize(RabbitMqVersion version) => version >= RabbitMqVersion.RabbitMq40 ? 16 << 20 : 128 << 20;
+    public static int DefaultMaxMessageSize(RabbitMqVersion version) =>
+        version >= RabbitMqVersion.RabbitMq40 ? 16 << 20 : 128 << 20;
 }

@@ -67,7 +67,6 @@ internal sealed class History(BrokerState broker)
     {
         if (!IsOn)
             return;
-        _bytes += message.Size;
         KeepMessage(new AmqpTestEvent
         {
             Number = ++_number,
@@ -119,9 +118,14 @@ internal sealed class History(BrokerState broker)
     private void KeepMessage(AmqpTestEvent seen)
     {
         _messages.Enqueue(seen);
+        _bytes += Size(seen);
         while (_messages.Count > _capacity || _bytes > _byteCapacity && _messages.Count > 1)
-            _bytes -= _messages.Dequeue().Message?.Body.Length ?? 0;
+            _bytes -= Size(_messages.Dequeue());
     }
+
+    /// <summary>The body, and a reference to the name of each queue.</summary>
+    private static long Size(AmqpTestEvent seen) =>
+        (seen.Message?.Body.Length ?? 0) + (long)IntPtr.Size * seen.Queues.Count;
 
     /// <summary>Someone outside who waits for a condition.</summary>
     internal sealed class Waiter(Func<bool> condition)

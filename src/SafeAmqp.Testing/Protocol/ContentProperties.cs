@@ -71,7 +71,9 @@ internal sealed class ContentProperties
         if (!HasHeaders || Headers.Count < 2)
             return this;
         List<string> names = [.. Headers.Keys.Order(StringComparer.Ordinal)];
-        return names.SequenceEqual(Headers.Keys) ? this : With((HeadersIndex, names.ToDictionary(name => name, name => Headers[name])));
+        return names.SequenceEqual(Headers.Keys)
+            ? this
+            : With((HeadersIndex, names.ToDictionary(name => name, name => Headers[name])));
     }
 
     public static byte[] Encode(object?[] values)

@@ -7,8 +7,11 @@ internal sealed class FrameReader
 {
     private byte[] _scratch = [];
 
-    /// <summary>The negotiated frame_max; 0 means no limit was agreed, which is still bounded by <see cref="Ceiling"/>.</summary>
-    public uint FrameMax { get; set; } = 4096 * 2;
+    /// <summary>
+    /// The negotiated frame_max, before that the smallest one (AMQP 0-9-1, 4.2.3); 0 means no limit was agreed, which
+    /// is still bounded by <see cref="Ceiling"/>.
+    /// </summary>
+    public uint FrameMax { get; set; } = 4096;
 
     /// <summary>No peer may make the broker hold a larger frame, whatever was negotiated.</summary>
     public const uint Ceiling = 16 * 1024 * 1024;

@@ -88,8 +88,8 @@ internal sealed partial class BrokerQueue
     }
 
     /// <summary>
-    /// The first consumer of the highest priority becomes the active one. The one before gets no more, and is followed when it has settled what
-    /// it has.
+    /// The first consumer of the highest priority becomes the active one. The one before gets no more, and is followed
+    /// when it has settled what it has.
     /// </summary>
     private void Promote()
     {

@@ -10,14 +10,16 @@ internal sealed partial class BrokerQueue
         Message message = entry.Message;
         string[] keys = arguments.DeadLetterRoutingKey is { } key ? [key] : [.. message.RoutingKeys];
         Dictionary<string, object?> headers = new(message.Properties.Headers);
-        bool isFirst = host.Broker.Rules.ReadsPublishedDeaths ? !headers.ContainsKey("x-death") : message.Deaths is null;
-        List<object?> deaths = Deaths(host.Broker.Rules.ReadsPublishedDeaths ? headers.GetValueOrDefault("x-death") : message.Deaths, message, reason);
+        VersionRules rules = host.Broker.Rules;
+        bool isFirst = rules.ReadsPublishedDeaths ? !headers.ContainsKey("x-death") : message.Deaths is null;
+        object? before = rules.ReadsPublishedDeaths ? headers.GetValueOrDefault("x-death") : message.Deaths;
+        List<object?> deaths = Deaths(before, message, reason);
         headers["x-death"] = deaths;
         if (isFirst)
             Tell("first");
-        if (host.Broker.Rules.WritesLastDeath)
+        if (rules.WritesLastDeath)
             Tell("last");
-        if (arguments.DeadLetterRoutingKey is not null && !host.Broker.Rules.KeepsCopies)
+        if (arguments.DeadLetterRoutingKey is not null && !rules.KeepsCopies)
             headers.Remove("CC");
         // Without its expiration: it would die in the next queue as well.
         ContentProperties properties = message.Properties.With((ContentProperties.HeadersIndex, headers), (ContentProperties.ExpirationIndex, null));

@@ -12,6 +12,7 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
     private long _nextPosition;
     private bool _isTakingNew;
     private bool _isOverLimit;
+    private long _unackedBytes;
     private LoopTimers.Entry? _unusedTimer;
     private LoopTimers.Entry? _ttlTimer;
     private long _ttlDue = long.MaxValue;
@@ -38,7 +39,7 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
     public IEnumerable<QueueEntry> Ready => _ready.All;
 
     /// <summary>Octets of all bodies here, waiting or out.</summary>
-    public long HeldBytes => _ready.Bytes + Unacked.Sum(entry => (long)entry.Message.Size);
+    public long HeldBytes => _ready.Bytes + _unackedBytes;
 
     /// <summary>Messages that consumers have and did not settle.</summary>
     public HashSet<QueueEntry> Unacked { get; } = [];
@@ -55,7 +56,11 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
                 DeadLetter(new QueueEntry(message, 0), "maxlen");
             return false;
         }
-        var entry = new QueueEntry(message, _nextPosition++) { ExpiresAt = ExpiryOf(message), Redelivered = arguments.ShowsRejections && message.Rejections > 0 };
+        var entry = new QueueEntry(message, _nextPosition++)
+        {
+            ExpiresAt = ExpiryOf(message),
+            Redelivered = arguments.ShowsRejections && message.Rejections > 0,
+        };
         _ready.Append(entry);
         if (_active.Count > 0)
         {
@@ -80,17 +85,20 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
             return null;
         QueueEntry entry = _ready.Take();
         if (!noAck)
+        {
             Unacked.Add(entry);
+            _unackedBytes += entry.Message.Size;
+        }
         ArmExpiry();
         return entry;
     }
 
-    public void Acknowledge(QueueEntry entry) => Unacked.Remove(entry);
+    public void Acknowledge(QueueEntry entry) => GiveUp(entry);
 
     /// <summary>Gives messages back to where they stood; the last one first, so that the order survives.</summary>
     public void Requeue(QueueEntry entry, bool counts = true)
     {
-        if (!Unacked.Remove(entry) || IsDeleted)
+        if (!GiveUp(entry) || IsDeleted)
             return;
         entry.Redelivered = true;
         if (counts)
@@ -118,7 +126,7 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
 
     public void Reject(QueueEntry entry)
     {
-        if (Unacked.Remove(entry))
+        if (GiveUp(entry))
             DeadLetter(entry, "rejected");
     }
 
@@ -176,8 +184,18 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
         arguments.MaxLength is { } length && ReadyCount + more > (long)(length * share)
         || arguments.MaxLengthBytes is { } bytes && _ready.Bytes + moreBytes > (long)(bytes * share);
 
+    /// <summary>A consumer has it no more; false when none had it.</summary>
+    private bool GiveUp(QueueEntry entry)
+    {
+        if (!Unacked.Remove(entry))
+            return false;
+        _unackedBytes -= entry.Message.Size;
+        return true;
+    }
+
     /// <summary>
-    /// A quorum queue refuses only after a message took it above its limit, and until it is down to four fifths of it: the limit is soft.
+    /// A quorum queue refuses only after a message took it above its limit, and until it is down to four fifths of it:
+    /// the limit is soft.
     /// </summary>
     private bool IsStillOverLimit()
     {

@@ -27,7 +27,13 @@ internal sealed class Message(string exchange, string routingKey, ContentPropert
     public int Size => body.Length;
 
     public Message With(ContentProperties changed) =>
-        new(exchange, routingKey, changed, body) { RoutingKeys = RoutingKeys, VisibleKeys = VisibleKeys, Deaths = Deaths, Rejections = Rejections };
+        new(exchange, routingKey, changed, body)
+        {
+            RoutingKeys = RoutingKeys,
+            VisibleKeys = VisibleKeys,
+            Deaths = Deaths,
+            Rejections = Rejections,
+        };
 }
 
 /// <summary>A message in one queue.</summary>

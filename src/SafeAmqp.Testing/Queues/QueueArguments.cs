@@ -7,25 +7,32 @@ internal sealed class QueueArguments
 {
     private const string QueueType = "x-queue-type";
     private const string DeliveryLimitName = "x-delivery-limit";
+    private const string LeaderLocator = "x-queue-leader-locator";
 
     /// <summary>RabbitMQ's limit; more priorities make a queue slow without a use.</summary>
     private const int HighestPriority = 255;
 
     private static readonly string[] OfEveryType =
     [
-        "x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-max-length", "x-max-length-bytes", "x-overflow",
-        "x-single-active-consumer",
+        "x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-max-length",
+        "x-max-length-bytes", "x-overflow", "x-single-active-consumer",
     ];
 
-    private static readonly string[] OfClassic = ["x-max-priority", "x-queue-mode", "x-queue-version", "x-queue-master-locator"];
+    private static readonly string[] OfClassic =
+    [
+        "x-max-priority", "x-queue-mode", "x-queue-version", "x-queue-master-locator",
+    ];
 
     private static readonly string[] OfQuorum =
     [
-        "x-dead-letter-strategy", DeliveryLimitName, "x-quorum-initial-group-size", "x-max-in-memory-length", "x-max-in-memory-bytes",
-        "x-queue-leader-locator",
+        "x-dead-letter-strategy", DeliveryLimitName, "x-quorum-initial-group-size", "x-max-in-memory-length",
+        "x-max-in-memory-bytes", LeaderLocator,
     ];
 
-    private static readonly string[] OfStreams = ["x-max-age", "x-stream-max-segment-size-bytes", "x-initial-cluster-size"];
+    private static readonly string[] OfStreams =
+    [
+        "x-max-age", "x-stream-max-segment-size-bytes", "x-initial-cluster-size",
+    ];
 
     private static readonly string[] Known = [.. OfEveryType, .. OfClassic, .. OfQuorum, .. OfStreams];
 
@@ -63,7 +70,9 @@ internal sealed class QueueArguments
 
     public bool IsQuorum { get; }
 
-    /// <summary>A quorum queue shows a dead letter's rejections in others until it has returns of its own to show.</summary>
+    /// <summary>
+    /// A quorum queue shows a dead letter's rejections in others until it has returns of its own to show.
+    /// </summary>
     public bool ShowsRejections => IsQuorum && _rules.ShowsRejections;
 
     /// <summary>Quorum queues have two lanes for priorities without being asked to.</summary>
@@ -72,11 +81,15 @@ internal sealed class QueueArguments
     /// <summary>The consumer that is active alone has the highest priority, not only the earliest place.</summary>
     public bool PromotesByPriority => IsQuorum && SingleActiveConsumer && _rules.PromotesByPriority;
 
-    /// <summary>How often a message may return before it is dropped or dead-lettered; null is any number of times.</summary>
+    /// <summary>
+    /// How often a message may return before it is dropped or dead-lettered; null is any number of times.
+    /// </summary>
     public long? DeliveryLimit => !IsQuorum ? null : !Table.ContainsKey(DeliveryLimitName) ? _rules.DeliveryLimit
         : Integer(DeliveryLimitName) is { } limit && !(limit < 0 && _rules.NegativeLimitIsNone) ? limit : null;
 
-    /// <summary>How long a consumer of this queue may keep a message, in milliseconds; null leaves it to the broker.</summary>
+    /// <summary>
+    /// How long a consumer of this queue may keep a message, in milliseconds; null leaves it to the broker.
+    /// </summary>
     public long? ConsumerTimeout => _rules.HasQueueTimeouts ? Integer("x-consumer-timeout") : null;
 
     public static QueueArguments Read(Dictionary<string, object?> table, string queue, string vhost, VersionRules rules)
@@ -85,9 +98,10 @@ internal sealed class QueueArguments
         Equivalence.CheckIsText("x-dead-letter-exchange", what, table);
         Check(QueueType);
         var arguments = new QueueArguments(table, rules);
+        string type = arguments.IsQuorum ? "rabbit_quorum_queue" : "rabbit_classic_queue";
         foreach (string name in Known)
             if (table.ContainsKey(name) && !arguments.Takes(name))
-                throw AmqpError.Precondition($"invalid arg '{name}' for {what} of queue type rabbit_{(arguments.IsQuorum ? "quorum" : "classic")}_queue");
+                throw AmqpError.Precondition($"invalid arg '{name}' for {what} of queue type {type}");
         foreach (string name in Known)
             Check(name);
         if (rules.TypeIsAlwaysThere)
@@ -101,7 +115,9 @@ internal sealed class QueueArguments
         }
     }
 
-    /// <summary>Refuses a second declaration with other arguments; those that the queue's type does not know are not looked at.</summary>
+    /// <summary>
+    /// Refuses a second declaration with other arguments; those that the queue's type does not know are not looked at.
+    /// </summary>
     public void CheckSame(Dictionary<string, object?> received, string queue, string vhost)
     {
         string what = $"queue '{queue}' in vhost '{vhost}'";
@@ -117,7 +133,7 @@ internal sealed class QueueArguments
     private static byte[] Classic() => FieldTable.Bytes("classic");
 
     private bool Takes(string name) => OfEveryType.Contains(name) || (IsQuorum ? OfQuorum.Contains(name)
-        : OfClassic.Contains(name) || name == "x-queue-leader-locator" && _rules.LocatesClassicQueues);
+        : OfClassic.Contains(name) || name == LeaderLocator && _rules.LocatesClassicQueues);
 
     private static string? Problem(string name, object? value, Dictionary<string, object?> all) => name switch
     {
@@ -126,8 +142,9 @@ internal sealed class QueueArguments
         "x-quorum-initial-group-size" => Number(value) ?? (FieldTable.Integer(value) == 0 ? "{value_zero,0}" : null),
         "x-queue-version" => FieldTable.Integer(value) is { } version
             ? version is 1 or 2 ? null : $"\"unsupported queue version '{Text(value)}'\"" : Number(value),
-        "x-dead-letter-strategy" => Type(value, value is byte[]) ?? OneOf(value, "invalid_dlx_strategy", "at-most-once", "at-least-once"),
-        "x-queue-leader-locator" => Type(value, value is byte[])
+        "x-dead-letter-strategy" => Type(value, value is byte[])
+            ?? OneOf(value, "invalid_dlx_strategy", "at-most-once", "at-least-once"),
+        LeaderLocator => Type(value, value is byte[])
             ?? OneOf(value, "invalid_queue_locator_arg", "client-local", "balanced", "random", "least-leaders"),
         "x-max-priority" => Number(value) ?? (FieldTable.Integer(value) > HighestPriority ? $"{{max_value_exceeded,{Text(value)}}}" : null),
         "x-dead-letter-exchange" => Type(value, value is byte[]),
@@ -135,7 +152,8 @@ internal sealed class QueueArguments
             ?? (all.ContainsKey("x-dead-letter-exchange") ? null : "routing_key_but_no_dlx_defined"),
         "x-overflow" => Type(value, value is byte[]) ?? OneOf(value, "invalid_overflow", "drop-head", "reject-publish", "reject-publish-dlx"),
         "x-queue-mode" => Type(value, value is byte[]) ?? OneOf(value, $"\"unsupported queue mode '{FieldTable.Text(value)}'\"", "default", "lazy"),
-        QueueType => Type(value, value is byte[]) ?? OneOf(value, $"\"unsupported queue type '{FieldTable.Text(value)}'\"", "classic", "quorum", "stream"),
+        QueueType => Type(value, value is byte[])
+            ?? OneOf(value, $"\"unsupported queue type '{FieldTable.Text(value)}'\"", "classic", "quorum", "stream"),
         "x-single-active-consumer" => Type(value, value is bool),
         _ => null,
     };

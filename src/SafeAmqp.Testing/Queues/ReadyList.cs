@@ -16,7 +16,9 @@ internal sealed class ReadyList
     private int _turns;
 
     /// <param name="priorities">The highest priority of a classic queue.</param>
-    /// <param name="takesTurns">Instead it has two priorities, high and all others, that take turns: a quorum queue's.</param>
+    /// <param name="takesTurns">
+    /// Instead it has two priorities, high and all others, that take turns: a quorum queue's.
+    /// </param>
     public ReadyList(int priorities, bool takesTurns)
     {
         _takesTurns = takesTurns;

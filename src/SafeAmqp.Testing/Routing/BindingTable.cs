@@ -73,13 +73,15 @@ internal abstract class BindingTable
                 return;
             if (mode is not byte[] text)
             {
+                string type = FieldTableWriter.TypeName(mode);
                 throw AmqpError.Precondition(
-                    $"Invalid x-match field type {FieldTableWriter.TypeName(mode)} (value {ErlangText.Value(mode)}); expected longstr");
+                    $"Invalid x-match field type {type} (value {ErlangText.Value(mode)}); expected longstr");
             }
             if (FieldTable.Text(mode) is not ("all" or "any" or "all-with-x" or "any-with-x"))
             {
+                string value = ErlangText.Binary(text);
                 throw AmqpError.Precondition(
-                    $"Invalid x-match field value {ErlangText.Binary(text)}; expected all, any, all-with-x, or any-with-x");
+                    $"Invalid x-match field value {value}; expected all, any, all-with-x, or any-with-x");
             }
         }
 

@@ -5,43 +5,45 @@ using SafeAmqp.Testing.Faults;
 
 namespace SafeAmqp.Testing.Transport;
 
-/// <summary>The listening socket: loopback only, never reachable from another machine.</summary>
+/// <summary>The listening sockets: loopback only, never reachable from another machine.</summary>
 internal sealed class Listener
 {
     private const int Backlog = 4096;
 
-    private readonly Socket _socket;
+    private readonly IReadOnlyList<Socket> _sockets;
     private readonly BrokerState _broker;
     private Task _accepting = Task.CompletedTask;
 
     public Listener(ReservedPort port, BrokerState broker)
     {
         _broker = broker;
-        _socket = port.Socket;
-        _socket.Listen(Backlog);
-        Port = ((IPEndPoint)_socket.LocalEndPoint!).Port;
+        _sockets = port.Sockets;
+        foreach (Socket socket in _sockets)
+            socket.Listen(Backlog);
+        Port = ((IPEndPoint)_sockets[0].LocalEndPoint!).Port;
     }
 
     public int Port { get; }
 
-    public void Start() => _accepting = Task.Run(AcceptAsync);
+    public void Start() => _accepting = Task.WhenAll(_sockets.Select(socket => Task.Run(() => AcceptAsync(socket))));
 
     /// <summary>Nobody is accepted any more; the port is kept, unless somebody else was quicker, whom the next start will meet.</summary>
     public async Task<ReservedPort?> EndAsync()
     {
-        _socket.Dispose();
+        foreach (Socket socket in _sockets)
+            socket.Dispose();
         await _accepting.ConfigureAwait(false);
         return await ReservedPort.TryAgainAsync(Port).ConfigureAwait(false);
     }
 
-    private async Task AcceptAsync()
+    private async Task AcceptAsync(Socket listening)
     {
         while (true)
         {
             Socket socket;
             try
             {
-                socket = await _socket.AcceptAsync().ConfigureAwait(false);
+                socket = await listening.AcceptAsync().ConfigureAwait(false);
             }
             catch (ObjectDisposedException)
             {

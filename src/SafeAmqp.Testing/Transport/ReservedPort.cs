@@ -9,12 +9,15 @@ namespace SafeAmqp.Testing.Transport;
 /// </summary>
 internal sealed class ReservedPort : IDisposable
 {
+    private const int Attempts = 20;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(10);
 
-    public ReservedPort(int port) => Socket = Bind(port);
+    public ReservedPort(int port) => Sockets = Bind(port);
 
-    public Socket Socket { get; }
+    /// <summary>One for 127.0.0.1 and, where there is IPv6, one for ::1: "localhost" may mean either.</summary>
+    public IReadOnlyList<Socket> Sockets { get; }
 
     /// <summary>Takes over a port that has just been given up. In the moment between, somebody may have been quicker, and is waited for; null when that did not help.</summary>
     public static async Task<ReservedPort?> TryAgainAsync(int port)
@@ -35,14 +38,47 @@ internal sealed class ReservedPort : IDisposable
         }
     }
 
-    public void Dispose() => Socket.Dispose();
-
-    private static Socket Bind(int port)
+    public void Dispose()
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        foreach (Socket socket in Sockets)
+            socket.Dispose();
+    }
+
+    private static Socket[] Bind(int port)
+    {
+        for (int i = 1; ; i++)
+        {
+            Socket socket = Bind(IPAddress.Loopback, port);
+            int bound = ((IPEndPoint)socket.LocalEndPoint!).Port;
+            try
+            {
+                return Socket.OSSupportsIPv6 ? [socket, Bind(IPAddress.IPv6Loopback, bound)] : [socket];
+            }
+            catch (SocketException error) when (error.SocketErrorCode == SocketError.AddressNotAvailable)
+            {
+                // IPv6 is there, but has no loopback address.
+                return [socket];
+            }
+            catch (SocketException error)
+                when (port == 0 && i < Attempts && error.SocketErrorCode == SocketError.AddressAlreadyInUse)
+            {
+                // Free for one, taken for the other: the next free one may be so for both.
+                socket.Dispose();
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
+        }
+    }
+
+    private static Socket Bind(IPAddress address, int port)
+    {
+        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
+            socket.Bind(new IPEndPoint(address, port));
             return socket;
         }
         catch

@@ -32,12 +32,16 @@ public sealed class AdministeredCases(BrokerPairs brokers)
         ["the rights that dead letters and alternate exchanges need"] = async (s, admin) =>
         {
             string user = await UserAsync(s, admin);
-            foreach ((string write, string read) in new[] { ("^$", "^$"), ("^$", "^t.*"), ("^t.*", "^$"), ("^t.*", "^t.*") })
+            (string, string)[] rights = [("^$", "^$"), ("^$", "^t.*"), ("^t.*", "^$"), ("^t.*", "^t.*")];
+            Dictionary<string, object?> dead = ArgumentCases.Table("x-dead-letter-exchange", s.X);
+            Dictionary<string, object?> alternate = ArgumentCases.Table("alternate-exchange", s.X);
+            foreach ((string write, string read) in rights)
             {
                 await admin.PermitAsync(user, ".*", write, read);
                 await using IConnection c = await ConnectAsync(s, user);
-                await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Q, false, true, true, ArgumentCases.Table("x-dead-letter-exchange", s.X)));
-                await AttemptAsync(s, c, channel => channel.ExchangeDeclareAsync(s.Name("other"), "direct", autoDelete: true, arguments: ArgumentCases.Table("alternate-exchange", s.X)));
+                await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Q, false, true, true, dead));
+                await AttemptAsync(s, c, channel =>
+                    channel.ExchangeDeclareAsync(s.Name("other"), "direct", autoDelete: true, arguments: alternate));
             }
         },
         ["an empty pattern lets nothing through"] = async (s, admin) =>
@@ -164,11 +168,12 @@ public sealed class AdministeredCases(BrokerPairs brokers)
     /// <summary>These have other texts in each version.</summary>
     private static readonly string[] TellVersions =
     [
-        "permissions by name: configure, write, read", "a topic that may not be written", "a topic that may not be bound to",
-        "the rights that dead letters and alternate exchanges need",
+        "permissions by name: configure, write, read", "a topic that may not be written",
+        "a topic that may not be bound to", "the rights that dead letters and alternate exchanges need",
     ];
 
-    public static TheoryData<string, RabbitMqVersion> Names => new(All.Keys.Select(name => (name, RabbitMqVersion.RabbitMq40))
+    public static TheoryData<string, RabbitMqVersion> Names => new(All.Keys
+        .Select(name => (name, RabbitMqVersion.RabbitMq40))
         .Concat(TellVersions.Select(name => (name, RabbitMqVersion.RabbitMq310))));
 
     [Theory]

@@ -2,19 +2,26 @@ namespace SafeAmqp.Testing.Tests.Conformance;
 
 public sealed class BothBrokersDoTheSame(BrokerPairs brokers)
 {
-    /// <summary>Of the cases that have the same answers in all versions, one in so many is played against the older as well.</summary>
+    /// <summary>
+    /// Of the cases that have the same answers in all versions, one in so many is played against the older as well.
+    /// </summary>
     private const int Sample = 8;
 
     private static readonly Dictionary<string, Case> All = new IEnumerable<Case>[]
     {
-        DeclareCases.All, ArgumentCases.All, RoutingCases.All, PublishCases.All, ConsumeCases.All, SettleCases.All, QueueCases.All,
-        QuorumCases.All.Select(c => c with { TellsVersions = true }), DeadLetterCases.All.Select(c => c with { TellsVersions = true }),
+        DeclareCases.All, ArgumentCases.All, RoutingCases.All, PublishCases.All, ConsumeCases.All, SettleCases.All,
+        QueueCases.All, QuorumCases.All.Select(c => c with { TellsVersions = true }),
+        DeadLetterCases.All.Select(c => c with { TellsVersions = true }),
         ReplyCases.All, ConnectionCases.All, WireCases.All,
     }.SelectMany(cases => cases).ToDictionary(c => c.Name);
 
-    /// <summary>The newest version has all cases; the oldest those that tell it from the newest, and a sample of the others.</summary>
-    public static TheoryData<string, RabbitMqVersion> Names => new(All.Keys.Select(name => (name, RabbitMqVersion.RabbitMq40))
-        .Concat(All.Values.Where((c, i) => c.TellsVersions || i % Sample == 0).Select(c => (c.Name, RabbitMqVersion.RabbitMq310))));
+    /// <summary>
+    /// The newest version has all cases; the oldest those that tell it from the newest, and a sample of the others.
+    /// </summary>
+    public static TheoryData<string, RabbitMqVersion> Names => new(All.Keys
+        .Select(name => (name, RabbitMqVersion.RabbitMq40))
+        .Concat(All.Values.Where((c, i) => c.TellsVersions || i % Sample == 0)
+            .Select(c => (c.Name, RabbitMqVersion.RabbitMq310))));
 
     [Theory]
     [MemberData(nameof(Names))]

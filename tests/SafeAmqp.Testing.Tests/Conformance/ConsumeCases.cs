@@ -24,6 +24,58 @@ internal static class ConsumeCases
         new("consumers take turns", Turns),
         .. new ushort[] { 1, 2, 5 }.Select(p => new Case($"a prefetch of {p} per consumer", s => Prefetch(s, p, global: false))),
         .. new ushort[] { 1, 3 }.Select(p => new Case($"a prefetch of {p} per channel", s => Prefetch(s, p, global: true))),
+        new("a prefetch per channel is shared by consumers of one queue in turn", async s =>
+        {
+            await Filled(s, 6);
+            await s.Channel.BasicQosAsync(0, 1, global: true);
+            Inbox[] inboxes = [await s.ConsumeAsync(), await s.ConsumeAsync()];
+            var order = new List<int>();
+            for (int i = 0; i < 6; i++)
+            {
+                await Stage.UntilAsync(() => Task.FromResult(inboxes[0].Waiting + inboxes[1].Waiting == 1));
+                order.Add(inboxes[0].Waiting == 1 ? 0 : 1);
+                await s.Channel.BasicAckAsync((await inboxes[order[^1]].NextAsync()).DeliveryTag, false);
+            }
+            // Who comes second depends on when the first ack meets the second consumer; from then on they alternate.
+            s.Note(order.Skip(2).Zip(order.Skip(3)).All(pair => pair.First != pair.Second));
+        }),
+        new("a prefetch per channel is shared by consumers of many queues", async s =>
+        {
+            string[] queues = ["a", "b", "c"];
+            foreach (string queue in queues)
+            {
+                await s.DeclareAsync(s.Name(queue));
+                for (int i = 0; i < 10; i++)
+                    await s.PublishAsync("", s.Name(queue), $"{i}");
+            }
+            await s.Channel.BasicQosAsync(0, 1, global: true);
+            var inboxes = new List<Inbox>();
+            foreach (string queue in queues)
+                inboxes.Add(await s.ConsumeAsync(s.Name(queue)));
+            var order = new List<int>();
+            for (int i = 0; i < 30; i++)
+            {
+                await Stage.UntilAsync(() => Task.FromResult(inboxes.Any(inbox => inbox.Waiting > 0)));
+                order.Add(inboxes.FindIndex(inbox => inbox.Waiting > 0));
+                await s.Channel.BasicAckAsync((await inboxes[order[^1]].NextAsync()).DeliveryTag, false);
+            }
+            // RabbitMQ chooses at random; but none is served to its end while others wait.
+            s.Note(order.Take(27).Zip(order.Skip(1)).Count(pair => pair.First != pair.Second) > 5);
+        }),
+        new("a prefetch per channel holds a consumer that needs no ack", async s =>
+        {
+            await Filled(s, 2);
+            await s.DeclareAsync(s.Name("other"));
+            await s.PublishAsync("", s.Name("other"), "m");
+            await s.Channel.BasicQosAsync(0, 1, global: true);
+            Inbox acking = await s.ConsumeAsync();
+            ulong tag = (await acking.NextAsync()).DeliveryTag;
+            Inbox free = await s.ConsumeAsync(s.Name("other"), autoAck: true);
+            s.Note(await s.Channel.MessageCountAsync(s.Name("other")));
+            await s.Channel.BasicCancelAsync(acking.Tag);
+            await s.Channel.BasicAckAsync(tag, false);
+            s.Note(await free.TextAsync());
+        }),
         new("a prefetch is for the consumers that come after it", async s =>
         {
             await Filled(s, 4);

@@ -58,7 +58,8 @@ internal static class DeadLetterCases
             ("a last death", _ => Death("last", "mine")),
             ("a delivery count", _ => new() { ["x-delivery-count"] = 7 }),
         }.SelectMany(given => new[] { "classic", "quorum" }.Select(type =>
-            new Case($"dead letter: published with {given.Name} to a {type} queue", s => PublishedAsync(s, type, given.Headers(s))))),
+            new Case($"dead letter: published with {given.Name} to a {type} queue", s =>
+                PublishedAsync(s, type, given.Headers(s))))),
         new("dead letter: published again with what the broker wrote", async s =>
         {
             await DeclareDeadAsync(s);
@@ -72,7 +73,8 @@ internal static class DeadLetterCases
                 await s.Channel.BasicPublishAsync("", s.Q, false, new BasicProperties(dead.BasicProperties), dead.Body);
             }
         }),
-        .. new[] { true, false }.Select(own => new Case($"dead letter: copies and blind copies, {(own ? "with" : "without")} a routing key of its own", s => CopiesAsync(s, own))),
+        new("dead letter: copies and blind copies, with a routing key of its own", s => CopiesAsync(s, own: true)),
+        new("dead letter: copies and blind copies, without a routing key of its own", s => CopiesAsync(s, own: false)),
         new("dead letter: headers of any depth are kept", async s =>
         {
             await s.DeclareAsync(s.Name("dead"));
@@ -94,7 +96,16 @@ internal static class DeadLetterCases
     ];
 
     private static List<object?> Death(string queue) =>
-        [new Dictionary<string, object?> { ["count"] = 5L, ["queue"] = queue, ["reason"] = "rejected", ["exchange"] = "", ["routing-keys"] = new List<object?> { "k" } }];
+    [
+        new Dictionary<string, object?>
+        {
+            ["count"] = 5L,
+            ["queue"] = queue,
+            ["reason"] = "rejected",
+            ["exchange"] = "",
+            ["routing-keys"] = new List<object?> { "k" },
+        },
+    ];
 
     private static Dictionary<string, object?> Death(string which, string value) => new()
     {
@@ -142,7 +153,11 @@ internal static class DeadLetterCases
         if (own)
             arguments["x-dead-letter-routing-key"] = "own";
         await s.DeclareAsync(arguments: arguments);
-        await s.PublishAsync("", s.Q, "m", p => p.Headers = new Dictionary<string, object?> { ["CC"] = new List<object?> { "copied" }, ["BCC"] = new List<object?> { "blind" } });
+        await s.PublishAsync("", s.Q, "m", p => p.Headers = new Dictionary<string, object?>
+        {
+            ["CC"] = new List<object?> { "copied" },
+            ["BCC"] = new List<object?> { "blind" },
+        });
         await RejectAsync(s);
         await s.UntilCountAsync(1, s.Name((own ? "own" : s.Q) + "-dead"));
         foreach (string key in new[] { "own", "copied", "blind", s.Q })

@@ -15,7 +15,10 @@ internal static class DeclareCases
         new("a passive declaration counts messages and consumers", Counts),
         new("a queue name with the reserved prefix", s => s.TryAsync(c => c.QueueDeclareAsync("amq." + s.Q, false, false, false))),
         new("an exchange name with the reserved prefix", s => s.TryAsync(c => c.ExchangeDeclareAsync("amq." + s.X, "direct"))),
-        new("an unknown exchange type", s => s.TryAsync(c => c.ExchangeDeclareAsync(s.X, "nonsense"))) { TellsVersions = true },
+        new("an unknown exchange type", s => s.TryAsync(c => c.ExchangeDeclareAsync(s.X, "nonsense")))
+        {
+            TellsVersions = true,
+        },
         new("the default exchange is declared", s => s.TryAsync(c => c.ExchangeDeclareAsync("", "direct"))),
         new("the default exchange is deleted", s => s.TryAsync(c => c.ExchangeDeleteAsync(""))),
         new("a system exchange is deleted", s => s.TryAsync(c => c.ExchangeDeleteAsync("amq.direct"))),
@@ -51,6 +54,40 @@ internal static class DeclareCases
         new("an auto-delete queue without consumers stays", s => s.TryAsync(async c => { await c.QueueDeclareAsync(s.Q, false, false, true); await c.QueueDeclarePassiveAsync(s.Q); })),
         new("a server-named queue", ServerNamed),
         new("an empty name means the last queue", s => s.TryAsync(async c => { await s.DeclareAsync(); await c.QueueBindAsync("", "amq.direct", s.Q); await s.PublishAsync("amq.direct", s.Q, "m"); await s.DrainAsync(); })),
+        new("an empty name and an empty key mean the last queue", s => s.TryAsync(async c =>
+        {
+            await s.DeclareAsync();
+            await c.QueueBindAsync("", "amq.direct", "");
+            await s.PublishAsync("amq.direct", s.Q, "its name");
+            await s.PublishAsync("amq.direct", "", "nothing");
+            await s.DrainAsync();
+            await c.QueueUnbindAsync("", "amq.direct", "");
+            await s.PublishAsync("amq.direct", s.Q, "its name");
+            await s.DrainAsync();
+        })),
+        new("an empty key of a named queue is an empty key", s => s.TryAsync(async c =>
+        {
+            await s.DeclareAsync();
+            await c.QueueBindAsync(s.Q, "amq.direct", "");
+            await s.PublishAsync("amq.direct", s.Q, "its name");
+            await s.PublishAsync("amq.direct", "", "nothing");
+            await s.DrainAsync();
+        })),
+        .. new (string What, Func<IChannel, Task> Do)[]
+        {
+            ("passively declared", c => c.QueueDeclarePassiveAsync("")),
+            ("read", c => c.BasicGetAsync("", true)),
+            ("consumed", c => c.BasicConsumeAsync("", true, new Inbox(c).Consumer)),
+            ("purged", c => c.QueuePurgeAsync("")),
+            ("deleted", c => c.QueueDeleteAsync("")),
+        }.SelectMany(form => new[] { "after", "without" }.Select(when =>
+            new Case($"an empty name is {form.What} {when} a queue", async s =>
+            {
+                if (when == "after")
+                    await s.DeclareAsync();
+                await s.TryAsync(form.Do);
+                await s.TryAsync(c => c.QueueDeclarePassiveAsync(s.Q));
+            }))),
         new("an empty name without a queue before", s => s.TryAsync(c => c.QueueBindAsync("", "amq.direct", "k"))),
         new("an exclusive queue is locked for others", s => Locked(s, (c, q) => c.QueueDeclarePassiveAsync(q))),
         new("an exclusive queue is not consumed by others", s => Locked(s, (c, q) => c.BasicConsumeAsync(q, true, new Inbox(c).Consumer))),

@@ -26,11 +26,34 @@ public sealed class KnownDifferences(BrokerPairs brokers)
             await client.CallAsync(1, 50, 10, [0, 0, .. ShortText("s"), 2, .. FourOctets(table.Length), .. table]));
     }
 
+    /// <summary>RabbitMQ listens on all addresses by default, this one on those of the loopback interface.</summary>
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("::1")]
+    public async Task Both_loopback_addresses_are_listened_on_before_and_after_a_restart(string address)
+    {
+        CancellationToken cancelled = TestContext.Current.CancellationToken;
+        Assert.SkipWhen(address == "::1" && !System.Net.Sockets.Socket.OSSupportsIPv6, "There is no IPv6 here.");
+        await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(cancellationToken: cancelled);
+        var factory = new ConnectionFactory
+        {
+            HostName = address,
+            Port = broker.Port,
+            AutomaticRecoveryEnabled = false,
+        };
+        await using (await factory.CreateConnectionAsync(cancelled))
+            await broker.StopAsync(cancelled);
+        await broker.StartAgainAsync(cancelled);
+        await using IConnection again = await factory.CreateConnectionAsync(cancelled);
+        Assert.True(again.IsOpen);
+    }
+
     /// <summary>RabbitMQ still speaks AMQP 0-8 with a client that asks for it; no client of today does.</summary>
     [Theory]
     [InlineData(RabbitMqVersion.RabbitMq310, "414D515000000901")]
     [InlineData(RabbitMqVersion.RabbitMq40, "414D515003010000")]
-    public async Task The_older_protocol_is_answered_with_the_header_of_a_newer_one(RabbitMqVersion version, string header)
+    public async Task The_older_protocol_is_answered_with_the_header_of_a_newer_one(
+        RabbitMqVersion version, string header)
     {
         await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(
             new AmqpTestBrokerOptions { Version = version }, TestContext.Current.CancellationToken);

@@ -19,14 +19,16 @@ public sealed class OversizeTests(BrokerPairs brokers)
         string observed = await PlayAsync(pair.Embedded.Uri, limit);
         Assert.Equal(await PlayAsync(pair.RabbitMq, limit), observed);
         Assert.Equal(
-            $"method 60.80 on 1, close channel 406 PRECONDITION_FAILED - message size {limit + 1} is larger than configured max size {limit} class 60 method 40",
+            "method 60.80 on 1, close channel 406 PRECONDITION_FAILED - "
+            + $"message size {limit + 1} is larger than configured max size {limit} class 60 method 40",
             observed);
     }
 
     [Fact]
     public async Task The_limit_is_an_option()
     {
-        await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(new AmqpTestBrokerOptions { MaxMessageSize = 5000 }, Cancelled);
+        await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(
+            new AmqpTestBrokerOptions { MaxMessageSize = 5000 }, Cancelled);
         Assert.Contains("message size 5001 is larger than configured max size 5000", await PlayAsync(broker.Uri, 5000));
     }
 

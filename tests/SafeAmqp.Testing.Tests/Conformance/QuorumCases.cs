@@ -1,6 +1,8 @@
 namespace SafeAmqp.Testing.Tests.Conformance;
 
-/// <summary>Quorum queues: what counts as a return, what becomes of a message that returned too often, priorities, limits.</summary>
+/// <summary>
+/// Quorum queues: what counts as a return, what becomes of a message that returned too often, priorities, limits.
+/// </summary>
 internal static class QuorumCases
 {
     public static IEnumerable<Case> All =>
@@ -8,20 +10,23 @@ internal static class QuorumCases
         new("quorum: nacked for ever", s => ReturnedAsync(s, null, (c, tag) => c.BasicNackAsync(tag, false, true))),
         new("quorum: rejected for ever", s => ReturnedAsync(s, null, (c, tag) => c.BasicRejectAsync(tag, true))),
         .. new object[] { 0, 2, -1, -2, "text" }.Select(limit =>
-            new Case($"quorum: nacked with limit {limit}", s => ReturnedAsync(s, limit, (c, tag) => c.BasicNackAsync(tag, false, true)))),
+            new Case($"quorum: nacked with limit {limit}", s =>
+                ReturnedAsync(s, limit, (c, tag) => c.BasicNackAsync(tag, false, true)))),
         new("quorum: rejected with limit 2", s => ReturnedAsync(s, 2, (c, tag) => c.BasicRejectAsync(tag, true))),
         new("quorum: a lost channel counts as a return", LostChannelsAsync),
         new("quorum: a message that dies in the second queue", TwoQueuesAsync),
         new("quorum: a limit and a circle", async s =>
         {
-            await DeclareAsync(s, ("x-delivery-limit", 1), ("x-dead-letter-exchange", ""), ("x-dead-letter-routing-key", s.Q));
+            await DeclareAsync(
+                s, ("x-delivery-limit", 1), ("x-dead-letter-exchange", ""), ("x-dead-letter-routing-key", s.Q));
             await s.PublishAsync("", s.Q, "m");
             for (int i = 0; i < 2; i++)
                 await s.Channel.BasicNackAsync((await NextAsync(s)).DeliveryTag, false, true);
             await s.UntilCountAsync(0);
             await s.DrainAsync();
         }),
-        .. new int?[] { null, -1, 5 }.Select(limit => new Case($"quorum: returned forwards with limit {limit}", s => OrderAsync(s, limit))),
+        .. new int?[] { null, -1, 5 }.Select(limit =>
+            new Case($"quorum: returned forwards with limit {limit}", s => OrderAsync(s, limit))),
         new("quorum: priorities take turns", s => PrioritiesAsync(s, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 200)),
         new("quorum: no priority is a low one", s => PrioritiesAsync(s, null, null, null, 4, 5, 6, 7)),
         new("quorum: only high priorities", s => PrioritiesAsync(s, 9, 8, 7, 6, 5)),
@@ -45,14 +50,8 @@ internal static class QuorumCases
             await s.UntilCountAsync(3);
             await s.DrainAsync();
         }),
-        .. new[] { "drop-head", "reject-publish", "reject-publish-dlx" }.Select(overflow => new Case($"quorum: full with {overflow}", async s =>
-        {
-            await DeclareAsync(s, ("x-max-length", 2), ("x-overflow", overflow));
-            for (int i = 0; i < 5; i++)
-                await s.TryAsync(() => s.PublishAsync("", s.Q, $"{i}"));
-            await s.UntilCountAsync(overflow == "reject-publish" ? 3u : 2u);
-            await s.DrainAsync();
-        })),
+        .. new[] { "drop-head", "reject-publish", "reject-publish-dlx" }.Select(overflow =>
+            new Case($"quorum: full with {overflow}", s => FullAsync(s, overflow))),
         new("quorum: full of octets refuses", async s =>
         {
             await DeclareAsync(s, ("x-max-length-bytes", 10), ("x-overflow", "reject-publish"));
@@ -89,10 +88,21 @@ internal static class QuorumCases
             await c.BasicConsumeAsync(s.Q, false, new Inbox(c).Consumer);
         })),
         new("quorum: a single active consumer and one of higher priority", s => TakeOverAsync(s, holds: false)),
-        new("quorum: a single active consumer settles before one of higher priority follows", s => TakeOverAsync(s, holds: true)),
+        new("quorum: a single active consumer settles before one of higher priority follows", s =>
+            TakeOverAsync(s, holds: true)),
     ];
 
-    private static Task DeclareAsync(Stage s, params (string Name, object? Value)[] arguments) => DeclareAsync(s, s.Q, arguments);
+    private static async Task FullAsync(Stage s, string overflow)
+    {
+        await DeclareAsync(s, ("x-max-length", 2), ("x-overflow", overflow));
+        for (int i = 0; i < 5; i++)
+            await s.TryAsync(() => s.PublishAsync("", s.Q, $"{i}"));
+        await s.UntilCountAsync(overflow == "reject-publish" ? 3u : 2u);
+        await s.DrainAsync();
+    }
+
+    private static Task DeclareAsync(Stage s, params (string Name, object? Value)[] arguments) =>
+        DeclareAsync(s, s.Q, arguments);
 
     private static Task DeclareAsync(Stage s, string queue, params (string Name, object? Value)[] arguments)
     {
@@ -122,7 +132,9 @@ internal static class QuorumCases
         await s.UntilCountAsync((uint)priorities.Length);
     }
 
-    /// <summary>Gives a message back until it is gone or has come 24 times, and shows what reached the dead-letter queue.</summary>
+    /// <summary>
+    /// Gives a message back until it is gone or has come 24 times, and shows what reached the dead-letter queue.
+    /// </summary>
     private static async Task ReturnedAsync(Stage s, object? limit, Func<IChannel, ulong, ValueTask> give)
     {
         await s.DeclareAsync(s.Name("dead"), durable: true);
@@ -131,7 +143,8 @@ internal static class QuorumCases
         await s.PublishAsync("", s.Q, "m");
         for (int i = 0; i < 24; i++)
         {
-            await Stage.UntilAsync(async () => await s.Channel.MessageCountAsync(s.Q) > 0 || await s.Channel.MessageCountAsync(s.Name("dead")) > 0);
+            await Stage.UntilAsync(async () =>
+                await s.Channel.MessageCountAsync(s.Q) > 0 || await s.Channel.MessageCountAsync(s.Name("dead")) > 0);
             if (await s.Channel.BasicGetAsync(s.Q, false) is not { } got)
                 break;
             object? count = null;
@@ -199,17 +212,19 @@ internal static class QuorumCases
     {
         await DeclareAsync(s, ("x-single-active-consumer", true));
         await s.Channel.BasicQosAsync(0, 2, false);
-        Inbox low = await s.ConsumeAsync(arguments: new Dictionary<string, object?> { ["x-priority"] = 1 });
+        Inbox low = await s.ConsumeAsync(arguments: ArgumentCases.Table("x-priority", 1));
         await s.PublishAsync("", s.Q, "1");
         var first = await low.NextAsync();
         if (!holds)
             await s.Channel.BasicAckAsync(first.DeliveryTag, false);
         IChannel other = await s.NewChannelAsync();
-        Inbox high = await s.ConsumeAsync(channel: other, autoAck: true, arguments: new Dictionary<string, object?> { ["x-priority"] = 5 });
+        Inbox high = await s.ConsumeAsync(
+            channel: other, autoAck: true, arguments: ArgumentCases.Table("x-priority", 5));
         await s.PublishAsync("", s.Q, "2");
         if (holds)
         {
-            // Who is active is found out by who gets the second message: nobody before the first is settled, or the first consumer.
+            // Who is active is found out by who gets the second message: nobody before the first is settled, or the
+            // first consumer.
             await Stage.UntilAsync(async () => low.Waiting > 0 || await s.Channel.MessageCountAsync(s.Q) == 1);
             await s.Channel.BasicAckAsync(first.DeliveryTag, false);
         }

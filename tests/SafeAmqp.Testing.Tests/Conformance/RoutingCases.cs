@@ -30,13 +30,14 @@ internal static class RoutingCases
 
     public static IEnumerable<Case> All =>
     [
-        .. new object?[] { "all", "any", "all-with-x", "any-with-x", "nonsense", "", 5, true, 1.5, null }.Select(mode => new Case($"a headers binding that matches {mode} ({mode?.GetType().Name})", async s =>
-        {
-            await s.DeclareAsync();
-            var arguments = new Dictionary<string, object?> { ["x-match"] = mode, ["a"] = 1 };
-            await s.TryAsync(c => c.QueueBindAsync(s.Q, "amq.headers", "", arguments));
-            await s.TryAsync(c => c.QueueUnbindAsync(s.Q, "amq.headers", "", arguments));
-        })),
+        .. new object?[] { "all", "any", "all-with-x", "any-with-x", "nonsense", "", 5, true, 1.5, null }.Select(mode =>
+            new Case($"a headers binding that matches {mode} ({mode?.GetType().Name})", async s =>
+            {
+                await s.DeclareAsync();
+                var arguments = new Dictionary<string, object?> { ["x-match"] = mode, ["a"] = 1 };
+                await s.TryAsync(c => c.QueueBindAsync(s.Q, "amq.headers", "", arguments));
+                await s.TryAsync(c => c.QueueUnbindAsync(s.Q, "amq.headers", "", arguments));
+            })),
         .. Topics.Select(t => new Case($"topic pattern '{t.Pattern}' with {string.Join(' ', t.Keys.Select(k => $"'{k}'"))}", async s =>
         {
             await s.DeclareAsync();

@@ -43,9 +43,12 @@ internal static class WireCases
         Wire("an empty body in frames", [.. PublishMethod(1, "amq.direct", "nobody", 1), .. Header(1, 0, Properties)]),
         Wire("a body in single octets", [.. PublishMethod(1, "amq.direct", "nobody", 1), .. Header(1, 3, Properties), .. Frame(3, 1, [1]), .. Frame(3, 1, [2]), .. Frame(3, 1, [3])]),
         Wire("confirm.select twice", Method(1, 85, 10, [0]), Method(1, 85, 10, [0])),
+        Wire("tx.select on a channel with confirms", Method(1, 85, 10, [0]), Method(1, 90, 10, [])),
         Wire("tx.commit", Method(1, 90, 20, [])),
         Start("another protocol", "HTTP/1.1"u8.ToArray()) with { TellsVersions = true },
         Start("another version", [.. "AMQP"u8, 0, 1, 0, 0]) with { TellsVersions = true },
+        .. new[] { 4000, 4096 - 8, 4096, 4097, 8192, 100_000 }.Select(size =>
+            Login($"properties that make the frame {size} octets", size)),
         Login("an unknown mechanism", "NONSENSE", "x"),
         Login("a malformed PLAIN response", "PLAIN", "x"),
         Login("AMQPLAIN", "AMQPLAIN", Encoding.Latin1.GetString([.. ShortText("LOGIN"), (byte)'S', .. LongText("guest"), .. ShortText("PASSWORD"), (byte)'S', .. LongText("guest")])),
@@ -76,6 +79,20 @@ internal static class WireCases
         using RawClient client = await ConnectAsync(s.Uri);
         await client.SendAsync(header);
         s.Note(Convert.ToHexString(await client.RestAsync()));
+    });
+
+    /// <summary>Before the largest frame is agreed upon, it is a small one.</summary>
+    private static Case Login(string name, int frame) => new($"wire: login with {name}", async s =>
+    {
+        using RawClient client = await ConnectAsync(s.Uri);
+        await client.SendAsync("AMQP\0\0\u0009\u0001"u8.ToArray());
+        await client.NextAsync();
+        byte[] rest = [.. ShortText("PLAIN"), .. LongText("\0guest\0guest"), .. ShortText("en_US")];
+        // Method, size of the table, one entry: name, type, size.
+        int filling = frame - rest.Length - 4 - 4 - 2 - 1 - 4;
+        byte[] table = [.. ShortText("x"), (byte)'S', .. LongText(new string('x', filling))];
+        await client.SendAsync(Method(0, 10, 11, [.. FourOctets(table.Length), .. table, .. rest]));
+        s.Note(await client.NextAsync());
     });
 
     private static Case Login(string name, string mechanism, string response) => new($"wire: login with {name}", async s =>

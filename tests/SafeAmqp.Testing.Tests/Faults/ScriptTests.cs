@@ -169,6 +169,27 @@ public sealed class ScriptTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_empty_message_counts_for_each_queue_that_has_it()
+    {
+        const int Queues = 100;
+        await using AmqpTestBroker small = await AmqpTestBroker.StartAsync(
+            new AmqpTestBrokerOptions { MemoryLimit = 1_000_000 }, Cancelled);
+        using RawClient client = await RawClient.OpenAsync(small.Uri);
+        for (int i = 0; i < Queues; i++)
+        {
+            byte[] name = RawClient.ShortText($"q{i}");
+            await client.CallAsync(1, 50, 10, [0, 0, .. name, 0, 0, 0, 0, 0]);
+            await client.CallAsync(1, 50, 20, [0, 0, .. name, .. RawClient.ShortText("amq.fanout"), 0, 0, 0, 0, 0, 0]);
+        }
+        byte[] message = RawClient.Publish(1, "amq.fanout", "", []);
+        _ = client.SendAsync(Enumerable.Repeat(message, 2_000).SelectMany(m => m).ToArray());
+        await small.WaitUntilAsync(view => view.Connections[0].IsBlocked, cancellationToken: Cancelled);
+        int entries = await small.LookAsync(view => Enumerable.Range(0, Queues).Sum(i => view.ReadyCount($"q{i}")));
+        // 1,000,000 / 256, and an eighth more before it is counted again.
+        Assert.InRange(entries, 3_900, 4_700);
+    }
+
+    [Fact]
     public async Task A_login_is_refused()
     {
         _broker.Script(FaultTrigger.LogIn().OnConnection("other"), FaultAction.RefuseAuthentication());
@@ -276,7 +297,7 @@ public sealed class ScriptTests : IAsyncLifetime
         await using IChannel channel = await reader.CreateChannelAsync(cancellationToken: Cancelled);
         Assert.Null(await channel.BasicGetAsync("q", true, Cancelled));
         OperationInterruptedException refused = await Assert.ThrowsAsync<OperationInterruptedException>(() => channel.QueueDeclareAsync("new", cancellationToken: Cancelled));
-        Assert.Equal("ACCESS_REFUSED - access to queue 'new' in vhost '/' refused for user 'reader'", refused.ShutdownReason!.ReplyText);
+        Assert.Equal("ACCESS_REFUSED - configure access to queue 'new' in vhost '/' refused for user 'reader'", refused.ShutdownReason!.ReplyText);
     }
 
     private Task<IConnection> ConnectAsync(string name = "x") => new ConnectionFactory { Uri = _broker.Uri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(name, Cancelled);

@@ -19,7 +19,8 @@ public sealed class AmqpToolsTests(BrokerPairs brokers)
     [InlineData("a large body")]
     public async Task Print_the_same_on_both(string what)
     {
-        string expected = await PlayAsync(what, brokers.Newest.RabbitMq), observed = await PlayAsync(what, brokers.Embedded.Uri);
+        string expected = await PlayAsync(what, brokers.Newest.RabbitMq);
+        string observed = await PlayAsync(what, brokers.Embedded.Uri);
         Assert.NotEmpty(expected);
         Assert.True(expected == observed, $"RabbitMQ:\n{expected}\nEmbedded:\n{observed}");
     }

@@ -48,8 +48,10 @@ public sealed partial class AmqplibTests(BrokerPairs brokers, AmqplibTests.Runs 
         private Task<IReadOnlyList<string>>? _rabbitMq;
         private Task<IReadOnlyList<string>>? _embedded;
 
-        internal Task<IReadOnlyList<string>> OnRabbitMqAsync(BrokerPairs brokers) => _rabbitMq ??= RunAsync(brokers.Newest.RabbitMq);
+        internal Task<IReadOnlyList<string>> OnRabbitMqAsync(BrokerPairs brokers) =>
+            _rabbitMq ??= RunAsync(brokers.Newest.RabbitMq);
 
-        internal Task<IReadOnlyList<string>> OnEmbeddedAsync(BrokerPairs brokers) => _embedded ??= RunAsync(brokers.Embedded.Uri);
+        internal Task<IReadOnlyList<string>> OnEmbeddedAsync(BrokerPairs brokers) =>
+            _embedded ??= RunAsync(brokers.Embedded.Uri);
     }
 }

@@ -12,8 +12,8 @@ public sealed record BrokerPair(PrivateRabbitMqNode RabbitMqNode, AmqpTestBroker
 }
 
 /// <summary>
-/// A pair for each version that is compared: the RabbitMQ of the folder that the environment names, and the one that is installed on this
-/// machine.
+/// A pair for each version that is compared: the RabbitMQ of the folder that the environment names, and the one that is
+/// installed on this machine.
 /// </summary>
 public sealed class BrokerPairs : IAsyncLifetime
 {
@@ -28,13 +28,15 @@ public sealed class BrokerPairs : IAsyncLifetime
 
     private RabbitMqVersion NewestVersion => _nodes.Count > 0 ? _nodes.Keys.Max() : RabbitMqVersion.RabbitMq40;
 
-    /// <summary>The pair of a version; ends the test as skipped at a desk and as failed on CI when that RabbitMQ is not here.</summary>
+    /// <summary>
+    /// The pair of a version; ends the test as skipped at a desk and as failed on CI when that RabbitMQ is not here.
+    /// </summary>
     public BrokerPair Of(RabbitMqVersion version)
     {
         if (_nodes.TryGetValue(version, out PrivateRabbitMqNode? node))
             return new BrokerPair(node, _embedded[version]);
-        string missing =
-            $"No {version} to compare with: install rabbitmq-server, or name the root of a system that has it in {PrivateRabbitMqNodeOptions.RootVariable}.";
+        string missing = $"No {version} to compare with: install rabbitmq-server, "
+            + $"or name the root of a system that has it in {PrivateRabbitMqNodeOptions.RootVariable}.";
         if (Environment.GetEnvironmentVariable("CI") is "true" or "1")
             Assert.Fail(missing);
         Assert.Skip(missing);
@@ -47,7 +49,8 @@ public sealed class BrokerPairs : IAsyncLifetime
             _embedded[version] = await AmqpTestBroker.StartAsync(new AmqpTestBrokerOptions { Version = version });
         if (PrivateRabbitMqNode.IsInstalled)
             await AddAsync(root: null);
-        if (PrivateRabbitMqNode.IsInstalledIn("/") && Environment.GetEnvironmentVariable(PrivateRabbitMqNodeOptions.RootVariable) is { Length: > 0 } and not "/")
+        string? named = Environment.GetEnvironmentVariable(PrivateRabbitMqNodeOptions.RootVariable);
+        if (named is { Length: > 0 } and not "/" && PrivateRabbitMqNode.IsInstalledIn("/"))
             await AddAsync("/");
     }
 
@@ -61,7 +64,8 @@ public sealed class BrokerPairs : IAsyncLifetime
 
     private async Task AddAsync(string? root)
     {
-        PrivateRabbitMqNode node = await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions { Root = root, Schedulers = 2 });
+        PrivateRabbitMqNode node = await PrivateRabbitMqNode.StartAsync(
+            new PrivateRabbitMqNodeOptions { Root = root, Schedulers = 2 });
         RabbitMqVersion version = node.Version.Major >= 4 ? RabbitMqVersion.RabbitMq40 : RabbitMqVersion.RabbitMq310;
         if (!_nodes.TryAdd(version, node))
             await node.DisposeAsync();

@@ -125,7 +125,8 @@ public sealed class Stage(Uri uri) : IAsyncDisposable
 
     /// <summary>Waits until so many messages are in a queue and not out.</summary>
     public Task UntilCountAsync(uint count, string? queue = null) =>
-        UntilAsync(async () => await Channel.MessageCountAsync(queue ?? Q) == count, $"{count} messages in {queue ?? Q}");
+        UntilAsync(
+            async () => await Channel.MessageCountAsync(queue ?? Q) == count, $"{count} messages in {queue ?? Q}");
 
     /// <summary>Asks the broker again and again until a condition holds.</summary>
     public static async Task UntilAsync(Func<Task<bool>> condition, string goal = "the condition")
