@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Collections.Concurrent;
 using static SafeAmqp.Wire.FrameFormat;
 
 namespace SafeAmqp.Wire;
@@ -41,8 +40,10 @@ internal sealed class FrameReader(int maxFrameSize, long maxBodySize, IFrameSink
     // Once a call has filled the buffer: one may bring many frames. Below the 85,000 bytes of the large object heap.
     private const int UsualSize = 64 * 1024;
 
-    private readonly ConcurrentDictionary<ushort, IncomingContent> _channels = [];
+    private static readonly Dictionary<ushort, IncomingContent> NoChannels = [];
+
     private readonly uint _maxPayload = (uint)(maxFrameSize - Overhead);
+    private volatile Dictionary<ushort, IncomingContent> _channels = NoChannels; // never changed, only replaced
     private byte[] _bytes = new byte[FirstSize];
     private int _start, _end; // what has come and is not a whole frame yet
     private int _foreign; // bytes of the peer's protocol header that were compared
@@ -62,10 +63,11 @@ internal sealed class FrameReader(int maxFrameSize, long maxBodySize, IFrameSink
     /// <summary>Where the next bytes are to be put.</summary>
     internal Memory<byte> Room => _bytes.AsMemory(_end);
 
-    /// <summary>Makes a channel this reader's own. Called before the channel is used.</summary>
+    /// <summary>Makes a channel this reader's own. Called before the channel is used, by the thread that receives.</summary>
     /// <param name="channel">Its number on the connection.</param>
     /// <param name="id">What the sink is to call it.</param>
-    internal void Own(ushort channel, long id) => _channels[channel] = new IncomingContent(id);
+    internal void Own(ushort channel, long id)
+        => _channels = new Dictionary<ushort, IncomingContent>(_channels) { [channel] = new IncomingContent(id) };
 
     /// <summary>
     /// What the sink calls a channel; null when it is not this reader's own. May be called by any thread.

@@ -43,7 +43,7 @@ internal static class Wires
         int maxBufferedBytes = LinkStream.DefaultMaxBufferedBytes, TimeSpan? drainTimeout = null)
     {
         var inbound = new InboundPipe();
-        var incoming = new FrameReader(FrameFormat.MaxFrameSize, maxBodySize: 128L << 20, new SignalSink(_ => { }, inbound));
+        var incoming = new FrameReader(FrameFormat.MaxFrameSize, maxBodySize: 16L << 20, new SignalSink(_ => { }, inbound));
         return new ClientStream(socket, tls, incoming, inbound, TimeProvider.System, ended, maxBufferedBytes, drainTimeout);
     }
 
