@@ -18,7 +18,7 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
         while (amqp.Status.Links[0].BlockedReason is null)
         {
             held.Add(EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("nobody", default) with { Mandatory = false }, Cancelled)));
-            await Task.WhenAny(held[^1], UntilAsync(() => amqp.Status.Links[0].BlockedReason is not null));
+            await UntilAsync(() => amqp.Status.Links[0].BlockedReason is not null || held[^1].IsCompleted);
         }
         Assert.Contains("disk", amqp.Status.Links[0].BlockedReason, StringComparison.OrdinalIgnoreCase);
         Task<Exception?> waiting = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
