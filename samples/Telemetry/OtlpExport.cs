@@ -8,9 +8,9 @@ namespace Recipes.Telemetry;
 
 /// <summary>
 /// Sends traces and metrics to a collector by OTLP, where <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> names one; the exporter reads that and OpenTelemetry's other variables
-/// itself. Without it nothing is made and nobody listens. A file that both programs compile.
+/// itself. Without it nothing is made and nobody listens. A file that several programs compile.
 /// </summary>
-internal sealed class OtlpExport(string service) : IHostedService, IDisposable
+internal sealed class OtlpExport(string service, params string[] meters) : IHostedService, IDisposable
 {
     private const string Endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
@@ -21,10 +21,11 @@ internal sealed class OtlpExport(string service) : IHostedService, IDisposable
     /// <param name="services">The services.</param>
     /// <param name="configuration">Where the endpoint stands.</param>
     /// <param name="service">The program's name in the traces.</param>
-    public static void AddTo(IServiceCollection services, IConfiguration configuration, string service)
+    /// <param name="meters">The program's own meters.</param>
+    public static void AddTo(IServiceCollection services, IConfiguration configuration, string service, params string[] meters)
     {
         if (!string.IsNullOrWhiteSpace(configuration[Endpoint]))
-            services.AddSingleton<IHostedService>(_ => new OtlpExport(service));
+            services.AddSingleton<IHostedService>(_ => new OtlpExport(service, meters));
     }
 
     public Task StartAsync(CancellationToken cancellationToken)
@@ -37,7 +38,7 @@ internal sealed class OtlpExport(string service) : IHostedService, IDisposable
             .Build();
         _metrics = Sdk.CreateMeterProviderBuilder()
             .SetResourceBuilder(resource)
-            .AddMeter(AmqpTelemetry.MeterName)
+            .AddMeter([AmqpTelemetry.MeterName, .. meters])
             .AddOtlpExporter()
             .Build();
         return Task.CompletedTask;

@@ -1,6 +1,6 @@
 using System.Net;
 using RecipeWorkers.Crawling;
-using RecipeWorkers.Fetching;
+using GuardedFetching;
 using Xunit;
 
 namespace RecipeWorkers.Tests;

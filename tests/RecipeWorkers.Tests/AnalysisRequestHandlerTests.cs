@@ -3,7 +3,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using RecipeWorkers.Analysis;
-using RecipeWorkers.Fetching;
+using GuardedFetching;
 using Xunit;
 
 namespace RecipeWorkers.Tests;

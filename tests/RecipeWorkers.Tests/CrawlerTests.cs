@@ -1,7 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using RecipeWorkers.Crawling;
-using RecipeWorkers.Fetching;
+using GuardedFetching;
 using Xunit;
 
 namespace RecipeWorkers.Tests;

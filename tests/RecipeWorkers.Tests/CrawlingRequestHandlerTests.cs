@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using RecipeWorkers.Crawling;
-using RecipeWorkers.Fetching;
+using GuardedFetching;
 using Xunit;
 
 namespace RecipeWorkers.Tests;

@@ -2,7 +2,7 @@ using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using RecipeWorkers.Analysis;
-using RecipeWorkers.Fetching;
+using GuardedFetching;
 using Xunit;
 
 namespace RecipeWorkers.Tests;

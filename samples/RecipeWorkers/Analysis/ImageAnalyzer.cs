@@ -1,4 +1,4 @@
-using RecipeWorkers.Fetching;
+using GuardedFetching;
 
 namespace RecipeWorkers.Analysis;
 

@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using RecipeWorkers.Fetching;
+using GuardedFetching;
 
 namespace RecipeWorkers.Crawling;
 

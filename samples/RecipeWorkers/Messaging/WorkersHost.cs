@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Recipes.Telemetry;
 using RecipeWorkers.Analysis;
 using RecipeWorkers.Crawling;
-using RecipeWorkers.Fetching;
+using GuardedFetching;
 using SafeAmqp;
 
 namespace RecipeWorkers.Messaging;
@@ -80,7 +80,7 @@ public static class WorkersHost
     // What strangers hand in is fetched under one set of rules by both workers.
     private static void AddFetching(IServiceCollection services, WorkerSettings settings)
     {
-        services.TryAddSingleton(new FetchOptions { AllowedHosts = [.. new FetchOptions().AllowedHosts, .. settings.AllowedHosts] });
+        services.TryAddSingleton(new FetchOptions { UserAgent = "RecipeWorkers/0.1", AllowedHosts = [.. new FetchOptions().AllowedHosts, .. settings.AllowedHosts] });
         services.TryAddSingleton(provider => GuardedHttp.CreateClient(provider.GetRequiredService<FetchOptions>()));
     }
 

@@ -1,14 +1,14 @@
 using System.Net;
 
-namespace RecipeWorkers.Fetching;
+namespace GuardedFetching;
 
 /// <summary>What came back: a body, or the reason there is none.</summary>
 /// <param name="Address">Where the body came from, after redirects.</param>
 /// <param name="IsRefused">The rules forbid the address; it was not asked.</param>
-internal sealed record Fetched(Uri Address, byte[] Body, string? MediaType, string? Charset, string? Error, bool IsRefused);
+public sealed record Fetched(Uri Address, byte[] Body, string? MediaType, string? Charset, string? Error, bool IsRefused);
 
 /// <summary>Fetches an address within the rules: every hop checked, size and time bounded. Thread-safe.</summary>
-internal sealed class GuardedFetcher(HttpClient http, FetchOptions options)
+public sealed class GuardedFetcher(HttpClient http, FetchOptions options)
 {
     private const int BufferSize = 16 * 1024;
 

@@ -1,6 +1,6 @@
 using System.Net;
 
-namespace RecipeWorkers.Fetching;
+namespace GuardedFetching;
 
 /// <summary>Decides which addresses may be asked. Pure.</summary>
 public sealed class AddressRules(FetchOptions options)
@@ -10,6 +10,7 @@ public sealed class AddressRules(FetchOptions options)
         [IPNetwork.Parse("169.254.0.0/16"), IPNetwork.Parse("fe80::/10"), IPNetwork.Parse("fd00:ec2::/32"), IPNetwork.Parse("0.0.0.0/8"), IPNetwork.Parse("::/128"), IPNetwork.Parse("100.100.100.200/32"), IPNetwork.Parse("224.0.0.0/4"), IPNetwork.Parse("ff00::/8")];
 
     private readonly Entry[] _entries = [.. options.AllowedHosts.Select(Entry.Parse)];
+    private readonly Entry[]? _internalEntries = options.InternalHosts is null ? null : [.. options.InternalHosts.Select(Entry.Parse)];
     private readonly HashSet<string> _linkLocalHosts = new(options.LinkLocalHosts, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Null when the address may be asked, else the reason why not.</summary>
@@ -26,7 +27,7 @@ public sealed class AddressRules(FetchOptions options)
         var address = resolved.IsIPv4MappedToIPv6 ? resolved.MapToIPv4() : resolved;
         if (Array.Exists(LinkLocal, network => network.Contains(address)) && !_linkLocalHosts.Contains(host)) return $"{host} leads to the link-local or metadata address {address}";
         // A wildcard names hosts nobody has looked at; only a host written out may be an internal one.
-        var isWrittenOut = Array.Exists(_entries, entry => !entry.IsWildcard && entry.IsHost(host));
+        var isWrittenOut = Array.Exists(_internalEntries ?? _entries, entry => !entry.IsWildcard && entry.IsHost(host));
         return IsInternal(address) && !isWrittenOut ? $"{host} leads to the internal address {address}" : null;
     }
 

@@ -1,4 +1,4 @@
-namespace RecipeWorkers.Fetching;
+namespace GuardedFetching;
 
 /// <summary>What may be fetched, and how long it may take.</summary>
 public sealed class FetchOptions
@@ -16,6 +16,13 @@ public sealed class FetchOptions
     /// <value>Default: none.</value>
     public IList<string> LinkLocalHosts { get; init; } = [];
 
+    /// <summary>
+    /// Hosts that may lead to internal addresses (loopback, private networks). A name outside this list that leads there is refused,
+    /// even when it is on the allow list: whoever controls its DNS records may change them at any time.
+    /// </summary>
+    /// <value>Default: <see langword="null"/>, every host that <see cref="AllowedHosts"/> writes out.</value>
+    public IList<string>? InternalHosts { get; init; }
+
     /// <summary>Longest time for one address, redirects and body included.</summary>
     /// <value>Default: 10 seconds.</value>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
@@ -23,4 +30,8 @@ public sealed class FetchOptions
     /// <summary>Most redirects followed for one address.</summary>
     /// <value>Default: 5.</value>
     public int MaxRedirects { get; init; } = 5;
+
+    /// <summary>What the requests give as their user agent.</summary>
+    /// <value>Default: "SafeAmqpSamples/0.1".</value>
+    public string UserAgent { get; init; } = "SafeAmqpSamples/0.1";
 }

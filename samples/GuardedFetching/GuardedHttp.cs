@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace RecipeWorkers.Fetching;
+namespace GuardedFetching;
 
 /// <summary>Makes the HTTP client for addresses that strangers hand in.</summary>
 public static class GuardedHttp
@@ -10,7 +10,7 @@ public static class GuardedHttp
     public static HttpClient CreateClient(FetchOptions options)
     {
         var client = new HttpClient(CreateHandler(options)) { Timeout = Timeout.InfiniteTimeSpan };
-        client.DefaultRequestHeaders.UserAgent.ParseAdd("RecipeWorkers/0.1");
+        client.DefaultRequestHeaders.UserAgent.ParseAdd(options.UserAgent);
         return client;
     }
 

@@ -1,0 +1,163 @@
+using System.Net.Sockets;
+using System.Threading.Channels;
+using ImageServer.Protocol;
+using ImageServer.Server.State;
+
+namespace ImageServer.Server.Clients;
+
+/// <summary>
+/// One client: commands come in on one side, answers go out on the other. Only <see cref="RunAsync"/> writes, one whole answer after the other, so that
+/// none is ever mixed with another.
+/// </summary>
+internal sealed class ClientSession(
+    int id, Socket socket, CommandHandler handler, StateOwner owner, ImageSettings settings, ServerMetrics metrics, TimeProvider time, ILogger log)
+    : IDisposable
+{
+    // Commands that a client sent before it had the answers to those before. Beyond these it is not read from.
+    private const int CommandsKept = 16;
+
+    // What a client has to take within the time for it. A slow modem takes minutes for a picture, and may.
+    private const int SendPiece = 4096;
+
+    private readonly NetworkStream _stream = new(socket, ownsSocket: true);
+    private readonly Channel<Command> _commands = Channel.CreateBounded<Command>(new BoundedChannelOptions(CommandsKept) { SingleWriter = true });
+    private readonly CancellationTokenSource _left = new();
+    private GraphicsMode _mode = GraphicsMode.Graphics8;
+    private volatile bool _isBusy;
+
+    /// <summary>Serves the client until it leaves or has to go.</summary>
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        var reading = ReadAsync(ended.Token);
+        try
+        {
+            await AnswerAllAsync(stopping);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested || _left.IsCancellationRequested)
+        {
+            log.ClientLeft(id, stopping.IsCancellationRequested ? "the server stops" : "it left while it waited");
+        }
+        catch (ClientCutOffException cutOff)
+        {
+            metrics.CutOff(cutOff.Reason);
+            log.ClientLeft(id, cutOff.Message);
+        }
+        catch (Exception error) when (error is IOException or SocketException)
+        {
+            log.ClientLeft(id, error.Message);
+        }
+        finally
+        {
+            await ended.CancelAsync();
+            await reading;
+        }
+    }
+
+    public void Dispose()
+    {
+        _stream.Dispose();
+        _left.Dispose();
+    }
+
+    private async Task AnswerAllAsync(CancellationToken stopping)
+    {
+        await foreach (var command in _commands.Reader.ReadAllAsync(stopping))
+        {
+            log.Received(id, command.Name);
+            switch (command)
+            {
+                case Command.Quit:
+                    metrics.Request(command.Name, succeeded: true);
+                    return;
+                case Command.CutOff cutOff:
+                    if (cutOff.Error is not null)
+                        await SendAsync(Wire.Error(cutOff.Error), stopping);
+                    throw new ClientCutOffException(cutOff.Reason, cutOff.Error ?? cutOff.Reason);
+                case Command.Gfx { Mode: { } mode }:
+                    metrics.Request(command.Name, succeeded: true);
+                    _mode = mode; // without an answer
+                    break;
+                default:
+                    await AnswerAsync(command, stopping);
+                    break;
+            }
+        }
+    }
+
+    private async Task AnswerAsync(Command command, CancellationToken stopping)
+    {
+        using var unwanted = CancellationTokenSource.CreateLinkedTokenSource(_left.Token, stopping);
+        _isBusy = true;
+        var making = handler.AnswerAsync(id, command, _mode, unwanted.Token);
+        await AnswerPlacesMeanwhileAsync(making, stopping);
+        var answer = await making;
+        await SendAsync(answer.Bytes, stopping);
+        _isBusy = false;
+        if (answer.Title is { } title)
+            owner.Show(id, title, _mode, answer.Bytes);
+    }
+
+    // A client that waits may ask for its place in the line, and hears it before its picture. No other answer overtakes another.
+    private async Task AnswerPlacesMeanwhileAsync(Task making, CancellationToken stopping)
+    {
+        while (!making.IsCompleted)
+        {
+            if (_commands.Reader.TryPeek(out var next))
+            {
+                if (next is not Command.Place || !_commands.Reader.TryRead(out _))
+                    return;
+                await SendAsync(handler.Place(id), stopping);
+                continue;
+            }
+
+            var more = _commands.Reader.WaitToReadAsync(stopping).AsTask();
+            if (await Task.WhenAny(making, more) == more && !await more)
+                return; // the client sends no more
+        }
+    }
+
+    private async Task SendAsync(ReadOnlyMemory<byte> answer, CancellationToken stopping)
+    {
+        for (var sent = 0; sent < answer.Length; sent += SendPiece)
+        {
+            using var limit = new CancellationTokenSource(settings.SendTimeout, time);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping);
+            try
+            {
+                await _stream.WriteAsync(answer.Slice(sent, Math.Min(SendPiece, answer.Length - sent)), either.Token);
+            }
+            catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
+            {
+                throw new ClientCutOffException("slow_reader", "It takes no more of its answer.");
+            }
+        }
+    }
+
+    // Ends with the client's last word, and then whatever waits for the workers on its behalf is given up.
+    private async Task ReadAsync(CancellationToken ended)
+    {
+        var lines = new LineReader(_stream, settings, time);
+        try
+        {
+            while (await lines.NextAsync(() => _isBusy, ended) is { } line)
+            {
+                foreach (var command in line.Text is { } text ? Command.Parse(text) : [new Command.TooLong()])
+                    await _commands.Writer.WriteAsync(command, ended);
+            }
+        }
+        catch (ClientCutOffException cutOff)
+        {
+            _commands.Writer.TryWrite(new Command.CutOff(cutOff.Reason, cutOff.Message));
+        }
+        catch (Exception error) when (error is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
+        {
+            // It is gone, or its session has ended.
+        }
+        finally
+        {
+            _commands.Writer.TryComplete();
+            await _left.CancelAsync();
+        }
+    }
+}

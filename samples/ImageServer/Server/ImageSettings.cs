@@ -1,0 +1,136 @@
+using System.Globalization;
+using System.Net;
+
+namespace ImageServer.Server;
+
+/// <summary>The server's settings, read once: from the command line (<c>--gen-model</c>), the environment (<c>GEN_MODEL</c>) or any other source.</summary>
+internal sealed record ImageSettings
+{
+    /// <summary>Where clients connect: <c>--port</c>; 0 takes a free one.</summary>
+    public int Port { get; init; } = Protocol.ImageConnection.DefaultPort;
+
+    /// <summary>The address to listen on: <c>--listen</c>. Default: all, as the clients are other machines.</summary>
+    public IPAddress Listen { get; init; } = IPAddress.IPv6Any;
+
+    /// <summary>Folders with images: <c>--paths</c>, any number of them.</summary>
+    public IReadOnlyList<string> Paths { get; init; } = [];
+
+    /// <summary>How often the folders are looked through: <c>SCAN_SECONDS</c>.</summary>
+    public TimeSpan ScanEvery { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The model that draws prompts: <c>--gen-model</c>.</summary>
+    public string GenerationModel { get; init; } = "painter";
+
+    /// <summary>The least level of log lines: <c>--loglevel</c>, in the words of .NET or of Python.</summary>
+    public LogLevel LogLevel { get; init; } = LogLevel.Information;
+
+    /// <summary>The broker: <c>RABBITMQ_URL</c>. Never logged, for it carries the password.</summary>
+    public string BrokerUrl { get; init; } = "amqp://guest:guest@localhost:5672/";
+
+    /// <summary>Whether a broker that is not on this machine may be reached without TLS: <c>RABBITMQ_ALLOW_PLAINTEXT</c>.</summary>
+    public bool AllowPlaintext { get; init; }
+
+    /// <summary>What names on the broker begin with, for demonstrations and tests: <c>NAME_PREFIX</c>. Server and workers must agree.</summary>
+    public string NamePrefix { get; init; } = "";
+
+    /// <summary>After how long without use the queues go: <c>QUEUE_EXPIRES_SECONDS</c>. Server and workers must agree.</summary>
+    public TimeSpan? QueueExpiry { get; init; }
+
+    /// <summary>How long a request to the workers may take, waiting included: <c>ANSWER_TIMEOUT_SECONDS</c>.</summary>
+    public TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a request waits for a broker that is away before it fails: <c>BROKER_GRACE_SECONDS</c>.</summary>
+    public TimeSpan BrokerGrace { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>The most requests in the line: <c>MAX_LINE</c>.</summary>
+    public int MaxLine { get; init; } = 64;
+
+    /// <summary>The most clients at once: <c>MAX_CONNECTIONS</c>.</summary>
+    public int MaxConnections { get; init; } = 4096;
+
+    /// <summary>How long a client may say nothing: <c>IDLE_SECONDS</c>.</summary>
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long a line that was begun may take to end: <c>LINE_SECONDS</c>.</summary>
+    public TimeSpan LineTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a client may take to accept the next few kilobytes of an answer: <c>SEND_SECONDS</c>.</summary>
+    public TimeSpan SendTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The most pixels of a picture that is decoded: <c>MAX_PIXELS</c>. Four bytes of memory each, once per core.</summary>
+    public long MaxPixels { get; init; } = 24_000_000;
+
+    /// <summary>The most bytes of converted files that are kept: <c>CACHE_BYTES</c>.</summary>
+    public long CacheBytes { get; init; } = 64 << 20;
+
+    /// <summary>Hosts from which <c>showurl</c> fetches: <c>SHOWURL_HOSTS</c>, separated by commas. Default: none.</summary>
+    public IReadOnlyList<string> UrlHosts { get; init; } = [];
+
+    /// <summary>Which of these may lead to loopback and private addresses: <c>SHOWURL_INTERNAL_HOSTS</c>. Default: none.</summary>
+    public IReadOnlyList<string> UrlInternalHosts { get; init; } = [];
+
+    /// <summary>Names the model and the folders; never the broker's address, which carries the password.</summary>
+    public override string ToString() => $"model {GenerationModel}, {Paths.Count} folders";
+
+    /// <summary>Reads the settings.</summary>
+    /// <exception cref="InvalidOperationException">A value is not valid; the message names the setting, never its value.</exception>
+    public static ImageSettings From(IConfiguration configuration)
+    {
+        var defaults = new ImageSettings();
+        return new ImageSettings
+        {
+            Port = (int)Number("PORT", defaults.Port, 0, 65_535),
+            Listen = configuration["LISTEN"] is { } listen ? Address(listen) : defaults.Listen,
+            Paths = [.. List("PATHS", Path.PathSeparator).Select(Path.GetFullPath)],
+            ScanEvery = Seconds("SCAN_SECONDS", defaults.ScanEvery),
+            GenerationModel = Text("GEN_MODEL", defaults.GenerationModel),
+            LogLevel = Level(Text("LOGLEVEL", "info")),
+            BrokerUrl = Text("RABBITMQ_URL", defaults.BrokerUrl),
+            AllowPlaintext = Text("RABBITMQ_ALLOW_PLAINTEXT", "false").Equals("true", StringComparison.OrdinalIgnoreCase),
+            NamePrefix = Text("NAME_PREFIX", defaults.NamePrefix),
+            QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null : Seconds("QUEUE_EXPIRES_SECONDS", default),
+            AnswerTimeout = Seconds("ANSWER_TIMEOUT_SECONDS", defaults.AnswerTimeout),
+            BrokerGrace = Seconds("BROKER_GRACE_SECONDS", defaults.BrokerGrace),
+            MaxLine = (int)Number("MAX_LINE", defaults.MaxLine, 1, 100_000),
+            MaxConnections = (int)Number("MAX_CONNECTIONS", defaults.MaxConnections, 1, 100_000),
+            IdleTimeout = Seconds("IDLE_SECONDS", defaults.IdleTimeout),
+            LineTimeout = Seconds("LINE_SECONDS", defaults.LineTimeout),
+            SendTimeout = Seconds("SEND_SECONDS", defaults.SendTimeout),
+            MaxPixels = (long)Number("MAX_PIXELS", defaults.MaxPixels, 1, 1e9),
+            CacheBytes = (long)Number("CACHE_BYTES", defaults.CacheBytes, 0, 1L << 36),
+            UrlHosts = [.. List("SHOWURL_HOSTS", ',')],
+            UrlInternalHosts = [.. List("SHOWURL_INTERNAL_HOSTS", ',')],
+        };
+
+        string Text(string name, string otherwise)
+            => configuration[name] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : otherwise;
+
+        string[] List(string name, char separator)
+            => Text(name, "").Split(separator, StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+        TimeSpan Seconds(string name, TimeSpan otherwise) => TimeSpan.FromSeconds(Number(name, otherwise.TotalSeconds, 0.05, 86_400));
+
+        double Number(string name, double otherwise, double min, double max)
+        {
+            var text = Text(name, otherwise.ToString(CultureInfo.InvariantCulture));
+            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max
+                ? value
+                : throw new InvalidOperationException($"{name} must be a number from {min} to {max}.");
+        }
+    }
+
+    private static IPAddress Address(string text) => IPAddress.TryParse(text, out var address)
+        ? address
+        : throw new InvalidOperationException("LISTEN must be an IP address.");
+
+    private static LogLevel Level(string text) => text.ToUpperInvariant() switch
+    {
+        "TRACE" => LogLevel.Trace,
+        "DEBUG" => LogLevel.Debug,
+        "INFO" or "INFORMATION" => LogLevel.Information,
+        "WARN" or "WARNING" => LogLevel.Warning,
+        "ERROR" => LogLevel.Error,
+        "CRITICAL" => LogLevel.Critical,
+        _ => throw new InvalidOperationException("LOGLEVEL must be trace, debug, info, warn, error or critical."),
+    };
+}

@@ -1,0 +1,4 @@
+using ImageWorkers.Messaging;
+
+using var host = WorkersHost.Create(args);
+await host.RunAsync();
