@@ -24,6 +24,20 @@ public sealed class AddressRulesTests
         Assert.Equal(isAllowed, new AddressRules(new FetchOptions { AllowedHosts = [entry] }).Refuse(new Uri(address)) is null);
 
     [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("10.1.2.3")]
+    [InlineData("192.168.0.1")]
+    [InlineData("::1")]
+    [InlineData("fd12::1")]
+    public void Where_internal_hosts_are_named_no_other_leads_to_an_internal_address(string resolved)
+    {
+        var rules = new AddressRules(new FetchOptions { AllowedHosts = ["pages.example", "intranet.example"], InternalHosts = ["intranet.example"] });
+        Assert.NotNull(rules.Refuse("pages.example", IPAddress.Parse(resolved)));
+        Assert.Null(rules.Refuse("intranet.example", IPAddress.Parse(resolved)));
+        Assert.Null(rules.Refuse("pages.example", IPAddress.Parse("93.184.216.34")));
+    }
+
+    [Theory]
     [InlineData("169.254.169.254")]
     [InlineData("169.254.1.1")]
     [InlineData("fe80::1")]

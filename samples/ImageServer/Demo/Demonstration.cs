@@ -44,16 +44,19 @@ internal static class Demonstration
     private static async Task<int> ShowModesAsync(int port, string folder, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(folder);
+        var screens = new List<byte[]>();
         using var connection = await ImageConnection.ConnectAsync("127.0.0.1", port, cancellationToken);
         foreach (var mode in ModeFormat.Modes)
         {
             if (await connection.AskAsync($"gfx {(int)mode} gen {Prompt}", cancellationToken) is not ReceivedAnswer.Picture picture)
                 throw new InvalidOperationException($"No picture in mode {mode}.");
             var file = Path.Combine(folder, $"mode-{(int)mode}.png");
-            await File.WriteAllBytesAsync(file, Screen.ToPng(picture.Content), cancellationToken);
+            screens.Add(Screen.ToPng(picture.Content));
+            await File.WriteAllBytesAsync(file, screens[^1], cancellationToken);
             Console.WriteLine($"  {mode,-10} \"{Prompt}\", {picture.Bytes.Length} bytes: {file}");
         }
 
+        await File.WriteAllBytesAsync(Path.Combine(folder, "modes.png"), ContactSheet.Of(screens), cancellationToken);
         await connection.SendAsync("quit", cancellationToken);
         return 1;
     }

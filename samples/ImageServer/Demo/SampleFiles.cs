@@ -7,7 +7,7 @@ namespace ImageServer.Demo;
 internal sealed class SampleFiles : IDisposable
 {
     // 2 × 2 pixels: red and green over blue and white.
-    private const string Gif = "R0lGODdhAgACAJEAAP8AAAD/AAAA/////yH5BAAAAAAALAAAAAACAAIAAAICRDYAOw==";
+    private const string Gif = "R0lGODdhAgACAJEAAP8AAAD/AAAA/////ywAAAAAAgACAAACA0Q0BQA7";
 
     private SampleFiles(string folder) => Folder = folder;
 

@@ -22,6 +22,6 @@ internal static class CommandLineOptions
             }
         }
 
-        return values.ToDictionary(pair => pair.Key, pair => (string?)string.Join(Path.PathSeparator, pair.Value));
+        return values.ToDictionary(pair => pair.Key, pair => (string?)string.Join(Path.PathSeparator, pair.Value), values.Comparer);
     }
 }

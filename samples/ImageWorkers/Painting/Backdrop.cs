@@ -72,7 +72,7 @@ internal static class Backdrop
         });
         return scene.Daytime switch
         {
-            Daytime.Night => Pen.Mix(color, NightBlue, 0.5f),
+            Daytime.Night => Pen.Mix(color, NightBlue, 0.35f),
             Daytime.Sunset => Pen.Mix(color, new SKColor(0xFFE0703A), 0.18f),
             _ => color,
         };

@@ -24,7 +24,7 @@ internal static class Images
     }
 
     /// <summary>2 × 2 pixels: red and green over blue and white.</summary>
-    public static byte[] Gif { get; } = Convert.FromBase64String("R0lGODdhAgACAJEAAP8AAAD/AAAA/////yH5BAAAAAAALAAAAAACAAIAAAICRDYAOw==");
+    public static byte[] Gif { get; } = Convert.FromBase64String("R0lGODdhAgACAJEAAP8AAAD/AAAA/////ywAAAAAAgACAAACA0Q0BQA7");
 
     /// <summary>The header of a PNG that says it has so many pixels, with hardly any data.</summary>
     public static byte[] PngBomb(uint width, uint height)

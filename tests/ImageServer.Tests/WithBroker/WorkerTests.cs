@@ -31,7 +31,7 @@ public sealed class WorkerTests(Broker broker)
     public async Task A_request_whose_client_left_while_it_waited_is_never_begun()
     {
         var model = new GatedModel();
-        await using var server = await RunningServer.StartAsync(broker.Uri, ("GEN_MODEL", "gated"));
+        await using var server = await RunningServer.StartAsync(broker.Uri, ("GEN_MODEL", "gated"), ("LOGLEVEL", "debug"));
         await server.StartWorkerAsync(builder => builder.Services.AddSingleton<IImageModel>(model));
         using var first = await server.ConnectAsync();
         var picture = first.AnswerAsync("gen first");

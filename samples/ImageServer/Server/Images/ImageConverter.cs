@@ -54,7 +54,7 @@ internal static class ImageConverter
         using var image = SKImage.FromBitmap(source);
         var sampling = scale < 1
             ? new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear)
-            : new SKSamplingOptions(SKCubicResampler.Mitchell);
+            : new SKSamplingOptions(SKCubicResampler.CatmullRom);
         canvas.DrawImage(image, SKRect.Create(left, top, width, height), sampling);
         canvas.Flush();
         return fitted;

@@ -9,7 +9,10 @@ namespace ImageServer.Server.Images;
 /// <summary>Makes answers from files, from bytes and from frames. What was made from a file is kept by file and mode, within a bound in bytes.</summary>
 internal sealed class PictureMaker(ConversionPool pool, ImageSettings settings, ServerMetrics metrics) : IDisposable
 {
-    private readonly MemoryCache _cache = new(new MemoryCacheOptions { SizeLimit = settings.CacheBytes });
+    private readonly MemoryCache _cache = new(new MemoryCacheOptions { SizeLimit = settings.CacheBytes, TrackStatistics = true });
+
+    /// <summary>Bytes of converted files that are kept now.</summary>
+    public long BytesKept => _cache.GetCurrentStatistics()?.CurrentEstimatedSize ?? 0;
 
     /// <summary>A file as an answer.</summary>
     /// <exception cref="ImageRefusedException">It is no picture, or too large, or it cannot be read.</exception>
