@@ -29,6 +29,7 @@ internal static class Figures
             case Thing.Balloon: Balloon(pen, color); break;
             case Thing.Car: Car(pen, color); break;
             case Thing.Cat: Cat(pen, color); break;
+            case Thing.Dog: Dog(pen, color); break;
             case Thing.Person: Person(pen, color); break;
             case Thing.Rocket: Rocket(pen, color); break;
             case Thing.Circle: pen.Ellipse(color, 0, 0, 0.9f, 0.9f); break;
@@ -55,6 +56,7 @@ internal static class Figures
         Thing.Balloon => 0xFFE63946,
         Thing.Car => 0xFFC1272D,
         Thing.Cat => 0xFF8D6E63,
+        Thing.Dog => 0xFFB07A43,
         Thing.Person => 0xFF3D6FB6,
         Thing.Rocket => 0xFFE5E8EC,
         Thing.Heart => 0xFFE0245E,
@@ -170,6 +172,18 @@ internal static class Figures
         pen.Fill(Ink, -0.24f, -0.32f, 0.05f);
         pen.Fill(Ink, 0.22f, -0.32f, 0.05f);
         pen.Polygon(new SKColor(0xFFE59AA5), (-0.07f, -0.16f), (0.05f, -0.16f), (-0.01f, -0.08f));
+    }
+
+    private static void Dog(Pen pen, SKColor color)
+    {
+        pen.Line(color, 0.13f, (0.6f, 0.15f), (0.8f, -0.05f), (0.92f, -0.3f));
+        foreach (var x in (ReadOnlySpan<float>)[-0.42f, -0.2f, 0.4f, 0.6f])
+            pen.Box(Pen.Darker(color, 0.15f), x - 0.09f, 0.4f, x + 0.09f, 1, round: 0.05f);
+        pen.ShapeOf(color, "M-0.5,0 C-0.2,0.08 0.4,-0.02 0.65,0.1 C0.8,0.3 0.75,0.55 0.6,0.6 L-0.4,0.6 C-0.6,0.5 -0.6,0.2 -0.5,0 Z");
+        pen.ShapeOf(color, "M-0.25,-0.55 C-0.45,-0.75 -0.65,-0.6 -0.7,-0.4 L-0.98,-0.28 C-1,-0.1 -0.9,-0.05 -0.75,-0.05 L-0.55,0.2 L-0.2,0.1 C-0.15,-0.2 -0.15,-0.4 -0.25,-0.55 Z");
+        pen.ShapeOf(Pen.Darker(color, 0.35f), "M-0.35,-0.62 C-0.15,-0.6 -0.05,-0.3 -0.1,-0.05 C-0.25,-0.05 -0.35,-0.3 -0.42,-0.52 Z");
+        pen.Fill(Ink, -0.58f, -0.38f, 0.06f);
+        pen.Fill(Ink, -0.95f, -0.23f, 0.06f);
     }
 
     private static void Person(Pen pen, SKColor color)

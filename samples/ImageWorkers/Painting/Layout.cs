@@ -12,12 +12,12 @@ internal static class Layout
         => [.. scene.Groups.SelectMany(group => Enumerable.Repeat(group, group.Count))
             .GroupBy(group => ZoneOf(group.Thing, scene.Ground))
             .OrderBy(zone => zone.Key)
-            .SelectMany(zone => Arrange([.. zone], zone.Key, random, size)
+            .SelectMany(zone => Arrange([.. zone], zone.Key, scene.Ground, random, size)
                 .OrderBy(placed => placed.Place.Bottom))];
 
     private enum Zone
     {
-        Sky, Ridge, Ground, All,
+        Sky, Ridge, Ground, Water, All,
     }
 
     private static Zone ZoneOf(Thing thing, Ground ground)
@@ -28,25 +28,28 @@ internal static class Layout
         {
             Thing.Cloud or Thing.Sun or Thing.Moon or Thing.Star or Thing.Bird or Thing.Balloon or Thing.Rocket => Zone.Sky,
             Thing.Mountain => Zone.Ridge,
+            Thing.Fish when ground is Ground.Sea => Zone.Water,
             _ => Zone.Ground,
         };
     }
 
-    private static SKRect AreaOf(Zone zone, SKSize size)
+    private static SKRect AreaOf(Zone zone, Ground ground, SKSize size)
     {
         var horizon = Backdrop.Horizon * size.Height;
         return zone switch
         {
             Zone.Sky => new SKRect(0.03f * size.Width, 0.03f * size.Height, 0.97f * size.Width, horizon - 0.06f * size.Height),
             Zone.Ridge => new SKRect(0, horizon - 0.4f * size.Height, size.Width, horizon + 2),
-            Zone.Ground => new SKRect(0.03f * size.Width, horizon - 0.1f * size.Height, 0.97f * size.Width, 0.97f * size.Height),
+            Zone.Water => new SKRect(0.03f * size.Width, horizon + 0.02f * size.Height, 0.97f * size.Width, 0.97f * size.Height),
+            // What is far away reaches above the horizon, but nobody stands in the surf.
+            Zone.Ground => new SKRect(0.03f * size.Width, horizon + (ground is Ground.Beach ? 0.05f : -0.1f) * size.Height, 0.97f * size.Width, 0.97f * size.Height),
             _ => new SKRect(0.05f * size.Width, 0.05f * size.Height, 0.95f * size.Width, 0.95f * size.Height),
         };
     }
 
-    private static IEnumerable<(Group Group, SKRect Place)> Arrange(Group[] things, Zone zone, Randomness random, SKSize size)
+    private static IEnumerable<(Group Group, SKRect Place)> Arrange(Group[] things, Zone zone, Ground ground, Randomness random, SKSize size)
     {
-        var area = AreaOf(zone, size);
+        var area = AreaOf(zone, ground, size);
         var (columns, rows) = Grid(things.Length, area);
         var cell = new SKSize(area.Width / columns, area.Height / rows);
         var cells = Enumerable.Range(0, columns * rows).ToArray();

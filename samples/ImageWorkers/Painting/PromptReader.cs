@@ -52,10 +52,10 @@ internal static partial class PromptReader
     private static Ground Home(List<Group> groups) => groups.Select(group => group.Thing).FirstOrDefault() switch
     {
         Thing.Boat or Thing.Fish => Ground.Sea,
-        Thing.House or Thing.Tree or Thing.Flower or Thing.Mountain or Thing.Cat or Thing.Person => groups.Count > 0 ? Ground.Field : Ground.Plain,
         Thing.Car => Ground.City,
         Thing.Rocket or Thing.Star => Ground.Space,
-        Thing.Cloud or Thing.Sun or Thing.Moon or Thing.Bird or Thing.Balloon => Ground.Field,
+        Thing.House or Thing.Tree or Thing.Flower or Thing.Mountain or Thing.Cat or Thing.Dog or Thing.Person
+            or Thing.Cloud or Thing.Sun or Thing.Moon or Thing.Bird or Thing.Balloon when groups.Count > 0 => Ground.Field,
         _ => Ground.Plain,
     };
 

@@ -5,7 +5,7 @@ namespace ImageWorkers.Painting;
 /// <summary>What there is to draw many of.</summary>
 internal enum Thing
 {
-    Boat, House, Tree, Mountain, Cloud, Sun, Moon, Star, Flower, Bird, Fish, Balloon, Car, Cat, Person, Rocket,
+    Boat, House, Tree, Mountain, Cloud, Sun, Moon, Star, Flower, Bird, Fish, Balloon, Car, Cat, Dog, Person, Rocket,
     Circle, Square, Triangle, Heart,
 
     /// <summary>A word that nobody taught the painter: a shape that only this word has.</summary>

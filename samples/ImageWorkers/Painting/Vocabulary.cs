@@ -28,7 +28,7 @@ internal static class Vocabulary
         ["bird"] = Thing.Bird, ["gull"] = Thing.Bird, ["seagull"] = Thing.Bird, ["eagle"] = Thing.Bird,
         ["fish"] = Thing.Fish, ["shark"] = Thing.Fish, ["whale"] = Thing.Fish, ["dolphin"] = Thing.Fish,
         ["balloon"] = Thing.Balloon, ["car"] = Thing.Car, ["truck"] = Thing.Car, ["bus"] = Thing.Car,
-        ["cat"] = Thing.Cat, ["kitten"] = Thing.Cat,
+        ["cat"] = Thing.Cat, ["kitten"] = Thing.Cat, ["dog"] = Thing.Dog, ["puppy"] = Thing.Dog,
         ["person"] = Thing.Person, ["man"] = Thing.Person, ["woman"] = Thing.Person, ["child"] = Thing.Person, ["people"] = Thing.Person,
         ["rocket"] = Thing.Rocket, ["spaceship"] = Thing.Rocket,
         ["circle"] = Thing.Circle, ["ball"] = Thing.Circle, ["dot"] = Thing.Circle, ["planet"] = Thing.Circle,
