@@ -10,7 +10,9 @@ public sealed class AddressRules(FetchOptions options)
         [IPNetwork.Parse("169.254.0.0/16"), IPNetwork.Parse("fe80::/10"), IPNetwork.Parse("fd00:ec2::/32"), IPNetwork.Parse("0.0.0.0/8"), IPNetwork.Parse("::/128"), IPNetwork.Parse("100.100.100.200/32"), IPNetwork.Parse("224.0.0.0/4"), IPNetwork.Parse("ff00::/8")];
 
     private readonly Entry[] _entries = [.. options.AllowedHosts.Select(Entry.Parse)];
-    private readonly Entry[]? _internalEntries = options.InternalHosts is null ? null : [.. options.InternalHosts.Select(Entry.Parse)];
+    private readonly Entry[]? _internalEntries = options.InternalHosts is null
+        ? null
+        : [.. options.InternalHosts.Select(Entry.Parse)];
     private readonly HashSet<string> _linkLocalHosts = new(options.LinkLocalHosts, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Null when the address may be asked, else the reason why not.</summary>

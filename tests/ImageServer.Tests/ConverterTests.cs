@@ -48,7 +48,8 @@ public sealed class ConverterTests
         {
             using var plain = Images.Plain(320, 220, new SKColor(grey, grey, grey));
             var picture = ImageConverter.Convert(plain, mode);
-            Assert.InRange(picture.Pixels.Average(pixel => 255.0 * pixel / (picture.Format.Colors - 1)), grey - 3, grey + 3);
+            Assert.InRange(
+                picture.Pixels.Average(pixel => 255.0 * pixel / (picture.Format.Colors - 1)), grey - 3, grey + 3);
         }
     }
 
@@ -91,7 +92,9 @@ public sealed class ConverterTests
             {
                 var (red, green, blue) = picture.ColorAt((int)((80 * i + 40) / picture.Format.PixelWidth), 120);
                 // Where two of them meet, the wider mode mixes them: a bin holds a few such pixels.
-                Assert.InRange(Math.Abs(colors[i].Red - red) + Math.Abs(colors[i].Green - green) + Math.Abs(colors[i].Blue - blue), 0, 4);
+                Assert.InRange(
+                    Math.Abs(colors[i].Red - red) + Math.Abs(colors[i].Green - green) + Math.Abs(colors[i].Blue - blue),
+                    0, 4);
             }
         }
     }
@@ -140,12 +143,15 @@ public sealed class ConverterTests
     {
         using var plain = Images.Plain(300, 200, SKColors.Teal);
         var png = Images.Encode(plain, SKEncodedImageFormat.Png);
-        byte[] bmp = [.. "BM"u8, 58, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24, 0, .. new byte[28]];
+        byte[] bmp = [
+            .. "BM"u8, 58, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24, 0,
+            .. new byte[28]];
         Assert.Throws<ImageRefusedException>(() => ImageDecoder.Decode([], ManyPixels));
         Assert.Throws<ImageRefusedException>(() => ImageDecoder.Decode("<svg/>"u8.ToArray(), ManyPixels));
         Assert.Throws<ImageRefusedException>(() => ImageDecoder.Decode(png[..(png.Length / 2)], ManyPixels));
         Assert.Throws<ImageRefusedException>(() => ImageDecoder.Decode(bmp, ManyPixels));
-        Assert.Throws<ImageRefusedException>(() => ImageDecoder.Decode(new byte[ImageDecoder.MaxBytes + 1], ManyPixels));
+        Assert.Throws<ImageRefusedException>(
+            () => ImageDecoder.Decode(new byte[ImageDecoder.MaxBytes + 1], ManyPixels));
     }
 
     [Fact]
@@ -153,7 +159,8 @@ public sealed class ConverterTests
     {
         using var plain = Images.Plain(64, 64, SKColors.Teal);
         var random = new Random(11);
-        foreach (var format in (SKEncodedImageFormat[])[SKEncodedImageFormat.Png, SKEncodedImageFormat.Jpeg, SKEncodedImageFormat.Webp])
+        foreach (var format in (SKEncodedImageFormat[])[
+            SKEncodedImageFormat.Png, SKEncodedImageFormat.Jpeg, SKEncodedImageFormat.Webp])
         {
             var good = Images.Encode(plain, format);
             for (var i = 0; i < 200; i++)

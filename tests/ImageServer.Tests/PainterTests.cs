@@ -46,7 +46,8 @@ public sealed class PainterTests
         for (var seed = 0; seed < 5; seed++)
         {
             using var picture = Paint(prompt, seed);
-            Assert.Equal(red, Images.CountAreas(picture, color => color.Red > 180 && color.Green < 80 && color.Blue < 80));
+            Assert.Equal(
+                red, Images.CountAreas(picture, color => color.Red > 180 && color.Green < 80 && color.Blue < 80));
         }
     }
 
@@ -65,7 +66,9 @@ public sealed class PainterTests
     [Fact]
     public void A_word_that_nobody_taught_the_painter_has_a_shape_of_its_own()
     {
-        Assert.Equal([(Thing.Unknown, "zeppelin", 2)], PromptReader.Read("two zeppelins").Groups.Select(group => (group.Thing, group.Word, group.Count)));
+        Assert.Equal(
+            [(Thing.Unknown, "zeppelin", 2)], PromptReader.Read("two zeppelins")
+            .Groups.Select(group => (group.Thing, group.Word, group.Count)));
         using var zeppelins = Paint("two zeppelins", 0);
         using var gramophones = Paint("two gramophones", 0);
         Assert.NotEqual(zeppelins.Pixels, gramophones.Pixels);
@@ -96,7 +99,9 @@ public sealed class PainterTests
         var catalogue = new Catalogue(new Painter(), folder: null);
         Assert.InRange(catalogue.Count, 20, 100);
         Assert.Equal("three red boats on a blue sea", catalogue.Find("red boat")[0].Title);
-        Assert.Equal(catalogue.Find("cat").Select(entry => entry.Title), catalogue.Find("the CATS").Select(entry => entry.Title));
+        Assert.Equal(
+            catalogue.Find("cat").Select(entry => entry.Title), catalogue.Find("the CATS")
+            .Select(entry => entry.Title));
         Assert.All(catalogue.Find("mountains"), entry => Assert.Contains("mountain", entry.Words));
         Assert.Empty(catalogue.Find("zeppelin"));
         Assert.Empty(catalogue.Find("of the and"));
@@ -108,7 +113,9 @@ public sealed class PainterTests
         var folder = Directory.CreateTempSubdirectory("image-catalogue-");
         try
         {
-            await File.WriteAllBytesAsync(Path.Combine(folder.FullName, "old_Zeppelin-over town.png"), Images.Gif, TestContext.Current.CancellationToken);
+            await File.WriteAllBytesAsync(
+                Path.Combine(folder.FullName, "old_Zeppelin-over town.png"), Images.Gif,
+                TestContext.Current.CancellationToken);
             var found = Assert.Single(new Catalogue(new Painter(), folder.FullName).Find("zeppelins"));
             Assert.Equal(Images.Gif, (await found.LoadAsync(TestContext.Current.CancellationToken)).ToArray());
         }
@@ -118,7 +125,9 @@ public sealed class PainterTests
         }
     }
 
-    private static SKBitmap Paint(string prompt, int seed) => Painter.Paint(PromptReader.Read(prompt), new Randomness(prompt, seed));
+    private static SKBitmap Paint(string prompt, int seed)
+        => Painter.Paint(PromptReader.Read(prompt), new Randomness(prompt, seed));
 
-    private static async Task<byte[]> DrawAsync(string prompt, int seed) => (await new Painter().DrawAsync(prompt, seed, TestContext.Current.CancellationToken)).ToArray();
+    private static async Task<byte[]> DrawAsync(string prompt, int seed)
+        => (await new Painter().DrawAsync(prompt, seed, TestContext.Current.CancellationToken)).ToArray();
 }

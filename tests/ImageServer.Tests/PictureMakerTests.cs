@@ -98,7 +98,8 @@ public sealed class PictureMakerTests : IAsyncLifetime
         Assert.Equal(work.Count, made);
     }
 
-    private Task<byte[]> MakeAsync(ImageFile file, GraphicsMode mode) => _maker.FromFileAsync(file, mode, TestContext.Current.CancellationToken);
+    private Task<byte[]> MakeAsync(ImageFile file, GraphicsMode mode)
+        => _maker.FromFileAsync(file, mode, TestContext.Current.CancellationToken);
 
     private ImageFile Write(string name, SKColor color)
     {
@@ -111,7 +112,8 @@ public sealed class PictureMakerTests : IAsyncLifetime
 
     private static void InterlockedMax(ref int most, int value)
     {
-        for (var seen = Volatile.Read(ref most); value > seen && Interlocked.CompareExchange(ref most, value, seen) is var now && now != seen; seen = now)
+        for (var seen = Volatile.Read(ref most); value > seen
+            && Interlocked.CompareExchange(ref most, value, seen) is var now && now != seen; seen = now)
         {
         }
     }

@@ -10,7 +10,8 @@ public sealed class StateTests
     [Fact]
     public void Globals_that_many_threads_change_lose_updates_and_mix_up_prompts()
     {
-        // As the original: one count and one prompt for all, read, changed and written by each thread. The barrier is between reading and writing.
+        // As the original: one count and one prompt for all, read, changed and written by each thread. The barrier is
+        // between reading and writing.
         var (connections, prompt) = (0, "");
         var seen = new string[2];
         using var bothHaveRead = new Barrier(2);
@@ -64,7 +65,8 @@ public sealed class StateTests
         foreach (var line in lines.All)
         {
             count += line.StartsWith("Starting Connection: ", StringComparison.Ordinal) ? 1 : -1;
-            Assert.True(line == $"Starting Connection: {count}" || line == $"Active connections: {count}", $"{line}, where {count} was right");
+            Assert.True(line == $"Starting Connection: {count}"
+                || line == $"Active connections: {count}", $"{line}, where {count} was right");
         }
 
         Assert.Equal(0, count);
@@ -113,20 +115,26 @@ public sealed class StateTests
     [Fact]
     public void The_owner_of_the_state_has_no_lock_and_nothing_else_has_its_state()
     {
-        Type[] locks = [typeof(Lock), typeof(Monitor), typeof(Mutex), typeof(Semaphore), typeof(SemaphoreSlim), typeof(ReaderWriterLockSlim), typeof(SpinLock),
+        Type[] locks = [
+            typeof(Lock), typeof(Monitor), typeof(Mutex), typeof(Semaphore), typeof(SemaphoreSlim),
+            typeof(ReaderWriterLockSlim), typeof(SpinLock),
             typeof(Interlocked), typeof(Barrier), typeof(ManualResetEventSlim), typeof(AutoResetEvent)];
-        var types = typeof(StateOwner).Assembly.GetTypes().Where(type => type.Namespace == typeof(StateOwner).Namespace).ToList();
-        var all = BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+        var types = typeof(StateOwner).Assembly.GetTypes().Where(type => type.Namespace == typeof(StateOwner).Namespace)
+            .ToList();
+        var all = BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public
+            | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
         Assert.All(types.SelectMany(type => type.GetFields(all)), field =>
         {
             Assert.DoesNotContain(field.FieldType, locks);
             Assert.DoesNotContain("Concurrent", field.FieldType.FullName ?? "", StringComparison.Ordinal);
         });
-        Assert.All(types.SelectMany(type => type.GetMethods(all).Cast<MethodBase>().Concat(type.GetConstructors(all))), method =>
+        Assert.All(types.SelectMany(type => type.GetMethods(all).Cast<MethodBase>().Concat(type.GetConstructors(all))),
+            method =>
             Assert.DoesNotContain(Calls(method), called => locks.Contains(called.DeclaringType)));
 
         // What can change is private to the owner; everything else in the room only has what was set when it was made.
-        var changing = types.SelectMany(type => type.GetFields(all)).Where(field => !field.IsInitOnly && !field.IsLiteral && !IsOfTheCompiler(field)).ToList();
+        var changing = types.SelectMany(type => type.GetFields(all))
+            .Where(field => !field.IsInitOnly && !field.IsLiteral && !IsOfTheCompiler(field)).ToList();
         Assert.Equal(["_current"], changing.Select(field => field.Name));
         Assert.True(changing[0].IsPrivate);
     }
@@ -142,7 +150,8 @@ public sealed class StateTests
             MethodBase? called = null;
             try
             {
-                called = method.Module.ResolveMethod(BitConverter.ToInt32(code, at + 1), method.DeclaringType?.GetGenericArguments(), null);
+                called = method.Module.ResolveMethod(
+                    BitConverter.ToInt32(code, at + 1), method.DeclaringType?.GetGenericArguments(), null);
             }
             catch (ArgumentException)
             {
@@ -155,7 +164,8 @@ public sealed class StateTests
     }
 
     // Properties with init, state machines, primary constructors' parameters.
-    private static bool IsOfTheCompiler(FieldInfo field) => field.Name.StartsWith('<') || (field.DeclaringType?.Name.StartsWith('<') ?? false);
+    private static bool IsOfTheCompiler(FieldInfo field)
+        => field.Name.StartsWith('<') || (field.DeclaringType?.Name.StartsWith('<') ?? false);
 
     private static void Parallel(int threads, Action<int> work)
     {

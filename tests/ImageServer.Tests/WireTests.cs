@@ -90,12 +90,14 @@ public sealed class WireTests
     {
         var format = ModeFormat.Of(mode);
         var random = new Random(7);
-        var pixels = Enumerable.Range(0, format.Width * format.Height).Select(_ => (byte)random.Next(format.Colors)).ToArray();
+        var pixels = Enumerable.Range(0, format.Width * format.Height).Select(_ => (byte)random.Next(format.Colors))
+            .ToArray();
         var palette = format.HasPalette ? Enumerable.Range(0, 768).Select(_ => (byte)random.Next(256)).ToArray() : [];
         var answer = Wire.Picture(new IndexedPicture(mode, pixels, palette));
 
         using var stream = new MemoryStream(answer);
-        var read = Assert.IsType<ReceivedAnswer.Picture>(await WireReader.ReadAsync(stream, TestContext.Current.CancellationToken));
+        var read = Assert.IsType<ReceivedAnswer.Picture>(
+            await WireReader.ReadAsync(stream, TestContext.Current.CancellationToken));
         Assert.Equal(mode, read.Content.Mode);
         Assert.Equal(pixels, read.Content.Pixels);
         Assert.Equal(palette, read.Content.Palette);

@@ -22,7 +22,8 @@ internal sealed record ClientOptions(string? Host, int Port, GraphicsMode Mode, 
           showurl URL    a picture elsewhere, if the server allows it
           next           another of the same
 
-        Without a command it asks for one after the other, until quit. Without --server it uses the server on this machine, and where none runs it starts one.
+        Without a command it asks for one after the other, until quit. Without --server it uses
+        the server on this machine, and where none runs it starts one.
         """;
 
     /// <summary>Reads the command line; null when it is not right.</summary>

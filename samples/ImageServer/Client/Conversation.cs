@@ -59,7 +59,8 @@ internal sealed class Conversation(ImageConnection connection, ClientOptions opt
         }
     }
 
-    // While workers draw it asks where it stands. Each question has its own answer, before the picture or right after it.
+    // While workers draw it asks where it stands. Each question has its own answer, before the picture or right after
+    // it.
     private async Task<ReceivedAnswer> ReadAsync(string command, CancellationToken cancellationToken)
     {
         var answer = connection.ReadAsync(cancellationToken);
@@ -96,10 +97,13 @@ internal sealed class Conversation(ImageConnection connection, ClientOptions opt
         => await Task.WhenAny(answer, Task.Delay(AskForPlaceEvery, cancellationToken)) != answer;
 
     private static bool MayWait(string command)
-        => command.Contains("gen ", StringComparison.Ordinal) || command.Contains("search ", StringComparison.Ordinal) || command.EndsWith("next", StringComparison.Ordinal);
+        => command.Contains("gen ", StringComparison.Ordinal) || command.Contains("search ", StringComparison.Ordinal)
+            || command.EndsWith("next", StringComparison.Ordinal);
 
-    private static bool IsOnlyGfx(string command) => command.Split(' ', StringSplitOptions.RemoveEmptyEntries) is ["gfx", var mode]
+    private static bool IsOnlyGfx(string command)
+        => command.Split(' ', StringSplitOptions.RemoveEmptyEntries) is ["gfx", var mode]
         && int.TryParse(mode, out var number) && ModeFormat.Exists(number);
 
-    private static int Columns() => Console.IsOutputRedirected || Console.WindowWidth < 1 ? ColumnsOfAFile : Console.WindowWidth;
+    private static int Columns()
+        => Console.IsOutputRedirected || Console.WindowWidth < 1 ? ColumnsOfAFile : Console.WindowWidth;
 }

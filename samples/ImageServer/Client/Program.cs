@@ -28,7 +28,8 @@ catch (OperationCanceledException) when (stop.IsCancellationRequested)
 {
     return 130;
 }
-catch (Exception error) when (error is SocketException or IOException or InvalidDataException or ProgramException or BrokerUnavailableException)
+catch (Exception error) when (
+    error is SocketException or IOException or InvalidDataException or ProgramException or BrokerUnavailableException)
 {
     Console.Error.WriteLine(error.Message);
     return 1;

@@ -4,7 +4,8 @@ using ImageServer.Protocol;
 
 namespace ImageServer.Client;
 
-/// <summary>Shows a picture in a terminal: each character is two dots, one above the other, the upper half in the colour of the text.</summary>
+/// <summary>Shows a picture in a terminal: each character is two dots, one above the other, the upper half in the
+/// colour of the text.</summary>
 internal static class TerminalPicture
 {
     private const char UpperHalf = '▀';
@@ -23,7 +24,9 @@ internal static class TerminalPicture
             for (var x = 0; x < wide; x++)
             {
                 var (upper, lower) = (Average(picture, x, y, wide, high), Average(picture, x, y + 1, wide, high));
-                line.Append(CultureInfo.InvariantCulture, $"\x1b[38;2;{upper.Red};{upper.Green};{upper.Blue};48;2;{lower.Red};{lower.Green};{lower.Blue}m{UpperHalf}");
+                line.Append(CultureInfo.InvariantCulture,
+                    $"\x1b[38;2;{upper.Red};{upper.Green};{upper.Blue};48;2;{lower.Red};{lower.Green};{lower.Blue}m");
+                line.Append(UpperHalf);
             }
 
             yield return line.Append(Reset).ToString();
@@ -34,8 +37,10 @@ internal static class TerminalPicture
     private static (byte Red, byte Green, byte Blue) Average(IndexedPicture picture, int x, int y, int wide, int high)
     {
         var format = picture.Format;
-        var (left, right) = (x * format.Width / wide, Math.Max((x + 1) * format.Width / wide, x * format.Width / wide + 1));
-        var (top, bottom) = (y * format.Height / high, Math.Max((y + 1) * format.Height / high, y * format.Height / high + 1));
+        var (left, right) = (
+            x * format.Width / wide, Math.Max((x + 1) * format.Width / wide, x * format.Width / wide + 1));
+        var (top, bottom) = (
+            y * format.Height / high, Math.Max((y + 1) * format.Height / high, y * format.Height / high + 1));
         var (red, green, blue) = (0, 0, 0);
         for (var py = top; py < bottom; py++)
         {

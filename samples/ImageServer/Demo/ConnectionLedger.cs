@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace ImageServer.Demo;
 
-/// <summary>Follows the server's count of connections by its log lines: each has to be one more, or one less, than the one before.</summary>
+/// <summary>Follows the server's count of connections by its log lines: each has to be one more, or one less, than the
+/// one before.</summary>
 internal sealed class ConnectionLedger
 {
     private const string Starting = "Starting Connection: ";
@@ -50,6 +51,9 @@ internal sealed class ConnectionLedger
         (_current, Most) = (told, Math.Max(Most, told));
     }
 
-    private static int? After(string text, string line) => line.IndexOf(text, StringComparison.Ordinal) is var at and >= 0
-        && int.TryParse(line.AsSpan(at + text.Length), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null;
+    private static int? After(string text, string line)
+        => line.IndexOf(text, StringComparison.Ordinal) is var at and >= 0
+        && int.TryParse(
+            line.AsSpan(at + text.Length), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
+            ? number : null;
 }

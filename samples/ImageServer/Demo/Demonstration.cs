@@ -22,7 +22,8 @@ internal static class Demonstration
     public static async Task<bool> RunAsync(string folder, CancellationToken cancellationToken)
     {
         using var files = await SampleFiles.MakeAsync(cancellationToken);
-        var sitePicture = (await new Painter().DrawAsync("a big yellow sun over the desert", 0, cancellationToken)).ToArray();
+        var sitePicture = (await new Painter().DrawAsync("a big yellow sun over the desert", 0, cancellationToken))
+            .ToArray();
         await using var site = await Site.StartAsync(sitePicture, cancellationToken);
         var ledger = new ConnectionLedger();
         await using var system = await LocalSystem.StartAsync(workers: 2, new Dictionary<string, string>
@@ -32,7 +33,9 @@ internal static class Demonstration
             ["SHOWURL_INTERNAL_HOSTS"] = site.Host, // it is on this machine
         }, ledger.Take, cancellationToken);
         Console.WriteLine(system.Broker);
-        Console.WriteLine($"Image server at 127.0.0.1:{system.Port} and two workers, each a process of its own; live page at {system.Page}");
+        Console.WriteLine(
+            $"Image server at 127.0.0.1:{system.Port} and two workers, each a process of its own; "
+            + $"live page at {system.Page}");
 
         var expected = new ExpectedPictures(files, sitePicture);
         var shown = await ShowModesAsync(system.Port, folder, cancellationToken);
@@ -48,7 +51,8 @@ internal static class Demonstration
         using var connection = await ImageConnection.ConnectAsync("127.0.0.1", port, cancellationToken);
         foreach (var mode in ModeFormat.Modes)
         {
-            if (await connection.AskAsync($"gfx {(int)mode} gen {Prompt}", cancellationToken) is not ReceivedAnswer.Picture picture)
+            if (await connection.AskAsync(
+                $"gfx {(int)mode} gen {Prompt}", cancellationToken) is not ReceivedAnswer.Picture picture)
                 throw new InvalidOperationException($"No picture in mode {mode}.");
             var file = Path.Combine(folder, $"mode-{(int)mode}.png");
             screens.Add(Screen.ToPng(picture.Content));
@@ -66,18 +70,24 @@ internal static class Demonstration
     {
         var measurements = new Measurements();
         var start = Stopwatch.GetTimestamp();
-        var visitors = Enumerable.Range(0, Clients).Select(number => new Visitor(number, port, expected, site, measurements)).ToList();
-        await Task.WhenAll(visitors.Select(visitor => Task.Run(() => visitor.VisitAsync(Duration, cancellationToken), cancellationToken)));
+        var visitors = Enumerable.Range(0, Clients)
+            .Select(number => new Visitor(number, port, expected, site, measurements)).ToList();
+        await Task.WhenAll(
+            visitors.Select(
+            visitor => Task.Run(() => visitor.VisitAsync(Duration, cancellationToken), cancellationToken)));
         var connections = visitors.Sum(visitor => visitor.Connections);
         Console.WriteLine();
-        Console.WriteLine($"{Clients} clients that come and go at once: {connections} connections, {measurements.Count} answers in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s");
+        Console.WriteLine(
+            $"{Clients} clients that come and go at once: {connections} connections, "
+            + $"{measurements.Count} answers in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s");
         Console.WriteLine();
         foreach (var line in measurements.Table())
             Console.WriteLine(line);
         return (measurements, connections);
     }
 
-    private static async Task<JsonNode> UntilAllLeftAsync(LocalSystem system, ConnectionLedger ledger, CancellationToken cancellationToken)
+    private static async Task<JsonNode> UntilAllLeftAsync(
+        LocalSystem system, ConnectionLedger ledger, CancellationToken cancellationToken)
     {
         using var http = new HttpClient { BaseAddress = system.Page };
         while (true)
@@ -92,15 +102,22 @@ internal static class Demonstration
     private static bool Verdict(Measurements measurements, ConnectionLedger ledger, JsonNode state, int connections)
     {
         Console.WriteLine();
-        Console.WriteLine($"The server counted {ledger.Started} connections, {ledger.Most} at most at once, {ledger.Current} at the end; it sent {state["pictures_shown"]} pictures.");
-        List<string> failures = [.. measurements.Failures, .. measurements.Missing(Visitor.Commands).Select(command => $"{command}: never answered")];
+        Console.WriteLine(
+            $"The server counted {ledger.Started} connections, {ledger.Most} at most at once, "
+            + $"{ledger.Current} at the end; it sent {state["pictures_shown"]} pictures.");
+        List<string> failures = [
+            .. measurements.Failures, .. measurements.Missing(Visitor.Commands)
+            .Select(command => $"{command}: never answered")];
         if (ledger.Wrong is { } wrong)
             failures.Add(wrong);
         if (ledger.Started != connections || Number(state, "clients_seen") != connections)
             failures.Add($"there were {connections} connections, the server counted {ledger.Started}");
         foreach (var failure in failures)
             Console.WriteLine($"  {failure}");
-        Console.WriteLine(failures.Count == 0 ? "OK: every client got its own pictures, and the count of connections was right at every step." : "FAILED");
+        Console.WriteLine(
+            failures.Count == 0
+            ? "OK: every client got its own pictures, and the count of connections was right at every step."
+            : "FAILED");
         return failures.Count == 0;
     }
 

@@ -12,10 +12,13 @@ internal sealed class Measurements
 
     public int Count => _all.Count;
 
-    public IReadOnlyList<string> Failures => [.. _all.Where(one => one.Failure is not null).Select(one => $"{one.Command}: {one.Failure}").Take(FailuresShown)];
+    public IReadOnlyList<string> Failures
+        => [.. _all.Where(one => one.Failure is not null).Select(one => $"{one.Command}: {one.Failure}")
+        .Take(FailuresShown)];
 
     /// <summary>Commands of these names that were never answered.</summary>
-    public IEnumerable<string> Missing(IEnumerable<string> commands) => commands.Except(_all.Select(one => one.Command));
+    public IEnumerable<string> Missing(IEnumerable<string> commands)
+        => commands.Except(_all.Select(one => one.Command));
 
     /// <summary>A line per command.</summary>
     public IEnumerable<string> Table()

@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 using ChildPrograms;
 using ImageServer.Demo;
 
-// The demonstration either is done in two minutes or has failed; served, it goes on until it is interrupted. What it started ends with it, however it ends.
+// The demonstration either is done in two minutes or has failed; served, it goes on until it is interrupted. What it
+// started ends with it, however it ends.
 var serves = args is ["--serve", ..];
 using var stop = new CancellationTokenSource(serves ? Timeout.InfiniteTimeSpan : TimeSpan.FromMinutes(2));
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, EndInOrder);
@@ -18,14 +19,16 @@ try
         return 0;
     }
 
-    return await Demonstration.RunAsync(args is [var folder] ? folder : Path.Combine("artifacts", "image-server"), stop.Token) ? 0 : 1;
+    return await Demonstration.RunAsync(
+        args is [var folder] ? folder : Path.Combine("artifacts", "image-server"), stop.Token) ? 0 : 1;
 }
 catch (OperationCanceledException) when (stop.IsCancellationRequested)
 {
     Console.WriteLine(interrupted ? "Interrupted." : "FAILED: it took longer than it may.");
     return interrupted && serves ? 0 : 1;
 }
-catch (Exception error) when (error is LocalBroker.BrokerUnavailableException or LocalBroker.PrivateRabbitMqNodeException or ProgramException)
+catch (Exception error) when (
+    error is LocalBroker.BrokerUnavailableException or LocalBroker.PrivateRabbitMqNodeException or ProgramException)
 {
     Console.WriteLine($"FAILED: {error.Message}");
     return 1;

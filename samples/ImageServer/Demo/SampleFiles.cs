@@ -16,10 +16,13 @@ internal sealed class SampleFiles : IDisposable
     public static async Task<SampleFiles> MakeAsync(CancellationToken cancellationToken)
     {
         var files = new SampleFiles(Directory.CreateTempSubdirectory("image-server-").FullName);
-        await files.DrawAsync("a white house and three trees in a meadow", "house.png", SKEncodedImageFormat.Png, cancellationToken);
+        await files.DrawAsync(
+            "a white house and three trees in a meadow", "house.png", SKEncodedImageFormat.Png, cancellationToken);
         await files.DrawAsync("two yellow fish in the sea", "fish.jpg", SKEncodedImageFormat.Jpeg, cancellationToken);
-        await files.DrawAsync("a rocket and eight stars in space", "rocket.webp", SKEncodedImageFormat.Webp, cancellationToken);
-        await File.WriteAllBytesAsync(Path.Combine(files.Folder, "four.gif"), Convert.FromBase64String(Gif), cancellationToken);
+        await files.DrawAsync(
+            "a rocket and eight stars in space", "rocket.webp", SKEncodedImageFormat.Webp, cancellationToken);
+        await File.WriteAllBytesAsync(
+            Path.Combine(files.Folder, "four.gif"), Convert.FromBase64String(Gif), cancellationToken);
         return files;
     }
 
@@ -27,7 +30,8 @@ internal sealed class SampleFiles : IDisposable
 
     public void Dispose() => Directory.Delete(Folder, recursive: true);
 
-    private async Task DrawAsync(string prompt, string name, SKEncodedImageFormat format, CancellationToken cancellationToken)
+    private async Task DrawAsync(
+        string prompt, string name, SKEncodedImageFormat format, CancellationToken cancellationToken)
     {
         using var bitmap = SKBitmap.Decode((await new Painter().DrawAsync(prompt, 0, cancellationToken)).Span);
         using var encoded = bitmap.Encode(format, quality: 90);

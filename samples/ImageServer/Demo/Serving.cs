@@ -15,7 +15,8 @@ internal static class Serving
             ["ASPNETCORE_URLS"] = "http://127.0.0.1:5580",
         }, cancellationToken: cancellationToken);
         Console.WriteLine(system.Broker);
-        Console.WriteLine($"Image server at localhost:{system.Port}, live page at {system.Page}, two workers. Ctrl+C ends them all.");
+        Console.WriteLine(
+            $"Image server at localhost:{system.Port}, live page at {system.Page}, two workers. Ctrl+C ends them all.");
         await Task.Delay(Timeout.Infinite, cancellationToken);
     }
 }

@@ -5,7 +5,8 @@ using Microsoft.Extensions.Logging;
 
 namespace ImageServer.Demo;
 
-/// <summary>A web server with one picture, for <c>showurl</c>, and one redirection that leads where the server may not go.</summary>
+/// <summary>A web server with one picture, for <c>showurl</c>, and one redirection that leads where the server may not
+/// go.</summary>
 internal sealed class Site : IAsyncDisposable
 {
     private readonly WebApplication _app;

@@ -4,7 +4,8 @@ using LocalBroker;
 
 namespace ImageServer.Local;
 
-/// <summary>A broker, the image server and its workers on this machine; server and workers are processes of their own. Disposing ends them all.</summary>
+/// <summary>A broker, the image server and its workers on this machine; server and workers are processes of their own.
+/// Disposing ends them all.</summary>
 public sealed class LocalSystem : IAsyncDisposable
 {
     private const string Listening = "Image server listening on: ";
@@ -15,7 +16,8 @@ public sealed class LocalSystem : IAsyncDisposable
     private readonly Dictionary<string, string> _settings;
     private readonly List<ChildProgram> _programs = [];
 
-    private LocalSystem(ChosenBroker broker, Dictionary<string, string> settings) => (_broker, _settings) = (broker, settings);
+    private LocalSystem(ChosenBroker broker, Dictionary<string, string> settings)
+        => (_broker, _settings) = (broker, settings);
 
     /// <summary>Which broker it is.</summary>
     public string Broker => _broker.Description;
@@ -28,13 +30,15 @@ public sealed class LocalSystem : IAsyncDisposable
 
     /// <summary>Starts all of it and waits until it is ready.</summary>
     /// <param name="workers">How many worker processes. Each draws and searches.</param>
-    /// <param name="settings">Settings of the server beyond the usual, such as <c>PATHS</c>; <c>PORT</c> is a free one unless it is set.</param>
+    /// <param name="settings">Settings of the server beyond the usual, such as <c>PATHS</c>; <c>PORT</c> is a free one
+    /// unless it is set.</param>
     /// <param name="onServerLine">Called with each line that the server writes, from any thread.</param>
     /// <param name="cancellationToken">Ends the start.</param>
     /// <exception cref="ProgramException">A program ended.</exception>
     /// <exception cref="BrokerUnavailableException">RabbitMQ was asked for and there is none.</exception>
     public static async Task<LocalSystem> StartAsync(
-        int workers, IReadOnlyDictionary<string, string> settings, Action<string>? onServerLine = null, CancellationToken cancellationToken = default)
+        int workers, IReadOnlyDictionary<string, string> settings, Action<string>? onServerLine = null,
+            CancellationToken cancellationToken = default)
     {
         var broker = await ChosenBroker.FindOrStartAsync(cancellationToken);
         var system = new LocalSystem(broker, Settings(broker, settings));
@@ -85,7 +89,8 @@ public sealed class LocalSystem : IAsyncDisposable
         var clients = After(Listening, await server.LineAsync(Listening, cancellationToken));
         Port = IPEndPoint.Parse(clients).Port;
         Page = new Uri(After(PageListening, await server.LineAsync(PageListening, cancellationToken)));
-        await Task.WhenAll(_programs.Skip(1).Select(worker => worker.LineAsync("Application started", cancellationToken)));
+        await Task.WhenAll(
+            _programs.Skip(1).Select(worker => worker.LineAsync("Application started", cancellationToken)));
         await UntilReadyAsync(cancellationToken);
     }
 
@@ -101,5 +106,6 @@ public sealed class LocalSystem : IAsyncDisposable
         }
     }
 
-    private static string After(string text, string line) => line[(line.IndexOf(text, StringComparison.Ordinal) + text.Length)..].Trim();
+    private static string After(string text, string line)
+        => line[(line.IndexOf(text, StringComparison.Ordinal) + text.Length)..].Trim();
 }

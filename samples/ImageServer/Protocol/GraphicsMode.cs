@@ -28,7 +28,8 @@ public sealed record ModeFormat
     ];
 
     private ModeFormat(GraphicsMode mode, int Width, int Height, int BitsPerPixel, float PixelWidth)
-        => (Mode, this.Width, this.Height, this.BitsPerPixel, this.PixelWidth) = (mode, Width, Height, BitsPerPixel, PixelWidth);
+        => (Mode, this.Width, this.Height, this.BitsPerPixel, this.PixelWidth) = (
+            mode, Width, Height, BitsPerPixel, PixelWidth);
 
     /// <summary>The modes that there are.</summary>
     public static IReadOnlyList<GraphicsMode> Modes { get; } = [.. All.Select(format => format.Mode)];
@@ -48,7 +49,8 @@ public sealed record ModeFormat
     /// <summary>A pixel's width on the screen, measured in its height.</summary>
     public float PixelWidth { get; }
 
-    /// <summary>Whether a palette goes with the picture. Without one, pixel values are shades from black to white.</summary>
+    /// <summary>Whether a palette goes with the picture. Without one, pixel values are shades from black to
+    /// white.</summary>
     public bool HasPalette => Mode is GraphicsMode.Vbxe256 or GraphicsMode.Vbxe16;
 
     /// <summary>Values that a pixel may have.</summary>

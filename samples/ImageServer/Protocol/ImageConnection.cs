@@ -19,7 +19,8 @@ public sealed class ImageConnection : IDisposable
 
     /// <summary>Connects.</summary>
     /// <exception cref="SocketException">Nobody listens there.</exception>
-    public static async Task<ImageConnection> ConnectAsync(string host, int port, CancellationToken cancellationToken = default)
+    public static async Task<ImageConnection> ConnectAsync(
+        string host, int port, CancellationToken cancellationToken = default)
     {
         var tcp = new TcpClient { NoDelay = true };
         try
@@ -40,7 +41,8 @@ public sealed class ImageConnection : IDisposable
 
     /// <summary>Reads the next answer.</summary>
     /// <inheritdoc cref="WireReader.ReadAsync"/>
-    public Task<ReceivedAnswer> ReadAsync(CancellationToken cancellationToken = default) => WireReader.ReadAsync(_stream, cancellationToken);
+    public Task<ReceivedAnswer> ReadAsync(CancellationToken cancellationToken = default)
+        => WireReader.ReadAsync(_stream, cancellationToken);
 
     /// <summary>Sends a line and reads the answer to it.</summary>
     public async Task<ReceivedAnswer> AskAsync(string line, CancellationToken cancellationToken = default)

@@ -1,9 +1,11 @@
 namespace ImageServer.Protocol;
 
-/// <summary>A picture in the colours of its mode, before it is put into bytes and after it was read from them.</summary>
+/// <summary>A picture in the colours of its mode, before it is put into bytes and after it was read from
+/// them.</summary>
 /// <param name="Mode">Its mode.</param>
 /// <param name="Pixels">A byte for each pixel, row by row: a shade, or the index of a colour.</param>
-/// <param name="Palette">Red, green and blue of each colour; empty in a mode of shades. As the screen has it: entry 0 is black.</param>
+/// <param name="Palette">Red, green and blue of each colour; empty in a mode of shades. As the screen has it: entry 0
+/// is black.</param>
 public sealed record IndexedPicture(GraphicsMode Mode, byte[] Pixels, byte[] Palette)
 {
     /// <summary>The mode's format.</summary>

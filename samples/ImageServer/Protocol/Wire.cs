@@ -59,7 +59,8 @@ public static class Wire
     }
 
     /// <summary>An error. It always comes in mode 2, whatever mode the client has.</summary>
-    public static byte[] Error(string text) => Blocks(GraphicsMode.Graphics8, (BlockType.Error, Encoding.UTF8.GetBytes(Bounded(text))));
+    public static byte[] Error(string text)
+        => Blocks(GraphicsMode.Graphics8, (BlockType.Error, Encoding.UTF8.GetBytes(Bounded(text))));
 
     /// <summary>A message without a picture: <c>OK: text</c>, CR, LF.</summary>
     public static byte[] Message(string text) => Encoding.UTF8.GetBytes($"OK: {OneLine(Bounded(text))}\r\n");

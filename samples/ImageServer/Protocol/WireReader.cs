@@ -89,8 +89,10 @@ public static class WireReader
         {
             var format = ModeFormat.Of(mode);
             if (packed.Length != format.PixelBytes || format.HasPalette != (palette.Length == Wire.PaletteBytes))
-                throw new InvalidDataException($"{packed.Length} bytes of pixels and {palette.Length} of a palette in mode {mode}.");
-            return new ReceivedAnswer.Picture(new IndexedPicture(mode, Unpack(packed, format.BitsPerPixel), palette), bytes.ToArray());
+                throw new InvalidDataException(
+                    $"{packed.Length} bytes of pixels and {palette.Length} of a palette in mode {mode}.");
+            return new ReceivedAnswer.Picture(
+                new IndexedPicture(mode, Unpack(packed, format.BitsPerPixel), palette), bytes.ToArray());
         }
 
         async Task<byte[]> TakeAsync(int count)
@@ -102,7 +104,8 @@ public static class WireReader
         }
     }
 
-    private static async Task<ReceivedAnswer> ReadMessageAsync(Stream stream, byte first, CancellationToken cancellationToken)
+    private static async Task<ReceivedAnswer> ReadMessageAsync(
+        Stream stream, byte first, CancellationToken cancellationToken)
     {
         List<byte> line = [first];
         var next = new byte[1];

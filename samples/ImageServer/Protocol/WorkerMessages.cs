@@ -5,7 +5,8 @@ namespace ImageServer.Protocol;
 /// <summary>What server and workers agree on: names on the broker and the forms of messages.</summary>
 public static class WorkerMessages
 {
-    /// <summary>The most requests that a queue holds before the broker refuses more: the broker compares it when a queue is declared again.</summary>
+    /// <summary>The most requests that a queue holds before the broker refuses more: the broker compares it when a
+    /// queue is declared again.</summary>
     public const int MaxQueueLength = 256;
 
     /// <summary>The queue of prompts.</summary>
@@ -14,7 +15,8 @@ public static class WorkerMessages
     /// <summary>The queue of searches.</summary>
     public static string SearchQueue(string prefix) => prefix + "image.search";
 
-    /// <summary>The exchange to which the server says that nobody waits for a request any more. Each worker hears it all.</summary>
+    /// <summary>The exchange to which the server says that nobody waits for a request any more. Each worker hears it
+    /// all.</summary>
     public static string CancelExchange(string prefix) => prefix + "image.cancel";
 
     /// <summary>The reply's header with the number of pictures that a search found.</summary>

@@ -1,6 +1,7 @@
 namespace ImageServer.Server;
 
-/// <summary>The command line as settings: <c>--gen-model NAME</c> is <c>GEN_MODEL</c>, <c>--paths A B C</c> has any number of values.</summary>
+/// <summary>The command line as settings: <c>--gen-model NAME</c> is <c>GEN_MODEL</c>, <c>--paths A B C</c> has any
+/// number of values.</summary>
 internal static class CommandLineOptions
 {
     /// <summary>Reads <c>--name value</c>, <c>--name=value</c> and <c>--name value value</c>.</summary>
@@ -13,7 +14,8 @@ internal static class CommandLineOptions
         {
             if (arg.StartsWith("--", StringComparison.Ordinal))
             {
-                var (name, value) = arg.IndexOf('=', StringComparison.Ordinal) is var at and > 0 ? (arg[2..at], arg[(at + 1)..]) : (arg[2..], null);
+                var (name, value) = arg.IndexOf('=', StringComparison.Ordinal) is var at and > 0
+                    ? (arg[2..at], arg[(at + 1)..]) : (arg[2..], null);
                 values[name.Replace('-', '_')] = last = value is null ? [] : [value];
             }
             else
@@ -22,6 +24,7 @@ internal static class CommandLineOptions
             }
         }
 
-        return values.ToDictionary(pair => pair.Key, pair => (string?)string.Join(Path.PathSeparator, pair.Value), values.Comparer);
+        return values.ToDictionary(
+            pair => pair.Key, pair => (string?)string.Join(Path.PathSeparator, pair.Value), values.Comparer);
     }
 }

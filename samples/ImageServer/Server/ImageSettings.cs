@@ -3,7 +3,8 @@ using System.Net;
 
 namespace ImageServer.Server;
 
-/// <summary>The server's settings, read once: from the command line (<c>--gen-model</c>), the environment (<c>GEN_MODEL</c>) or any other source.</summary>
+/// <summary>The server's settings, read once: from the command line (<c>--gen-model</c>), the environment
+/// (<c>GEN_MODEL</c>) or any other source.</summary>
 internal sealed record ImageSettings
 {
     /// <summary>Where clients connect: <c>--port</c>; 0 takes a free one.</summary>
@@ -27,19 +28,23 @@ internal sealed record ImageSettings
     /// <summary>The broker: <c>RABBITMQ_URL</c>. Never logged, for it carries the password.</summary>
     public string BrokerUrl { get; init; } = "amqp://guest:guest@localhost:5672/";
 
-    /// <summary>Whether a broker that is not on this machine may be reached without TLS: <c>RABBITMQ_ALLOW_PLAINTEXT</c>.</summary>
+    /// <summary>Whether a broker that is not on this machine may be reached without TLS:
+    /// <c>RABBITMQ_ALLOW_PLAINTEXT</c>.</summary>
     public bool AllowPlaintext { get; init; }
 
-    /// <summary>What names on the broker begin with, for demonstrations and tests: <c>NAME_PREFIX</c>. Server and workers must agree.</summary>
+    /// <summary>What names on the broker begin with, for demonstrations and tests: <c>NAME_PREFIX</c>. Server and
+    /// workers must agree.</summary>
     public string NamePrefix { get; init; } = "";
 
-    /// <summary>After how long without use the queues go: <c>QUEUE_EXPIRES_SECONDS</c>. Server and workers must agree.</summary>
+    /// <summary>After how long without use the queues go: <c>QUEUE_EXPIRES_SECONDS</c>. Server and workers must
+    /// agree.</summary>
     public TimeSpan? QueueExpiry { get; init; }
 
     /// <summary>How long a request to the workers may take, waiting included: <c>ANSWER_TIMEOUT_SECONDS</c>.</summary>
     public TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a request waits for a broker that is away before it fails: <c>BROKER_GRACE_SECONDS</c>.</summary>
+    /// <summary>How long a request waits for a broker that is away before it fails:
+    /// <c>BROKER_GRACE_SECONDS</c>.</summary>
     public TimeSpan BrokerGrace { get; init; } = TimeSpan.FromSeconds(3);
 
     /// <summary>The most requests in the line: <c>MAX_LINE</c>.</summary>
@@ -54,26 +59,31 @@ internal sealed record ImageSettings
     /// <summary>How long a line that was begun may take to end: <c>LINE_SECONDS</c>.</summary>
     public TimeSpan LineTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a client may take to accept the next few kilobytes of an answer: <c>SEND_SECONDS</c>.</summary>
+    /// <summary>How long a client may take to accept the next few kilobytes of an answer:
+    /// <c>SEND_SECONDS</c>.</summary>
     public TimeSpan SendTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>The most pixels of a picture that is decoded: <c>MAX_PIXELS</c>. Four bytes of memory each, once per core.</summary>
+    /// <summary>The most pixels of a picture that is decoded: <c>MAX_PIXELS</c>. Four bytes of memory each, once per
+    /// core.</summary>
     public long MaxPixels { get; init; } = 24_000_000;
 
     /// <summary>The most bytes of converted files that are kept: <c>CACHE_BYTES</c>.</summary>
     public long CacheBytes { get; init; } = 64 << 20;
 
-    /// <summary>Hosts from which <c>showurl</c> fetches: <c>SHOWURL_HOSTS</c>, separated by commas. Default: none.</summary>
+    /// <summary>Hosts from which <c>showurl</c> fetches: <c>SHOWURL_HOSTS</c>, separated by commas. Default:
+    /// none.</summary>
     public IReadOnlyList<string> UrlHosts { get; init; } = [];
 
-    /// <summary>Which of these may lead to loopback and private addresses: <c>SHOWURL_INTERNAL_HOSTS</c>. Default: none.</summary>
+    /// <summary>Which of these may lead to loopback and private addresses: <c>SHOWURL_INTERNAL_HOSTS</c>. Default:
+    /// none.</summary>
     public IReadOnlyList<string> UrlInternalHosts { get; init; } = [];
 
     /// <summary>Names the model and the folders; never the broker's address, which carries the password.</summary>
     public override string ToString() => $"model {GenerationModel}, {Paths.Count} folders";
 
     /// <summary>Reads the settings.</summary>
-    /// <exception cref="InvalidOperationException">A value is not valid; the message names the setting, never its value.</exception>
+    /// <exception cref="InvalidOperationException">A value is not valid; the message names the setting, never its
+    /// value.</exception>
     public static ImageSettings From(IConfiguration configuration)
     {
         var defaults = new ImageSettings();
@@ -86,9 +96,11 @@ internal sealed record ImageSettings
             GenerationModel = Text("GEN_MODEL", defaults.GenerationModel),
             LogLevel = Level(Text("LOGLEVEL", "info")),
             BrokerUrl = Text("RABBITMQ_URL", defaults.BrokerUrl),
-            AllowPlaintext = Text("RABBITMQ_ALLOW_PLAINTEXT", "false").Equals("true", StringComparison.OrdinalIgnoreCase),
+            AllowPlaintext = Text("RABBITMQ_ALLOW_PLAINTEXT", "false")
+                .Equals("true", StringComparison.OrdinalIgnoreCase),
             NamePrefix = Text("NAME_PREFIX", defaults.NamePrefix),
-            QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null : Seconds("QUEUE_EXPIRES_SECONDS", default),
+            QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null
+                : Seconds("QUEUE_EXPIRES_SECONDS", default),
             AnswerTimeout = Seconds("ANSWER_TIMEOUT_SECONDS", defaults.AnswerTimeout),
             BrokerGrace = Seconds("BROKER_GRACE_SECONDS", defaults.BrokerGrace),
             MaxLine = (int)Number("MAX_LINE", defaults.MaxLine, 1, 100_000),
@@ -108,12 +120,14 @@ internal sealed record ImageSettings
         string[] List(string name, char separator)
             => Text(name, "").Split(separator, StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
-        TimeSpan Seconds(string name, TimeSpan otherwise) => TimeSpan.FromSeconds(Number(name, otherwise.TotalSeconds, 0.05, 86_400));
+        TimeSpan Seconds(string name, TimeSpan otherwise)
+            => TimeSpan.FromSeconds(Number(name, otherwise.TotalSeconds, 0.05, 86_400));
 
         double Number(string name, double otherwise, double min, double max)
         {
             var text = Text(name, otherwise.ToString(CultureInfo.InvariantCulture));
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max
+            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+                && value >= min && value <= max
                 ? value
                 : throw new InvalidOperationException($"{name} must be a number from {min} to {max}.");
         }

@@ -1,6 +1,7 @@
 namespace ImageServer.Server;
 
-/// <summary>Every log line of the server. The wording of the first two is what operators search for: do not change it.</summary>
+/// <summary>Every log line of the server. The wording of the first two is what operators search for: do not change
+/// it.</summary>
 internal static partial class Log
 {
     [LoggerMessage(1, LogLevel.Information, "Starting Connection: {Count}")]

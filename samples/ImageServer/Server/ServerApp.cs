@@ -31,7 +31,8 @@ internal static class ServerApp
         configure?.Invoke(builder);
         var settings = ImageSettings.From(builder.Configuration);
         builder.Logging.AddFilter("ImageServer", settings.LogLevel);
-        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning); // otherwise six lines for each look at the page
+        // otherwise six lines for each look at the page
+        builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         if (string.IsNullOrEmpty(builder.Configuration["urls"]))
             builder.WebHost.UseUrls(DefaultPage);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
@@ -40,8 +41,11 @@ internal static class ServerApp
         var app = builder.Build();
         app.Use(SecurityHeaders.AddAsync);
         app.UseDefaultFiles();
-        // Asked for again each time, and not sent again when it is the same: a new version must not meet parts of the old one.
-        app.UseStaticFiles(new StaticFileOptions { OnPrepareResponse = file => file.Context.Response.Headers.CacheControl = "no-cache" });
+        // Asked for again each time, and not sent again when it is the same: a new version must not meet parts of the
+        // old one.
+        app.UseStaticFiles(
+            new StaticFileOptions { OnPrepareResponse = file
+            => file.Context.Response.Headers.CacheControl = "no-cache" });
         app.MapPage();
         return app;
     }
@@ -70,7 +74,8 @@ internal static class ServerApp
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, PageJson.Default);
         });
 
-        // Stopped from the last to the first: no new clients, then no work for them, then their state has no changes to come.
+        // Stopped from the last to the first: no new clients, then no work for them, then their state has no changes to
+        // come.
         AddHosted<StateOwner>(services);
         AddHosted<ConversionPool>(services);
         AddHosted<FolderScan>(services);

@@ -4,8 +4,8 @@ using SafeAmqp;
 namespace ImageWorkers.Messaging;
 
 /// <summary>
-/// Knows which requests nobody waits for any more. The word may come while a request is worked on, which ends it, or before the request itself, which
-/// then is not begun. Any thread, hence the lock.
+/// Knows which requests nobody waits for any more. The word may come while a request is worked on, which ends it, or
+/// before the request itself, which then is not begun. Any thread, hence the lock.
 /// </summary>
 internal sealed class Cancellations(ILogger<Cancellations> log)
 {
@@ -28,7 +28,8 @@ internal sealed class Cancellations(ILogger<Cancellations> log)
 
     /// <summary>Runs the work of a request, until it is done or unwanted.</summary>
     /// <exception cref="OperationCanceledException">Nobody waits for it any more.</exception>
-    public async ValueTask<T> RunAsync<T>(AmqpDelivery request, Func<CancellationToken, ValueTask<T>> work, CancellationToken abandoned)
+    public async ValueTask<T> RunAsync<T>(
+        AmqpDelivery request, Func<CancellationToken, ValueTask<T>> work, CancellationToken abandoned)
     {
         using var unwanted = CancellationTokenSource.CreateLinkedTokenSource(abandoned);
         var id = request.Message.MessageId ?? Guid.NewGuid().ToString("N"); // of a server that cannot cancel
@@ -73,7 +74,7 @@ internal sealed class Cancellations(ILogger<Cancellations> log)
 
         try
         {
-            running?.Cancel(); // outside the lock, for it runs the code of whoever listens
+            running?.Cancel(); // outside the lock, for it runs the code that listens
         }
         catch (ObjectDisposedException)
         {

@@ -6,14 +6,16 @@ using SafeAmqp;
 namespace ImageWorkers.Messaging;
 
 /// <summary>Answers prompts with pictures.</summary>
-internal sealed class GenerateServer(IEnumerable<IImageModel> models, Cancellations cancellations, ILogger<GenerateServer> log) : IAmqpServer
+internal sealed class GenerateServer(
+    IEnumerable<IImageModel> models, Cancellations cancellations, ILogger<GenerateServer> log) : IAmqpServer
 {
     public ValueTask<AmqpMessage> HandleAsync(AmqpDelivery request, CancellationToken abandoned)
         => cancellations.RunAsync(request, unwanted => DrawAsync(request, unwanted), abandoned);
 
     private async ValueTask<AmqpMessage> DrawAsync(AmqpDelivery delivery, CancellationToken unwanted)
     {
-        if (Replies.Read(delivery, WorkerJson.Default.GenerateRequest) is not { Prompt: { } prompt, Model: { } name } request)
+        if (Replies.Read(
+            delivery, WorkerJson.Default.GenerateRequest) is not { Prompt: { } prompt, Model: { } name } request)
             return Replies.Refusal("This is no request for a picture");
         if (models.FirstOrDefault(model => model.Name == name) is not { } model)
             return Replies.Refusal($"There is no model {name}");
@@ -45,7 +47,8 @@ internal sealed class SearchServer(Searching.Catalogue catalogue, Cancellations 
 /// <summary>The forms of replies.</summary>
 internal static class Replies
 {
-    public static T? Read<T>(AmqpDelivery delivery, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type) where T : class
+    public static T? Read<T>(
+        AmqpDelivery delivery, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type) where T : class
     {
         try
         {
@@ -62,7 +65,8 @@ internal static class Replies
     {
         Body = picture,
         Persistent = false,
-        Headers = new Dictionary<string, object?> { [WorkerMessages.TitleHeader] = title, [WorkerMessages.MatchesHeader] = matches },
+        Headers = new Dictionary<string,
+            object?> { [WorkerMessages.TitleHeader] = title, [WorkerMessages.MatchesHeader] = matches },
     };
 
     public static AmqpMessage Refusal(string reason) => new()

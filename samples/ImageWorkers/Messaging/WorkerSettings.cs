@@ -14,19 +14,23 @@ internal sealed record WorkerSettings
     /// <summary>The broker: <c>RABBITMQ_URL</c>. Never logged, for it carries the password.</summary>
     public string BrokerUrl { get; init; } = "amqp://guest:guest@localhost:5672/";
 
-    /// <summary>Whether a broker that is not on this machine may be reached without TLS: <c>RABBITMQ_ALLOW_PLAINTEXT</c>.</summary>
+    /// <summary>Whether a broker that is not on this machine may be reached without TLS:
+    /// <c>RABBITMQ_ALLOW_PLAINTEXT</c>.</summary>
     public bool AllowPlaintext { get; init; }
 
-    /// <summary>Which workers run here: <c>WORKERS</c>, or the arguments <c>generator</c> and <c>searcher</c>.</summary>
+    /// <summary>Which workers run here: <c>WORKERS</c>, or the arguments <c>generator</c> and
+    /// <c>searcher</c>.</summary>
     public IReadOnlyList<string> Workers { get; init; } = [Generator, Searcher];
 
     /// <summary>What names on the broker begin with: <c>NAME_PREFIX</c>. Server and workers must agree.</summary>
     public string NamePrefix { get; init; } = "";
 
-    /// <summary>After how long without use the queues go: <c>QUEUE_EXPIRES_SECONDS</c>. Server and workers must agree.</summary>
+    /// <summary>After how long without use the queues go: <c>QUEUE_EXPIRES_SECONDS</c>. Server and workers must
+    /// agree.</summary>
     public TimeSpan? QueueExpiry { get; init; }
 
-    /// <summary>How many requests of a kind are worked on at once: <c>CONCURRENCY</c>. No more are taken from the queue, so that others get them.</summary>
+    /// <summary>How many requests of a kind are worked on at once: <c>CONCURRENCY</c>. No more are taken from the
+    /// queue, so that others get them.</summary>
     public int Concurrency { get; init; } = 1;
 
     /// <summary>How long a picture takes the model "patient": <c>DRAWING_SECONDS</c>.</summary>
@@ -39,18 +43,21 @@ internal sealed record WorkerSettings
     public override string ToString() => $"workers {string.Join(", ", Workers)}";
 
     /// <summary>Reads the settings.</summary>
-    /// <exception cref="InvalidOperationException">A value is not valid; the message names the setting, never its value.</exception>
+    /// <exception cref="InvalidOperationException">A value is not valid; the message names the setting, never its
+    /// value.</exception>
     public static WorkerSettings From(IConfiguration configuration, IReadOnlyList<string> arguments)
     {
         var defaults = new WorkerSettings();
         return new WorkerSettings
         {
             BrokerUrl = configuration["RABBITMQ_URL"] ?? defaults.BrokerUrl,
-            AllowPlaintext = string.Equals(configuration["RABBITMQ_ALLOW_PLAINTEXT"], "true", StringComparison.OrdinalIgnoreCase),
+            AllowPlaintext = string.Equals(
+                configuration["RABBITMQ_ALLOW_PLAINTEXT"], "true", StringComparison.OrdinalIgnoreCase),
             Workers = Names(arguments.Count > 0 ? arguments
                 : (configuration["WORKERS"] ?? $"{Generator},{Searcher}").Split(',', StringSplitOptions.TrimEntries)),
             NamePrefix = configuration["NAME_PREFIX"] ?? "",
-            QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null : TimeSpan.FromSeconds(Number("QUEUE_EXPIRES_SECONDS", 0, 0.05, 86_400)),
+            QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null
+                : TimeSpan.FromSeconds(Number("QUEUE_EXPIRES_SECONDS", 0, 0.05, 86_400)),
             Concurrency = (int)Number("CONCURRENCY", defaults.Concurrency, 1, 64),
             DrawingTime = TimeSpan.FromSeconds(Number("DRAWING_SECONDS", defaults.DrawingTime.TotalSeconds, 0, 3600)),
             CatalogueFolder = configuration["CATALOGUE"],
@@ -59,13 +66,16 @@ internal sealed record WorkerSettings
         double Number(string name, double otherwise, double min, double max)
         {
             var text = configuration[name] ?? otherwise.ToString(CultureInfo.InvariantCulture);
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max
+            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+                && value >= min && value <= max
                 ? value
                 : throw new InvalidOperationException($"{name} must be a number from {min} to {max}.");
         }
     }
 
-    private static string[] Names(IEnumerable<string> names) => [.. names.Distinct().Select(name => name is Generator or Searcher
+    private static string[] Names(IEnumerable<string> names)
+        => [.. names.Distinct().Select(name => name is Generator or Searcher
         ? name
-        : throw new InvalidOperationException($"There are the workers {Generator} and {Searcher}; name one, both, or none for both."))];
+        : throw new InvalidOperationException(
+            $"There are the workers {Generator} and {Searcher}; name one, both, or none for both."))];
 }

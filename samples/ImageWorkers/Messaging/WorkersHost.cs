@@ -11,8 +11,10 @@ namespace ImageWorkers.Messaging;
 internal static class WorkersHost
 {
     /// <summary>Makes the host.</summary>
-    /// <param name="args">Which workers: <c>generator</c>, <c>searcher</c>; none is both. Arguments that begin with a dash are settings.</param>
-    /// <param name="configure">Changes configuration or services before the host is made: a place to add models.</param>
+    /// <param name="args">Which workers: <c>generator</c>, <c>searcher</c>; none is both. Arguments that begin with a
+    /// dash are settings.</param>
+    /// <param name="configure">Changes configuration or services before the host is made: a place to add
+    /// models.</param>
     /// <returns>The host, not started.</returns>
     /// <exception cref="InvalidOperationException">A setting or an argument is not valid.</exception>
     public static IHost Create(string[] args, Action<HostApplicationBuilder>? configure = null)
@@ -27,7 +29,8 @@ internal static class WorkersHost
         builder.Services.AddSingleton<Painter>();
         builder.Services.AddSingleton<IImageModel>(provider => provider.GetRequiredService<Painter>());
         builder.Services.AddSingleton<IImageModel, PatientPainter>();
-        builder.Services.AddSingleton(provider => new Catalogue(provider.GetRequiredService<Painter>(), settings.CatalogueFolder));
+        builder.Services.AddSingleton(
+            provider => new Catalogue(provider.GetRequiredService<Painter>(), settings.CatalogueFolder));
         builder.Services.AddSingleton<Cancellations>();
         AddMessaging(builder.Services, settings);
         return builder.Build();
@@ -50,9 +53,12 @@ internal static class WorkersHost
             .Exchange(exchange, AmqpExchangeType.Fanout)
             .With(new AmqpQueue { Name = cancelled, Exclusive = true, Durable = false })
             .Bind(exchange, cancelled));
-        amqp.AddConsumer(cancelled, (provider, delivery, lost) => provider.GetRequiredService<Cancellations>().HandleAsync(delivery, lost));
+        amqp.AddConsumer(
+            cancelled, (provider, delivery, lost)
+            => provider.GetRequiredService<Cancellations>().HandleAsync(delivery, lost));
 
-        // One request in hand for each that is worked on: what waits stays in the queue for whichever worker is free first.
+        // One request in hand for each that is worked on: what waits stays in the queue for whichever worker is free
+        // first.
         var options = new AmqpServeOptions
         {
             Consumer = new AmqpConsumerOptions { Prefetch = settings.Concurrency, Concurrency = settings.Concurrency },

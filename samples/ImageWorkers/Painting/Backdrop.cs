@@ -41,7 +41,8 @@ internal static class Backdrop
 
     private static (SKColor Top, SKColor Bottom) PlainColors(Scene scene)
     {
-        var color = scene.GroundColor ?? scene.SkyColor ?? new SKColor(scene.Daytime is Daytime.Night ? 0xFF1B2240 : 0xFFF3EBDC);
+        var color = scene.GroundColor ?? scene.SkyColor ?? new SKColor(
+            scene.Daytime is Daytime.Night ? 0xFF1B2240 : 0xFFF3EBDC);
         return (Pen.Lighter(color, 0.08f), Pen.Darker(color, 0.08f));
     }
 
@@ -50,7 +51,8 @@ internal static class Backdrop
         if (scene.Ground is Ground.Space)
             return (scene.GroundColor ?? scene.SkyColor ?? new SKColor(0xFF05060F), new SKColor(0xFF0D1128));
         if (scene.SkyColor is { } color)
-            return scene.Daytime is Daytime.Night ? (Pen.Darker(color, 0.7f), Pen.Darker(color, 0.5f)) : (color, Pen.Lighter(color, 0.45f));
+            return scene.Daytime is Daytime.Night ? (Pen.Darker(color, 0.7f), Pen.Darker(color, 0.5f))
+                : (color, Pen.Lighter(color, 0.45f));
         return scene.Daytime switch
         {
             Daytime.Night => (NightBlue, new SKColor(0xFF25346B)),
@@ -89,7 +91,8 @@ internal static class Backdrop
     private static void Stars(Pen pen, Randomness random, SKSize size, float bottom)
     {
         for (var i = 0; i < 90; i++)
-            pen.Fill(new SKColor(0xFFAEB8D6), random.Next() * size.Width, random.Next() * bottom, random.Between(0.6f, 1.5f));
+            pen.Fill(new SKColor(0xFFAEB8D6), random.Next() * size.Width, random.Next() * bottom,
+                random.Between(0.6f, 1.5f));
     }
 
     private static void Waves(Pen pen, SKColor color, Randomness random, SKRect area)
@@ -107,8 +110,10 @@ internal static class Backdrop
     private static void Surf(Pen pen, SKRect area)
     {
         var sea = new SKColor(0xFF2F86C8);
-        Fade(pen, area with { Bottom = area.Top + 0.3f * area.Height }, (Pen.Darker(sea, 0.1f), Pen.Lighter(sea, 0.2f)));
-        pen.Line(new SKColor(0xFFF7FBFD), 5, (0, area.Top + 0.3f * area.Height), (area.Right, area.Top + 0.31f * area.Height));
+        Fade(pen, area with { Bottom = area.Top + 0.3f * area.Height },
+            (Pen.Darker(sea, 0.1f), Pen.Lighter(sea, 0.2f)));
+        pen.Line(new SKColor(0xFFF7FBFD), 5, (0, area.Top + 0.3f * area.Height),
+            (area.Right, area.Top + 0.31f * area.Height));
     }
 
     private static void Tufts(Pen pen, SKColor color, Randomness random, SKRect area)
@@ -127,7 +132,8 @@ internal static class Backdrop
             var y = area.Top + (0.15f + 0.22f * i) * area.Height;
             var lift = random.Between(14, 30);
             var peak = random.Next() * area.Width;
-            pen.Line(Pen.Darker(color, 0.14f), 2.5f, (0, y), (peak / 2, y - lift / 2), (peak, y - lift), ((peak + area.Width) / 2, y - lift / 3), (area.Width, y));
+            pen.Line(Pen.Darker(color, 0.14f), 2.5f, (0, y), (peak / 2, y - lift / 2), (peak, y - lift),
+                ((peak + area.Width) / 2, y - lift / 3), (area.Width, y));
         }
     }
 
@@ -139,12 +145,14 @@ internal static class Backdrop
         {
             var width = random.Between(38, 80);
             var height = random.Between(60, 190);
-            var wall = Pen.Mix(new SKColor(0xFF59616E), isNight ? NightBlue : SKColors.White, random.Between(0.1f, 0.4f));
+            var wall = Pen.Mix(
+                new SKColor(0xFF59616E), isNight ? NightBlue : SKColors.White, random.Between(0.1f, 0.4f));
             pen.Box(wall, x, bottom - height, x + width, bottom, outline: 1);
             for (var wx = x + 7; wx < x + width - 10; wx += 14)
             {
                 for (var wy = bottom - height + 9; wy < bottom - 12; wy += 17)
-                    pen.Box(new SKColor(isNight && random.Next() < 0.6f ? 0xFFD9C36A : 0xFF3E4754), wx, wy, wx + 6, wy + 9, outline: 0);
+                    pen.Box(new SKColor(isNight && random.Next() < 0.6f ? 0xFFD9C36A : 0xFF3E4754), wx, wy, wx + 6, wy
+                        + 9, outline: 0);
             }
 
             x += width;

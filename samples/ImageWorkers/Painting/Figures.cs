@@ -21,10 +21,13 @@ internal static class Figures
             case Thing.Mountain: Mountain(pen, color); break;
             case Thing.Cloud: Cloud(pen, color); break;
             case Thing.Sun: Sun(pen, color); break;
-            case Thing.Moon: pen.ShapeOf(color, "M0.35,-0.85 A0.9,0.9 0 1,0 0.35,0.85 A0.75,0.75 0 1,1 0.35,-0.85 Z"); break;
+            case Thing.Moon: pen.ShapeOf(
+                color, "M0.35,-0.85 A0.9,0.9 0 1,0 0.35,0.85 A0.75,0.75 0 1,1 0.35,-0.85 Z"); break;
             case Thing.Star: pen.Polygon(color, [.. StarPoints(5, 0.95f, 0.4f)]); break;
             case Thing.Flower: Flower(pen, color); break;
-            case Thing.Bird: pen.ShapeOf(color, "M-1,-0.35 C-0.6,-0.6 -0.25,-0.35 0,0.05 C0.25,-0.35 0.6,-0.6 1,-0.35 C0.6,-0.3 0.3,0 0.1,0.45 L0.28,0.62 L-0.1,0.55 L-0.1,0.4 C-0.3,0 -0.6,-0.3 -1,-0.35 Z"); break;
+            case Thing.Bird: pen.ShapeOf(
+                color, "M-1,-0.35 C-0.6,-0.6 -0.25,-0.35 0,0.05 C0.25,-0.35 0.6,-0.6 1,-0.35 C0.6,-0.3 0.3,0 "
+                    + "0.1,0.45 L0.28,0.62 L-0.1,0.55 L-0.1,0.4 C-0.3,0 -0.6,-0.3 -1,-0.35 Z"); break;
             case Thing.Fish: Fish(pen, color); break;
             case Thing.Balloon: Balloon(pen, color); break;
             case Thing.Car: Car(pen, color); break;
@@ -35,7 +38,9 @@ internal static class Figures
             case Thing.Circle: pen.Ellipse(color, 0, 0, 0.9f, 0.9f); break;
             case Thing.Square: pen.Box(color, -0.85f, -0.85f, 0.85f, 0.85f); break;
             case Thing.Triangle: pen.Polygon(color, (0, -0.9f), (0.95f, 0.8f), (-0.95f, 0.8f)); break;
-            case Thing.Heart: pen.ShapeOf(color, "M0,0.9 C-1.5,-0.1 -0.9,-1.1 -0.3,-0.8 C-0.1,-0.7 0,-0.5 0,-0.4 C0,-0.5 0.1,-0.7 0.3,-0.8 C0.9,-1.1 1.5,-0.1 0,0.9 Z"); break;
+            case Thing.Heart: pen.ShapeOf(
+                color, "M0,0.9 C-1.5,-0.1 -0.9,-1.1 -0.3,-0.8 C-0.1,-0.7 0,-0.5 0,-0.4 C0,-0.5 0.1,-0.7 "
+                    + "0.3,-0.8 C0.9,-1.1 1.5,-0.1 0,0.9 Z"); break;
             default: Emblem(pen, color, group.Word); break;
         }
     }
@@ -68,7 +73,8 @@ internal static class Figures
         pen.Line(Wood, 0.07f, (0, -0.9f), (0, 0.45f));
         pen.Polygon(Cream, (0.07f, -0.85f), (0.75f, 0.3f), (0.07f, 0.3f));
         pen.Polygon(Pen.Darker(Cream, 0.12f), (-0.07f, -0.65f), (-0.6f, 0.3f), (-0.07f, 0.3f));
-        pen.ShapeOf(color, "M-0.95,0.42 L0.95,0.42 C0.9,0.7 0.75,0.9 0.6,0.9 L-0.6,0.9 C-0.8,0.9 -0.9,0.7 -0.95,0.42 Z");
+        pen.ShapeOf(color,
+            "M-0.95,0.42 L0.95,0.42 C0.9,0.7 0.75,0.9 0.6,0.9 L-0.6,0.9 C-0.8,0.9 -0.9,0.7 -0.95,0.42 Z");
         // Red and blue are one grey: rail and foam keep hull and sea apart on a screen without colours.
         pen.Line(Cream, 0.07f, (-0.9f, 0.42f), (0.9f, 0.42f));
         pen.Line(Cream, 0.05f, (-0.85f, 0.97f), (-0.4f, 0.92f), (0, 0.97f), (0.4f, 0.92f), (0.85f, 0.97f));
@@ -102,7 +108,9 @@ internal static class Figures
 
     private static void Cloud(Pen pen, SKColor color)
     {
-        using var cloud = Pen.Merged((-0.55f, 0.15f, 0.35f), (-0.1f, -0.1f, 0.45f), (0.45f, 0.05f, 0.38f), (0, 0.2f, 0.34f), (0.7f, 0.22f, 0.25f));
+        using var cloud = Pen.Merged(
+            (-0.55f, 0.15f, 0.35f), (-0.1f, -0.1f, 0.45f), (0.45f, 0.05f, 0.38f), (0, 0.2f, 0.34f),
+            (0.7f, 0.22f, 0.25f));
         pen.Shape(color, cloud, outline: 0.02f);
     }
 
@@ -136,7 +144,9 @@ internal static class Figures
 
     private static void Fish(Pen pen, SKColor color)
     {
-        pen.ShapeOf(color, "M-0.9,0 C-0.5,-0.65 0.25,-0.6 0.5,-0.08 L0.95,-0.45 L0.85,0 L0.95,0.45 L0.5,0.08 C0.25,0.6 -0.5,0.65 -0.9,0 Z");
+        pen.ShapeOf(color,
+            "M-0.9,0 C-0.5,-0.65 0.25,-0.6 0.5,-0.08 L0.95,-0.45 L0.85,0 L0.95,0.45 L0.5,0.08 C0.25,0.6 "
+                + "-0.5,0.65 -0.9,0 Z");
         pen.Line(Pen.Darker(color), 0.05f, (-0.3f, -0.35f), (-0.22f, 0), (-0.3f, 0.35f));
         pen.Ellipse(Cream, -0.58f, -0.1f, 0.1f, 0.1f, outline: 0.02f);
         pen.Fill(Ink, -0.6f, -0.1f, 0.05f);
@@ -152,7 +162,9 @@ internal static class Figures
 
     private static void Car(Pen pen, SKColor color)
     {
-        pen.ShapeOf(color, "M-0.98,0.7 L-0.98,0.3 C-0.9,0.15 -0.7,0.12 -0.55,0.1 L-0.3,-0.28 L0.38,-0.28 L0.62,0.1 C0.85,0.12 0.98,0.2 0.98,0.4 L0.98,0.7 Z");
+        pen.ShapeOf(color,
+            "M-0.98,0.7 L-0.98,0.3 C-0.9,0.15 -0.7,0.12 -0.55,0.1 L-0.3,-0.28 L0.38,-0.28 L0.62,0.1 C0.85,0.12 "
+                + "0.98,0.2 0.98,0.4 L0.98,0.7 Z");
         pen.Polygon(new SKColor(0xFFBFE3F5), (-0.38f, 0.08f), (-0.22f, -0.18f), (0, -0.18f), (0, 0.08f));
         pen.Polygon(new SKColor(0xFFBFE3F5), (0.08f, 0.08f), (0.08f, -0.18f), (0.32f, -0.18f), (0.47f, 0.08f));
         foreach (var x in (ReadOnlySpan<float>)[-0.52f, 0.54f])
@@ -166,7 +178,9 @@ internal static class Figures
     {
         pen.Line(Pen.Darker(color, 0.15f), 0.14f, (0.5f, 0.8f), (0.8f, 0.55f), (0.75f, 0.15f), (0.88f, -0.05f));
         pen.ShapeOf(color, "M-0.5,1 C-0.6,0.3 -0.3,0 0.05,0 C0.45,0 0.65,0.4 0.55,1 Z");
-        pen.ShapeOf(color, "M-0.55,-0.25 L-0.6,-0.9 L-0.28,-0.68 C-0.1,-0.75 0.1,-0.75 0.25,-0.68 L0.55,-0.9 L0.52,-0.25 C0.4,0.12 -0.4,0.12 -0.55,-0.25 Z");
+        pen.ShapeOf(color,
+            "M-0.55,-0.25 L-0.6,-0.9 L-0.28,-0.68 C-0.1,-0.75 0.1,-0.75 0.25,-0.68 L0.55,-0.9 L0.52,-0.25 "
+                + "C0.4,0.12 -0.4,0.12 -0.55,-0.25 Z");
         pen.Ellipse(new SKColor(0xFFC8E06A), -0.24f, -0.32f, 0.1f, 0.12f, outline: 0.02f);
         pen.Ellipse(new SKColor(0xFFC8E06A), 0.22f, -0.32f, 0.1f, 0.12f, outline: 0.02f);
         pen.Fill(Ink, -0.24f, -0.32f, 0.05f);
@@ -179,9 +193,13 @@ internal static class Figures
         pen.Line(color, 0.13f, (0.6f, 0.15f), (0.8f, -0.05f), (0.92f, -0.3f));
         foreach (var x in (ReadOnlySpan<float>)[-0.42f, -0.2f, 0.4f, 0.6f])
             pen.Box(Pen.Darker(color, 0.15f), x - 0.09f, 0.4f, x + 0.09f, 1, round: 0.05f);
-        pen.ShapeOf(color, "M-0.5,0 C-0.2,0.08 0.4,-0.02 0.65,0.1 C0.8,0.3 0.75,0.55 0.6,0.6 L-0.4,0.6 C-0.6,0.5 -0.6,0.2 -0.5,0 Z");
-        pen.ShapeOf(color, "M-0.25,-0.55 C-0.45,-0.75 -0.65,-0.6 -0.7,-0.4 L-0.98,-0.28 C-1,-0.1 -0.9,-0.05 -0.75,-0.05 L-0.55,0.2 L-0.2,0.1 C-0.15,-0.2 -0.15,-0.4 -0.25,-0.55 Z");
-        pen.ShapeOf(Pen.Darker(color, 0.35f), "M-0.35,-0.62 C-0.15,-0.6 -0.05,-0.3 -0.1,-0.05 C-0.25,-0.05 -0.35,-0.3 -0.42,-0.52 Z");
+        pen.ShapeOf(color,
+            "M-0.5,0 C-0.2,0.08 0.4,-0.02 0.65,0.1 C0.8,0.3 0.75,0.55 0.6,0.6 L-0.4,0.6 C-0.6,0.5 -0.6,0.2 -0.5,0 Z");
+        pen.ShapeOf(color,
+            "M-0.25,-0.55 C-0.45,-0.75 -0.65,-0.6 -0.7,-0.4 L-0.98,-0.28 C-1,-0.1 -0.9,-0.05 -0.75,-0.05 "
+                + "L-0.55,0.2 L-0.2,0.1 C-0.15,-0.2 -0.15,-0.4 -0.25,-0.55 Z");
+        pen.ShapeOf(Pen.Darker(color, 0.35f),
+            "M-0.35,-0.62 C-0.15,-0.6 -0.05,-0.3 -0.1,-0.05 C-0.25,-0.05 -0.35,-0.3 -0.42,-0.52 Z");
         pen.Fill(Ink, -0.58f, -0.38f, 0.06f);
         pen.Fill(Ink, -0.95f, -0.23f, 0.06f);
     }

@@ -2,7 +2,8 @@ using SkiaSharp;
 
 namespace ImageWorkers.Painting;
 
-/// <summary>Decides where each thing is: in its zone of the picture, in a cell of its own, so that no two cover each other.</summary>
+/// <summary>Decides where each thing is: in its zone of the picture, in a cell of its own, so that no two cover each
+/// other.</summary>
 internal static class Layout
 {
     private const float LargestShare = 0.42f;
@@ -26,7 +27,8 @@ internal static class Layout
             return Zone.All;
         return thing switch
         {
-            Thing.Cloud or Thing.Sun or Thing.Moon or Thing.Star or Thing.Bird or Thing.Balloon or Thing.Rocket => Zone.Sky,
+            Thing.Cloud or Thing.Sun or Thing.Moon or Thing.Star or Thing.Bird or Thing.Balloon or Thing.Rocket
+                => Zone.Sky,
             Thing.Mountain => Zone.Ridge,
             Thing.Fish when ground is Ground.Sea => Zone.Water,
             _ => Zone.Ground,
@@ -38,16 +40,21 @@ internal static class Layout
         var horizon = Backdrop.Horizon * size.Height;
         return zone switch
         {
-            Zone.Sky => new SKRect(0.03f * size.Width, 0.03f * size.Height, 0.97f * size.Width, horizon - 0.06f * size.Height),
+            Zone.Sky => new SKRect(
+                0.03f * size.Width, 0.03f * size.Height, 0.97f * size.Width, horizon - 0.06f * size.Height),
             Zone.Ridge => new SKRect(0, horizon - 0.4f * size.Height, size.Width, horizon + 2),
-            Zone.Water => new SKRect(0.03f * size.Width, horizon + 0.02f * size.Height, 0.97f * size.Width, 0.97f * size.Height),
+            Zone.Water => new SKRect(
+                0.03f * size.Width, horizon + 0.02f * size.Height, 0.97f * size.Width, 0.97f * size.Height),
             // What is far away reaches above the horizon, but nobody stands in the surf.
-            Zone.Ground => new SKRect(0.03f * size.Width, horizon + (ground is Ground.Beach ? 0.05f : -0.1f) * size.Height, 0.97f * size.Width, 0.97f * size.Height),
+            Zone.Ground => new SKRect(
+                0.03f * size.Width, horizon + (ground is Ground.Beach ? 0.05f : -0.1f) * size.Height,
+                0.97f * size.Width, 0.97f * size.Height),
             _ => new SKRect(0.05f * size.Width, 0.05f * size.Height, 0.95f * size.Width, 0.95f * size.Height),
         };
     }
 
-    private static IEnumerable<(Group Group, SKRect Place)> Arrange(Group[] things, Zone zone, Ground ground, Randomness random, SKSize size)
+    private static IEnumerable<(Group Group, SKRect Place)> Arrange(
+        Group[] things, Zone zone, Ground ground, Randomness random, SKSize size)
     {
         var area = AreaOf(zone, ground, size);
         var (columns, rows) = Grid(things.Length, area);
@@ -58,7 +65,9 @@ internal static class Layout
         {
             // Things stay inside their cells, whatever their size and wherever chance puts them.
             var room = Math.Min(cell.Width, cell.Height);
-            var side = Math.Min(room * 0.96f, Math.Min(room * 0.78f, LargestShare * size.Height) * things[i].Size) * random.Between(0.9f, 1);
+            var side = Math.Min(
+                room * 0.96f, Math.Min(room * 0.78f, LargestShare * size.Height) * things[i].Size) * random.Between(
+                0.9f, 1);
             var left = area.Left + cells[i] % columns * cell.Width + random.Next() * (cell.Width - side);
             var top = area.Top + cells[i] / columns * cell.Height + random.Next() * (cell.Height - side);
             // Mountains stand on the horizon, and are as wide as there is room for.

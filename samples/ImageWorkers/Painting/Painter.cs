@@ -3,8 +3,8 @@ using SkiaSharp;
 namespace ImageWorkers.Painting;
 
 /// <summary>
-/// Paints a prompt without any network, by rules: its words decide scene, light, colours, kinds and numbers; the seed decides where things
-/// are. It is no model of anything, and honest about it: what it does not know becomes an emblem.
+/// Paints a prompt without any network, by rules: its words decide scene, light, colours, kinds and numbers; the seed
+/// decides where things are. It is no model of anything, and honest about it: what it does not know becomes an emblem.
 /// </summary>
 internal sealed class Painter : IImageModel
 {
@@ -22,7 +22,8 @@ internal sealed class Painter : IImageModel
 
     internal static SKBitmap Paint(Scene scene, Randomness random)
     {
-        var bitmap = new SKBitmap(new SKImageInfo((int)Size.Width, (int)Size.Height, SKColorType.Bgra8888, SKAlphaType.Premul));
+        var bitmap = new SKBitmap(
+            new SKImageInfo((int)Size.Width, (int)Size.Height, SKColorType.Bgra8888, SKAlphaType.Premul));
         using var canvas = new SKCanvas(bitmap);
         using var pen = new Pen(canvas);
         Backdrop.Draw(pen, scene, random, Size);

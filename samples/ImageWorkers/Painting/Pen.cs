@@ -2,13 +2,15 @@ using SkiaSharp;
 
 namespace ImageWorkers.Painting;
 
-/// <summary>Draws in plain colours with a thin dark outline, which 16 greys and even black and white still show.</summary>
+/// <summary>Draws in plain colours with a thin dark outline, which 16 greys and even black and white still
+/// show.</summary>
 internal sealed class Pen(SKCanvas canvas) : IDisposable
 {
     private static readonly SKColor Outline = new(0xFF1B1B22);
 
     private readonly SKPaint _fill = new() { IsAntialias = true, Style = SKPaintStyle.Fill };
-    private readonly SKPaint _stroke = new() { IsAntialias = true, Style = SKPaintStyle.Stroke, StrokeCap = SKStrokeCap.Round, StrokeJoin = SKStrokeJoin.Round };
+    private readonly SKPaint _stroke = new() { IsAntialias = true, Style = SKPaintStyle.Stroke,
+        StrokeCap = SKStrokeCap.Round, StrokeJoin = SKStrokeJoin.Round };
 
     public SKCanvas Canvas { get; } = canvas;
 
@@ -64,7 +66,8 @@ internal sealed class Pen(SKCanvas canvas) : IDisposable
         Shape(color, path, outline);
     }
 
-    public void Box(SKColor color, float left, float top, float right, float bottom, float round = 0, float outline = 0.035f)
+    public void Box(
+        SKColor color, float left, float top, float right, float bottom, float round = 0, float outline = 0.035f)
     {
         using var builder = new SKPathBuilder();
         builder.AddRoundRect(new SKRoundRect(new SKRect(left, top, right, bottom), round));

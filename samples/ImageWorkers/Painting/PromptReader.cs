@@ -3,7 +3,8 @@ using SkiaSharp;
 
 namespace ImageWorkers.Painting;
 
-/// <summary>Reads a prompt: "three small red boats on a blue sea at night" has a group of boats, a ground with its colour, and a light.</summary>
+/// <summary>Reads a prompt: "three small red boats on a blue sea at night" has a group of boats, a ground with its
+/// colour, and a light.</summary>
 internal static partial class PromptReader
 {
     // More words than these change nothing.
@@ -43,7 +44,8 @@ internal static partial class PromptReader
         void Add(Thing thing, string word)
         {
             if (groups.Count < MostGroups)
-                groups.Add(new Group(thing, Vocabulary.Singular(word), count ?? (Vocabulary.IsPlural(word) ? 4 : 1), color, size));
+                groups.Add(new Group(
+                    thing, Vocabulary.Singular(word), count ?? (Vocabulary.IsPlural(word) ? 4 : 1), color, size));
             (count, color, size) = (null, null, 1f);
         }
     }
@@ -55,7 +57,8 @@ internal static partial class PromptReader
         Thing.Car => Ground.City,
         Thing.Rocket or Thing.Star => Ground.Space,
         Thing.House or Thing.Tree or Thing.Flower or Thing.Mountain or Thing.Cat or Thing.Dog or Thing.Person
-            or Thing.Cloud or Thing.Sun or Thing.Moon or Thing.Bird or Thing.Balloon when groups.Count > 0 => Ground.Field,
+            or Thing.Cloud or Thing.Sun or Thing.Moon or Thing.Bird or Thing.Balloon when groups.Count > 0
+                => Ground.Field,
         _ => Ground.Plain,
     };
 

@@ -33,4 +33,5 @@ internal enum Daytime
 internal sealed record Group(Thing Thing, string Word, int Count, SKColor? Color, float Size);
 
 /// <summary>What a prompt says, before anything is drawn.</summary>
-internal sealed record Scene(IReadOnlyList<Group> Groups, Ground Ground, SKColor? GroundColor, SKColor? SkyColor, Daytime Daytime);
+internal sealed record Scene(
+    IReadOnlyList<Group> Groups, Ground Ground, SKColor? GroundColor, SKColor? SkyColor, Daytime Daytime);

@@ -8,9 +8,11 @@ namespace ImageWorkers.Searching;
 /// <param name="Title">What it is.</param>
 /// <param name="Words">By which it is found, in the singular.</param>
 /// <param name="LoadAsync">Has it made or read.</param>
-internal sealed record Entry(string Title, IReadOnlySet<string> Words, Func<CancellationToken, Task<ReadOnlyMemory<byte>>> LoadAsync);
+internal sealed record Entry(
+    string Title, IReadOnlySet<string> Words, Func<CancellationToken, Task<ReadOnlyMemory<byte>>> LoadAsync);
 
-/// <summary>The pictures that can be found: those that the painter draws by heart, and the files of a folder by the words in their names.</summary>
+/// <summary>The pictures that can be found: those that the painter draws by heart, and the files of a folder by the
+/// words in their names.</summary>
 internal sealed partial class Catalogue
 {
     private static readonly string[] Extensions = [".png", ".jpg", ".jpeg", ".gif", ".webp"];
@@ -23,7 +25,8 @@ internal sealed partial class Catalogue
 
     private readonly Entry[] _entries;
 
-    public Catalogue(Painter painter, string? folder) => _entries = [.. Drawn(painter), .. folder is null ? [] : Files(folder)];
+    public Catalogue(Painter painter, string? folder)
+        => _entries = [.. Drawn(painter), .. folder is null ? [] : Files(folder)];
 
     /// <summary>How many pictures there are.</summary>
     public int Count => _entries.Length;
@@ -47,7 +50,8 @@ internal sealed partial class Catalogue
         {
             if (line.StartsWith('#') || line.Split('|', StringSplitOptions.TrimEntries) is not [var prompt, var words])
                 continue;
-            yield return new Entry(prompt, WordsOf($"{prompt} {words}"), unwanted => painter.DrawAsync(prompt, seed: 0, unwanted));
+            yield return new Entry(
+                prompt, WordsOf($"{prompt} {words}"), unwanted => painter.DrawAsync(prompt, seed: 0, unwanted));
         }
     }
 
@@ -58,7 +62,8 @@ internal sealed partial class Catalogue
             async unwanted => await File.ReadAllBytesAsync(file.FullName, unwanted)));
 
     private static HashSet<string> WordsOf(string text)
-        => [.. Word().Matches(text).Select(match => Vocabulary.Singular(match.Value.ToLowerInvariant())).Where(word => !Vocabulary.IsFiller(word) && word.Length > 1)];
+        => [.. Word().Matches(text).Select(match => Vocabulary.Singular(match.Value.ToLowerInvariant()))
+            .Where(word => !Vocabulary.IsFiller(word) && word.Length > 1)];
 
     [GeneratedRegex(@"\p{L}+|\d+")]
     private static partial Regex Word();

@@ -15,7 +15,8 @@ internal static class Images
     }
 
     /// <summary>An image of one colour.</summary>
-    public static SKBitmap Plain(int width, int height, SKColor color) => Bitmap(width, height, canvas => canvas.Clear(color));
+    public static SKBitmap Plain(int width, int height, SKColor color)
+        => Bitmap(width, height, canvas => canvas.Clear(color));
 
     public static byte[] Encode(SKBitmap bitmap, SKEncodedImageFormat format)
     {
@@ -24,13 +25,15 @@ internal static class Images
     }
 
     /// <summary>2 × 2 pixels: red and green over blue and white.</summary>
-    public static byte[] Gif { get; } = Convert.FromBase64String("R0lGODdhAgACAJEAAP8AAAD/AAAA/////ywAAAAAAgACAAACA0Q0BQA7");
+    public static byte[] Gif { get; } = Convert.FromBase64String(
+        "R0lGODdhAgACAJEAAP8AAAD/AAAA/////ywAAAAAAgACAAACA0Q0BQA7");
 
     /// <summary>The header of a PNG that says it has so many pixels, with hardly any data.</summary>
     public static byte[] PngBomb(uint width, uint height)
     {
         var png = Encode(Plain(1, 1, SKColors.White), SKEncodedImageFormat.Png);
-        // IHDR is the first chunk: 8 bytes of signature, 4 of length, 4 of type, then width and height; its CRC is over type and data.
+        // IHDR is the first chunk: 8 bytes of signature, 4 of length, 4 of type, then width and height; its CRC is over
+        // type and data.
         System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(png.AsSpan(16), width);
         System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(png.AsSpan(20), height);
         System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(png.AsSpan(29), Crc(png.AsSpan(12, 17)));
@@ -69,7 +72,8 @@ internal static class Images
             while (stack.TryPop(out var at))
             {
                 size++;
-                foreach (var next in (ReadOnlySpan<int>)[at % width > 0 ? at - 1 : -1, at % width < width - 1 ? at + 1 : -1, at - width, at + width])
+                foreach (var next in (ReadOnlySpan<int>)[
+                    at % width > 0 ? at - 1 : -1, at % width < width - 1 ? at + 1 : -1, at - width, at + width])
                 {
                     if (next < 0 || next >= open.Length || !open[next])
                         continue;
@@ -86,12 +90,14 @@ internal static class Images
 
     public static bool IsRed(SKColor color) => color.Red > 150 && color.Green < 110 && color.Blue < 110;
 
-    public static bool IsBlue(SKColor color) => color.Blue > 120 && color.Blue > color.Red + 60 && color.Blue > color.Green + 30;
+    public static bool IsBlue(SKColor color)
+        => color.Blue > 120 && color.Blue > color.Red + 60 && color.Blue > color.Green + 30;
 
     public static bool IsYellow(SKColor color) => color.Red > 200 && color.Green > 170 && color.Blue < 110;
 
     public static bool IsGreen(SKColor color) => color.Green > color.Red + 25 && color.Green > color.Blue + 25;
 
     /// <summary>The share of the pixels with a colour that is meant.</summary>
-    public static double Share(SKBitmap bitmap, Func<SKColor, bool> isMeant) => bitmap.Pixels.Count(isMeant) / (double)(bitmap.Width * bitmap.Height);
+    public static double Share(SKBitmap bitmap, Func<SKColor, bool> isMeant)
+        => bitmap.Pixels.Count(isMeant) / (double)(bitmap.Width * bitmap.Height);
 }

@@ -12,14 +12,16 @@ using SafeAmqp;
 
 namespace ImageServer.Tests.Support;
 
-/// <summary>The server on loopback ports of its own, and workers, with names on the broker that only this test has.</summary>
+/// <summary>The server on loopback ports of its own, and workers, with names on the broker that only this test
+/// has.</summary>
 internal sealed class RunningServer : IAsyncDisposable
 {
     private readonly Dictionary<string, string?> _settings;
     private readonly WebApplication _app;
     private readonly List<IHost> _workers = [];
 
-    private RunningServer(Dictionary<string, string?> settings, WebApplication app, Lines lines) => (_settings, _app, Lines) = (settings, app, lines);
+    private RunningServer(Dictionary<string, string?> settings, WebApplication app, Lines lines)
+        => (_settings, _app, Lines) = (settings, app, lines);
 
     public Lines Lines { get; }
 
@@ -78,7 +80,8 @@ internal sealed class RunningServer : IAsyncDisposable
     /// <summary>Waits until the server has its connections to the broker.</summary>
     public Task ReadyAsync() => Until.TrueAsync(() => IsReady, "the server is ready");
 
-    public Task<ImageConnection> ConnectAsync() => ImageConnection.ConnectAsync("127.0.0.1", Port, TestContext.Current.CancellationToken);
+    public Task<ImageConnection> ConnectAsync()
+        => ImageConnection.ConnectAsync("127.0.0.1", Port, TestContext.Current.CancellationToken);
 
     /// <summary>Waits until the server has noticed that every client has left.</summary>
     public Task EmptyAsync() => Until.TrueAsync(() => State.Clients.IsEmpty, "all clients have left");
@@ -98,7 +101,8 @@ internal sealed class RunningServer : IAsyncDisposable
 internal static class Answers
 {
     public static async Task<ReceivedAnswer> AnswerAsync(this ImageConnection connection, string line)
-        => await connection.AskAsync(line, TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        => await connection.AskAsync(line, TestContext.Current.CancellationToken)
+            .WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
 
     public static async Task<IndexedPicture> PictureAsync(this ImageConnection connection, string line)
         => Assert.IsType<ReceivedAnswer.Picture>(await connection.AnswerAsync(line)).Content;

@@ -25,7 +25,8 @@ public sealed class ClientTests(Broker broker) : IDisposable
         await stream.WriteAsync("hello\rfiles"u8.ToArray(), TestContext.Current.CancellationToken);
         Assert.Equal("4f4b3a2041434b210d0a", await ReadAsync(10)); // OK: ACK! CR LF
         await stream.WriteAsync(new byte[] { 0x9B }, TestContext.Current.CancellationToken);
-        Assert.Equal("0104000201ff18000000" + Convert.ToHexStringLower("No image files available"u8), await ReadAsync(10 + 24));
+        Assert.Equal(
+            "0104000201ff18000000" + Convert.ToHexStringLower("No image files available"u8), await ReadAsync(10 + 24));
         await stream.WriteAsync("gfx 17 video\n"u8.ToArray(), TestContext.Current.CancellationToken);
         Assert.Equal("0104001102" + "0600030000" + "000000", await ReadAsync(13));
         await ReadAsync(765);
@@ -49,12 +50,15 @@ public sealed class ClientTests(Broker broker) : IDisposable
     {
         Write("red.png", SKColors.Red);
         Write("below/blue.png", SKColors.Blue);
-        await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "no-picture.png"), "text", TestContext.Current.CancellationToken);
-        await using var server = await RunningServer.StartAsync(broker.Uri, ("PATHS", _folder.FullName), ("SCAN_SECONDS", "0.1"));
+        await File.WriteAllTextAsync(
+            Path.Combine(_folder.FullName, "no-picture.png"), "text", TestContext.Current.CancellationToken);
+        await using var server = await RunningServer.StartAsync(
+            broker.Uri, ("PATHS", _folder.FullName), ("SCAN_SECONDS", "0.1"));
         await Until.TrueAsync(() => server.State.Files.Length > 0, "the files are found");
         using var client = await server.ConnectAsync();
 
-        var colors = new HashSet<(int Red, int Green, int Blue)> { (await client.PictureAsync("gfx 17 files")).ColorAt(160, 120) };
+        var colors = new HashSet<(
+            int Red, int Green, int Blue)> { (await client.PictureAsync("gfx 17 files")).ColorAt(160, 120) };
         for (var i = 0; i < 40; i++)
             colors.Add((await client.PictureAsync("next")).ColorAt(160, 120));
         Assert.Equal([(0, 0, 255), (255, 0, 0)], colors.OrderBy(color => color.Red).ToArray());
@@ -70,18 +74,23 @@ public sealed class ClientTests(Broker broker) : IDisposable
         var outside = Directory.CreateTempSubdirectory("image-outside-");
         try
         {
-            File.WriteAllBytes(Path.Combine(outside.FullName, "secret.png"), Images.Encode(Images.Plain(8, 8, SKColors.Red), SKEncodedImageFormat.Png));
-            File.CreateSymbolicLink(Path.Combine(_folder.FullName, "link.png"), Path.Combine(outside.FullName, "secret.png"));
+            File.WriteAllBytes(
+                Path.Combine(outside.FullName, "secret.png"),
+                Images.Encode(Images.Plain(8, 8, SKColors.Red), SKEncodedImageFormat.Png));
+            File.CreateSymbolicLink(
+                Path.Combine(_folder.FullName, "link.png"), Path.Combine(outside.FullName, "secret.png"));
             Directory.CreateSymbolicLink(Path.Combine(_folder.FullName, "linked"), outside.FullName);
             File.CreateSymbolicLink(Path.Combine(_folder.FullName, "endless.png"), "/dev/zero");
             Write("inside.png", SKColors.Blue);
-            await using var server = await RunningServer.StartAsync(broker.Uri, ("PATHS", _folder.FullName), ("SCAN_SECONDS", "0.1"));
+            await using var server = await RunningServer.StartAsync(
+                broker.Uri, ("PATHS", _folder.FullName), ("SCAN_SECONDS", "0.1"));
             await Until.TrueAsync(() => server.State.Files.Length > 0, "the file is found");
             Assert.Equal("inside.png", Path.GetFileName(Assert.Single(server.State.Files).Path));
 
             // A link that takes the place of a file after the look.
             File.Delete(Path.Combine(_folder.FullName, "inside.png"));
-            File.CreateSymbolicLink(Path.Combine(_folder.FullName, "inside.png"), Path.Combine(outside.FullName, "secret.png"));
+            File.CreateSymbolicLink(
+                Path.Combine(_folder.FullName, "inside.png"), Path.Combine(outside.FullName, "secret.png"));
             using var client = await server.ConnectAsync();
             Assert.Equal("No image files available", await client.ErrorAsync("files"));
         }
@@ -100,7 +109,9 @@ public sealed class ClientTests(Broker broker) : IDisposable
 
         foreach (var mode in ModeFormat.Modes)
         {
-            Assert.Equal(await ExpectedAsync("two cats", 0, mode), Wire.Picture(await client.PictureAsync($"gfx {(int)mode} gen two cats")));
+            Assert.Equal(
+                await ExpectedAsync("two cats", 0, mode),
+                Wire.Picture(await client.PictureAsync($"gfx {(int)mode} gen two cats")));
             Assert.Equal(await ExpectedAsync("two cats", 1, mode), Wire.Picture(await client.PictureAsync("next")));
         }
 
@@ -116,8 +127,12 @@ public sealed class ClientTests(Broker broker) : IDisposable
         using var other = await server.ConnectAsync();
         await one.PictureAsync("gen a red circle");
         await other.PictureAsync("gen a blue square");
-        Assert.Equal(await ExpectedAsync("a red circle", 1, GraphicsMode.Graphics8), Wire.Picture(await one.PictureAsync("next")));
-        Assert.Equal(await ExpectedAsync("a blue square", 1, GraphicsMode.Graphics8), Wire.Picture(await other.PictureAsync("next")));
+        Assert.Equal(
+            await ExpectedAsync("a red circle", 1, GraphicsMode.Graphics8),
+            Wire.Picture(await one.PictureAsync("next")));
+        Assert.Equal(
+            await ExpectedAsync("a blue square", 1, GraphicsMode.Graphics8),
+            Wire.Picture(await other.PictureAsync("next")));
     }
 
     [Fact]
@@ -127,8 +142,12 @@ public sealed class ClientTests(Broker broker) : IDisposable
         await server.StartWorkerAsync();
         using var client = await server.ConnectAsync();
         var found = new ImageWorkers.Searching.Catalogue(new Painter(), null).Find("boats");
-        Assert.Equal(await ExpectedAsync(found[0].Title, 0, GraphicsMode.Vbxe256), Wire.Picture(await client.PictureAsync("gfx 17 search boats")));
-        Assert.Equal(await ExpectedAsync(found[1].Title, 0, GraphicsMode.Vbxe256), Wire.Picture(await client.PictureAsync("next")));
+        Assert.Equal(
+            await ExpectedAsync(found[0].Title, 0, GraphicsMode.Vbxe256),
+            Wire.Picture(await client.PictureAsync("gfx 17 search boats")));
+        Assert.Equal(
+            await ExpectedAsync(found[1].Title, 0, GraphicsMode.Vbxe256),
+            Wire.Picture(await client.PictureAsync("next")));
         Assert.Equal("No images found", await client.ErrorAsync("search zeppelin"));
     }
 
@@ -179,10 +198,15 @@ public sealed class ClientTests(Broker broker) : IDisposable
         using var http = new HttpClient { BaseAddress = new Uri(server.PageAddress) };
         var state = await http.GetStringAsync("/api/state", TestContext.Current.CancellationToken);
         Assert.Contains("\"connections\":1", state, StringComparison.Ordinal);
-        using var png = SKBitmap.Decode(await http.GetByteArrayAsync("/pictures/1.png", TestContext.Current.CancellationToken));
+        using var png = SKBitmap.Decode(
+            await http.GetByteArrayAsync("/pictures/1.png", TestContext.Current.CancellationToken));
         Assert.Equal((640, 480), (png.Width, png.Height));
-        Assert.Equal(System.Net.HttpStatusCode.NotFound, (await http.GetAsync("/pictures/2.png", TestContext.Current.CancellationToken)).StatusCode);
-        Assert.Contains("<title>Image server</title>", await http.GetStringAsync("/", TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Equal(
+            System.Net.HttpStatusCode.NotFound,
+            (await http.GetAsync("/pictures/2.png", TestContext.Current.CancellationToken)).StatusCode);
+        Assert.Contains(
+            "<title>Image server</title>", await http.GetStringAsync("/", TestContext.Current.CancellationToken),
+            StringComparison.Ordinal);
     }
 
     private static async Task<byte[]> ExpectedAsync(string prompt, int seed, GraphicsMode mode)

@@ -45,7 +45,7 @@ public sealed class HostileTests(Broker broker)
             client.Abort();
         }));
         await server.EmptyAsync();
-        await Until.TrueAsync(() => server.State.Line.IsEmpty, "nothing waits for those who have left");
+        await Until.TrueAsync(() => server.State.Line.IsEmpty, "nothing waits for clients that have left");
         var (starts, ends) = (Lines(server, "Starting Connection: "), Lines(server, "Active connections: "));
         Assert.Equal(server.State.ClientsSeen, starts.Count);
         Assert.Equal(server.State.ClientsSeen, ends.Count);
@@ -108,7 +108,8 @@ public sealed class HostileTests(Broker broker)
     public async Task A_client_that_says_nothing_for_too_long_is_cut_off_and_one_that_waits_for_its_picture_is_not()
     {
         using var cutOff = new CutOffCounter();
-        await using var server = await RunningServer.StartAsync(broker.Uri, ("IDLE_SECONDS", "0.5"), ("GEN_MODEL", "patient"), ("DRAWING_SECONDS", "2"));
+        await using var server = await RunningServer.StartAsync(
+            broker.Uri, ("IDLE_SECONDS", "0.5"), ("GEN_MODEL", "patient"), ("DRAWING_SECONDS", "2"));
         await server.StartWorkerAsync();
         using var patient = await server.ConnectAsync();
         var picture = patient.PictureAsync("gen a boat");
@@ -213,25 +214,37 @@ public sealed class HostileTests(Broker broker)
         await using (var closed = await RunningServer.StartAsync(broker.Uri))
         {
             using var client = await closed.ConnectAsync();
-            foreach (var url in (string[])[$"http://127.0.0.1:{port}/red.png", "http://example.com/a.png", "file:///etc/passwd", "ftp://a/b", "http://[::1]/"])
+            foreach (var url in (string[])[
+                $"http://127.0.0.1:{port}/red.png", "http://example.com/a.png", "file:///etc/passwd", "ftp://a/b",
+                "http://[::1]/"])
                 Assert.Equal("This address is not allowed", await client.ErrorAsync($"showurl {url}"));
         }
 
         // On the allow list by name, and the name leads to this machine: as one whose owner changes where it leads.
-        await using (var named = await RunningServer.StartAsync(broker.Uri, ("SHOWURL_HOSTS", $"localhost:{port},127.0.0.1:{port}")))
+        await using (
+            var named = await RunningServer.StartAsync(
+            broker.Uri, ("SHOWURL_HOSTS", $"localhost:{port},127.0.0.1:{port}")))
         {
             using var client = await named.ConnectAsync();
-            Assert.Equal("This address is not allowed", await client.ErrorAsync($"showurl http://localhost:{port}/red.png"));
-            Assert.Equal("This address is not allowed", await client.ErrorAsync($"showurl http://127.0.0.1:{port}/red.png"));
+            Assert.Equal(
+                "This address is not allowed", await client.ErrorAsync($"showurl http://localhost:{port}/red.png"));
+            Assert.Equal(
+                "This address is not allowed", await client.ErrorAsync($"showurl http://127.0.0.1:{port}/red.png"));
             Assert.Equal(0, asked);
         }
 
-        await using var open = await RunningServer.StartAsync(broker.Uri, ("SHOWURL_HOSTS", $"127.0.0.1:{port}"), ("SHOWURL_INTERNAL_HOSTS", "127.0.0.1"));
+        await using var open = await RunningServer.StartAsync(
+            broker.Uri, ("SHOWURL_HOSTS", $"127.0.0.1:{port}"), ("SHOWURL_INTERNAL_HOSTS", "127.0.0.1"));
         using var allowed = await open.ConnectAsync();
-        Assert.Equal((255, 0, 0), (await allowed.PictureAsync($"gfx 17 showurl http://127.0.0.1:{port}/red.png")).ColorAt(160, 120));
+        Assert.Equal(
+            (255, 0, 0), (await allowed.PictureAsync($"gfx 17 showurl http://127.0.0.1:{port}/red.png"))
+            .ColorAt(160, 120));
         Assert.Equal("This address is not allowed", await allowed.ErrorAsync($"showurl http://127.0.0.1:{port}/away"));
-        Assert.Contains("which is too many", await allowed.ErrorAsync($"showurl http://127.0.0.1:{port}/bomb.png"), StringComparison.Ordinal);
-        Assert.Equal("This address could not be fetched", await allowed.ErrorAsync($"showurl http://127.0.0.1:{port}/none"));
+        Assert.Contains(
+            "which is too many", await allowed.ErrorAsync($"showurl http://127.0.0.1:{port}/bomb.png"),
+            StringComparison.Ordinal);
+        Assert.Equal(
+            "This address could not be fetched", await allowed.ErrorAsync($"showurl http://127.0.0.1:{port}/none"));
     }
 
     private static List<int> Lines(RunningServer server, string text) => [.. server.Lines.All
@@ -249,10 +262,11 @@ public sealed class HostileTests(Broker broker)
     private static async Task ReadOneAfterTheOtherAsync(ImageConnection connection)
     {
         for (var i = 0; i < 10; i++)
-            await connection.ReadAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+            await connection.ReadAsync(TestContext.Current.CancellationToken)
+                .WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
     }
 
-    /// <summary>Counts who was cut off, by reason. Tests of this class run one after the other.</summary>
+    /// <summary>Counts clients that were cut off, by reason. Tests of this class run one after the other.</summary>
     private sealed class CutOffCounter : IDisposable
     {
         private readonly MeterListener _listener = new();
@@ -262,7 +276,8 @@ public sealed class HostileTests(Broker broker)
         {
             _listener.InstrumentPublished = (instrument, listener) =>
             {
-                if (instrument.Meter.Name == ServerMetrics.MeterName && instrument.Name == "imageserver.clients.cut_off")
+                if (instrument.Meter.Name == ServerMetrics.MeterName
+                    && instrument.Name == "imageserver.clients.cut_off")
                     listener.EnableMeasurementEvents(instrument);
             };
             _listener.SetMeasurementEventCallback<long>((_, _, tags, _) => _reasons.Enqueue((string)tags[0].Value!));

@@ -23,7 +23,8 @@ public sealed class WorkerTests(Broker broker)
         Assert.Single(server.State.Line);
 
         client.Abort();
-        await Until.TrueAsync(() => model.Cancelled.Contains("a boat"), "the worker has stopped"); // far within the 30 s of the call
+        // far within the 30 s of the call
+        await Until.TrueAsync(() => model.Cancelled.Contains("a boat"), "the worker has stopped");
         await Until.TrueAsync(() => server.State.Line.IsEmpty && server.State.Clients.IsEmpty, "nothing is left of it");
     }
 
@@ -31,7 +32,8 @@ public sealed class WorkerTests(Broker broker)
     public async Task A_request_whose_client_left_while_it_waited_is_never_begun()
     {
         var model = new GatedModel();
-        await using var server = await RunningServer.StartAsync(broker.Uri, ("GEN_MODEL", "gated"), ("LOGLEVEL", "debug"));
+        await using var server = await RunningServer.StartAsync(
+            broker.Uri, ("GEN_MODEL", "gated"), ("LOGLEVEL", "debug"));
         await server.StartWorkerAsync(builder => builder.Services.AddSingleton<IImageModel>(model));
         using var first = await server.ConnectAsync();
         var picture = first.AnswerAsync("gen first");
@@ -40,7 +42,9 @@ public sealed class WorkerTests(Broker broker)
         await second.SendAsync("gen second", TestContext.Current.CancellationToken);
         await Until.TrueAsync(() => server.State.Line.Count == 2, "the second waits");
         second.Abort();
-        await Until.TrueAsync(() => server.Lines.All.Any(line => line.EndsWith("the workers were told", StringComparison.Ordinal)), "the workers were told");
+        await Until.TrueAsync(
+            () => server.Lines.All.Any(line => line.EndsWith("the workers were told", StringComparison.Ordinal)),
+            "the workers were told");
 
         model.Open();
         Assert.IsType<ReceivedAnswer.Picture>(await picture);
@@ -64,8 +68,14 @@ public sealed class WorkerTests(Broker broker)
         Assert.Equal("1 of 2 in line", await first.MessageAsync("place"));
         Assert.Equal("2 of 2 in line", await second.MessageAsync("place"));
         model.Open();
-        Assert.Equal(GraphicsMode.Graphics8, Assert.IsType<ReceivedAnswer.Picture>(await first.ReadAsync(TestContext.Current.CancellationToken)).Content.Mode);
-        Assert.Equal(GraphicsMode.Graphics9, Assert.IsType<ReceivedAnswer.Picture>(await second.ReadAsync(TestContext.Current.CancellationToken)).Content.Mode);
+        Assert.Equal(
+            GraphicsMode.Graphics8,
+            Assert.IsType<ReceivedAnswer.Picture>(await first.ReadAsync(TestContext.Current.CancellationToken))
+            .Content.Mode);
+        Assert.Equal(
+            GraphicsMode.Graphics9,
+            Assert.IsType<ReceivedAnswer.Picture>(await second.ReadAsync(TestContext.Current.CancellationToken))
+            .Content.Mode);
         Assert.Equal("not in line", await second.MessageAsync("place"));
     }
 
@@ -90,11 +100,16 @@ public sealed class WorkerTests(Broker broker)
     [Fact]
     public async Task A_queue_that_is_full_on_the_broker_refuses_too()
     {
-        await using var server = await RunningServer.StartAsync(broker.Uri, ("MAX_LINE", "1000"), ("ANSWER_TIMEOUT_SECONDS", "5"));
+        await using var server = await RunningServer.StartAsync(
+            broker.Uri, ("MAX_LINE", "1000"), ("ANSWER_TIMEOUT_SECONDS", "5"));
         await server.ReadyAsync();
-        var clients = await Task.WhenAll(Enumerable.Range(0, WorkerMessages.MaxQueueLength + 20).Select(_ => server.ConnectAsync()));
-        var answers = await Task.WhenAll(clients.Select(client => client.ErrorAsync("gen a boat"))); // no worker takes any
-        Assert.InRange(answers.Count(answer => answer == "Too many are waiting, try again later"), 20, WorkerMessages.MaxQueueLength);
+        var clients = await Task.WhenAll(
+            Enumerable.Range(0, WorkerMessages.MaxQueueLength + 20).Select(_ => server.ConnectAsync()));
+        // no worker takes any
+        var answers = await Task.WhenAll(clients.Select(client => client.ErrorAsync("gen a boat")));
+        Assert.InRange(
+            answers.Count(answer => answer == "Too many are waiting, try again later"), 20,
+            WorkerMessages.MaxQueueLength);
         Assert.Contains("No picture within 5 seconds", answers);
         foreach (var client in clients)
             client.Dispose();
@@ -114,7 +129,8 @@ public sealed class WorkerTests(Broker broker)
     [Fact]
     public async Task A_worker_that_is_killed_while_it_draws_costs_its_client_nothing_but_time()
     {
-        await using var server = await RunningServer.StartAsync(broker.Uri, ("GEN_MODEL", "patient"), ("DRAWING_SECONDS", "60"), ("ANSWER_TIMEOUT_SECONDS", "60"));
+        await using var server = await RunningServer.StartAsync(
+            broker.Uri, ("GEN_MODEL", "patient"), ("DRAWING_SECONDS", "60"), ("ANSWER_TIMEOUT_SECONDS", "60"));
         await server.ReadyAsync();
         var environment = server.Settings.ToDictionary(pair => pair.Key, pair => pair.Value!);
         await using var killed = ChildProgram.Start("worker", "ImageWorkers", ["generator"], environment);
@@ -144,7 +160,7 @@ public sealed class WorkerTests(Broker broker)
     }
 
     [Fact]
-    public async Task A_broker_that_is_away_is_told_at_once_while_all_else_goes_on_and_prompts_work_again_when_it_is_back()
+    public async Task A_broker_that_is_away_is_told_at_once_and_prompts_are_drawn_again_when_it_is_back()
     {
         await using var own = await AmqpTestBroker.StartAsync(cancellationToken: TestContext.Current.CancellationToken);
         await using var server = await RunningServer.StartAsync(own.Uri, ("BROKER_GRACE_SECONDS", "0.2"));
@@ -160,7 +176,8 @@ public sealed class WorkerTests(Broker broker)
 
         await own.StartAgainAsync(TestContext.Current.CancellationToken);
         await server.ReadyAsync();
-        await Until.TrueAsync(() => client.AnswerAsync("gen a boat").Result is ReceivedAnswer.Picture, "prompts are drawn again");
+        await Until.TrueAsync(
+            () => client.AnswerAsync("gen a boat").Result is ReceivedAnswer.Picture, "prompts are drawn again");
     }
 
     /// <summary>A model that draws when it is let, and until then waits to be cancelled.</summary>

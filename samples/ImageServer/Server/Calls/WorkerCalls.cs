@@ -14,11 +14,12 @@ internal sealed class WorkerException(string message, Exception? inner = null) :
 internal sealed record WorkerPicture(ReadOnlyMemory<byte> Bytes, string Title);
 
 /// <summary>
-/// Asks the workers: calls over AMQP. A call whose client has left is given up at once, its late reply is dropped, and the workers are told, so that
-/// the one that works on it stops and none begins it.
+/// Asks the workers: calls over AMQP. A call whose client has left is given up at once, its late reply is dropped, and
+/// the workers are told, so that the one that works on it stops and none begins it.
 /// </summary>
 internal sealed class WorkerCalls(
-    IAmqpClient amqp, StateOwner owner, ImageSettings settings, ServerMetrics metrics, TimeProvider time, ILogger<WorkerCalls> log)
+    IAmqpClient amqp, StateOwner owner, ImageSettings settings, ServerMetrics metrics, TimeProvider time,
+        ILogger<WorkerCalls> log)
 {
     // A reconnect after a short cut takes a few hundred milliseconds: worth a look more often than that.
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(50);
@@ -43,14 +44,17 @@ internal sealed class WorkerCalls(
     public Task<WorkerPicture> SearchAsync(int clientId, Source.Search source, CancellationToken clientLeft)
         => InLineAsync(clientId, source, async () =>
         {
-            var body = JsonSerializer.SerializeToUtf8Bytes(new SearchRequest(source.Words, source.Number), WorkerJson.Default.SearchRequest);
+            var body = JsonSerializer.SerializeToUtf8Bytes(
+                new SearchRequest(source.Words, source.Number), WorkerJson.Default.SearchRequest);
             var reply = await AskAsync(WorkerMessages.SearchQueue(settings.NamePrefix), body, clientLeft);
             return reply.Body.IsEmpty
                 ? throw new WorkerException("No images found")
-                : new WorkerPicture(reply.Body, reply.Headers?.GetValueOrDefault(WorkerMessages.TitleHeader) as string ?? source.Title);
+                : new WorkerPicture(
+                    reply.Body, reply.Headers?.GetValueOrDefault(WorkerMessages.TitleHeader) as string ?? source.Title);
         }, clientLeft);
 
-    private async Task<WorkerPicture> InLineAsync(int clientId, Source source, Func<Task<WorkerPicture>> ask, CancellationToken clientLeft)
+    private async Task<WorkerPicture> InLineAsync(
+        int clientId, Source source, Func<Task<WorkerPicture>> ask, CancellationToken clientLeft)
     {
         clientLeft.ThrowIfCancellationRequested();
         if (await owner.JoinLineAsync(clientId, source) is not { } ticket)
@@ -71,11 +75,13 @@ internal sealed class WorkerCalls(
     private async Task<AmqpMessage> AskAsync(string queue, byte[] body, CancellationToken clientLeft)
     {
         var id = Guid.NewGuid().ToString("N");
-        var request = AmqpMessage.ToQueue(queue, body) with { MessageId = id, ContentType = "application/json", Persistent = false };
+        var request = AmqpMessage.ToQueue(
+            queue, body) with { MessageId = id, ContentType = "application/json", Persistent = false };
         try
         {
             var reply = (await amqp.CallAsync(request, _options, clientLeft)).Message;
-            return reply.Headers?.GetValueOrDefault(WorkerMessages.ErrorHeader) is string refusal ? throw new WorkerException(refusal) : reply;
+            return reply.Headers?.GetValueOrDefault(WorkerMessages.ErrorHeader) is string refusal
+                ? throw new WorkerException(refusal) : reply;
         }
         catch (OperationCanceledException) when (clientLeft.IsCancellationRequested)
         {
@@ -93,7 +99,9 @@ internal sealed class WorkerCalls(
         using var limit = new CancellationTokenSource(TellWithin, time);
         try
         {
-            var message = AmqpMessage.Broadcast(WorkerMessages.CancelExchange(settings.NamePrefix), Encoding.ASCII.GetBytes(id)) with { Persistent = false };
+            var message = AmqpMessage.Broadcast(
+                WorkerMessages.CancelExchange(settings.NamePrefix),
+                Encoding.ASCII.GetBytes(id)) with { Persistent = false };
             await amqp.PublishAsync(message, limit.Token);
             log.GivenUp(id);
         }
@@ -103,7 +111,8 @@ internal sealed class WorkerCalls(
         }
     }
 
-    // The client would keep the request until its deadline. Somebody who waits before a screen learns sooner what is known now.
+    // The client would keep the request until its deadline. A person at a screen should learn sooner what is
+    // known now.
     private async Task UntilBrokerIsThereAsync(CancellationToken clientLeft)
     {
         var since = time.GetTimestamp();
@@ -121,7 +130,8 @@ internal sealed class WorkerCalls(
         AmqpNackedException => "Too many are waiting, try again later",
         AmqpReturnedException or AmqpNotSentException => "The picture service is away, try again later",
         AmqpNoReplyException { InnerException: TimeoutException }
-            => string.Create(CultureInfo.InvariantCulture, $"No picture within {settings.AnswerTimeout.TotalSeconds:0.#} seconds"),
+            => string.Create(
+                CultureInfo.InvariantCulture, $"No picture within {settings.AnswerTimeout.TotalSeconds:0.#} seconds"),
         _ => "The picture service was lost on the way, try again",
     };
 }

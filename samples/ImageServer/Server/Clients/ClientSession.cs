@@ -6,11 +6,12 @@ using ImageServer.Server.State;
 namespace ImageServer.Server.Clients;
 
 /// <summary>
-/// One client: commands come in on one side, answers go out on the other. Only <see cref="RunAsync"/> writes, one whole answer after the other, so that
-/// none is ever mixed with another.
+/// One client: commands come in on one side, answers go out on the other. Only <see cref="RunAsync"/> writes, one whole
+/// answer after the other, so that none is ever mixed with another.
 /// </summary>
 internal sealed class ClientSession(
-    int id, Socket socket, CommandHandler handler, StateOwner owner, ImageSettings settings, ServerMetrics metrics, TimeProvider time, ILogger log)
+    int id, Socket socket, CommandHandler handler, StateOwner owner, ImageSettings settings, ServerMetrics metrics,
+        TimeProvider time, ILogger log)
     : IDisposable
 {
     // Commands that a client sent before it had the answers to those before. Beyond these it is not read from.
@@ -20,7 +21,8 @@ internal sealed class ClientSession(
     private const int SendPiece = 4096;
 
     private readonly NetworkStream _stream = new(socket, ownsSocket: true);
-    private readonly Channel<Command> _commands = Channel.CreateBounded<Command>(new BoundedChannelOptions(CommandsKept) { SingleWriter = true });
+    private readonly Channel<Command> _commands = Channel.CreateBounded<Command>(
+        new BoundedChannelOptions(CommandsKept) { SingleWriter = true });
     private readonly CancellationTokenSource _left = new();
     private GraphicsMode _mode = GraphicsMode.Graphics8;
     private volatile bool _isBusy;
@@ -90,7 +92,18 @@ internal sealed class ClientSession(
         using var unwanted = CancellationTokenSource.CreateLinkedTokenSource(_left.Token, stopping);
         _isBusy = true;
         var making = handler.AnswerAsync(id, command, _mode, unwanted.Token);
-        await AnswerPlacesMeanwhileAsync(making, stopping);
+        try
+        {
+            await AnswerPlacesMeanwhileAsync(making, stopping);
+        }
+        catch
+        {
+            // The client takes no answers: nothing may go on for it when its session has ended.
+            await unwanted.CancelAsync();
+            await Task.WhenAny(making);
+            throw;
+        }
+
         var answer = await making;
         await SendAsync(answer.Bytes, stopping);
         _isBusy = false;
@@ -98,7 +111,8 @@ internal sealed class ClientSession(
             owner.Show(id, title, _mode, answer.Bytes);
     }
 
-    // A client that waits may ask for its place in the line, and hears it before its picture. No other answer overtakes another.
+    // A client that waits may ask for its place in the line, and hears it before its picture. No other answer overtakes
+    // another.
     private async Task AnswerPlacesMeanwhileAsync(Task making, CancellationToken stopping)
     {
         while (!making.IsCompleted)
@@ -150,7 +164,8 @@ internal sealed class ClientSession(
         {
             _commands.Writer.TryWrite(new Command.CutOff(cutOff.Reason, cutOff.Message));
         }
-        catch (Exception error) when (error is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception error) when (
+            error is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
         {
             // It is gone, or its session has ended.
         }

@@ -41,7 +41,8 @@ internal abstract record Command
     /// <summary>The last one: the client is cut off.</summary>
     public sealed record CutOff(string Reason, string? Error) : Command;
 
-    /// <summary>Reads a line's commands. <c>search</c>, <c>showurl</c> and <c>gen</c> take the rest of the line, others may stand before another.</summary>
+    /// <summary>Reads a line's commands. <c>search</c>, <c>showurl</c> and <c>gen</c> take the rest of the line, others
+    /// may stand before another.</summary>
     public static IEnumerable<Command> Parse(string line)
     {
         var tokens = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
@@ -66,5 +67,6 @@ internal abstract record Command
     }
 
     private static GraphicsMode? ModeOf(string token)
-        => int.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && ModeFormat.Exists(number) ? (GraphicsMode)number : null;
+        => int.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            && ModeFormat.Exists(number) ? (GraphicsMode)number : null;
 }

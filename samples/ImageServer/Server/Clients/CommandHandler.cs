@@ -10,9 +10,11 @@ namespace ImageServer.Server.Clients;
 /// <summary>An answer, ready to be sent, and what the picture in it is; null when there is none.</summary>
 internal readonly record struct CommandAnswer(ReadOnlyMemory<byte> Bytes, string? Title = null);
 
-/// <summary>Makes the answer to a command. Used by all sessions at once; what it remembers, the owner of the state remembers.</summary>
+/// <summary>Makes the answer to a command. Used by all sessions at once; what it remembers, the owner of the state
+/// remembers.</summary>
 internal sealed class CommandHandler(
-    StateOwner owner, PictureMaker pictures, WorkerCalls workers, GuardedFetcher fetcher, IFrameSource frames, ServerMetrics metrics,
+    StateOwner owner, PictureMaker pictures, WorkerCalls workers, GuardedFetcher fetcher, IFrameSource frames,
+        ServerMetrics metrics,
     ILogger<CommandHandler> log)
 {
     // How many files are tried when some turn out to be no pictures.
@@ -20,7 +22,8 @@ internal sealed class CommandHandler(
 
     /// <summary>Makes the answer.</summary>
     /// <exception cref="OperationCanceledException">Nobody waits for it any more.</exception>
-    public async Task<CommandAnswer> AnswerAsync(int clientId, Command command, GraphicsMode mode, CancellationToken unwanted)
+    public async Task<CommandAnswer> AnswerAsync(
+        int clientId, Command command, GraphicsMode mode, CancellationToken unwanted)
     {
         try
         {
@@ -29,12 +32,16 @@ internal sealed class CommandHandler(
                 Command.Next => await NextAsync(clientId, mode, unwanted),
                 Command.Files => await ChooseAsync(clientId, new Source.Files(), mode, unwanted),
                 Command.Video => await ChooseAsync(clientId, new Source.Video(), mode, unwanted),
-                Command.Search search => await ChooseAsync(clientId, new Source.Search(NotEmpty(search.Words), 0), mode, unwanted),
-                Command.Gen gen => await ChooseAsync(clientId, new Source.Generate(NotEmpty(gen.Prompt), 0), mode, unwanted),
+                Command.Search search
+                    => await ChooseAsync(clientId, new Source.Search(NotEmpty(search.Words), 0), mode, unwanted),
+                Command.Gen gen
+                    => await ChooseAsync(clientId, new Source.Generate(NotEmpty(gen.Prompt), 0), mode, unwanted),
                 Command.ShowUrl url => await ChooseAsync(clientId, new Source.Url(url.Url), mode, unwanted),
                 Command.Place => new CommandAnswer(Place(clientId)),
-                Command.Gfx => throw new ImageRefusedException($"Graphics modes are {string.Join(", ", ModeFormat.Modes.Select(one => (int)one))}"),
-                Command.TooLong => throw new ImageRefusedException($"A line has at most {LineReader.MaxLineBytes} bytes"),
+                Command.Gfx => throw new ImageRefusedException(
+                    $"Graphics modes are {string.Join(", ", ModeFormat.Modes.Select(one => (int)one))}"),
+                Command.TooLong
+                    => throw new ImageRefusedException($"A line has at most {LineReader.MaxLineBytes} bytes"),
                 _ => new CommandAnswer(Wire.Message("ACK!")),
             };
             metrics.Request(command.Name, succeeded: true);
@@ -53,7 +60,8 @@ internal sealed class CommandHandler(
         ? $"{place.Place} of {place.Length} in line"
         : "not in line");
 
-    private async Task<CommandAnswer> ChooseAsync(int clientId, Source source, GraphicsMode mode, CancellationToken unwanted)
+    private async Task<CommandAnswer> ChooseAsync(
+        int clientId, Source source, GraphicsMode mode, CancellationToken unwanted)
     {
         owner.Choose(clientId, source);
         return await ShowAsync(clientId, source, mode, unwanted);
@@ -64,7 +72,8 @@ internal sealed class CommandHandler(
             ? await ShowAsync(clientId, source, mode, unwanted)
             : throw new ImageRefusedException("No previous command to repeat");
 
-    private async Task<CommandAnswer> ShowAsync(int clientId, Source source, GraphicsMode mode, CancellationToken unwanted)
+    private async Task<CommandAnswer> ShowAsync(
+        int clientId, Source source, GraphicsMode mode, CancellationToken unwanted)
     {
         switch (source)
         {
@@ -73,7 +82,9 @@ internal sealed class CommandHandler(
             case Source.Video:
                 return new CommandAnswer(await pictures.FromFrameAsync(frames.Frame, mode, unwanted), source.Title);
             case Source.Url url:
-                return new CommandAnswer(await pictures.FromBytesAsync(await FetchAsync(url.Address, unwanted), mode, unwanted), source.Title);
+                return new CommandAnswer(
+                    await pictures.FromBytesAsync(await FetchAsync(url.Address, unwanted), mode, unwanted),
+                    source.Title);
             case Source.Search search:
                 return await ConvertAsync(await workers.SearchAsync(clientId, search, unwanted), mode, unwanted);
             case Source.Generate generate:
@@ -95,7 +106,8 @@ internal sealed class CommandHandler(
             var file = files[Random.Shared.Next(files.Length)];
             try
             {
-                return new CommandAnswer(await pictures.FromFileAsync(file, mode, unwanted), Path.GetFileName(file.Path));
+                return new CommandAnswer(
+                    await pictures.FromFileAsync(file, mode, unwanted), Path.GetFileName(file.Path));
             }
             catch (ImageRefusedException error)
             {
@@ -113,12 +125,14 @@ internal sealed class CommandHandler(
         if (!Uri.TryCreate(address, UriKind.Absolute, out var uri))
             throw new ImageRefusedException("showurl needs an address");
         var fetched = await fetcher.FetchAsync(uri, ImageDecoder.MaxBytes, unwanted);
-        // The reason may name what an address leads to, which is nobody's business but the operator's.
+        // The reason may name what an address leads to, which only the operator should know.
         if (fetched.Error is { } reason)
             log.AddressNotShown(uri.Host, reason);
         return fetched.Error is null ? fetched.Body
-            : throw new ImageRefusedException(fetched.IsRefused ? "This address is not allowed" : "This address could not be fetched");
+            : throw new ImageRefusedException(
+                fetched.IsRefused ? "This address is not allowed" : "This address could not be fetched");
     }
 
-    private static string NotEmpty(string words) => words.Length > 0 ? words : throw new ImageRefusedException("What of? Say it in words");
+    private static string NotEmpty(string words)
+        => words.Length > 0 ? words : throw new ImageRefusedException("What of? Say it in words");
 }

@@ -15,7 +15,8 @@ internal sealed class ClientCutOffException(string reason, string message) : Exc
     public string Reason { get; } = reason;
 }
 
-/// <summary>Parts what a client sends into lines. Their length, the time that they take and the memory that they need are bounded.</summary>
+/// <summary>Parts what a client sends into lines. Their length, the time that they take and the memory that they need
+/// are bounded.</summary>
 internal sealed class LineReader(Stream stream, ImageSettings settings, TimeProvider time)
 {
     /// <summary>The longest line, in bytes without its end.</summary>
@@ -24,9 +25,11 @@ internal sealed class LineReader(Stream stream, ImageSettings settings, TimeProv
     /// <summary>How much of a line that is too long is passed over before its client is cut off.</summary>
     public const int MaxSkippedBytes = 4 << 20;
 
-    private static readonly SearchValues<byte> LineEnds = SearchValues.Create((byte)'\r', (byte)'\n', ImageConnection.LineEnd);
+    private static readonly SearchValues<byte> LineEnds = SearchValues.Create(
+        (byte)'\r', (byte)'\n', ImageConnection.LineEnd);
 
-    private readonly PipeReader _pipe = PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 2 * MaxLineBytes, minimumReadSize: 256));
+    private readonly PipeReader _pipe = PipeReader.Create(
+        stream, new StreamPipeReaderOptions(bufferSize: 2 * MaxLineBytes, minimumReadSize: 256));
     private long? _lineBegan;
 
     /// <summary>The next line that is not empty; null when the client will send no more.</summary>
@@ -79,7 +82,8 @@ internal sealed class LineReader(Stream stream, ImageSettings settings, TimeProv
     {
         while (true)
         {
-            var left = _lineBegan is { } began ? settings.LineTimeout - time.GetElapsedTime(began) : settings.IdleTimeout;
+            var left = _lineBegan is { } began ? settings.LineTimeout - time.GetElapsedTime(began)
+                : settings.IdleTimeout;
             if (left <= TimeSpan.Zero)
                 throw new ClientCutOffException("slow_line", "A line must end in time.");
             using var limit = new CancellationTokenSource(left, time);

@@ -4,9 +4,11 @@ using ImageServer.Server.State;
 
 namespace ImageServer.Server.Clients;
 
-/// <summary>Takes connections and runs a session for each. Listens from the host's start on; when the host stops, all sessions end before it does.</summary>
+/// <summary>Takes connections and runs a session for each. Listens from the host's start on; when the host stops, all
+/// sessions end before it does.</summary>
 internal sealed class Listener(
-    CommandHandler handler, StateOwner owner, ImageSettings settings, ServerMetrics metrics, TimeProvider time, ILogger<Listener> log) : BackgroundService
+    CommandHandler handler, StateOwner owner, ImageSettings settings, ServerMetrics metrics, TimeProvider time,
+        ILogger<Listener> log) : BackgroundService
 {
     private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromMilliseconds(100);
 
@@ -64,7 +66,7 @@ internal sealed class Listener(
         }
         catch (SocketException error)
         {
-            // The client has gone again, or there are no handles left: those who leave free some.
+            // The client has gone again, or there are no handles left: clients that leave free some.
             log.AcceptFailed(error);
             await Task.Delay(PauseAfterFailure, time, stoppingToken);
             return null;

@@ -1,6 +1,7 @@
 namespace ImageServer.Server.Images;
 
-/// <summary>The colours that serve a picture best, by median cut (Heckbert, 1982) over a histogram of 15 bits.</summary>
+/// <summary>The colours that serve a picture best, by median cut (Heckbert, 1982) over a histogram of 15
+/// bits.</summary>
 internal static class AdaptivePalette
 {
     private const int Bins = 1 << 15;
@@ -87,7 +88,8 @@ internal static class AdaptivePalette
         {
             var (red, green, blue, all) = (0L, 0L, 0L, 0L);
             foreach (var bin in Members)
-                (red, green, blue, all) = (red + sums[bin].Red, green + sums[bin].Green, blue + sums[bin].Blue, all + counts[bin]);
+                (red, green, blue, all) = (
+                    red + sums[bin].Red, green + sums[bin].Green, blue + sums[bin].Blue, all + counts[bin]);
             return new Rgb((byte)(red / all), (byte)(green / all), (byte)(blue / all));
         }
     }

@@ -2,7 +2,8 @@ using System.Threading.Channels;
 
 namespace ImageServer.Server.Images;
 
-/// <summary>Does the work on pictures, as many at once as there are cores. Others wait in their order; one that nobody waits for any more is passed over.</summary>
+/// <summary>Does the work on pictures, as many at once as there are cores. Others wait in their order; one that nobody
+/// waits for any more is passed over.</summary>
 internal sealed class ConversionPool : BackgroundService
 {
     private readonly Channel<Action> _jobs = Channel.CreateBounded<Action>(1024);
@@ -17,7 +18,9 @@ internal sealed class ConversionPool : BackgroundService
     }
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken)
-        => Task.WhenAll(Enumerable.Range(0, Environment.ProcessorCount).Select(_ => Task.Run(() => WorkAsync(stoppingToken), CancellationToken.None)));
+        => Task.WhenAll(
+            Enumerable.Range(0, Environment.ProcessorCount)
+            .Select(_ => Task.Run(() => WorkAsync(stoppingToken), CancellationToken.None)));
 
     private async Task WorkAsync(CancellationToken stoppingToken)
     {

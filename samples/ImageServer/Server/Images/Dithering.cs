@@ -1,6 +1,7 @@
 namespace ImageServer.Server.Images;
 
-/// <summary>Error diffusion after Floyd and Steinberg, every other row from the right. Pixels come as blue, green, red, alpha.</summary>
+/// <summary>Error diffusion after Floyd and Steinberg, every other row from the right. Pixels come as blue, green, red,
+/// alpha.</summary>
 internal static class Dithering
 {
     /// <summary>Shades from black, 0, to white.</summary>
@@ -110,7 +111,8 @@ internal static class Dithering
             var (best, least) = (0, int.MaxValue);
             for (var i = 0; i < colors.Length; i++)
             {
-                int r = (red & ~3) - colors[i].Red, g = (green & ~3) - colors[i].Green, b = (blue & ~3) - colors[i].Blue;
+                int r = (red & ~3) - colors[i].Red, g = (green & ~3) - colors[i].Green,
+                    b = (blue & ~3) - colors[i].Blue;
                 var distance = 2 * r * r + 4 * g * g + 3 * b * b;
                 if (distance < least)
                     (best, least) = (i, distance);

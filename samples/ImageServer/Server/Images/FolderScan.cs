@@ -3,8 +3,10 @@ using ImageServer.Server.State;
 
 namespace ImageServer.Server.Images;
 
-/// <summary>Looks through the folders for images, again and again. Links are not followed: no file outside the folders is ever shown.</summary>
-internal sealed class FolderScan(StateOwner owner, ImageSettings settings, TimeProvider time, ILogger<FolderScan> log) : BackgroundService
+/// <summary>Looks through the folders for images, again and again. Links are not followed: no file outside the folders
+/// is ever shown.</summary>
+internal sealed class FolderScan(StateOwner owner, ImageSettings settings, TimeProvider time, ILogger<FolderScan> log)
+    : BackgroundService
 {
     /// <summary>The most files that are known.</summary>
     public const int MaxFiles = 100_000;
@@ -18,7 +20,8 @@ internal sealed class FolderScan(StateOwner owner, ImageSettings settings, TimeP
         IgnoreInaccessible = true,
     };
 
-    /// <summary>The image files in the folders. Empty files are passed over, and with them pipes and devices, which would never end.</summary>
+    /// <summary>The image files in the folders. Empty files are passed over, and with them pipes and devices, which
+    /// would never end.</summary>
     public static ImmutableArray<ImageFile> Scan(IEnumerable<string> folders, Action<string, string> onUnreadable)
     {
         var files = ImmutableArray.CreateBuilder<ImageFile>();
@@ -27,7 +30,8 @@ internal sealed class FolderScan(StateOwner owner, ImageSettings settings, TimeP
             try
             {
                 files.AddRange(new DirectoryInfo(folder).EnumerateFiles("*", Options)
-                    .Where(file => Extensions.Contains(file.Extension, StringComparer.OrdinalIgnoreCase) && file.Length > 0)
+                    .Where(file => Extensions.Contains(file.Extension, StringComparer.OrdinalIgnoreCase)
+                        && file.Length > 0)
                     .Take(MaxFiles - files.Count)
                     .Select(file => new ImageFile(file.FullName, file.Length, file.LastWriteTimeUtc)));
             }

@@ -3,10 +3,12 @@ using SkiaSharp;
 
 namespace ImageServer.Server.Images;
 
-/// <summary>Makes a picture of a mode from any picture: as large as fits, its aspect kept, black around it, in the mode's colours.</summary>
+/// <summary>Makes a picture of a mode from any picture: as large as fits, its aspect kept, black around it, in the
+/// mode's colours.</summary>
 internal static class ImageConverter
 {
-    // Entry 0 of a palette is black and the others move on by one: so one colour fewer than there are entries, and no index goes beyond the last.
+    // Entry 0 of a palette is black and the others move on by one: so one colour fewer than there are entries, and no
+    // index goes beyond the last.
     private const int MovedBy = 1;
 
     /// <summary>Converts. The same picture gives the same result.</summary>
@@ -42,13 +44,15 @@ internal static class ImageConverter
         var screen = new SKSize(format.Width * format.PixelWidth, format.Height);
         var scale = Math.Min(screen.Width / source.Width, screen.Height / source.Height);
         var size = new SKSize(source.Width * scale, source.Height * scale);
-        // Whole pixels, so that no edge is mixed with the black around it; a picture that is nearly nothing in one direction still shows.
+        // Whole pixels, so that no edge is mixed with the black around it; a picture that is nearly nothing in one
+        // direction still shows.
         var width = Math.Max(1, MathF.Round(size.Width / format.PixelWidth));
         var height = Math.Max(1, MathF.Round(size.Height));
         var left = MathF.Floor((format.Width - width) / 2);
         var top = MathF.Floor((format.Height - height) / 2);
 
-        var fitted = new SKBitmap(new SKImageInfo(format.Width, format.Height, SKColorType.Bgra8888, SKAlphaType.Premul));
+        var fitted = new SKBitmap(
+            new SKImageInfo(format.Width, format.Height, SKColorType.Bgra8888, SKAlphaType.Premul));
         using var canvas = new SKCanvas(fitted);
         canvas.Clear(SKColors.Black);
         using var image = SKImage.FromBitmap(source);

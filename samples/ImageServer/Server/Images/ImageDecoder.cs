@@ -2,7 +2,8 @@ using SkiaSharp;
 
 namespace ImageServer.Server.Images;
 
-/// <summary>Decodes PNG, JPEG, GIF and WebP, and nothing else. What a picture says about its size is checked before memory is taken for it.</summary>
+/// <summary>Decodes PNG, JPEG, GIF and WebP, and nothing else. What a picture says about its size is checked before
+/// memory is taken for it.</summary>
 internal static class ImageDecoder
 {
     /// <summary>The most bytes of a picture in its own format.</summary>
@@ -16,12 +17,16 @@ internal static class ImageDecoder
             throw new ImageRefusedException($"The image has more than {MaxBytes >> 20} MiB");
         using var data = SKData.CreateCopy(bytes);
         using var codec = SKCodec.Create(data) ?? throw new ImageRefusedException("This is no image that can be read");
-        if (codec.EncodedFormat is not (SKEncodedImageFormat.Png or SKEncodedImageFormat.Jpeg or SKEncodedImageFormat.Gif or SKEncodedImageFormat.Webp))
+        if (codec.EncodedFormat is not (
+            SKEncodedImageFormat.Png or SKEncodedImageFormat.Jpeg
+            or SKEncodedImageFormat.Gif or SKEncodedImageFormat.Webp))
             throw new ImageRefusedException("Only PNG, JPEG, GIF and WebP are shown");
         if ((long)codec.Info.Width * codec.Info.Height > maxPixels)
-            throw new ImageRefusedException($"The image has {codec.Info.Width} × {codec.Info.Height} pixels, which is too many");
+            throw new ImageRefusedException(
+                $"The image has {codec.Info.Width} × {codec.Info.Height} pixels, which is too many");
 
-        var bitmap = new SKBitmap(new SKImageInfo(codec.Info.Width, codec.Info.Height, SKColorType.Bgra8888, SKAlphaType.Premul));
+        var bitmap = new SKBitmap(
+            new SKImageInfo(codec.Info.Width, codec.Info.Height, SKColorType.Bgra8888, SKAlphaType.Premul));
         if (codec.GetPixels(bitmap.Info, bitmap.GetPixels()) is not SKCodecResult.Success)
         {
             bitmap.Dispose();
@@ -50,8 +55,11 @@ internal static class ImageDecoder
                 SKEncodedOrigin.LeftBottom => new SKMatrix(0, 1, 0, -1, 0, w, 0, 0, 1),
                 _ => SKMatrix.Identity,
             };
-            var isOnItsSide = origin is SKEncodedOrigin.LeftTop or SKEncodedOrigin.RightTop or SKEncodedOrigin.RightBottom or SKEncodedOrigin.LeftBottom;
-            var upright = new SKBitmap(bitmap.Info.WithSize(isOnItsSide ? bitmap.Height : bitmap.Width, isOnItsSide ? bitmap.Width : bitmap.Height));
+            var isOnItsSide = origin is SKEncodedOrigin.LeftTop or SKEncodedOrigin.RightTop
+                or SKEncodedOrigin.RightBottom or SKEncodedOrigin.LeftBottom;
+            var upright = new SKBitmap(
+                bitmap.Info.WithSize(
+                isOnItsSide ? bitmap.Height : bitmap.Width, isOnItsSide ? bitmap.Width : bitmap.Height));
             using var canvas = new SKCanvas(upright);
             canvas.SetMatrix(turn);
             canvas.DrawBitmap(bitmap, 0, 0, SKSamplingOptions.Default);

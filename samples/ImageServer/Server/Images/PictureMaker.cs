@@ -6,10 +6,12 @@ using SkiaSharp;
 
 namespace ImageServer.Server.Images;
 
-/// <summary>Makes answers from files, from bytes and from frames. What was made from a file is kept by file and mode, within a bound in bytes.</summary>
+/// <summary>Makes answers from files, from bytes and from frames. What was made from a file is kept by file and mode,
+/// within a bound in bytes.</summary>
 internal sealed class PictureMaker(ConversionPool pool, ImageSettings settings, ServerMetrics metrics) : IDisposable
 {
-    private readonly MemoryCache _cache = new(new MemoryCacheOptions { SizeLimit = settings.CacheBytes, TrackStatistics = true });
+    private readonly MemoryCache _cache = new(
+        new MemoryCacheOptions { SizeLimit = settings.CacheBytes, TrackStatistics = true });
 
     /// <summary>Bytes of converted files that are kept now.</summary>
     public long BytesKept => _cache.GetCurrentStatistics()?.CurrentEstimatedSize ?? 0;
@@ -21,12 +23,14 @@ internal sealed class PictureMaker(ConversionPool pool, ImageSettings settings, 
         var key = (file, mode);
         var kept = _cache.Get<byte[]>(key);
         metrics.CacheLookup(kept is not null);
-        return kept ?? await pool.RunAsync(() => _cache.Get<byte[]>(key) ?? Keep(key, Make(Read(file), mode)), cancellationToken);
+        return kept ?? await pool.RunAsync(
+            () => _cache.Get<byte[]>(key) ?? Keep(key, Make(Read(file), mode)), cancellationToken);
     }
 
     /// <summary>Bytes of an image in its own format as an answer.</summary>
     /// <exception cref="ImageRefusedException">They are no picture, or too large a one.</exception>
-    public Task<byte[]> FromBytesAsync(ReadOnlyMemory<byte> bytes, GraphicsMode mode, CancellationToken cancellationToken)
+    public Task<byte[]> FromBytesAsync(
+        ReadOnlyMemory<byte> bytes, GraphicsMode mode, CancellationToken cancellationToken)
         => pool.RunAsync(() => Make(bytes.ToArray(), mode), cancellationToken);
 
     /// <summary>A frame as an answer.</summary>
@@ -48,7 +52,8 @@ internal sealed class PictureMaker(ConversionPool pool, ImageSettings settings, 
         return answer;
     }
 
-    private byte[] Keep(object key, byte[] answer) => _cache.Set(key, answer, new MemoryCacheEntryOptions { Size = answer.Length });
+    private byte[] Keep(object key, byte[] answer)
+        => _cache.Set(key, answer, new MemoryCacheEntryOptions { Size = answer.Length });
 
     private static byte[] Read(ImageFile file)
     {

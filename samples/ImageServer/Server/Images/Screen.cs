@@ -13,7 +13,9 @@ internal static class Screen
     {
         var format = picture.Format;
         var dotsWide = (int)(DotsHigh * format.PixelWidth);
-        using var bitmap = new SKBitmap(new SKImageInfo(format.Width * dotsWide, format.Height * DotsHigh, SKColorType.Bgra8888, SKAlphaType.Opaque));
+        using var bitmap = new SKBitmap(
+            new SKImageInfo(
+            format.Width * dotsWide, format.Height * DotsHigh, SKColorType.Bgra8888, SKAlphaType.Opaque));
         var dots = bitmap.GetPixelSpan();
         for (var y = 0; y < bitmap.Height; y++)
         {

@@ -13,14 +13,15 @@ internal sealed record ClientState(int Id, string Address, Source? Source);
 internal sealed record WaitingRequest(long Ticket, int ClientId, Source Source, DateTimeOffset Since);
 
 /// <summary>A picture that was sent.</summary>
-internal sealed record ShownPicture(long Number, int ClientId, string Title, GraphicsMode Mode, ReadOnlyMemory<byte> Answer);
+internal sealed record ShownPicture(
+    long Number, int ClientId, string Title, GraphicsMode Mode, ReadOnlyMemory<byte> Answer);
 
 /// <summary>A place in the line of requests; 1 is the oldest.</summary>
 internal readonly record struct PlaceInLine(int Place, int Length);
 
 /// <summary>
-/// All that clients share: an immutable value. Each change makes another one, and only <see cref="StateOwner"/> decides which is the current one.
-/// Whoever holds one may read it for as long as it likes.
+/// All that clients share: an immutable value. Each change makes another one, and only <see cref="StateOwner"/> decides
+/// which is the current one. A reader may keep one as long as it likes.
 /// </summary>
 internal sealed record ServerState
 {
@@ -97,19 +98,23 @@ internal sealed record ServerState
     };
 
     /// <summary>A request ended, in whichever way.</summary>
-    public ServerState WithoutRequest(long ticket) => this with { Line = Line.RemoveAll(request => request.Ticket == ticket) };
+    public ServerState WithoutRequest(long ticket)
+        => this with { Line = Line.RemoveAll(request => request.Ticket == ticket) };
 
     /// <summary>A picture was sent.</summary>
-    public ServerState WithPicture(int clientId, string title, GraphicsMode mode, ReadOnlyMemory<byte> answer) => this with
+    public ServerState WithPicture(int clientId, string title, GraphicsMode mode, ReadOnlyMemory<byte> answer)
+        => this with
     {
         PicturesShown = PicturesShown + 1,
-        Pictures = Pictures.Insert(0, new ShownPicture(PicturesShown + 1, clientId, title, mode, answer)) is var all && all.Count > PicturesKept
+        Pictures = Pictures.Insert(0, new ShownPicture(PicturesShown + 1, clientId, title, mode, answer)) is var all
+            && all.Count > PicturesKept
             ? all.RemoveAt(PicturesKept)
             : all,
     };
 
     /// <summary>Where a client's request stands; null when it has none.</summary>
-    public PlaceInLine? PlaceOf(int clientId) => Line.FindIndex(request => request.ClientId == clientId) is var index and >= 0
+    public PlaceInLine? PlaceOf(int clientId)
+        => Line.FindIndex(request => request.ClientId == clientId) is var index and >= 0
         ? new PlaceInLine(index + 1, Line.Count)
         : null;
 }

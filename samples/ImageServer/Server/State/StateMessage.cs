@@ -3,7 +3,8 @@ using ImageServer.Protocol;
 
 namespace ImageServer.Server.State;
 
-/// <summary>What the owner of the state can be asked. Where there is an answer, the message carries its completion.</summary>
+/// <summary>What the owner of the state can be asked. Where there is an answer, the message carries its
+/// completion.</summary>
 internal abstract record StateMessage
 {
     private StateMessage()
@@ -19,7 +20,8 @@ internal abstract record StateMessage
     /// <summary>A client chose where its pictures come from.</summary>
     public sealed record Choose(int Id, Source Source) : StateMessage;
 
-    /// <summary>A client wants the next picture. The answer is where it comes from, or null when the client has chosen nothing yet.</summary>
+    /// <summary>A client wants the next picture. The answer is where it comes from, or null when the client has chosen
+    /// nothing yet.</summary>
     public sealed record Advance(int Id, TaskCompletionSource<Source?> Answer) : StateMessage;
 
     /// <summary>A request to the workers begins. The answer is its ticket, or null when the line is full.</summary>

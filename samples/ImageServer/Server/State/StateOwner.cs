@@ -5,13 +5,15 @@ using ImageServer.Protocol;
 namespace ImageServer.Server.State;
 
 /// <summary>
-/// The one owner of what clients share. One loop takes messages in their order and makes the next state of each; nobody else changes anything, so
-/// nothing needs a lock. What only reads takes <see cref="Current"/> and never queues behind the loop.
+/// The one owner of what clients share. One loop takes messages in their order and makes the next state of each; nobody
+/// else changes anything, so nothing needs a lock. What only reads takes <see cref="Current"/> and never queues behind
+/// the loop.
 /// </summary>
 internal sealed class StateOwner(ImageSettings settings, TimeProvider time, ILogger<StateOwner> log) : BackgroundService
 {
     // Unbounded, as each session has at most one message with an answer under way, and sessions are bounded.
-    private readonly Channel<StateMessage> _messages = Channel.CreateUnbounded<StateMessage>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<StateMessage> _messages = Channel.CreateUnbounded<StateMessage>(
+        new UnboundedChannelOptions { SingleReader = true });
     private ServerState _current = new();
 
     /// <summary>The state as it is now.</summary>
@@ -19,7 +21,8 @@ internal sealed class StateOwner(ImageSettings settings, TimeProvider time, ILog
 
     /// <summary>A client came.</summary>
     /// <returns>Its id, or null when there are too many clients already.</returns>
-    public Task<int?> ConnectAsync(string address) => AskAsync<int?>(answer => new StateMessage.Connect(address, answer));
+    public Task<int?> ConnectAsync(string address)
+        => AskAsync<int?>(answer => new StateMessage.Connect(address, answer));
 
     /// <summary>A client left.</summary>
     /// <returns>How many are left.</returns>
@@ -34,13 +37,15 @@ internal sealed class StateOwner(ImageSettings settings, TimeProvider time, ILog
 
     /// <summary>Begins a request to the workers.</summary>
     /// <returns>Its ticket, or null when the line is full.</returns>
-    public Task<long?> JoinLineAsync(int id, Source source) => AskAsync<long?>(answer => new StateMessage.JoinLine(id, source, answer));
+    public Task<long?> JoinLineAsync(int id, Source source)
+        => AskAsync<long?>(answer => new StateMessage.JoinLine(id, source, answer));
 
     /// <summary>Ends a request to the workers.</summary>
     public void LeaveLine(long ticket) => Tell(new StateMessage.LeaveLine(ticket));
 
     /// <summary>A picture was sent.</summary>
-    public void Show(int id, string title, GraphicsMode mode, ReadOnlyMemory<byte> answer) => Tell(new StateMessage.Show(id, title, mode, answer));
+    public void Show(int id, string title, GraphicsMode mode, ReadOnlyMemory<byte> answer)
+        => Tell(new StateMessage.Show(id, title, mode, answer));
 
     /// <summary>The folders were looked through.</summary>
     public void FindFiles(ImmutableArray<ImageFile> files) => Tell(new StateMessage.FindFiles(files));
@@ -62,7 +67,8 @@ internal sealed class StateOwner(ImageSettings settings, TimeProvider time, ILog
             Volatile.Write(ref _current, Take(_current, message));
     }
 
-    // Answers come after the state that they are about is decided, and run elsewhere: no caller's code runs in the loop.
+    // Answers come after the state that they are about is decided, and run elsewhere: no caller's code runs in the
+    // loop.
     private ServerState Take(ServerState state, StateMessage message)
     {
         switch (message)

@@ -2,14 +2,16 @@ using SkiaSharp;
 
 namespace ImageServer.Server.Video;
 
-/// <summary>A test picture that moves: colour bars, a ramp of greys, and a ball that bounces once in two seconds. There is no camera here.</summary>
+/// <summary>A test picture that moves: colour bars, a ramp of greys, and a ball that bounces once in two seconds. There
+/// is no camera here.</summary>
 internal sealed class TestPicture(TimeProvider time) : IFrameSource
 {
     private const int Width = 320;
     private const int Height = 240;
 
     private static readonly SKColor[] Bars =
-        [SKColors.White, new(0xFFC0C000), new(0xFF00C0C0), new(0xFF00C000), new(0xFFC000C0), new(0xFFC00000), new(0xFF0000C0)];
+        [SKColors.White, new(0xFFC0C000), new(0xFF00C0C0), new(0xFF00C000), new(0xFFC000C0), new(0xFFC00000),
+            new(0xFF0000C0)];
 
     private readonly long _start = time.GetTimestamp();
 

@@ -7,7 +7,8 @@ using SafeAmqp;
 
 namespace ImageServer.Server.Web;
 
-/// <summary><c>/api/state</c>, the last pictures, and <c>/health</c>. All of it from snapshots: looking costs the clients nothing.</summary>
+/// <summary><c>/api/state</c>, the last pictures, and <c>/health</c>. All of it from snapshots: looking costs the
+/// clients nothing.</summary>
 internal static class PageEndpoints
 {
     public static void MapPage(this IEndpointRouteBuilder app)
@@ -16,7 +17,8 @@ internal static class PageEndpoints
             => PageReport.Of(owner.Current, amqp.Status, settings.GenerationModel, time.GetUtcNow()));
 
         // A picture never changes, only goes.
-        app.MapGet("/pictures/{number:long}.png", async (long number, StateOwner owner, ConversionPool pool, HttpContext context) =>
+        app.MapGet("/pictures/{number:long}.png",
+            async (long number, StateOwner owner, ConversionPool pool, HttpContext context) =>
         {
             if (owner.Current.Pictures.Find(picture => picture.Number == number) is not { } shown)
                 return Results.NotFound();
@@ -24,10 +26,12 @@ internal static class PageEndpoints
             if (await WireReader.ReadAsync(bytes, context.RequestAborted) is not ReceivedAnswer.Picture picture)
                 return Results.NotFound();
             context.Response.Headers.CacheControl = "private, max-age=3600, immutable";
-            return Results.Bytes(await pool.RunAsync(() => Screen.ToPng(picture.Content), context.RequestAborted), "image/png");
+            return Results.Bytes(
+                await pool.RunAsync(() => Screen.ToPng(picture.Content), context.RequestAborted), "image/png");
         });
 
-        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = check => check.Tags.Contains("live") });
+        app.MapHealthChecks(
+            "/health/live", new HealthCheckOptions { Predicate = check => check.Tags.Contains("live") });
         app.MapHealthChecks("/health/ready", new HealthCheckOptions
         {
             Predicate = check => check.Tags.Contains("ready"),

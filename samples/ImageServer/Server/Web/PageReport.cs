@@ -32,8 +32,10 @@ internal sealed record PageReport
         BrokerIsReady = broker.IsReady,
         Broker = broker.ToString(),
         Line = [.. state.Line.Select(request => new RequestReport(
-            request.Ticket, request.ClientId, request.Source.Title, Math.Round((now - request.Since).TotalSeconds, 1)))],
-        Pictures = [.. state.Pictures.Select(picture => new PictureReport(picture.Number, picture.ClientId, picture.Title, Name(picture.Mode)))],
+            request.Ticket, request.ClientId, request.Source.Title,
+                Math.Round((now - request.Since).TotalSeconds, 1)))],
+        Pictures = [.. state.Pictures.Select(
+            picture => new PictureReport(picture.Number, picture.ClientId, picture.Title, Name(picture.Mode)))],
     };
 
     private static string Name(GraphicsMode mode) => mode switch
