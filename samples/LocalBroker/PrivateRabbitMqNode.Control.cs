@@ -22,7 +22,7 @@ public sealed partial class PrivateRabbitMqNode
     /// <inheritdoc cref="RabbitMqCtlAsync(string[])"/>
     public Task<string> RabbitMqCtlAsync(string[] args, CancellationToken cancellationToken)
     {
-        var command = new Command(_installation, _folder, _installation.Control, ["--quiet", "--node", Name, .. args]);
+        var command = _installation.Command(_folder, _installation.Control, ["--quiet", "--node", Name, .. args]);
         return command.RunAsync(_options.CommandTimeout, cancellationToken);
     }
 
@@ -62,7 +62,7 @@ public sealed partial class PrivateRabbitMqNode
     private Task<string> CallAsync(string program, string input, CancellationToken cancellationToken)
     {
         string caller = string.Create(CultureInfo.InvariantCulture, $"call{Environment.ProcessId}x{Interlocked.Increment(ref _calls)}");
-        var command = new Command(_installation, _folder, program, ["-h", caller, "-sname", Name, "-e"]);
+        var command = _installation.Command(_folder, program, ["-h", caller, "-sname", Name, "-e"]);
         return command.RunAsync(_options.CommandTimeout, cancellationToken, input);
     }
 

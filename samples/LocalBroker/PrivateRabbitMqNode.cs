@@ -156,7 +156,7 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
         if (installation.Root == RabbitMqInstallation.Machine) return;
         try
         {
-            await new Command(installation, folder, "/bin/true").RunAsync(SignalTimeout, cancellationToken);
+            await installation.Command(folder, "/bin/true").RunAsync(SignalTimeout, cancellationToken);
         }
         catch (Exception e) when (e is PrivateRabbitMqNodeException or Win32Exception)
         {

@@ -2,14 +2,17 @@ using System.Diagnostics;
 
 namespace LocalBroker.Node;
 
-/// <summary>One program of an installation, with its arguments, for the node in this folder.</summary>
+/// <summary>
+/// A program with its arguments and the words that run it where it is (<see cref="RabbitMqInstallation.Enter"/>), for
+/// the node in this folder.
+/// </summary>
 internal sealed record Command(
-    RabbitMqInstallation Installation, NodeFolder Folder, string Program, params IReadOnlyList<string> Arguments)
+    NodeFolder Folder, IReadOnlyList<string> Enter, string Program, params IReadOnlyList<string> Arguments)
 {
     /// <summary>Starts it, freed of settings of this process that would reach into the node.</summary>
     public Process Start(bool redirectError = false)
     {
-        var words = Installation.Words(Program, Arguments, Folder);
+        string[] words = [.. Enter, Program, .. Arguments];
         var start = new ProcessStartInfo(words[0], words.Skip(1))
         {
             RedirectStandardInput = true,

@@ -28,11 +28,12 @@ internal sealed class NodeGuard : IAsyncDisposable
         [
             "-c", Script, "guard", folder.Root, installation.Server, folder.RunsEpmd ? installation.Epmd : "",
             folder.EpmdPort.ToString(System.Globalization.CultureInfo.InvariantCulture), installation.SetSid ?? "",
+            .. installation.Enter(folder),
         ];
         // In a session of its own, a signal to this process's whole group does not take the guard away first.
         var command = installation.SetSid is { } setSid
-            ? new Command(installation, folder, setSid, [Shell, .. arguments])
-            : new Command(installation, folder, Shell, arguments);
+            ? new Command(folder, [], setSid, [Shell, .. arguments])
+            : new Command(folder, [], Shell, arguments);
         return new NodeGuard(command.Start());
     }
 

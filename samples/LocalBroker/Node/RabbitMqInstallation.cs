@@ -2,7 +2,8 @@ namespace LocalBroker.Node;
 
 /// <summary>
 /// The programs that a private node needs, as paths inside <paramref name="Root"/>: <c>/</c>, or a folder that holds a
-/// whole system. <paramref name="Call"/> is Erlang's <c>erl_call</c>, which not every installation has.
+/// whole system. <paramref name="SetSid"/> alone is the machine's. <paramref name="Call"/> is Erlang's <c>erl_call</c>,
+/// which not every installation has.
 /// </summary>
 internal sealed record RabbitMqInstallation(
     string Root, string Server, string Control, string Epmd, string? SetSid, string? Call)
@@ -61,14 +62,16 @@ internal sealed record RabbitMqInstallation(
         var canRun = isMachine ? !OperatingSystem.IsWindows() : OperatingSystem.IsLinux();
         if (!canRun || !Path.IsPathRooted(root)) return null;
 
-        var searchPath = isMachine ? SearchPath : [];
+        string[] searchPath = isMachine ? SearchPath : [];
+        var programFolders = searchPath.Concat(ProgramFolders).ToList();
         var folder = ServerFolders.Concat(searchPath).FirstOrDefault(HoldsServer);
         var epmd = FindProgram("epmd");
         return folder is null || epmd is null
             ? null
             : new RabbitMqInstallation(
                 root, Path.Combine(folder, "rabbitmq-server"), Path.Combine(folder, "rabbitmqctl"), epmd,
-                FindProgram("setsid"), FindProgram("erl_call"));
+                SearchPath.Select(path => Path.Combine(path, "setsid")).FirstOrDefault(File.Exists),
+                FindProgram("erl_call"));
 
         // The scripts proper stand beside rabbitmq-env, which they read. Debian's /usr/sbin/rabbitmq-server does not:
         // it is a wrapper that changes to the user rabbitmq.
@@ -78,28 +81,32 @@ internal sealed record RabbitMqInstallation(
             && Exists(Path.Combine(folder, "rabbitmq-env"));
 
         string? FindProgram(string name) =>
-            searchPath.Concat(ProgramFolders).Select(folder => Path.Combine(folder, name)).FirstOrDefault(Exists);
+            programFolders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(Exists);
 
         bool Exists(string path) => File.Exists(root + path);
     }
 
     /// <summary>
-    /// The words that run a program of this installation. In a folder of its own it sees that as the root of all files,
-    /// with the machine's <c>/proc</c>, <c>/dev</c> and temporary files in it, by mounts that only it and its children
-    /// see and that end with the last of them.
+    /// The words that run a program of this installation, to be put before its own. In a folder of its own it sees that
+    /// as the root of all files, with the machine's <c>/proc</c>, <c>/dev</c> and temporary files in it, by mounts that
+    /// only it and its children see and that end with the last of them. It keeps the process that it was started as.
     /// </summary>
-    public IReadOnlyList<string> Words(string program, IEnumerable<string> arguments, NodeFolder folder)
+    public IReadOnlyList<string> Enter(NodeFolder folder)
     {
-        if (Root == Machine) return [program, .. arguments];
+        if (Root == Machine) return [];
 
         // A user other than root may mount in a user namespace, where the system allows that.
         string[] asRoot = Environment.IsPrivilegedProcess ? [] : ["--user", "--map-root-user"];
         return
         [
             "unshare", .. asRoot, "--mount", "--propagation", "slave",
-            "/bin/sh", "-c", EnterScript, "enter", Root, Path.GetDirectoryName(folder.Root)!, program, .. arguments,
+            "/bin/sh", "-c", EnterScript, "enter", Root, Path.GetDirectoryName(folder.Root)!,
         ];
     }
+
+    /// <summary>A program of this installation, as a node in this folder runs it.</summary>
+    public Command Command(NodeFolder folder, string program, params IReadOnlyList<string> arguments) =>
+        new(folder, Enter(folder), program, arguments);
 
     /// <summary>A script that is part of this assembly.</summary>
     public static string Resource(string name)

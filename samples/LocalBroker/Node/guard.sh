@@ -2,8 +2,10 @@
 # for whatever reason (SIGKILL included), the node, the epmd and the folder go; the logs are kept in a folder that
 # SAFEAMQP_NODE_LOGS names. Verbs come in by line; each is answered by one line once it is done.
 #
-# sh -c <this> guard <folder> <rabbitmq-server> <epmd, or nothing> <port of epmd> <setsid, or nothing>
+# sh -c <this> guard <folder> <rabbitmq-server> <epmd, or nothing> <port of epmd> <setsid, or nothing> <words that run
+# another program where these two are, or nothing>
 folder=$1 server=$2 epmd=$3 epmd_port=$4 session=$5
+shift 5
 
 # A Ctrl-C or a closed pipe must not end the guard before its charges.
 trap '' HUP INT TERM PIPE
@@ -13,7 +15,7 @@ exec 2>>log/guard
 # A node beside another uses that one's epmd.
 epmd_pid=
 if [ -n "$epmd" ]; then
-    "$epmd" -port "$epmd_port" -address 127.0.0.1 </dev/null >log/epmd 2>&1 &
+    "$@" "$epmd" -port "$epmd_port" -address 127.0.0.1 </dev/null >log/epmd 2>&1 &
     epmd_pid=$!
 fi
 
@@ -22,7 +24,8 @@ start() {
     [ ! -e beam.pid ] || [ -e beam.exit ] || return 0
     rm -f beam.pid beam.exit
     (
-        $session sh -c 'echo $$ >beam.new && mv beam.new beam.pid && exec "$0"' "$server" </dev/null >>log/stdout 2>&1
+        $session sh -c 'echo $$ >beam.new && mv beam.new beam.pid && exec "$@"' start "$@" "$server" \
+            </dev/null >>log/stdout 2>&1
         echo $? >beam.exit
     ) </dev/null >/dev/null 2>&1 &
     until [ -e beam.pid ] || [ -e beam.exit ]; do sleep 0.02; done
@@ -42,7 +45,7 @@ slay() {
 
 while read -r verb; do
     case $verb in
-        start) start ;;
+        start) start "$@" ;;
         terminate) send TERM ;;
         kill) slay ;;
         pause) send STOP ;;
