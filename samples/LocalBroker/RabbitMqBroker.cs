@@ -59,7 +59,9 @@ public sealed class RabbitMqBroker : IAsyncDisposable
 
     internal static string HowToGetOne =>
         "There is no RabbitMQ broker: install one (apt-get install rabbitmq-server), start one "
-        + "(docker run -d -p 5672:5672 rabbitmq:3.13), or set SAFEAMQP_TEST_URI to one (amqp://user:password@host:5672/).";
+        + "(docker run -d -p 5672:5672 rabbitmq:4.0), have eng/rabbitmq-4 make a folder with one and name it in "
+        + $"{PrivateRabbitMqNodeOptions.RootVariable}, or set SAFEAMQP_TEST_URI to one "
+        + "(amqp://user:password@host:5672/).";
 
     private static async Task<RabbitMqBroker?> FromEnvironmentAsync(
         RabbitMqBrokerOptions options, CancellationToken cancellationToken)

@@ -16,6 +16,6 @@ public sealed class RabbitMqBrokerOptions
     public PrivateRabbitMqNodeOptions Node { get; init; } = new();
 
     /// <summary>The image of the container that is started where no RabbitMQ is installed.</summary>
-    /// <value><c>rabbitmq:3.13</c>.</value>
-    public string ContainerImage { get; init; } = "rabbitmq:3.13";
+    /// <value><c>rabbitmq:4.0</c>.</value>
+    public string ContainerImage { get; init; } = "rabbitmq:4.0";
 }

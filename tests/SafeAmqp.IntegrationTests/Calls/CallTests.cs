@@ -3,6 +3,7 @@ using System.Globalization;
 
 namespace SafeAmqp.IntegrationTests.Calls;
 
+[Trait("Broker", "3.10")]
 public sealed class CallTests(TestBroker broker) : CallTest(broker)
 {
     [Theory, MemberData(nameof(Addresses))]

@@ -2,6 +2,7 @@ using System.Diagnostics;
 
 namespace SafeAmqp.IntegrationTests.Calls;
 
+[Trait("Broker", "3.10")]
 public sealed class ServeTests(TestBroker broker) : CallTest(broker)
 {
     [Theory, InlineData(true), InlineData(false)]

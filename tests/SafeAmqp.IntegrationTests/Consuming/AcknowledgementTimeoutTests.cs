@@ -1,6 +1,7 @@
 namespace SafeAmqp.IntegrationTests.Consuming;
 
 // RabbitMQ closes a channel one of whose deliveries was not acknowledged for so long: 30 minutes by default, 5 seconds on this node.
+[Trait("Broker", "3.10")]
 public sealed class AcknowledgementTimeoutTests(TestBroker broker) : FeatureTest(broker)
 {
     private ControlledBroker? _node;

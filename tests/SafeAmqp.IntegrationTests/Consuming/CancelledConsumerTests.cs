@@ -1,6 +1,7 @@
 namespace SafeAmqp.IntegrationTests.Consuming;
 
 // The broker cancels a consumer when its queue goes. Nothing else tells.
+[Trait("Broker", "3.10")]
 public sealed class CancelledConsumerTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]

@@ -1,5 +1,6 @@
 namespace SafeAmqp.IntegrationTests.Consuming;
 
+[Trait("Broker", "3.10")]
 public sealed class ConsumerKindTests(TestBroker broker) : FeatureTest(broker)
 {
     [Fact]

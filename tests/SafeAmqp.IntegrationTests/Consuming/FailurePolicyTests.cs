@@ -1,5 +1,6 @@
 namespace SafeAmqp.IntegrationTests.Consuming;
 
+[Trait("Broker", "3.10")]
 public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
 {
     public static TheoryData<AmqpQueueType, ConnectionLayout> Kinds => new()

@@ -5,6 +5,7 @@ namespace SafeAmqp.IntegrationTests.Consuming;
 public sealed class StoppingTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, InlineData(1, false), InlineData(4, false), InlineData(4, true)]
+    [Trait("Broker", "3.10")]
     public async Task Stopping_gives_back_what_has_not_begun_at_once_and_waits_for_what_runs(int concurrency, bool keyed)
     {
         AmqpClient amqp = await ConnectAsync();

@@ -3,6 +3,7 @@ namespace SafeAmqp.IntegrationTests.Publishing;
 public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
 {
     [Fact]
+    [Trait("Broker", "3.10")]
     public async Task A_blocked_broker_holds_publishing_and_shows_while_a_consumer_of_the_same_client_goes_on()
     {
         AmqpClient amqp = await ConnectAsync();

@@ -23,6 +23,7 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Fact]
+    [Trait("Broker", "3.10")]
     public async Task Bodies_up_to_the_largest_that_the_broker_takes_arrive_byte_for_byte()
     {
         // A node of its own: the broker keeps several copies for a while, and would block the tests that follow for want of memory.
@@ -58,6 +59,7 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Fact]
+    [Trait("Broker", "3.10")]
     public async Task Properties_and_headers_of_every_type_arrive_as_they_were_sent()
     {
         AmqpClient amqp = await ConnectAsync();

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 
 namespace SafeAmqp.IntegrationTests.Publishing;
 
+[Trait("Broker", "3.10")]
 public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
 {
     [Theory]

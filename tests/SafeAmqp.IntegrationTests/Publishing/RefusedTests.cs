@@ -1,5 +1,6 @@
 namespace SafeAmqp.IntegrationTests.Publishing;
 
+[Trait("Broker", "3.10")]
 public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
 {
     [Fact]

@@ -7,6 +7,7 @@ namespace SafeAmqp.IntegrationTests.Recovery;
 public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
 {
     [Fact]
+    [Trait("Broker", "3.10")]
     public async Task The_disk_alarm_holds_publishing_and_shows_while_consuming_goes_on_and_no_link_is_made_anew()
     {
         AmqpClient amqp = await ConnectAsync();
@@ -30,9 +31,19 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
     }
 
+    /// <summary>
+    /// How many messages of this size RabbitMQ 4 may have confirmed and not written. The message store of its classic
+    /// queues gathers 1 MiB; what it holds when it ends over a full disk is lost, confirmed or not (seen with 4.0.5 in
+    /// five of six runs, and with another client too). 3.10 loses none.
+    /// </summary>
+    private const int Buffered = (1 << 20) / BodySize;
+
+    private const int BodySize = 256 << 10;
+
     // The alarm is off, so that the disk itself is what ends it: what a broker does that was set up wrongly.
     [Fact]
     [OnlyRabbitMq("the embedded broker keeps everything in memory: it has no disk that could be full")]
+    [Trait("Broker", "3.10")]
     public async Task On_a_disk_that_is_really_full_nothing_confirmed_is_lost()
     {
         _ = Broker.RabbitMq;
@@ -54,19 +65,20 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
             ShutdownTimeout = TimeSpan.FromSeconds(1),
         }, Cancelled);
         await amqp.DeclareAsync(new AmqpTopology().Queue("full"), Cancelled);
-        var confirmed = new ConcurrentDictionary<string, bool>();
-        int failed = 0;
-        byte[] body = new byte[256 << 10];
+        var confirmed = new ConcurrentDictionary<string, int>();
+        int failed = 0, firstFailed = int.MaxValue;
+        byte[] body = new byte[BodySize];
         // More than fits, whatever the broker keeps beside the bodies.
         for (int number = 0; number < 600 && failed < 3; number++)
         {
             Exception? end = await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("full", body) with { MessageId = $"m{number}" }, Cancelled));
             if (end is null)
             {
-                confirmed[$"m{number}"] = true;
+                confirmed[$"m{number}"] = number;
                 continue;
             }
             failed++;
+            firstFailed = Math.Min(firstFailed, number);
             Assert.IsAssignableFrom<AmqpException>(end);
         }
         Assert.True(failed > 0, "The disk was never full.");
@@ -82,9 +94,15 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
             received[delivery.Message.MessageId!] = true;
             return ValueTask.FromResult(AmqpSettlement.Ack);
         }, cancellationToken: Cancelled);
-        await UntilAsync(() => confirmed.Keys.All(received.ContainsKey));
         Assert.Null(await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("full", default) with { MessageId = "after" }, Cancelled)));
-        TestContext.Current.TestOutputHelper?.WriteLine($"{confirmed.Count} confirmed, {failed} not, {received.Count} received, 0 lost");
+        await UntilAsync(() => received.ContainsKey("after"));
+        string[] lost = [.. confirmed.Keys.Where(id => !received.ContainsKey(id))];
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{confirmed.Count} confirmed, {failed} not, {received.Count} received, lost: {string.Join(' ', lost)}");
+        if (node.Version < new Version(4, 0))
+            Assert.Empty(lost);
+        else
+            Assert.DoesNotContain(lost, id => confirmed[id] < firstFailed - Buffered);
     }
 
     private static async Task<PrivateRabbitMqNode> StartOnAsync(string disk)

@@ -6,6 +6,7 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
     [Theory]
     [InlineData(ConnectionLayout.Separate)]
     [InlineData(ConnectionLayout.Shared)]
+    [Trait("Broker", "3.10")]
     public async Task A_node_killed_under_load_and_started_again_loses_nothing_confirmed(ConnectionLayout layout)
     {
         AtTheEnd(node => node.StartAgainAsync());
@@ -36,6 +37,7 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Fact]
+    [Trait("Broker", "3.10")]
     public async Task A_broker_that_stops_in_good_order_is_awaited()
     {
         AtTheEnd(node => node.StartAppAsync());

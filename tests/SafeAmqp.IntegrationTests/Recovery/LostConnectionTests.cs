@@ -3,6 +3,7 @@ namespace SafeAmqp.IntegrationTests.Recovery;
 public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
 {
     [Fact]
+    [Trait("Broker", "3.10")]
     public async Task When_the_send_connection_is_killed_consuming_goes_on_over_the_other()
     {
         AmqpClient amqp = await ConnectAsync();
@@ -24,6 +25,7 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Fact]
+    [Trait("Broker", "3.10")]
     public async Task When_the_receive_connection_is_killed_publishing_goes_on_over_the_other()
     {
         AmqpClient amqp = await ConnectAsync();

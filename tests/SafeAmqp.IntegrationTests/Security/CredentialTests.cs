@@ -22,6 +22,7 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
+    [Trait("Broker", "3.10")]
     public async Task Credentials_are_asked_for_anew_for_each_connection_so_that_a_rotated_password_is_picked_up(ConnectionLayout layout)
     {
         await AddUserAsync("first");
@@ -68,6 +69,7 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
+    [Trait("Broker", "3.10")]
     public async Task A_secret_that_expires_is_renewed_on_its_connection_and_the_broker_takes_it()
     {
         await AddUserAsync("right");

@@ -11,6 +11,7 @@ public sealed class TlsTests(TestBroker broker, TlsListeners listeners) : Featur
     [InlineData("roots", ConnectionLayout.Separate)]
     [InlineData("roots", ConnectionLayout.Shared)]
     [InlineData("file", ConnectionLayout.Separate)]
+    [Trait("Broker", "3.10")]
     public async Task With_its_own_roots_a_client_connects_and_works_over_TLS(string how, ConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout, options =>

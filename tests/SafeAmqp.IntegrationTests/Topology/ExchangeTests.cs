@@ -1,5 +1,6 @@
 namespace SafeAmqp.IntegrationTests.Topology;
 
+[Trait("Broker", "3.10")]
 public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory]

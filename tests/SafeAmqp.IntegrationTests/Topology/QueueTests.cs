@@ -3,6 +3,7 @@ using System.Diagnostics;
 namespace SafeAmqp.IntegrationTests.Topology;
 
 // Each setting is judged by what the broker does, not by what was sent.
+[Trait("Broker", "3.10")]
 public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
 {
     private async Task<(AmqpClient Client, Witness Witness, string Dead)> StartAsync()

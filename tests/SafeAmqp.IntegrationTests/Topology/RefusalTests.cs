@@ -20,6 +20,7 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Refusals))]
+    [Trait("Broker", "3.10")]
     public async Task A_declaration_that_is_refused_names_its_entity_while_publishes_consumers_and_calls_go_on(string refusal, ConnectionLayout layout)
     {
         AmqpClient other = await ConnectAsync();

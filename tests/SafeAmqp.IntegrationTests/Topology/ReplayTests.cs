@@ -1,6 +1,7 @@
 namespace SafeAmqp.IntegrationTests.Topology;
 
 // What was declared is the client's desired state: it is put back when the link comes back.
+[Trait("Broker", "3.10")]
 public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
