@@ -1,6 +1,6 @@
 using System.Net;
-using RecipeWorkers.Crawling;
 using GuardedFetching;
+using RecipeWorkers.Crawling;
 using Xunit;
 
 namespace RecipeWorkers.Tests;

@@ -1,9 +1,9 @@
 using System.Text;
 using System.Text.Json;
+using GuardedFetching;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using RecipeWorkers.Analysis;
-using GuardedFetching;
 using Xunit;
 
 namespace RecipeWorkers.Tests;

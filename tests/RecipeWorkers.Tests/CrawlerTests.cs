@@ -1,7 +1,7 @@
+using GuardedFetching;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using RecipeWorkers.Crawling;
-using GuardedFetching;
 using Xunit;
 
 namespace RecipeWorkers.Tests;

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
-using RecipeWorkers.Crawling;
 using GuardedFetching;
+using RecipeWorkers.Crawling;
 using Xunit;
 
 namespace RecipeWorkers.Tests;

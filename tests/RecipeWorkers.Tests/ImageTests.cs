@@ -1,8 +1,8 @@
 using System.Text;
+using GuardedFetching;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using RecipeWorkers.Analysis;
-using GuardedFetching;
 using Xunit;
 
 namespace RecipeWorkers.Tests;

@@ -43,9 +43,10 @@ internal static class ServerApp
         app.UseDefaultFiles();
         // Asked for again each time, and not sent again when it is the same: a new version must not meet parts of the
         // old one.
-        app.UseStaticFiles(
-            new StaticFileOptions { OnPrepareResponse = file
-            => file.Context.Response.Headers.CacheControl = "no-cache" });
+        app.UseStaticFiles(new StaticFileOptions
+        {
+            OnPrepareResponse = file => file.Context.Response.Headers.CacheControl = "no-cache",
+        });
         app.MapPage();
         return app;
     }

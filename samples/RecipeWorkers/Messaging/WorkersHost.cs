@@ -1,8 +1,8 @@
+using GuardedFetching;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Recipes.Telemetry;
 using RecipeWorkers.Analysis;
 using RecipeWorkers.Crawling;
-using GuardedFetching;
 using SafeAmqp;
 
 namespace RecipeWorkers.Messaging;

@@ -75,8 +75,12 @@ internal sealed class WorkerCalls(
     private async Task<AmqpMessage> AskAsync(string queue, byte[] body, CancellationToken clientLeft)
     {
         var id = Guid.NewGuid().ToString("N");
-        var request = AmqpMessage.ToQueue(
-            queue, body) with { MessageId = id, ContentType = "application/json", Persistent = false };
+        var request = AmqpMessage.ToQueue(queue, body) with
+        {
+            MessageId = id,
+            ContentType = "application/json",
+            Persistent = false,
+        };
         try
         {
             var reply = (await amqp.CallAsync(request, _options, clientLeft)).Message;
@@ -99,10 +103,9 @@ internal sealed class WorkerCalls(
         using var limit = new CancellationTokenSource(TellWithin, time);
         try
         {
-            var message = AmqpMessage.Broadcast(
-                WorkerMessages.CancelExchange(settings.NamePrefix),
-                Encoding.ASCII.GetBytes(id)) with { Persistent = false };
-            await amqp.PublishAsync(message, limit.Token);
+            var exchange = WorkerMessages.CancelExchange(settings.NamePrefix);
+            var message = AmqpMessage.Broadcast(exchange, Encoding.ASCII.GetBytes(id));
+            await amqp.PublishAsync(message with { Persistent = false }, limit.Token);
             log.GivenUp(id);
         }
         catch (Exception error) when (error is AmqpException or OperationCanceledException or ObjectDisposedException)

@@ -103,14 +103,14 @@ internal sealed record ServerState
 
     /// <summary>A picture was sent.</summary>
     public ServerState WithPicture(int clientId, string title, GraphicsMode mode, ReadOnlyMemory<byte> answer)
-        => this with
     {
-        PicturesShown = PicturesShown + 1,
-        Pictures = Pictures.Insert(0, new ShownPicture(PicturesShown + 1, clientId, title, mode, answer)) is var all
-            && all.Count > PicturesKept
-            ? all.RemoveAt(PicturesKept)
-            : all,
-    };
+        var pictures = Pictures.Insert(0, new ShownPicture(PicturesShown + 1, clientId, title, mode, answer));
+        return this with
+        {
+            PicturesShown = PicturesShown + 1,
+            Pictures = pictures.Count > PicturesKept ? pictures.RemoveAt(PicturesKept) : pictures,
+        };
+    }
 
     /// <summary>Where a client's request stands; null when it has none.</summary>
     public PlaceInLine? PlaceOf(int clientId)
