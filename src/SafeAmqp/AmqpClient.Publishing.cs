@@ -97,7 +97,7 @@ public sealed partial class AmqpClient
             : SendUnobservedAsync(message, isPost, cancellationToken);
     }
 
-    private ValueTask SendUnobservedAsync(AmqpMessage message, bool isPost, CancellationToken cancellationToken)
+    internal ValueTask SendUnobservedAsync(AmqpMessage message, bool isPost, CancellationToken cancellationToken)
     {
         long now = _clock.Now;
         PublishJob job = NewJob(message, isPost, now);

@@ -148,6 +148,9 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <summary>How the process's thread pool does, seen from the outside.</summary>
     internal StarvationProbe Probe => _probe;
 
+    /// <summary>What watches its operations.</summary>
+    internal ClientObserver Observer => _observer;
+
     /// <inheritdoc/>
     public ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
     {
