@@ -200,8 +200,11 @@ public static class AmqpJsonExtensions
         {
             var request = ParseNotNull(delivery.Message, requestType, "request");
             var reply = await handler(request, delivery, abandoned).ConfigureAwait(false);
-            return new AmqpMessage { Body = JsonSerializer.SerializeToUtf8Bytes(reply, replyType),
-                ContentType = ContentType };
+            return new AmqpMessage
+            {
+                Body = JsonSerializer.SerializeToUtf8Bytes(reply, replyType),
+                ContentType = ContentType
+            };
         }
     }
 

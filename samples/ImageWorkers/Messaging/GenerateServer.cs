@@ -66,7 +66,8 @@ internal static class Replies
         Body = picture,
         Persistent = false,
         Headers = new Dictionary<string,
-            object?> { [WorkerMessages.TitleHeader] = title, [WorkerMessages.MatchesHeader] = matches },
+            object?>
+        { [WorkerMessages.TitleHeader] = title, [WorkerMessages.MatchesHeader] = matches },
     };
 
     public static AmqpMessage Refusal(string reason) => new()

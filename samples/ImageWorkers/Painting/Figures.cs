@@ -21,11 +21,13 @@ internal static class Figures
             case Thing.Mountain: Mountain(pen, color); break;
             case Thing.Cloud: Cloud(pen, color); break;
             case Thing.Sun: Sun(pen, color); break;
-            case Thing.Moon: pen.ShapeOf(
+            case Thing.Moon:
+                pen.ShapeOf(
                 color, "M0.35,-0.85 A0.9,0.9 0 1,0 0.35,0.85 A0.75,0.75 0 1,1 0.35,-0.85 Z"); break;
             case Thing.Star: pen.Polygon(color, [.. StarPoints(5, 0.95f, 0.4f)]); break;
             case Thing.Flower: Flower(pen, color); break;
-            case Thing.Bird: pen.ShapeOf(
+            case Thing.Bird:
+                pen.ShapeOf(
                 color, "M-1,-0.35 C-0.6,-0.6 -0.25,-0.35 0,0.05 C0.25,-0.35 0.6,-0.6 1,-0.35 C0.6,-0.3 0.3,0 "
                     + "0.1,0.45 L0.28,0.62 L-0.1,0.55 L-0.1,0.4 C-0.3,0 -0.6,-0.3 -1,-0.35 Z"); break;
             case Thing.Fish: Fish(pen, color); break;
@@ -38,7 +40,8 @@ internal static class Figures
             case Thing.Circle: pen.Ellipse(color, 0, 0, 0.9f, 0.9f); break;
             case Thing.Square: pen.Box(color, -0.85f, -0.85f, 0.85f, 0.85f); break;
             case Thing.Triangle: pen.Polygon(color, (0, -0.9f), (0.95f, 0.8f), (-0.95f, 0.8f)); break;
-            case Thing.Heart: pen.ShapeOf(
+            case Thing.Heart:
+                pen.ShapeOf(
                 color, "M0,0.9 C-1.5,-0.1 -0.9,-1.1 -0.3,-0.8 C-0.1,-0.7 0,-0.5 0,-0.4 C0,-0.5 0.1,-0.7 "
                     + "0.3,-0.8 C0.9,-1.1 1.5,-0.1 0,0.9 Z"); break;
             default: Emblem(pen, color, group.Word); break;

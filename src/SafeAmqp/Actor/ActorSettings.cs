@@ -26,19 +26,19 @@ internal sealed record ActorSettings
 
     internal static ActorSettings From(AmqpClientOptions options, string name, bool publishes, bool ownsExclusive,
         int hosts) => new()
-    {
-        Name = name,
-        Publishes = publishes,
-        OwnsExclusiveQueues = ownsExclusive,
-        Hosts = hosts,
-        Heartbeat = options.Heartbeat,
-        ConnectTimeout = options.ConnectTimeout,
-        OperationTimeout = options.OperationTimeout,
-        Reconnect = new(options.ReconnectDelay, options.MaxReconnectDelay, options.RefusedReconnectDelay),
-        MaxUnconfirmedMessages = options.MaxUnconfirmedMessages,
-        MaxUnconfirmedBytes = options.MaxUnconfirmedBytes,
-        Republish = options.InFlight == AmqpInFlightPolicy.Republish,
-    };
+        {
+            Name = name,
+            Publishes = publishes,
+            OwnsExclusiveQueues = ownsExclusive,
+            Hosts = hosts,
+            Heartbeat = options.Heartbeat,
+            ConnectTimeout = options.ConnectTimeout,
+            OperationTimeout = options.OperationTimeout,
+            Reconnect = new(options.ReconnectDelay, options.MaxReconnectDelay, options.RefusedReconnectDelay),
+            MaxUnconfirmedMessages = options.MaxUnconfirmedMessages,
+            MaxUnconfirmedBytes = options.MaxUnconfirmedBytes,
+            Republish = options.InFlight == AmqpInFlightPolicy.Republish,
+        };
 }
 
 /// <summary>Times inside an actor: ticks of <see cref="TimeSpan"/> on the client's monotonic clock.</summary>

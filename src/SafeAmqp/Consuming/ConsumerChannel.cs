@@ -89,9 +89,9 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
             new AmqpPoisonException($"The consumer was stopped, as {reason} Remove the message, or widen the limit "
                 + $"that it breaks, and consume again. {Actor.Snapshot()}",
             subscription.Queue, end.Error)
-        {
-            Status = Actor.Snapshot(),
-        };
+            {
+                Status = Actor.Snapshot(),
+            };
         consumers.Remove(this, error);
         subscription.Poisoned.TryComplete(error);
     }

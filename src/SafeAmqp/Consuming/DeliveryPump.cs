@@ -147,8 +147,11 @@ internal sealed class DeliveryPump : IDeliveryPump
 
     // Not for a single reader: stopping the pump reads beside the workers.
     private static Channel<AmqpDelivery> NewChannel()
-        => Channel.CreateUnbounded<AmqpDelivery>(new UnboundedChannelOptions { SingleReader = false,
-            SingleWriter = true });
+        => Channel.CreateUnbounded<AmqpDelivery>(new UnboundedChannelOptions
+        {
+            SingleReader = false,
+            SingleWriter = true
+        });
 
     /// <summary>Runs one handler at a time.</summary>
     private sealed class Worker

@@ -93,12 +93,12 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
             $"{delivery.Queue}.retry.{(long)delay.TotalMilliseconds}");
         Task declared = _retryQueues.GetOrAdd(retryQueue, name
             => client.DeclareAsync(new AmqpTopology().With(new AmqpQueue
-        {
-            Name = name,
-            MessageTtl = delay,
-            DeadLetterExchange = "",
-            DeadLetterRoutingKey = delivery.Queue,
-        })).AsTask());
+            {
+                Name = name,
+                MessageTtl = delay,
+                DeadLetterExchange = "",
+                DeadLetterRoutingKey = delivery.Queue,
+            })).AsTask());
         try
         {
             await declared.ConfigureAwait(false);

@@ -97,10 +97,10 @@ internal static class OptionKeys
     /// <summary>Sections in the section.</summary>
     internal static readonly Dictionary<string, Dictionary<string, Setter>> Sections =
         new(StringComparer.OrdinalIgnoreCase)
-    {
-        [nameof(AmqpClientOptions.Tls)] = Tls,
-        [nameof(AmqpClientOptions.Telemetry)] = Telemetry,
-    };
+        {
+            [nameof(AmqpClientOptions.Tls)] = Tls,
+            [nameof(AmqpClientOptions.Telemetry)] = Telemetry,
+        };
 
     /// <summary>Whether a client's key would hide an option in the section <c>SafeAmqp</c>.</summary>
     internal static bool IsOption(string key)

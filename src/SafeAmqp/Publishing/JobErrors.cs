@@ -12,28 +12,28 @@ internal static class JobErrors
         => job.IsRepeated ? Repeated(job, reply, status)
             : new AmqpReturnedException($"The broker returned the {job.Message}: {reply.Describe()}. No queue "
                 + $"received it. {status}")
-        {
-            ReplyCode = reply.Code,
-            ReplyText = reply.Text,
-            Status = status,
-        };
+            {
+                ReplyCode = reply.Code,
+                ReplyText = reply.Text,
+                Status = status,
+            };
 
     internal static AmqpException Nacked(OutgoingJob job, AmqpClientStatus status)
         => job.IsRepeated ? Repeated(job, new CloseReason(0, "basic.nack", ByBroker: false), status)
             : new AmqpNackedException($"The broker refused the {job.Message} without a reason (basic.nack): a full "
                 + $"queue, or one without a leader. {status}")
-        {
-            Status = status,
-        };
+            {
+                Status = status,
+            };
 
     internal static AmqpException Refused(OutgoingJob job, CloseReason end, AmqpClientStatus status)
         => job.IsRepeated ? Repeated(job, end, status)
             : new AmqpRefusedException($"The broker refused the {job.Message}: {end.Describe()}. {status}")
-        {
-            ReplyCode = end.Code,
-            ReplyText = end.Text,
-            Status = status,
-        };
+            {
+                ReplyCode = end.Code,
+                ReplyText = end.Text,
+                Status = status,
+            };
 
     internal static AmqpException NotSent(OutgoingJob job, string why, AmqpClientStatus status, Exception? inner = null)
         => new AmqpNotSentException($"The {job.Message} was not sent: {why}. {status}", inner) { Status = status };

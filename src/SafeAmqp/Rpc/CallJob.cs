@@ -128,7 +128,8 @@ internal static class CallErrors
         string fate = outcome == AmqpOutcome.Confirmed ? "The broker had confirmed the request"
             : "The request may or may not have arrived";
         return new AmqpNoReplyException($"No reply to the {request}: {why}. {fate}. {status}", outcome,
-            inner) { Status = status };
+            inner)
+        { Status = status };
     }
 
     internal static AmqpRemoteException Remote(AmqpMessage request, AmqpMessage reply, object? fault)

@@ -49,7 +49,8 @@ internal sealed class FixedReplies(Func<string, AmqpHandler, ValueTask<AmqpSubsc
 
     private static AmqpNotSentException CannotReceive(AmqpException error)
         => new($"The request was not sent, as its replies cannot be received: {error.Message}",
-            error) { Status = error.Status };
+            error)
+        { Status = error.Status };
 
     private async Task<AmqpSubscription> ConsumeAsync(AmqpReplyAddress.FixedReplyAddress address)
         => await consumeAsync(address.QueueName,

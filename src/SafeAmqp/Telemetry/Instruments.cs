@@ -114,8 +114,11 @@ internal sealed class Instruments
     internal static Instruments Of(IMeterFactory? factory)
         => factory is null ? OfProcess.Value
             : PerFactory.GetValue(factory,
-                static f => new Instruments(f.Create(new MeterOptions(AmqpTelemetry.MeterName) { Version =
-                    Tracing.Version })));
+                static f => new Instruments(f.Create(new MeterOptions(AmqpTelemetry.MeterName)
+                {
+                    Version =
+                    Tracing.Version
+                })));
 
     internal void Add(LinkMetrics link) => _links.TryAdd(link, true);
 
