@@ -88,7 +88,7 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
         });
         Assert.Equal(2L, letter.Message.Headers!["x-safeamqp-attempts"]);
         Assert.Equal(0u, await witness.ReadyAsync(queue));
-        Assert.Equal(0u, await witness.ReadyAsync($"{queue}.retry.250"));
+        Assert.Equal(0u, await witness.ReadyAsync(Named($"{queue}.retry.250")));
     }
 
     [Fact]
@@ -104,7 +104,10 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
         await inbox.NextAsync(40);
         await subscription.DisposeAsync();
         Assert.Equal(40, inbox.All.Count);
-        Assert.Equal((0u, 0u, 0u), (await witness.ReadyAsync(queue), await witness.ReadyAsync(dead), await witness.ReadyAsync($"{queue}.retry.20")));
+        string retry = Named($"{queue}.retry.20");
+        Assert.Equal(0u, await witness.ReadyAsync(queue));
+        Assert.Equal(0u, await witness.ReadyAsync(dead));
+        Assert.Equal(0u, await witness.ReadyAsync(retry));
     }
 
     [Fact]
@@ -114,7 +117,7 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
         AmqpClient amqp = await ConnectAsync();
         Witness witness = await WitnessAsync();
         var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp);
-        await witness.QueueAsync($"{queue}.retry.50"); // another queue of that name, without its arguments: 406
+        await witness.QueueAsync(Named($"{queue}.retry.50")); // another queue of that name, without its arguments: 406
         int attempts = 0;
         var times = new System.Collections.Concurrent.ConcurrentQueue<long>();
         var inbox = new Inbox((_, _) =>
@@ -138,7 +141,7 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
         AmqpClient amqp = await ConnectAsync();
         Witness witness = await WitnessAsync();
         var (queue, _) = await NewQueueWithDeadLettersAsync(amqp);
-        await witness.QueueAsync($"{queue}.retry.60000");
+        await witness.QueueAsync(Named($"{queue}.retry.60000"));
         var inbox = new Inbox((_, _) => throw new InvalidOperationException("always"));
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync,
             new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(1, TimeSpan.FromMinutes(1)), StopTimeout = TimeSpan.FromMinutes(5) }, Cancelled);
@@ -158,7 +161,8 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(1, TimeSpan.FromMilliseconds(20)) }, Cancelled);
         await PublishAsync(amqp, queue, "a");
         await inbox.NextAsync(2);
-        await witness.Channel.QueueDeleteAsync($"{queue}.retry.20", ifUnused: false, ifEmpty: false, cancellationToken: Cancelled);
+        string retry = Named($"{queue}.retry.20");
+        await witness.Channel.QueueDeleteAsync(retry, ifUnused: false, ifEmpty: false, cancellationToken: Cancelled);
         await PublishAsync(amqp, queue, "b");
         IReadOnlyList<AmqpDelivery> all = await inbox.NextAsync(3); // failed, requeued as it could not be moved, failed and moved, done
         Assert.Equal([0, 0, 1], all.Select(delivery => delivery.PreviousAttempts));

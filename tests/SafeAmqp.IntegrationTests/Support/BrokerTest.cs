@@ -37,8 +37,11 @@ public abstract class BrokerTest(TestBroker broker) : IAsyncLifetime
 
     /// <summary>A name that no other test uses. A queue or exchange of that name goes with the test.</summary>
     protected string NewName([CallerMemberName] string test = "")
+        => Named($"{test[..Math.Min(60, test.Length)]}.{_id}.{Interlocked.Increment(ref _names)}");
+
+    /// <summary>A queue or exchange of this name, which another one gave it, goes with the test too.</summary>
+    protected string Named(string name)
     {
-        string name = $"{test[..Math.Min(60, test.Length)]}.{_id}.{Interlocked.Increment(ref _names)}";
         _named.Add(name);
         return name;
     }
