@@ -75,7 +75,7 @@ failed_tests() {
 brokers_of() {
     local folder=$1 found
     shift
-    found=$({ grep -rhoE 'Starting RabbitMQ [0-9.]+ on Erlang [0-9.]+' "$folder/brokers" || true; } | sort -u | sed 's/Starting //' | paste -sd, | sed 's/,/, /g')
+    found=$({ grep -rhoaE 'Starting RabbitMQ [0-9.]+ on Erlang [0-9.]+' "$folder/brokers" || true; } | sort -u | sed 's/Starting //' | paste -sd, | sed 's/,/, /g')
     if [[ " SAFEAMQP_TEST_BROKER=${SAFEAMQP_TEST_BROKER:-} $* " == *" SAFEAMQP_TEST_BROKER=embedded "* ]]; then found=${found:+$found, }embedded; fi
     echo "${found:-no broker of its own}"
 }
