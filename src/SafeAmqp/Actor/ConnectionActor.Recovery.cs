@@ -63,9 +63,9 @@ internal abstract partial class ConnectionActor
     {
         if (State != AmqpLinkState.Preparing || !IsReady)
             return;
-        _attempt = 0;
         _refused = false;
         MoveTo(AmqpLinkState.Open, Host ?? "");
+        _attempt = 0; // after the state: see Status
         if (_wasOpen)
         {
             Recoveries++;

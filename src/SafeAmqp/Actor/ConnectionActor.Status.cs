@@ -1,5 +1,3 @@
-using SafeAmqp.Rpc;
-
 namespace SafeAmqp.Actor;
 
 // What a link shows of itself. Read by any thread, without a lock.
@@ -32,16 +30,22 @@ internal abstract partial class ConnectionActor
     {
         LinkTraffic traffic = Link.Traffic(Epoch);
         string? blocked = BlockedReason;
+        // Before the state, which is set first when the link opens: what goes with a link that is not open is not shown
+        // of one that is, and the other way round.
+        int attempt = RecoveryAttempt;
+        long notOpenSince = _notOpenSince;
+        AmqpLinkState state = State;
+        bool isOpen = state == AmqpLinkState.Open;
         return new AmqpLinkStatus
         {
             Name = Settings.Name,
-            State = State,
+            State = state,
             InState = Since(_stateSince, now),
-            NotOpenFor = Age(_notOpenSince, now),
+            NotOpenFor = isOpen ? null : Age(notOpenSince, now),
             Epoch = Epoch,
             Host = Host,
             LastError = LastError,
-            RecoveryAttempt = RecoveryAttempt,
+            RecoveryAttempt = isOpen ? 0 : attempt,
             NextAttemptIn = NextAttemptAt is var next && next == ActorTime.Never ? null : Since(now, next),
             BlockedReason = blocked,
             BlockedFor = blocked is null ? null : Since(_blockedSince, now),

@@ -67,10 +67,14 @@ internal sealed partial class LinkActor
     private void Note(TopologyItem item, CloseReason? error)
     {
         string name = $"{item.Key}: ";
-        TopologyErrors = [.. TopologyErrors.Where(known => !known.StartsWith(name, StringComparison.Ordinal))];
+        // In one write, as other threads read it.
+        TopologyErrors =
+        [
+            .. TopologyErrors.Where(known => !known.StartsWith(name, StringComparison.Ordinal)),
+            .. error is null ? Enumerable.Empty<string>() : [name + error.Describe()],
+        ];
         if (error is null)
             return;
-        TopologyErrors = [.. TopologyErrors, name + error.Describe()];
         Events.TopologyRefused(item.Key, error.Describe());
         if (IsConnected && !NeedsRepair(error))
             TryAgain(item);

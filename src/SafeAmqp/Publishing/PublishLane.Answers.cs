@@ -1,5 +1,4 @@
 using SafeAmqp.Actor;
-using SafeAmqp.Rpc;
 
 namespace SafeAmqp.Publishing;
 

@@ -1,5 +1,4 @@
 using SafeAmqp.Actor;
-using SafeAmqp.Rpc;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Publishing;

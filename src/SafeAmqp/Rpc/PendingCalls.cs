@@ -10,7 +10,8 @@ internal sealed class PendingCalls(ConnectionActor actor)
 {
     private readonly Dictionary<string, CallJob> _calls = [];
 
-    internal int Count => _calls.Count;
+    /// <summary>How many there are; kept apart, as other threads read it and the table's own count is not for them.</summary>
+    internal int Count { get; private set; }
 
     /// <summary>Replies that came too late, twice, or for nobody.</summary>
     internal long Late { get; private set; }
@@ -20,13 +21,18 @@ internal sealed class PendingCalls(ConnectionActor actor)
     {
         if (!_calls.TryAdd(call.CorrelationId, call))
             return false;
+        Count = _calls.Count;
         call.Register(this);
         actor.WakeAt(call.Deadline);
         return true;
     }
 
     /// <summary>The call is removed from the status before its caller resumes.</summary>
-    internal void Remove(CallJob call) => _calls.Remove(call.CorrelationId);
+    internal void Remove(CallJob call)
+    {
+        _calls.Remove(call.CorrelationId);
+        Count = _calls.Count;
+    }
 
     /// <returns>Whether a call was waiting for it.</returns>
     internal bool Answer(string? correlationId, AmqpMessage reply, long now)

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using SafeAmqp.Rpc;
 
 namespace SafeAmqp.Telemetry;
 
