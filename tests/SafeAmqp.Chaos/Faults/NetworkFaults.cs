@@ -1,3 +1,5 @@
+using SafeAmqp.Chaos.Running;
+
 namespace SafeAmqp.Chaos.Faults;
 
 /// <summary>What happens on the way: reset, cut, frozen, slow, gone. All by the proxies in this process.</summary>
@@ -21,6 +23,17 @@ internal static class NetworkFaults
 
     private static FaultProxy Proxy(Stage stage, FaultPlan plan) => stage.Arena.Proxies[stage.Arena.Busy(plan.Pick)];
 
+    // For what shows only in how long publishes take. Connections that only receive may be all that a node has.
+    private static async Task<FaultProxy> PublishersProxyAsync(Stage stage)
+    {
+        IReadOnlyList<FaultProxy> proxies = stage.Arena.Proxies;
+        long[] before = [.. proxies.Select(proxy => proxy.ToBroker.Passed)];
+        long Sent(int node) => proxies[node].ToBroker.Passed - before[node];
+        int[] nodes = [.. Enumerable.Range(0, proxies.Count)];
+        await Arena.UntilAsync(() => nodes.Any(node => Sent(node) > 20_000), TimeSpan.FromSeconds(5));
+        return proxies[nodes.MaxBy(Sent)];
+    }
+
     private static async Task ResetAsync(Stage stage, IReadOnlyList<FaultProxy> proxies)
     {
         int reset = 0;
@@ -41,7 +54,7 @@ internal static class NetworkFaults
 
     private static FaultKind Stalled(string name, Func<FaultProxy, FaultProxy.Flow> direction) => FaultKind.Noticed(name, async (stage, plan) =>
     {
-        FaultProxy.Flow flow = direction(Proxy(stage, plan));
+        FaultProxy.Flow flow = direction(await PublishersProxyAsync(stage));
         flow.Paused = true;
         await Task.Delay(plan.Between(1, 3));
         flow.Paused = false;
@@ -55,7 +68,7 @@ internal static class NetworkFaults
 
     private static async Task SlowAsync(Stage stage, FaultPlan plan)
     {
-        FaultProxy proxy = Proxy(stage, plan);
+        FaultProxy proxy = await PublishersProxyAsync(stage);
         proxy.ToBroker.Delay = proxy.ToClient.Delay = plan.Between(0.05, 0.15);
         await Task.Delay(plan.Between(2, 4));
         proxy.ToBroker.Delay = proxy.ToClient.Delay = TimeSpan.Zero;
@@ -63,7 +76,7 @@ internal static class NetworkFaults
 
     private static async Task NarrowAsync(Stage stage, FaultPlan plan)
     {
-        FaultProxy proxy = Proxy(stage, plan);
+        FaultProxy proxy = await PublishersProxyAsync(stage);
         proxy.ToBroker.Rate = proxy.ToClient.Rate = 20_000 + plan.Upto(40_000);
         await Task.Delay(plan.Between(2, 4));
         proxy.ToBroker.Rate = proxy.ToClient.Rate = 0;
