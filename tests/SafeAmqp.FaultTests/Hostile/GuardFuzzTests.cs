@@ -1,5 +1,6 @@
 using System.Globalization;
 using RabbitMQ.Client;
+using SafeAmqp.Tests.Wire;
 using SafeAmqp.Wire;
 
 namespace SafeAmqp.FaultTests.Hostile;
