@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+
 namespace SafeAmqp;
 
 /// <summary>
@@ -10,4 +12,35 @@ public static class AmqpTelemetry
 
     /// <summary>The name of the meter: OpenTelemetry's <c>AddMeter</c>.</summary>
     public const string MeterName = "SafeAmqp";
+}
+
+/// <summary>
+/// What a client reports of itself. Nothing is recorded, and nothing allocated, while nobody listens.
+/// </summary>
+public sealed class AmqpTelemetryOptions
+{
+    /// <summary>Whether the span of a handler is a child of its message's creation context, and so a part of the trace
+    /// that published it. It is linked to that context either way. The spans of requests that
+    /// <see cref="IAmqpClient.ServeAsync"/> answers always are.</summary>
+    /// <value>Default: <see langword="false"/>: a handler begins a trace of its own, as a message may wait for days and
+    /// be handled many times.</value>
+    public bool HandlersContinueTraces { get; set; }
+
+    /// <summary>Whether <see cref="IAmqpClient.PublishAllAsync"/> makes a span for each message beside the one for the
+    /// batch. Without, all its messages carry the context of the batch's span.</summary>
+    /// <value>Default: <see langword="true"/>.</value>
+    public bool SpanPerMessageOfBatch { get; set; } = true;
+
+    /// <summary>Whether settling a delivery makes a span.</summary>
+    /// <value>Default: <see langword="true"/>.</value>
+    public bool SettleSpans { get; set; } = true;
+
+    /// <summary>Whether spans carry the size of the body (<c>messaging.message.body.size</c>).</summary>
+    /// <value>Default: <see langword="false"/>.</value>
+    public bool BodySize { get; set; }
+
+    /// <summary>Makes the meter.</summary>
+    /// <value>Default: none, a meter of the process; <c>AddSafeAmqp</c> sets the host's.</value>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public IMeterFactory? MeterFactory { get; set; }
 }

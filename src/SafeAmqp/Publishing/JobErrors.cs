@@ -70,3 +70,70 @@ internal static class JobErrors
                 status, timeout);
     }
 }
+
+/// <summary>What a closed channel says about the publishes in flight.</summary>
+/// <param name="Culprit">The publish over which it was closed, when it can only have been that one.</param>
+/// <param name="Exchange">The exchange over which it was closed; <see langword="null"/> when that is not known
+/// either.</param>
+internal readonly record struct Blame(OutgoingJob? Culprit, string? Exchange);
+
+/// <summary>Finds the publish over which the broker closed a channel. Pure.</summary>
+internal static class Refusal
+{
+    // Reply codes: AMQP 0-9-1, section 1.2.
+    private const int ContentTooLarge = 311;
+    private const int AccessRefused = 403;
+    private const int NotFound = 404;
+    private const int PreconditionFailed = 406;
+    private const int NotImplemented = 540;
+
+    /// <summary>
+    /// The publish that the broker's text is about: RabbitMQ quotes the exchange (404, 403), with it the routing key
+    /// where access goes by topic, or the user id (406). If it fits several in flight, it cannot be known over which
+    /// one the channel was closed: the exchange may have been there, or the access allowed, when the broker read the
+    /// earlier ones. A user id is wrong from the first on. Where the text is about none, it is the only one.
+    /// </summary>
+    internal static Blame Of(IEnumerable<OutgoingJob> unanswered, CloseReason end)
+    {
+        if (!end.ByBroker
+            || end.Code is not (ContentTooLarge or AccessRefused or NotFound or PreconditionFailed or NotImplemented))
+            return default;
+        OutgoingJob? first = null, named = null;
+        bool several = false, severalNamed = false;
+        foreach (OutgoingJob job in unanswered)
+        {
+            several = first is not null;
+            first ??= job;
+            if (!IsAbout(end, job.Message))
+                continue;
+            severalNamed = named is not null;
+            named ??= job;
+        }
+        if (named is not null)
+            return new Blame(severalNamed && end.Code != PreconditionFailed ? null : named, named.Message.Exchange);
+        return several || first is null ? default : new Blame(first, first.Message.Exchange);
+    }
+
+    // Whole phrases: the same texts name the virtual host and the connection's own user, which may be the name of an
+    // exchange or a neighbour's user id.
+    private static bool IsAbout(CloseReason end, AmqpMessage message)
+    {
+        if (end.Code == PreconditionFailed)
+            return Says(end.Text, "user_id property set to '", message.UserId, "' but ");
+        string exchange = message.Exchange.Length == 0 ? "amq.default" : message.Exchange;
+        return Says(end.Text, "exchange '", exchange, "' in vhost ")
+            && (!end.Text.Contains("to topic '", StringComparison.Ordinal)
+                || Says(end.Text, "to topic '", message.RoutingKey, "' in "));
+    }
+
+    private static bool Says(string text, string before, string? name, string after)
+    {
+        if (name is null)
+            return false;
+        string phrase = StatusText.Printable($"{before}{name}{after}", int.MaxValue);
+        if (text.Contains(phrase, StringComparison.Ordinal))
+            return true;
+        int start = text.IndexOf(before, StringComparison.Ordinal); // a long text was cut, perhaps within the phrase
+        return start >= 0 && text.EndsWith('…') && phrase.StartsWith(text[start..^1], StringComparison.Ordinal);
+    }
+}

@@ -91,3 +91,93 @@ internal static class StatusText
         _ => "stopped",
     };
 }
+
+/// <summary>
+/// Says in one phrase why what waited waited, from the state of its link. The state itself follows it in every message.
+/// Pure.
+/// </summary>
+internal static class WaitReason
+{
+    /// <summary>
+    /// Bytes come at least every half heartbeat, and an answer comes at once as a rule: less silence than this says
+    /// nothing.
+    /// </summary>
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(2);
+
+    /// <summary>Why something was not sent.</summary>
+    internal static string NotSent(AmqpClientStatus status) => NotSent(Publishing(status), Starved(status));
+
+    /// <summary>Why something that was sent has no answer of the broker.</summary>
+    internal static string NotAnswered(AmqpClientStatus status)
+    {
+        if (Publishing(status) is not { } link)
+            return "the broker did not answer";
+        return NoWay(link) ?? Starved(status) ?? Quiet(link)
+            ?? "the broker is there and did not answer for it, as it does for a queue without a majority or a disk "
+                + "that is slow";
+    }
+
+    /// <summary>Why a request that the broker has confirmed has no reply.</summary>
+    internal static string NotReplied(AmqpClientStatus status)
+    {
+        if (Publishing(status) is not { } link)
+            return "nobody replied";
+        return NoWay(link) ?? Starved(status) ?? Quiet(link)
+            ?? "the broker has the request, and nobody replied: no server took it, or it is still at work";
+    }
+
+    /// <summary>Why the broker did not do what a consumer or a declaration asks for on any link.</summary>
+    internal static string NotDone(AmqpClientStatus status)
+        => status.Links.Select(Away).FirstOrDefault(away => away is not null)
+            ?? Starved(status) ?? status.Links.Select(Quiet).FirstOrDefault(quiet => quiet is not null)
+                ?? "the broker is there and did not answer";
+
+    /// <summary>How many wait in the same queue.</summary>
+    /// <param name="before">Those that were to be sent before it.</param>
+    /// <param name="behind">Those that came after it.</param>
+    internal static string InLine(int before, int behind)
+        => string.Create(CultureInfo.InvariantCulture, $"{before} jobs before it, {behind} behind it");
+
+    private static string NotSent(AmqpLinkStatus? link, string? starved)
+    {
+        if (link is null)
+            return "its turn did not come";
+        if ((NoWay(link) ?? starved) is { } reason)
+            return reason;
+        return link.UnconfirmedMessages > 0
+            ? string.Create(CultureInfo.InvariantCulture,
+                $"the broker has not answered {link.UnconfirmedMessages} messages that were sent before "
+                    + $"it{(Quiet(link) is { } quiet ? $", and {quiet}" : "")}")
+            : Quiet(link) ?? "its turn did not come, though the link was open";
+    }
+
+    private static string? NoWay(AmqpLinkStatus link)
+        => link.BlockedReason is { } blocked
+            ? $"connection blocked by broker ({blocked}) for {StatusText.Seconds(link.BlockedFor ?? default)}"
+                : Away(link);
+
+    private static string? Away(AmqpLinkStatus link)
+    {
+        if (link.State is AmqpLinkState.Closing or AmqpLinkState.Closed)
+            return "the client closes its connection";
+        if (link.State == AmqpLinkState.Idle)
+            return "the client has not begun to connect";
+        if (link.State == AmqpLinkState.Open)
+            return null;
+        string why = link.LastError is { } error ? $" (last error: {error})" : link.Host is { } host
+            ? $" ({host} has not answered yet)" : "";
+        return $"no open connection to the broker for {StatusText.Seconds(link.NotOpenFor ?? link.InState)}{why}";
+    }
+
+    // Connections are read and written on the pool.
+    private static string? Starved(AmqpClientStatus status)
+        => status.ThreadPoolStarvedFor is { } time
+            ? $"this process's thread pool has been starved for {StatusText.Seconds(time)}" : null;
+
+    private static string? Quiet(AmqpLinkStatus link)
+        => link.LastReceived is { } last
+            && last > Silence ? $"nothing was received from the broker for {StatusText.Seconds(last)}" : null;
+
+    private static AmqpLinkStatus? Publishing(AmqpClientStatus status)
+        => status.Links.Count > 0 ? status.Links[0] : null;
+}

@@ -44,3 +44,15 @@ internal sealed class GatherBuffer
         _array = larger;
     }
 }
+
+/// <summary>A write that waits for room, or is sent from its writer's memory.</summary>
+internal sealed class WaitingWrite(ReadOnlyMemory<byte> bytes)
+{
+    private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public ReadOnlyMemory<byte> Bytes { get; } = bytes;
+
+    public ValueTask Done => new(_done.Task);
+
+    public void Complete() => _done.TrySetResult();
+}

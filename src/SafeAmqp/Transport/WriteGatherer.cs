@@ -294,15 +294,4 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
         _next.Append(bytes);
         _bufferedBytes += bytes.Length;
     }
-
-    private sealed class WaitingWrite(ReadOnlyMemory<byte> bytes)
-    {
-        private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public ReadOnlyMemory<byte> Bytes { get; } = bytes;
-
-        public ValueTask Done => new(_done.Task);
-
-        public void Complete() => _done.TrySetResult();
-    }
 }

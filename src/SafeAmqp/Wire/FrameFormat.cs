@@ -29,3 +29,55 @@ internal static class FrameFormat
     /// <summary>A whole heartbeat: no channel, no payload (AMQP 0-9-1, section 4.2.7).</summary>
     internal static ReadOnlySpan<byte> HeartbeatFrame => [Heartbeat, 0, 0, 0, 0, 0, 0, FrameEnd];
 }
+
+/// <summary>The rule that inbound bytes broke.</summary>
+internal enum FrameRule
+{
+    /// <summary>The frame type is not method (1), header (2), body (3) or heartbeat (8).</summary>
+    FrameType,
+
+    /// <summary>The frame is larger than agreed, or too small for its kind.</summary>
+    FrameSize,
+
+    /// <summary>The frame does not end with 0xCE.</summary>
+    FrameEnd,
+
+    /// <summary>The message body announced is larger than the limit.</summary>
+    BodySize,
+
+    /// <summary>The method is none that a broker sends.</summary>
+    Method,
+
+    /// <summary>The content header is not of class basic (60).</summary>
+    ContentClass,
+
+    /// <summary>The content header sets property flags without a meaning.</summary>
+    PropertyFlags,
+
+    /// <summary>A field reaches beyond its frame or table.</summary>
+    FieldLength,
+
+    /// <summary>A table holds a value of an unknown type, or a decimal that is too long.</summary>
+    FieldType,
+
+    /// <summary>Tables and arrays are nested too deeply.</summary>
+    TableDepth,
+
+    /// <summary>A frame came that may not follow what came before on its channel.</summary>
+    FrameOrder,
+}
+
+/// <summary>The peer sent bytes that break a rule. They end the link, and are not repeated here.</summary>
+internal sealed class FrameViolationException(FrameRule rule, string message) : IOException(message)
+{
+    public FrameRule Rule { get; } = rule;
+
+    /// <summary>
+    /// The channel, when the frame announces a message: then it is the message that is wrong, and the broker sends it
+    /// again on the next link.
+    /// </summary>
+    public ushort? Channel { get; set; }
+
+    /// <summary>The size of the body announced, or of the frame when that is not known.</summary>
+    public ulong ContentSize { get; set; }
+}

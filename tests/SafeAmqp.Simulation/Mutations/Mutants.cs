@@ -21,7 +21,7 @@ internal static partial class Mutants
         yield return new("calls and posts go again", Answers, "&& job.MayRepublish && job.Return", "&& job.Return");
         yield return new("a drained channel is kept", Answers, "if (_draining && _ledger.Count == 0)", "if (_draining && _ledger.Count < 0)");
         yield return new("unknown is told as not sent", Answers, "job.End(JobErrors.Unknown(job, end, status));", "job.End(JobErrors.NotSent(job, \"lost\", status));");
-        yield return new("the first of several is blamed", "Publishing/Refusal.cs", "severalNamed && end.Code != PreconditionFailed ? null : named", "named");
+        yield return new("the first of several is blamed", "Publishing/JobErrors.cs", "severalNamed && end.Code != PreconditionFailed ? null : named", "named");
         yield return new("neighbours share the blame", Answers, "if (job == culprit)", "if (culprit is not null)");
         yield return new("the window of messages is overlooked", Lane, "=> _ledger.HasRoom && _ledger.Count < Actor.Settings.MaxUnconfirmedMessages\n", "=> _ledger.HasRoom\n");
         yield return new("the window of bytes is overlooked", Lane, "_ledger.Bytes + job.Size <= Actor", "_ledger.Bytes <= Actor");
@@ -37,9 +37,9 @@ internal static partial class Mutants
         yield return new("the answer to the question is overlooked", Answers, "case BrokerSignal.Declared:\n                _probe.Answered();", "case BrokerSignal.Declared:");
         yield return new("exchanges are not asked for", "Publishing/ExchangeBook.cs", "if (exchange.Length == 0 || _present.Contains(exchange))", "if (exchange.Length >= 0)");
         yield return new("a refusal of access is forgotten at once", "Publishing/ExchangeBook.cs", "TimeSpan.FromSeconds(1).Ticks", "0L");
-        yield return new("a storm of nacks is sat out", "Publishing/NackWatch.cs", "Nacks = 10;", "Nacks = 10_000;");
-        yield return new("channels are replaced again and again in a storm of nacks", "Publishing/NackWatch.cs", "TimeSpan.FromSeconds(10).Ticks", "TimeSpan.FromSeconds(1).Ticks");
-        yield return new("an ack does not end a run of nacks", "Publishing/NackWatch.cs", "_runs.Remove((job.Message.Exchange, job.Message.RoutingKey));", "_ = job;");
+        yield return new("a storm of nacks is sat out", "Publishing/ConfirmLedger.cs", "Nacks = 10;", "Nacks = 10_000;");
+        yield return new("channels are replaced again and again in a storm of nacks", "Publishing/ConfirmLedger.cs", "TimeSpan.FromSeconds(10).Ticks", "TimeSpan.FromSeconds(1).Ticks");
+        yield return new("an ack does not end a run of nacks", "Publishing/ConfirmLedger.cs", "_runs.Remove((job.Message.Exchange, job.Message.RoutingKey));", "_ = job;");
         yield return new("credit is given back twice", "Publishing/OutgoingJob.cs", "_holdsCredit = false;", "_holdsCredit = Message.Body.Length >= 0;");
         yield return new("what is confirmed keeps its credit", "Publishing/OutgoingJob.cs", "ReleaseCredit();\n        OnConfirmed();", "OnConfirmed();");
         yield return new("a time-out after the hand-over is told as not sent", "Publishing/JobErrors.cs", "return job.WasPassed\n", "return job.IsRepeated\n");
@@ -62,7 +62,7 @@ internal static partial class Mutants
         yield return new("what was not answered is not declared again", Topology, "if (IsConnected && !NeedsRepair(error))", "if (IsConnected && error.Code < 0)");
         yield return new("silence is noticed early", Recovery, "DeadAfterHeartbeats = 1.5;", "DeadAfterHeartbeats = 0.5;");
         yield return new("a broker that refused is asked again soon", Recovery, "_random(), _refused)", "_random(), false)");
-        yield return new("attempts become rarer without bound", "Actor/ReconnectPolicy.cs", "Math.Min(Cap.Ticks, First", "Math.Max(Cap.Ticks, First");
+        yield return new("attempts become rarer without bound", "Actor/ActorSettings.cs", "Math.Min(Cap.Ticks, First", "Math.Max(Cap.Ticks, First");
         yield return new("publishing goes on while the broker blocks", Recovery, "or AmqpLinkState.Closing && BlockedReason is null;", "or AmqpLinkState.Closing;");
         yield return new("a block outlives its link", Recovery, "EndBlock();\n        Link.Abandon", "Link.Abandon");
         yield return new("a link is open before its consumers are live", Link, "_admin.IsOpen && _consumers.AreSettled", "_admin.IsOpen");

@@ -84,7 +84,7 @@ public sealed class MessagePropertiesTests
     public void Every_type_of_header_that_is_accepted_can_be_sent_and_comes_back(object? value, object? expected)
     {
         var message = new AmqpMessage { Headers = new Dictionary<string, object?> { ["h"] = value } };
-        SafeAmqp.Publishing.MessageCheck.Validate(message, 1000);
+        SafeAmqp.MessageCheck.Validate(message, 1000);
         Assert.Equal(expected, RoundTrip(message).Headers!["h"]);
     }
 
@@ -97,7 +97,7 @@ public sealed class MessagePropertiesTests
         foreach (object wrapped in new[] { value, new List<object?> { value }, new Dictionary<string, object?> { ["x"] = value } })
         {
             var message = new AmqpMessage { Headers = new Dictionary<string, object?> { ["h"] = wrapped } };
-            var error = Assert.ThrowsAny<ArgumentException>(() => SafeAmqp.Publishing.MessageCheck.Validate(message, 1000));
+            var error = Assert.ThrowsAny<ArgumentException>(() => SafeAmqp.MessageCheck.Validate(message, 1000));
             Assert.Contains("Headers['h']", error.Message, StringComparison.Ordinal);
             object? sent = null; // it cannot be encoded, or as another number
             Assert.True(Record.Exception(() => sent = RoundTrip(message).Headers!["h"]) is not null || !wrapped.Equals(sent));

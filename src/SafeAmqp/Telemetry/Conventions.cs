@@ -1,0 +1,176 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+
+namespace SafeAmqp.Telemetry;
+
+/// <summary>
+/// The names of attributes: OpenTelemetry's semantic conventions 1.44.0 for messaging and RabbitMQ, then the library's
+/// own.
+/// </summary>
+internal static class Attributes
+{
+    internal const string System = "messaging.system";
+    internal const string OperationName = "messaging.operation.name";
+    internal const string OperationType = "messaging.operation.type";
+    internal const string Destination = "messaging.destination.name";
+    internal const string DestinationTemplate = "messaging.destination.template";
+    internal const string Temporary = "messaging.destination.temporary";
+    internal const string Anonymous = "messaging.destination.anonymous";
+    internal const string RoutingKey = "messaging.rabbitmq.destination.routing_key";
+    internal const string DeliveryTag = "messaging.rabbitmq.message.delivery_tag";
+    internal const string MessageId = "messaging.message.id";
+    internal const string ConversationId = "messaging.message.conversation_id";
+    internal const string BodySize = "messaging.message.body.size";
+    internal const string BatchCount = "messaging.batch.message_count";
+    internal const string ClientId = "messaging.client.id";
+    internal const string ServerAddress = "server.address";
+    internal const string ServerPort = "server.port";
+    internal const string PeerAddress = "network.peer.address";
+    internal const string PeerPort = "network.peer.port";
+    internal const string ErrorType = "error.type";
+
+    /// <summary>What became of a message.</summary>
+    internal const string Outcome = "safeamqp.outcome";
+
+    /// <summary>How a handled delivery was settled: <c>ack</c>, <c>nack</c> or <c>reject</c>.</summary>
+    internal const string Settlement = "safeamqp.settlement";
+
+    internal const string Redelivered = "safeamqp.delivery.redelivered";
+    internal const string Client = "safeamqp.client.name";
+    internal const string Link = "safeamqp.link.name";
+    internal const string State = "safeamqp.link.state";
+
+    /// <summary>The value of <see cref="System"/>.</summary>
+    internal const string RabbitMq = "rabbitmq";
+}
+
+/// <summary>An operation as the conventions name it, and the kind of its span.</summary>
+internal readonly record struct Operation(string Name, string Type, ActivityKind Kind)
+{
+    internal static readonly Operation Publish = new("publish", "send", ActivityKind.Producer);
+    internal static readonly Operation PublishBatch = new("publish", "send", ActivityKind.Client);
+    internal static readonly Operation Create = new("create", "create", ActivityKind.Producer);
+
+    /// <summary>A request and the wait for its reply.</summary>
+    internal static readonly Operation Call = new("call", "send", ActivityKind.Client);
+
+    internal static readonly Operation Receive = new("receive", "receive", ActivityKind.Client);
+    internal static readonly Operation Process = new("process", "process", ActivityKind.Consumer);
+
+    internal static Operation Settle(AmqpSettlement settlement) => settlement switch
+    {
+        AmqpSettlement.Ack => new("ack", "settle", ActivityKind.Client),
+        AmqpSettlement.Requeue => new("nack", "settle", ActivityKind.Client),
+        _ => new("reject", "settle", ActivityKind.Client),
+    };
+}
+
+/// <summary>The activity source.</summary>
+internal static class Tracing
+{
+    internal static readonly string Version = typeof(Tracing).Assembly.GetName().Version?.ToString(3) ?? "";
+
+    internal static readonly ActivitySource Source = new(AmqpTelemetry.ActivitySourceName, Version);
+}
+
+/// <summary>Where a message goes to or comes from, as the conventions for RabbitMQ name it.</summary>
+/// <param name="Name">The value of <c>messaging.destination.name</c>.</param>
+/// <param name="IsAnonymous">Whether the broker made the name up: it then says nothing to anybody, and there is no end
+/// of such names.</param>
+internal readonly record struct Destination(string Name, bool IsAnonymous)
+{
+    private const string Default = "amq.default";
+
+    /// <summary>Exchange and routing key, or what there is of them.</summary>
+    internal static Destination Of(AmqpMessage message) => (message.Exchange, message.RoutingKey) switch
+    {
+        ("", "") => new(Default, false),
+        ("", var queue) => new(queue, IsMadeUp(queue)),
+        (var exchange, "") => new(exchange, false),
+        var (exchange, key) => new($"{exchange}:{key}", false),
+    };
+
+    /// <summary>
+    /// Exchange, routing key and queue, or what there is of them; a queue whose name is the key is named once.
+    /// </summary>
+    internal static Destination Of(AmqpDelivery delivery)
+    {
+        AmqpMessage message = delivery.Message;
+        string key = message.RoutingKey == delivery.Queue ? "" : message.RoutingKey;
+        return (message.Exchange, key) switch
+        {
+            ("", "") => new(delivery.Queue, IsMadeUp(delivery.Queue)),
+            (var exchange, "") => new($"{exchange}:{delivery.Queue}", IsMadeUp(delivery.Queue)),
+            ("", _) => new($"{key}:{delivery.Queue}", IsMadeUp(delivery.Queue)),
+            (var exchange, _) => new($"{exchange}:{key}:{delivery.Queue}", IsMadeUp(delivery.Queue)),
+        };
+    }
+
+    /// <summary>Whether RabbitMQ made the name: a server-named queue, or an address of direct reply-to.</summary>
+    internal static bool IsMadeUp(string queue)
+        => queue.StartsWith("amq.gen-", StringComparison.Ordinal)
+            || queue.StartsWith("amq.rabbitmq.reply-to", StringComparison.Ordinal);
+
+    /// <summary>The name of a span: the operation, and the destination where it has a name of its own.</summary>
+    internal string SpanName(string operation) => IsAnonymous ? operation : $"{operation} {Name}";
+}
+
+/// <summary>
+/// Names that may stand in metrics, where each makes time series of its own: the first that come, and no more than a
+/// bound, as nobody can know beforehand how many queues an application names.
+/// </summary>
+internal sealed class BoundedNames(Func<string, string> form)
+{
+    internal const int Max = 200;
+
+    private readonly ConcurrentDictionary<string, string> _names = [];
+
+    /// <summary>The name in its form; null when there are too many already.</summary>
+    internal string? Of(string name)
+    {
+        if (_names.TryGetValue(name, out string? known))
+            return known;
+        return _names.Count >= Max ? null : _names.GetOrAdd(name, form);
+    }
+}
+
+/// <summary>What failed, as the value of <c>error.type</c>: one of few words. Pure.</summary>
+internal static class ErrorType
+{
+    internal const string Timeout = "timeout";
+    internal const string Nack = "nack";
+    internal const string Stale = "stale";
+
+    internal static string Of(Exception error) => error switch
+    {
+        AmqpException { ReplyCode: { } code } => OfCode(code),
+        AmqpNackedException => Nack,
+        AmqpException { InnerException: TimeoutException } => Timeout,
+        _ => error.GetType().FullName ?? error.GetType().Name,
+    };
+
+    /// <summary>AMQP 0-9-1's own words for its reply codes (section 1.2).</summary>
+    internal static string OfCode(int code) => code switch
+    {
+        311 => "content-too-large",
+        312 => "no-route",
+        313 => "no-consumers",
+        320 => "connection-forced",
+        402 => "invalid-path",
+        403 => "access-refused",
+        404 => "not-found",
+        405 => "resource-locked",
+        406 => "precondition-failed",
+        501 => "frame-error",
+        502 => "syntax-error",
+        503 => "command-invalid",
+        504 => "channel-error",
+        505 => "unexpected-frame",
+        506 => "resource-error",
+        530 => "not-allowed",
+        540 => "not-implemented",
+        541 => "internal-error",
+        _ => code.ToString(CultureInfo.InvariantCulture),
+    };
+}
