@@ -25,29 +25,21 @@ public sealed class AmqpCallOptions
 /// <summary>Where replies come to.</summary>
 public abstract class AmqpReplyAddress
 {
-    private protected AmqpReplyAddress()
-    {
-    }
+    private protected AmqpReplyAddress() { }
 
-    /// <summary>
-    /// A server-named exclusive queue, made once per connection and shared by all calls. Lost with the link, and its
-    /// calls with it.
-    /// </summary>
+    /// <summary>A server-named exclusive queue, made once per connection and shared by all calls. Lost with the link,
+    /// and its calls with it.</summary>
     public static AmqpReplyAddress Exclusive { get; } = new OwnedReplyAddress("exclusive");
 
-    /// <summary>
-    /// RabbitMQ's direct reply-to: no queue, for rare calls. Lost with the link, and its calls with it.
-    /// </summary>
+    /// <summary>RabbitMQ's direct reply-to: no queue, for rare calls. Lost with the link, and its calls with
+    /// it.</summary>
     public static AmqpReplyAddress Direct { get; } = new OwnedReplyAddress("direct");
 
-    /// <summary>
-    /// A queue that exists already and outlives the link, so that calls wait over a recovery. All its messages come to
-    /// this client: nobody else may consume it.
-    /// </summary>
+    /// <summary>A queue that exists already and outlives the link, so that calls wait over a recovery. All its messages
+    /// come to this client: nobody else may consume it.</summary>
     /// <param name="queue">The queue.</param>
     /// <param name="correlate">Finds the id of the call that a message answers, in a header or in the body;
-    /// <see langword="null"/>
-    /// when it answers none. Runs on a worker. Default: the message's correlation id.</param>
+    /// <see langword="null"/> when it answers none. Runs on a worker. Default: the message's correlation id.</param>
     /// <param name="unmatched">Handles messages that answer no pending call, which count as late in any case. Default:
     /// they are acknowledged.</param>
     /// <returns>The address. Make it once and use it for all calls.</returns>
@@ -82,9 +74,8 @@ public sealed record AmqpReply(AmqpMessage Message, TimeSpan Elapsed)
     public ReadOnlyMemory<byte> Body => Message.Body;
 }
 
-/// <summary>
-/// Answers a request. An exception travels back as <see cref="AmqpRemoteException"/>, without its stack trace.
-/// </summary>
+/// <summary>Answers a request. An exception travels back as <see cref="AmqpRemoteException"/>, without its stack
+/// trace.</summary>
 /// <param name="request">The request.</param>
 /// <param name="abandoned">Fires when nobody waits any more: the request's deadline passed, or its delivery was
 /// lost.</param>

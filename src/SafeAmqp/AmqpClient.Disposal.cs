@@ -13,12 +13,10 @@ public sealed partial class AmqpClient
     /// <summary>Whether disposal has got to the point from which nothing new is taken.</summary>
     internal bool IsDisposed => _refusing;
 
-    /// <summary>
-    /// Ends the client within <see cref="AmqpClientOptions.ShutdownTimeout"/> and a little more, in phases: consumers
-    /// take nothing new and their running handlers end, still able to publish; then nothing new is taken and what was
-    /// sent gets its answer; then the connections close. What could not end says so: <em>not sent</em> or
-    /// <em>unknown</em>. May be called from anywhere, any number of times.
-    /// </summary>
+    /// <summary>Ends the client within <see cref="AmqpClientOptions.ShutdownTimeout"/> and a little more, in phases:
+    /// consumers take nothing new and their running handlers end, still able to publish; then nothing new is taken and
+    /// what was sent gets its answer; then the connections close. What could not end says so: <em>not sent</em> or
+    /// <em>unknown</em>. May be called from anywhere, any number of times.</summary>
     /// <returns>A task that ends when the client has.</returns>
     public ValueTask DisposeAsync()
     {

@@ -12,15 +12,12 @@ using SafeAmqp.Topology;
 
 namespace SafeAmqp;
 
-/// <summary>
-/// The client: composes the links, checks arguments, takes credit, posts jobs. Each link has one I/O thread that alone
-/// touches its connection; every member here may be called from any thread at any time.
-/// </summary>
+/// <summary>The client: composes the links, checks arguments, takes credit, posts jobs. Each link has one I/O thread
+/// that alone touches its connection; every member here may be called from any thread at any time.</summary>
 public sealed partial class AmqpClient : IAmqpClient
 {
-    /// <summary>
-    /// How often waiters for credit are looked after while there are any: well within the 250 ms after a deadline.
-    /// </summary>
+    /// <summary>How often waiters for credit are looked after while there are any: well within the 250 ms after a
+    /// deadline.</summary>
     private static readonly long CreditGrain = TimeSpan.FromMilliseconds(50).Ticks;
 
     private readonly AmqpClientOptions _options;

@@ -4,25 +4,20 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace SafeAmqp;
 
-/// <summary>
-/// How a client connects, publishes and recovers. Checked when the client is made, and kept by reference: do not change
-/// them afterwards.
-/// </summary>
+/// <summary>How a client connects, publishes and recovers. Checked when the client is made, and kept by reference: do
+/// not change them afterwards.</summary>
 [DebuggerDisplay("{ToString(),nq}")]
 public sealed class AmqpClientOptions
 {
     /// <summary>The broker: <c>amqp://user:password@host:port/virtual-host</c>, or <c>amqps://</c> for TLS. Parts that
-    /// it names win over
-    /// <see cref="UserName"/>, <see cref="Password"/> and <see cref="VirtualHost"/>.</summary>
+    /// it names win over <see cref="UserName"/>, <see cref="Password"/> and <see cref="VirtualHost"/>.</summary>
     /// <value>Default: none; <see cref="Hosts"/> is used then.</value>
     // It may hold the password
     [System.Text.Json.Serialization.JsonIgnore, DebuggerBrowsable(DebuggerBrowsableState.Never)]
     public string? Uri { get; set; }
 
-    /// <summary>
-    /// Further nodes of the same cluster, as <c>host</c> or <c>host:port</c>, tried in turn after the one of
-    /// <see cref="Uri"/>.
-    /// </summary>
+    /// <summary>Further nodes of the same cluster, as <c>host</c> or <c>host:port</c>, tried in turn after the one of
+    /// <see cref="Uri"/>.</summary>
     /// <value>Default: none.</value>
     public IList<string> Hosts { get; set; } = [];
 
@@ -39,9 +34,8 @@ public sealed class AmqpClientOptions
     [System.Text.Json.Serialization.JsonIgnore, DebuggerBrowsable(DebuggerBrowsableState.Never)]
     public string? Password { get; set; }
 
-    /// <summary>
-    /// Asked for user and password before each connection, so that rotated secrets are picked up. Wins over all others.
-    /// </summary>
+    /// <summary>Asked for user and password before each connection, so that rotated secrets are picked up. Wins over
+    /// all others.</summary>
     /// <value>Default: none.</value>
     public Func<CancellationToken, ValueTask<AmqpCredentials>>? Credentials { get; set; }
 
@@ -61,9 +55,8 @@ public sealed class AmqpClientOptions
     /// <value>Default: <see langword="false"/>.</value>
     public bool AllowPlaintext { get; set; }
 
-    /// <summary>
-    /// The heartbeat to ask the broker for. A link from which nothing came for 1.5 of them is given up.
-    /// </summary>
+    /// <summary>The heartbeat to ask the broker for. A link from which nothing came for 1.5 of them is given
+    /// up.</summary>
     /// <value>2 s to 1 hour; whole seconds. Default: 30 s. Below 30 s a process that is short of threads may lose its
     /// connection.</value>
     public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(30);
@@ -76,9 +69,8 @@ public sealed class AmqpClientOptions
     /// <value>Default: <see cref="AmqpFirstConnect.Retry"/>.</value>
     public AmqpFirstConnect FirstConnect { get; set; } = AmqpFirstConnect.Retry;
 
-    /// <summary>
-    /// The upper bound of the wait before the first retry; it doubles with each, and the wait is drawn evenly below it.
-    /// </summary>
+    /// <summary>The upper bound of the wait before the first retry; it doubles with each, and the wait is drawn evenly
+    /// below it.</summary>
     /// <value>1 ms to 1 minute. Default: 100 ms.</value>
     public TimeSpan ReconnectDelay { get; set; } = TimeSpan.FromMilliseconds(100);
 
@@ -86,9 +78,8 @@ public sealed class AmqpClientOptions
     /// <value><see cref="ReconnectDelay"/> to 1 hour. Default: 5 s.</value>
     public TimeSpan MaxReconnectDelay { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>
-    /// The wait after the broker refused the credentials or the virtual host, so that no account gets locked.
-    /// </summary>
+    /// <summary>The wait after the broker refused the credentials or the virtual host, so that no account gets
+    /// locked.</summary>
     /// <value>1 s to 1 hour. Default: 30 s.</value>
     public TimeSpan RefusedReconnectDelay { get; set; } = TimeSpan.FromSeconds(30);
 
@@ -112,16 +103,13 @@ public sealed class AmqpClientOptions
     /// <value>Default: <see cref="AmqpWhenFull.Wait"/>.</value>
     public AmqpWhenFull WhenFull { get; set; } = AmqpWhenFull.Wait;
 
-    /// <summary>
-    /// How many publishes may be unconfirmed at once on a channel; the others wait here, where they can still be
-    /// cancelled.
-    /// </summary>
+    /// <summary>How many publishes may be unconfirmed at once on a channel; the others wait here, where they can still
+    /// be cancelled.</summary>
     /// <value>1 to 65,536. Default: 4,096.</value>
     public int MaxUnconfirmedMessages { get; set; } = 4096;
 
-    /// <summary>
-    /// How many bytes of bodies may be unconfirmed at once on a channel. One larger message goes alone.
-    /// </summary>
+    /// <summary>How many bytes of bodies may be unconfirmed at once on a channel. One larger message goes
+    /// alone.</summary>
     /// <value>1 KiB to 16 GiB. Default: 32 MiB.</value>
     public long MaxUnconfirmedBytes { get; set; } = 32L << 20;
 
@@ -133,16 +121,12 @@ public sealed class AmqpClientOptions
     /// <value>1 to 1,000,000. Default: 10,000.</value>
     public int MaxPendingCalls { get; set; } = 10_000;
 
-    /// <summary>
-    /// The largest body that is sent or received. A larger one is refused before it is sent
+    /// <summary>The largest body that is sent or received. A larger one is refused before it is sent
     /// (<see cref="ArgumentException"/>); one that arrives ends the link, and at the second time its consumer
-    /// (<see cref="AmqpPoisonException"/>).
-    /// </summary>
-    /// <remarks>
-    /// The broker has a limit of its own, <c>max_message_size</c> in its <c>rabbitmq.conf</c>: 16 MiB from RabbitMQ 4.0
-    /// on, 128 MiB before. It closes the channel of a larger message. For larger bodies raise both, here in every
-    /// client that sends or receives them.
-    /// </remarks>
+    /// (<see cref="AmqpPoisonException"/>).</summary>
+    /// <remarks>The broker has a limit of its own, <c>max_message_size</c> in its <c>rabbitmq.conf</c>: 16 MiB from
+    /// RabbitMQ 4.0 on, 128 MiB before. It closes the channel of a larger message. For larger bodies raise both, here
+    /// in every client that sends or receives them.</remarks>
     /// <value>1 KiB to 512 MiB, the most a broker can be set to. Default: 16 MiB, which every supported broker
     /// takes.</value>
     public long MaxMessageSize { get; set; } = 16L << 20;
@@ -209,8 +193,7 @@ public sealed class AmqpClientOptions
 /// <param name="UserName">The user.</param>
 /// <param name="Password">The password, or the token where the broker takes one in its place.</param>
 [DebuggerDisplay("{ToString(),nq}")]
-public readonly record struct AmqpCredentials(string UserName,
-    [property: System.Text.Json.Serialization.JsonIgnore,
+public readonly record struct AmqpCredentials(string UserName, [property: System.Text.Json.Serialization.JsonIgnore,
         DebuggerBrowsable(DebuggerBrowsableState.Never)] string Password)
 {
     /// <summary>For how long they are valid from now. When 80 % of it is over they are asked for again, and the broker
@@ -227,9 +210,8 @@ public readonly record struct AmqpCredentials(string UserName,
 /// <summary>How links are laid over connections.</summary>
 public enum ConnectionLayout
 {
-    /// <summary>
-    /// One connection publishes and calls, another consumes: a blocked publisher cannot hold back acknowledgements.
-    /// </summary>
+    /// <summary>One connection publishes and calls, another consumes: a blocked publisher cannot hold back
+    /// acknowledgements.</summary>
     Separate,
 
     /// <summary>One connection and one I/O thread for both, for applications that must save connections.</summary>

@@ -58,10 +58,8 @@ public sealed record AmqpLinkStatus
     /// <summary>How long it has been in that state.</summary>
     public TimeSpan InState { get; init; }
 
-    /// <summary>
-    /// How long there has been no link to use, over all attempts to make one; <see langword="null"/> while it is open
-    /// and before it begins.
-    /// </summary>
+    /// <summary>How long there has been no link to use, over all attempts to make one; <see langword="null"/> while it
+    /// is open and before it begins.</summary>
     public TimeSpan? NotOpenFor { get; init; }
 
     /// <summary>The number of its connection: 0 before the first, then one higher with each attempt.</summary>
@@ -88,9 +86,8 @@ public sealed record AmqpLinkStatus
     /// <summary>Publishes that wait here and were not sent.</summary>
     public int QueuedMessages { get; init; }
 
-    /// <summary>
-    /// Callers that wait until fewer messages or calls are pending; they come after <see cref="QueuedMessages"/>.
-    /// </summary>
+    /// <summary>Callers that wait until fewer messages or calls are pending; they come after
+    /// <see cref="QueuedMessages"/>.</summary>
     public int WaitingCallers { get; init; }
 
     /// <summary>The age of the oldest publish that waits here.</summary>

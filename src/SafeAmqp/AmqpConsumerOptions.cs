@@ -37,9 +37,8 @@ public sealed class AmqpConsumerOptions
     /// <value>Default: none.</value>
     public IReadOnlyDictionary<string, object?>? Arguments { get; init; }
 
-    /// <summary>
-    /// How long stopping waits for handlers that are running. Deliveries not begun go back to the queue at once.
-    /// </summary>
+    /// <summary>How long stopping waits for handlers that are running. Deliveries not begun go back to the queue at
+    /// once.</summary>
     /// <value>Zero to 10 minutes. Default: 30 s.</value>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -67,14 +66,12 @@ public sealed class AmqpFailurePolicy
     /// <summary>To the queue's dead-letter exchange, or away when it has none.</summary>
     public static AmqpFailurePolicy Reject { get; } = new(AmqpSettlement.Reject);
 
-    /// <summary>
-    /// A bounded number of further attempts, each after a delay, then <see cref="Reject"/>. Works on classic and quorum
-    /// queues: the message waits in a durable queue named <c>{queue}.retry.{delay in ms}</c>, which the client declares
-    /// and whose messages expire back into the queue, and its attempts are counted in the header
+    /// <summary>A bounded number of further attempts, each after a delay, then <see cref="Reject"/>. Works on classic
+    /// and quorum queues: the message waits in a durable queue named <c>{queue}.retry.{delay in ms}</c>, which the
+    /// client declares and whose messages expire back into the queue, and its attempts are counted in the header
     /// <c>x-safeamqp-attempts</c>. A crash between the two steps of moving it may repeat an attempt; it never loses the
     /// message. While that queue cannot be used (refused, or another of its name exists) a failed delivery is kept for
-    /// the delay, at most a minute, and then requeued, uncounted.
-    /// </summary>
+    /// the delay, at most a minute, and then requeued, uncounted.</summary>
     /// <param name="attempts">Further attempts after the first: 1 to 1,000.</param>
     /// <param name="delay">The wait before each: 1 ms to 7 days.</param>
     /// <returns>The policy.</returns>

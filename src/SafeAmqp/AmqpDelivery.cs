@@ -27,9 +27,8 @@ public enum AmqpSettleResult
     AlreadySettled,
 }
 
-/// <summary>
-/// Handles a delivery. An exception counts as failed: see <see cref="AmqpConsumerOptions.OnFailure"/>.
-/// </summary>
+/// <summary>Handles a delivery. An exception counts as failed: see
+/// <see cref="AmqpConsumerOptions.OnFailure"/>.</summary>
 /// <param name="delivery">The message. Its body may be kept.</param>
 /// <param name="deliveryLost">Fires when the delivery can no longer be settled: its channel is gone and the broker
 /// delivers it again, perhaps elsewhere. Work that should not be done twice stops.</param>
@@ -66,15 +65,12 @@ public sealed class AmqpDelivery
     /// <summary>Whether the broker delivered it before, to somebody, without an acknowledgement.</summary>
     public bool IsRedelivered { get; }
 
-    /// <summary>
-    /// The broker's number of the delivery on its channel. For logs: settling needs only this object.
-    /// </summary>
+    /// <summary>The broker's number of the delivery on its channel. For logs: settling needs only this
+    /// object.</summary>
     public ulong DeliveryTag { get; }
 
-    /// <summary>
-    /// How often it was tried before: the retries of <see cref="AmqpFailurePolicy.Retry"/>, else the delivery count of
-    /// a quorum queue.
-    /// </summary>
+    /// <summary>How often it was tried before: the retries of <see cref="AmqpFailurePolicy.Retry"/>, else the delivery
+    /// count of a quorum queue.</summary>
     /// <value>0 the first time, and where nobody counts.</value>
     public int PreviousAttempts => Consuming.RetryHeaders.PreviousAttempts(Message.Headers);
 
@@ -83,10 +79,8 @@ public sealed class AmqpDelivery
 
     internal long Incarnation { get; }
 
-    /// <summary>
-    /// What kept it from being handled though its handler returned: it could not be read, or its failure was sent to
-    /// the caller that waits for the answer.
-    /// </summary>
+    /// <summary>What kept it from being handled though its handler returned: it could not be read, or its failure was
+    /// sent to the caller that waits for the answer.</summary>
     internal Exception? Fault { get; set; }
 
     internal bool IsSettled => Volatile.Read(ref _settled) != 0;
@@ -123,19 +117,16 @@ public sealed class AmqpSubscription : IAsyncDisposable
     /// <summary>Its state.</summary>
     public AmqpConsumerState State => _subscription.State;
 
-    /// <summary>
-    /// Why it last stopped receiving: the broker cancelled it, its channel was closed, its link was lost.
-    /// </summary>
+    /// <summary>Why it last stopped receiving: the broker cancelled it, its channel was closed, its link was
+    /// lost.</summary>
     public string? LastError => _subscription.LastError;
 
     /// <summary>What stopped it for good: an <see cref="AmqpPoisonException"/>. A consumer that merely lost its link,
     /// its channel or its queue comes back by itself and has none.</summary>
     public AmqpException? Error => _subscription.Error;
 
-    /// <summary>
-    /// Stops the consumer and waits for running handlers. May be called from anywhere, also from a handler, which it
-    /// does not wait for then.
-    /// </summary>
+    /// <summary>Stops the consumer and waits for running handlers. May be called from anywhere, also from a handler,
+    /// which it does not wait for then.</summary>
     /// <returns>A task that ends when it has stopped.</returns>
     public ValueTask DisposeAsync() => _subscription.StopAsync();
 }

@@ -1,15 +1,11 @@
 namespace SafeAmqp;
 
-/// <summary>
-/// The root of everything that the library throws about the broker. Bad arguments are <see cref="ArgumentException"/>s,
-/// cancelled operations <see cref="OperationCanceledException"/>s. A time-out is an <see cref="AmqpException"/> with a
-/// <see cref="TimeoutException"/> inside.
-/// </summary>
+/// <summary>The root of everything that the library throws about the broker. Bad arguments are
+/// <see cref="ArgumentException"/>s, cancelled operations <see cref="OperationCanceledException"/>s. A time-out is an
+/// <see cref="AmqpException"/> with a <see cref="TimeoutException"/> inside.</summary>
 public abstract class AmqpException : Exception
 {
-    private protected AmqpException(string message, Exception? inner = null) : base(message, inner)
-    {
-    }
+    private protected AmqpException(string message, Exception? inner = null) : base(message, inner) { }
 
     /// <summary>What became of the message, when the exception is about one: for a call, of its request.</summary>
     public AmqpOutcome? Outcome { get; private protected init; }
@@ -69,9 +65,8 @@ public sealed class AmqpNoReplyException : AmqpException
         => Outcome = request;
 }
 
-/// <summary>
-/// The other side of a call answered with a fault. It carries the fault's type and message, never its stack trace.
-/// </summary>
+/// <summary>The other side of a call answered with a fault. It carries the fault's type and message, never its stack
+/// trace.</summary>
 public sealed class AmqpRemoteException : AmqpException
 {
     internal AmqpRemoteException(string message, string remoteType) : base(message)
@@ -84,9 +79,8 @@ public sealed class AmqpRemoteException : AmqpException
     public string RemoteType { get; }
 }
 
-/// <summary>
-/// The broker refused an exchange, a queue, a binding or a consumer, or did not answer in time. The message names it.
-/// </summary>
+/// <summary>The broker refused an exchange, a queue, a binding or a consumer, or did not answer in time. The message
+/// names it.</summary>
 public sealed class AmqpTopologyException : AmqpException
 {
     internal AmqpTopologyException(string message, string entity, Exception? inner = null) : base(message, inner)
@@ -96,11 +90,9 @@ public sealed class AmqpTopologyException : AmqpException
     public string Entity { get; }
 }
 
-/// <summary>
-/// A message broke a limit of this client twice, and with it the link: nested too deep, larger than
+/// <summary>A message broke a limit of this client twice, and with it the link: nested too deep, larger than
 /// <see cref="AmqpClientOptions.MaxMessageSize"/>, malformed. Its consumer was stopped, as the broker would deliver it
-/// again and again. Consuming again is useful once the message has been removed.
-/// </summary>
+/// again and again. Consuming again is useful once the message has been removed.</summary>
 public sealed class AmqpPoisonException : AmqpException
 {
     internal AmqpPoisonException(string message, string queue, Exception? inner = null) : base(message, inner)
@@ -126,14 +118,12 @@ public enum AmqpOutcome
     /// <summary>The broker took responsibility for it.</summary>
     Confirmed,
 
-    /// <summary>
-    /// The broker could route it to no queue and gave it back (<c>basic.return</c>). Nobody received it.
-    /// </summary>
+    /// <summary>The broker could route it to no queue and gave it back (<c>basic.return</c>). Nobody received
+    /// it.</summary>
     Returned,
 
-    /// <summary>
-    /// The broker refused it without a reason (<c>basic.nack</c>): a full queue, a queue without leader.
-    /// </summary>
+    /// <summary>The broker refused it without a reason (<c>basic.nack</c>): a full queue, a queue without
+    /// leader.</summary>
     Nacked,
 
     /// <summary>The broker closed the channel over it: no such exchange, no permission, too large.</summary>
@@ -142,9 +132,8 @@ public enum AmqpOutcome
     /// <summary>It never left this process. Repeating it is safe.</summary>
     NotSent,
 
-    /// <summary>
-    /// It left, and the link was lost or the time ran out before the broker's answer. Repeating it may duplicate it.
-    /// </summary>
+    /// <summary>It left, and the link was lost or the time ran out before the broker's answer. Repeating it may
+    /// duplicate it.</summary>
     Unknown,
 }
 

@@ -4,10 +4,8 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace SafeAmqp;
 
-/// <summary>
-/// Handles a delivery whose body was JSON. An exception counts as failed: see
-/// <see cref="AmqpConsumerOptions.OnFailure"/>.
-/// </summary>
+/// <summary>Handles a delivery whose body was JSON. An exception counts as failed: see
+/// <see cref="AmqpConsumerOptions.OnFailure"/>.</summary>
 /// <typeparam name="T">What the body holds.</typeparam>
 /// <param name="value">The body, never <see langword="null"/>.</param>
 /// <param name="delivery">The delivery it came with.</param>
@@ -17,10 +15,8 @@ namespace SafeAmqp;
 public delegate ValueTask<AmqpSettlement> AmqpJsonHandler<in T>(T value, AmqpDelivery delivery,
     CancellationToken deliveryLost);
 
-/// <summary>
-/// Answers a request whose body was JSON. An exception travels back as <see cref="AmqpRemoteException"/>, without its
-/// stack trace.
-/// </summary>
+/// <summary>Answers a request whose body was JSON. An exception travels back as <see cref="AmqpRemoteException"/>,
+/// without its stack trace.</summary>
 /// <typeparam name="TRequest">What the request holds.</typeparam>
 /// <typeparam name="TReply">What the reply holds.</typeparam>
 /// <param name="request">The request, never <see langword="null"/>.</param>
@@ -31,11 +27,9 @@ public delegate ValueTask<AmqpSettlement> AmqpJsonHandler<in T>(T value, AmqpDel
 public delegate ValueTask<TReply> AmqpJsonRequestHandler<in TRequest, TReply>(TRequest request, AmqpDelivery delivery,
     CancellationToken abandoned);
 
-/// <summary>
-/// The verbs with bodies in JSON (UTF-8, content type <c>application/json</c>), by source-generated metadata: no
-/// reflection, so they are safe to trim and to compile ahead of time. Each is the verb of <see cref="IAmqpClient"/>
-/// with its exceptions and its guarantees.
-/// </summary>
+/// <summary>The verbs with bodies in JSON (UTF-8, content type <c>application/json</c>), by source-generated metadata:
+/// no reflection, so they are safe to trim and to compile ahead of time. Each is the verb of <see cref="IAmqpClient"/>
+/// with its exceptions and its guarantees.</summary>
 public static class AmqpJsonExtensions
 {
     private const string ContentType = "application/json";
@@ -52,8 +46,7 @@ public static class AmqpJsonExtensions
     /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpException">It was not confirmed.</exception>
     public static ValueTask PublishJsonAsync<T>(this IAmqpClient client, AmqpMessage template, T value,
-        JsonTypeInfo<T> type,
-        CancellationToken cancellationToken = default)
+        JsonTypeInfo<T> type, CancellationToken cancellationToken = default)
     {
         Check.NotNull(client, nameof(client));
         return client.PublishAsync(Message(template, value, type, nameof(value)), cancellationToken);
@@ -72,8 +65,7 @@ public static class AmqpJsonExtensions
     /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpException">It was not confirmed.</exception>
     public static ValueTask PublishJsonAsync<T>(this IAmqpClient client, string exchange, string routingKey, T value,
-        JsonTypeInfo<T> type,
-        CancellationToken cancellationToken = default)
+        JsonTypeInfo<T> type, CancellationToken cancellationToken = default)
         => client.PublishJsonAsync(AmqpMessage.ToExchange(exchange, routingKey, default), value, type,
             cancellationToken);
 
@@ -169,10 +161,8 @@ public static class AmqpJsonExtensions
         }
     }
 
-    /// <summary>
-    /// Answers the requests of a queue. A request that is not what <paramref name="requestType"/> says, or is
-    /// <c>null</c>, is answered with a fault.
-    /// </summary>
+    /// <summary>Answers the requests of a queue. A request that is not what <paramref name="requestType"/> says, or is
+    /// <c>null</c>, is answered with a fault.</summary>
     /// <typeparam name="TRequest">The requests' type.</typeparam>
     /// <typeparam name="TReply">The replies' type.</typeparam>
     /// <param name="client">The client.</param>

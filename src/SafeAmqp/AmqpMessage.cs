@@ -3,17 +3,14 @@ using System.Text;
 
 namespace SafeAmqp;
 
-/// <summary>
-/// A message with its address and its AMQP 0-9-1 basic properties. Immutable; change one with a <c>with</c> expression.
-/// </summary>
-/// <remarks>
-/// The body and the headers are not copied: leave them unchanged until the operation they were given to has ended.
-/// </remarks>
+/// <summary>A message with its address and its AMQP 0-9-1 basic properties. Immutable; change one with a <c>with</c>
+/// expression.</summary>
+/// <remarks>The body and the headers are not copied: leave them unchanged until the operation they were given to has
+/// ended.</remarks>
 public sealed record AmqpMessage
 {
-    /// <summary>
-    /// The exchange. Empty is the default exchange, which routes to the queue named by <see cref="RoutingKey"/>.
-    /// </summary>
+    /// <summary>The exchange. Empty is the default exchange, which routes to the queue named by
+    /// <see cref="RoutingKey"/>.</summary>
     /// <value>At most 255 bytes of UTF-8. Default: empty.</value>
     public string Exchange { get; init; } = "";
 
@@ -62,9 +59,8 @@ public sealed record AmqpMessage
     /// <value>At most 255 bytes of UTF-8. Default: none; a call sets its own.</value>
     public string? ReplyTo { get; init; }
 
-    /// <summary>
-    /// How long the message may wait in a queue before the broker drops or dead-letters it; whole milliseconds.
-    /// </summary>
+    /// <summary>How long the message may wait in a queue before the broker drops or dead-letters it; whole
+    /// milliseconds.</summary>
     /// <value>Zero to 49 days. Default: none.</value>
     public TimeSpan? Expiration { get; init; }
 
@@ -118,15 +114,12 @@ public sealed record AmqpMessage
         => $"message to exchange '{Exchange}', routing key '{RoutingKey}', {Body.Length} bytes";
 }
 
-/// <summary>
-/// Refuses what the broker would answer with a closed channel or connection, before anything is sent.
-/// </summary>
+/// <summary>Refuses what the broker would answer with a closed channel or connection, before anything is
+/// sent.</summary>
 internal static class MessageCheck
 {
-    /// <summary>
-    /// The content header must fit one frame of the smallest size that RabbitMQ is usually set to; 16 KiB are left for
-    /// the other properties.
-    /// </summary>
+    /// <summary>The content header must fit one frame of the smallest size that RabbitMQ is usually set to; 16 KiB are
+    /// left for the other properties.</summary>
     private const int MaxHeaderBytes = Wire.FrameFormat.MaxFrameSize - (16 << 10);
 
     internal static void Validate(AmqpMessage message, long maxSize)

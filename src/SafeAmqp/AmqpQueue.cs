@@ -6,17 +6,13 @@ public enum AmqpQueueType
     /// <summary>On one node. RabbitMQ 4.0 has no mirrored classic queues any more.</summary>
     Classic,
 
-    /// <summary>
-    /// Replicated by consensus. A message may return only so often (<see cref="AmqpQueue.DeliveryLimit"/>); then the
-    /// queue dead-letters it, or drops it where it has no dead-letter exchange.
-    /// </summary>
+    /// <summary>Replicated by consensus. A message may return only so often (<see cref="AmqpQueue.DeliveryLimit"/>);
+    /// then the queue dead-letters it, or drops it where it has no dead-letter exchange.</summary>
     Quorum,
 
-    /// <summary>
-    /// An append-only log; consumers need a prefetch and acknowledge. Nothing returns to it: a delivery that is
-    /// requeued or rejected closes the whole connection (540) on RabbitMQ 3, and is skipped as if it were acknowledged
-    /// from 4.0 on.
-    /// </summary>
+    /// <summary>An append-only log; consumers need a prefetch and acknowledge. Nothing returns to it: a delivery that
+    /// is requeued or rejected closes the whole connection (540) on RabbitMQ 3, and is skipped as if it were
+    /// acknowledged from 4.0 on.</summary>
     Stream,
 }
 
@@ -40,19 +36,15 @@ public sealed record AmqpQueue
     public required string Name { get; init; }
 
     /// <summary>Its kind.</summary>
-    /// <value>
-    /// Default: <see cref="AmqpQueueType.Classic"/>, for which no <c>x-queue-type</c> is sent: a virtual host that has
-    /// another default queue type makes one of that.
-    /// </value>
+    /// <value>Default: <see cref="AmqpQueueType.Classic"/>, for which no <c>x-queue-type</c> is sent: a virtual host
+    /// that has another default queue type makes one of that.</value>
     public AmqpQueueType Type { get; init; }
 
     /// <summary>Whether it outlives a restart of the broker.</summary>
-    /// <remarks>
-    /// A queue that is neither durable nor <see cref="Exclusive"/> is deprecated: RabbitMQ 4.0 to 4.2 make it and log a
-    /// warning, from 4.3 on they refuse it, and close the connection (541), unless
+    /// <remarks>A queue that is neither durable nor <see cref="Exclusive"/> is deprecated: RabbitMQ 4.0 to 4.2 make it
+    /// and log a warning, from 4.3 on they refuse it, and close the connection (541), unless
     /// <c>deprecated_features.permit.transient_nonexcl_queues = true</c>. Use a durable queue that
-    /// <see cref="Expires"/> instead.
-    /// </remarks>
+    /// <see cref="Expires"/> instead.</remarks>
     /// <value>Default: <see langword="true"/>.</value>
     public bool Durable { get; init; } = true;
 
@@ -86,11 +78,8 @@ public sealed record AmqpQueue
     public long? MaxLengthBytes { get; init; }
 
     /// <summary>What it does when it is full.</summary>
-    /// <remarks>
-    /// A quorum queue takes one message too many before it refuses, and takes again when it is down to four fifths of
-    /// its limit;
-    /// <see cref="AmqpOverflow.RejectPublishDeadLetter"/> makes it drop its oldest.
-    /// </remarks>
+    /// <remarks>A quorum queue takes one message too many before it refuses, and takes again when it is down to four
+    /// fifths of its limit; <see cref="AmqpOverflow.RejectPublishDeadLetter"/> makes it drop its oldest.</remarks>
     /// <value>Default: the broker's, which is to drop the oldest.</value>
     public AmqpOverflow? Overflow { get; init; }
 
@@ -106,24 +95,17 @@ public sealed record AmqpQueue
     /// <value>Default: <see langword="false"/>.</value>
     public bool SingleActiveConsumer { get; init; }
 
-    /// <summary>
-    /// The highest priority it orders by (<c>x-max-priority</c>); classic queues. A quorum queue refuses it and, from
-    /// RabbitMQ 4.0 on, gives two messages of priority 5 or higher for each lower one. From 4.3 on it takes it, up to
-    /// 31, and orders by it.
-    /// </summary>
+    /// <summary>The highest priority it orders by (<c>x-max-priority</c>); classic queues. A quorum queue refuses it
+    /// and, from RabbitMQ 4.0 on, gives two messages of priority 5 or higher for each lower one. From 4.3 on it takes
+    /// it, up to 31, and orders by it.</summary>
     /// <value>1 to 255. Default: none.</value>
     public byte? MaxPriority { get; init; }
 
-    /// <summary>
-    /// How often a message may return (<c>x-delivery-limit</c>) before the queue dead-letters it, or drops it where it
-    /// has no
-    /// <see cref="DeadLetterExchange"/>; quorum queues. It is delivered once more than that.
-    /// </summary>
-    /// <remarks>
-    /// Up to RabbitMQ 4.2 every return counts: <see cref="AmqpSettlement.Requeue"/>, and each loss of the channel or
-    /// connection that had the message. From 4.3 on a requeue (basic.nack) does not count: the message comes again
-    /// without end.
-    /// </remarks>
+    /// <summary>How often a message may return (<c>x-delivery-limit</c>) before the queue dead-letters it, or drops it
+    /// where it has no <see cref="DeadLetterExchange"/>; quorum queues. It is delivered once more than that.</summary>
+    /// <remarks>Up to RabbitMQ 4.2 every return counts: <see cref="AmqpSettlement.Requeue"/>, and each loss of the
+    /// channel or connection that had the message. From 4.3 on a requeue (basic.nack) does not count: the message comes
+    /// again without end.</remarks>
     /// <value>Default: the broker's, 20 from RabbitMQ 4.0 on, none before.</value>
     public int? DeliveryLimit { get; init; }
 

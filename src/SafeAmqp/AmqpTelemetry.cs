@@ -2,9 +2,8 @@ using System.Diagnostics.Metrics;
 
 namespace SafeAmqp;
 
-/// <summary>
-/// The names under which the library reports. <c>docs/TELEMETRY.md</c> lists what it reports under them.
-/// </summary>
+/// <summary>The names under which the library reports. <c>docs/TELEMETRY.md</c> lists what it reports under
+/// them.</summary>
 public static class AmqpTelemetry
 {
     /// <summary>The name of the activity source: OpenTelemetry's <c>AddSource</c>.</summary>
@@ -14,9 +13,8 @@ public static class AmqpTelemetry
     public const string MeterName = "SafeAmqp";
 }
 
-/// <summary>
-/// What a client reports of itself. Nothing is recorded, and nothing allocated, while nobody listens.
-/// </summary>
+/// <summary>What a client reports of itself. Nothing is recorded, and nothing allocated, while nobody
+/// listens.</summary>
 public sealed class AmqpTelemetryOptions
 {
     /// <summary>Whether the span of a handler is a child of its message's creation context, and so a part of the trace

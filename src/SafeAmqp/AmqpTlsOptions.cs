@@ -18,10 +18,8 @@ public sealed class AmqpTlsOptions
     /// <value>Default: none.</value>
     public X509Certificate2Collection? ClientCertificates { get; set; }
 
-    /// <summary>
-    /// A PEM file with the roots to trust in place of the operating system's; read at each connect, so it can be
-    /// renewed.
-    /// </summary>
+    /// <summary>A PEM file with the roots to trust in place of the operating system's; read at each connect, so it can
+    /// be renewed.</summary>
     /// <value>Default: none.</value>
     public string? TrustedRootsFile { get; set; }
 

@@ -1,9 +1,7 @@
 namespace SafeAmqp;
 
-/// <summary>
-/// Exchanges, queues and bindings to have on the broker. Immutable: each method returns a new one. Once declared it is
-/// the client's desired state, declared again after each recovery.
-/// </summary>
+/// <summary>Exchanges, queues and bindings to have on the broker. Immutable: each method returns a new one. Once
+/// declared it is the client's desired state, declared again after each recovery.</summary>
 public sealed class AmqpTopology
 {
     private readonly Actor.TopologyItem[] _items;

@@ -1,10 +1,8 @@
 namespace SafeAmqp;
 
-/// <summary>
-/// A client of one broker. Every member may be called from any thread at any time: from inside a handler, while
-/// reconnecting, during disposal. After disposal operations throw <see cref="ObjectDisposedException"/>;
-/// <see cref="Status"/> says that it is closed.
-/// </summary>
+/// <summary>A client of one broker. Every member may be called from any thread at any time: from inside a handler,
+/// while reconnecting, during disposal. After disposal operations throw <see cref="ObjectDisposedException"/>;
+/// <see cref="Status"/> says that it is closed.</summary>
 public interface IAmqpClient : IAsyncDisposable
 {
     /// <summary>A snapshot of the client's state, from memory.</summary>
@@ -19,8 +17,7 @@ public interface IAmqpClient : IAsyncDisposable
     /// <returns>A task that ends when the broker has confirmed.</returns>
     /// <exception cref="ArgumentException">The message is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpException">It was not confirmed; <see cref="AmqpException.Outcome"/> says what became of
-    /// it, and
-    /// <see cref="AmqpException.IsSafeToRepeat"/> whether it may be repeated.</exception>
+    /// it, and <see cref="AmqpException.IsSafeToRepeat"/> whether it may be repeated.</exception>
     /// <exception cref="OperationCanceledException">The token fired before the message was sent.</exception>
     ValueTask PublishAsync(AmqpMessage message, CancellationToken cancellationToken = default);
 
@@ -33,9 +30,8 @@ public interface IAmqpClient : IAsyncDisposable
     ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages,
         CancellationToken cancellationToken = default);
 
-    /// <summary>
-    /// Hands a message over without waiting for the broker. A lost link or a refusal after that loses it silently.
-    /// </summary>
+    /// <summary>Hands a message over without waiting for the broker. A lost link or a refusal after that loses it
+    /// silently.</summary>
     /// <param name="message">The message. Body and headers must stay unchanged until the returned task has
     /// ended.</param>
     /// <param name="cancellationToken">Cancels while the message has not been handed over.</param>
@@ -84,10 +80,8 @@ public interface IAmqpClient : IAsyncDisposable
     ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null,
         CancellationToken cancellationToken = default);
 
-    /// <summary>
-    /// Answers the requests of a queue. A request past its deadline is dropped; one without a reply address is settled
-    /// and counted.
-    /// </summary>
+    /// <summary>Answers the requests of a queue. A request past its deadline is dropped; one without a reply address is
+    /// settled and counted.</summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="handler">Answers a request.</param>
     /// <param name="options">How to serve.</param>

@@ -1,9 +1,7 @@
 namespace SafeAmqp.Actor;
 
-/// <summary>
-/// A channel of the actor. It outlives the broker's channels, which come and go, each with an incarnation number that
-/// is never used again. Signals of an earlier incarnation never get here.
-/// </summary>
+/// <summary>A channel of the actor. It outlives the broker's channels, which come and go, each with an incarnation
+/// number that is never used again. Signals of an earlier incarnation never get here.</summary>
 internal abstract class ActorChannel(ConnectionActor actor)
 {
     protected ConnectionActor Actor => actor;
@@ -13,9 +11,8 @@ internal abstract class ActorChannel(ConnectionActor actor)
 
     internal bool IsOpen { get; private set; }
 
-    /// <summary>
-    /// When an answer is overdue, so that a broker that answers heartbeats but not us cannot block us for ever.
-    /// </summary>
+    /// <summary>When an answer is overdue, so that a broker that answers heartbeats but not us cannot block us for
+    /// ever.</summary>
     internal long AnswerBy { get; private set; } = ActorTime.Never;
 
     internal void Dispatch(BrokerSignal.OfChannel signal)
@@ -52,8 +49,7 @@ internal abstract class ActorChannel(ConnectionActor actor)
         {
             var end = new CloseReason(0,
                 $"the broker did not answer within {actor.Settings.OperationTimeout.TotalSeconds:0.###} s",
-                    ByBroker: false,
-                new TimeoutException("The broker did not answer in time."));
+                    ByBroker: false, new TimeoutException("The broker did not answer in time."));
             Close();
             OnClosed(end);
         }
@@ -96,9 +92,7 @@ internal abstract class ActorChannel(ConnectionActor actor)
     protected virtual long OnAdvance(long now) => ActorTime.Never;
 
     /// <summary>Sends what was gathered over a batch of messages.</summary>
-    internal virtual void Flush()
-    {
-    }
+    internal virtual void Flush() { }
 
     private void Forget()
     {

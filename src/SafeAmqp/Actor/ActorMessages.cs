@@ -1,27 +1,19 @@
 namespace SafeAmqp.Actor;
 
-/// <summary>
-/// What a mailbox carries: commands from callers, signals from the broker, and steps of the thread itself.
-/// </summary>
+/// <summary>What a mailbox carries: commands from callers, signals from the broker, and steps of the thread
+/// itself.</summary>
 internal interface IActorMessage
 {
-    /// <summary>
-    /// Ends a command because its actor is gone. Called instead of handling it, on the thread that found out.
-    /// </summary>
-    void Abandon(ConnectionActor actor)
-    {
-    }
+    /// <summary>Ends a command because its actor is gone. Called instead of handling it, on the thread that found
+    /// out.</summary>
+    void Abandon(ConnectionActor actor) { }
 }
 
-/// <summary>
-/// What callers ask of the actor. Each carries its completion. Those of the connection are here; those of a verb are in
-/// the verb's room. A job to be sent or declared is a command itself.
-/// </summary>
+/// <summary>What callers ask of the actor. Each carries its completion. Those of the connection are here; those of a
+/// verb are in the verb's room. A job to be sent or declared is a command itself.</summary>
 internal abstract record ActorCommand : IActorMessage
 {
-    public virtual void Abandon(ConnectionActor actor)
-    {
-    }
+    public virtual void Abandon(ConnectionActor actor) { }
 
     /// <summary>Begin to connect.</summary>
     internal sealed record Start : ActorCommand;
@@ -52,18 +44,15 @@ internal sealed record CloseReason(int Code, string Text, bool ByBroker, Excepti
     internal string Describe() => Code == 0 ? Text : $"{Code} {Text}";
 }
 
-/// <summary>
-/// The message over which the frame reader ended the link. No more is known of a message that cannot be read.
-/// </summary>
+/// <summary>The message over which the frame reader ended the link. No more is known of a message that cannot be
+/// read.</summary>
 /// <param name="Incarnation">The channel.</param>
 /// <param name="Rule">The rule that it broke.</param>
 /// <param name="Size">The size of the body that it announced, or of the frame that announced it.</param>
 internal readonly record struct PoisonSuspect(long Incarnation, string Rule, ulong Size);
 
-/// <summary>
-/// What the broker did, stamped with the epoch of the link or the incarnation of the channel that it came on: a closed
-/// family of past participles. A signal whose stamp is not current is dropped.
-/// </summary>
+/// <summary>What the broker did, stamped with the epoch of the link or the incarnation of the channel that it came on:
+/// a closed family of past participles. A signal whose stamp is not current is dropped.</summary>
 internal abstract record BrokerSignal : IActorMessage
 {
     internal sealed record Connected(int Epoch, string Host) : BrokerSignal;

@@ -54,10 +54,8 @@ internal static class ActorTime
 /// <param name="Refused">The wait after the broker refused the credentials.</param>
 internal sealed record ReconnectPolicy(TimeSpan First, TimeSpan Cap, TimeSpan Refused)
 {
-    /// <summary>
-    /// Exponential with full jitter: evenly drawn between nothing and min(cap, first · 2^(attempt-1)), so that many
-    /// clients that lost the same broker do not come back at once.
-    /// </summary>
+    /// <summary>Exponential with full jitter: evenly drawn between nothing and min(cap, first · 2^(attempt-1)), so that
+    /// many clients that lost the same broker do not come back at once.</summary>
     /// <param name="attempt">1 for the first.</param>
     /// <param name="random">From 0 to below 1.</param>
     /// <param name="refused">Whether the last attempt was refused.</param>

@@ -3,14 +3,10 @@ using System.Threading.Tasks.Sources;
 
 namespace SafeAmqp.Actor;
 
-/// <summary>
-/// The only place that makes completions: a value-task source that ends once, however many try, and whose continuation
-/// never runs on the I/O thread. Each source serves one await.
-/// </summary>
-/// <remarks>
-/// It works as the framework's own source, except that operations which end on an I/O thread are collected, and their
-/// continuations handed out as a batch. A pool work item for each would cost more than a publish.
-/// </remarks>
+/// <summary>The only place that makes completions: a value-task source that ends once, however many try, and whose
+/// continuation never runs on the I/O thread. Each source serves one await.</summary>
+/// <remarks>It works as the framework's own source, except that operations which end on an I/O thread are collected,
+/// and their continuations handed out as a batch. A pool work item for each would cost more than a publish.</remarks>
 internal abstract class Completion : IThreadPoolWorkItem
 {
     private static readonly Action<object?> None = static _ => { };
@@ -27,10 +23,8 @@ internal abstract class Completion : IThreadPoolWorkItem
     private int _ended;
     private volatile bool _isSet;
 
-    /// <summary>
-    /// From now on, completions that end on this thread are added to a list instead of going to the pool; null ends
-    /// that.
-    /// </summary>
+    /// <summary>From now on, completions that end on this thread are added to a list instead of going to the pool; null
+    /// ends that.</summary>
     internal static void CollectOnThisThread(List<Completion>? ended) => _endedHere = ended;
 
     internal bool HasEnded => Volatile.Read(ref _ended) != 0;
@@ -93,8 +87,7 @@ internal abstract class Completion : IThreadPoolWorkItem
                 break;
             case TaskScheduler scheduler:
                 _ = Task.Factory.StartNew(static completion => ((Completion)completion!).Continue(), this,
-                    CancellationToken.None,
-                    TaskCreationOptions.DenyChildAttach, scheduler);
+                    CancellationToken.None, TaskCreationOptions.DenyChildAttach, scheduler);
                 break;
             default:
                 Continue();

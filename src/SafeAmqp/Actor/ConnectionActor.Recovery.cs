@@ -3,11 +3,9 @@ namespace SafeAmqp.Actor;
 // Connecting, preparing, losing the link and waiting, and the watch for a broker that is dead or no longer reads.
 internal abstract partial class ConnectionActor
 {
-    /// <summary>
-    /// Nothing received for so many heartbeats means dead. The broker sends one each half interval, so this is two that
-    /// did not come; RabbitMQ.Client itself waits for more than two whole intervals, and for ever while writes are
-    /// stuck.
-    /// </summary>
+    /// <summary>Nothing received for so many heartbeats means dead. The broker sends one each half interval, so this is
+    /// two that did not come; RabbitMQ.Client itself waits for more than two whole intervals, and for ever while writes
+    /// are stuck.</summary>
     private const double DeadAfterHeartbeats = 1.5;
 
     /// <summary>How much longer than its own time-out an attempt may take before the actor gives it up.</summary>
@@ -211,8 +209,7 @@ internal abstract partial class ConnectionActor
             _giveUpAt = ActorTime.Never;
             _refused = false;
             LoseLink(new CloseReason(0, $"connecting took longer than {Settings.ConnectTimeout.TotalSeconds:0.###} s",
-                ByBroker: false,
-                new TimeoutException("Connecting timed out.")));
+                ByBroker: false, new TimeoutException("Connecting timed out.")));
         }
         if (_nextAttemptAt <= now && State == AmqpLinkState.Waiting)
             Connect();
@@ -233,8 +230,7 @@ internal abstract partial class ConnectionActor
             return last + allowed;
         LoseLink(new CloseReason(0,
             $"nothing was received for {TimeSpan.FromTicks(now - last).TotalSeconds:0.0} s (heartbeat "
-                + $"{Settings.Heartbeat.TotalSeconds:0.###} s)",
-            ByBroker: false));
+                + $"{Settings.Heartbeat.TotalSeconds:0.###} s)", ByBroker: false));
         return ActorTime.Never;
     }
 
@@ -252,11 +248,9 @@ internal abstract partial class ConnectionActor
         WakeAt(Now + Probe.Patience);
     }
 
-    /// <summary>
-    /// A broker opens a channel at once. One that does not, and answers nothing else, no longer reads this connection,
-    /// although its heartbeats arrive. RabbitMQ 3.10 did so for 43 s after the leader of a quorum queue was killed,
-    /// until it closed the connection itself.
-    /// </summary>
+    /// <summary>A broker opens a channel at once. One that does not, and answers nothing else, no longer reads this
+    /// connection, although its heartbeats arrive. RabbitMQ 3.10 did so for 43 s after the leader of a quorum queue was
+    /// killed, until it closed the connection itself.</summary>
     private long Listen(long now)
     {
         if (!IsConnected || !_opening.IsAsked || State == AmqpLinkState.Closing)
@@ -270,8 +264,7 @@ internal abstract partial class ConnectionActor
             return next;
         LoseLink(new CloseReason(0,
             "the broker sends heartbeats and opens no channel: it does not read this connection any more",
-                ByBroker: false,
-            new TimeoutException("The broker did not answer in time.")));
+                ByBroker: false, new TimeoutException("The broker did not answer in time.")));
         return ActorTime.Never;
     }
 

@@ -2,25 +2,19 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Actor;
 
-/// <summary>
-/// The decisions of one link: when to connect, when it is ready, lost or closed. What the link is used for is up to the
-/// derived class. Synchronous and deterministic: no tasks, locks, clock or randomness inside. Commands, signals and the
-/// time go in; calls on <see cref="IBrokerLink"/> and completions come out. The same messages at the same times give
-/// the same history.
-/// </summary>
-/// <remarks>
-/// Invariants: every signal is checked against the epoch or the incarnation that it is stamped with; every job that was
-/// accepted ends exactly once; jobs are passed on only in <see cref="AmqpLinkState.Open"/>, or in
+/// <summary>The decisions of one link: when to connect, when it is ready, lost or closed. What the link is used for is
+/// up to the derived class. Synchronous and deterministic: no tasks, locks, clock or randomness inside. Commands,
+/// signals and the time go in; calls on <see cref="IBrokerLink"/> and completions come out. The same messages at the
+/// same times give the same history.</summary>
+/// <remarks>Invariants: every signal is checked against the epoch or the incarnation that it is stamped with; every job
+/// that was accepted ends exactly once; jobs are passed on only in <see cref="AmqpLinkState.Open"/>, or in
 /// <see cref="AmqpLinkState.Closing"/> while the link is up. Only the I/O thread calls it. The members that the status
 /// is made of may be read by any thread at any time: each value is right on its own, two need not be of the same
-/// moment.
-/// </remarks>
+/// moment.</remarks>
 internal abstract partial class ConnectionActor
 {
-    /// <summary>
-    /// Deadlines are checked no more often than this: well within the 250 ms in which an operation ends after its
-    /// deadline.
-    /// </summary>
+    /// <summary>Deadlines are checked no more often than this: well within the 250 ms in which an operation ends after
+    /// its deadline.</summary>
     private static readonly long DeadlineGrain = TimeSpan.FromMilliseconds(50).Ticks;
 
     private readonly Dictionary<long, ActorChannel> _channels = [];
@@ -96,10 +90,8 @@ internal abstract partial class ConnectionActor
         }
     }
 
-    /// <summary>
-    /// Does what has become possible or due. Called after each batch of messages, and when <see cref="NextWake"/>
-    /// comes.
-    /// </summary>
+    /// <summary>Does what has become possible or due. Called after each batch of messages, and when
+    /// <see cref="NextWake"/> comes.</summary>
     internal void Advance(long now)
     {
         Now = now;

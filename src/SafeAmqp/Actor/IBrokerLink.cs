@@ -1,14 +1,12 @@
 namespace SafeAmqp.Actor;
 
-/// <summary>
-/// The seam between decisions and the broker. Every member returns at once; answers come as
-/// <see cref="BrokerSignal"/>s. Called by the owner's thread alone. A simulated broker implements it for tests.
-/// </summary>
+/// <summary>The seam between decisions and the broker. Every member returns at once; answers come as
+/// <see cref="BrokerSignal"/>s. Called by the owner's thread alone. A simulated broker implements it for
+/// tests.</summary>
 internal interface IBrokerLink
 {
-    /// <summary>
-    /// Begins to connect. Answer: <see cref="BrokerSignal.Connected"/> or <see cref="BrokerSignal.ConnectFailed"/>.
-    /// </summary>
+    /// <summary>Begins to connect. Answer: <see cref="BrokerSignal.Connected"/> or
+    /// <see cref="BrokerSignal.ConnectFailed"/>.</summary>
     void Connect(int epoch);
 
     /// <summary>Abandons a connection. There is no answer; signals that still come are stale.</summary>
@@ -16,10 +14,8 @@ internal interface IBrokerLink
     /// <param name="politely">Whether to send connection.close before the socket is closed.</param>
     void Abandon(int epoch, bool politely);
 
-    /// <summary>
-    /// Begins to open a channel. Answer: <see cref="BrokerSignal.ChannelOpened"/> or
-    /// <see cref="BrokerSignal.ChannelClosed"/>.
-    /// </summary>
+    /// <summary>Begins to open a channel. Answer: <see cref="BrokerSignal.ChannelOpened"/> or
+    /// <see cref="BrokerSignal.ChannelClosed"/>.</summary>
     void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch);
 
     /// <summary>Closes a channel. Nothing is answered.</summary>
@@ -31,31 +27,23 @@ internal interface IBrokerLink
     /// <param name="slot">Its place in the ledger, which comes back with a return; -1 when it is not mandatory.</param>
     PassResult Publish(long incarnation, AmqpMessage message, int slot);
 
-    /// <summary>
-    /// Settles a delivery, or with <paramref name="multiple"/> all up to it. It leaves at the next <see cref="Flush"/>,
-    /// if not before.
-    /// </summary>
+    /// <summary>Settles a delivery, or with <paramref name="multiple"/> all up to it. It leaves at the next
+    /// <see cref="Flush"/>, if not before.</summary>
     void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement);
 
     /// <summary>Sends what was published and settled since the last flush.</summary>
     void Flush();
 
-    /// <summary>
-    /// Declares one entity. Answer: <see cref="BrokerSignal.Declared"/> or <see cref="BrokerSignal.ChannelClosed"/>.
-    /// One at a time per channel.
-    /// </summary>
+    /// <summary>Declares one entity. Answer: <see cref="BrokerSignal.Declared"/> or
+    /// <see cref="BrokerSignal.ChannelClosed"/>. One at a time per channel.</summary>
     void Declare(long incarnation, TopologyItem item);
 
-    /// <summary>
-    /// Begins to consume. Answer: <see cref="BrokerSignal.ConsumerStarted"/> or
-    /// <see cref="BrokerSignal.ChannelClosed"/>.
-    /// </summary>
+    /// <summary>Begins to consume. Answer: <see cref="BrokerSignal.ConsumerStarted"/> or
+    /// <see cref="BrokerSignal.ChannelClosed"/>.</summary>
     void Consume(long incarnation, ConsumeRequest request);
 
-    /// <summary>
-    /// Stops consuming. Answer: <see cref="BrokerSignal.ConsumerCancelled"/>, behind every delivery that came before
-    /// it.
-    /// </summary>
+    /// <summary>Stops consuming. Answer: <see cref="BrokerSignal.ConsumerCancelled"/>, behind every delivery that came
+    /// before it.</summary>
     void CancelConsumer(long incarnation);
 
     /// <summary>When bytes last came and went, for the watchdog and the status.</summary>
@@ -91,9 +79,8 @@ internal sealed record ConsumeRequest(string Queue, bool NoAck, bool Exclusive,
 internal readonly record struct LinkTraffic(long? LastReceived, long? LastSent, bool HasUnread = false,
     bool HasUnsent = false);
 
-/// <summary>
-/// One entity to declare: a closed family. <see cref="Key"/> tells entities apart; declaring one again replaces it.
-/// </summary>
+/// <summary>One entity to declare: a closed family. <see cref="Key"/> tells entities apart; declaring one again
+/// replaces it.</summary>
 internal abstract record TopologyItem
 {
     /// <summary>How messages name it.</summary>

@@ -1,11 +1,10 @@
 
 namespace SafeAmqp.Actor;
 
-/// <summary>
-/// A request that a broker answers at once, and whether it stays unanswered. Bytes that came a while after it was asked
-/// show that the broker lives and sends; if there is still no answer a little later, it no longer reads, or has lost
-/// track of the channel. A silent broker proves nothing here: silence is for the watchdog. Pure data.
-/// </summary>
+/// <summary>A request that a broker answers at once, and whether it stays unanswered. Bytes that came a while after it
+/// was asked show that the broker lives and sends; if there is still no answer a little later, it no longer reads, or
+/// has lost track of the channel. A silent broker proves nothing here: silence is for the watchdog. Pure
+/// data.</summary>
 internal struct Probe()
 {
     /// <summary>Long for a broker that is busy, and less than callers wait.</summary>
@@ -19,9 +18,8 @@ internal struct Probe()
 
     internal readonly bool IsAsked => _askedAt != ActorTime.Never;
 
-    /// <summary>
-    /// Starts to wait, or starts anew: the broker answered something else, or cannot answer for a known reason.
-    /// </summary>
+    /// <summary>Starts to wait, or starts anew: the broker answered something else, or cannot answer for a known
+    /// reason.</summary>
     internal void Ask(long now)
     {
         _askedAt = now;

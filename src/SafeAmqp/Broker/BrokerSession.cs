@@ -11,18 +11,15 @@ namespace SafeAmqp.Broker;
 /// <summary>One connection attempt and the connection that it leads to: one epoch of a link.</summary>
 internal sealed class BrokerSession
 {
-    /// <summary>
-    /// Far beyond our own deadlines: an RPC of RabbitMQ.Client that timed out can close the connection when its answer
-    /// comes (#1827, which 7.2.2 does not mend yet).
-    /// </summary>
+    /// <summary>Far beyond our own deadlines: an RPC of RabbitMQ.Client that timed out can close the connection when
+    /// its answer comes (#1827, which 7.2.2 does not mend yet).</summary>
     private static readonly TimeSpan Endless = TimeSpan.FromDays(1);
 
     /// <summary>How long the broker may take to answer connection.close.</summary>
     private static readonly TimeSpan GoodbyeTimeout = TimeSpan.FromSeconds(1);
 
-    /// <summary>
-    /// How long RabbitMQ.Client may take to close an abandoned connection by itself. 6.3 s were seen.
-    /// </summary>
+    /// <summary>How long RabbitMQ.Client may take to close an abandoned connection by itself. 6.3 s were
+    /// seen.</summary>
     private static readonly TimeSpan TearDownTimeout = TimeSpan.FromSeconds(30);
 
     private readonly RabbitMqLink _link;
@@ -58,8 +55,7 @@ internal sealed class BrokerSession
         if (!credentials.IsCompletedSuccessfully)
         {
             // The provider's own exception may carry anything, secrets too: only its type is shown.
-            Fail(new CloseReason(0,
-                $"the credentials could not be had "
+            Fail(new CloseReason(0, $"the credentials could not be had "
                     + $"({credentials.Exception?.GetBaseException().GetType().Name ?? "cancelled"})", ByBroker: false),
                         refused: false);
             return;
@@ -233,10 +229,9 @@ internal sealed class BrokerSession
         => new($"connecting to {_host} took longer than {_link.Config.ConnectTimeout.TotalSeconds:0.###} s");
 }
 
-/// <summary>
-/// Turns what comes in masses (confirms, returns and deliveries) into signals, stamped and in order. RabbitMQ.Client
-/// would take them through its read loop and dispatcher, with wake-ups of the pool; all other frames still go that way.
-/// </summary>
+/// <summary>Turns what comes in masses (confirms, returns and deliveries) into signals, stamped and in order.
+/// RabbitMQ.Client would take them through its read loop and dispatcher, with wake-ups of the pool; all other frames
+/// still go that way.</summary>
 internal sealed class SignalSink(Action<BrokerSignal> post, InboundPipe client) : IFrameSink
 {
     public void Acked(long channel, ulong sequence, bool multiple)

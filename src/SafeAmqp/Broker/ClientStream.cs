@@ -8,18 +8,15 @@ using SafeAmqp.Wire;
 
 namespace SafeAmqp.Broker;
 
-/// <summary>
-/// The stream that RabbitMQ.Client reads and writes. It reads what the frame reader passes on; what it writes is
-/// gathered with our own frames. After the end reads throw, and writes succeed and are dropped: a write that throws
+/// <summary>The stream that RabbitMQ.Client reads and writes. It reads what the frame reader passes on; what it writes
+/// is gathered with our own frames. After the end reads throw, and writes succeed and are dropped: a write that throws
 /// ends RabbitMQ.Client's write loop and strands its publishers, while all that is lost here is unconfirmed and
-/// reported as unknown anyway.
-/// </summary>
+/// reported as unknown anyway.</summary>
 /// <remarks>There may be only one reader.</remarks>
 internal sealed class ClientStream : LinkStream
 {
-    /// <summary>
-    /// RabbitMQ.Client closes a connection on which it reads nothing for two heartbeats, of 1 s at the least.
-    /// </summary>
+    /// <summary>RabbitMQ.Client closes a connection on which it reads nothing for two heartbeats, of 1 s at the
+    /// least.</summary>
     private static readonly TimeSpan PulseGrain = TimeSpan.FromSeconds(0.5);
 
     private readonly FrameReader _incoming;
@@ -29,10 +26,8 @@ internal sealed class ClientStream : LinkStream
     private long _lastPulse;
     private int _reading;
 
-    /// <summary>
-    /// As the base class; what comes goes through the frame reader, and its sink passes on what RabbitMQ.Client is to
-    /// read.
-    /// </summary>
+    /// <summary>As the base class; what comes goes through the frame reader, and its sink passes on what
+    /// RabbitMQ.Client is to read.</summary>
     internal ClientStream(Socket socket, Stream? tls, FrameReader incoming, InboundPipe inbound, TimeProvider time,
         Action<Exception?> ended, int maxBufferedBytes = DefaultMaxBufferedBytes, TimeSpan? drainTimeout = null)
         : base(socket, tls, time, ended, maxBufferedBytes, drainTimeout)
@@ -125,9 +120,7 @@ internal sealed class ClientStream : LinkStream
     }
 
     // RabbitMQ.Client flushes after every message, so a flush marks no end of a batch; what was written is on its way.
-    public override void Flush()
-    {
-    }
+    public override void Flush() { }
 
     public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -176,9 +169,8 @@ internal sealed class ClientStream : LinkStream
         => new("A link's stream is read and written asynchronously only.");
 }
 
-/// <summary>
-/// Gives RabbitMQ.Client our stream in place of its own socket. TLS lies inside ours, so the factory's stays off.
-/// </summary>
+/// <summary>Gives RabbitMQ.Client our stream in place of its own socket. TLS lies inside ours, so the factory's stays
+/// off.</summary>
 internal sealed class SocketAdapter(Func<IPAddress, int, CancellationToken, Task<ClientStream>> connect) : ITcpClient
 {
     private ClientStream? _stream;
@@ -199,9 +191,8 @@ internal sealed class SocketAdapter(Func<IPAddress, int, CancellationToken, Task
     public void Dispose() => Close();
 }
 
-/// <summary>
-/// The bytes that RabbitMQ.Client has yet to read. One thread writes and never waits; one reader reads.
-/// </summary>
+/// <summary>The bytes that RabbitMQ.Client has yet to read. One thread writes and never waits; one reader
+/// reads.</summary>
 internal sealed class InboundPipe
 {
     private const int FullAt = 512 * 1024, RoomAgainAt = 128 * 1024;
@@ -219,9 +210,7 @@ internal sealed class InboundPipe
     /// <summary>Whether there are unread bytes.</summary>
     internal bool HasUnread => Volatile.Read(ref _put) != Volatile.Read(ref _taken);
 
-    /// <summary>
-    /// Whether the reader has read everything and waits for more. For the writing thread.
-    /// </summary>
+    /// <summary>Whether the reader has read everything and waits for more. For the writing thread.</summary>
     internal bool IsDone => !HasUnread && _isAwaited;
 
     internal void Put(ReadOnlySpan<byte> bytes)
@@ -239,9 +228,8 @@ internal sealed class InboundPipe
             _isFull = false;
     }
 
-    /// <summary>
-    /// Releases a reader that waits in <see cref="TakeAsync"/>, with nothing read. Any thread may call it.
-    /// </summary>
+    /// <summary>Releases a reader that waits in <see cref="TakeAsync"/>, with nothing read. Any thread may call
+    /// it.</summary>
     internal void StopWaiting() => _pipe.Reader.CancelPendingRead();
 
     /// <summary>Nothing more will come.</summary>

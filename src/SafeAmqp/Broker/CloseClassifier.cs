@@ -9,9 +9,8 @@ using SafeAmqp.Wire;
 
 namespace SafeAmqp.Broker;
 
-/// <summary>
-/// Classifies what RabbitMQ.Client throws and reports: the reason in words, and whether the broker refused.
-/// </summary>
+/// <summary>Classifies what RabbitMQ.Client throws and reports: the reason in words, and whether the broker
+/// refused.</summary>
 internal static class CloseClassifier
 {
     internal static CloseReason Of(ShutdownEventArgs reason)
@@ -30,10 +29,8 @@ internal static class CloseClassifier
         var other => new CloseReason(0, StatusText.Printable(Words(other)), ByBroker: false, other),
     };
 
-    /// <summary>
-    /// Whether the same attempt fails again until an account is changed: refused credentials, or a virtual host that is
-    /// missing or closed to the user (530, 403). Such attempts are made rarely.
-    /// </summary>
+    /// <summary>Whether the same attempt fails again until an account is changed: refused credentials, or a virtual
+    /// host that is missing or closed to the user (530, 403). Such attempts are made rarely.</summary>
     internal static bool IsRefusal(Exception error) => Innermost(error) switch
     {
         AuthenticationFailureException => true,

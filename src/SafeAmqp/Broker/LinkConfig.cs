@@ -72,11 +72,9 @@ internal readonly record struct BrokerHost(string Name, int Port)
     public override string ToString() => $"{Name}:{Port}";
 }
 
-/// <summary>
-/// Where to connect and with which account, taken from the options. URIs are parsed here and never given to
+/// <summary>Where to connect and with which account, taken from the options. URIs are parsed here and never given to
 /// RabbitMQ.Client, whose exceptions and getters print their password; no message here repeats any part of a URI but
-/// its host.
-/// </summary>
+/// its host.</summary>
 internal sealed record BrokerAddress(IReadOnlyList<BrokerHost> Hosts, bool UseTls, string VirtualHost, string? UserName,
     string? Password)
 {

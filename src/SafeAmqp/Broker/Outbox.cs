@@ -4,25 +4,20 @@ using static SafeAmqp.Wire.FrameFormat;
 
 namespace SafeAmqp.Broker;
 
-/// <summary>
-/// Collects the frames that the owner's thread has encoded since the last flush, so that one write, and usually one
-/// system call, sends them all. Only the owner's thread uses it.
-/// </summary>
+/// <summary>Collects the frames that the owner's thread has encoded since the last flush, so that one write, and
+/// usually one system call, sends them all. Only the owner's thread uses it.</summary>
 /// <remarks>It is flushed before each call into RabbitMQ.Client, whose frames must not overtake earlier ones.</remarks>
 internal sealed class Outbox(RabbitMqLink link, ClientStream stream)
 {
-    /// <summary>
-    /// Sent without waiting for the end of the batch: some hundred small messages, and below what the stream copies.
-    /// </summary>
+    /// <summary>Sent without waiting for the end of the batch: some hundred small messages, and below what the stream
+    /// copies.</summary>
     private const int Enough = 48 * 1024;
 
     /// <summary>An idle link keeps no more than this.</summary>
     private const int KeptBytes = 64 * 1024;
 
-    /// <summary>
-    /// What may wait for the socket beyond what the stream copies: the next large message is ready when the one before
-    /// it has left.
-    /// </summary>
+    /// <summary>What may wait for the socket beyond what the stream copies: the next large message is ready when the
+    /// one before it has left.</summary>
     private const int MaxLent = 2 * 1024 * 1024;
 
     private readonly List<Action> _afterwards = [];
@@ -31,9 +26,8 @@ internal sealed class Outbox(RabbitMqLink link, ClientStream stream)
 
     internal FrameBuffer Frames => _frames;
 
-    /// <summary>
-    /// Whether too much waits for the socket: publishing must pause until <see cref="Then"/> calls back.
-    /// </summary>
+    /// <summary>Whether too much waits for the socket: publishing must pause until <see cref="Then"/> calls
+    /// back.</summary>
     internal bool IsHeldUp => _lent > MaxLent;
 
     internal void FlushWhenFull()
@@ -77,11 +71,9 @@ internal sealed class Outbox(RabbitMqLink link, ClientStream stream)
     }
 }
 
-/// <summary>
-/// Follows the frames that RabbitMQ.Client writes, as our own publishes and settlements are written beside them: ours
-/// must fall between its frames, and none may follow on a channel that it has closed: the broker would end the whole
-/// connection (504).
-/// </summary>
+/// <summary>Follows the frames that RabbitMQ.Client writes, as our own publishes and settlements are written beside
+/// them: ours must fall between its frames, and none may follow on a channel that it has closed: the broker would end
+/// the whole connection (504).</summary>
 internal sealed class ClientFrames
 {
     private const int IdsEnd = PrefixSize + 4; // with the ids of a method
@@ -92,10 +84,8 @@ internal sealed class ClientFrames
     private int _partCount;
     private bool _started;
 
-    /// <summary>
-    /// Takes what RabbitMQ.Client writes. It writes whole frames at a time; a part of one is kept until its rest has
-    /// come.
-    /// </summary>
+    /// <summary>Takes what RabbitMQ.Client writes. It writes whole frames at a time; a part of one is kept until its
+    /// rest has come.</summary>
     /// <returns>The whole frames; valid until the next call.</returns>
     internal ReadOnlyMemory<byte> Take(ReadOnlyMemory<byte> bytes)
     {

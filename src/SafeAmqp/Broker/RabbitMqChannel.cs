@@ -16,16 +16,14 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
     private string? _consumerTag;
     private bool _closed;
 
-    /// <summary>
-    /// Opens the channel on a connection: open, subscribe, prefetch, each step on the owner's thread.
-    /// </summary>
+    /// <summary>Opens the channel on a connection: open, subscribe, prefetch, each step on the owner's
+    /// thread.</summary>
     internal void Open(IConnection connection, bool confirms, int prefetch)
     {
         // Confirmations are on without tracking: it tracks publishes through RabbitMQ.Client, and ours bypass it. One
         // dispatcher, as deliveries must stay in order.
         var options = new CreateChannelOptions(confirms, publisherConfirmationTrackingEnabled: false,
-            outstandingPublisherConfirmationsRateLimiter: null,
-            consumerDispatchConcurrency: 1);
+            outstandingPublisherConfirmationsRateLimiter: null, consumerDispatchConcurrency: 1);
         link.Then(() => connection.CreateChannelAsync(options, CancellationToken.None), opened =>
         {
             if (Failed(opened))
@@ -158,10 +156,8 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
     }
 }
 
-/// <summary>
-/// What RabbitMQ.Client reports of a consumer: that it was cancelled. Its start and its deliveries are taken before
-/// that (<see cref="SignalSink"/>).
-/// </summary>
+/// <summary>What RabbitMQ.Client reports of a consumer: that it was cancelled. Its start and its deliveries are taken
+/// before that (<see cref="SignalSink"/>).</summary>
 internal sealed class ChannelConsumer(IoThread owner, IChannel channel, long incarnation) : IAsyncBasicConsumer
 {
     public IChannel Channel => channel;
@@ -248,8 +244,7 @@ internal static class Declaration
             arguments.TryAdd("alternate-exchange", exchange.AlternateExchange);
         }
         return channel.ExchangeDeclareAsync(exchange.Name, exchange.Type, exchange.Durable, exchange.AutoDelete,
-            arguments,
-            passive: false, noWait: false, CancellationToken.None);
+            arguments, passive: false, noWait: false, CancellationToken.None);
     }
 }
 

@@ -4,11 +4,9 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Broker;
 
-/// <summary>
-/// The broker link over RabbitMQ.Client. Every call comes from the owner's thread, and every call into RabbitMQ.Client
-/// is made on it. Publishes and settlements bypass it, in frames of our own. These are flushed before each call into
-/// it, so that everything leaves in order.
-/// </summary>
+/// <summary>The broker link over RabbitMQ.Client. Every call comes from the owner's thread, and every call into
+/// RabbitMQ.Client is made on it. Publishes and settlements bypass it, in frames of our own. These are flushed before
+/// each call into it, so that everything leaves in order.</summary>
 internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents events) : IBrokerLink
 {
     private readonly Dictionary<long, RabbitMqChannel> _channels = [];
@@ -121,9 +119,7 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
     public LinkTraffic Traffic(int epoch)
         => _session is { } session && session.Epoch == epoch ? session.Traffic(owner.Clock) : default;
 
-    /// <summary>
-    /// What has moved over all connections so far. For metrics; not on the path of a message.
-    /// </summary>
+    /// <summary>What has moved over all connections so far. For metrics; not on the path of a message.</summary>
     internal TransportTotals Totals
     {
         get
@@ -133,9 +129,8 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
         }
     }
 
-    /// <summary>
-    /// Starts a task, and continues on the owner's thread when it has completed, successfully or not.
-    /// </summary>
+    /// <summary>Starts a task, and continues on the owner's thread when it has completed, successfully or
+    /// not.</summary>
     internal void Then(Func<Task> begin, Action<Task> next)
     {
         owner.AssertOwner();
@@ -155,9 +150,7 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
         }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
-    /// <summary>
-    /// Ignores a task's outcome: its link or channel has been abandoned.
-    /// </summary>
+    /// <summary>Ignores a task's outcome: its link or channel has been abandoned.</summary>
     internal static void Forget(Task task) => _ = task.ContinueWith(done => _ = done.Exception, CancellationToken.None,
         TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 }

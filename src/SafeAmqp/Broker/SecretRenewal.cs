@@ -3,16 +3,13 @@ using SafeAmqp.Owner;
 
 namespace SafeAmqp.Broker;
 
-/// <summary>
-/// Gives the broker a new secret before the old one expires, so that a connection made with a token outlives it
-/// (connection.update-secret). If that fails, the broker closes the connection when the secret expires, and the next
-/// connection asks for credentials anyway.
-/// </summary>
+/// <summary>Gives the broker a new secret before the old one expires, so that a connection made with a token outlives
+/// it (connection.update-secret). If that fails, the broker closes the connection when the secret expires, and the next
+/// connection asks for credentials anyway.</summary>
 internal sealed class SecretRenewal(RabbitMqLink link, IConnection connection, string userName, CancellationToken ended)
 {
-    /// <summary>
-    /// Renewed when so much of the validity is over: the rest is for providers and brokers that are slow or away.
-    /// </summary>
+    /// <summary>Renewed when so much of the validity is over: the rest is for providers and brokers that are slow or
+    /// away.</summary>
     private const double RenewAfter = 0.8;
 
     private static readonly TimeSpan Soonest = TimeSpan.FromSeconds(1), Latest = TimeSpan.FromDays(1);

@@ -3,14 +3,11 @@ using SafeAmqp.Actor;
 
 namespace SafeAmqp.Consuming;
 
-/// <summary>
-/// Joins the acknowledgements of one batch of messages: those without a gap before them go as one with <c>multiple</c>,
-/// those beyond a gap singly. Nothing is held back longer than the batch. Belongs to one incarnation of a channel.
-/// </summary>
-/// <remarks>
-/// Invariants: _low is the lowest tag that is not settled on the wire. A <c>multiple</c> names a tag that is itself
-/// still unsettled on the wire, as the broker answers any other with 406 and closes the channel.
-/// </remarks>
+/// <summary>Joins the acknowledgements of one batch of messages: those without a gap before them go as one with
+/// <c>multiple</c>, those beyond a gap singly. Nothing is held back longer than the batch. Belongs to one incarnation
+/// of a channel.</summary>
+/// <remarks>Invariants: _low is the lowest tag that is not settled on the wire. A <c>multiple</c> names a tag that is
+/// itself still unsettled on the wire, as the broker answers any other with 406 and closes the channel.</remarks>
 internal sealed class AckJoiner
 {
     private enum Mark : byte
@@ -28,10 +25,8 @@ internal sealed class AckJoiner
     /// <summary>Deliveries that are not settled on the wire.</summary>
     internal int Unsettled { get; private set; }
 
-    /// <summary>
-    /// Takes note of a delivery. The broker numbers those of a channel 1, 2, 3 … (AMQP 0-9-1,
-    /// basic.deliver.delivery-tag).
-    /// </summary>
+    /// <summary>Takes note of a delivery. The broker numbers those of a channel 1, 2, 3 … (AMQP 0-9-1,
+    /// basic.deliver.delivery-tag).</summary>
     /// <returns>False when the number is not the one due: the channel is not to be trusted.</returns>
     internal bool Delivered(ulong tag)
     {

@@ -3,10 +3,8 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Consuming;
 
-/// <summary>
-/// A subscription's channel: it is opened, its consumer confirmed, its deliveries handed to the pump, its settlements
-/// sent. A lost channel or a cancelled consumer is replaced without touching any other.
-/// </summary>
+/// <summary>A subscription's channel: it is opened, its consumer confirmed, its deliveries handed to the pump, its
+/// settlements sent. A lost channel or a cancelled consumer is replaced without touching any other.</summary>
 internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Subscription subscription)
     : ActorChannel(actor)
 {
@@ -22,9 +20,8 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
 
     internal Subscription Subscription => subscription;
 
-    /// <summary>
-    /// Whether there is nothing to wait for before the link is open: it is live, the broker refused it, or it stops.
-    /// </summary>
+    /// <summary>Whether there is nothing to wait for before the link is open: it is live, the broker refused it, or it
+    /// stops.</summary>
     internal bool IsSettled => subscription.State is AmqpConsumerState.Live or AmqpConsumerState.Stopping
         || _attempt > 0;
 
@@ -87,8 +84,7 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         Actor.Events.ConsumerPoisoned(subscription.Queue, end.Describe());
         var error =
             new AmqpPoisonException($"The consumer was stopped, as {reason} Remove the message, or widen the limit "
-                + $"that it breaks, and consume again. {Actor.Snapshot()}",
-            subscription.Queue, end.Error)
+                + $"that it breaks, and consume again. {Actor.Snapshot()}", subscription.Queue, end.Error)
             {
                 Status = Actor.Snapshot(),
             };
@@ -218,8 +214,7 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
             if (!subscription.Started.HasEnded)
             {
                 string reason = subscription.LastError is { } error ? $"; last: {error}" : "";
-                consumers.Remove(this,
-                    Error(new CloseReason(0,
+                consumers.Remove(this, Error(new CloseReason(0,
                         $"the broker did not confirm it within {Actor.Settings.OperationTimeout.TotalSeconds:0.###} "
                             + $"s{reason}",
                     ByBroker: false, new TimeoutException("The consumer was not confirmed in time."))));
@@ -245,8 +240,7 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         }
         subscription.Unsettled = _acks.Unsettled;
         subscription.Pump.Post(new AmqpDelivery(RetryHeaders.Restore(delivered.Message), subscription.Queue,
-            delivered.Tag, delivered.IsRedelivered, Incarnation,
-            subscription.Settle, _lost!.Token));
+            delivered.Tag, delivered.IsRedelivered, Incarnation, subscription.Settle, _lost!.Token));
     }
 
     // Registered callbacks are user code: they run on the pool, and what they throw is theirs to see.

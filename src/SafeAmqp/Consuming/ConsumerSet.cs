@@ -4,10 +4,9 @@ namespace SafeAmqp.Consuming;
 
 /// <summary>The consumers of one link, each on a channel of its own.</summary>
 /// <param name="actor">The link's actor.</param>
-/// <param name="redeclareQueue">
-/// Puts a queue back that the broker lost while the link stayed up, if it is ours, with its bindings, and calls back
-/// when each was answered; never when the link is lost before, as the next link declares them all.
-/// </param>
+/// <param name="redeclareQueue">Puts a queue back that the broker lost while the link stayed up, if it is ours, with
+/// its bindings, and calls back when each was answered; never when the link is lost before, as the next link declares
+/// them all.</param>
 internal sealed class ConsumerSet(ConnectionActor actor, Action<string, Action> redeclareQueue)
 {
     private readonly List<ConsumerChannel> _consumers = [];

@@ -14,18 +14,14 @@ internal interface IDeliveryPump
     /// <summary>Takes a delivery from the I/O thread.</summary>
     void Post(AmqpDelivery delivery);
 
-    /// <summary>
-    /// Gives back what has not started and waits for running handlers, but not for those that wait for the stop
-    /// themselves.
-    /// </summary>
+    /// <summary>Gives back what has not started and waits for running handlers, but not for those that wait for the
+    /// stop themselves.</summary>
     Task StopAsync(TimeSpan timeout, TimeProvider time);
 }
 
-/// <summary>
-/// Runs handlers on workers, never on the I/O thread. What lies in it is bounded by the consumer's prefetch. With a key
-/// selector each key has its worker, so deliveries of one key are handled one after the other in order; without, any
-/// free worker takes the next.
-/// </summary>
+/// <summary>Runs handlers on workers, never on the I/O thread. What lies in it is bounded by the consumer's prefetch.
+/// With a key selector each key has its worker, so deliveries of one key are handled one after the other in order;
+/// without, any free worker takes the next.</summary>
 internal sealed class DeliveryPump : IDeliveryPump
 {
     private static readonly AsyncLocal<Worker?> Current = new();
@@ -81,10 +77,8 @@ internal sealed class DeliveryPump : IDeliveryPump
         }
     }
 
-    /// <summary>
-    /// Called before waiting for a pump to stop: a handler of that pump would wait for itself. The other handlers are
-    /// waited for.
-    /// </summary>
+    /// <summary>Called before waiting for a pump to stop: a handler of that pump would wait for itself. The other
+    /// handlers are waited for.</summary>
     internal static void DoNotWaitForCaller(IDeliveryPump pump)
     {
         if (Current.Value is { } worker && worker.Pump == pump)
@@ -177,9 +171,8 @@ internal sealed class DeliveryPump : IDeliveryPump
     }
 }
 
-/// <summary>
-/// A consumer as an async sequence: its handler hands each delivery over and waits until the loop is done with it.
-/// </summary>
+/// <summary>A consumer as an async sequence: its handler hands each delivery over and waits until the loop is done with
+/// it.</summary>
 internal static class DeliverySequence
 {
     internal static async IAsyncEnumerable<AmqpDelivery> ReadAllAsync(

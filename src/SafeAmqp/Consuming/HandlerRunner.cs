@@ -13,21 +13,17 @@ internal enum DeliveryUse
     /// <summary>A caller waits for the answer.</summary>
     Request,
 
-    /// <summary>
-    /// They are passed on to a loop, or to the call whose reply they are: no user's handler runs.
-    /// </summary>
+    /// <summary>They are passed on to a loop, or to the call whose reply they are: no user's handler runs.</summary>
     PassedOn,
 }
 
-/// <summary>
-/// Runs a user's handler on a delivery and settles it. Never throws: a handler harms only its own delivery.
-/// </summary>
+/// <summary>Runs a user's handler on a delivery and settles it. Never throws: a handler harms only its own
+/// delivery.</summary>
 internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILogger logger, LogThrottle throttle,
     ClientObserver observer, DeliveryUse use)
 {
-    /// <summary>
-    /// How long a delivery is kept at most that cannot be moved: far below the broker's acknowledgement time-out.
-    /// </summary>
+    /// <summary>How long a delivery is kept at most that cannot be moved: far below the broker's acknowledgement
+    /// time-out.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
 
     private readonly ConcurrentDictionary<string, Task> _retryQueues = [];

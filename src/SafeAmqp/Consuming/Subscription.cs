@@ -4,10 +4,8 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Consuming;
 
-/// <summary>
-/// A consumer as its user holds it: what to consume, how far it is, and the pump that runs the handler. The actor holds
-/// its channel.
-/// </summary>
+/// <summary>A consumer as its user holds it: what to consume, how far it is, and the pump that runs the handler. The
+/// actor holds its channel.</summary>
 internal class Subscription
 {
     private readonly IoThread _owner;
@@ -17,9 +15,7 @@ internal class Subscription
     private Task? _stop;
 
     internal Subscription(string queue, AmqpConsumerOptions options, IoThread owner, DeliveryHandler handle)
-        : this(queue, options, owner, subscription => new DeliveryPump(subscription, handle))
-    {
-    }
+        : this(queue, options, owner, subscription => new DeliveryPump(subscription, handle)) { }
 
     internal Subscription(string queue, AmqpConsumerOptions options, IoThread owner,
         Func<Subscription, IDeliveryPump> pump)
@@ -37,9 +33,8 @@ internal class Subscription
 
     internal IDeliveryPump Pump { get; }
 
-    /// <summary>
-    /// Settles a delivery for its holder, from any thread; false when the delivery's channel is known to be gone.
-    /// </summary>
+    /// <summary>Settles a delivery for its holder, from any thread; false when the delivery's channel is known to be
+    /// gone.</summary>
     internal Func<AmqpDelivery, AmqpSettlement, bool> Settle { get; }
 
     /// <summary>Its channel in the actor, which alone uses it.</summary>
@@ -107,10 +102,8 @@ internal class Subscription
         await Task.Delay(delay, _owner.Clock.Time, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>
-    /// Ends the pump of a consumer that was stopped over a message. It stays in the status until its holder disposes of
-    /// it.
-    /// </summary>
+    /// <summary>Ends the pump of a consumer that was stopped over a message. It stays in the status until its holder
+    /// disposes of it.</summary>
     internal async Task EndWhenPoisonedAsync(Action<AmqpException>? poisoned)
     {
         Error = await Poisoned.Task.ConfigureAwait(false);

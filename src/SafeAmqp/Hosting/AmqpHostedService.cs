@@ -4,11 +4,9 @@ using Microsoft.Extensions.Logging;
 
 namespace SafeAmqp.Hosting;
 
-/// <summary>
-/// Ties a client to the host's life. Connecting begins before any hosted service starts and the client is disposed
-/// after all of them have stopped, so that all may publish; handlers run only in between, as they may need what other
-/// services set up.
-/// </summary>
+/// <summary>Ties a client to the host's life. Connecting begins before any hosted service starts and the client is
+/// disposed after all of them have stopped, so that all may publish; handlers run only in between, as they may need
+/// what other services set up.</summary>
 internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposable
 {
     private readonly IServiceProvider _services;
@@ -89,9 +87,8 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
     public Task StoppedAsync(CancellationToken cancellationToken)
         => _disposed ??= DisposeClientAsync(cancellationToken);
 
-    /// <summary>
-    /// The container's: the same phases for a host whose start failed, nothing for one that was stopped.
-    /// </summary>
+    /// <summary>The container's: the same phases for a host whose start failed, nothing for one that was
+    /// stopped.</summary>
     public async ValueTask DisposeAsync()
     {
         await StoppingAsync(CancellationToken.None).ConfigureAwait(false);

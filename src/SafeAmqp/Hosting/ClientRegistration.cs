@@ -6,20 +6,16 @@ using Microsoft.Extensions.Options;
 
 namespace SafeAmqp.Hosting;
 
-/// <summary>
-/// What was registered for one client. Written while the services are collected, only read afterwards: one collection
-/// may build several providers, so nothing of a running host is kept here.
-/// </summary>
+/// <summary>What was registered for one client. Written while the services are collected, only read afterwards: one
+/// collection may build several providers, so nothing of a running host is kept here.</summary>
 internal sealed class ClientRegistration(string? key)
 {
-    /// <summary>
-    /// The section of the client without a key, the parent of the others', and the name of its connection string.
-    /// </summary>
+    /// <summary>The section of the client without a key, the parent of the others', and the name of its connection
+    /// string.</summary>
     internal const string Root = "SafeAmqp";
 
-    /// <summary>
-    /// Under the 30 s that a host gives its services, so that publishes can still be confirmed after it.
-    /// </summary>
+    /// <summary>Under the 30 s that a host gives its services, so that publishes can still be confirmed after
+    /// it.</summary>
     internal static readonly TimeSpan DefaultDrainTimeout = TimeSpan.FromSeconds(20);
 
     internal string? Key { get; } = key;
@@ -34,10 +30,8 @@ internal sealed class ClientRegistration(string? key)
     internal List<Func<IServiceProvider, AmqpTopology>> Topologies { get; } = [];
     internal List<WorkerRegistration> Workers { get; } = [];
 
-    /// <summary>
-    /// Waits until every link is open. A client of another class (a decorator, a test's fake) connects as it likes and
-    /// counts as open.
-    /// </summary>
+    /// <summary>Waits until every link is open. A client of another class (a decorator, a test's fake) connects as it
+    /// likes and counts as open.</summary>
     internal Func<IAmqpClient, CancellationToken, ValueTask> OpenAsync { get; set; } =
         static (client, cancellationToken)
         => client is AmqpClient own ? own.OpenAsync(cancellationToken) : ValueTask.CompletedTask;

@@ -8,10 +8,8 @@ using Microsoft.Extensions.Options;
 
 namespace SafeAmqp.Hosting;
 
-/// <summary>
-/// Fills a client's options from the host: its log, clock and meters, the section, then the connection string.
-/// Registered before the delegates of <c>AddSafeAmqp</c>, so these have the last word.
-/// </summary>
+/// <summary>Fills a client's options from the host: its log, clock and meters, the section, then the connection string.
+/// Registered before the delegates of <c>AddSafeAmqp</c>, so these have the last word.</summary>
 internal sealed class ConfigureClientOptions(IServiceProvider services, ClientRegistration registration)
     : IConfigureNamedOptions<AmqpClientOptions>
 {
@@ -54,10 +52,8 @@ internal sealed class ConfigureClientOptions(IServiceProvider services, ClientRe
             && key.Equals(otherKey.Split(':')[0], StringComparison.OrdinalIgnoreCase));
 }
 
-/// <summary>
-/// Gives a client with a key a name of its own, so that the broker's management, logs and metrics tell the clients of a
-/// process apart.
-/// </summary>
+/// <summary>Gives a client with a key a name of its own, so that the broker's management, logs and metrics tell the
+/// clients of a process apart.</summary>
 internal sealed class NameKeyedClient(IServiceProvider services, ClientRegistration registration)
     : IPostConfigureOptions<AmqpClientOptions>
 {

@@ -4,10 +4,9 @@ namespace SafeAmqp.Hosting;
 
 using Setter = Action<AmqpClientOptions, IConfigurationSection>;
 
-/// <summary>
-/// The options that configuration can set. A table and not the binder: the binder skips keys that it does not know, so
-/// that a misspelt <c>Heartbeat</c> would go unnoticed, and it cannot leave out what only code can set.
-/// </summary>
+/// <summary>The options that configuration can set. A table and not the binder: the binder skips keys that it does not
+/// know, so that a misspelt <c>Heartbeat</c> would go unnoticed, and it cannot leave out what only code can
+/// set.</summary>
 internal static class OptionKeys
 {
     /// <summary>Options that hold objects.</summary>

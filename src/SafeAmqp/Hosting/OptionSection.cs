@@ -8,9 +8,8 @@ using Setter = Action<AmqpClientOptions, IConfigurationSection>;
 /// <summary>Applies one section of configuration to the options and says what in it is wrong.</summary>
 internal static class OptionSection
 {
-    /// <summary>
-    /// Sets what the section names. Continues after a fault, so that all of them are reported at once.
-    /// </summary>
+    /// <summary>Sets what the section names. Continues after a fault, so that all of them are reported at
+    /// once.</summary>
     /// <param name="options">The options to set.</param>
     /// <param name="section">The section.</param>
     /// <param name="isOtherClient">Whether a key is the section of another client, to be left alone.</param>
@@ -65,10 +64,8 @@ internal static class OptionSection
     }
 }
 
-/// <summary>
-/// Reads one option out of configuration. A value that does not parse is a <see cref="FormatException"/> that names the
-/// key and never the value, which may be a secret that got into the wrong place.
-/// </summary>
+/// <summary>Reads one option out of configuration. A value that does not parse is a <see cref="FormatException"/> that
+/// names the key and never the value, which may be a secret that got into the wrong place.</summary>
 internal static class ConfigValue
 {
     /// <summary>Whether there is no value: <c>null</c>, or an environment variable that is set to nothing.</summary>
@@ -113,9 +110,8 @@ internal static class ConfigValue
             ? value : throw Wrong(section, form);
     }
 
-    /// <summary>
-    /// A list as children (<c>Hosts:0</c>), or in one text with commas, as environment variables have it.
-    /// </summary>
+    /// <summary>A list as children (<c>Hosts:0</c>), or in one text with commas, as environment variables have
+    /// it.</summary>
     internal static List<string> List(IConfigurationSection section)
     {
         const StringSplitOptions Tidy = StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries;

@@ -5,13 +5,11 @@ using SafeAmqp.Hosting;
 
 namespace SafeAmqp;
 
-/// <summary>
-/// Adds what the host does with a client. When the host starts, it connects and then declares every topology; when all
-/// hosted services have started, consumers and servers are started. What fails is logged and tried again, after 1 s and
-/// then twice as long each time up to 30 s, until it succeeds. A topology that is refused does not keep consumers from
-/// starting. When the host begins to stop, consumers and servers are stopped together; when all hosted services have
-/// stopped, the client is disposed.
-/// </summary>
+/// <summary>Adds what the host does with a client. When the host starts, it connects and then declares every topology;
+/// when all hosted services have started, consumers and servers are started. What fails is logged and tried again,
+/// after 1 s and then twice as long each time up to 30 s, until it succeeds. A topology that is refused does not keep
+/// consumers from starting. When the host begins to stop, consumers and servers are stopped together; when all hosted
+/// services have stopped, the client is disposed.</summary>
 public sealed class SafeAmqpBuilder
 {
     private readonly ClientRegistration _registration;
@@ -29,8 +27,7 @@ public sealed class SafeAmqpBuilder
     public string? Key => _registration.Key;
 
     /// <summary>Whether the host's start waits until every link is open and each topology was tried. A client of
-    /// another class than
-    /// <see cref="AmqpClient"/> counts as open.</summary>
+    /// another class than <see cref="AmqpClient"/> counts as open.</summary>
     /// <param name="wait">Whether to wait; only the host's start-up time-out ends it.</param>
     /// <returns>This builder. Default: <see langword="false"/>, the host starts with the broker down; with
     /// <see cref="AmqpFirstConnect.FailFast"/> <see langword="true"/>, and the start fails when no host can be
@@ -103,9 +100,8 @@ public sealed class SafeAmqpBuilder
         return AddConsumer(queue, (_, delivery, lost) => handler(delivery, lost), options);
     }
 
-    /// <summary>
-    /// Consumes a queue with a delegate that takes services from a scope of its own for each delivery.
-    /// </summary>
+    /// <summary>Consumes a queue with a delegate that takes services from a scope of its own for each
+    /// delivery.</summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="handler">Handles each delivery. The scope ends before the delivery is settled.</param>
     /// <param name="options">How to consume. Default: prefetch 100, one at a time, failed deliveries requeued.</param>
@@ -149,9 +145,8 @@ public sealed class SafeAmqpBuilder
         return AddServer(queue, (_, request, abandoned) => handler(request, abandoned), options);
     }
 
-    /// <summary>
-    /// Answers the requests of a queue with a delegate that takes services from a scope of its own for each request.
-    /// </summary>
+    /// <summary>Answers the requests of a queue with a delegate that takes services from a scope of its own for each
+    /// request.</summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="handler">Answers a request. The scope ends before the reply goes out.</param>
     /// <param name="options">How to serve.</param>

@@ -4,17 +4,14 @@ using SafeAmqp.Hosting;
 
 namespace SafeAmqp;
 
-/// <summary>
-/// Adds health checks of clients. They read the client's state from memory, open nothing and wait for nothing.
-/// </summary>
+/// <summary>Adds health checks of clients. They read the client's state from memory, open nothing and wait for
+/// nothing.</summary>
 public static class SafeAmqpHealthChecksBuilderExtensions
 {
-    /// <summary>
-    /// Adds a readiness check. Healthy: every link is open, every consumer receives, everything added on the builder is
-    /// ready. Degraded: the broker blocks publishing; a link that was open is being recovered; a consumer does not
-    /// receive; something could not be declared or started. Unhealthy: a link was never open, is closed, or five
-    /// attempts to recover it have failed.
-    /// </summary>
+    /// <summary>Adds a readiness check. Healthy: every link is open, every consumer receives, everything added on the
+    /// builder is ready. Degraded: the broker blocks publishing; a link that was open is being recovered; a consumer
+    /// does not receive; something could not be declared or started. Unhealthy: a link was never open, is closed, or
+    /// five attempts to recover it have failed.</summary>
     /// <param name="builder">The health checks.</param>
     /// <param name="name">The check's name.</param>
     /// <param name="key">The client's key; <see langword="null"/> for the one without.</param>
@@ -27,10 +24,8 @@ public static class SafeAmqpHealthChecksBuilderExtensions
         HealthStatus? failureStatus = null, IEnumerable<string>? tags = null, TimeSpan? timeout = null)
         => Add(builder, name, services => new ReadinessCheck(services, key), failureStatus, tags ?? ["ready"], timeout);
 
-    /// <summary>
-    /// Adds a liveness check: unhealthy only when a link is closed for good although nobody disposed the client, which
-    /// a restart of the process cures. A broker that is down is no reason to restart.
-    /// </summary>
+    /// <summary>Adds a liveness check: unhealthy only when a link is closed for good although nobody disposed the
+    /// client, which a restart of the process cures. A broker that is down is no reason to restart.</summary>
     /// <param name="builder">The health checks.</param>
     /// <param name="name">The check's name.</param>
     /// <param name="key">The client's key; <see langword="null"/> for the one without.</param>

@@ -25,26 +25,22 @@ namespace SafeAmqp;
 /// </remarks>
 public static class SafeAmqpServiceCollectionExtensions
 {
-    /// <summary>
-    /// Adds a client with the options of section <c>SafeAmqp</c> and of <c>ConnectionStrings:SafeAmqp</c>.
-    /// </summary>
+    /// <summary>Adds a client with the options of section <c>SafeAmqp</c> and of
+    /// <c>ConnectionStrings:SafeAmqp</c>.</summary>
     /// <param name="services">The services.</param>
     /// <returns>A builder for topology, consumers and servers.</returns>
     public static SafeAmqpBuilder AddSafeAmqp(this IServiceCollection services) => Register(services, null, null, null);
 
-    /// <summary>
-    /// Adds a client with the options of section <c>SafeAmqp</c> and of <c>ConnectionStrings:SafeAmqp</c>, where there
-    /// are any, and those set here.
-    /// </summary>
+    /// <summary>Adds a client with the options of section <c>SafeAmqp</c> and of <c>ConnectionStrings:SafeAmqp</c>,
+    /// where there are any, and those set here.</summary>
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets options, after the configuration.</param>
     /// <returns>A builder for topology, consumers and servers.</returns>
     public static SafeAmqpBuilder AddSafeAmqp(this IServiceCollection services, Action<AmqpClientOptions> configure)
         => Register(services, null, null, NotNull(configure));
 
-    /// <summary>
-    /// Adds a client with the options of one section. No other configuration is read, connection strings neither.
-    /// </summary>
+    /// <summary>Adds a client with the options of one section. No other configuration is read, connection strings
+    /// neither.</summary>
     /// <param name="services">The services.</param>
     /// <param name="section">The section.</param>
     /// <returns>A builder for topology, consumers and servers.</returns>
@@ -72,9 +68,8 @@ public static class SafeAmqpServiceCollectionExtensions
         Action<AmqpClientOptions> configure)
         => Register(services, Checked(key), null, NotNull(configure));
 
-    /// <summary>
-    /// Adds a keyed client with the options of one section. No other configuration is read, connection strings neither.
-    /// </summary>
+    /// <summary>Adds a keyed client with the options of one section. No other configuration is read, connection strings
+    /// neither.</summary>
     /// <param name="services">The services.</param>
     /// <param name="key">The key of the <see cref="IAmqpClient"/>. Part of the client's default name.</param>
     /// <param name="section">The section.</param>

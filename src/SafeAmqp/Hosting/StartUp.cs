@@ -35,10 +35,8 @@ internal sealed class StartUp
     internal int Topologies => _topologies.Length;
     internal int Workers => _workers.Length;
 
-    /// <summary>
-    /// Connects and tries each topology once, in the order in which they were added: one may name what another
-    /// declares.
-    /// </summary>
+    /// <summary>Connects and tries each topology once, in the order in which they were added: one may name what another
+    /// declares.</summary>
     internal async Task DeclareAsync(CancellationToken stop)
     {
         await _connection.RunUntilReadyAsync(stop).ConfigureAwait(false);
@@ -60,9 +58,8 @@ internal sealed class StartUp
     }
 }
 
-/// <summary>
-/// One thing that the host starts, and retries until it succeeds: a connection, a topology, a consumer, a server.
-/// </summary>
+/// <summary>One thing that the host starts, and retries until it succeeds: a connection, a topology, a consumer, a
+/// server.</summary>
 internal sealed class StartUpStep(string what, string client, Func<CancellationToken, ValueTask> bringUp,
     TimeProvider time, ILogger logger)
 {

@@ -7,10 +7,8 @@ using SafeAmqp.Topology;
 
 namespace SafeAmqp.Links;
 
-/// <summary>
-/// The actor of one link with all that it is used for: publishes and calls, consumers, declarations. It hands each
-/// command to the part that it is for.
-/// </summary>
+/// <summary>The actor of one link with all that it is used for: publishes and calls, consumers, declarations. It hands
+/// each command to the part that it is for.</summary>
 internal sealed partial class LinkActor : ConnectionActor
 {
     private readonly TopologyLedger _topology;

@@ -4,23 +4,17 @@ using SafeAmqp.Actor;
 
 namespace SafeAmqp.Owner;
 
-/// <summary>
-/// Runs the continuations of operations that ended on one I/O thread, a batch at a time: on its
-/// <see cref="ContinuationThread"/>, one after the other, with help from the thread pool when they take long.
-/// </summary>
-/// <remarks>
-/// No continuation waits long for another one. If a batch computes for long, it asks the pool for help with the rest;
-/// if a continuation blocks, the I/O thread does, as it checks on the batches that it handed out. Helpers take from the
-/// same array, so that each continuation runs once and they start in order. What continuations post to the I/O thread
-/// wakes it once, after the last of the batch, so that their messages leave together. The I/O thread checks its mailbox
-/// by itself before that takes too long.
-/// </remarks>
+/// <summary>Runs the continuations of operations that ended on one I/O thread, a batch at a time: on its
+/// <see cref="ContinuationThread"/>, one after the other, with help from the thread pool when they take long.</summary>
+/// <remarks>No continuation waits long for another one. If a batch computes for long, it asks the pool for help with
+/// the rest; if a continuation blocks, the I/O thread does, as it checks on the batches that it handed out. Helpers
+/// take from the same array, so that each continuation runs once and they start in order. What continuations post to
+/// the I/O thread wakes it once, after the last of the batch, so that their messages leave together. The I/O thread
+/// checks its mailbox by itself before that takes too long.</remarks>
 internal sealed class ContinuationBatch(Mailbox mailbox, ContinuationThread thread)
 {
-    /// <summary>
-    /// How long a batch may run on one thread before the rest is shared with another: many times the cost of waking a
-    /// pool thread.
-    /// </summary>
+    /// <summary>How long a batch may run on one thread before the rest is shared with another: many times the cost of
+    /// waking a pool thread.</summary>
     private static readonly long HelpAfter = Stopwatch.Frequency / 500; // 2 ms
 
     /// <summary>How long a continuation may block before another thread goes on with the rest.</summary>
@@ -146,11 +140,9 @@ internal sealed class ContinuationBatch(Mailbox mailbox, ContinuationThread thre
     }
 }
 
-/// <summary>
-/// The companion of an I/O thread, which runs the continuations of operations that ended there, as long as they are
-/// short. A pool worker that runs out of work spins and yields for a while. Under load that cost more processor time
-/// than all the rest of a publish; this thread sleeps instead.
-/// </summary>
+/// <summary>The companion of an I/O thread, which runs the continuations of operations that ended there, as long as
+/// they are short. A pool worker that runs out of work spins and yields for a while. Under load that cost more
+/// processor time than all the rest of a publish; this thread sleeps instead.</summary>
 /// <remarks>Continuations may block: while one of them does, the rest goes to the pool (see
 /// <see cref="ContinuationBatch"/>).</remarks>
 internal sealed class ContinuationThread(string name)
@@ -205,10 +197,8 @@ internal sealed class ContinuationThread(string name)
     }
 }
 
-/// <summary>
-/// The only way from our own threads to user code: onto the pool, where it may block, and without our execution
-/// context, in which nothing is traced.
-/// </summary>
+/// <summary>The only way from our own threads to user code: onto the pool, where it may block, and without our
+/// execution context, in which nothing is traced.</summary>
 internal static class UserCode
 {
 #pragma warning disable RS0030 // banned elsewhere, so that every such place is seen here

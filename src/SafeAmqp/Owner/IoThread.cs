@@ -5,22 +5,16 @@ using SafeAmqp.Transport;
 
 namespace SafeAmqp.Owner;
 
-/// <summary>
-/// The shell around an actor: the one thread that owns its link. It waits for its mailbox and its sockets at once,
-/// receives, drains the mailbox in batches and feeds the actor. It never waits for the broker alone.
-/// </summary>
+/// <summary>The shell around an actor: the one thread that owns its link. It waits for its mailbox and its sockets at
+/// once, receives, drains the mailbox in batches and feeds the actor. It never waits for the broker alone.</summary>
 internal sealed class IoThread
 {
-    /// <summary>
-    /// The most messages that are handled before the actor is advanced: large enough to join acks and writes, small
-    /// enough to answer soon.
-    /// </summary>
+    /// <summary>The most messages that are handled before the actor is advanced: large enough to join acks and writes,
+    /// small enough to answer soon.</summary>
     private const int Batch = 256;
 
-    /// <summary>
-    /// So few messages, and answers to come, belong to a lone caller, whose next message should be handled soon. More
-    /// come in batches, and then the thread may sleep.
-    /// </summary>
+    /// <summary>So few messages, and answers to come, belong to a lone caller, whose next message should be handled
+    /// soon. More come in batches, and then the thread may sleep.</summary>
     private const int Few = 2;
 
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(1);
@@ -64,9 +58,8 @@ internal sealed class IoThread
             _thread.UnsafeStart(); // this thread does not inherit the first caller's context
     }
 
-    /// <summary>
-    /// How long the thread has been working: its lifetime without its waits. May be read by any thread.
-    /// </summary>
+    /// <summary>How long the thread has been working: its lifetime without its waits. May be read by any
+    /// thread.</summary>
     internal TimeSpan Busy
     {
         get
@@ -100,10 +93,8 @@ internal sealed class IoThread
     /// <summary>Makes the thread look at <c>onTime</c> again.</summary>
     internal void Wake() => _mailbox.Wake();
 
-    /// <summary>
-    /// Throws unless called on the owner's thread. Checked in every build: two threads on one channel corrupt it
-    /// silently.
-    /// </summary>
+    /// <summary>Throws unless called on the owner's thread. Checked in every build: two threads on one channel corrupt
+    /// it silently.</summary>
     internal void AssertOwner()
     {
         if (Environment.CurrentManagedThreadId != _owner)
@@ -259,17 +250,15 @@ internal sealed class IoThread
             : TimeSpan.FromMilliseconds((ticks + TimeSpan.TicksPerMillisecond - 1) / TimeSpan.TicksPerMillisecond);
 }
 
-/// <summary>
-/// A step of a conversation with RabbitMQ.Client that must continue on the I/O thread. The actor never sees it.
-/// </summary>
+/// <summary>A step of a conversation with RabbitMQ.Client that must continue on the I/O thread. The actor never sees
+/// it.</summary>
 internal sealed class ShellStep(Action step) : IActorMessage
 {
     internal void Run() => step();
 }
 
-/// <summary>
-/// Monotonic time in ticks of <see cref="TimeSpan"/> since the client was created, independent of the wall clock.
-/// </summary>
+/// <summary>Monotonic time in ticks of <see cref="TimeSpan"/> since the client was created, independent of the wall
+/// clock.</summary>
 internal sealed class MonotonicClock(TimeProvider time)
 {
     private readonly long _start = time.GetTimestamp();

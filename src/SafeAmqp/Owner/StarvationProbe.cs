@@ -4,20 +4,16 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Owner;
 
-/// <summary>
-/// Detects a starved thread pool: RabbitMQ.Client reads, writes and sends its heartbeats there, and continuations run
-/// there, so the link dies of it while everything here looks well. Driven by the I/O thread, which no pool can starve:
-/// it queues a work item and checks whether it has run.
-/// </summary>
+/// <summary>Detects a starved thread pool: RabbitMQ.Client reads, writes and sends its heartbeats there, and
+/// continuations run there, so the link dies of it while everything here looks well. Driven by the I/O thread, which no
+/// pool can starve: it queues a work item and checks whether it has run.</summary>
 internal sealed class StarvationProbe(MonotonicClock clock, ILogger logger) : IThreadPoolWorkItem
 {
     /// <summary>How often it looks: an idle client costs one wake-up and one work item in this time.</summary>
     private static readonly long Interval = TimeSpan.FromSeconds(1).Ticks;
 
-    /// <summary>
-    /// How many checks may find the same item waiting. More than one, as a process that was suspended checks late
-    /// itself.
-    /// </summary>
+    /// <summary>How many checks may find the same item waiting. More than one, as a process that was suspended checks
+    /// late itself.</summary>
     private const int Patience = 2;
 
     private const long None = -1;
@@ -30,9 +26,8 @@ internal sealed class StarvationProbe(MonotonicClock clock, ILogger logger) : IT
     private int _starvations;
     private int _looks;
 
-    /// <summary>
-    /// How long the last work item waited for a pool thread, or the current one if it has waited longer.
-    /// </summary>
+    /// <summary>How long the last work item waited for a pool thread, or the current one if it has waited
+    /// longer.</summary>
     internal TimeSpan Delay => TimeSpan.FromTicks(Math.Max(Volatile.Read(ref _delay), StarvedFor?.Ticks ?? 0));
 
     /// <summary>For how long the pool has been starved, while it is.</summary>

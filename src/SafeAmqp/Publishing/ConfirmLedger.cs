@@ -3,10 +3,8 @@ using SafeAmqp.Actor;
 
 namespace SafeAmqp.Publishing;
 
-/// <summary>
-/// The publishes of one channel that the broker has not answered: a ring by sequence number (the n-th publish on a
-/// confirming channel has number n, from 1). Pure data.
-/// </summary>
+/// <summary>The publishes of one channel that the broker has not answered: a ring by sequence number (the n-th publish
+/// on a confirming channel has number n, from 1). Pure data.</summary>
 /// <remarks>Invariants: every number in [_low, _next) has been passed on; those with a filled slot are unanswered;
 /// _low's slot is filled unless the ledger is empty; _next - _low never exceeds the ring.</remarks>
 internal sealed class ConfirmLedger
@@ -46,13 +44,11 @@ internal sealed class ConfirmLedger
     /// <summary>The unanswered publish in a slot.</summary>
     internal OutgoingJob? InSlot(int slot) => (uint)slot < (uint)_ring.Length ? _ring[slot] : null;
 
-    /// <summary>
-    /// Takes out the publishes that an answer covers, oldest first. Those that were answered before are skipped.
-    /// </summary>
+    /// <summary>Takes out the publishes that an answer covers, oldest first. Those that were answered before are
+    /// skipped.</summary>
     /// <returns>False when the broker answered a number that was never used: the channel is not to be trusted any more.
-    /// Zero is none, also with
-    /// <paramref name="multiple"/>: "all so far" (AMQP 0-9-1, basic.ack.delivery-tag) would take in what the broker has
-    /// not read yet.</returns>
+    /// Zero is none, also with <paramref name="multiple"/>: "all so far" (AMQP 0-9-1, basic.ack.delivery-tag) would
+    /// take in what the broker has not read yet.</returns>
     internal bool Take(ulong sequence, bool multiple, List<OutgoingJob> answered)
     {
         if (sequence >= _next || sequence == 0)
@@ -101,10 +97,8 @@ internal sealed class ConfirmLedger
     }
 }
 
-/// <summary>
-/// Times one publish at a time from its hand-over to its answer, as TCP times one segment at a time: how long confirms
-/// take is known without a clock reading per message. Times none while nobody listens.
-/// </summary>
+/// <summary>Times one publish at a time from its hand-over to its answer, as TCP times one segment at a time: how long
+/// confirms take is known without a clock reading per message. Times none while nobody listens.</summary>
 internal struct ConfirmTimer
 {
     private ulong _number; // 0: none
@@ -130,11 +124,9 @@ internal struct ConfirmTimer
     internal void Reset() => _number = 0;
 }
 
-/// <summary>
-/// Tells a full queue from a channel that names a dead leader, as far as possible: a nack has no reason. After ten
-/// nacks without an ack between for one exchange and key, over 250 ms, a new channel is worth a try, at most once in 10
-/// s. Never a new connection: a full queue would disconnect everybody. Pure.
-/// </summary>
+/// <summary>Tells a full queue from a channel that names a dead leader, as far as possible: a nack has no reason. After
+/// ten nacks without an ack between for one exchange and key, over 250 ms, a new channel is worth a try, at most once
+/// in 10 s. Never a new connection: a full queue would disconnect everybody. Pure.</summary>
 internal sealed class NackWatch
 {
     private const int Nacks = 10;

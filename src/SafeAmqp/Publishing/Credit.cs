@@ -2,15 +2,11 @@ using SafeAmqp.Actor;
 
 namespace SafeAmqp.Publishing;
 
-/// <summary>
-/// The bound of what may be pending, in messages and bytes, taken by callers before they post. First come, first
-/// served: a newcomer never passes a waiter. A message larger than the whole credit is admitted alone.
-/// </summary>
-/// <remarks>
-/// The fast path is two interlocked additions; the lock is taken only when the credit is used up. A waiter posts when
-/// its turn comes, under the lock and before a newcomer may pass: its continuation would run on the pool, where it
-/// races those of the next waiters.
-/// </remarks>
+/// <summary>The bound of what may be pending, in messages and bytes, taken by callers before they post. First come,
+/// first served: a newcomer never passes a waiter. A message larger than the whole credit is admitted alone.</summary>
+/// <remarks>The fast path is two interlocked additions; the lock is taken only when the credit is used up. A waiter
+/// posts when its turn comes, under the lock and before a newcomer may pass: its continuation would run on the pool,
+/// where it races those of the next waiters.</remarks>
 internal sealed class Credit(long maxMessages, long maxBytes)
 {
     private readonly Lock _gate = new();

@@ -9,19 +9,16 @@ internal enum ExchangeAnswer
     BeingChecked,
 }
 
-/// <summary>
-/// Which exchanges are known to exist, in this epoch. A publish to a missing exchange closes its channel and makes its
-/// neighbours <em>unknown</em>; so an exchange is asked for, passively and on another channel, before its first
-/// publish.
-/// </summary>
+/// <summary>Which exchanges are known to exist, in this epoch. A publish to a missing exchange closes its channel and
+/// makes its neighbours <em>unknown</em>; so an exchange is asked for, passively and on another channel, before its
+/// first publish.</summary>
 internal sealed class ExchangeBook(Action<string> check)
 {
     /// <summary>Names kept at most; beyond it all are forgotten and checked again.</summary>
     private const int MaxNames = 4096;
 
-    /// <summary>
-    /// How long a refusal of access is remembered, so that its repetition does not close the channel each time.
-    /// </summary>
+    /// <summary>How long a refusal of access is remembered, so that its repetition does not close the channel each
+    /// time.</summary>
     private static readonly long RefusedFor = TimeSpan.FromSeconds(1).Ticks;
 
     private readonly HashSet<string> _present = [];

@@ -3,9 +3,8 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Publishing;
 
-/// <summary>
-/// The exceptions in which jobs end, each with what became of the message, why, and the state of the client.
-/// </summary>
+/// <summary>The exceptions in which jobs end, each with what became of the message, why, and the state of the
+/// client.</summary>
 internal static class JobErrors
 {
     internal static AmqpException Returned(OutgoingJob job, CloseReason reply, AmqpClientStatus status)
@@ -87,12 +86,11 @@ internal static class Refusal
     private const int PreconditionFailed = 406;
     private const int NotImplemented = 540;
 
-    /// <summary>
-    /// The publish that the broker's text is about: RabbitMQ quotes the exchange (404, 403), with it the routing key
-    /// where access goes by topic, or the user id (406). If it fits several in flight, it cannot be known over which
-    /// one the channel was closed: the exchange may have been there, or the access allowed, when the broker read the
-    /// earlier ones. A user id is wrong from the first on. Where the text is about none, it is the only one.
-    /// </summary>
+    /// <summary>The publish that the broker's text is about: RabbitMQ quotes the exchange (404, 403), with it the
+    /// routing key where access goes by topic, or the user id (406). If it fits several in flight, it cannot be known
+    /// over which one the channel was closed: the exchange may have been there, or the access allowed, when the broker
+    /// read the earlier ones. A user id is wrong from the first on. Where the text is about none, it is the only
+    /// one.</summary>
     internal static Blame Of(IEnumerable<OutgoingJob> unanswered, CloseReason end)
     {
         if (!end.ByBroker

@@ -2,11 +2,10 @@ using SafeAmqp.Actor;
 
 namespace SafeAmqp.Publishing;
 
-/// <summary>
-/// A message on its way out: a publish, a post or the request of a call. Until it is passed to the broker link it is
-/// ours and may be cancelled or expire as <em>not sent</em>; afterwards only the broker, or the loss of its channel,
-/// decides. Only the actor changes it, but for <see cref="CancelRegistration"/>, which is set before the job is posted.
-/// </summary>
+/// <summary>A message on its way out: a publish, a post or the request of a call. Until it is passed to the broker link
+/// it is ours and may be cancelled or expire as <em>not sent</em>; afterwards only the broker, or the loss of its
+/// channel, decides. Only the actor changes it, but for <see cref="CancelRegistration"/>, which is set before the job
+/// is posted.</summary>
 internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long deadline, Credit credit) : IActorMessage
 {
     private bool _holdsCredit = true;
@@ -22,9 +21,8 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
     /// <summary>Whether it was passed on at least once: from then on its end is never <em>not sent</em>.</summary>
     internal bool WasPassed { get; private set; }
 
-    /// <summary>
-    /// Whether it was passed on, its channel lost, and put back to be passed on again: its first copy may have arrived.
-    /// </summary>
+    /// <summary>Whether it was passed on, its channel lost, and put back to be passed on again: its first copy may have
+    /// arrived.</summary>
     internal bool IsRepeated { get; set; }
 
     /// <summary>Whether its caller has been answered.</summary>
@@ -98,9 +96,7 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
         CancelRegistration.Unregister(); // never waits for a callback that runs: that one only posts a message
     }
 
-    protected virtual void OnPassed()
-    {
-    }
+    protected virtual void OnPassed() { }
 
     protected abstract void OnConfirmed();
 
@@ -137,10 +133,8 @@ internal class PublishJob(AmqpMessage message, long acceptedAt, long deadline, C
     }
 }
 
-/// <summary>
-/// A publish that ends when it is passed on. It keeps its place in the ledger, and its credit, until the broker's
-/// answer.
-/// </summary>
+/// <summary>A publish that ends when it is passed on. It keeps its place in the ledger, and its credit, until the
+/// broker's answer.</summary>
 internal sealed class PostJob(AmqpMessage message, long acceptedAt, long deadline, Credit credit)
     : PublishJob(message, acceptedAt, deadline, credit)
 {
@@ -148,18 +142,14 @@ internal sealed class PostJob(AmqpMessage message, long acceptedAt, long deadlin
 
     protected override void OnPassed() => Complete();
 
-    protected override void OnConfirmed()
-    {
-    }
+    protected override void OnConfirmed() { }
 }
 
 /// <summary>A caller's token fired.</summary>
 internal sealed record CancelJob(OutgoingJob Job) : ActorCommand;
 
-/// <summary>
-/// Jobs in the order in which they were accepted. Linked through the jobs, so that a cancelled one leaves at once and
-/// holds no memory.
-/// </summary>
+/// <summary>Jobs in the order in which they were accepted. Linked through the jobs, so that a cancelled one leaves at
+/// once and holds no memory.</summary>
 internal sealed class JobQueue
 {
     private OutgoingJob? _last;

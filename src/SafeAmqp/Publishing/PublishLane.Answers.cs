@@ -125,9 +125,8 @@ internal sealed partial class PublishLane
             Replace(new CloseReason(0, "the channel was replaced after a storm of nacks", ByBroker: false));
     }
 
-    /// <summary>
-    /// Gives the channel up and opens a new one: its numbering, or its view of a queue's leader, cannot be trusted.
-    /// </summary>
+    /// <summary>Gives the channel up and opens a new one: its numbering, or its view of a queue's leader, cannot be
+    /// trusted.</summary>
     private void Replace(CloseReason end)
     {
         Close();
@@ -210,8 +209,7 @@ internal sealed partial class PublishLane
         if (_probe.IsAsked)
         {
             if (_probe.IsUnheard(now, Actor.Link.Traffic(Actor.Epoch), out long next))
-                Replace(new CloseReason(0,
-                    $"the channel was replaced, as the broker answered nothing on it for "
+                Replace(new CloseReason(0, $"the channel was replaced, as the broker answered nothing on it for "
                         + $"{TimeSpan.FromTicks(now - _heardAt).TotalSeconds:0.0} s, not even a question",
                     ByBroker: false, new TimeoutException("The broker did not answer in time.")));
             return next;

@@ -3,11 +3,9 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Publishing;
 
-/// <summary>
-/// One confirming channel and the jobs that go out over it. They wait here, are passed on in order within the window,
-/// and end with the broker's answer or the loss of the channel. Calls have a queue of their own, as they wait for their
-/// reply address.
-/// </summary>
+/// <summary>One confirming channel and the jobs that go out over it. They wait here, are passed on in order within the
+/// window, and end with the broker's answer or the loss of the channel. Calls have a queue of their own, as they wait
+/// for their reply address.</summary>
 internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook exchanges, ReplyGate gate)
     : ActorChannel(actor)
 {
@@ -35,10 +33,8 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     /// <summary>Whether the channel may be used. A direct reply-to channel also needs its consumer.</summary>
     internal bool IsReady => IsOpen && (!gate.IsOnLane || gate.Address is not null);
 
-    /// <summary>
-    /// Whether there is nothing to wait for before the link is open. A direct reply-to channel that the broker refuses
-    /// holds up no other.
-    /// </summary>
+    /// <summary>Whether there is nothing to wait for before the link is open. A direct reply-to channel that the broker
+    /// refuses holds up no other.</summary>
     internal bool IsSettled => IsReady || (gate.IsOnLane && _reopenAt != ActorTime.Never);
 
     internal void Accept(OutgoingJob job)
@@ -77,9 +73,8 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
             Actor.WakeAt(LastDeadline);
     }
 
-    /// <summary>
-    /// Ends the waiting jobs for an exchange that is not there, all at once: each would fail in its turn.
-    /// </summary>
+    /// <summary>Ends the waiting jobs for an exchange that is not there, all at once: each would fail in its
+    /// turn.</summary>
     internal void Refuse(string exchange, CloseReason end)
     {
         AmqpClientStatus status = Actor.Snapshot();
@@ -159,16 +154,13 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     /// <summary>The next in turn, whether or not the window has room for it.</summary>
     private OutgoingJob? Next => Earlier(_publishes.First, gate.Address is null ? null : _calls.First);
 
-    /// <summary>
-    /// Whether only missing answers keep the next job from leaving. A queue without a majority gives none for as long
-    /// as it has none.
-    /// </summary>
+    /// <summary>Whether only missing answers keep the next job from leaving. A queue without a majority gives none for
+    /// as long as it has none.</summary>
     private bool IsHeldUp => MayPass && Next is { } next && _ledger.Count > 0 && (_draining || !HasRoom(next));
 
-    /// <summary>
-    /// After it no caller waits for an answer any more. A full window is normal under load and is not walked through.
-    /// One with room that cannot be used, because of a few old publishes or because the channel drains, is.
-    /// </summary>
+    /// <summary>After it no caller waits for an answer any more. A full window is normal under load and is not walked
+    /// through. One with room that cannot be used, because of a few old publishes or because the channel drains,
+    /// is.</summary>
     private long LastDeadline => _draining || _ledger.Count < Actor.Settings.MaxUnconfirmedMessages
         ? _ledger.Unanswered().Max(job => job.Deadline) : _lastDeadline;
 
@@ -226,23 +218,14 @@ internal abstract class ReplyGate
     /// <summary>Whether replies come on the lane's own channel, which is not ready before they are consumed.</summary>
     internal virtual bool IsOnLane => false;
 
-    /// <summary>
-    /// The lane's channel is open: consume replies on it. Only for a gate on the lane, as all that follows.
-    /// </summary>
-    internal virtual void Consume(long incarnation)
-    {
-    }
+    /// <summary>The lane's channel is open: consume replies on it. Only for a gate on the lane, as all that
+    /// follows.</summary>
+    internal virtual void Consume(long incarnation) { }
 
-    internal virtual void Started()
-    {
-    }
+    internal virtual void Started() { }
 
-    internal virtual void Received(AmqpMessage reply)
-    {
-    }
+    internal virtual void Received(AmqpMessage reply) { }
 
     /// <summary>The lane's channel is gone, and with it the replies that were to come.</summary>
-    internal virtual void Lose(CloseReason end)
-    {
-    }
+    internal virtual void Lose(CloseReason end) { }
 }

@@ -6,8 +6,7 @@ namespace SafeAmqp.Rpc;
 
 /// <summary>A call: it sends a request, then waits for the reply.</summary>
 internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, string correlationId, long acceptedAt,
-    long deadline,
-    long wallDeadline, Credit credit, Credit slots) : OutgoingJob(request, acceptedAt, deadline, credit)
+    long deadline, long wallDeadline, Credit credit, Credit slots) : OutgoingJob(request, acceptedAt, deadline, credit)
 {
     private readonly Completion<AmqpReply> _completion = new();
     private PendingCalls? _pending;
@@ -26,9 +25,8 @@ internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, str
 
     internal override bool KeepsOwnDeadline => true;
 
-    /// <summary>
-    /// It waits for something else than the broker. When its request was sent, the reply counts as late.
-    /// </summary>
+    /// <summary>It waits for something else than the broker. When its request was sent, the reply counts as
+    /// late.</summary>
     internal override bool MayBeCancelled => true;
 
     /// <summary>Whether its reply can still come when the link is lost.</summary>
@@ -111,9 +109,8 @@ internal static class CallHeaders
     /// <summary>When the caller stops waiting: milliseconds since 1970-01-01 UTC, as a 64-bit integer.</summary>
     internal const string Deadline = "x-safeamqp-deadline";
 
-    /// <summary>
-    /// Marks a reply as a fault; its value is the type of the exception, its body the message as UTF-8.
-    /// </summary>
+    /// <summary>Marks a reply as a fault; its value is the type of the exception, its body the message as
+    /// UTF-8.</summary>
     internal const string Fault = "x-safeamqp-fault";
 }
 
@@ -127,8 +124,7 @@ internal static class CallErrors
     {
         string fate = outcome == AmqpOutcome.Confirmed ? "The broker had confirmed the request"
             : "The request may or may not have arrived";
-        return new AmqpNoReplyException($"No reply to the {request}: {why}. {fate}. {status}", outcome,
-            inner)
+        return new AmqpNoReplyException($"No reply to the {request}: {why}. {fate}. {status}", outcome, inner)
         { Status = status };
     }
 

@@ -7,17 +7,14 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Rpc;
 
-/// <summary>
-/// Fixed reply queues: each is consumed on the receive link from its first call on; what it brings is matched, by user
-/// code, on the pump, and posted to the link that holds the calls.
-/// </summary>
+/// <summary>Fixed reply queues: each is consumed on the receive link from its first call on; what it brings is matched,
+/// by user code, on the pump, and posted to the link that holds the calls.</summary>
 /// <param name="consumeAsync">Consumes a queue with a handler.</param>
 /// <param name="callers">The thread of the link that holds the calls.</param>
 /// <param name="logger">Where failures are logged.</param>
 /// <param name="throttle">Keeps repeated failures out of the log.</param>
 internal sealed class FixedReplies(Func<string, AmqpHandler, ValueTask<AmqpSubscription>> consumeAsync,
-    IoThread callers,
-    ILogger logger, LogThrottle throttle)
+    IoThread callers, ILogger logger, LogThrottle throttle)
 {
     private readonly ConcurrentDictionary<AmqpReplyAddress.FixedReplyAddress, Lazy<Task<AmqpSubscription>>> _consumers =
         [];
@@ -48,8 +45,7 @@ internal sealed class FixedReplies(Func<string, AmqpHandler, ValueTask<AmqpSubsc
     }
 
     private static AmqpNotSentException CannotReceive(AmqpException error)
-        => new($"The request was not sent, as its replies cannot be received: {error.Message}",
-            error)
+        => new($"The request was not sent, as its replies cannot be received: {error.Message}", error)
         { Status = error.Status };
 
     private async Task<AmqpSubscription> ConsumeAsync(AmqpReplyAddress.FixedReplyAddress address)

@@ -3,9 +3,8 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Rpc;
 
-/// <summary>
-/// The calls that have not ended, by correlation id. An id is used once; a reply that fits none is counted and dropped.
-/// </summary>
+/// <summary>The calls that have not ended, by correlation id. An id is used once; a reply that fits none is counted and
+/// dropped.</summary>
 internal sealed class PendingCalls(ConnectionActor actor)
 {
     private readonly Dictionary<string, CallJob> _calls = [];

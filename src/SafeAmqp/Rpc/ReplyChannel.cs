@@ -3,9 +3,8 @@ using SafeAmqp.Publishing;
 
 namespace SafeAmqp.Rpc;
 
-/// <summary>
-/// Direct reply-to: the pseudo-queue must be consumed on the very channel that the requests go out on.
-/// </summary>
+/// <summary>Direct reply-to: the pseudo-queue must be consumed on the very channel that the requests go out
+/// on.</summary>
 internal sealed class DirectReplies(ConnectionActor actor, PendingCalls calls) : ReplyGate
 {
     private const string PseudoQueue = "amq.rabbitmq.reply-to";
@@ -31,11 +30,9 @@ internal sealed class DirectReplies(ConnectionActor actor, PendingCalls calls) :
     }
 }
 
-/// <summary>
-/// The owned exclusive reply queue: server-named, made once per link and used by all calls, on a channel of its own, so
-/// that a failed publish loses no replies. Made when the first call needs it, and from then on with each new link
-/// before calls leave.
-/// </summary>
+/// <summary>The owned exclusive reply queue: server-named, made once per link and used by all calls, on a channel of
+/// its own, so that a failed publish loses no replies. Made when the first call needs it, and from then on with each
+/// new link before calls leave.</summary>
 internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : ActorChannel(actor)
 {
     private string? _queue;

@@ -142,8 +142,7 @@ internal sealed partial class ClientObserver
             observer.Time(Operation.Publish, null, start, first);
             if (activity is null)
                 return;
-            activity.SetTag(Attributes.Outcome,
-                failed == 0 ? "confirmed" : failed == results.Count
+            activity.SetTag(Attributes.Outcome, failed == 0 ? "confirmed" : failed == results.Count
                     && results.All(result => result.Outcome == results[0].Outcome) ? Name(results[0].Outcome)
                         : "mixed");
             if (first is not null)

@@ -2,11 +2,9 @@ using System.Diagnostics;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>
-/// Watches a client's operations from the outside, on their callers' side: spans and the metrics of the conventions.
-/// The way of a message through the links knows nothing of it. While nobody listens an operation costs one look at who
-/// does.
-/// </summary>
+/// <summary>Watches a client's operations from the outside, on their callers' side: spans and the metrics of the
+/// conventions. The way of a message through the links knows nothing of it. While nobody listens an operation costs one
+/// look at who does.</summary>
 internal sealed partial class ClientObserver
 {
     private readonly AmqpTelemetryOptions _options;
@@ -58,8 +56,7 @@ internal sealed partial class ClientObserver
 
     // The conventions ask for the tags that a sampler may want when the span is created.
     private static Activity? Start(in Operation operation, in Destination destination, LinkEndpoint endpoint,
-        ActivityContext parent, ActivityLink[]? links,
-        DateTimeOffset startTime = default)
+        ActivityContext parent, ActivityLink[]? links, DateTimeOffset startTime = default)
     {
         var tags = new List<KeyValuePair<string, object?>>(8)
         {

@@ -2,16 +2,12 @@ using System.Diagnostics;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>
-/// Trace context in the headers of messages, by the process's <see cref="DistributedContextPropagator"/>: W3C's unless
-/// it was set otherwise.
-/// </summary>
+/// <summary>Trace context in the headers of messages, by the process's <see cref="DistributedContextPropagator"/>:
+/// W3C's unless it was set otherwise.</summary>
 internal static class ContextHeaders
 {
-    /// <summary>
-    /// Longer values are not looked at: a peer may write anything. W3C asks for 512 for a trace state and 8,192 for
-    /// baggage.
-    /// </summary>
+    /// <summary>Longer values are not looked at: a peer may write anything. W3C asks for 512 for a trace state and
+    /// 8,192 for baggage.</summary>
     private const int MaxLength = 8192;
 
     private static readonly DistributedContextPropagator.PropagatorGetterCallback Get =
@@ -25,9 +21,8 @@ internal static class ContextHeaders
     private static readonly DistributedContextPropagator.PropagatorSetterCallback Set = static (carrier, name, value)
         => ((Dictionary<string, object?>)carrier!).TryAdd(name, value);
 
-    /// <summary>
-    /// The message with the context of its creation. One that carries a context of its caller's keeps that.
-    /// </summary>
+    /// <summary>The message with the context of its creation. One that carries a context of its caller's keeps
+    /// that.</summary>
     internal static AmqpMessage Inject(AmqpMessage message, Activity? creation)
     {
         if (creation is null || HasOwn(message.Headers))

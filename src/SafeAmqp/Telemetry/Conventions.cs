@@ -4,10 +4,8 @@ using System.Globalization;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>
-/// The names of attributes: OpenTelemetry's semantic conventions 1.44.0 for messaging and RabbitMQ, then the library's
-/// own.
-/// </summary>
+/// <summary>The names of attributes: OpenTelemetry's semantic conventions 1.44.0 for messaging and RabbitMQ, then the
+/// library's own.</summary>
 internal static class Attributes
 {
     internal const string System = "messaging.system";
@@ -91,9 +89,8 @@ internal readonly record struct Destination(string Name, bool IsAnonymous)
         var (exchange, key) => new($"{exchange}:{key}", false),
     };
 
-    /// <summary>
-    /// Exchange, routing key and queue, or what there is of them; a queue whose name is the key is named once.
-    /// </summary>
+    /// <summary>Exchange, routing key and queue, or what there is of them; a queue whose name is the key is named
+    /// once.</summary>
     internal static Destination Of(AmqpDelivery delivery)
     {
         AmqpMessage message = delivery.Message;
@@ -116,10 +113,8 @@ internal readonly record struct Destination(string Name, bool IsAnonymous)
     internal string SpanName(string operation) => IsAnonymous ? operation : $"{operation} {Name}";
 }
 
-/// <summary>
-/// Names that may stand in metrics, where each makes time series of its own: the first that come, and no more than a
-/// bound, as nobody can know beforehand how many queues an application names.
-/// </summary>
+/// <summary>Names that may stand in metrics, where each makes time series of its own: the first that come, and no more
+/// than a bound, as nobody can know beforehand how many queues an application names.</summary>
 internal sealed class BoundedNames(Func<string, string> form)
 {
     internal const int Max = 200;

@@ -4,10 +4,8 @@ using System.Runtime.CompilerServices;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>
-/// Every instrument of one meter. Those that observe what the actors keep anyway cost nothing until somebody collects;
-/// the others are recorded only while somebody listens. All clients with one factory share them.
-/// </summary>
+/// <summary>Every instrument of one meter. Those that observe what the actors keep anyway cost nothing until somebody
+/// collects; the others are recorded only while somebody listens. All clients with one factory share them.</summary>
 internal sealed class Instruments
 {
     /// <summary>The conventions' advice for both of their histograms.</summary>

@@ -4,9 +4,8 @@ using Microsoft.Extensions.Logging;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>
-/// What a link reports of itself as it happens. Only its I/O thread calls, but for <see cref="Observe"/>.
-/// </summary>
+/// <summary>What a link reports of itself as it happens. Only its I/O thread calls, but for
+/// <see cref="Observe"/>.</summary>
 internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metrics = null, TimeProvider? time = null)
 {
     private readonly LogThrottle _throttle = new(time ?? TimeProvider.System);
@@ -21,10 +20,8 @@ internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metri
 
     internal void ThreadCrashed(Exception error) => Log.ThreadCrashed(logger, link, error);
 
-    /// <summary>
-    /// One line per transition. Repeated failures to connect are logged when their number doubles or the reason
-    /// changes.
-    /// </summary>
+    /// <summary>One line per transition. Repeated failures to connect are logged when their number doubles or the
+    /// reason changes.</summary>
     internal void StateChanged(AmqpLinkState from, AmqpLinkState to, int epoch, string detail, string? reason = null)
     {
         if (to == AmqpLinkState.Waiting)
@@ -106,12 +103,10 @@ internal readonly record struct TransportTotals(long BytesReceived, long BytesSe
 
 /// <summary>What a link shows when somebody collects.</summary>
 internal readonly record struct LinkReading(AmqpLinkStatus Status, long Recoveries, TimeSpan Blocked, TimeSpan Busy,
-    TransportTotals Totals,
-    TimeSpan PoolDelay, int PoolStarvations);
+    TransportTotals Totals, TimeSpan PoolDelay, int PoolStarvations);
 
-/// <summary>
-/// One link's part in the instruments: read on collection; one-off events are recorded as they happen.
-/// </summary>
+/// <summary>One link's part in the instruments: read on collection; one-off events are recorded as they
+/// happen.</summary>
 internal sealed class LinkMetrics(Instruments instruments, string client, string link, Func<LinkReading> read)
 {
     internal KeyValuePair<string, object?>[] Tags { get; } =

@@ -123,11 +123,9 @@ internal static partial class Log
     internal static partial void CorrelateFailed(ILogger logger, string queue, long suppressed, Exception error);
 }
 
-/// <summary>
-/// Throttles failures that repeat. Of each kind the first few in a period are logged, and the first one after it says
-/// how many were suppressed. A message that fails and is requeued at once would fill a disk. Safe for any thread; the
-/// number of kinds is bounded.
-/// </summary>
+/// <summary>Throttles failures that repeat. Of each kind the first few in a period are logged, and the first one after
+/// it says how many were suppressed. A message that fails and is requeued at once would fill a disk. Safe for any
+/// thread; the number of kinds is bounded.</summary>
 internal sealed class LogThrottle(TimeProvider time)
 {
     internal const int LoggedPerPeriod = 5;

@@ -3,9 +3,8 @@ using System.Text;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>
-/// Puts states and times into words. Texts that a peer controls are shortened and freed of control characters.
-/// </summary>
+/// <summary>Puts states and times into words. Texts that a peer controls are shortened and freed of control
+/// characters.</summary>
 internal static class StatusText
 {
     internal static string Describe(AmqpLinkStatus link)
@@ -34,8 +33,7 @@ internal static class StatusText
             text.Append(CultureInfo.InvariantCulture, $", {link.PendingCalls} calls pending");
         foreach (AmqpConsumerStatus consumer in link.Consumers.Where(consumer
             => consumer.State != AmqpConsumerState.Live))
-            text.Append(CultureInfo.InvariantCulture,
-                $", consumer of '{consumer.Queue}' "
+            text.Append(CultureInfo.InvariantCulture, $", consumer of '{consumer.Queue}' "
                     + $"{Word(consumer.State)}{(consumer.LastError is null ? "" : $" ({consumer.LastError})")}");
         return text.ToString();
     }
@@ -43,9 +41,8 @@ internal static class StatusText
     internal static string Seconds(TimeSpan time)
         => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.0##} s");
 
-    /// <summary>
-    /// At most so many characters, without control characters and characters that break a line or change its direction.
-    /// </summary>
+    /// <summary>At most so many characters, without control characters and characters that break a line or change its
+    /// direction.</summary>
     internal static string Printable(string text, int max = 200)
     {
         string cut = text.Length <= max ? text : string.Concat(text.AsSpan(0, max), "…");
@@ -92,16 +89,12 @@ internal static class StatusText
     };
 }
 
-/// <summary>
-/// Says in one phrase why what waited waited, from the state of its link. The state itself follows it in every message.
-/// Pure.
-/// </summary>
+/// <summary>Says in one phrase why what waited waited, from the state of its link. The state itself follows it in every
+/// message. Pure.</summary>
 internal static class WaitReason
 {
-    /// <summary>
-    /// Bytes come at least every half heartbeat, and an answer comes at once as a rule: less silence than this says
-    /// nothing.
-    /// </summary>
+    /// <summary>Bytes come at least every half heartbeat, and an answer comes at once as a rule: less silence than this
+    /// says nothing.</summary>
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(2);
 
     /// <summary>Why something was not sent.</summary>

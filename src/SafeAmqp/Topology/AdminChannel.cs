@@ -3,10 +3,8 @@ using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Topology;
 
-/// <summary>
-/// Declares and checks, one at a time, on a channel of its own, so that what the broker answers with a closed channel
-/// harms nothing else. The channel is replaced after such an answer.
-/// </summary>
+/// <summary>Declares and checks, one at a time, on a channel of its own, so that what the broker answers with a closed
+/// channel harms nothing else. The channel is replaced after such an answer.</summary>
 internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
 {
     private readonly LinkedList<Operation> _waiting = [];
@@ -14,14 +12,12 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
     private int _failedOpens;
     private long _reopenAt = ActorTime.Never;
 
-    /// <summary>
-    /// How many links in a row ended while the declaration that was under way at the last end was: it may be why.
-    /// </summary>
+    /// <summary>How many links in a row ended while the declaration that was under way at the last end was: it may be
+    /// why.</summary>
     internal int LinksEnded { get; private set; }
 
-    /// <summary>
-    /// Opens the channel: the first answer of a new link, which also shows that the virtual host may be used.
-    /// </summary>
+    /// <summary>Opens the channel: the first answer of a new link, which also shows that the virtual host may be
+    /// used.</summary>
     internal void Prepare()
     {
         _reopenAt = ActorTime.Never;
@@ -36,9 +32,8 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
         RunNext();
     }
 
-    /// <summary>
-    /// Declares before everything that waits: a new link starts with what was declared on the last one.
-    /// </summary>
+    /// <summary>Declares before everything that waits: a new link starts with what was declared on the last
+    /// one.</summary>
     internal void EnqueueFirst(IReadOnlyList<TopologyItem> items, Action<TopologyItem, CloseReason?> done)
     {
         for (int i = items.Count - 1; i >= 0; i--)

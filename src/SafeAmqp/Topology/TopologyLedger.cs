@@ -2,10 +2,8 @@ using SafeAmqp.Actor;
 
 namespace SafeAmqp.Topology;
 
-/// <summary>
-/// The desired state: what was declared with success, in order, to be declared again on each new link. One for both
-/// links of a client, so that whichever comes up first puts shared entities back.
-/// </summary>
+/// <summary>The desired state: what was declared with success, in order, to be declared again on each new link. One for
+/// both links of a client, so that whichever comes up first puts shared entities back.</summary>
 internal sealed class TopologyLedger
 {
     private readonly Lock _gate = new();
@@ -23,19 +21,16 @@ internal sealed class TopologyLedger
         }
     }
 
-    /// <summary>
-    /// What a link declares when it comes up. An exclusive queue and its bindings belong to the link that consumes.
-    /// </summary>
+    /// <summary>What a link declares when it comes up. An exclusive queue and its bindings belong to the link that
+    /// consumes.</summary>
     internal IReadOnlyList<TopologyItem> ForLink(bool ownsExclusive)
     {
         lock (_gate)
             return [.. _items.Where(item => ownsExclusive || !IsExclusive(item))];
     }
 
-    /// <summary>
-    /// A queue with its bindings and the exchanges that those name, to put back what a broker lost while the link
-    /// stayed up.
-    /// </summary>
+    /// <summary>A queue with its bindings and the exchanges that those name, to put back what a broker lost while the
+    /// link stayed up.</summary>
     internal IReadOnlyList<TopologyItem> OfQueue(string queue)
     {
         lock (_gate)

@@ -2,9 +2,8 @@ using System.Buffers;
 
 namespace SafeAmqp.Transport;
 
-/// <summary>
-/// One half of the gatherer's double buffer. Its array comes from the pool and goes back when it is large and empty.
-/// </summary>
+/// <summary>One half of the gatherer's double buffer. Its array comes from the pool and goes back when it is large and
+/// empty.</summary>
 internal sealed class GatherBuffer
 {
     // An idle link keeps no more than this twice: otherwise 10,000 links would hold 20 GB of 1 MiB buffers.

@@ -13,15 +13,12 @@ internal abstract partial class LinkStream
 
     internal LinkEnd End => Volatile.Read(ref _ending)?.Kind ?? LinkEnd.None;
 
-    /// <summary>
-    /// Why the link ended; null while it has not, after an orderly end by the peer and after dispose.
-    /// </summary>
+    /// <summary>Why the link ended; null while it has not, after an orderly end by the peer and after
+    /// dispose.</summary>
     internal Exception? Reason => Volatile.Read(ref _ending)?.Reason;
 
-    /// <summary>
-    /// Ends the link at once: the socket is closed with a reset, pending reads end, waiting writers are released. Does
-    /// not wait for anything. Also cuts short a dispose that is still draining.
-    /// </summary>
+    /// <summary>Ends the link at once: the socket is closed with a reset, pending reads end, waiting writers are
+    /// released. Does not wait for anything. Also cuts short a dispose that is still draining.</summary>
     internal void Abandon(Exception reason)
     {
         if (TryEnd(LinkEnd.Abandoned, reason))

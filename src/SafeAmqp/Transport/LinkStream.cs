@@ -2,21 +2,16 @@ using System.Net.Sockets;
 
 namespace SafeAmqp.Transport;
 
-/// <summary>
-/// A connected socket, with or without TLS, as a stream: gathered writes go out, and what comes in is received by the
-/// thread that waits for it. It is the one place that knows when a link has ended. What the bytes mean is for the
-/// derived class, which is told of all that has come.
-/// </summary>
-/// <remarks>
-/// Any thread may call <see cref="Abandon"/>, dispose and read the figures at any time. One thread receives. There is
-/// no synchronous reading or writing, and cancellation does not reach writes: half a frame cannot be taken back.
-/// </remarks>
+/// <summary>A connected socket, with or without TLS, as a stream: gathered writes go out, and what comes in is received
+/// by the thread that waits for it. It is the one place that knows when a link has ended. What the bytes mean is for
+/// the derived class, which is told of all that has come.</summary>
+/// <remarks>Any thread may call <see cref="Abandon"/>, dispose and read the figures at any time. One thread receives.
+/// There is no synchronous reading or writing, and cancellation does not reach writes: half a frame cannot be taken
+/// back.</remarks>
 internal abstract partial class LinkStream : NetworkStream
 {
-    /// <summary>
-    /// How many bytes may be copied and not yet sent before a writer has to wait: 16 full TCP windows of 64 KiB, so
-    /// that the socket never runs dry, and little enough to drain on dispose.
-    /// </summary>
+    /// <summary>How many bytes may be copied and not yet sent before a writer has to wait: 16 full TCP windows of 64
+    /// KiB, so that the socket never runs dry, and little enough to drain on dispose.</summary>
     internal const int DefaultMaxBufferedBytes = 1024 * 1024;
 
     /// <summary>How long dispose goes on sending what is buffered before it closes the socket all the same.</summary>
@@ -31,18 +26,14 @@ internal abstract partial class LinkStream : NetworkStream
     private bool _hasReceivedAll;
     private long _lastReceived, _bytesReceived;
 
-    /// <summary>
-    /// Takes a connected socket and what carries the bytes over it, an authenticated SslStream, or null for the socket
-    /// itself; both are owned from here on.
-    /// </summary>
+    /// <summary>Takes a connected socket and what carries the bytes over it, an authenticated SslStream, or null for
+    /// the socket itself; both are owned from here on.</summary>
     /// <param name="socket">The socket.</param>
     /// <param name="tls">The TLS stream over it, if any.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="ended">
-    /// Called exactly once, on the thread that ended the link, with no lock held, when <see cref="End"/> is set and
-    /// before the socket is closed. Its argument is the reason, null after <see cref="LinkEnd.PeerClosed"/> and
-    /// <see cref="LinkEnd.Disposed"/>. It must neither block nor throw.
-    /// </param>
+    /// <param name="ended">Called exactly once, on the thread that ended the link, with no lock held, when
+    /// <see cref="End"/> is set and before the socket is closed. Its argument is the reason, null after
+    /// <see cref="LinkEnd.PeerClosed"/> and <see cref="LinkEnd.Disposed"/>. It must neither block nor throw.</param>
     /// <param name="maxBufferedBytes">See <see cref="DefaultMaxBufferedBytes"/>.</param>
     /// <param name="drainTimeout">Default: <see cref="DefaultDrainTimeout"/>.</param>
     protected LinkStream(Socket socket, Stream? tls, TimeProvider time, Action<Exception?> ended,
@@ -72,9 +63,8 @@ internal abstract partial class LinkStream : NetworkStream
     /// <inheritdoc cref="WriteGatherer.BufferedBytes"/>
     internal int BufferedBytes => Writes.BufferedBytes;
 
-    /// <summary>
-    /// When bytes last came (<see cref="TimeProvider.GetTimestamp"/>); at first, when the link began.
-    /// </summary>
+    /// <summary>When bytes last came (<see cref="TimeProvider.GetTimestamp"/>); at first, when the link
+    /// began.</summary>
     internal long LastReceived => Volatile.Read(ref _lastReceived);
 
     internal long BytesReceived => Volatile.Read(ref _bytesReceived);
@@ -85,10 +75,8 @@ internal abstract partial class LinkStream : NetworkStream
     /// <summary>Whether nothing will be received any more.</summary>
     internal bool HasEnded => _hasReceivedAll || End != LinkEnd.None;
 
-    /// <summary>
-    /// Whether bytes have come that were not read yet: the peer is alive and the reader is starved. What a peer that is
-    /// gone left behind is no sign of life.
-    /// </summary>
+    /// <summary>Whether bytes have come that were not read yet: the peer is alive and the reader is starved. What a
+    /// peer that is gone left behind is no sign of life.</summary>
     internal bool HasUnreadBytes
     {
         get
@@ -161,14 +149,10 @@ internal abstract partial class LinkStream : NetworkStream
     protected virtual bool ReceivedAll() => true;
 
     /// <summary>The link has ended.</summary>
-    protected virtual void OnEnded()
-    {
-    }
+    protected virtual void OnEnded() { }
 
-    /// <summary>
-    /// Ends the link as receiving ended: called when all that had come before has been read, so that a close that the
-    /// peer explained is known by its explanation.
-    /// </summary>
+    /// <summary>Ends the link as receiving ended: called when all that had come before has been read, so that a close
+    /// that the peer explained is known by its explanation.</summary>
     protected void EndAsReceived()
     {
         Exception? error = ReceiveError;

@@ -5,11 +5,9 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace SafeAmqp.Transport;
 
-/// <summary>
-/// One TLS handshake as a client. The chain is built by SslStream with a policy of ours and the name is compared by
-/// SslStream itself; the callback only looks at the verdict, so that no certificate can pass the one check for having
-/// passed the other.
-/// </summary>
+/// <summary>One TLS handshake as a client. The chain is built by SslStream with a policy of ours and the name is
+/// compared by SslStream itself; the callback only looks at the verdict, so that no certificate can pass the one check
+/// for having passed the other.</summary>
 internal sealed class TlsHandshake(TlsSettings settings)
 {
     // A revocation server that does not answer must not use up the time to connect.
@@ -139,9 +137,8 @@ internal sealed class TlsRefusedException(string message, SslPolicyErrors policy
     X509ChainStatusFlags chainStatus, Exception inner)
     : AuthenticationException(message, inner)
 {
-    /// <summary>
-    /// What was wrong with the server's certificate; None when the handshake failed for another reason.
-    /// </summary>
+    /// <summary>What was wrong with the server's certificate; None when the handshake failed for another
+    /// reason.</summary>
     public SslPolicyErrors PolicyErrors { get; } = policyErrors;
 
     public X509ChainStatusFlags ChainStatus { get; } = chainStatus;
@@ -154,9 +151,8 @@ internal sealed record TlsSettings
 
     public bool Enabled { get; init; }
 
-    /// <summary>
-    /// The name that the server's certificate must be made out to; also sent to the server. Needed when TLS is on.
-    /// </summary>
+    /// <summary>The name that the server's certificate must be made out to; also sent to the server. Needed when TLS is
+    /// on.</summary>
     public string ServerName { get; init; } = "";
 
     /// <summary>The first one with a private key is presented to the server, the others are its chain.</summary>

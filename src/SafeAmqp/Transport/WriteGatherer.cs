@@ -1,9 +1,7 @@
 namespace SafeAmqp.Transport;
 
-/// <summary>
-/// Sends what is written, gathered: what comes while a send is under way goes out in one call after it. A system call
-/// costs more than all the rest of a publish.
-/// </summary>
+/// <summary>Sends what is written, gathered: what comes while a send is under way goes out in one call after it. A
+/// system call costs more than all the rest of a publish.</summary>
 /// <remarks>
 /// Invariants. All state is guarded by <c>_gate</c>; no other code runs under it, as the writers' continuations are
 /// asynchronous.
@@ -55,9 +53,8 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
         _lastSent = time.GetTimestamp();
     }
 
-    /// <summary>
-    /// When the last send returned (<see cref="TimeProvider.GetTimestamp"/>); at first, when the link began.
-    /// </summary>
+    /// <summary>When the last send returned (<see cref="TimeProvider.GetTimestamp"/>); at first, when the link
+    /// began.</summary>
     public long LastSent => Volatile.Read(ref _lastSent);
 
     public long BytesSent => Volatile.Read(ref _bytesSent);
@@ -67,10 +64,8 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
     /// <summary>Bytes accepted and not yet sent.</summary>
     public int BufferedBytes => Volatile.Read(ref _bufferedBytes);
 
-    /// <summary>
-    /// Never fails. Completes at once when the bytes were copied or dropped, otherwise when there was room for them or
-    /// they were sent.
-    /// </summary>
+    /// <summary>Never fails. Completes at once when the bytes were copied or dropped, otherwise when there was room for
+    /// them or they were sent.</summary>
     public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes)
     {
         ValueTask done = Enter(bytes, out bool send);
@@ -79,9 +74,8 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
         return done;
     }
 
-    /// <summary>
-    /// Takes bytes without copying them if the wire is idle. If it is not, they are taken as <see cref="Enter"/> does.
-    /// </summary>
+    /// <summary>Takes bytes without copying them if the wire is idle. If it is not, they are taken as
+    /// <see cref="Enter"/> does.</summary>
     /// <returns>Whether <see cref="SendAsync()"/> has to be called; its task ends when the memory may be used
     /// again.</returns>
     public bool TryLend(ReadOnlyMemory<byte> bytes)
@@ -150,9 +144,8 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
         }
     }
 
-    /// <summary>
-    /// Completes when all accepted bytes have been sent (true) or the time was over or a send failed before (false).
-    /// </summary>
+    /// <summary>Completes when all accepted bytes have been sent (true) or the time was over or a send failed before
+    /// (false).</summary>
     public async Task<bool> DrainAsync(TimeSpan timeout)
     {
         Task<bool> drained;

@@ -3,16 +3,13 @@ using System.Text;
 
 namespace SafeAmqp.Wire;
 
-/// <summary>
-/// Reads the fields of a payload one after the other (AMQP 0-9-1, section 4.2). Every step stays inside the span, and
-/// tables are followed to a bounded depth: what does not fit is refused with a <see cref="FrameViolationException"/>.
-/// </summary>
+/// <summary>Reads the fields of a payload one after the other (AMQP 0-9-1, section 4.2). Every step stays inside the
+/// span, and tables are followed to a bounded depth: what does not fit is refused with a
+/// <see cref="FrameViolationException"/>.</summary>
 internal ref struct FieldReader(ReadOnlySpan<byte> rest)
 {
-    /// <summary>
-    /// Deeper than any use seen in headers (dead-lettering needs 3), shallow enough for the smallest stack: this reader
-    /// and RabbitMQ.Client's take one call per level.
-    /// </summary>
+    /// <summary>Deeper than any use seen in headers (dead-lettering needs 3), shallow enough for the smallest stack:
+    /// this reader and RabbitMQ.Client's take one call per level.</summary>
     internal const int MaxDepth = 64;
 
     // A System.Decimal's scale ends at 28.

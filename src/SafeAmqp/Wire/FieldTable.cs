@@ -2,16 +2,12 @@ using System.Collections;
 
 namespace SafeAmqp.Wire;
 
-/// <summary>
-/// Writes header tables with RabbitMQ's types (its errata to AMQP 0-9-1, section 4.2.1). <see cref="Check.Headers"/>
-/// has refused all others.
-/// </summary>
+/// <summary>Writes header tables with RabbitMQ's types (its errata to AMQP 0-9-1, section 4.2.1).
+/// <see cref="Check.Headers"/> has refused all others.</summary>
 internal static class FieldTable
 {
-    /// <summary>
-    /// Carries a mandatory message's place in the ledger, so that a return finds its publish. Taken off again on
-    /// delivery.
-    /// </summary>
+    /// <summary>Carries a mandatory message's place in the ledger, so that a return finds its publish. Taken off again
+    /// on delivery.</summary>
     internal const string SlotHeader = "x-safeamqp-slot";
 
     /// <summary>The same as UTF-8.</summary>

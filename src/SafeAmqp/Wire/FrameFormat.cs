@@ -1,8 +1,7 @@
 namespace SafeAmqp.Wire;
 
-/// <summary>
-/// How a frame looks (AMQP 0-9-1, section 4.2.3): type, channel (2 bytes), size of the payload (4 bytes), payload, end.
-/// </summary>
+/// <summary>How a frame looks (AMQP 0-9-1, section 4.2.3): type, channel (2 bytes), size of the payload (4 bytes),
+/// payload, end.</summary>
 internal static class FrameFormat
 {
     /// <summary>RabbitMQ's own default; larger frames save nothing, smaller ones cost calls.</summary>
@@ -72,10 +71,8 @@ internal sealed class FrameViolationException(FrameRule rule, string message) : 
 {
     public FrameRule Rule { get; } = rule;
 
-    /// <summary>
-    /// The channel, when the frame announces a message: then it is the message that is wrong, and the broker sends it
-    /// again on the next link.
-    /// </summary>
+    /// <summary>The channel, when the frame announces a message: then it is the message that is wrong, and the broker
+    /// sends it again on the next link.</summary>
     public ushort? Channel { get; set; }
 
     /// <summary>The size of the body announced, or of the frame when that is not known.</summary>

@@ -22,17 +22,14 @@ internal interface IFrameSink
     void Pass(ReadOnlySpan<byte> frames);
 }
 
-/// <summary>
-/// Reads the bytes of an inbound AMQP 0-9-1 stream in one pass: checks them, cuts them into frames, and decodes
-/// confirms, returns and deliveries of the channels that are its own. All other frames are passed on once they are
-/// checked.
-/// </summary>
-/// <remarks>
-/// RabbitMQ.Client's parser trusts its peer: it recurses as deep as tables are nested, so that about a hundred bytes
-/// per kilobyte of stack end the process, and follows the lengths inside a table without regard to the table's own.
-/// Nothing reaches it, or is decoded here, that lies outside of a frame's bounds or this reader's limits. Bytes may
-/// come in slices of any size; the same bytes bring the same verdict. Only the thread that receives uses it.
-/// </remarks>
+/// <summary>Reads the bytes of an inbound AMQP 0-9-1 stream in one pass: checks them, cuts them into frames, and
+/// decodes confirms, returns and deliveries of the channels that are its own. All other frames are passed on once they
+/// are checked.</summary>
+/// <remarks>RabbitMQ.Client's parser trusts its peer: it recurses as deep as tables are nested, so that about a hundred
+/// bytes per kilobyte of stack end the process, and follows the lengths inside a table without regard to the table's
+/// own. Nothing reaches it, or is decoded here, that lies outside of a frame's bounds or this reader's limits. Bytes
+/// may come in slices of any size; the same bytes bring the same verdict. Only the thread that receives uses
+/// it.</remarks>
 internal sealed class FrameReader(int maxFrameSize, long maxBodySize, IFrameSink sink)
 {
     private const int FirstSize = 4 * 1024;
@@ -51,10 +48,8 @@ internal sealed class FrameReader(int maxFrameSize, long maxBodySize, IFrameSink
 
     private static ReadOnlySpan<byte> ProtocolName => "AMQP"u8;
 
-    /// <summary>
-    /// Whether the peer answered with a protocol header: it speaks another version, for which RabbitMQ.Client has the
-    /// fitting error. It throws it for any first byte 'A', and parses nothing after it.
-    /// </summary>
+    /// <summary>Whether the peer answered with a protocol header: it speaks another version, for which RabbitMQ.Client
+    /// has the fitting error. It throws it for any first byte 'A', and parses nothing after it.</summary>
     internal bool PassesAll { get; private set; }
 
     /// <summary>Whether what has come ends within a frame, or is not made of frames.</summary>
@@ -69,16 +64,14 @@ internal sealed class FrameReader(int maxFrameSize, long maxBodySize, IFrameSink
     internal void Own(ushort channel, long id)
         => _channels = new Dictionary<ushort, IncomingContent>(_channels) { [channel] = new IncomingContent(id) };
 
-    /// <summary>
-    /// What the sink calls a channel; null when it is not this reader's own. May be called by any thread.
-    /// </summary>
+    /// <summary>What the sink calls a channel; null when it is not this reader's own. May be called by any
+    /// thread.</summary>
     internal long? IdOf(ushort channel)
         => _channels.TryGetValue(channel, out IncomingContent? content) ? content.Id : null;
 
     /// <summary>Takes the bytes that were put into <see cref="Room"/>: at least one.</summary>
-    /// <exception cref="FrameViolationException">
-    /// A rule is broken. The frames before were handed on; the reader must not be used again.
-    /// </exception>
+    /// <exception cref="FrameViolationException">A rule is broken. The frames before were handed on; the reader must
+    /// not be used again.</exception>
     internal void Received(int count)
     {
         _end += count;

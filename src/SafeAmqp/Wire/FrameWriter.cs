@@ -6,11 +6,9 @@ using static SafeAmqp.Wire.FrameFormat;
 
 namespace SafeAmqp.Wire;
 
-/// <summary>
-/// Puts what leaves in masses into frames: publishes and settlements. RabbitMQ.Client's own way there takes, for each
-/// message, a rented array, a hop through its write loop's queue of 128 and a write of its own; this is most of what a
-/// publish cost.
-/// </summary>
+/// <summary>Puts what leaves in masses into frames: publishes and settlements. RabbitMQ.Client's own way there takes,
+/// for each message, a rented array, a hop through its write loop's queue of 128 and a write of its own; this is most
+/// of what a publish cost.</summary>
 internal static class FrameWriter
 {
     /// <summary>A whole message: method, header, body frames.</summary>
@@ -113,10 +111,8 @@ internal static class FrameWriter
     }
 }
 
-/// <summary>
-/// Bytes to be sent, written field by field as AMQP 0-9-1 has them (section 4.2). Grows as needed; its array comes from
-/// the pool.
-/// </summary>
+/// <summary>Bytes to be sent, written field by field as AMQP 0-9-1 has them (section 4.2). Grows as needed; its array
+/// comes from the pool.</summary>
 internal sealed class FrameBuffer
 {
     private const int SmallestArray = 16 * 1024;

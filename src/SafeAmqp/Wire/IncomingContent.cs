@@ -3,16 +3,13 @@ using System.Globalization;
 
 namespace SafeAmqp.Wire;
 
-/// <summary>
-/// A message on its way in on one channel: a delivery or a return, then its header, then its body in any number of
-/// frames.
-/// </summary>
+/// <summary>A message on its way in on one channel: a delivery or a return, then its header, then its body in any
+/// number of frames.</summary>
 /// <param name="id">What the channel is called where its messages go.</param>
 internal sealed class IncomingContent(long id)
 {
-    /// <summary>
-    /// No more is allocated than this until so much has come: a peer may announce much and send little.
-    /// </summary>
+    /// <summary>No more is allocated than this until so much has come: a peer may announce much and send
+    /// little.</summary>
     private const int FirstAllocation = 1024 * 1024;
 
     private bool _isReturn, _redelivered;
@@ -114,9 +111,8 @@ internal sealed class IncomingContent(long id)
     }
 }
 
-/// <summary>
-/// Reads a content header (AMQP 0-9-1, section 4.2.6.1): class, weight, size of the body, flags, properties.
-/// </summary>
+/// <summary>Reads a content header (AMQP 0-9-1, section 4.2.6.1): class, weight, size of the body, flags,
+/// properties.</summary>
 internal static class ContentHeader
 {
     /// <summary>Bytes before the flags.</summary>
@@ -150,9 +146,8 @@ internal static class ContentHeader
         return (long)size;
     }
 
-    /// <summary>
-    /// The size that a header announces, whether or not it is right; that of the header when it is too short.
-    /// </summary>
+    /// <summary>The size that a header announces, whether or not it is right; that of the header when it is too
+    /// short.</summary>
     internal static ulong AnnouncedSize(ReadOnlySpan<byte> payload)
         => payload.Length < PrefixSize ? (ulong)payload.Length : BinaryPrimitives.ReadUInt64BigEndian(payload[4..]);
 
@@ -186,9 +181,8 @@ internal static class ContentHeader
         return message;
     }
 
-    /// <summary>
-    /// Checks the properties without reading them, but for the slot that a mandatory message carries.
-    /// </summary>
+    /// <summary>Checks the properties without reading them, but for the slot that a mandatory message
+    /// carries.</summary>
     /// <returns>The slot; null when there is none.</returns>
     internal static int? Slot(ReadOnlySpan<byte> properties)
     {

@@ -1,9 +1,7 @@
 namespace SafeAmqp.Wire;
 
-/// <summary>
-/// Checks the arguments of a whole method: each must lie inside the frame. Bytes after the last one are allowed, as
-/// RabbitMQ.Client ignores them.
-/// </summary>
+/// <summary>Checks the arguments of a whole method: each must lie inside the frame. Bytes after the last one are
+/// allowed, as RabbitMQ.Client ignores them.</summary>
 internal static class MethodCheck
 {
     internal static void Check(uint id, FieldReader reader)
@@ -35,10 +33,8 @@ internal static class MethodCheck
         }
     }
 
-    /// <summary>
-    /// The arguments of every method that RabbitMQ.Client parses from a server: s is a short string, S a long string, T
-    /// a table, a digit that many bytes.
-    /// </summary>
+    /// <summary>The arguments of every method that RabbitMQ.Client parses from a server: s is a short string, S a long
+    /// string, T a table, a digit that many bytes.</summary>
     private static ReadOnlySpan<byte> Arguments(uint id) => id switch
     {
         (60 << 16) | 60 => "s81ss"u8, // basic.deliver: consumer tag, delivery tag, redelivered, exchange, routing key
@@ -62,9 +58,8 @@ internal static class MethodCheck
         _ => default,
     };
 
-    /// <summary>
-    /// The methods that a server sends without arguments, or with reserved ones that RabbitMQ.Client does not read.
-    /// </summary>
+    /// <summary>The methods that a server sends without arguments, or with reserved ones that RabbitMQ.Client does not
+    /// read.</summary>
     private static bool IsKnownWithoutArguments(uint id) => (id >> 16, id & 0xFFFF) is
         (10, 41 or 51 or 61 or 71) // connection.open-ok, close-ok, unblocked, update-secret-ok
         or (20, 11 or 21 or 41) // channel.open-ok, flow-ok, close-ok
