@@ -9,7 +9,7 @@ internal sealed class PendingCalls(ConnectionActor actor)
 {
     private readonly Dictionary<string, CallJob> _calls = [];
 
-    /// <summary>How many there are; kept apart, as other threads read it and the table's own count is not for them.</summary>
+    /// <summary>How many there are, for any thread; the table's own count is for its owner alone.</summary>
     internal int Count { get; private set; }
 
     /// <summary>Replies that came too late, twice, or for nobody.</summary>

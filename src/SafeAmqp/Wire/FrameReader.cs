@@ -58,7 +58,8 @@ internal sealed class FrameReader(int maxFrameSize, long maxBodySize, IFrameSink
     /// <summary>Where the next bytes are to be put.</summary>
     internal Memory<byte> Room => _bytes.AsMemory(_end);
 
-    /// <summary>Makes a channel this reader's own. Called before the channel is used, by the thread that receives.</summary>
+    /// <summary>Makes a channel this reader's own. The thread that receives calls it before the channel is
+    /// used.</summary>
     /// <param name="channel">Its number on the connection.</param>
     /// <param name="id">What the sink is to call it.</param>
     internal void Own(ushort channel, long id)
