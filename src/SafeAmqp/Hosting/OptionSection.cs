@@ -1,13 +1,26 @@
 using System.Globalization;
+using System.Reflection;
 using Microsoft.Extensions.Configuration;
 
 namespace SafeAmqp.Hosting;
 
-using Setter = Action<AmqpClientOptions, IConfigurationSection>;
-
-/// <summary>Applies one section of configuration to the options and says what in it is wrong.</summary>
+/// <summary>Sets the options that a section of configuration names, and says what in it is wrong.</summary>
+/// <remarks>The framework's binder can refuse unknown keys as well, but its messages repeat the value, which may be a
+/// secret that got into the wrong place. It stops at the first fault, suggests no other name, takes a bare 30 for
+/// thirty days and any number for an enum, and does not split a list at commas, as environment variables have
+/// it.</remarks>
 internal static class OptionSection
 {
+    private static readonly Dictionary<Type, PropertyInfo[]> Options = new()
+    {
+        [typeof(AmqpClientOptions)] = typeof(AmqpClientOptions).GetProperties(),
+        [typeof(AmqpTlsOptions)] = typeof(AmqpTlsOptions).GetProperties(),
+        [typeof(AmqpTelemetryOptions)] = typeof(AmqpTelemetryOptions).GetProperties(),
+    };
+
+    /// <summary>Whether a client's key would hide an option in the section <c>SafeAmqp</c>.</summary>
+    internal static bool IsOption(string key) => Find(typeof(AmqpClientOptions), key) is not null;
+
     /// <summary>Sets what the section names. Continues after a fault, so that all of them are reported at
     /// once.</summary>
     /// <param name="options">The options to set.</param>
@@ -18,114 +31,98 @@ internal static class OptionSection
         Func<string, bool> isOtherClient)
     {
         var faults = new List<string>();
-        foreach (var child in section.GetChildren())
-        {
-            if (isOtherClient(child.Key))
-                continue;
-            if (!OptionKeys.Sections.TryGetValue(child.Key, out var inner))
-                Set(options, child, OptionKeys.Client, faults);
-            else if (!string.IsNullOrEmpty(child.Value))
-                faults.Add($"'{child.Path}' must be a section with {string.Join(", ", inner.Keys)}.");
-            else
-                foreach (var setting in child.GetChildren())
-                    Set(options, setting, inner, faults);
-        }
+        foreach (IConfigurationSection setting in section.GetChildren().Where(child => !isOtherClient(child.Key)))
+            Set(options, setting, faults);
         return faults;
     }
 
-    private static void Set(AmqpClientOptions options, IConfigurationSection section, Dictionary<string, Setter> known,
-        List<string> faults)
+    private static void Set(object options, IConfigurationSection setting, List<string> faults)
     {
-        if (!known.TryGetValue(section.Key, out var set))
+        if (Find(options.GetType(), setting.Key) is not { } option)
         {
-            faults.Add(Unknown(section, known.Keys));
-            return;
+            faults.Add(Unknown(setting, Settable(options.GetType())));
         }
-        if (ConfigValue.IsUnset(section))
-            return;
-        try
+        else if (FormOf(option.PropertyType) is not { } form)
         {
-            set(options, section);
+            faults.Add($"'{setting.Path}' cannot be set in configuration, only in code.");
         }
-        catch (FormatException fault)
+        else if (Options.ContainsKey(option.PropertyType) && string.IsNullOrEmpty(setting.Value))
         {
-            faults.Add(fault.Message);
+            foreach (IConfigurationSection inner in setting.GetChildren())
+                Set(option.GetValue(options)!, inner, faults);
+        }
+        else if (!IsUnset(setting))
+        {
+            if (Read(option.PropertyType, setting) is { } value)
+                option.SetValue(options, value);
+            else
+                faults.Add($"'{setting.Path}' must be {form}.");
         }
     }
 
-    private static string Unknown(IConfigurationSection section, ICollection<string> known)
+    private static string Unknown(IConfigurationSection setting, string[] known)
     {
-        if (OptionKeys.CodeOnly.Contains(section.Key, StringComparer.OrdinalIgnoreCase))
-            return $"'{section.Path}' cannot be set in configuration, only in code.";
-        var near = NearNames.Of(section.Key, known);
+        List<string> near = NearNames.Of(setting.Key, known);
         return near.Count > 0
-            ? $"'{section.Path}' is not an option. Did you mean {string.Join(" or ", near)}?"
-            : $"'{section.Path}' is not an option. The options are {string.Join(", ", known)}.";
+            ? $"'{setting.Path}' is not an option. Did you mean {string.Join(" or ", near)}?"
+            : $"'{setting.Path}' is not an option. The options are {string.Join(", ", known)}.";
     }
-}
 
-/// <summary>Reads one option out of configuration. A value that does not parse is a <see cref="FormatException"/> that
-/// names the key and never the value, which may be a secret that got into the wrong place.</summary>
-internal static class ConfigValue
-{
+    private static PropertyInfo? Find(Type options, string key)
+        => Array.Find(Options[options], option => option.Name.Equals(key, StringComparison.OrdinalIgnoreCase));
+
+    private static string[] Settable(Type options)
+        => [.. Options[options].Where(option => FormOf(option.PropertyType) is not null).Select(option => option.Name)];
+
     /// <summary>Whether there is no value: <c>null</c>, or an environment variable that is set to nothing.</summary>
-    internal static bool IsUnset(IConfigurationSection section)
-        => string.IsNullOrEmpty(section.Value) && !section.GetChildren().Any();
+    private static bool IsUnset(IConfigurationSection setting)
+        => string.IsNullOrEmpty(setting.Value) && !setting.GetChildren().Any();
 
-    internal static string Text(IConfigurationSection section) => Scalar(section, "one text");
+    /// <summary>What a value of a type looks like; null for objects, which only code can set.</summary>
+    private static string? FormOf(Type type)
+        => type == typeof(string) ? "one text"
+            : type == typeof(IList<string>) ? "a list of texts"
+            : type == typeof(bool) ? "true or false"
+            : type == typeof(int) || type == typeof(long) ? "a whole number"
+            : type == typeof(TimeSpan) ? "a time as hours:minutes:seconds, such as 00:00:30"
+            : type.IsEnum ? $"one of {string.Join(", ", Enum.GetNames(type))}"
+            : Options.ContainsKey(type) ? $"a section with {string.Join(", ", Settable(type))}"
+            : null;
 
-    internal static bool Flag(IConfigurationSection section)
-        => bool.TryParse(Scalar(section, "true or false"), out bool value) ? value
-            : throw Wrong(section, "true or false");
-
-    internal static int Int(IConfigurationSection section)
-        => int.TryParse(Scalar(section, "a whole number"), NumberStyles.Integer, CultureInfo.InvariantCulture,
-            out int value)
-            ? value : throw Wrong(section, "a whole number");
-
-    internal static long Long(IConfigurationSection section)
-        => long.TryParse(Scalar(section, "a whole number"), NumberStyles.Integer, CultureInfo.InvariantCulture,
-            out long value)
-            ? value : throw Wrong(section, "a whole number");
-
-    internal static TimeSpan Time(IConfigurationSection section)
+    /// <returns>The value; null when it does not have the type's form.</returns>
+    private static object? Read(Type type, IConfigurationSection setting)
     {
-        const string Form = "a time as hours:minutes:seconds, such as 00:00:30";
-        string text = Scalar(section, Form);
-
-        // TimeSpan takes a bare 30 for thirty days, which nobody means.
-        return text.Contains(':', StringComparison.Ordinal)
-            && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var value)
-            ? value : throw Wrong(section, Form);
+        if (type == typeof(IList<string>))
+            return List(setting);
+        if (setting.Value is not { } text || setting.GetChildren().Any())
+            return null;
+        if (type == typeof(string))
+            return text;
+        if (type == typeof(bool))
+            return bool.TryParse(text, out bool flag) ? flag : null;
+        if (type == typeof(int))
+            return int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out int whole)
+                ? whole : null;
+        if (type == typeof(long))
+            return long.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out long number)
+                ? number : null;
+        if (type == typeof(TimeSpan))
+            return text.Contains(':', StringComparison.Ordinal)
+                && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out TimeSpan time) ? time : null;
+        string? choice = type.IsEnum ? Array.Find(Enum.GetNames(type),
+            name => name.Equals(text, StringComparison.OrdinalIgnoreCase)) : null;
+        return choice is null ? null : Enum.Parse(type, choice);
     }
 
-    internal static TEnum Choice<TEnum>(IConfigurationSection section) where TEnum : struct, Enum
+    /// <summary>A list as children (<c>Hosts:0</c>), or in one text with commas.</summary>
+    private static List<string>? List(IConfigurationSection setting)
     {
-        string form = "one of " + string.Join(", ", Enum.GetNames<TEnum>());
-        string text = Scalar(section, form);
-
-        // Numbers parse as well and would pass unchecked.
-        return Enum.TryParse(text, ignoreCase: true, out TEnum value) && Enum.IsDefined(value)
-            && !char.IsAsciiDigit(text[0])
-            ? value : throw Wrong(section, form);
+        IConfigurationSection[] items = [.. setting.GetChildren().Where(item => !IsUnset(item))];
+        if (items.Any(item => item.Value is null))
+            return null;
+        return items.Length > 0 ? [.. items.Select(item => item.Value!)] : [.. (setting.Value ?? "")
+            .Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
     }
-
-    /// <summary>A list as children (<c>Hosts:0</c>), or in one text with commas, as environment variables have
-    /// it.</summary>
-    internal static List<string> List(IConfigurationSection section)
-    {
-        const StringSplitOptions Tidy = StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries;
-        var children = section.GetChildren().ToList();
-        return children.Count > 0
-            ? [.. children.Where(child => !IsUnset(child)).Select(Text)]
-            : [.. (section.Value ?? "").Split(',', Tidy)];
-    }
-
-    private static string Scalar(IConfigurationSection section, string form)
-        => section.GetChildren().Any() || section.Value is not { } text ? throw Wrong(section, form) : text;
-
-    private static FormatException Wrong(IConfigurationSection section, string form)
-        => new($"'{section.Path}' must be {form}.");
 }
 
 /// <summary>Finds what a misspelt name was meant to be.</summary>

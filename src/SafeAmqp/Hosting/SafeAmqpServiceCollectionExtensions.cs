@@ -100,7 +100,7 @@ public static class SafeAmqpServiceCollectionExtensions
     private static string Checked(string key)
     {
         Check.Name(key, nameof(key));
-        if (OptionKeys.IsOption(key.Split(':')[0]))
+        if (OptionSection.IsOption(key.Split(':')[0]))
             throw new ArgumentException($"'{key}' is the name of an option: its section would be taken for the option.",
                 nameof(key));
         return key;
