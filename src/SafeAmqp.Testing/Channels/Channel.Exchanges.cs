@@ -34,7 +34,9 @@ internal sealed partial class Channel
                 Require(Permission.Write, "exchange", alternate);
             }
             if (Host.Exchanges.TryGetValue(name, out Exchange? existing)) CheckSame(existing, type, durable, autoDelete, isInternal, arguments);
-            else Host.Exchanges[name] = new Exchange(CheckName("exchange", name), type, durable, autoDelete, isInternal, arguments);
+            else
+                Host.Exchanges[name] = new Exchange(
+                    CheckName("exchange", name), type, durable, autoDelete, isInternal, arguments, Broker.Rules);
         }
         if (!noWait)
             Send(Writer.Start(Method.ExchangeDeclareOk));

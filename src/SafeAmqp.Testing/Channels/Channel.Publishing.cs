@@ -21,6 +21,7 @@ internal sealed partial class Channel
     private byte[] _routingKeyBytes = [];
     private bool _mandatory;
     private ContentProperties? _properties;
+    private AmqpError? _unreadable;
     private byte[] _body = [];
     private int _bodySize;
     private int _bodyLength;
@@ -64,7 +65,7 @@ internal sealed partial class Channel
     {
         if (_awaited != Awaited.Header)
             throw UnexpectedContent();
-        if (payload.Length < 14)
+        if (payload.Length < 12)
             throw AmqpError.Undecodable(payload);
         ushort classId = BinaryPrimitives.ReadUInt16BigEndian(payload);
         if (classId != BasicClass)
@@ -74,11 +75,7 @@ internal sealed partial class Channel
             throw AmqpError.Precondition($"message size {size} is larger than configured max size {Broker.Options.MaxMessageSize}");
         ReadOnlySpan<byte> raw = payload[12..];
         if (_properties is null || !raw.SequenceEqual(_properties.Raw))
-        {
-            _properties = ContentProperties.Read(raw);
-            if (Broker.Rules.SortsHeaders)
-                _properties = _properties.WithSortedHeaders();
-        }
+            ReadProperties(raw);
         _bodySize = (int)size;
         _bodyLength = 0;
         // A peer that announces much gets room for what it sends, not for what it says.
@@ -88,6 +85,21 @@ internal sealed partial class Channel
             return;
         if (_bodySize == 0)
             Publish();
+    }
+
+    /// <summary>What cannot be read is a fault of the message as a whole: it is told when that is complete.</summary>
+    private void ReadProperties(ReadOnlySpan<byte> raw)
+    {
+        (_properties, _unreadable) = (null, null);
+        try
+        {
+            var properties = ContentProperties.Read(raw);
+            _properties = Broker.Rules.NormalizesProperties ? properties.Normalized() : properties;
+        }
+        catch (AmqpError error)
+        {
+            _unreadable = error;
+        }
     }
 
     private void OnBody(ReadOnlySpan<byte> payload)
@@ -139,6 +151,8 @@ internal sealed partial class Channel
         Exchange exchange = Host.Exchange(_exchangeName);
         if (exchange.IsInternal)
             throw new AmqpError(ReplyCode.AccessRefused, $"cannot publish to internal exchange '{_exchangeName}' in vhost '{Host.Name}'");
+        if (_unreadable is not null)
+            throw _unreadable;
         RequireTopic(Permission.Write, exchange, _routingKey);
         if (_properties!.UserId is { } user && user != Connection.User.Name)
             throw AmqpError.Precondition($"user_id property set to '{user}' but authenticated user was '{Connection.User.Name}'");
@@ -164,6 +178,8 @@ internal sealed partial class Channel
     private Message ToMessage(byte[] body)
     {
         ContentProperties properties = _properties!;
+        if (Broker.Rules.ChecksDeliveryMode && properties.Mode is { } mode and not (1 or 2))
+            throw AmqpError.Precondition($"invalid message: {{delivery_mode_unknown,{mode}}}");
         if (properties.ReplyTo == ReplyTo)
             properties = properties.With((ContentProperties.ReplyToIndex, DirectReplyAddress()));
         if (!properties.MayHaveCopies)

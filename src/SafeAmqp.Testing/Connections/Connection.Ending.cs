@@ -126,6 +126,9 @@ internal sealed partial class Connection
             return;
         Broker.History.Failed(this, null, error);
         ReleaseChannels();
+        // What kills a process of RabbitMQ is laid to no method.
+        if (error.Code == ReplyCode.InternalError)
+            method = 0;
         // Before the login only a client that said it can hear of a failure is told one.
         if (Stage == ConnectionStage.Header || Stage == ConnectionStage.Starting && !Can("authentication_failure_close"))
         {

@@ -199,6 +199,12 @@ internal sealed partial class Connection
         }
         catch (AmqpError error)
         {
+            if (error.IsUnreadable)
+            {
+                Broker.History.Failed(this, null, error);
+                Drop(reset: true);
+                return;
+            }
             // What is wrong in the middle of a content is laid to its method.
             if (error.Code is ReplyCode.UnexpectedFrame or ReplyCode.PreconditionFailed && frame.Channel != 0 && _channels.TryGetValue(frame.Channel, out Channel? publishing) && publishing.IsPublishing)
                 method = Method.BasicPublish;

@@ -30,8 +30,25 @@ internal sealed class VersionRules(RabbitMqVersion version)
     /// <summary>Rejections in one quorum queue count as deliveries in the next.</summary>
     public bool ShowsRejections => _is4;
 
-    /// <summary>A message's headers come out in the order of their names.</summary>
-    public bool SortsHeaders => _is4;
+    /// <summary>
+    /// A message's properties are written again when it is published, its headers in the order of their names; otherwise
+    /// they stay as they came until the message is dead-lettered.
+    /// </summary>
+    public bool NormalizesProperties => _is4;
+
+    /// <summary>A delivery mode that is neither 1 nor 2 is refused.</summary>
+    public bool ChecksDeliveryMode => !_is4;
+
+    /// <summary>A headers binding that wants a whole number takes a floating-point one of the same value.</summary>
+    public bool MixesNumbers => !_is4;
+
+    /// <summary>
+    /// A header that is a time counts as so many units a second to a headers binding, whose own times count as seconds.
+    /// </summary>
+    public int HeaderTimeUnits => _is4 ? 1000 : 1;
+
+    /// <summary>Where a dead letter's expiration stands among the facts of its death.</summary>
+    public bool PutsExpirationFirst => _is4;
 
     /// <summary>
     /// An <c>x-death</c> that a client publishes is taken for one that the broker wrote, and counted up.

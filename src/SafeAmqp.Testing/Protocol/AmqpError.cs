@@ -10,6 +10,12 @@ internal sealed class AmqpError(ushort code, string explanation) : Exception(exp
     /// <summary>Hard errors end the connection; soft ones only the channel they happened on.</summary>
     public bool IsHard { get; init; } = ReplyCode.IsHard(code);
 
+    /// <summary>
+    /// A table or a property list that RabbitMQ's parser dies of: the connection is reset over a method that has one, and
+    /// closed with 541 over a content.
+    /// </summary>
+    public bool IsUnreadable { get; private init; }
+
     /// <summary>The text of the close method: the code's name and the explanation, cut as RabbitMQ cuts it.</summary>
     public string Text => ReplyCode.Text(code, Message);
 
@@ -17,6 +23,8 @@ internal sealed class AmqpError(ushort code, string explanation) : Exception(exp
         new(ReplyCode.NotFound, $"no {kind} '{name}' in vhost '{vhost}'");
 
     public static AmqpError Precondition(string text) => new(ReplyCode.PreconditionFailed, text);
+
+    public static AmqpError Unreadable() => new(ReplyCode.InternalError, "") { IsUnreadable = true };
 
     /// <summary>More than a reply text holds is not looked at: the octets are the peer's, and may be many.</summary>
     public static AmqpError Undecodable(ReadOnlySpan<byte> fields) => new(ReplyCode.FrameError, $"cannot decode {ErlangText.Binary(fields[..Math.Min(fields.Length, 256)])}");

@@ -12,6 +12,7 @@ internal sealed class ContentProperties
         ExpirationIndex = 7, MessageIdIndex = 8, Timestamp = 9, TypeIndex = 10, UserIdIndex = 11, AppId = 12, ClusterId = 13;
 
     private const int Count = 14;
+    private const int ContinuationFlag = 1, UnusedFlag = 2;
 
     /// <summary>What each property is on the wire: short string, table, octet, timestamp.</summary>
     private const string Kinds = "ssFoosssstssss";
@@ -24,7 +25,10 @@ internal sealed class ContentProperties
     /// <summary>Property flags and list, exactly as they go back on the wire.</summary>
     public byte[] Raw { get; }
 
-    public bool IsPersistent => _at[DeliveryMode] != 0 && Raw[_at[DeliveryMode]] == 2;
+    /// <summary>null when the publisher gave none; 1 and 2 are those that the specification knows.</summary>
+    public byte? Mode => _at[DeliveryMode] == 0 ? null : Raw[_at[DeliveryMode]];
+
+    public bool IsPersistent => Mode == 2;
 
     /// <summary>0 when the publisher gave none.</summary>
     public byte Priority => _at[PriorityIndex] == 0 ? (byte)0 : Raw[_at[PriorityIndex]];
@@ -56,27 +60,51 @@ internal sealed class ContentProperties
         return properties;
     }
 
-    /// <summary>The same properties with some of them replaced; null takes one away.</summary>
+    /// <summary>The same properties with some of them replaced; null takes one away. The others stay octet by octet.</summary>
     public ContentProperties With(params ReadOnlySpan<(int Index, object? Value)> changes)
     {
-        object?[] values = Values();
+        object?[] values = new object?[Count];
+        for (int i = 0; i < Count; i++)
+            if (_at[i] != 0)
+                values[i] = Raw.AsMemory(_at[i], Size(Kinds[i], _at[i]));
         foreach ((int index, object? value) in changes)
             values[index] = value;
         return Read(Encode(values));
     }
 
-    /// <summary>Itself where the headers stand in the order of their names.</summary>
-    public ContentProperties WithSortedHeaders()
+    /// <summary>
+    /// As RabbitMQ 4 passes them on, which writes again what it has read: headers in the order of their names, each once;
+    /// what is in tables and arrays stays as it came.
+    /// </summary>
+    public ContentProperties Normalized()
     {
-        if (!HasHeaders || Headers.Count < 2)
+        if ((Raw[1] & UnusedFlag) != 0)
+            return With().Normalized();
+        if (!HasHeaders)
             return this;
-        List<string> names = [.. Headers.Keys.Order(StringComparer.Ordinal)];
-        return names.SequenceEqual(Headers.Keys)
-            ? this
-            : With((HeadersIndex, names.ToDictionary(name => name, name => Headers[name])));
+        byte[] octets = FieldWalk.Normalized((byte)'F', HeaderBytes());
+        List<int> starts = [];
+        FieldWalk.Check((byte)'F', octets, (entry, _, depth) =>
+        {
+            if (depth == 1)
+                starts.Add(entry);
+        });
+        IEnumerable<byte[]> entries = starts.Zip(starts.Skip(1).Append(octets.Length), (from, to) => octets[from..to])
+            .DistinctBy(Name).OrderBy(Name, StringComparer.Ordinal);
+        byte[] sorted = [.. entries.SelectMany(entry => entry)];
+        return sorted.AsSpan().SequenceEqual(HeaderBytes()) ? this : With((HeadersIndex, sorted));
+
+        // Character by octet, so that names are compared octet by octet.
+        static string Name(byte[] entry) => Encoding.Latin1.GetString(entry, 1, entry[0]);
     }
 
-    public static byte[] Encode(object?[] values)
+    public string? Text(int index)
+    {
+        int at = _at[index];
+        return at == 0 ? null : Encoding.UTF8.GetString(Raw, at + 1, Raw[at]);
+    }
+
+    private static byte[] Encode(object?[] values)
     {
         var writer = new MethodWriter();
         ushort flags = 0;
@@ -89,46 +117,22 @@ internal sealed class ContentProperties
             switch (value)
             {
                 case string v: writer.ShortString(v); break;
-                case byte v: writer.Octet(v); break;
-                case ulong v: writer.LongLong(v); break;
-                case Dictionary<string, object?> v: writer.Table(v); break;
+                case byte[] entries: writer.LongBytes(entries); break;
+                case IReadOnlyDictionary<string, object?> v: writer.Table(v); break;
+                case Memory<byte> asItCame: writer.Raw(asItCame.Span); break;
             }
         }
         return writer.Written.ToArray();
     }
 
-    public object?[] Values()
-    {
-        var values = new object?[Count];
-        for (int i = 0; i < Count; i++)
-        {
-            if (_at[i] == 0)
-                continue;
-            values[i] = Kinds[i] switch
-            {
-                's' => Text(i),
-                'o' => Raw[_at[i]],
-                't' => BinaryPrimitives.ReadUInt64BigEndian(Raw.AsSpan(_at[i])),
-                _ => new Dictionary<string, object?>(Headers),
-            };
-        }
-        return values;
-    }
-
-    public string? Text(int index)
-    {
-        int at = _at[index];
-        return at == 0 ? null : Encoding.UTF8.GetString(Raw, at + 1, Raw[at]);
-    }
-
     private void Walk()
     {
         if (Raw.Length < 2)
-            throw Malformed();
+            throw AmqpError.Unreadable();
         ushort flags = BinaryPrimitives.ReadUInt16BigEndian(Raw);
-        // Bit 0 would continue the flags in another word, which class basic never needs.
-        if ((flags & 3) != 0)
-            throw Malformed();
+        // It would continue the flags in another word, which class basic never needs.
+        if ((flags & ContinuationFlag) != 0)
+            throw AmqpError.Unreadable();
         int at = 2;
         for (int i = 0; i < Count; i++)
         {
@@ -136,12 +140,12 @@ internal sealed class ContentProperties
                 continue;
             int size = Size(Kinds[i], at);
             if (size > Raw.Length - at)
-                throw Malformed();
+                throw AmqpError.Unreadable();
             _at[i] = at;
             at += size;
         }
         if (at != Raw.Length)
-            throw Malformed();
+            throw AmqpError.Unreadable();
     }
 
     private int Size(char kind, int at)
@@ -151,10 +155,10 @@ internal sealed class ContentProperties
         {
             case 'o': return 1;
             case 't': return 8;
-            case 's': return left < 1 ? throw Malformed() : 1 + Raw[at];
+            case 's': return left < 1 ? throw AmqpError.Unreadable() : 1 + Raw[at];
             default:
-                uint size = left < 4 ? throw Malformed() : BinaryPrimitives.ReadUInt32BigEndian(Raw.AsSpan(at));
-                return size > (uint)(left - 4) ? throw Malformed() : 4 + (int)size;
+                uint size = left < 4 ? throw AmqpError.Unreadable() : BinaryPrimitives.ReadUInt32BigEndian(Raw.AsSpan(at));
+                return size > (uint)(left - 4) ? throw AmqpError.Unreadable() : 4 + (int)size;
         }
     }
 
@@ -165,6 +169,4 @@ internal sealed class ContentProperties
     }
 
     private Dictionary<string, object?> ReadHeaders() => FieldTable.Read(HeaderBytes());
-
-    private AmqpError Malformed() => AmqpError.Undecodable(Raw);
 }

@@ -18,6 +18,7 @@ internal static class ErlangText
     {
         bool flag => flag ? "true" : "false",
         null => "undefined",
+        double number when number == Math.Truncate(number) => number.ToString("F1", CultureInfo.InvariantCulture),
         _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
     };
 

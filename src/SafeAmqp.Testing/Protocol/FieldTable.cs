@@ -6,12 +6,21 @@ namespace SafeAmqp.Testing.Protocol;
 internal sealed record ByteArray(byte[] Bytes);
 
 /// <summary>Field type <c>D</c>: a number and how many of its digits stand behind the point.</summary>
-internal readonly record struct DecimalField(byte Scale, uint Value);
+internal readonly record struct DecimalField(byte Scale, int Value)
+{
+    /// <summary>As <see cref="decimal"/>, or <see cref="double"/> where it has more digits behind the point than one holds.</summary>
+    public object ToNumber() => Scale <= 28
+        ? new decimal(unchecked((int)Math.Abs((long)Value)), 0, 0, Value < 0, Scale)
+        : Value * Math.Pow(10, -Scale);
+}
 
 /// <summary>Field type <c>T</c>: seconds since 1970.</summary>
 internal readonly record struct TimestampField(ulong Seconds);
 
-/// <summary>A table (<c>F</c>) or array (<c>A</c>) that lies too deep to be taken apart: checked, and kept as it came.</summary>
+/// <summary>
+/// A table (<c>F</c>) or array (<c>A</c>) that is not taken apart, because it lies too deep or has a name twice: checked,
+/// and kept as it came.
+/// </summary>
 internal sealed record NestedField(byte Type, byte[] Bytes);
 
 /// <summary>
@@ -27,19 +36,19 @@ internal static class FieldTable
 
     public static Dictionary<string, object?> Read(ReadOnlySpan<byte> entries)
     {
-        var reader = new MethodReader(entries);
-        return Entries(ref reader, 0);
+        (Dictionary<string, object?> table, _) = Entries(entries, 0);
+        return table;
     }
 
-    private static Dictionary<string, object?> Entries(ref MethodReader reader, int depth)
+    /// <summary>Of values with the same name the first counts.</summary>
+    private static (Dictionary<string, object?> Table, bool HasNameTwice) Entries(ReadOnlySpan<byte> entries, int depth)
     {
+        var reader = new MethodReader(entries, isTable: true);
         var table = new Dictionary<string, object?>();
+        bool hasNameTwice = false;
         while (!reader.AtEnd)
-        {
-            string name = reader.ShortString();
-            table[name] = Value(ref reader, depth);
-        }
-        return table;
+            hasNameTwice |= !table.TryAdd(reader.ShortString(), Value(ref reader, depth));
+        return (table, hasNameTwice);
     }
 
     private static object? Value(ref MethodReader reader, int depth)
@@ -50,22 +59,22 @@ internal static class FieldTable
             case 'S': return reader.LongBytes().ToArray();
             case 'I': return (int)reader.Long();
             case 'i': return reader.Long();
-            case 'l': return (long)reader.LongLong();
+            case 'l' or 'L': return (long)reader.LongLong();
             case 's': return (short)reader.Short();
             case 'u': return reader.Short();
             case 'b': return (sbyte)reader.Octet();
             case 'B': return reader.Octet();
             case 't': return reader.Octet() != 0;
-            case 'd': return BitConverter.UInt64BitsToDouble(reader.LongLong());
-            case 'f': return BitConverter.UInt32BitsToSingle(reader.Long());
+            case 'd' when BitConverter.UInt64BitsToDouble(reader.LongLong()) is var v && double.IsFinite(v): return v;
+            case 'f' when BitConverter.UInt32BitsToSingle(reader.Long()) is var v && float.IsFinite(v): return v;
             case 'T': return new TimestampField(reader.LongLong());
-            case 'D': return new DecimalField(reader.Octet(), reader.Long());
+            case 'D': return new DecimalField(reader.Octet(), (int)reader.Long());
             case 'x': return new ByteArray(reader.LongBytes().ToArray());
             case 'V': return null;
             case 'F' or 'A':
                 return Nested(type, reader.LongBytes(), depth + 1);
             default:
-                throw AmqpError.Undecodable([type]);
+                throw AmqpError.Unreadable();
         }
     }
 
@@ -73,12 +82,14 @@ internal static class FieldTable
     {
         if (depth > MaxDepth)
         {
-            FieldWalk.Check(type, content);
-            return new NestedField(type, content.ToArray());
+            return new NestedField(type, FieldWalk.Normalized(type, content));
         }
-        var reader = new MethodReader(content);
         if (type == 'F')
-            return Entries(ref reader, depth);
+        {
+            (Dictionary<string, object?> table, bool hasNameTwice) = Entries(content, depth);
+            return hasNameTwice ? new NestedField(type, FieldWalk.Normalized(type, content)) : table;
+        }
+        var reader = new MethodReader(content, isTable: true);
         var list = new List<object?>();
         while (!reader.AtEnd)
             list.Add(Value(ref reader, depth));
@@ -102,19 +113,50 @@ internal static class FieldTable
         _ => null,
     };
 
-    /// <summary>Values that a client would call equal; RabbitMQ compares integers whatever their width.</summary>
-    public static bool Same(object? left, object? right) => (left, right) switch
+    /// <summary>Two values of an argument: integers are compared whatever their width, times among them.</summary>
+    public static bool Same(object? left, object? right) =>
+        Whole(left, 1) is { } l && Whole(right, 1) is { } r ? l == r : IsIdentical(left, right);
+
+    /// <summary>
+    /// Whether a header has the value that a binding wants. Numbers are compared whatever their type, times among them;
+    /// decimals are no numbers.
+    /// </summary>
+    public static bool Matches(object? wanted, object? found, VersionRules rules) => (wanted, found) switch
     {
-        (null, null) => true,
+        _ when Whole(wanted, 1) is { } w && Whole(found, rules.HeaderTimeUnits) is { } f => w == f,
+        _ when Floating(wanted) is { } w && Floating(found) is { } f => w == f,
+        _ when rules.MixesNumbers && Floating(wanted) is { } w && Whole(found, 1) is { } f => w == (double)f,
+        _ when rules.MixesNumbers && Whole(wanted, 1) is { } w && Floating(found) is { } f => (double)w == f,
+        _ when Octets(wanted) is { } w && Octets(found) is { } f => w.AsSpan().SequenceEqual(f),
+        _ => IsIdentical(wanted, found),
+    };
+
+    /// <summary>The same names with identical values, in whatever order.</summary>
+    public static bool IsIdentical(Dictionary<string, object?> left, Dictionary<string, object?> right) =>
+        left.Count == right.Count
+        && left.All(entry => right.TryGetValue(entry.Key, out object? other) && IsIdentical(entry.Value, other));
+
+    /// <summary>The same type and value; what is in tables and arrays in the same order.</summary>
+    private static bool IsIdentical(object? left, object? right) => (left, right) switch
+    {
         (byte[] l, byte[] r) => l.AsSpan().SequenceEqual(r),
         (ByteArray l, ByteArray r) => l.Bytes.AsSpan().SequenceEqual(r.Bytes),
         (NestedField l, NestedField r) => l.Type == r.Type && l.Bytes.AsSpan().SequenceEqual(r.Bytes),
-        (List<object?> l, List<object?> r) => l.Count == r.Count && l.Zip(r).All(pair => Same(pair.First, pair.Second)),
-        (Dictionary<string, object?> l, Dictionary<string, object?> r) => Same(l, r),
-        _ when Integer(left) is { } l && Integer(right) is { } r => l == r,
+        (List<object?> l, List<object?> r) => l.Count == r.Count && l.Zip(r).All(p => IsIdentical(p.First, p.Second)),
+        (Dictionary<string, object?> l, Dictionary<string, object?> r) => l.Count == r.Count
+            && l.Zip(r).All(p => p.First.Key == p.Second.Key && IsIdentical(p.First.Value, p.Second.Value)),
         _ => Equals(left, right),
     };
 
-    public static bool Same(Dictionary<string, object?> left, Dictionary<string, object?> right) =>
-        left.Count == right.Count && left.All(entry => right.TryGetValue(entry.Key, out object? other) && Same(entry.Value, other));
+    private static Int128? Whole(object? value, int unitsPerSecond) =>
+        value is TimestampField time ? (Int128)time.Seconds * unitsPerSecond : Integer(value);
+
+    private static double? Floating(object? value) => value switch
+    {
+        double v => v,
+        float v => v,
+        _ => null,
+    };
+
+    private static byte[]? Octets(object? value) => value as byte[] ?? (value as ByteArray)?.Bytes;
 }

@@ -53,7 +53,7 @@ internal static class FieldTableWriter
             case double v: writer.Octet((byte)'d').LongLong(BitConverter.DoubleToUInt64Bits(v)); break;
             case float v: writer.Octet((byte)'f').Long(BitConverter.SingleToUInt32Bits(v)); break;
             case TimestampField v: writer.Octet((byte)'T').LongLong(v.Seconds); break;
-            case DecimalField v: writer.Octet((byte)'D').Octet(v.Scale).Long(v.Value); break;
+            case DecimalField v: writer.Octet((byte)'D').Octet(v.Scale).Long((uint)v.Value); break;
             case NestedField v: writer.Octet(v.Type).LongBytes(v.Bytes); break;
             case IReadOnlyDictionary<string, object?> v: writer.Octet((byte)'F').Table(v); break;
             case List<object?> v:

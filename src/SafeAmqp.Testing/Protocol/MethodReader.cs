@@ -2,8 +2,11 @@ using System.Text;
 
 namespace SafeAmqp.Testing.Protocol;
 
-/// <summary>Reads a method's fields in order (AMQP 0-9-1, 4.2.5). Too few octets are error 501, never a wrong value.</summary>
-internal ref struct MethodReader(ReadOnlySpan<byte> fields)
+/// <summary>
+/// Reads a method's fields in order (AMQP 0-9-1, 4.2.5), or a table's. Too few octets are an error, never a wrong value:
+/// 501 in a method.
+/// </summary>
+internal ref struct MethodReader(ReadOnlySpan<byte> fields, bool isTable = false)
 {
     private readonly ReadOnlySpan<byte> _fields = fields;
     private int _at;
@@ -34,17 +37,10 @@ internal ref struct MethodReader(ReadOnlySpan<byte> fields)
 
     public readonly bool AtEnd => _at == _fields.Length;
 
-    /// <summary>Nothing may follow the last field.</summary>
-    public readonly void End()
-    {
-        if (_at != _fields.Length)
-            throw AmqpError.Undecodable(_fields);
-    }
-
     private ReadOnlySpan<byte> Take(uint count)
     {
         if (count > (uint)(_fields.Length - _at))
-            throw AmqpError.Undecodable(_fields);
+            throw isTable ? AmqpError.Unreadable() : AmqpError.Undecodable(_fields);
         ReadOnlySpan<byte> taken = _fields.Slice(_at, (int)count);
         _at += (int)count;
         return taken;

@@ -22,7 +22,9 @@ internal sealed partial class BrokerQueue
         if (arguments.DeadLetterRoutingKey is not null && !rules.KeepsCopies)
             headers.Remove("CC");
         // Without its expiration: it would die in the next queue as well.
-        ContentProperties properties = message.Properties.With((ContentProperties.HeadersIndex, headers), (ContentProperties.ExpirationIndex, null));
+        var sorted = new SortedDictionary<string, object?>(headers, StringComparer.Ordinal);
+        ContentProperties properties = message.Properties.With(
+            (ContentProperties.HeadersIndex, sorted), (ContentProperties.ExpirationIndex, null));
         var dead = new Message(target, keys[0], properties, message.Body)
         {
             RoutingKeys = keys,
@@ -56,20 +58,27 @@ internal sealed partial class BrokerQueue
         }
         else
         {
-            entry = new Dictionary<string, object?>
-            {
-                ["count"] = 1L,
-                ["reason"] = FieldTable.Bytes(reason),
-                ["queue"] = FieldTable.Bytes(name),
-                ["time"] = new TimestampField((ulong)_loop.Time.GetUtcNow().ToUnixTimeSeconds()),
-                ["exchange"] = FieldTable.Bytes(message.Exchange),
-                ["routing-keys"] = message.VisibleKeys.Select(key => (object?)FieldTable.Bytes(key)).ToList(),
-            };
-            if (message.Properties.Expiration is { } expiration)
-                entry["original-expiration"] = FieldTable.Bytes(expiration);
+            bool expirationFirst = host.Broker.Rules.PutsExpirationFirst;
+            entry = [];
+            if (expirationFirst)
+                TellExpiration();
+            entry["count"] = 1L;
+            entry["reason"] = FieldTable.Bytes(reason);
+            entry["queue"] = FieldTable.Bytes(name);
+            entry["time"] = new TimestampField((ulong)_loop.Time.GetUtcNow().ToUnixTimeSeconds());
+            entry["exchange"] = FieldTable.Bytes(message.Exchange);
+            entry["routing-keys"] = message.VisibleKeys.Select(key => (object?)FieldTable.Bytes(key)).ToList();
+            if (!expirationFirst)
+                TellExpiration();
         }
         deaths.Insert(0, entry);
         return deaths;
+
+        void TellExpiration()
+        {
+            if (message.Properties.Expiration is { } expiration)
+                entry["original-expiration"] = FieldTable.Bytes(expiration);
+        }
     }
 
     /// <summary>A message that would come back to a queue without anybody having rejected it on the way would go round for ever.</summary>

@@ -7,12 +7,12 @@ internal abstract class BindingTable
 {
     public static readonly string[] Types = ["direct", "fanout", "topic", "headers"];
 
-    public static BindingTable For(string type) => type switch
+    public static BindingTable For(string type, VersionRules rules) => type switch
     {
         "direct" => new DirectTable(),
         "fanout" => new FanoutTable(),
         "topic" => new TopicTable(),
-        _ => new HeadersTable(),
+        _ => new HeadersTable(rules),
     };
 
     /// <exception cref="AmqpError">406: a binding cannot have these arguments.</exception>
@@ -63,7 +63,7 @@ internal abstract class BindingTable
         public override void Match(Message message, string key, List<Binding> matches) => matches.AddRange(_all);
     }
 
-    private sealed class HeadersTable : BindingTable
+    private sealed class HeadersTable(VersionRules rules) : BindingTable
     {
         private readonly List<Binding> _all = [];
 
@@ -96,7 +96,7 @@ internal abstract class BindingTable
                     matches.Add(binding);
         }
 
-        private static bool Matches(Dictionary<string, object?> wanted, Dictionary<string, object?> headers)
+        private bool Matches(Dictionary<string, object?> wanted, Dictionary<string, object?> headers)
         {
             string mode = FieldTable.Text(wanted.GetValueOrDefault("x-match")) ?? "all";
             bool any = mode.StartsWith("any", StringComparison.Ordinal);
@@ -107,7 +107,8 @@ internal abstract class BindingTable
                 if (name == "x-match" || !withX && name.StartsWith("x-", StringComparison.Ordinal))
                     continue;
                 // A wanted value of void asks only that the header is there.
-                bool matches = headers.TryGetValue(name, out object? found) && (value is null || FieldTable.Same(value, found));
+                bool matches = headers.TryGetValue(name, out object? found)
+                    && (value is null || FieldTable.Matches(value, found, rules));
                 if (matches && any)
                     return true;
                 if (!matches && !any)

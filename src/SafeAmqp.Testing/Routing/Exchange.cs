@@ -14,13 +14,15 @@ internal interface IDestination
 /// <summary>A binding: these four together are its identity (AMQP 0-9-1, 50.20).</summary>
 internal sealed record Binding(Exchange Source, IDestination Destination, string Key, Dictionary<string, object?> Arguments)
 {
-    public bool IsSame(Binding other) => ReferenceEquals(Destination, other.Destination) && Key == other.Key && FieldTable.Same(Arguments, other.Arguments);
+    public bool IsSame(Binding other) => ReferenceEquals(Destination, other.Destination) && Key == other.Key && FieldTable.IsIdentical(Arguments, other.Arguments);
 }
 
 /// <summary>An exchange: what it was declared with, and its bindings in the form that its type looks them up.</summary>
-internal sealed class Exchange(string name, string type, bool durable, bool autoDelete, bool isInternal, Dictionary<string, object?> arguments) : IDestination
+internal sealed class Exchange(
+    string name, string type, bool durable, bool autoDelete, bool isInternal, Dictionary<string, object?> arguments,
+    VersionRules rules) : IDestination
 {
-    private readonly BindingTable _table = BindingTable.For(type);
+    private readonly BindingTable _table = BindingTable.For(type, rules);
 
     public string Name => name;
 

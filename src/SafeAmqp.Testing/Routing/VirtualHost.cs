@@ -82,12 +82,15 @@ internal sealed class VirtualHost
 
     private void Reset()
     {
-        Exchanges[""] = new Exchange("", "direct", durable: true, autoDelete: false, isInternal: false, []);
+        Add("", "direct");
         foreach (string type in BindingTable.Types)
-            Exchanges[$"amq.{type}"] = new Exchange($"amq.{type}", type, durable: true, autoDelete: false, isInternal: false, []);
-        Exchanges["amq.match"] = new Exchange("amq.match", "headers", durable: true, autoDelete: false, isInternal: false, []);
+            Add($"amq.{type}", type);
+        Add("amq.match", "headers");
         // RabbitMQ's tracer and log exchanges are there although nothing is ever published to them here.
-        Exchanges["amq.rabbitmq.trace"] = new Exchange("amq.rabbitmq.trace", "topic", durable: true, autoDelete: false, isInternal: true, []);
+        Add("amq.rabbitmq.trace", "topic", isInternal: true);
+
+        void Add(string name, string type, bool isInternal = false) =>
+            Exchanges[name] = new Exchange(name, type, true, false, isInternal, [], Broker.Rules);
     }
 
     private void Forget(IDestination destination)

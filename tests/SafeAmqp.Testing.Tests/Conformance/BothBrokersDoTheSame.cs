@@ -13,6 +13,7 @@ public sealed class BothBrokersDoTheSame(BrokerPairs brokers)
         QueueCases.All, QuorumCases.All.Select(c => c with { TellsVersions = true }),
         DeadLetterCases.All.Select(c => c with { TellsVersions = true }),
         ReplyCases.All, ConnectionCases.All, WireCases.All,
+        FieldCases.All.Select(c => c with { TellsVersions = true }),
     }.SelectMany(cases => cases).ToDictionary(c => c.Name);
 
     /// <summary>

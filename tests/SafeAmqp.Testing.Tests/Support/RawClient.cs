@@ -68,11 +68,17 @@ public sealed class RawClient : IDisposable
         return Frame(2, channel, [(byte)(classId >> 8), (byte)classId, 0, 0, .. length, .. properties ?? [0, 0]]);
     }
 
-    public static byte[] Publish(ushort channel, string exchange, string key, byte[] body)
+    /// <param name="channel">The channel.</param>
+    /// <param name="exchange">The exchange.</param>
+    /// <param name="key">The routing key.</param>
+    /// <param name="body">The body.</param>
+    /// <param name="properties">Flags and list; null for none.</param>
+    public static byte[] Publish(
+        ushort channel, string exchange, string key, byte[] body, byte[]? properties = null)
     {
         using var frames = new MemoryStream();
         frames.Write(PublishMethod(channel, exchange, key));
-        frames.Write(Header(channel, (ulong)body.Length));
+        frames.Write(Header(channel, (ulong)body.Length, properties));
         foreach (byte[] part in body.Chunk(LargestPart))
             frames.Write(Frame(3, channel, part));
         return frames.ToArray();
@@ -101,6 +107,20 @@ public sealed class RawClient : IDisposable
             if (frame[0] != 8)
                 return Show(frame);
         }
+    }
+
+    /// <summary>Takes a message out of a queue: its properties as they are on the wire, in hexadecimal.</summary>
+    public async Task<string> GetAsync(string queue)
+    {
+        await SendAsync(Method(1, 60, 70, [0, 0, .. ShortText(queue), 1]));
+        string answer = await NextAsync();
+        if (answer != "method 60.71 on 1")
+            return answer;
+        byte[] header = await FrameAsync().WaitAsync(Limit) ?? throw new EndOfStreamException();
+        long left = BinaryPrimitives.ReadInt64BigEndian(header.AsSpan(11));
+        while (left > 0)
+            left -= (await FrameAsync().WaitAsync(Limit) ?? throw new EndOfStreamException()).Length - 8;
+        return Convert.ToHexString(header.AsSpan(19..^1));
     }
 
     /// <summary>The highest number that the broker has confirmed, reading at least one frame.</summary>
