@@ -12,7 +12,7 @@ public sealed class SettingsTests
     [Fact]
     public void Every_setting_of_AMQP_is_read_by_its_name_and_has_its_default_otherwise()
     {
-        var read = AmqpSettings.From(Configuration(
+        var read = AmqpSettings.From(Settings(
             ("AMQP_HOST", "broker"), ("AMQP_PORT", "5673"), ("AMQP_USER", "me"), ("AMQP_PASSWORD", "hidden"), ("AMQP_VHOST", "there"), ("AMQP_ALLOW_PLAINTEXT", "true"),
             ("AMQP_HEARTBEAT_SECONDS", "30"), ("AMQP_BLOCKED_TIMEOUT_SECONDS", "1.5"), ("AMQP_NAME_PREFIX", "demo."), ("AMQP_QUEUE_EXPIRES_SECONDS", "60")));
         Assert.Equal(new AmqpSettings
@@ -29,7 +29,7 @@ public sealed class SettingsTests
             QueueExpiry = TimeSpan.FromMinutes(1),
         }, read);
         Assert.DoesNotContain("hidden", read.ToString(), StringComparison.Ordinal);
-        Assert.Equal(new AmqpSettings(), AmqpSettings.From(Configuration()));
+        Assert.Equal(new AmqpSettings(), AmqpSettings.From(Settings()));
     }
 
     [Fact]
@@ -46,16 +46,27 @@ public sealed class SettingsTests
     [InlineData("AMQP_BLOCKED_TIMEOUT_SECONDS", "-1")]
     [InlineData("AMQP_QUEUE_EXPIRES_SECONDS", "0")]
     public void A_value_that_is_not_valid_is_refused_by_the_name_of_its_setting(string name, string value)
-        => Assert.StartsWith(name, Assert.Throws<InvalidOperationException>(() => AmqpSettings.From(Configuration((name, value)))).Message, StringComparison.Ordinal);
+        => Assert.StartsWith(name, Assert.Throws<InvalidOperationException>(() => AmqpSettings.From(Settings((name, value)))).Message, StringComparison.Ordinal);
 
     [Fact]
     public void A_client_is_told_who_it_is_how_it_takes_part_and_which_data_are_its_own()
     {
-        Assert.Equal(new ClientSettings(ClientId.Parse("1"), ClientWay.Broadcast, 0), ClientSettings.From(Configuration()));
-        Assert.Equal(new ClientSettings(ClientId.Parse("7"), ClientWay.Unified, 6), ClientSettings.From(Configuration(("CLIENT_ID", "7"), ("CLIENT_WAY", "Unified"))));
-        Assert.Equal(new ClientSettings(ClientId.Parse("lab-a"), ClientWay.Broadcast, 3), ClientSettings.From(Configuration(("CLIENT_ID", "lab-a"), ("DATA_SHARE", "3"))));
-        foreach (var (name, value) in new[] { ("CLIENT_ID", "../../etc"), ("CLIENT_WAY", "pigeon"), ("DATA_SHARE", "-1") })
-            Assert.StartsWith(name, Assert.Throws<InvalidOperationException>(() => ClientSettings.From(Configuration((name, value)))).Message, StringComparison.Ordinal);
+        Assert.Equal(new ClientSettings { Id = ClientId.Parse("1"), Share = 0 }, ClientSettings.From(Settings()));
+        Assert.Equal(
+            new ClientSettings { Id = ClientId.Parse("7"), Share = 6, Protocols = "mqtt,amqp", RoundsPerProtocol = 2 },
+            ClientSettings.From(Settings(("CLIENT_ID", "7"), ("PROTOCOL_SELECTION", "mqtt,amqp"), ("PROTOCOL_ROUNDS", "2"))));
+        Assert.Equal(
+            new ClientSettings { Id = ClientId.Parse("lab-a"), Share = 3 },
+            ClientSettings.From(Settings(("CLIENT_ID", "lab-a"), ("DATA_SHARE", "3"))));
+        Assert.Equal(ClientWay.Broadcast, AmqpSettings.WayOf(Settings()));
+        Assert.Equal(ClientWay.Unified, AmqpSettings.WayOf(Settings(("CLIENT_WAY", "Unified"))));
+        foreach (var (name, value) in new[] { ("CLIENT_ID", "../../etc"), ("DATA_SHARE", "-1"), ("PROTOCOL_ROUNDS", "x"), ("SILENCE_SECONDS", "0") })
+        {
+            Assert.StartsWith(
+                name, Assert.Throws<InvalidOperationException>(() => ClientSettings.From(Settings((name, value)))).Message, StringComparison.Ordinal);
+        }
+        Assert.StartsWith(
+            "CLIENT_WAY", Assert.Throws<InvalidOperationException>(() => AmqpSettings.WayOf(Settings(("CLIENT_WAY", "pigeon")))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -64,6 +75,8 @@ public sealed class SettingsTests
         Assert.Equal(new ServerSettings("results", false), ServerSettings.From(Configuration()));
         Assert.Equal(new ServerSettings("elsewhere", true), ServerSettings.From(Configuration(("RESULTS_FOLDER", "elsewhere"), ("EXIT_WHEN_COMPLETE", "true"))));
     }
+
+    private static Func<string, string?> Settings(params (string Name, string Value)[] settings) => name => Configuration(settings)[name];
 
     private static IConfiguration Configuration(params (string Name, string Value)[] settings)
         => new ConfigurationBuilder().AddInMemoryCollection(settings.Select(one => KeyValuePair.Create(one.Name, (string?)one.Value))).Build();

@@ -1,19 +1,20 @@
 using System.Threading.Channels;
 using FederatedLearning.Messages;
+using FederatedLearning.Protocol;
 using Microsoft.Extensions.Logging;
 using SafeAmqp;
 
 namespace FederatedLearning.Amqp;
 
 /// <summary>
-/// A client's side of AMQP, in either way. Like the server's, it has a connection to send and one to receive, and each recovers alone. Its
-/// queues are durable, so that it misses nothing while a connection is away.
+/// A client's side of AMQP, in either way. Like the server's, it has a connection to send and one to receive, and each recovers alone: the link
+/// does not end. Its queues are durable, so that it misses nothing while a connection is away.
 /// </summary>
 /// <remarks>
 /// Durable queues also keep what an earlier run of this client left unread. Before it registers, the link therefore sends a fence into each of its
 /// queues, and passes over all that comes before it.
 /// </remarks>
-public sealed class AmqpClientLink : IAsyncDisposable
+public sealed class AmqpClientLink : IClientLink
 {
     private const string Json = "application/json";
     private const string Fence = "fence";
@@ -47,41 +48,53 @@ public sealed class AmqpClientLink : IAsyncDisposable
     /// <summary>Both connections, from memory.</summary>
     public AmqpClientStatus Status => _amqp.Status;
 
+    /// <inheritdoc/>
+    public string Protocol => AmqpProtocolHandler.ProtocolName;
+
     /// <summary>What the server says to this client, in the order in which it came. Over queues of its own different kinds may overtake each other.</summary>
     public ChannelReader<OutgoingMessage> Received => _received.Reader;
 
-    /// <summary>Connects, waiting for the broker as long as it takes, and registers.</summary>
-    /// <exception cref="AmqpException">The broker refuses what the client needs.</exception>
-    public async Task StartAsync(CancellationToken cancellationToken)
+    /// <summary>Connects, waiting for the broker as long as it takes.</summary>
+    /// <exception cref="LinkException">The broker refuses what the client needs.</exception>
+    public async Task ConnectAsync(CancellationToken cancellationToken)
     {
-        await _amqp.OpenAsync(cancellationToken);
-        await _amqp.DeclareAsync(_names.Shared(), cancellationToken);
-        await _amqp.DeclareAsync(_way == ClientWay.Unified ? _names.Unified(_client) : _names.OnBroadcast(_client), cancellationToken);
-        string[] queues = _way == ClientWay.Unified ? [.. _names.AllTo(_client)] : [_names.BroadcastQueueOf(_client)];
-        await Task.WhenAll(queues.Select(queue => ConsumeFromFenceAsync(queue, cancellationToken)));
-        await RegisterAsync(cancellationToken);
+        try
+        {
+            await _amqp.OpenAsync(cancellationToken);
+            await _amqp.DeclareAsync(_names.Shared(), cancellationToken);
+            await _amqp.DeclareAsync(_way == ClientWay.Unified ? _names.Unified(_client) : _names.OnBroadcast(_client), cancellationToken);
+            string[] queues = _way == ClientWay.Unified ? [.. _names.AllTo(_client)] : [_names.BroadcastQueueOf(_client)];
+            await Task.WhenAll(queues.Select(queue => ConsumeFromFenceAsync(queue, cancellationToken)));
+        }
+        catch (AmqpException error)
+        {
+            throw new LinkException(error.Message, error) { IsFinal = error is AmqpTopologyException { ReplyCode: not null } };
+        }
         _log.LinkStarted(_client.Value, _way == ClientWay.Unified ? "queues of its own" : "broadcast");
     }
 
-    /// <summary>Asks to take part, once more: the server answers with configuration and model.</summary>
-    /// <exception cref="AmqpException">It was not confirmed.</exception>
-    public ValueTask RegisterAsync(CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public async ValueTask SendAsync(ClientMessage message, CancellationToken cancellationToken)
     {
-        var registration = new ClientRegistration(_client);
-        return _way == ClientWay.Unified
-            ? SendAsync("", _names.UnifiedRegisterQueue, registration, cancellationToken)
-            : SendAsync(_names.ClientUpdates, AmqpNames.RegisterKey, registration, cancellationToken);
+        var (exchange, key) = (_way, message) switch
+        {
+            (ClientWay.Unified, ClientRegistration) => ("", _names.UnifiedRegisterQueue),
+            (ClientWay.Unified, ClientUpdate) => (_names.ClientUpdates, AmqpNames.UpdateKeyOf(_client)),
+            (ClientWay.Unified, _) => (_names.ClientUpdates, AmqpNames.MetricsKeyOf(_client)),
+            (_, ClientRegistration) => (_names.ClientUpdates, AmqpNames.RegisterKey),
+            (_, ClientUpdate) => (_names.ClientUpdates, AmqpNames.UpdateKey),
+            _ => (_names.ClientUpdates, AmqpNames.MetricsKey),
+        };
+        var body = ClientJson.Write(message);
+        try
+        {
+            await _amqp.PublishAsync(AmqpMessage.ToExchange(exchange, key, body) with { ContentType = Json }, cancellationToken);
+        }
+        catch (AmqpException error)
+        {
+            throw new LinkException(error.Message, error);
+        }
     }
-
-    /// <summary>Sends what was trained; ends when the broker has it.</summary>
-    /// <exception cref="AmqpException">It was not confirmed.</exception>
-    public ValueTask SendAsync(ClientUpdate update, CancellationToken cancellationToken) => SendAsync(
-        _names.ClientUpdates, _way == ClientWay.Unified ? AmqpNames.UpdateKeyOf(_client) : AmqpNames.UpdateKey, update, cancellationToken);
-
-    /// <summary>Sends what was measured; ends when the broker has it.</summary>
-    /// <exception cref="AmqpException">It was not confirmed.</exception>
-    public ValueTask SendAsync(ClientMetrics metrics, CancellationToken cancellationToken) => SendAsync(
-        _names.ClientUpdates, _way == ClientWay.Unified ? AmqpNames.MetricsKeyOf(_client) : AmqpNames.MetricsKey, metrics, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -89,9 +102,6 @@ public sealed class AmqpClientLink : IAsyncDisposable
         await _amqp.DisposeAsync();
         _received.Writer.TryComplete();
     }
-
-    private ValueTask SendAsync(string exchange, string routingKey, ClientMessage message, CancellationToken cancellationToken)
-        => _amqp.PublishAsync(AmqpMessage.ToExchange(exchange, routingKey, ClientJson.Write(message)) with { ContentType = Json }, cancellationToken);
 
     private async Task ConsumeFromFenceAsync(string queue, CancellationToken cancellationToken)
     {

@@ -1,4 +1,5 @@
 using FederatedLearning.Messages;
+using FederatedLearning.Protocol;
 using SafeAmqp;
 
 namespace FederatedLearning.Amqp;
@@ -11,11 +12,13 @@ public sealed partial class AmqpProtocolHandler
 
     private async Task ReceiveAsync()
     {
+        var backoff = new Backoff(_time);
         for (; ; )
         {
             try
             {
                 await DeclareAndConsumeAsync(_stopping.Token);
+                await AnnounceAsync(_stopping.Token);
                 _log.ServerStarted();
                 return;
             }
@@ -35,7 +38,7 @@ public sealed partial class AmqpProtocolHandler
                 return;
             }
 
-            await Task.Delay(TryAgainAfter, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await backoff.WaitAsync(_stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -47,6 +50,14 @@ public sealed partial class AmqpProtocolHandler
         await ConsumeAsync(_names.UnifiedRegisterQueue, (delivery, lost) => RegisterAsync(delivery, isUnified: true, lost), cancellationToken);
         await ConsumeAsync(_names.UpdateQueue, (delivery, lost) => UpdateAsync(delivery, null, lost), cancellationToken);
         await ConsumeAsync(_names.MetricsQueue, (delivery, lost) => MetricsAsync(delivery, null, lost), cancellationToken);
+    }
+
+    // Clients that wait already, of a server before this one, register again.
+    private async Task AnnounceAsync(CancellationToken cancellationToken)
+    {
+        var message = new ServerStarted();
+        await _amqp.PublishAsync(ToAll(message), cancellationToken);
+        _log.Broadcast(message.MessageType, _names.Broadcast);
     }
 
     // Once per queue, however often it is tried.
@@ -68,6 +79,7 @@ public sealed partial class AmqpProtocolHandler
         {
             try
             {
+                _traffic!.Received(delivery.Body.Length);
                 await take(delivery, lost);
                 return AmqpSettlement.Ack;
             }
@@ -87,11 +99,11 @@ public sealed partial class AmqpProtocolHandler
     {
         var registration = ClientJson.ReadRegistration(delivery.Body.Span);
         var client = registration.Client;
-        if (_clients.IsUnified(client) != isUnified)
+        if (_clients.Find(client)?.IsUnified != isUnified)
         {
             _clients.MakeSureOfRoomFor(client);
-            var consumers = isUnified ? await ServeByQueuesAsync(client, lost) : [];
-            await Task.WhenAll(_clients.Set(client, isUnified, consumers).Select(consumer => consumer.DisposeAsync().AsTask()));
+            var way = new AmqpWay(isUnified, isUnified ? await ServeByQueuesAsync(client, lost) : []);
+            await EndAsync(_clients.Set(client, way));
         }
 
         _log.Registered(client.Value, isUnified ? "queues of its own" : "broadcast");
@@ -119,33 +131,13 @@ public sealed partial class AmqpProtocolHandler
 
     private async ValueTask UpdateAsync(AmqpDelivery delivery, ClientId? owner, CancellationToken lost)
     {
-        var update = Read(ClientJson.ReadUpdate, delivery, owner);
+        var update = (ClientUpdate)ClientJson.Read(delivery.Body.Span, ClientJson.Update, owner);
         await _federation!.UpdateReceivedAsync(update, lost);
     }
 
     private async ValueTask MetricsAsync(AmqpDelivery delivery, ClientId? owner, CancellationToken lost)
     {
-        var metrics = Read(ClientJson.ReadMetrics, delivery, owner);
+        var metrics = (ClientMetrics)ClientJson.Read(delivery.Body.Span, ClientJson.Metrics, owner);
         await _federation!.MetricsReceivedAsync(metrics, lost);
-    }
-
-    private delegate T Reader<out T>(ReadOnlySpan<byte> json);
-
-    // On a queue of one client only that client speaks; a message that cannot be read is its, too.
-    private static T Read<T>(Reader<T> read, AmqpDelivery delivery, ClientId? owner) where T : ClientMessage
-    {
-        T message;
-        try
-        {
-            message = read(delivery.Body.Span);
-        }
-        catch (MessageRefusedException refused) when (refused.Client is null && owner is not null)
-        {
-            throw new MessageRefusedException(refused.Message, owner);
-        }
-
-        return owner is null || message.Client == owner
-            ? message
-            : throw new MessageRefusedException($"client_id is {message.Client}, but this is a queue of client {owner}", owner);
     }
 }

@@ -46,37 +46,31 @@ public sealed partial class AmqpProtocolHandler
 
     private List<Copy> CopiesOf(OutgoingMessage message)
     {
-        var body = message.ToJson();
-        if (message.Recipient is { } recipient)
+        var clients = _clients.RecipientsOf(message);
+        if (message.Recipient is { } recipient && clients.Count == 0)
         {
-            var isUnified = _clients.IsUnified(recipient);
-            if (isUnified is null)
-                _log.Unknown(recipient.Value, message.MessageType);
-            return isUnified switch
-            {
-                true => [ToQueue(recipient)],
-                false => [ToAll()],
-                null => [],
-            };
+            _log.Unknown(recipient.Value, message.MessageType);
+            return [];
         }
 
         // A server for broadcast alone sends to whoever listens, also when nobody does; one whose clients all have queues need not.
-        var (unified, anyOnBroadcast) = _clients.All();
-        List<Copy> copies = anyOnBroadcast || unified.Length == 0 ? [ToAll()] : [];
-        copies.AddRange(unified.Select(ToQueue));
+        bool onBroadcast = clients.Count == 0 || clients.Any(client => !client.Value.IsUnified);
+        List<Copy> copies = onBroadcast ? [new Copy(ToAll(message), null)] : [];
+        copies.AddRange(clients.Where(client => client.Value.IsUnified).Select(client => new Copy(ToQueue(message, client.Key), client.Key)));
         return copies;
-
-        // Persistent, that is delivery mode 2; a queue that is gone is told, for its client has left.
-        Copy ToQueue(ClientId client) => new(
-            AmqpMessage.ToQueue(_names.To(client, message.MessageType), body) with { ContentType = Json, Type = message.MessageType }, client);
-
-        Copy ToAll() => new(
-            AmqpMessage.Broadcast(_names.Broadcast, body) with { ContentType = Json, Type = message.MessageType }, null);
     }
+
+    // Persistent, that is delivery mode 2; a queue that is gone is told, for its client has left.
+    private AmqpMessage ToQueue(OutgoingMessage message, ClientId client)
+        => AmqpMessage.ToQueue(_names.To(client, message.MessageType), message.ToJson()) with { ContentType = Json, Type = message.MessageType };
+
+    private AmqpMessage ToAll(OutgoingMessage message)
+        => AmqpMessage.Broadcast(_names.Broadcast, message.ToJson()) with { ContentType = Json, Type = message.MessageType };
 
     private async ValueTask ReportAsync(OutgoingMessage message, Copy copy, AmqpPublishResult result)
     {
         var address = copy.Client is null ? copy.Message.Exchange : copy.Message.RoutingKey;
+        if (result.Outcome == AmqpOutcome.Confirmed) _traffic!.Sent(copy.Message.Body.Length);
         switch (result.Outcome)
         {
             case AmqpOutcome.Confirmed when copy.Client is { } client:
@@ -96,6 +90,11 @@ public sealed partial class AmqpProtocolHandler
         }
     }
 
-    private Task ForgetAsync(ClientId client)
-        => Task.WhenAll(_clients.Remove(client).Select(consumer => consumer.DisposeAsync().AsTask()));
+    private Task ForgetAsync(ClientId client) => EndAsync(_clients.Remove(client));
+
+    private static Task EndAsync(AmqpWay? way)
+        => Task.WhenAll((way?.Consumers ?? []).Select(consumer => consumer.DisposeAsync().AsTask()));
 }
+
+/// <summary>The way to a client: by broadcast, or by queues of its own, which are consumed for it alone.</summary>
+internal sealed record AmqpWay(bool IsUnified, IReadOnlyList<AmqpSubscription> Consumers);

@@ -11,11 +11,13 @@ namespace FederatedLearning.Amqp;
 /// </summary>
 public sealed partial class AmqpProtocolHandler : IProtocolHandler
 {
-    private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(1);
+    /// <summary>The protocol's name.</summary>
+    public const string ProtocolName = "amqp";
+
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
 
     private readonly AmqpNames _names;
-    private readonly ClientTable _clients = new();
+    private readonly ClientWays<AmqpWay> _clients = new();
     private readonly AmqpClient _amqp;
     private readonly ILogger _log;
     private readonly TimeProvider _time;
@@ -26,6 +28,7 @@ public sealed partial class AmqpProtocolHandler : IProtocolHandler
 
     private IFederation? _federation;
     private OutgoingQueue? _outgoing;
+    private ProtocolTraffic? _traffic;
     private Task _receiving = Task.CompletedTask;
     private Task _sending = Task.CompletedTask;
     private Task? _stopped;
@@ -45,7 +48,7 @@ public sealed partial class AmqpProtocolHandler : IProtocolHandler
     }
 
     /// <inheritdoc/>
-    public string Name => "amqp";
+    public string Name => ProtocolName;
 
     /// <summary>Both connections, from memory.</summary>
     public AmqpClientStatus Status => _amqp.Status;
@@ -54,7 +57,8 @@ public sealed partial class AmqpProtocolHandler : IProtocolHandler
     public Task StartAsync(HandlerContext context, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(context);
-        (_federation, _outgoing) = (context.Federation, context.Outgoing);
+        (_federation, _outgoing, _traffic) = (context.Federation, context.Outgoing, context.Traffic);
+        _traffic.CountReconnectsBy(() => _amqp.Status.Links.Sum(link => Math.Max(0L, link.Epoch - 1)));
         _receiving = Task.Run(ReceiveAsync, CancellationToken.None);
         _sending = Task.Run(SendAllAsync, CancellationToken.None);
         return Task.CompletedTask;
@@ -86,7 +90,8 @@ public sealed partial class AmqpProtocolHandler : IProtocolHandler
         AmqpSubscription[] consumers;
         lock (_lock)
             consumers = [.. _consumers];
-        await Task.WhenAll(consumers.Concat(_clients.Clear()).Select(consumer => consumer.DisposeAsync().AsTask()));
+        await Task.WhenAll(consumers.Concat(_clients.Clear().SelectMany(client => client.Value.Consumers))
+            .Select(consumer => consumer.DisposeAsync().AsTask()));
         await _sending;
         await _amqp.DisposeAsync();
         _log.ServerStopped();

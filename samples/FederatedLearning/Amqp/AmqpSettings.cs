@@ -1,5 +1,5 @@
 using System.Globalization;
-using Microsoft.Extensions.Configuration;
+using FederatedLearning.Messages;
 using Microsoft.Extensions.Logging;
 using SafeAmqp;
 
@@ -46,36 +46,35 @@ public sealed record AmqpSettings
 
     /// <summary>Reads the settings.</summary>
     /// <exception cref="InvalidOperationException">A value is not valid; the message names the setting, never its value.</exception>
-    public static AmqpSettings From(IConfiguration configuration)
+    public static AmqpSettings From(Func<string, string?> setting)
     {
+        var read = new SettingReader(setting);
         var defaults = new AmqpSettings();
         return new AmqpSettings
         {
-            Host = Text("AMQP_HOST", defaults.Host),
-            Port = (int)Number("AMQP_PORT", defaults.Port, 1, 65_535),
-            User = Text("AMQP_USER", defaults.User),
-            Password = Text("AMQP_PASSWORD", defaults.Password),
-            VirtualHost = Text("AMQP_VHOST", defaults.VirtualHost),
-            AllowPlaintext = Text("AMQP_ALLOW_PLAINTEXT", "false").Equals("true", StringComparison.OrdinalIgnoreCase),
-            Heartbeat = Seconds("AMQP_HEARTBEAT_SECONDS", defaults.Heartbeat, 2, 3600),
-            BlockedTimeout = Seconds("AMQP_BLOCKED_TIMEOUT_SECONDS", defaults.BlockedTimeout, 0.1, 86_400),
-            NamePrefix = Text("AMQP_NAME_PREFIX", defaults.NamePrefix),
-            QueueExpiry = string.IsNullOrWhiteSpace(configuration["AMQP_QUEUE_EXPIRES_SECONDS"]) ? null : Seconds("AMQP_QUEUE_EXPIRES_SECONDS", default, 1, 86_400),
+            Host = read.Text("AMQP_HOST", defaults.Host),
+            Port = read.Port("AMQP_PORT", defaults.Port),
+            User = read.Text("AMQP_USER", defaults.User),
+            Password = read.Text("AMQP_PASSWORD", defaults.Password),
+            VirtualHost = read.Text("AMQP_VHOST", defaults.VirtualHost),
+            AllowPlaintext = read.Flag("AMQP_ALLOW_PLAINTEXT", false),
+            Heartbeat = read.Seconds("AMQP_HEARTBEAT_SECONDS", defaults.Heartbeat, 2, 3600),
+            BlockedTimeout = read.Seconds("AMQP_BLOCKED_TIMEOUT_SECONDS", defaults.BlockedTimeout, 0.1, 86_400),
+            NamePrefix = read.Text("AMQP_NAME_PREFIX", defaults.NamePrefix),
+            QueueExpiry = read.Text("AMQP_QUEUE_EXPIRES_SECONDS") is null
+                ? null
+                : read.Seconds("AMQP_QUEUE_EXPIRES_SECONDS", default, 1, 86_400),
         };
-
-        string Text(string name, string otherwise)
-            => configuration[name] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : otherwise;
-
-        TimeSpan Seconds(string name, TimeSpan otherwise, double min, double max) => TimeSpan.FromSeconds(Number(name, otherwise.TotalSeconds, min, max));
-
-        double Number(string name, double otherwise, double min, double max)
-        {
-            var text = Text(name, otherwise.ToString(CultureInfo.InvariantCulture));
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max
-                ? value
-                : throw new InvalidOperationException($"{name} must be a number from {min} to {max}.");
-        }
     }
+
+    /// <summary>How a client takes part: <c>CLIENT_WAY</c>, <c>broadcast</c> or <c>unified</c>.</summary>
+    /// <exception cref="InvalidOperationException">It is neither.</exception>
+    public static ClientWay WayOf(Func<string, string?> setting) => new SettingReader(setting).Text("CLIENT_WAY")?.ToLowerInvariant() switch
+    {
+        null or "broadcast" => ClientWay.Broadcast,
+        "unified" => ClientWay.Unified,
+        _ => throw new InvalidOperationException("CLIENT_WAY must be broadcast or unified."),
+    };
 
     /// <summary>What the AMQP client is made of.</summary>
     internal AmqpClientOptions ClientOptions(string name, ILoggerFactory loggers) => new()
@@ -90,7 +89,7 @@ public sealed record AmqpSettings
         PublishTimeout = BlockedTimeout,
         // Models are large: one message may have 128 MiB, if max_message_size of the broker allows it, and one that is
         // larger than the credit goes alone.
-        MaxMessageSize = 128L << 20,
+        MaxMessageSize = MessageLimit.Bytes,
         // A message whose confirm was lost with its connection goes again; both sides ignore what they have already seen.
         InFlight = AmqpInFlightPolicy.Republish,
         LoggerFactory = loggers,

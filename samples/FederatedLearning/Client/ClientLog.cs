@@ -29,12 +29,12 @@ internal static partial class ClientLog
     [LoggerMessage(8, LogLevel.Error, "Client {Client} may not take part: {Reason}")]
     public static partial void Rejected(this ILogger log, string client, string reason);
 
-    [LoggerMessage(9, LogLevel.Warning, "The answer to {Order} could not be sent: {Reason}")]
-    public static partial void AnswerLost(this ILogger log, string order, string reason);
-
     [LoggerMessage(10, LogLevel.Information, "Client {Client} has {Training} samples to train on and {Evaluation} to evaluate on")]
     public static partial void Data(this ILogger log, string client, int training, int evaluation);
 
     [LoggerMessage(11, LogLevel.Error, "The client cannot take part: {Reason}")]
     public static partial void Failed(this ILogger log, string reason);
+
+    [LoggerMessage(12, LogLevel.Warning, "{Why}")]
+    public static partial void SwitchedOff(this ILogger log, string why);
 }

@@ -1,8 +1,7 @@
-using FederatedLearning.Amqp;
 using FederatedLearning.Messages;
 using FederatedLearning.Model;
+using FederatedLearning.Protocol;
 using Microsoft.Extensions.Logging;
-using SafeAmqp;
 
 namespace FederatedLearning.Client;
 
@@ -12,21 +11,23 @@ namespace FederatedLearning.Client;
 /// time is worked on; a newer one takes the place of one that waits, and ends one that is worked on, for its answer would be ignored. An order that
 /// comes twice is not worked on twice at once, and one that is older than the latest is not worked on at all.
 /// </remarks>
-internal sealed class FederatedClient(ClientId id, AmqpClientLink link, ILearner learner, ILogger log)
+internal sealed class FederatedClient(ClientId id, ClientConnection connection, ILearner learner, ILogger log)
 {
+    private readonly TaskCompletionSource _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TrainingConfig? _how;
     private GlobalModel? _model;
     private ModelConfig? _config;
     private OutgoingMessage? _order;
     private int _latest;
     private (Task Work, CancellationTokenSource Cancel)? _running;
-    private readonly TaskCompletionSource _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>After how many rounds it goes on to the next protocol of its list; 0 for never.</summary>
+    public int RoundsPerProtocol { get; init; }
 
     /// <summary>Takes part until the training is complete.</summary>
     /// <returns>The last message: <see cref="TrainingComplete"/> or <see cref="Rejected"/>.</returns>
     public async Task<OutgoingMessage> RunAsync(CancellationToken cancellationToken)
     {
-        await link.StartAsync(cancellationToken);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var taking = TakeAllAsync(end.Token);
         await Task.WhenAny(taking, _failed.Task);
@@ -40,14 +41,14 @@ internal sealed class FederatedClient(ClientId id, AmqpClientLink link, ILearner
 
     private async Task<OutgoingMessage> TakeAllAsync(CancellationToken cancellationToken)
     {
-        await foreach (var message in link.Received.ReadAllAsync(cancellationToken))
+        await foreach (var message in connection.Received.ReadAllAsync(cancellationToken))
         {
             if (Take(message))
                 return message;
             await StartOrderAsync(cancellationToken);
         }
 
-        throw new OperationCanceledException("The link was closed.");
+        throw new OperationCanceledException("The connection was closed.");
     }
 
     /// <summary>Takes note of a message; whether it is the last one.</summary>
@@ -59,11 +60,12 @@ internal sealed class FederatedClient(ClientId id, AmqpClientLink link, ILearner
                 _how = how;
                 break;
             case GlobalModel model:
-                // The server repeats itself after a fault: an older model than the one at hand is not news, but for the first of a new training.
-                if (_model is null || model.Round >= _model.Round || model.Round == 0)
-                    _model = model;
-                if (model.Round == 0)
+                // The server repeats itself after a fault: an older model than the one at hand is not news, but for one that comes with its
+                // configuration. That one begins a training, or answers a registration: the server may be another, whose rounds are earlier.
+                if (model.ModelConfig is not null && model.Round < (_model?.Round ?? 0))
                     _latest = 0;
+                if (_model is null || model.Round >= _model.Round || model.ModelConfig is not null)
+                    _model = model;
                 _config = model.ModelConfig ?? _config;
                 log.ReceivedModel(model.Round);
                 break;
@@ -135,11 +137,6 @@ internal sealed class FederatedClient(ClientId id, AmqpClientLink link, ILearner
         {
             // A newer order came, or it is over.
         }
-        catch (AmqpException error)
-        {
-            // The server goes on without this answer at its deadline, and asks again in the next round.
-            log.AnswerLost(order.MessageType, error.Message);
-        }
         catch (Exception error)
         {
             _failed.TrySetException(error); // a model that this client cannot train: it cannot take part
@@ -150,7 +147,7 @@ internal sealed class FederatedClient(ClientId id, AmqpClientLink link, ILearner
     {
         log.Training(round);
         var (weights, metrics) = learner.Train(global, config, how, round, cancellationToken);
-        await link.SendAsync(new ClientUpdate(id, round, weights, learner.TrainingSamples, metrics), cancellationToken);
+        await connection.SendAsync(new ClientUpdate(id, round, weights, learner.TrainingSamples, metrics), cancellationToken);
         log.Trained(round, metrics.Loss, metrics.Accuracy);
     }
 
@@ -158,7 +155,9 @@ internal sealed class FederatedClient(ClientId id, AmqpClientLink link, ILearner
     {
         log.Evaluating(round);
         var metrics = learner.Evaluate(global, config, cancellationToken);
-        await link.SendAsync(new ClientMetrics(id, round, learner.EvaluationSamples, metrics), cancellationToken);
+        await connection.SendAsync(new ClientMetrics(id, round, learner.EvaluationSamples, metrics), cancellationToken);
         log.Evaluated(round, metrics.Loss, metrics.Accuracy);
+        if (RoundsPerProtocol > 0 && round % RoundsPerProtocol == 0)
+            connection.ChangeProtocol();
     }
 }

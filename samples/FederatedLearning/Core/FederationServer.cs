@@ -76,7 +76,8 @@ public sealed class FederationServer : IFederationStatus, IAsyncDisposable
         {
             for (var i = 0; i < _handlers.Count; i++)
             {
-                await _handlers[i].StartAsync(new HandlerContext(new FederationPort(_loop, i), _loop.QueueOf(i)), cancellationToken);
+                var context = new HandlerContext(new FederationPort(_loop, i), _loop.QueueOf(i)) { Traffic = _loop.TrafficOf(i) };
+                await _handlers[i].StartAsync(context, cancellationToken);
                 _log.HandlerStarted(_handlers[i].Name);
             }
         }

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace FederatedLearning;
 
 /// <summary>The core's settings. Names in capitals are those of the environment (or any other source of configuration).</summary>
@@ -56,13 +54,14 @@ public sealed record FederationSettings
     public static FederationSettings From(Func<string, string?> setting)
     {
         ArgumentNullException.ThrowIfNull(setting);
+        var reader = new SettingReader(setting);
         var defaults = new FederationSettings();
         return new FederationSettings
         {
             MaxRounds = Count("NUM_ROUNDS", defaults.MaxRounds),
             MinClients = Count("MIN_CLIENTS", defaults.MinClients),
             MaxClients = Count("MAX_CLIENTS", defaults.MaxClients),
-            ConvergenceThreshold = Number("CONVERGENCE_THRESHOLD", defaults.ConvergenceThreshold, 0, 1e6),
+            ConvergenceThreshold = reader.Number("CONVERGENCE_THRESHOLD", defaults.ConvergenceThreshold, 0, 1e6),
             ConvergencePatience = Count("CONVERGENCE_PATIENCE", defaults.ConvergencePatience),
             MinRounds = Count("MIN_ROUNDS", defaults.MinRounds, 0),
             BatchSize = Count("BATCH_SIZE", defaults.BatchSize),
@@ -72,26 +71,9 @@ public sealed record FederationSettings
             MaxEmptyDeadlines = Count("MAX_EMPTY_DEADLINES", defaults.MaxEmptyDeadlines),
         }.Validated();
 
-        int Count(string name, int otherwise, int min = 1)
-        {
-            if (setting(name) is not { } text || string.IsNullOrWhiteSpace(text)) return otherwise;
-            return int.TryParse(text.Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
-                && value >= min && value <= 1_000_000
-                ? value
-                : throw new InvalidOperationException($"{name} must be a whole number from {min} to 1000000.");
-        }
+        int Count(string name, int otherwise, int min = 1) => reader.Whole(name, otherwise, min, 1_000_000);
 
-        double Number(string name, double otherwise, double min, double max)
-        {
-            if (setting(name) is not { } text || string.IsNullOrWhiteSpace(text)) return otherwise;
-            return double.TryParse(text.Trim(), NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max
-                ? value
-                : throw new InvalidOperationException(
-                    string.Create(CultureInfo.InvariantCulture, $"{name} must be a number from {min} to {max}."));
-        }
-
-        TimeSpan Seconds(string name, TimeSpan otherwise)
-            => TimeSpan.FromSeconds(Number(name, otherwise.TotalSeconds, 0.05, 7 * 86_400));
+        TimeSpan Seconds(string name, TimeSpan otherwise) => reader.Seconds(name, otherwise, 0.05, 7 * 86_400);
     }
 
     /// <summary>These settings, once they fit each other.</summary>

@@ -69,4 +69,22 @@ internal static partial class Log
 
     [LoggerMessage(24, LogLevel.Critical, "The core's loop ended by a bug")]
     public static partial void LoopFailed(this ILogger log, Exception error);
+
+    [LoggerMessage(30, LogLevel.Information, "Client {Client} connected over {Protocol}")]
+    public static partial void Connected(this ILogger log, string client, string protocol);
+
+    [LoggerMessage(31, LogLevel.Warning, "Client {Client} cannot connect over {Protocol}, trying again: {Reason}")]
+    public static partial void NotConnected(this ILogger log, string client, string protocol, string reason);
+
+    [LoggerMessage(32, LogLevel.Warning, "Client {Client} has lost its connection over {Protocol}, connecting again")]
+    public static partial void Lost(this ILogger log, string client, string protocol);
+
+    [LoggerMessage(33, LogLevel.Warning, "The connection of client {Client} over {Protocol} ended: {Reason}")]
+    public static partial void Ended(this ILogger log, string client, string protocol, string reason);
+
+    [LoggerMessage(34, LogLevel.Warning, "{Kind} was not sent over {Protocol}: {Reason}")]
+    public static partial void NotSent(this ILogger log, string kind, string protocol, string reason);
+
+    [LoggerMessage(35, LogLevel.Information, "Client {Client} has heard nothing for long over {Protocol} and registers again")]
+    public static partial void Silent(this ILogger log, string client, string protocol);
 }

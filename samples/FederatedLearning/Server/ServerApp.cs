@@ -1,4 +1,3 @@
-using FederatedLearning.Amqp;
 using FederatedLearning.Server.Web;
 using FederatedLearning.Status;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -27,6 +26,7 @@ public static class ServerApp
         AddServices(builder);
 
         var app = builder.Build();
+        app.Services.GetRequiredService<ChosenProtocols>(); // what is wrong with a setting, or missing here, is said before anything starts
         app.Use(SecurityHeaders.AddAsync);
         app.UseDefaultFiles();
         // Asked for again each time, and not sent again when it is the same: a new version must not meet parts of the old one.
@@ -41,14 +41,13 @@ public static class ServerApp
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(ServerSettings.From(configuration));
         services.AddSingleton(FederationSettings.From(name => configuration[name]));
-        services.AddSingleton(AmqpSettings.From(configuration));
         services.TryAddSingleton(_ => InitialModel.From(configuration));
-        services.AddSingleton<AmqpProtocolHandler>();
+        services.AddSingleton<ChosenProtocols>();
         services.AddSingleton(provider => new FederationServer(
             provider.GetRequiredService<FederationSettings>(),
             provider.GetRequiredService<InitialModel>().Weights,
             provider.GetRequiredService<InitialModel>().Config,
-            [provider.GetRequiredService<AmqpProtocolHandler>()],
+            provider.GetRequiredService<ChosenProtocols>().Handlers,
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<FederationServer>>()));
         services.AddSingleton<IFederationStatus>(provider => provider.GetRequiredService<FederationServer>());

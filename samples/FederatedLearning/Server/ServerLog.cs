@@ -8,4 +8,7 @@ internal static partial class ServerLog
 
     [LoggerMessage(2, LogLevel.Information, "Results written to {Folder}")]
     public static partial void ResultsWritten(this ILogger log, string folder);
+
+    [LoggerMessage(3, LogLevel.Warning, "{Why}")]
+    public static partial void SwitchedOff(this ILogger log, string why);
 }

@@ -138,4 +138,21 @@ public sealed class JsonTests
     private static string Text(byte[] json) => System.Text.Encoding.UTF8.GetString(json);
 
     private static byte[] Bytes(string json) => System.Text.Encoding.UTF8.GetBytes(json);
+
+    [Fact]
+    public void A_message_may_say_itself_what_it_is_and_only_its_own_client_may_send_it()
+    {
+        ClientMessage[] messages = [new ClientRegistration(Some.Id(3)), Some.Update(3, 2), Some.Metrics(3, 2)];
+        foreach (var message in messages)
+        {
+            var json = ClientJson.Write(message, ClientJson.TypeProperty);
+            Assert.Equal(ClientJson.KindOf(message), ClientJson.KindOf(ClientJson.Read(json)));
+            Assert.Equal(Some.Id(3), ClientJson.Read(json, owner: Some.Id(3)).Client);
+            var refused = Assert.Throws<MessageRefusedException>(() => ClientJson.Read(json, owner: Some.Id(4)));
+            Assert.Equal(Some.Id(4), refused.Client);
+        }
+        Assert.Throws<MessageRefusedException>(() => ClientJson.Read("""{"type":"dance","client_id":3}"""u8));
+        Assert.Throws<MessageRefusedException>(() => ClientJson.Read("""{"client_id":3}"""u8));
+        Assert.Equal(Some.Id(5), Assert.Throws<MessageRefusedException>(() => ClientJson.Read("no JSON"u8, owner: Some.Id(5))).Client);
+    }
 }

@@ -39,6 +39,27 @@ public sealed class WeightEncodingTests
     }
 
     [Fact]
+    public void A_model_goes_as_the_bytes_that_the_text_is_base64_of_where_a_protocol_carries_bytes()
+    {
+        var model = new ModelWeights([new TensorShape("w", [2])], [1, -2]);
+        var bytes = WeightEncoding.ToBytes(model);
+        Assert.Equal(Convert.FromBase64String(Example), bytes);
+        Assert.Equal([1, -2], WeightEncoding.FromBytes(bytes).Values.ToArray());
+        Assert.Contains("pickle", Refused([0x80, 0x04, 0x95, .. new byte[20]]), StringComparison.Ordinal);
+        for (int length = 0; length < bytes.Length; length++) Assert.StartsWith("weights:", Refused(bytes[..length]), StringComparison.Ordinal);
+        Assert.StartsWith("weights:", Refused([.. bytes, 0]), StringComparison.Ordinal);
+
+        static string Refused(byte[] bytes) => Assert.Throws<MessageRefusedException>(() => WeightEncoding.FromBytes(bytes)).Message;
+    }
+
+    [Fact]
+    public void A_model_that_has_no_room_in_a_message_is_refused_before_it_is_written()
+    {
+        var weights = new ModelWeights([new TensorShape("w", [MessageLimit.WeightBytes / 4])], new float[MessageLimit.WeightBytes / 4]);
+        Assert.Throws<MessageRefusedException>(() => ClientJson.Write(new ClientUpdate(Some.Id(1), 1, weights, 1)));
+    }
+
+    [Fact]
     public void A_pickle_is_named_and_never_opened()
     {
         var pickle = Convert.ToBase64String([0x80, 0x04, 0x95, .. "cos\nsystem\n(S'x'\ntR."u8]);

@@ -25,7 +25,7 @@ internal sealed class World : IOutbox
     /// <summary>Everything that was sent: the handler, -1 for all, and the message.</summary>
     public List<(int Handler, OutgoingMessage Message)> Sent { get; } = [];
 
-    public FederationSnapshot Now => Run.ToSnapshot(0, ["amqp", "quic"], _ => 0, [null, null]);
+    public FederationSnapshot Now => Run.ToSnapshot(0, ["amqp", "quic"], _ => 0, [null, null], _ => new TrafficCounts(0, 0, 0, 0, 0));
 
     public RoundResult Last => Now.Rounds[^1];
 

@@ -3,6 +3,7 @@ using FederatedLearning.Amqp;
 using FederatedLearning.Client;
 using FederatedLearning.Messages;
 using FederatedLearning.Model;
+using FederatedLearning.Protocol;
 using FederatedLearning.Server;
 using FederatedLearning.Status;
 using Microsoft.AspNetCore.Builder;
@@ -25,7 +26,7 @@ internal sealed class TrainingSession : IAsyncDisposable
     private readonly CancellationTokenSource _memberFailed = new();
     private readonly List<Member> _members = [];
 
-    private sealed record Member(AmqpClientLink Link, ILearner Learner, Task<OutgoingMessage> Run);
+    private sealed record Member(ClientConnection Connection, ILearner Learner, Task<OutgoingMessage> Run);
 
     private TrainingSession(Place place, WebApplication server, Lines lines)
     {
@@ -39,7 +40,7 @@ internal sealed class TrainingSession : IAsyncDisposable
 
     public FederationSnapshot Now => Status.Snapshot;
 
-    public AmqpClientStatus Amqp => _server.Services.GetRequiredService<AmqpProtocolHandler>().Status;
+    public AmqpClientStatus Amqp => _server.Services.GetRequiredService<ChosenProtocols>().Amqp!.Status;
 
     private IFederationStatus Status => _server.Services.GetRequiredService<IFederationStatus>();
 
@@ -52,6 +53,7 @@ internal sealed class TrainingSession : IAsyncDisposable
             ["NUM_ROUNDS"] = rounds.ToString(CultureInfo.InvariantCulture),
             ["MIN_CLIENTS"] = minClients.ToString(CultureInfo.InvariantCulture),
             ["CONVERGENCE_PATIENCE"] = "1000",
+            ["PROTOCOLS"] = "amqp",
             ["urls"] = "http://127.0.0.1:0",
         };
         foreach (var (name, value) in settings)
@@ -77,10 +79,18 @@ internal sealed class TrainingSession : IAsyncDisposable
     /// <summary>Lets a client take part.</summary>
     public void Join(string id, ClientWay way, ILearner learner)
     {
-        var link = new AmqpClientLink(ClientId.Parse(id), way, _place.Amqp, _loggers);
-        var client = new FederatedClient(ClientId.Parse(id), link, learner, _loggers.CreateLogger("client"));
+        var client = ClientId.Parse(id);
+        Join(client, [new("amqp", () => new AmqpClientLink(client, way, _place.Amqp, _loggers))], learner);
+    }
+
+    /// <summary>Lets a client take part over one of several protocols.</summary>
+    public void Join(ClientId id, IReadOnlyList<ProtocolEntry<IClientLink>> protocols, ILearner learner, int roundsPerProtocol = 0)
+    {
+        var log = _loggers.CreateLogger("client");
+        var connection = new ClientConnection(id, protocols, new ClientConnectionOptions(), TimeProvider.System, log);
+        var client = new FederatedClient(id, connection, learner, log) { RoundsPerProtocol = roundsPerProtocol };
         var run = client.RunAsync(_end.Token);
-        _members.Add(new Member(link, learner, run));
+        _members.Add(new Member(connection, learner, run));
         // Without it the training would not come to its end: nobody need wait for that.
         run.ContinueWith(_ => _memberFailed.Cancel(), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
     }
@@ -151,7 +161,7 @@ internal sealed class TrainingSession : IAsyncDisposable
         await _end.CancelAsync();
         foreach (var member in _members)
         {
-            await member.Link.DisposeAsync();
+            await member.Connection.DisposeAsync();
             await ((Task)member.Run).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 

@@ -124,7 +124,7 @@ public sealed class HandlerTests(Node node)
         await peer.SendAsync("", "fl_client_register", """{"client_id": 2}""");
         Assert.Equal("registered 2", await handler.Federation.NextAsync());
         await peer.SendAsync("fl_client_updates", "client_2_metrics", """{"client_id": 1, "round": 1, "num_samples": 5, "metrics": {"loss": 1, "accuracy": 0.5}}""");
-        Assert.Equal("refused 2: client_id is 1, but this is a queue of client 2", await handler.Federation.NextAsync());
+        Assert.Equal("refused 2: client_id is 1, but only client 2 may speak here", await handler.Federation.NextAsync());
     }
 
     [Fact]
@@ -153,6 +153,7 @@ public sealed class HandlerTests(Node node)
             handler.Outgoing.Post(new TrainingComplete(3, "converged"));
         }
 
+        Assert.Equal("""{"message_type":"server_started"}""", Text(await broadcasts.NextAsync()));
         Assert.Equal("""{"message_type":"training_complete","round":3,"reason":"converged"}""", Text(await broadcasts.NextAsync()));
         await handler.LineAsync("[AMQP] Server stopped, both connections closed");
         // The node lists a connection for a moment after its end.

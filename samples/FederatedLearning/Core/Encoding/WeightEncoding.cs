@@ -56,6 +56,34 @@ public static class WeightEncoding
         return new ModelWeights(layout, values);
     }
 
+    /// <summary>Writes a model as the bytes that the text is base64 of, for a protocol that carries bytes.</summary>
+    public static byte[] ToBytes(ModelWeights weights)
+    {
+        ArgumentNullException.ThrowIfNull(weights);
+        var header = WeightHeader.Write(weights.Layout);
+        long length = header.Length + (long)weights.Values.Length * sizeof(float);
+        MessageLimit.Check(length);
+        var bytes = GC.AllocateUninitializedArray<byte>((int)length);
+        header.CopyTo(bytes, 0);
+        var values = MemoryMarshal.Cast<byte, float>(bytes.AsSpan(header.Length));
+        weights.Values.CopyTo(values);
+        if (!BitConverter.IsLittleEndian) ReverseBytes(values);
+        return bytes;
+    }
+
+    /// <summary>Reads a model from bytes.</summary>
+    /// <exception cref="MessageRefusedException">They are something else, of another version, or not as many as their header says.</exception>
+    public static ModelWeights FromBytes(ReadOnlySpan<byte> bytes)
+    {
+        var (layout, count, header) = WeightHeader.ReadBytes(bytes);
+        if (bytes.Length != header + count * sizeof(float))
+            throw new MessageRefusedException($"weights: the header announces {header + count * sizeof(float)} bytes, there are {bytes.Length}");
+        var values = GC.AllocateUninitializedArray<float>((int)count);
+        bytes[header..].CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
+        if (!BitConverter.IsLittleEndian) ReverseBytes(values);
+        return new ModelWeights(layout, values);
+    }
+
     private static OperationStatus EncodeValues(ReadOnlySpan<float> values, Span<byte> destination, out int written)
     {
         if (BitConverter.IsLittleEndian)

@@ -15,8 +15,8 @@ internal static class WeightHeader
     private const byte Version = 1, Float32 = 1;
     private const int FixedLength = 12, Alignment = 12;
 
-    // 128 MiB is the most that a message may have here; what claims more is refused before anything is allocated.
-    private const long MaxValues = 128L * 1024 * 1024 / sizeof(float);
+    // What claims more values than a message has room for is refused before anything is allocated.
+    private const long MaxValues = MessageLimit.WeightBytes / sizeof(float);
     private const int MaxHeader = FixedLength + MaxTensors * (4 + MaxName + 4 * MaxRank) + Alignment;
 
     private static ReadOnlySpan<byte> Magic => "FLTW"u8;
@@ -62,15 +62,34 @@ internal static class WeightHeader
         Span<byte> start = stackalloc byte[FixedLength];
         if (text.Length < FixedLength / 3 * 4 || !Decode(text[..(FixedLength / 3 * 4)], start)) throw Refuse(DescribeOther(text));
         if (!start[..4].SequenceEqual(Magic)) throw Refuse(DescribeOther(text));
-        if (start[4] != Version || start[5] != 0) throw Refuse($"version {start[4]}.{start[5]} is not known here; version {Version}.0 is");
-        var length = BinaryPrimitives.ReadInt32LittleEndian(start[8..]);
-        if (length < FixedLength || length > MaxHeader || length % Alignment != 0) throw Refuse($"a header of {length} bytes cannot be");
+        var length = LengthOf(start);
         var textLength = length / 3 * 4;
         if (text.Length < textLength) throw Refuse("the text ends within the header");
         var header = new byte[length];
         if (!Decode(text[..textLength], header)) throw Refuse("the header is not base64");
         var (layout, count) = ReadTensors(header, BinaryPrimitives.ReadUInt16LittleEndian(start[6..]));
         return (layout, count, textLength);
+    }
+
+    /// <summary>Reads the header from the beginning of the bytes, as they are where they are not base64.</summary>
+    /// <returns>The tensors, how many values they have, and how many bytes the header takes.</returns>
+    public static (IReadOnlyList<TensorShape> Layout, long Count, int Length) ReadBytes(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length < FixedLength) throw Refuse(NotThis);
+        var length = LengthOf(bytes);
+        if (bytes.Length < length) throw Refuse("the bytes end within the header");
+        var (layout, count) = ReadTensors(bytes[..length], BinaryPrimitives.ReadUInt16LittleEndian(bytes[6..]));
+        return (layout, count, length);
+    }
+
+    private static int LengthOf(ReadOnlySpan<byte> start)
+    {
+        if (!start[..4].SequenceEqual(Magic))
+            throw Refuse(start[0] == 0x80 ? Pickle : NotThis);
+        if (start[4] != Version || start[5] != 0) throw Refuse($"version {start[4]}.{start[5]} is not known here; version {Version}.0 is");
+        var length = BinaryPrimitives.ReadInt32LittleEndian(start[8..]);
+        if (length < FixedLength || length > MaxHeader || length % Alignment != 0) throw Refuse($"a header of {length} bytes cannot be");
+        return length;
     }
 
     private static (IReadOnlyList<TensorShape> Layout, long Count) ReadTensors(ReadOnlySpan<byte> header, int tensors)
@@ -116,8 +135,11 @@ internal static class WeightHeader
     // A pickle begins with 0x80 and its protocol's number, 2 to 5; in base64 "gAI" … "gAU". It is named, never opened.
     private static string DescribeOther(ReadOnlySpan<byte> text)
         => text.Length > 2 && text[0] == 'g' && text[1] == 'A' && text[2] is >= (byte)'I' and <= (byte)'V'
-            ? "this is a Python pickle, which is never loaded; send the encoding that begins with FLTW (see ENCODING.md)"
-            : "this is not the encoding that begins with FLTW (see ENCODING.md)";
+            ? Pickle
+            : NotThis;
+
+    private const string Pickle = "this is a Python pickle, which is never loaded; send the encoding that begins with FLTW (see ENCODING.md)";
+    private const string NotThis = "this is not the encoding that begins with FLTW (see ENCODING.md)";
 
     private static MessageRefusedException Refuse(string reason) => new($"weights: {reason}");
 }

@@ -5,46 +5,90 @@ namespace FederatedLearning.Messages;
 /// <summary>What clients send, as JSON: for every protocol that speaks JSON. Safe on hostile input.</summary>
 public static class ClientJson
 {
+    /// <summary>The field that says what a message is, where the way that it takes does not: over QUIC.</summary>
+    public const string TypeProperty = "type";
+
+    /// <summary>The names of what clients send, on every protocol.</summary>
+    public const string Register = "register", Update = "update", Metrics = "metrics";
+
+    /// <summary>What a message is called.</summary>
+    public static string KindOf(ClientMessage message) => message switch
+    {
+        ClientRegistration => Register,
+        ClientUpdate => Update,
+        ClientMetrics => Metrics,
+        _ => throw new InvalidOperationException($"{message?.GetType().Name} is not of the family."),
+    };
+
+    /// <summary>Reads any message.</summary>
+    /// <param name="json">Its bytes.</param>
+    /// <param name="kind"><c>register</c>, <c>update</c> or <c>metrics</c>; null where the message says it itself, in <c>type</c>.</param>
+    /// <param name="owner">The client that alone may speak here; null where the way does not say whose message it is.</param>
+    /// <exception cref="MessageRefusedException">It is no such message, or another client's. Names the client where it is known.</exception>
+    public static ClientMessage Read(ReadOnlySpan<byte> json, string? kind = null, ClientId? owner = null)
+    {
+        ClientMessage message;
+        try
+        {
+            var fields = JsonFields.Read(json, kind is null ? TypeProperty : ServerJson.DefaultTypeProperty);
+            message = (kind ?? fields.Require(fields.Type, TypeProperty)) switch
+            {
+                Register => ToRegistration(fields),
+                Update => ToUpdate(fields),
+                Metrics => ToMetrics(fields),
+                _ => throw new MessageRefusedException($"{TypeProperty} must be {Register}, {Update} or {Metrics}", fields.Client),
+            };
+        }
+        catch (MessageRefusedException refused) when (refused.Client is null && owner is not null)
+        {
+            throw new MessageRefusedException(refused.Message, owner);
+        }
+        return owner is null || message.Client == owner
+            ? message
+            : throw new MessageRefusedException($"client_id is {message.Client}, but only client {owner} may speak here", owner);
+    }
+
     /// <summary>Reads <c>register</c>: {client_id}.</summary>
     /// <exception cref="MessageRefusedException">It is no such message.</exception>
-    public static ClientRegistration ReadRegistration(ReadOnlySpan<byte> json)
-    {
-        var fields = JsonFields.Read(json);
-        return new ClientRegistration(fields.Require(fields.Client, "client_id"));
-    }
+    public static ClientRegistration ReadRegistration(ReadOnlySpan<byte> json) => ToRegistration(JsonFields.Read(json));
 
     /// <summary>Reads <c>update</c>: {client_id, round, weights, num_samples, metrics?}.</summary>
     /// <exception cref="MessageRefusedException">It is no such message. Names the client where that could be read.</exception>
-    public static ClientUpdate ReadUpdate(ReadOnlySpan<byte> json)
-    {
-        var fields = JsonFields.Read(json);
-        return new ClientUpdate(
-            fields.Require(fields.Client, "client_id"),
-            fields.Require(fields.Round, "round"),
-            fields.Require(fields.Weights, "weights"),
-            fields.Require(fields.NumSamples, "num_samples"),
-            fields is { Loss: { } loss, Accuracy: { } accuracy } ? new ReportedMetrics(loss, accuracy) : null);
-    }
+    public static ClientUpdate ReadUpdate(ReadOnlySpan<byte> json) => ToUpdate(JsonFields.Read(json));
 
     /// <summary>Reads <c>metrics</c>: {client_id, round, num_samples, metrics {loss, accuracy, client_converged?}}.</summary>
     /// <exception cref="MessageRefusedException">It is no such message. Names the client where that could be read.</exception>
-    public static ClientMetrics ReadMetrics(ReadOnlySpan<byte> json)
-    {
-        var fields = JsonFields.Read(json);
-        return new ClientMetrics(
-            fields.Require(fields.Client, "client_id"),
-            fields.Require(fields.Round, "round"),
-            fields.Require(fields.NumSamples, "num_samples"),
-            new ReportedMetrics(fields.Require(fields.Loss, "metrics.loss"), fields.Require(fields.Accuracy, "metrics.accuracy")),
-            fields.Converged);
-    }
+    public static ClientMetrics ReadMetrics(ReadOnlySpan<byte> json) => ToMetrics(JsonFields.Read(json));
 
-    /// <summary>Writes a message.</summary>
-    public static byte[] Write(ClientMessage message)
+    /// <summary>Writes a message, on one line.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="typeProperty">The field for its kind, where the way does not say it; null: none.</param>
+    /// <exception cref="MessageRefusedException">It is larger than <see cref="MessageLimit.Bytes"/>.</exception>
+    public static byte[] Write(ClientMessage message, string? typeProperty = null)
     {
         ArgumentNullException.ThrowIfNull(message);
-        return JsonBody.Write(json => WriteFields(json, message), (message as ClientUpdate)?.Weights);
+        return JsonBody.Write(json =>
+        {
+            if (typeProperty is not null) json.WriteString(typeProperty, KindOf(message));
+            WriteFields(json, message);
+        }, (message as ClientUpdate)?.Weights);
     }
+
+    private static ClientRegistration ToRegistration(JsonFields fields) => new(fields.Require(fields.Client, "client_id"));
+
+    private static ClientUpdate ToUpdate(JsonFields fields) => new(
+        fields.Require(fields.Client, "client_id"),
+        fields.Require(fields.Round, "round"),
+        fields.Require(fields.Weights, "weights"),
+        fields.Require(fields.NumSamples, "num_samples"),
+        fields is { Loss: { } loss, Accuracy: { } accuracy } ? new ReportedMetrics(loss, accuracy) : null);
+
+    private static ClientMetrics ToMetrics(JsonFields fields) => new(
+        fields.Require(fields.Client, "client_id"),
+        fields.Require(fields.Round, "round"),
+        fields.Require(fields.NumSamples, "num_samples"),
+        new ReportedMetrics(fields.Require(fields.Loss, "metrics.loss"), fields.Require(fields.Accuracy, "metrics.accuracy")),
+        fields.Converged);
 
     private static void WriteFields(Utf8JsonWriter json, ClientMessage message)
     {

@@ -23,7 +23,9 @@ internal static class JsonBody
         var name = ",\"weights\":\""u8;
         var end = "\"}"u8;
         var text = WeightEncoding.EncodedLength(weights);
-        var body = GC.AllocateUninitializedArray<byte>(checked(before.Length + name.Length + text + end.Length));
+        long length = (long)before.Length + name.Length + text + end.Length;
+        MessageLimit.Check(length);
+        var body = GC.AllocateUninitializedArray<byte>((int)length);
         before.CopyTo(body);
         name.CopyTo(body.AsSpan(before.Length));
         WeightEncoding.Encode(weights, body.AsSpan(before.Length + name.Length, text));

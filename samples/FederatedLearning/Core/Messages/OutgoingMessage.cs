@@ -91,6 +91,16 @@ public sealed record TrainingComplete(int Round, string Reason) : OutgoingMessag
     public override string MessageType => "training_complete";
 }
 
+/// <summary>
+/// <c>server_started</c>: a server has begun, and knows nobody yet; clients that are connected already register again. Sent by handlers whose clients
+/// are connected to a broker, and so do not notice that the server was another before.
+/// </summary>
+public sealed record ServerStarted : OutgoingMessage
+{
+    /// <inheritdoc/>
+    public override string MessageType => "server_started";
+}
+
 /// <summary><c>rejected</c>: the client may not take part. Always for one client.</summary>
 /// <param name="Reason">Why, for the client's operator.</param>
 public sealed record Rejected(string Reason) : OutgoingMessage
@@ -104,6 +114,9 @@ public sealed record Rejected(string Reason) : OutgoingMessage
 /// <param name="Round">The round at that time.</param>
 public sealed record ErrorReport(string Reason, int Round) : OutgoingMessage
 {
+    /// <summary>The reason of a message whose client the server does not know: the client registers again.</summary>
+    public const string NotRegistered = "not registered";
+
     /// <inheritdoc/>
     public override string MessageType => "error";
 }

@@ -29,6 +29,7 @@ public static class ServerJson
             "start_training" => new StartTraining(fields.Require(fields.Round, "round")),
             "start_evaluation" => new StartEvaluation(fields.Require(fields.Round, "round")),
             "training_complete" => new TrainingComplete(fields.Round ?? 0, fields.Reason ?? ""),
+            "server_started" => new ServerStarted(),
             "rejected" => new Rejected(fields.Reason ?? ""),
             "error" => new ErrorReport(fields.Reason ?? "", fields.Round ?? 0),
             _ => null,
@@ -42,6 +43,8 @@ public static class ServerJson
         if (message.Recipient is { } recipient) json.WriteClient(recipient);
         switch (message)
         {
+            case ServerStarted:
+                break;
             case TrainingConfig config:
                 json.WriteNumber("batch_size", config.BatchSize);
                 json.WriteNumber("local_epochs", config.LocalEpochs);

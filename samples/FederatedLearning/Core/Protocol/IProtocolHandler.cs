@@ -39,4 +39,8 @@ public interface IProtocolHandler : IAsyncDisposable
 /// <summary>What a handler is started with.</summary>
 /// <param name="Federation">The callbacks into the core, bound to this handler.</param>
 /// <param name="Outgoing">What the core wants sent to the clients of this handler, in order. Only this handler reads it.</param>
-public sealed record HandlerContext(IFederation Federation, OutgoingQueue Outgoing);
+public sealed record HandlerContext(IFederation Federation, OutgoingQueue Outgoing)
+{
+    /// <summary>Where the handler counts what it receives and sends.</summary>
+    public ProtocolTraffic Traffic { get; init; } = new();
+}

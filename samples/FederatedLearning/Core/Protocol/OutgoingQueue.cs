@@ -95,6 +95,7 @@ public sealed class OutgoingQueue
         (StartTraining or StartEvaluation, TrainingComplete) => true,
         (TrainingConfig, TrainingConfig) => true,
         (Rejected, Rejected) => true,
+        (Rejected, TrainingConfig) => true, // it has come back
         (ErrorReport, ErrorReport) => true,
         _ => false,
     };

@@ -17,6 +17,9 @@ internal sealed partial class TrainingRun
             if (!HasRoom()) return Reject(handler, id);
             client = _clients.Add(id, handler);
         }
+        // The way that it came by before ends there: what it is told goes one way, and the handler forgets it.
+        if (client.Handler != handler)
+            _outbox.ToOne(client.Handler, new Rejected("registered over another protocol since") { Recipient = id });
         client.Handler = handler;
         client.IsSilent = false;
         client.HasConverged = false;
@@ -113,8 +116,8 @@ internal sealed partial class TrainingRun
             return client;
         }
         _counters.Note(MessageVerdict.Refused);
-        _log.MessageRefused(id.Value, "not registered");
-        _outbox.ToOne(handler, new ErrorReport("not registered", _round) { Recipient = id });
+        _log.MessageRefused(id.Value, ErrorReport.NotRegistered);
+        _outbox.ToOne(handler, new ErrorReport(ErrorReport.NotRegistered, _round) { Recipient = id });
         return null;
     }
 

@@ -6,7 +6,8 @@ namespace FederatedLearning.Rounds;
 internal sealed partial class TrainingRun
 {
     /// <summary>The state now.</summary>
-    public FederationSnapshot ToSnapshot(long version, IReadOnlyList<string> handlers, Func<int, int> backlog, IReadOnlyList<string?> failures)
+    public FederationSnapshot ToSnapshot(
+        long version, IReadOnlyList<string> handlers, Func<int, int> backlog, IReadOnlyList<string?> failures, Func<int, TrafficCounts> traffic)
     {
         var clients = _clients.All.Select(client => new ClientSnapshot(
             client.Id.Value, handlers[client.Handler], StateOf(client), client.LastRound, client.Samples)).ToArray();
@@ -24,7 +25,7 @@ internal sealed partial class TrainingRun
             Deadline = _deadline,
             Counts = _counters.ToCounts(),
             Handlers = [.. handlers.Select((name, i) => new HandlerSnapshot(
-                name, _clients.All.Count(client => client.Handler == i), backlog(i), failures[i]))],
+                name, _clients.All.Count(client => client.Handler == i), backlog(i), failures[i], traffic(i)))],
             StartedAt = _startedAt,
             Completion = Completion,
         };

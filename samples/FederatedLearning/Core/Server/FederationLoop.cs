@@ -22,6 +22,7 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
     private readonly string[] _names;
     private readonly string?[] _failures;
     private readonly OutgoingQueue[] _queues;
+    private readonly ProtocolTraffic[] _traffic;
     private readonly TrainingRun _run;
     private readonly ITimer _timer;
     private readonly ILogger _log;
@@ -35,6 +36,7 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
         _names = [.. handlers];
         _failures = new string?[_names.Length];
         _queues = [.. _names.Select(_ => new OutgoingQueue())];
+        _traffic = [.. _names.Select(_ => new ProtocolTraffic())];
         _log = log;
         InitialModel = initial;
         _run = new TrainingRun(settings, initial, config, this, time, log);
@@ -51,16 +53,20 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
     /// <summary>Ends when the training has.</summary>
     public Task<CompletionReason> Completion => _completion.Task;
 
-    public FederationSnapshot Snapshot => _state.Snapshot;
+    // The traffic goes on while nothing is decided: it is that of the moment of asking.
+    public FederationSnapshot Snapshot => WithTraffic(_state.Snapshot);
 
     /// <summary>A handler's queue.</summary>
     public OutgoingQueue QueueOf(int handler) => _queues[handler];
+
+    /// <summary>A handler's counters.</summary>
+    public ProtocolTraffic TrafficOf(int handler) => _traffic[handler];
 
     public async ValueTask<FederationSnapshot> ChangedAsync(long seen, CancellationToken cancellationToken = default)
     {
         for (var state = _state; ; state = _state)
         {
-            if (state.Snapshot.Version > seen) return state.Snapshot;
+            if (state.Snapshot.Version > seen) return WithTraffic(state.Snapshot);
             await state.Replaced.Task.WaitAsync(cancellationToken);
         }
     }
@@ -173,7 +179,11 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
 
     private void Arm() => _timer.Change(_run.UntilDeadline ?? Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 
-    private FederationSnapshot TakeSnapshot(long version) => _run.ToSnapshot(version, _names, i => _queues[i].Count, [.. _failures]);
+    private FederationSnapshot TakeSnapshot(long version)
+        => _run.ToSnapshot(version, _names, i => _queues[i].Count, [.. _failures], i => _traffic[i].Counts);
+
+    private FederationSnapshot WithTraffic(FederationSnapshot snapshot)
+        => snapshot with { Handlers = [.. snapshot.Handlers.Select((handler, i) => handler with { Traffic = _traffic[i].Counts })] };
 
     private sealed record State(FederationSnapshot Snapshot)
     {

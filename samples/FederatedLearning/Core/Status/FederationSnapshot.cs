@@ -137,4 +137,13 @@ public sealed record MessageCounts(
 /// <param name="Clients">How many clients registered over it last.</param>
 /// <param name="Backlog">How many messages wait to be taken by the handler.</param>
 /// <param name="Failure">Why it ended by itself; null while it works.</param>
-public sealed record HandlerSnapshot(string Name, int Clients, int Backlog, string? Failure);
+/// <param name="Traffic">What went over it.</param>
+public sealed record HandlerSnapshot(string Name, int Clients, int Backlog, string? Failure, TrafficCounts Traffic);
+
+/// <summary>What went over one protocol since the start.</summary>
+/// <param name="MessagesIn">Messages from clients.</param>
+/// <param name="BytesIn">The length of their bodies.</param>
+/// <param name="MessagesOut">Messages sent; one that goes to several clients in one piece is one message.</param>
+/// <param name="BytesOut">The length of their bodies.</param>
+/// <param name="Reconnects">How often a connection came back.</param>
+public sealed record TrafficCounts(long MessagesIn, long BytesIn, long MessagesOut, long BytesOut, long Reconnects);

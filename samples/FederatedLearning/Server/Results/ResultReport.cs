@@ -24,7 +24,10 @@ internal sealed record ResultReport
     /// <summary>What came in and what became of it.</summary>
     public required MessageCounts Counts { get; init; }
 
-    /// <summary>Who took part, as last seen.</summary>
+    /// <summary>Each protocol, with its traffic.</summary>
+    public required IReadOnlyList<HandlerSnapshot> Protocols { get; init; }
+
+    /// <summary>The clients that took part, as last seen.</summary>
     public required IReadOnlyList<ClientSnapshot> Clients { get; init; }
 
     public static ResultReport Of(FederationSnapshot training) => new()
@@ -35,6 +38,7 @@ internal sealed record ResultReport
         FinalLoss = training.Rounds.LastOrDefault(round => round.Loss is not null)?.Loss,
         Rounds = [.. training.Rounds.Select(RoundReport.Of)],
         Counts = training.Counts,
+        Protocols = training.Handlers,
         Clients = training.Clients,
     };
 }

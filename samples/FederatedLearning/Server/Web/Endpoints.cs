@@ -1,7 +1,6 @@
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
-using FederatedLearning.Amqp;
 using FederatedLearning.Results;
 using FederatedLearning.Server.Results;
 using FederatedLearning.Status;
@@ -30,7 +29,7 @@ internal static class Endpoints
         => Microsoft.AspNetCore.Http.Results.Json(value, type);
 
     /// <summary>Puts the training's state and that of the connections together.</summary>
-    internal sealed class Reporter(IFederationStatus training, AmqpProtocolHandler amqp, TimeProvider time)
+    internal sealed class Reporter(IFederationStatus training, ChosenProtocols protocols, TimeProvider time)
     {
         public TrainingReport Now() => Of(training.Snapshot);
 
@@ -57,7 +56,7 @@ internal static class Endpoints
             }
         }
 
-        private TrainingReport Of(FederationSnapshot snapshot) => TrainingReport.Of(snapshot, amqp.Status,
+        private TrainingReport Of(FederationSnapshot snapshot) => TrainingReport.Of(snapshot, protocols.Amqp?.Status,
             snapshot.StartedAt is { } start ? (snapshot.EndedAt() ?? time.GetUtcNow()) - start : null);
     }
 

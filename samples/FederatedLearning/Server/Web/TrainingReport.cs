@@ -20,7 +20,7 @@ internal sealed record TrainingReport
     public required IReadOnlyList<HandlerSnapshot> Handlers { get; init; }
     public required IReadOnlyList<LinkReport> Links { get; init; }
 
-    public static TrainingReport Of(FederationSnapshot training, AmqpClientStatus amqp, TimeSpan? elapsed) => new()
+    public static TrainingReport Of(FederationSnapshot training, AmqpClientStatus? amqp, TimeSpan? elapsed) => new()
     {
         Phase = training.Phase,
         Round = training.Round,
@@ -34,7 +34,7 @@ internal sealed record TrainingReport
         Rounds = [.. training.Rounds.Select(RoundReport.Of)],
         Counts = training.Counts,
         Handlers = training.Handlers,
-        Links = [.. amqp.Links.Select(LinkReport.Of)],
+        Links = [.. (amqp?.Links ?? []).Select(LinkReport.Of)],
     };
 }
 

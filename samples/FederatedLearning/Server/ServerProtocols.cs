@@ -1,0 +1,43 @@
+using FederatedLearning.Amqp;
+using FederatedLearning.Protocol;
+
+namespace FederatedLearning.Server;
+
+/// <summary>The server's table of protocols: one row each.</summary>
+internal static class ServerProtocols
+{
+    /// <summary>Reads the settings of every protocol, whether it is used or not: a wrong one is told at once.</summary>
+    /// <exception cref="InvalidOperationException">A value is not valid; the message names the setting.</exception>
+    public static IReadOnlyList<ProtocolEntry<IProtocolHandler>> All(
+        Func<string, string?> setting, ILoggerFactory loggers, TimeProvider time)
+    {
+        var amqp = AmqpSettings.From(setting);
+        return
+        [
+            new(AmqpProtocolHandler.ProtocolName, () => new AmqpProtocolHandler(amqp, loggers, time)),
+        ];
+    }
+}
+
+/// <summary>The handlers that run: those of the setting <c>PROTOCOLS</c>, or all that can run on this machine.</summary>
+internal sealed class ChosenProtocols : IAsyncDisposable
+{
+    /// <summary>Makes the handlers.</summary>
+    /// <exception cref="InvalidOperationException">A setting is not valid, or a protocol that was asked for cannot run here.</exception>
+    public ChosenProtocols(IConfiguration configuration, ILoggerFactory loggers, TimeProvider time, ILogger<ChosenProtocols> log)
+    {
+        var all = ServerProtocols.All(name => configuration[name], loggers, time);
+        Handlers = [.. ProtocolTable.ForServer(all, configuration["PROTOCOLS"], log.SwitchedOff).Select(entry => entry.Create())];
+    }
+
+    /// <summary>The handlers, in the order of the table or of the setting.</summary>
+    public IReadOnlyList<IProtocolHandler> Handlers { get; }
+
+    /// <summary>AMQP's, whose connections the page shows; null where AMQP is not spoken.</summary>
+    public AmqpProtocolHandler? Amqp => Handlers.OfType<AmqpProtocolHandler>().SingleOrDefault();
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var handler in Handlers) await handler.DisposeAsync();
+    }
+}
