@@ -168,10 +168,7 @@ public sealed partial class AmqpClient
             AmqpClientStatus full = Status;
             throw new AmqpNotSentException(
                 $"Not sent: {credit.Messages} {what} ({credit.Bytes} bytes) are pending, which is the limit: "
-                    + $"{WaitReason.NotSent(full)}. {full}")
-            {
-                Status = full,
-            };
+                    + $"{WaitReason.NotSent(full)}. {full}", status: full);
         }
         Credit.Waiter waiter = credit.Wait(size, deadline, granted);
         _send.Thread.Wake(); // it keeps the deadline
@@ -185,12 +182,8 @@ public sealed partial class AmqpClient
         AmqpClientStatus status = Status;
         throw new AmqpNotSentException(
             $"Not sent: timed out after {waited} waiting for a free slot, as {credit.Messages} {what} "
-                + $"({credit.Bytes} bytes) are pending, "
-                + $"which is the limit: {WaitReason.NotSent(status)}. {status}",
-            new TimeoutException($"Timed out after {waited}."))
-        {
-            Status = status,
-        };
+                + $"({credit.Bytes} bytes) are pending, which is the limit: {WaitReason.NotSent(status)}. {status}",
+            new TimeoutException($"Timed out after {waited}."), status);
     }
 
     private AmqpMessage Identified(AmqpMessage message)

@@ -142,10 +142,10 @@ public sealed partial class AmqpClient : IAmqpClient
             await link.Task.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>How the process's thread pool does, seen from the outside.</summary>
+    /// <summary>The health of the process's thread pool.</summary>
     internal StarvationProbe Probe => _probe;
 
-    /// <summary>What watches its operations.</summary>
+    /// <summary>Observes the client's operations.</summary>
     internal ClientObserver Observer => _observer;
 
     /// <inheritdoc/>

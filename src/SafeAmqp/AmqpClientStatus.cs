@@ -116,7 +116,7 @@ public sealed record AmqpLinkStatus
 
     /// <summary>Entities that could not be declared again after the last recovery, with the reason. What the broker did
     /// not answer, or refused for now, is declared again on the same link, ever more rarely, and leaves the list when
-    /// that succeeds; refused rights (403) and arguments (406) are for somebody to mend.</summary>
+    /// that succeeds; refused rights (403) and arguments (406) need to be corrected.</summary>
     public IReadOnlyList<string> TopologyErrors { get; init; } = [];
 
     /// <summary>Says in words what the link does and why it waits.</summary>

@@ -1,3 +1,5 @@
+using SafeAmqp.Actor;
+
 namespace SafeAmqp;
 
 /// <summary>The root of everything that the library throws about the broker. Bad arguments are
@@ -5,7 +7,13 @@ namespace SafeAmqp;
 /// <see cref="AmqpException"/> with a <see cref="TimeoutException"/> inside.</summary>
 public abstract class AmqpException : Exception
 {
-    private protected AmqpException(string message, Exception? inner = null) : base(message, inner) { }
+    private protected AmqpException(string message, Exception? inner = null, AmqpClientStatus? status = null,
+        CloseReason? end = null) : base(message, inner)
+    {
+        Status = status;
+        if (end is { ByBroker: true })
+            (ReplyCode, ReplyText) = (end.Code, end.Text);
+    }
 
     /// <summary>What became of the message, when the exception is about one: for a call, of its request.</summary>
     public AmqpOutcome? Outcome { get; private protected init; }
@@ -28,41 +36,44 @@ public abstract class AmqpException : Exception
 /// <summary>No queue received the message. Repeating it is safe, and useless until a queue is bound.</summary>
 public sealed class AmqpReturnedException : AmqpException
 {
-    internal AmqpReturnedException(string message) : base(message) => Outcome = AmqpOutcome.Returned;
+    internal AmqpReturnedException(string message, AmqpClientStatus? status = null, CloseReason? reply = null)
+        : base(message, null, status, reply) => Outcome = AmqpOutcome.Returned;
 }
 
 /// <summary>The broker refused the message without a reason. Repeating it is safe; wait before.</summary>
 public sealed class AmqpNackedException : AmqpException
 {
-    internal AmqpNackedException(string message) : base(message) => Outcome = AmqpOutcome.Nacked;
+    internal AmqpNackedException(string message, AmqpClientStatus? status = null) : base(message, null, status)
+        => Outcome = AmqpOutcome.Nacked;
 }
 
 /// <summary>The broker refused the message and said why. Repeating it fails again until the cause is removed.</summary>
 public sealed class AmqpRefusedException : AmqpException
 {
-    internal AmqpRefusedException(string message) : base(message) => Outcome = AmqpOutcome.Refused;
+    internal AmqpRefusedException(string message, AmqpClientStatus? status = null, CloseReason? end = null)
+        : base(message, null, status, end) => Outcome = AmqpOutcome.Refused;
 }
 
 /// <summary>The message never left this process. Repeating it is safe.</summary>
 public sealed class AmqpNotSentException : AmqpException
 {
-    internal AmqpNotSentException(string message, Exception? inner = null) : base(message, inner)
-        => Outcome = AmqpOutcome.NotSent;
+    internal AmqpNotSentException(string message, Exception? inner = null, AmqpClientStatus? status = null)
+        : base(message, inner, status) => Outcome = AmqpOutcome.NotSent;
 }
 
 /// <summary>The message left, and nothing tells whether it arrived. Repeating it may duplicate it.</summary>
 public sealed class AmqpUnknownOutcomeException : AmqpException
 {
-    internal AmqpUnknownOutcomeException(string message, Exception? inner = null) : base(message, inner)
-        => Outcome = AmqpOutcome.Unknown;
+    internal AmqpUnknownOutcomeException(string message, Exception? inner = null, AmqpClientStatus? status = null,
+        CloseReason? end = null) : base(message, inner, status, end) => Outcome = AmqpOutcome.Unknown;
 }
 
 /// <summary>The request of a call left, and no reply came: the time ran out or the link that carries replies was lost.
 /// The other side may have done the work.</summary>
 public sealed class AmqpNoReplyException : AmqpException
 {
-    internal AmqpNoReplyException(string message, AmqpOutcome request, Exception? inner = null) : base(message, inner)
-        => Outcome = request;
+    internal AmqpNoReplyException(string message, AmqpOutcome request, Exception? inner = null,
+        AmqpClientStatus? status = null) : base(message, inner, status) => Outcome = request;
 }
 
 /// <summary>The other side of a call answered with a fault. It carries the fault's type and message, never its stack
@@ -83,8 +94,8 @@ public sealed class AmqpRemoteException : AmqpException
 /// names it.</summary>
 public sealed class AmqpTopologyException : AmqpException
 {
-    internal AmqpTopologyException(string message, string entity, Exception? inner = null) : base(message, inner)
-        => Entity = entity;
+    internal AmqpTopologyException(string message, string entity, AmqpClientStatus? status = null,
+        CloseReason? end = null) : base(message, end?.Error, status, end) => Entity = entity;
 
     /// <summary>The entity, such as <c>queue 'orders'</c>.</summary>
     public string Entity { get; }
@@ -95,8 +106,8 @@ public sealed class AmqpTopologyException : AmqpException
 /// again and again. Consuming again is useful once the message has been removed.</summary>
 public sealed class AmqpPoisonException : AmqpException
 {
-    internal AmqpPoisonException(string message, string queue, Exception? inner = null) : base(message, inner)
-        => Queue = queue;
+    internal AmqpPoisonException(string message, string queue, Exception? inner = null,
+        AmqpClientStatus? status = null) : base(message, inner, status) => Queue = queue;
 
     /// <summary>The queue that holds the message.</summary>
     public string Queue { get; }
@@ -105,8 +116,8 @@ public sealed class AmqpPoisonException : AmqpException
 /// <summary>No connection could be made.</summary>
 public sealed class AmqpConnectException : AmqpException
 {
-    internal AmqpConnectException(string message, bool isRefused, Exception? inner = null) : base(message, inner)
-        => IsRefused = isRefused;
+    internal AmqpConnectException(string message, bool isRefused, AmqpClientStatus? status = null,
+        CloseReason? end = null) : base(message, end?.Error, status, end) => IsRefused = isRefused;
 
     /// <summary>Whether the broker was reached and refused: wrong credentials, no access to the virtual host.</summary>
     public bool IsRefused { get; }

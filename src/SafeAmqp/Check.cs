@@ -10,21 +10,9 @@ internal static class Check
 
     private const int MaxHeaderDepth = 8;
 
-    internal static void Range(int value, int min, int max, string name)
+    internal static void Range<T>(T value, T min, T max, string name) where T : struct, IComparable<T>
     {
-        if (value < min || value > max)
-            throw new ArgumentOutOfRangeException(name, value, $"{name} must be from {min} to {max}.");
-    }
-
-    internal static void Range(long value, long min, long max, string name)
-    {
-        if (value < min || value > max)
-            throw new ArgumentOutOfRangeException(name, value, $"{name} must be from {min} to {max}.");
-    }
-
-    internal static void Range(TimeSpan value, TimeSpan min, TimeSpan max, string name)
-    {
-        if (value < min || value > max)
+        if (value.CompareTo(min) < 0 || value.CompareTo(max) > 0)
             throw new ArgumentOutOfRangeException(name, value, $"{name} must be from {min} to {max}.");
     }
 

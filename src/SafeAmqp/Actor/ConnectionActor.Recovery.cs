@@ -40,7 +40,6 @@ internal abstract partial class ConnectionActor
     internal long Recoveries { get; private set; }
 
     internal string? LastError { get; private set; }
-
     internal string? BlockedReason { get; private set; }
 
     /// <summary>Attempts to connect since the link was last open.</summary>
@@ -158,7 +157,7 @@ internal abstract partial class ConnectionActor
         FailFastWaiters(end);
         // A declaration over which the broker closes the connection is tried again on the next one: without this delay
         // it would end each new connection at once.
-        TimeSpan delay = Settings.Reconnect.Delay(Math.Max(1, Math.Max(_attempt, LinksEnded)), _random(), _refused);
+        TimeSpan delay = Settings.Reconnect.Delay(Math.Max(1, Math.Max(_attempt, LinksEnded)), random(), _refused);
         _nextAttemptAt = Now + delay.Ticks;
         WakeAt(_nextAttemptAt);
         MoveTo(AmqpLinkState.Waiting, $"{LastError}; next attempt in {delay.TotalMilliseconds:0} ms", LastError);
@@ -182,13 +181,9 @@ internal abstract partial class ConnectionActor
         {
             _openWaiters.Remove(waiter);
             string what = _refused ? "The broker refused the connection" : "No broker could be reached";
-            waiter.Completion.TryFail(new AmqpConnectException($"{what}: {end.Describe()}. {Snapshot()}", _refused,
-                end.Error)
-            {
-                ReplyCode = end.ByBroker ? end.Code : null,
-                ReplyText = end.ByBroker ? end.Text : null,
-                Status = Snapshot(),
-            });
+            AmqpClientStatus status = Snapshot();
+            waiter.Completion.TryFail(
+                new AmqpConnectException($"{what}: {end.Describe()}. {status}", _refused, status, end));
         }
     }
 

@@ -7,7 +7,6 @@ internal abstract partial class ConnectionActor
     internal abstract int Queued { get; }
 
     internal abstract int Unconfirmed { get; }
-
     internal abstract int PendingCalls { get; }
 
     /// <summary>Replies that came too late, twice, or for no call.</summary>

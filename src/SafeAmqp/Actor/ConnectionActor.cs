@@ -11,7 +11,8 @@ namespace SafeAmqp.Actor;
 /// <see cref="AmqpLinkState.Closing"/> while the link is up. Only the I/O thread calls it. The members that the status
 /// is made of may be read by any thread at any time: each value is right on its own, two need not be of the same
 /// moment.</remarks>
-internal abstract partial class ConnectionActor
+internal abstract partial class ConnectionActor(ActorSettings settings, IBrokerLink link, LinkEvents events,
+    Func<double> random, Func<AmqpClientStatus> snapshot)
 {
     /// <summary>Deadlines are checked no more often than this: well within the 250 ms in which an operation ends after
     /// its deadline.</summary>
@@ -20,28 +21,14 @@ internal abstract partial class ConnectionActor
     private readonly Dictionary<long, ActorChannel> _channels = [];
     private readonly List<ActorChannel> _toFlush = [];
     private readonly List<ActorCommand.Close> _closers = [];
-    private readonly Func<double> _random;
-    private readonly Func<AmqpClientStatus> _snapshot;
     private long _lastIncarnation;
     private long _wakeAt = ActorTime.Never;
     private long _closeBy = ActorTime.Never;
     private Exception? _crash;
 
-    private protected ConnectionActor(ActorSettings settings, IBrokerLink link, LinkEvents events, Func<double> random,
-        Func<AmqpClientStatus> snapshot)
-    {
-        Settings = settings;
-        Link = link;
-        Events = events;
-        _random = random;
-        _snapshot = snapshot;
-    }
-
-    internal ActorSettings Settings { get; }
-
-    internal IBrokerLink Link { get; }
-
-    internal LinkEvents Events { get; }
+    internal ActorSettings Settings => settings;
+    internal IBrokerLink Link => link;
+    internal LinkEvents Events => events;
 
     /// <summary>The time of the message that is being handled.</summary>
     internal long Now { get; private set; }
@@ -129,9 +116,9 @@ internal abstract partial class ConnectionActor
             _toFlush.Add(channel);
     }
 
-    internal TimeSpan RetryDelay(int attempt) => Settings.Reconnect.Delay(attempt, _random(), refused: false);
+    internal TimeSpan RetryDelay(int attempt) => Settings.Reconnect.Delay(attempt, random(), refused: false);
 
-    internal AmqpClientStatus Snapshot() => _snapshot();
+    internal AmqpClientStatus Snapshot() => snapshot();
 
     internal ObjectDisposedException DisposedError() => new(nameof(AmqpClient), _crash is null
         ? "The client was disposed."

@@ -12,7 +12,7 @@ namespace SafeAmqp.Broker;
 internal sealed class BrokerSession
 {
     /// <summary>Far beyond our own deadlines: an RPC of RabbitMQ.Client that timed out can close the connection when
-    /// its answer comes (#1827, which 7.2.2 does not mend yet).</summary>
+    /// its answer comes (#1827, which 7.2.2 does not fix yet).</summary>
     private static readonly TimeSpan Endless = TimeSpan.FromDays(1);
 
     /// <summary>How long the broker may take to answer connection.close.</summary>

@@ -40,17 +40,11 @@ internal sealed class ClientStream : LinkStream
     public override int ReadTimeout { get; set; } = Timeout.Infinite;
 
     public override int WriteTimeout { get; set; } = Timeout.Infinite;
-
     public override bool CanRead => true;
-
     public override bool CanWrite => true;
-
     protected override Memory<byte> Room => _incoming.Room;
-
     protected override bool IsFull => _inbound.IsFull;
-
     protected override bool HasUnread => _inbound.HasUnread;
-
     protected override bool EndsInside => _incoming.IsInsideFrame;
 
     internal override void Begin(Action wake)
@@ -176,9 +170,7 @@ internal sealed class SocketAdapter(Func<IPAddress, int, CancellationToken, Task
     private ClientStream? _stream;
 
     public bool Connected => _stream is { End: LinkEnd.None };
-
     public TimeSpan ReceiveTimeout { get; set; }
-
     public Socket Client => _stream?.Socket ?? throw new InvalidOperationException("Not connected.");
 
     public async Task ConnectAsync(IPAddress host, int port, CancellationToken cancellationToken = default)

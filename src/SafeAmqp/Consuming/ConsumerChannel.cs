@@ -82,12 +82,9 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         string reason = $"a message in queue '{subscription.Queue}' ended the link twice: {end.Describe()}";
         subscription.LastError = reason;
         Actor.Events.ConsumerPoisoned(subscription.Queue, end.Describe());
-        var error =
-            new AmqpPoisonException($"The consumer was stopped, as {reason} Remove the message, or widen the limit "
-                + $"that it breaks, and consume again. {Actor.Snapshot()}", subscription.Queue, end.Error)
-            {
-                Status = Actor.Snapshot(),
-            };
+        AmqpClientStatus status = Actor.Snapshot();
+        var error = new AmqpPoisonException($"The consumer was stopped, as {reason} Remove the message, or widen the "
+            + $"limit that it breaks, and consume again. {status}", subscription.Queue, end.Error, status);
         consumers.Remove(this, error);
         subscription.Poisoned.TryComplete(error);
     }
@@ -258,12 +255,7 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         AmqpClientStatus status = Actor.Snapshot();
         string why = end.Error is TimeoutException ? $": {WaitReason.NotDone(status)}" : "";
         return new($"Queue '{subscription.Queue}' cannot be consumed: {end.Describe()}{why}. {status}",
-            $"queue '{subscription.Queue}'", end.Error)
-        {
-            ReplyCode = end.ByBroker ? end.Code : null,
-            ReplyText = end.ByBroker ? end.Text : null,
-            Status = status,
-        };
+            $"queue '{subscription.Queue}'", status, end);
     }
 
     private static IReadOnlyDictionary<string, object?>? Arguments(AmqpConsumerOptions options)

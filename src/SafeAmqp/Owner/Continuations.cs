@@ -43,8 +43,8 @@ internal sealed class ContinuationBatch(Mailbox mailbox, ContinuationThread thre
 
     /// <summary>Hands out what was collected, and checks on earlier batches.</summary>
     /// <param name="now">The time.</param>
-    /// <param name="few">Whether few callers wait: for one alone a worker of the pool that still turns is quicker than
-    /// a thread that sleeps.</param>
+    /// <param name="few">Whether few callers wait: for one alone a pool worker that still spins is quicker than a
+    /// thread that sleeps.</param>
     /// <returns>When to be called again even if nothing ends.</returns>
     internal long HandOut(long now, bool few = false)
     {

@@ -21,7 +21,6 @@ internal sealed class ConfirmLedger
     }
 
     internal int Count { get; private set; }
-
     internal long Bytes { get; private set; }
 
     /// <summary>Whether the ring has a place; a single old unanswered publish can keep it from having one.</summary>

@@ -18,9 +18,7 @@ internal sealed class Credit(long maxMessages, long maxBytes)
     private bool _granting;
 
     internal long Messages => Volatile.Read(ref _messages);
-
     internal long Bytes => Volatile.Read(ref _bytes);
-
     internal int Waiting => Volatile.Read(ref _waiting);
 
     internal bool TryTake(int size)

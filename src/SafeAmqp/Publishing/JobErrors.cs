@@ -10,41 +10,24 @@ internal static class JobErrors
     internal static AmqpException Returned(OutgoingJob job, CloseReason reply, AmqpClientStatus status)
         => job.IsRepeated ? Repeated(job, reply, status)
             : new AmqpReturnedException($"The broker returned the {job.Message}: {reply.Describe()}. No queue "
-                + $"received it. {status}")
-            {
-                ReplyCode = reply.Code,
-                ReplyText = reply.Text,
-                Status = status,
-            };
+                + $"received it. {status}", status, reply);
 
     internal static AmqpException Nacked(OutgoingJob job, AmqpClientStatus status)
         => job.IsRepeated ? Repeated(job, new CloseReason(0, "basic.nack", ByBroker: false), status)
             : new AmqpNackedException($"The broker refused the {job.Message} without a reason (basic.nack): a full "
-                + $"queue, or one without a leader. {status}")
-            {
-                Status = status,
-            };
+                + $"queue, or one without a leader. {status}", status);
 
     internal static AmqpException Refused(OutgoingJob job, CloseReason end, AmqpClientStatus status)
         => job.IsRepeated ? Repeated(job, end, status)
-            : new AmqpRefusedException($"The broker refused the {job.Message}: {end.Describe()}. {status}")
-            {
-                ReplyCode = end.Code,
-                ReplyText = end.Text,
-                Status = status,
-            };
+            : new AmqpRefusedException($"The broker refused the {job.Message}: {end.Describe()}. {status}", status,
+                end);
 
     internal static AmqpException NotSent(OutgoingJob job, string why, AmqpClientStatus status, Exception? inner = null)
-        => new AmqpNotSentException($"The {job.Message} was not sent: {why}. {status}", inner) { Status = status };
+        => new AmqpNotSentException($"The {job.Message} was not sent: {why}. {status}", inner, status);
 
     internal static AmqpException Unknown(OutgoingJob job, CloseReason end, AmqpClientStatus status)
         => new AmqpUnknownOutcomeException($"The {job.Message} was sent and not answered: {end.Describe()}. It may "
-            + $"or may not have arrived. {status}", end.Error)
-        {
-            ReplyCode = end.ByBroker ? end.Code : null,
-            ReplyText = end.ByBroker ? end.Text : null,
-            Status = status,
-        };
+            + $"or may not have arrived. {status}", end.Error, status, end);
 
     // The broker's answer to the last copy says nothing about those before it.
     private static AmqpException Repeated(OutgoingJob job, CloseReason end, AmqpClientStatus status)
@@ -61,10 +44,7 @@ internal static class JobErrors
         var timeout = new TimeoutException($"Timed out after {waited}.");
         return job.WasPassed
             ? new AmqpUnknownOutcomeException($"The {job.Message} was sent and not answered within {waited}: "
-                + $"{WaitReason.NotAnswered(status)}. It may or may not have arrived. {status}", timeout)
-            {
-                Status = status,
-            }
+                + $"{WaitReason.NotAnswered(status)}. It may or may not have arrived. {status}", timeout, status)
             : NotSent(job, $"timed out after {waited}: {WaitReason.NotSent(status)}{(line is null ? "" : $"; {line}")}",
                 status, timeout);
     }

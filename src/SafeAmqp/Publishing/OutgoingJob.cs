@@ -14,7 +14,6 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
     internal int Size => Message.Body.Length;
     internal long AcceptedAt => acceptedAt;
     internal long Deadline => deadline;
-
     internal CancellationToken CancellationToken { get; set; }
     internal CancellationTokenRegistration CancelRegistration { get; set; }
 
@@ -119,7 +118,6 @@ internal class PublishJob(AmqpMessage message, long acceptedAt, long deadline, C
     private readonly Completion<bool> _completion = new();
 
     internal ValueTask Task => _completion.Void;
-
     internal override bool MayRepublish => true;
 
     protected override void OnConfirmed() => Complete();
@@ -155,7 +153,6 @@ internal sealed class JobQueue
     private OutgoingJob? _last;
 
     internal OutgoingJob? First { get; private set; }
-
     internal int Count { get; private set; }
 
     internal void Add(OutgoingJob job)

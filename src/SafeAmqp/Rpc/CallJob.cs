@@ -15,9 +15,7 @@ internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, str
     private bool _hasLeft;
 
     internal ValueTask<AmqpReply> Task => _completion.Task;
-
     internal string CorrelationId => correlationId;
-
     internal AmqpReplyAddress ReplyTo => replyTo;
 
     /// <summary>Whether it waits for an address that is made anew on each link.</summary>
@@ -124,8 +122,7 @@ internal static class CallErrors
     {
         string fate = outcome == AmqpOutcome.Confirmed ? "The broker had confirmed the request"
             : "The request may or may not have arrived";
-        return new AmqpNoReplyException($"No reply to the {request}: {why}. {fate}. {status}", outcome, inner)
-        { Status = status };
+        return new AmqpNoReplyException($"No reply to the {request}: {why}. {fate}. {status}", outcome, inner, status);
     }
 
     internal static AmqpRemoteException Remote(AmqpMessage request, AmqpMessage reply, object? fault)

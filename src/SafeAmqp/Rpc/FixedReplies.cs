@@ -45,8 +45,7 @@ internal sealed class FixedReplies(Func<string, AmqpHandler, ValueTask<AmqpSubsc
     }
 
     private static AmqpNotSentException CannotReceive(AmqpException error)
-        => new($"The request was not sent, as its replies cannot be received: {error.Message}", error)
-        { Status = error.Status };
+        => new($"The request was not sent, as its replies cannot be received: {error.Message}", error, error.Status);
 
     private async Task<AmqpSubscription> ConsumeAsync(AmqpReplyAddress.FixedReplyAddress address)
         => await consumeAsync(address.QueueName,

@@ -5,12 +5,12 @@ namespace SafeAmqp.Telemetry;
 // Handlers, sequences and settlements.
 internal sealed partial class ClientObserver
 {
-    /// <summary>Whether anybody wants to know of what is handled or read.</summary>
+    /// <summary>Whether anything listens to what is handled or read.</summary>
     internal bool SeesDeliveries => Tracing.Source.HasListeners() || _instruments.ProcessDuration.Enabled
         || _instruments.Consumed.Enabled
         || _instruments.Redelivered.Enabled || _instruments.OperationDuration.Enabled;
 
-    /// <summary>Whether anybody wants to know of what is settled.</summary>
+    /// <summary>Whether anything listens to what is settled.</summary>
     internal bool SeesSettlements => (_options.SettleSpans && Tracing.Source.HasListeners())
         || _instruments.OperationDuration.Enabled;
 
@@ -36,7 +36,7 @@ internal sealed partial class ClientObserver
         return new Processing(this, delivery, activity, _time.GetTimestamp());
     }
 
-    /// <summary>When a loop asked for its next delivery; nothing while nobody listens.</summary>
+    /// <summary>When a loop asked for its next delivery; the default while nothing listens.</summary>
     internal (DateTimeOffset At, long Timestamp) Asked
         => SeesDeliveries ? (_time.GetUtcNow(), _time.GetTimestamp()) : default;
 
@@ -60,7 +60,7 @@ internal sealed partial class ClientObserver
         _instruments.OperationDuration.Record(_time.GetElapsedTime(asked.Timestamp).TotalSeconds, tags);
     }
 
-    /// <summary>Begins to watch a settlement.</summary>
+    /// <summary>Starts to observe a settlement.</summary>
     internal Settling BeginSettle(AmqpDelivery delivery, AmqpSettlement settlement)
     {
         Activity? activity = null;
@@ -100,7 +100,7 @@ internal sealed partial class ClientObserver
         }
     }
 
-    /// <summary>A handler that is watched until it has ended.</summary>
+    /// <summary>A handler, observed until it has ended.</summary>
     internal readonly struct Processing(ClientObserver? observer, AmqpDelivery delivery, Activity? activity, long start)
     {
         /// <summary>The handler has ended, or failed.</summary>
@@ -130,7 +130,7 @@ internal sealed partial class ClientObserver
         }
     }
 
-    /// <summary>A settlement that is watched until it was handed to the owner of its channel.</summary>
+    /// <summary>A settlement, observed until it is handed to the owner of its channel.</summary>
     internal readonly struct Settling(ClientObserver observer, AmqpDelivery delivery, Operation operation,
         Activity? activity, long start)
     {

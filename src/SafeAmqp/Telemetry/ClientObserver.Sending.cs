@@ -5,7 +5,7 @@ namespace SafeAmqp.Telemetry;
 // Publishes, posts, calls and batches. A span ends with the outcome.
 internal sealed partial class ClientObserver
 {
-    /// <summary>Whether anybody wants to know of what is sent.</summary>
+    /// <summary>Whether anything listens to what is sent.</summary>
     internal bool SeesSends
         => Tracing.Source.HasListeners() || _instruments.OperationDuration.Enabled || _instruments.Sent.Enabled
             || _instruments.Outcomes.Enabled || _instruments.Unroutable.Enabled;
@@ -23,9 +23,9 @@ internal sealed partial class ClientObserver
             _time.GetTimestamp());
     }
 
-    /// <summary>Begins to watch a batch.</summary>
+    /// <summary>Starts to observe a batch.</summary>
     /// <param name="messages">The messages, checked.</param>
-    /// <returns>The watch, and the messages with their contexts.</returns>
+    /// <returns>The observation, with the messages and their contexts.</returns>
     internal SendingBatch BeginBatch(IReadOnlyList<AmqpMessage> messages)
     {
         long start = _time.GetTimestamp();
@@ -88,7 +88,7 @@ internal sealed partial class ClientObserver
         _instruments.OperationDuration.Record(_time.GetElapsedTime(start).TotalSeconds, tags);
     }
 
-    /// <summary>One message that is watched until it has its outcome.</summary>
+    /// <summary>One message, observed until it has its outcome.</summary>
     internal readonly struct Sending(ClientObserver observer, Operation operation, AmqpMessage message,
         Activity? activity, long start)
     {
@@ -122,7 +122,7 @@ internal sealed partial class ClientObserver
         }
     }
 
-    /// <summary>A batch that is watched until each of its messages has its outcome.</summary>
+    /// <summary>A batch, observed until each of its messages has its outcome.</summary>
     internal readonly struct SendingBatch(ClientObserver observer, IReadOnlyList<AmqpMessage> messages,
         Activity? activity, long start)
     {

@@ -2,9 +2,8 @@ using System.Diagnostics;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>Watches a client's operations from the outside, on their callers' side: spans and the metrics of the
-/// conventions. The way of a message through the links knows nothing of it. While nobody listens an operation costs one
-/// look at who does.</summary>
+/// <summary>Observes a client's operations on their callers' side: spans and the metrics of the conventions. The links
+/// know nothing of it. While nothing listens, an operation costs one check.</summary>
 internal sealed partial class ClientObserver
 {
     private readonly AmqpTelemetryOptions _options;

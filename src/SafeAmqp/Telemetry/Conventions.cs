@@ -113,8 +113,8 @@ internal readonly record struct Destination(string Name, bool IsAnonymous)
     internal string SpanName(string operation) => IsAnonymous ? operation : $"{operation} {Name}";
 }
 
-/// <summary>Names that may stand in metrics, where each makes time series of its own: the first that come, and no more
-/// than a bound, as nobody can know beforehand how many queues an application names.</summary>
+/// <summary>Names that are used in metrics, where each makes a time series of its own: only the first ones, up to a
+/// bound, as it is not known in advance how many queues an application names.</summary>
 internal sealed class BoundedNames(Func<string, string> form)
 {
     internal const int Max = 200;

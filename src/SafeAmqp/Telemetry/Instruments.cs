@@ -4,8 +4,8 @@ using System.Runtime.CompilerServices;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>Every instrument of one meter. Those that observe what the actors keep anyway cost nothing until somebody
-/// collects; the others are recorded only while somebody listens. All clients with one factory share them.</summary>
+/// <summary>Every instrument of one meter. Those that read what the actors keep anyway cost nothing until they are
+/// collected; the others are recorded only while something listens. All clients with one factory share them.</summary>
 internal sealed class Instruments
 {
     /// <summary>The conventions' advice for both of their histograms.</summary>
@@ -92,21 +92,13 @@ internal sealed class Instruments
     }
 
     internal Histogram<double> OperationDuration { get; }
-
     internal Histogram<double> ProcessDuration { get; }
-
     internal Counter<long> Sent { get; }
-
     internal Counter<long> Consumed { get; }
-
     internal Counter<long> Outcomes { get; }
-
     internal Counter<long> Redelivered { get; }
-
     internal Counter<long> Unroutable { get; }
-
     internal Histogram<double> ConfirmDuration { get; }
-
     internal Histogram<double> RecoveryDuration { get; }
 
     internal static Instruments Of(IMeterFactory? factory)

@@ -13,7 +13,7 @@ internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metri
     private int _failures; // attempts that failed since the link was open or began
     private int _suppressed;
 
-    /// <summary>Whether anybody wants to know how long confirms take.</summary>
+    /// <summary>Whether anything listens to how long confirms take.</summary>
     internal bool TimesConfirms => metrics is { TimesConfirms: true };
 
     internal void ThreadStarted(string thread) => Log.ThreadStarted(logger, thread);
@@ -101,7 +101,7 @@ internal readonly record struct TransportTotals(long BytesReceived, long BytesSe
         => new(a.BytesReceived + b.BytesReceived, a.BytesSent + b.BytesSent, a.Sends + b.Sends);
 }
 
-/// <summary>What a link shows when somebody collects.</summary>
+/// <summary>What a link shows when metrics are collected.</summary>
 internal readonly record struct LinkReading(AmqpLinkStatus Status, long Recoveries, TimeSpan Blocked, TimeSpan Busy,
     TransportTotals Totals, TimeSpan PoolDelay, int PoolStarvations);
 
@@ -117,7 +117,7 @@ internal sealed class LinkMetrics(Instruments instruments, string client, string
     /// <summary>Whether it reports the values that a client has once for all its links.</summary>
     internal bool IsFirst { get; } = link != "receive";
 
-    /// <summary>Whether anybody wants to know how long confirms take.</summary>
+    /// <summary>Whether anything listens to how long confirms take.</summary>
     internal bool TimesConfirms => instruments.ConfirmDuration.Enabled;
 
     internal LinkReading Read() => read();
@@ -135,7 +135,6 @@ internal sealed class LinkMetrics(Instruments instruments, string client, string
 internal sealed class LinkEndpoint(string address, int port, IPAddress? peer = null, int peerPort = 0)
 {
     internal string Address => address;
-
     internal object Port { get; } = port;
 
     /// <summary>The address that the host's name led to; null before the first connection.</summary>

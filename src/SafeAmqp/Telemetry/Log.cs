@@ -135,7 +135,7 @@ internal sealed class LogThrottle(TimeProvider time)
     private readonly Lock _gate = new();
     private readonly Dictionary<(string, string), Run> _runs = [];
 
-    /// <summary>Whether to tell of this one.</summary>
+    /// <summary>Whether to log this one.</summary>
     /// <param name="what">What failed.</param>
     /// <param name="how">How, as a bounded set of words.</param>
     /// <param name="suppressed">How many similar failures were suppressed since the last that was logged.</param>

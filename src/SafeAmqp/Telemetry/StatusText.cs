@@ -3,7 +3,7 @@ using System.Text;
 
 namespace SafeAmqp.Telemetry;
 
-/// <summary>Puts states and times into words. Texts that a peer controls are shortened and freed of control
+/// <summary>Formats states and times. Texts that a peer controls are shortened and freed of control
 /// characters.</summary>
 internal static class StatusText
 {

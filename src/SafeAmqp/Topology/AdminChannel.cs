@@ -114,7 +114,7 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
             Prepare();
         if (_running is { } running && running.Deadline <= now)
         {
-            // The channel still waits for its answer, which is nobody's now.
+            // The channel still waits for the answer, although no caller does.
             _running = running with { Deadline = ActorTime.Never, OutlivesLink = false, Done = _ => { } };
             running.Done(TimedOut("timed out waiting for the broker's answer"));
         }
@@ -165,7 +165,6 @@ internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadlin
     private int _next;
 
     internal long Deadline => deadline;
-
     internal TopologyItem? Next => _next < items.Count ? items[_next++] : null;
 
     /// <summary>What the broker refused, and why.</summary>
@@ -180,11 +179,6 @@ internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadlin
         var (item, end) = Errors[0];
         string all = string.Join("; ", Errors.Select(error => $"{error.Item.Key}: {error.End.Describe()}"));
         string why = end.Error is TimeoutException ? $": {WaitReason.NotDone(status)}" : "";
-        return new AmqpTopologyException($"The broker did not accept {all}{why}. {status}", item.Key, end.Error)
-        {
-            ReplyCode = end.ByBroker ? end.Code : null,
-            ReplyText = end.ByBroker ? end.Text : null,
-            Status = status,
-        };
+        return new($"The broker did not accept {all}{why}. {status}", item.Key, status, end);
     }
 }

@@ -12,7 +12,6 @@ internal sealed class GatherBuffer
     private byte[] _array = [];
 
     public int Count { get; private set; }
-
     public ReadOnlyMemory<byte> Bytes => _array.AsMemory(0, Count);
 
     public void Append(ReadOnlySpan<byte> bytes)
@@ -50,7 +49,6 @@ internal sealed class WaitingWrite(ReadOnlyMemory<byte> bytes)
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public ReadOnlyMemory<byte> Bytes { get; } = bytes;
-
     public ValueTask Done => new(_done.Task);
 
     public void Complete() => _done.TrySetResult();

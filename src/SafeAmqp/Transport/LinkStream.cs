@@ -93,7 +93,6 @@ internal abstract partial class LinkStream : NetworkStream
     }
 
     protected TimeProvider Time { get; }
-
     protected WriteGatherer Writes { get; }
 
     /// <summary>What was wrong with what came; null while nothing was.</summary>

@@ -148,10 +148,9 @@ internal sealed class TlsRefusedException(string message, SslPolicyErrors policy
 internal sealed record TlsSettings
 {
     public static TlsSettings Off { get; } = new();
-
     public bool Enabled { get; init; }
 
-    /// <summary>The name that the server's certificate must be made out to; also sent to the server. Needed when TLS is
+    /// <summary>The name that the server's certificate must be issued for; also sent to the server. Needed when TLS is
     /// on.</summary>
     public string ServerName { get; init; } = "";
 

@@ -58,7 +58,6 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
     public long LastSent => Volatile.Read(ref _lastSent);
 
     public long BytesSent => Volatile.Read(ref _bytesSent);
-
     public long Sends => Volatile.Read(ref _sends);
 
     /// <summary>Bytes accepted and not yet sent.</summary>

@@ -61,7 +61,7 @@ internal static partial class Mutants
         yield return new("a moment without an answer is taken for deafness", "Actor/Probe.cs", "Patience = TimeSpan.FromSeconds(5)", "Patience = TimeSpan.FromSeconds(1)");
         yield return new("what was not answered is not declared again", Topology, "if (IsConnected && !NeedsRepair(error))", "if (IsConnected && error.Code < 0)");
         yield return new("silence is noticed early", Recovery, "DeadAfterHeartbeats = 1.5;", "DeadAfterHeartbeats = 0.5;");
-        yield return new("a broker that refused is asked again soon", Recovery, "_random(), _refused)", "_random(), false)");
+        yield return new("a broker that refused is asked again soon", Recovery, "random(), _refused)", "random(), false)");
         yield return new("attempts become rarer without bound", "Actor/ActorSettings.cs", "Math.Min(Cap.Ticks, First", "Math.Max(Cap.Ticks, First");
         yield return new("publishing goes on while the broker blocks", Recovery, "or AmqpLinkState.Closing && BlockedReason is null;", "or AmqpLinkState.Closing;");
         yield return new("a block outlives its link", Recovery, "EndBlock();\n        Link.Abandon", "Link.Abandon");
