@@ -35,12 +35,14 @@ run_suite() {
     logs=$(mktemp -d)
     limited env "$@" SAFEAMQP_NODE_LOGS="$logs" SAFEAMQP_TEST_ARTIFACTS="$PWD/$folder" \
         dotnet test "$(dll_of "$project")" --filter "$filter" --results-directory "$folder" \
-        --logger 'trx;LogFileName=results.trx' --logger 'console;verbosity=normal' >"$folder/output.log" 2>&1 || status=$?
+        --logger 'trx;LogFileName=results.trx' --logger 'console;verbosity=normal' \
+        >"$folder/output.log" 2>&1 || status=$?
     mv "$logs" "$folder/brokers"
 
     local passed failed skipped broker trx=$folder/results.trx
     passed=$(counter passed "$trx")
-    failed=$(($(counter failed "$trx") + $(counter error "$trx") + $(counter timeout "$trx") + $(counter aborted "$trx")))
+    failed=$(($(counter failed "$trx") + $(counter error "$trx") +
+        $(counter timeout "$trx") + $(counter aborted "$trx")))
     skipped=$(($(counter total "$trx") - $(counter executed "$trx")))
     # A run that crashed, or had nothing to run, has failed.
     if [ "$failed" -eq 0 ] && { [ "$status" -ne 0 ] || [ "$((passed + skipped))" -eq 0 ]; }; then failed=1; fi
@@ -52,7 +54,8 @@ run_suite() {
             echo
             failed_tests "$trx" | sed 's/^/    failed: /'
             if [ ! -s "$trx" ]; then tail -n 20 "$folder/output.log" | sed 's/^/    /'; fi
-            echo "    kept: $folder (output.log, results.trx, brokers/); the run had SAFEAMQP_TEST_SEED=${SAFEAMQP_TEST_SEED:-1} $*"
+            echo "    kept: $folder (output.log, results.trx, brokers/);" \
+                "the run had SAFEAMQP_TEST_SEED=${SAFEAMQP_TEST_SEED:-1} $*"
         fi
     )"
     if [ "$failed" -eq 0 ]; then rm -rf "$folder/brokers"; fi
@@ -61,22 +64,27 @@ run_suite() {
 # The number in one attribute of the summary line of a result file; 0 where there is none.
 counter() {
     local value
-    value=$(grep -o '<Counters [^>]*>' "$2" 2>/dev/null | grep -o " $1=\"[0-9]*\"" | grep -o '[0-9]*' | head -n 1) || true
+    value=$(grep -o '<Counters [^>]*>' "$2" 2>/dev/null | grep -o " $1=\"[0-9]*\"" | grep -o '[0-9]*' |
+        head -n 1) || true
     echo "${value:-0}"
 }
 
 # The names of the tests in a result file that failed.
 failed_tests() {
     { grep -o '<UnitTestResult [^>]*>' "$1" 2>/dev/null || true; } | { grep ' outcome="Failed"' || true; } |
-        sed -e 's/.* testName="\([^"]*\)".*/\1/' -e 's/&quot;/"/g' -e "s/&apos;/'/g" -e 's/&lt;/</g' -e 's/&gt;/>/g' -e 's/&amp;/\&/g'
+        sed -e 's/.* testName="\([^"]*\)".*/\1/' -e 's/&quot;/"/g' -e "s/&apos;/'/g" \
+            -e 's/&lt;/</g' -e 's/&gt;/>/g' -e 's/&amp;/\&/g'
 }
 
 # The brokers that a suite ran on, by what they themselves wrote into their logs.
 brokers_of() {
     local folder=$1 found
     shift
-    found=$({ grep -rhoaE 'Starting RabbitMQ [0-9.]+ on Erlang [0-9.]+' "$folder/brokers" || true; } | sort -u | sed 's/Starting //' | paste -sd, | sed 's/,/, /g')
-    if [[ " SAFEAMQP_TEST_BROKER=${SAFEAMQP_TEST_BROKER:-} $* " == *" SAFEAMQP_TEST_BROKER=embedded "* ]]; then found=${found:+$found, }embedded; fi
+    found=$({ grep -rhoaE 'Starting RabbitMQ [0-9.]+ on Erlang [0-9.]+' "$folder/brokers" || true; } |
+        sort -u | sed 's/Starting //' | paste -sd, | sed 's/,/, /g')
+    if [[ " SAFEAMQP_TEST_BROKER=${SAFEAMQP_TEST_BROKER:-} $* " == *" SAFEAMQP_TEST_BROKER=embedded "* ]]; then
+        found=${found:+$found, }embedded
+    fi
     echo "${found:-no broker of its own}"
 }
 

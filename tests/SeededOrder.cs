@@ -18,7 +18,8 @@ namespace SafeAmqp.TestOrder;
 /// The order of tests: shuffled by a seed, and for a seed the same on every machine. That of xunit depends on the
 /// folder that the assembly is in.
 /// </summary>
-internal sealed partial class SeededOrder : ITestCollectionOrderer, ITestClassOrderer, ITestMethodOrderer, ITestCaseOrderer
+internal sealed partial class SeededOrder
+    : ITestCollectionOrderer, ITestClassOrderer, ITestMethodOrderer, ITestCaseOrderer
 {
     /// <summary>Names the seed; without it, it is 1.</summary>
     public const string Variable = "SAFEAMQP_TEST_SEED";

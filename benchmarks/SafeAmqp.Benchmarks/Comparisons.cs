@@ -18,7 +18,8 @@ internal static class Comparisons
     [
         new("publish-1", new Workload(1), [Ours, Shared],
             [new("one caller alone (latency)", RabbitMqClientPublish.Shared, Figure.Throughput, 1.0)]),
-        new("publish-100", new Workload(100), [Ours, Shared, PerCaller, () => new MassTransitPublish(), () => new WolverinePublish()],
+        new("publish-100", new Workload(100),
+            [Ours, Shared, PerCaller, () => new MassTransitPublish(), () => new WolverinePublish()],
         [
             new("256 B, 100 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 2.0),
             new("256 B, 100 callers", RabbitMqClientPublish.PerCaller, Figure.Throughput, 3.0),
@@ -31,11 +32,15 @@ internal static class Comparisons
             [new("256 B, 1,000 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 1.5)]),
         new("publish-10000", new Workload(10_000), [Ours, Shared, () => new BareSocketPublish()],
             [new("256 B, 10,000 callers", BareSocketPublish.Title, Figure.Throughput, 0.8)]),
-        new("publish-routed", new Workload(100, Routed: true), [Ours, Shared, PerCaller, () => new MassTransitPublish()],
+        new("publish-routed", new Workload(100, Routed: true),
+            [Ours, Shared, PerCaller, () => new MassTransitPublish()],
         [
-            new("mandatory, persistent, to a durable queue, 100 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 1.0),
-            new("mandatory, persistent, to a durable queue, 100 callers", RabbitMqClientPublish.PerCaller, Figure.Throughput, 1.0),
-            new("mandatory, persistent, to a durable queue, 100 callers", MassTransitPublish.Title, Figure.Throughput, 1.0),
+            new("mandatory, persistent, to a durable queue, 100 callers", RabbitMqClientPublish.Shared,
+                Figure.Throughput, 1.0),
+            new("mandatory, persistent, to a durable queue, 100 callers", RabbitMqClientPublish.PerCaller,
+                Figure.Throughput, 1.0),
+            new("mandatory, persistent, to a durable queue, 100 callers", MassTransitPublish.Title,
+                Figure.Throughput, 1.0),
         ]),
         new("publish-16k", new Workload(100, BodySize: 16 << 10), [Ours, Shared],
             [new("16 KiB, 100 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 1.0)]),
@@ -47,10 +52,14 @@ internal static class Comparisons
             [new("call and reply, 100 callers", RabbitMqClientCalls.Title, Figure.Throughput, 1.6)]),
         new("consume", new Workload(1), [() => new SafeAmqpConsume(), () => new RabbitMqClientConsume()],
             [new("consume and ack, prefetch 1,000, 256 B", RabbitMqClientConsume.Title, Figure.Throughput, 1.4)]),
-        new("growth", new Workload(10_000), [.. Growth.Select<int, Func<Contender>>(callers => () => new SafeAmqpCallers(callers))],
-            [new("10,000 callers", SafeAmqpCallers.Title(1000), Figure.Throughput, 1.0), new("10,000 callers", SafeAmqpCallers.Title(100), Figure.Throughput, 1.0)]),
+        new("growth", new Workload(10_000),
+            [.. Growth.Select<int, Func<Contender>>(callers => () => new SafeAmqpCallers(callers))],
+            [
+                new("10,000 callers", SafeAmqpCallers.Title(1000), Figure.Throughput, 1.0),
+                new("10,000 callers", SafeAmqpCallers.Title(100), Figure.Throughput, 1.0)]),
         new("embedded", new Workload(1000), [() => new SafeAmqpOnEmbedded(), Ours],
             [new("the embedded broker, 256 B confirmed, 1,000 callers", "SafeAmqp", Figure.Throughput, 1.0)]),
-        new("clients", new Workload(1000), [Ours, .. clients.Select<int, Func<Contender>>(count => () => new SafeAmqpPublish(count))], []),
+        new("clients", new Workload(1000),
+            [Ours, .. clients.Select<int, Func<Contender>>(count => () => new SafeAmqpPublish(count))], []),
     ];
 }

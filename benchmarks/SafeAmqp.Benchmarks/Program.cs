@@ -9,8 +9,10 @@ using SafeAmqp.Benchmarks.Reporting;
 
 if (args is ["parts", ..])
 {
-    // dotnet run -c Release --project benchmarks/SafeAmqp.Benchmarks -- parts [BenchmarkDotNet's own arguments, such as --filter *Ledger*]
-    BenchmarkDotNet.Running.BenchmarkSwitcher.FromAssembly(typeof(Comparisons).Assembly).Run(args.Length == 1 ? ["--filter", "*"] : args[1..]);
+    // dotnet run -c Release --project benchmarks/SafeAmqp.Benchmarks -- parts [BenchmarkDotNet's own arguments, such as
+    // --filter *Ledger*]
+    BenchmarkDotNet.Running.BenchmarkSwitcher.FromAssembly(typeof(Comparisons).Assembly)
+        .Run(args.Length == 1 ? ["--filter", "*"] : args[1..]);
     return 0;
 }
 
@@ -20,7 +22,8 @@ if (args is [Companion.Argument, var role])
     return 0;
 }
 
-// dotnet run -c Release --project benchmarks/SafeAmqp.Benchmarks [-- name …] [--rounds N] [--seconds S] [--clients 2,4] [--out folder]
+// dotnet run -c Release --project benchmarks/SafeAmqp.Benchmarks [-- name …] [--rounds N] [--seconds S] [--clients 2,4]
+// [--out folder]
 //            -c Release --project benchmarks/SafeAmqp.Benchmarks -- --telemetry      what being watched costs
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 if (args.Contains("--telemetry"))
@@ -30,13 +33,16 @@ if (args.Contains("--telemetry"))
 }
 int rounds = Number("--rounds", 5);
 int seconds = Number("--seconds", 2);
-string[] names = [.. args.Where((arg, i) => !arg.StartsWith("--", StringComparison.Ordinal) && (i == 0 || !args[i - 1].StartsWith("--", StringComparison.Ordinal)))];
+string[] names = [.. args.Where((arg, i) => !arg.StartsWith("--", StringComparison.Ordinal)
+    && (i == 0 || !args[i - 1].StartsWith("--", StringComparison.Ordinal)))];
 IReadOnlyList<Comparison> all = Comparisons.All([.. (Text("--clients") ?? "2,4").Split(',').Select(int.Parse)]);
 Comparison[] chosen = [.. all.Where(comparison => names.Length == 0 || names.Contains(comparison.Name))];
 Bound[] bounds = [.. Bounds.All.Where(bound => names.Length == 0 || names.Contains(bound.Name))];
 if (chosen.Length == 0 && bounds.Length == 0)
 {
-    Console.Error.WriteLine($"There is no such comparison. Choose from: {string.Join(", ", [.. all.Select(comparison => comparison.Name), .. Bounds.All.Select(bound => bound.Name)])}.");
+    IEnumerable<string> known = all.Select(comparison => comparison.Name)
+        .Concat(Bounds.All.Select(bound => bound.Name));
+    Console.Error.WriteLine($"There is no such comparison. Choose from: {string.Join(", ", known)}.");
     return 1;
 }
 
@@ -44,8 +50,11 @@ await using RabbitMqBroker broker = await RabbitMqBroker.FindOrStartAsync(new Ra
 {
     Node = new PrivateRabbitMqNodeOptions { Schedulers = Environment.ProcessorCount },
 });
-string machine = $"{Environment.ProcessorCount} cores, {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, "
-    + $"RabbitMQ.Client {FileVersionInfo.GetVersionInfo(typeof(RabbitMQ.Client.IChannel).Assembly.Location).FileVersion}, broker {broker.Origin}; "
+string machine = $"{Environment.ProcessorCount} cores, "
+    + $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSDescription}, "
+    + "RabbitMQ.Client "
+    + $"{FileVersionInfo.GetVersionInfo(typeof(RabbitMQ.Client.IChannel).Assembly.Location).FileVersion}, "
+    + $"broker {broker.Origin}; "
     + $"{rounds} rounds of {seconds} s, contenders in turn within a round, ratios within a round, medians (min–max)";
 var outcomes = new List<Outcome>();
 foreach (Comparison comparison in chosen)
@@ -65,7 +74,8 @@ Console.WriteLine(summary);
 if (Text("--out") is { } folder)
 {
     Directory.CreateDirectory(folder);
-    await File.WriteAllTextAsync(Path.Combine(folder, "results.md"), summary + "\n" + string.Join("\n", outcomes.Select(Tables.Comparison)));
+    await File.WriteAllTextAsync(
+        Path.Combine(folder, "results.md"), summary + "\n" + string.Join("\n", outcomes.Select(Tables.Comparison)));
     await File.WriteAllTextAsync(Path.Combine(folder, "results.svg"), Plot.Svg(outcomes));
 }
 return 0;
@@ -85,7 +95,8 @@ async Task<Outcome> CompareAsync(Comparison comparison)
         for (int i = 0; i < contenders.Length; i++)
         {
             Progress(comparison, $"round {round + 1} of {rounds}", contenders[i]);
-            measured[i].Rounds.Add(await contenders[i].MeasureAsync(comparison.Workload, TimeSpan.FromSeconds(seconds)));
+            measured[i].Rounds
+                .Add(await contenders[i].MeasureAsync(comparison.Workload, TimeSpan.FromSeconds(seconds)));
         }
     }
     foreach (Contender contender in contenders)

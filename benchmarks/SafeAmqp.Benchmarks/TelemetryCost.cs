@@ -10,8 +10,9 @@ using SafeAmqp.Telemetry;
 namespace SafeAmqp.Benchmarks;
 
 /// <summary>
-/// What watching adds to an operation: nothing but a look while nobody listens, a record with metrics, a span with traces; and what a status snapshot takes.
-/// Without a broker, as the way of a message is the same. Run with <c>-- --telemetry</c>.
+/// What watching adds to an operation: nothing but a look while nobody listens, a record with metrics, a span with
+/// traces; and what a status snapshot takes. Without a broker, as the way of a message is the same. Run with
+/// <c>-- --telemetry</c>.
 /// </summary>
 [MemoryDiagnoser]
 public class TelemetryCost
@@ -26,7 +27,8 @@ public class TelemetryCost
     public string Listeners { get; set; } = "";
 
     internal static void Run() => BenchmarkRunner.Run<TelemetryCost>(ManualConfig.Create(DefaultConfig.Instance)
-        .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance)).WithOptions(ConfigOptions.DisableOptimizationsValidator));
+        .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))
+        .WithOptions(ConfigOptions.DisableOptimizationsValidator));
 
     /// <summary>Makes a client that does not connect, and who listens to it.</summary>
     [GlobalSetup]
@@ -38,7 +40,10 @@ public class TelemetryCost
         _status = () => client.Status;
         if (Listeners is "metrics" or "both")
         {
-            var meters = new MeterListener { InstrumentPublished = (instrument, listener) => listener.EnableMeasurementEvents(instrument) };
+            var meters = new MeterListener
+            {
+                InstrumentPublished = (instrument, listener) => listener.EnableMeasurementEvents(instrument)
+            };
             meters.SetMeasurementEventCallback<long>(static (_, _, _, _) => { });
             meters.SetMeasurementEventCallback<double>(static (_, _, _, _) => { });
             meters.Start();
@@ -49,7 +54,8 @@ public class TelemetryCost
             var spans = new ActivityListener
             {
                 ShouldListenTo = source => source.Name == AmqpTelemetry.ActivitySourceName,
-                Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+                Sample = static (ref ActivityCreationOptions<ActivityContext> _) =>
+                    ActivitySamplingResult.AllDataAndRecorded,
             };
             ActivitySource.AddActivityListener(spans);
             _listening.Add(spans);

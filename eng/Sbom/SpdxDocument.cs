@@ -6,14 +6,16 @@ using System.Xml.Linq;
 namespace Sbom;
 
 /// <summary>
-/// A software bill of materials, SPDX 2.3 as JSON, of one project: itself, and every package that its lock file names, direct and transitive, with the
-/// hash that restore checks it against. The same lock file and time give the same bytes.
+/// A software bill of materials, SPDX 2.3 as JSON, of one project: itself, and every package that its lock file names,
+/// direct and transitive, with the hash that restore checks it against. The same lock file and time give the same
+/// bytes.
 /// </summary>
 internal static class SpdxDocument
 {
     private const string Root = "SPDXRef-Root";
 
-    internal static string Write(string name, string version, DateTimeOffset created, string lockFile, string projectFile)
+    internal static string Write(
+        string name, string version, DateTimeOffset created, string lockFile, string projectFile)
     {
         IReadOnlyList<LockedPackage> packages = Read(lockFile, BuildOnly(projectFile));
         using var bytes = new MemoryStream();
@@ -25,9 +27,12 @@ internal static class SpdxDocument
             json.WriteString("SPDXID", "SPDXRef-DOCUMENT");
             json.WriteString("name", $"{name}-{version}");
             // Unique to what is described, as the specification asks (6.5), and nothing that has to exist.
-            json.WriteString("documentNamespace", $"https://spdx.org/spdxdocs/{name}-{version}-{Digest($"{name} {version} {created:O} {lockFile}")}");
+            json.WriteString(
+                "documentNamespace",
+                $"https://spdx.org/spdxdocs/{name}-{version}-{Digest($"{name} {version} {created:O} {lockFile}")}");
             json.WriteStartObject("creationInfo");
-            json.WriteString("created", created.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture));
+            json.WriteString("created", created.UtcDateTime.ToString(
+                "yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture));
             json.WriteStartArray("creators");
             json.WriteStringValue("Tool: SafeAmqp-Sbom");
             json.WriteEndArray();
@@ -53,7 +58,8 @@ internal static class SpdxDocument
             {
                 foreach (string dependency in package.Dependencies)
                 {
-                    if (packages.FirstOrDefault(other => other.Name.Equals(dependency, StringComparison.OrdinalIgnoreCase)) is { } other)
+                    if (packages.FirstOrDefault(
+                        other => other.Name.Equals(dependency, StringComparison.OrdinalIgnoreCase)) is { } other)
                         WriteRelationship(json, package.Id, "DEPENDS_ON", other.Id);
                 }
             }
@@ -89,9 +95,11 @@ internal static class SpdxDocument
                 if (type == "Project")
                     continue; // of this repository: it has a document of its own
                 packages[entry.Name] = new LockedPackage(entry.Name, entry.Value.GetProperty("resolved").GetString()!,
-                    entry.Value.GetProperty("contentHash").GetString()!, type == "Direct", buildOnly.Contains(entry.Name),
+                    entry.Value.GetProperty("contentHash").GetString()!, type == "Direct",
+                    buildOnly.Contains(entry.Name),
                     entry.Value.TryGetProperty("dependencies", out JsonElement dependencies)
-                        ? [.. dependencies.EnumerateObject().Select(dependency => dependency.Name).Order(StringComparer.OrdinalIgnoreCase)]
+                        ? [.. dependencies.EnumerateObject().Select(dependency => dependency.Name)
+                            .Order(StringComparer.OrdinalIgnoreCase)]
                         : []);
             }
         }
@@ -111,7 +119,8 @@ internal static class SpdxDocument
         json.WriteString("copyrightText", "NOASSERTION");
         if (contentHash is not null)
         {
-            json.WriteString("comment", "The checksum is NuGet's content hash: of the package without its repository's signature. Restore checks it.");
+            json.WriteString("comment", "The checksum is NuGet's content hash: of the package without "
+                + "its repository's signature. Restore checks it.");
             json.WriteStartArray("checksums");
             json.WriteStartObject();
             json.WriteString("algorithm", "SHA512");
@@ -138,11 +147,14 @@ internal static class SpdxDocument
         json.WriteEndObject();
     }
 
-    private static string Digest(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..32];
+    private static string Digest(string text)
+        => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..32];
 
-    private sealed record LockedPackage(string Name, string Version, string ContentHash, bool IsDirect, bool IsBuildOnly, IReadOnlyList<string> Dependencies)
+    private sealed record LockedPackage(string Name, string Version, string ContentHash, bool IsDirect,
+        bool IsBuildOnly, IReadOnlyList<string> Dependencies)
     {
         /// <summary>Letters, digits, dots and hyphens, as the specification allows.</summary>
-        internal string Id => $"SPDXRef-Package-{string.Concat($"{Name}-{Version}".Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' ? c : '-'))}";
+        internal string Id => "SPDXRef-Package-" + string.Concat(
+            $"{Name}-{Version}".Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' ? c : '-'));
     }
 }

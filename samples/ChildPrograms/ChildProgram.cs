@@ -3,7 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace ChildPrograms;
 
-/// <summary>A program of ours in a process of its own, started from the build output. Disposing ends it: asked first, then killed.</summary>
+/// <summary>
+/// A program of ours in a process of its own, started from the build output. Disposing ends it: asked first, then
+/// killed.
+/// </summary>
 public sealed class ChildProgram : IAsyncDisposable
 {
     private const int LinesKept = 400;
@@ -18,7 +21,8 @@ public sealed class ChildProgram : IAsyncDisposable
 
     private readonly Action<string>? _onLine;
 
-    private ChildProgram(string name, Process process, Action<string>? onLine) => (_name, _process, _onLine) = (name, process, onLine);
+    private ChildProgram(string name, Process process, Action<string>? onLine)
+        => (_name, _process, _onLine) = (name, process, onLine);
 
     /// <summary>Starts <c>dotnet {assembly}.dll</c> from the folder of the calling program.</summary>
     /// <param name="name">What it is called in errors.</param>
@@ -26,14 +30,16 @@ public sealed class ChildProgram : IAsyncDisposable
     /// <param name="arguments">Its command line.</param>
     /// <param name="environment">Variables that it gets besides those of this process.</param>
     /// <param name="onLine">Called with each line that it writes, from any thread.</param>
-    public static ChildProgram Start(string name, string assembly, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment,
+    public static ChildProgram Start(
+        string name, string assembly, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment,
         Action<string>? onLine = null)
         => StartProgram(name, Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
             [Path.Combine(AppContext.BaseDirectory, assembly + ".dll"), .. arguments], environment, onLine);
 
     /// <summary>Starts any program.</summary>
     /// <inheritdoc cref="Start"/>
-    public static ChildProgram StartProgram(string name, string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment,
+    public static ChildProgram StartProgram(
+        string name, string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment,
         Action<string>? onLine = null)
     {
         var start = new ProcessStartInfo(program)

@@ -4,7 +4,8 @@ namespace GuardedFetching;
 public sealed class FetchOptions
 {
     /// <summary>
-    /// Hosts that may be asked: "host" (ports 80 and 443), "host:8080", "host:*", or "*.example.com" for what is below a domain.
+    /// Hosts that may be asked: "host" (ports 80 and 443), "host:8080", "host:*", or "*.example.com" for what is below
+    /// a domain.
     /// </summary>
     /// <value>Default: loopback on every port, for the sample's own pages.</value>
     public IList<string> AllowedHosts { get; init; } = ["localhost:*", "127.0.0.1:*", "[::1]:*"];
@@ -17,8 +18,9 @@ public sealed class FetchOptions
     public IList<string> LinkLocalHosts { get; init; } = [];
 
     /// <summary>
-    /// Hosts that may lead to internal addresses (loopback, private networks). A name outside this list that leads there is refused,
-    /// even when it is on the allow list: whoever controls its DNS records may change them at any time.
+    /// Hosts that may lead to internal addresses (loopback, private networks). A name outside this list that leads
+    /// there is refused, even when it is on the allow list: whoever controls its DNS records may change them at any
+    /// time.
     /// </summary>
     /// <value>Default: <see langword="null"/>, every host that <see cref="AllowedHosts"/> writes out.</value>
     public IList<string>? InternalHosts { get; init; }

@@ -5,7 +5,8 @@ namespace GuardedFetching;
 /// <summary>What came back: a body, or the reason there is none.</summary>
 /// <param name="Address">Where the body came from, after redirects.</param>
 /// <param name="IsRefused">The rules forbid the address; it was not asked.</param>
-public sealed record Fetched(Uri Address, byte[] Body, string? MediaType, string? Charset, string? Error, bool IsRefused);
+public sealed record Fetched(
+    Uri Address, byte[] Body, string? MediaType, string? Charset, string? Error, bool IsRefused);
 
 /// <summary>Fetches an address within the rules: every hop checked, size and time bounded. Thread-safe.</summary>
 public sealed class GuardedFetcher(HttpClient http, FetchOptions options)
@@ -42,18 +43,24 @@ public sealed class GuardedFetcher(HttpClient http, FetchOptions options)
         {
             if (_rules.Refuse(address) is { } reason) return Refused(address, reason);
             using var request = new HttpRequestMessage(HttpMethod.Get, address);
-            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            using var response = await http.SendAsync(
+                request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
             // A client that follows redirects by itself has gone past the rules.
-            if (response.RequestMessage?.RequestUri is { } reached && reached != address && _rules.Refuse(reached) is { } passed) return Refused(reached, passed);
-            if (!IsRedirect(response.StatusCode) || response.Headers.Location is not { } location) return await ReadAsync(address, response, maxBytes, cancellationToken);
-            if (!Uri.TryCreate(address, location, out var next)) return Failed(address, "the redirect leads to no address");
+            if (response.RequestMessage?.RequestUri is { } reached && reached != address
+                && _rules.Refuse(reached) is { } passed)
+                return Refused(reached, passed);
+            if (!IsRedirect(response.StatusCode) || response.Headers.Location is not { } location)
+                return await ReadAsync(address, response, maxBytes, cancellationToken);
+            if (!Uri.TryCreate(address, location, out var next))
+                return Failed(address, "the redirect leads to no address");
             address = next;
         }
 
         return Failed(address, $"more than {options.MaxRedirects} redirects");
     }
 
-    private static async Task<Fetched> ReadAsync(Uri address, HttpResponseMessage response, int maxBytes, CancellationToken cancellationToken)
+    private static async Task<Fetched> ReadAsync(
+        Uri address, HttpResponseMessage response, int maxBytes, CancellationToken cancellationToken)
     {
         if (!response.IsSuccessStatusCode) return Failed(address, $"status {(int)response.StatusCode}");
         var tooLarge = $"larger than {maxBytes} bytes";
@@ -74,7 +81,8 @@ public sealed class GuardedFetcher(HttpClient http, FetchOptions options)
     }
 
     private static bool IsRedirect(HttpStatusCode status) =>
-        status is HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect;
+        status is HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther
+            or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect;
 
     private static Fetched Failed(Uri address, string error) => new(address, [], null, null, error, false);
 

@@ -6,7 +6,9 @@ namespace GuardedFetching;
 /// <summary>Makes the HTTP client for addresses that strangers hand in.</summary>
 public static class GuardedHttp
 {
-    /// <summary>A client that connects only where <see cref="AddressRules"/> lets it; the caller disposes of it.</summary>
+    /// <summary>
+    /// A client that connects only where <see cref="AddressRules"/> lets it; the caller disposes of it.
+    /// </summary>
     public static HttpClient CreateClient(FetchOptions options)
     {
         var client = new HttpClient(CreateHandler(options)) { Timeout = Timeout.InfiniteTimeSpan };
@@ -14,7 +16,9 @@ public static class GuardedHttp
         return client;
     }
 
-    /// <summary>The handler of such a client; redirects are left to <see cref="GuardedFetcher"/>, which checks each of them.</summary>
+    /// <summary>
+    /// The handler of such a client; redirects are left to <see cref="GuardedFetcher"/>, which checks each of them.
+    /// </summary>
     public static SocketsHttpHandler CreateHandler(FetchOptions options)
     {
         var rules = new AddressRules(options);
@@ -30,7 +34,8 @@ public static class GuardedHttp
     }
 
     // Checked here and connected to the address just checked: asked again, DNS could answer otherwise.
-    private static async ValueTask<Stream> ConnectAsync(AddressRules rules, DnsEndPoint target, CancellationToken cancellationToken)
+    private static async ValueTask<Stream> ConnectAsync(
+        AddressRules rules, DnsEndPoint target, CancellationToken cancellationToken)
     {
         var addresses = await Dns.GetHostAddressesAsync(target.Host, cancellationToken);
         var refusals = addresses.Select(address => rules.Refuse(target.Host, address)).OfType<string>().ToList();

@@ -134,7 +134,8 @@ internal static class AmqpHandshake
 
     private static byte[] Short(ushort value) => [(byte)(value >> 8), (byte)value];
 
-    private static byte[] Long(int value) => [(byte)(value >> 24), (byte)(value >> 16), (byte)(value >> 8), (byte)value];
+    private static byte[] Long(int value)
+        => [(byte)(value >> 24), (byte)(value >> 16), (byte)(value >> 8), (byte)value];
 }
 
 /// <summary>What a broker answered.</summary>

@@ -3,8 +3,9 @@ using SafeAmqp.Testing;
 namespace LocalBroker;
 
 /// <summary>
-/// The broker of a demonstration or a test run: the one that somebody named, else the embedded one, so that both run on a machine that
-/// has nothing but the .NET SDK, do the same on every machine, and touch no broker that happens to run there.
+/// The broker of a demonstration or a test run: the one that somebody named, else the embedded one, so that both run on
+/// a machine that has nothing but the .NET SDK, do the same on every machine, and touch no broker that happens to run
+/// there.
 /// </summary>
 public sealed class ChosenBroker : IAsyncDisposable
 {
@@ -20,7 +21,10 @@ public sealed class ChosenBroker : IAsyncDisposable
 
     private ChosenBroker(AmqpTestBroker embedded) => Embedded = embedded;
 
-    /// <summary>Whether RabbitMQ was asked for; a run that was meant to prove something on it never falls back to another broker.</summary>
+    /// <summary>
+    /// Whether RabbitMQ was asked for; a run that was meant to prove something on it never falls back to another
+    /// broker.
+    /// </summary>
     /// <exception cref="BrokerUnavailableException">The variable says neither.</exception>
     public static bool IsRabbitMq => Environment.GetEnvironmentVariable(Variable) switch
     {

@@ -1,8 +1,8 @@
 namespace LocalBroker;
 
 /// <summary>
-/// Several <see cref="PrivateRabbitMqNode"/>s of this process in one cluster. They share an epmd and a cookie that nobody else has; each can be killed,
-/// stopped, frozen and started again alone.
+/// Several <see cref="PrivateRabbitMqNode"/>s of this process in one cluster. They share an epmd and a cookie that
+/// nobody else has; each can be killed, stopped, frozen and started again alone.
 /// </summary>
 public sealed class PrivateRabbitMqCluster : IAsyncDisposable
 {
@@ -13,7 +13,8 @@ public sealed class PrivateRabbitMqCluster : IAsyncDisposable
 
     /// <summary>Starts the nodes and joins them; about 15 seconds for three.</summary>
     /// <exception cref="BrokerUnavailableException">RabbitMQ is not installed.</exception>
-    /// <exception cref="PrivateRabbitMqNodeException">A node did not start or join; carries the end of its logs.</exception>
+    /// <exception cref="PrivateRabbitMqNodeException">A node did not start or join; carries the end of its
+    /// logs.</exception>
     public static async Task<PrivateRabbitMqCluster> StartAsync(
         int count, PrivateRabbitMqNodeOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -30,7 +31,8 @@ public sealed class PrivateRabbitMqCluster : IAsyncDisposable
         }
         catch
         {
-            foreach (var other in others.Where(other => other.IsCompletedSuccessfully)) await other.Result.DisposeAsync();
+            foreach (var other in others.Where(other => other.IsCompletedSuccessfully))
+                await other.Result.DisposeAsync();
             await first.DisposeAsync();
             throw;
         }
@@ -43,7 +45,8 @@ public sealed class PrivateRabbitMqCluster : IAsyncDisposable
         await Nodes[0].DisposeAsync();
     }
 
-    private static async Task JoinAsync(PrivateRabbitMqNode node, PrivateRabbitMqNode first, CancellationToken cancellationToken)
+    private static async Task JoinAsync(
+        PrivateRabbitMqNode node, PrivateRabbitMqNode first, CancellationToken cancellationToken)
     {
         await node.StopAppAsync(cancellationToken);
         await node.RabbitMqCtlAsync(["join_cluster", first.Name], cancellationToken);

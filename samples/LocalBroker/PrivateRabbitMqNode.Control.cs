@@ -5,7 +5,8 @@ using LocalBroker.Node;
 
 namespace LocalBroker;
 
-// What rabbitmqctl can do. It starts an Erlang machine of its own, which takes 0.4 seconds on an idle machine; what tests do often is asked of the node itself.
+// What rabbitmqctl can do. It starts an Erlang machine of its own, which takes 0.4 seconds on an idle machine; what
+// tests do often is asked of the node itself.
 public sealed partial class PrivateRabbitMqNode
 {
     private const int ConnectionColumns = 4;
@@ -16,7 +17,8 @@ public sealed partial class PrivateRabbitMqNode
     private static int _calls;
 
     /// <summary>Runs <c>rabbitmqctl</c> against this node and returns what it printed.</summary>
-    /// <exception cref="PrivateRabbitMqNodeException">It failed (carries its error output) or took too long.</exception>
+    /// <exception cref="PrivateRabbitMqNodeException">It failed (carries its error output) or took too
+    /// long.</exception>
     public Task<string> RabbitMqCtlAsync(params string[] args) => RabbitMqCtlAsync(args, CancellationToken.None);
 
     /// <inheritdoc cref="RabbitMqCtlAsync(string[])"/>
@@ -27,7 +29,8 @@ public sealed partial class PrivateRabbitMqNode
     }
 
     /// <summary>Stops RabbitMQ inside the node, which keeps running: connections close and the port refuses.</summary>
-    public Task StopAppAsync(CancellationToken cancellationToken = default) => RabbitMqCtlAsync(["stop_app"], cancellationToken);
+    public Task StopAppAsync(CancellationToken cancellationToken = default)
+        => RabbitMqCtlAsync(["stop_app"], cancellationToken);
 
     /// <summary>Starts RabbitMQ after <see cref="StopAppAsync"/> and waits until the port answers again.</summary>
     public async Task StartAppAsync(CancellationToken cancellationToken = default)
@@ -37,15 +40,17 @@ public sealed partial class PrivateRabbitMqNode
     }
 
     /// <summary>
-    /// Has the node evaluate an Erlang expression and returns its value, which must be text (iodata). By <c>erl_call</c>, which takes a few
-    /// milliseconds, where it is installed.
+    /// Has the node evaluate an Erlang expression and returns its value, which must be text (iodata). By
+    /// <c>erl_call</c>, which takes a few milliseconds, where it is installed.
     /// </summary>
     /// <exception cref="PrivateRabbitMqNodeException">It failed, or took too long.</exception>
     public async Task<string> EvaluateAsync(string expression, CancellationToken cancellationToken = default)
     {
-        // Both programs print short words of Base64 alike, whatever the text holds, and no empty one, hence the dot. What is no text fails.
+        // Both programs print short words of Base64 alike, whatever the text holds, and no empty one, hence the dot.
+        // What is no text fails.
         string wrapped = $"""
-            (fun F(L) when length(L) =< 50000 -> [L]; F(L) -> {"{Head, Tail} = lists:split(50000, L), [Head | F(Tail)]"} end)(
+            (fun F(L) when length(L) =< 50000 -> [L];
+                 F(L) -> {"{Head, Tail} = lists:split(50000, L), [Head | F(Tail)]"} end)(
                 base64:encode_to_string(unicode:characters_to_binary([$., begin {expression} end]))).
             """;
         string output = _installation.Call is { } call
@@ -58,46 +63,63 @@ public sealed partial class PrivateRabbitMqNode
         return Encoding.UTF8.GetString(Convert.FromBase64String(encoded))[1..];
     }
 
-    // Under a name of its own each time: the node refuses a second caller of one name while it has not seen the first one's end.
+    // Under a name of its own each time: the node refuses a second caller of one name while it has not seen the first
+    // one's end.
     private Task<string> CallAsync(string program, string input, CancellationToken cancellationToken)
     {
-        string caller = string.Create(CultureInfo.InvariantCulture, $"call{Environment.ProcessId}x{Interlocked.Increment(ref _calls)}");
+        string caller = string.Create(
+            CultureInfo.InvariantCulture, $"call{Environment.ProcessId}x{Interlocked.Increment(ref _calls)}");
         var command = _installation.Command(_folder, program, ["-h", caller, "-sname", Name, "-e"]);
         return command.RunAsync(_options.CommandTimeout, cancellationToken, input);
     }
 
     /// <summary>The client connections, those still in their handshake included.</summary>
-    public async Task<IReadOnlyList<BrokerConnection>> ListConnectionsAsync(CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<BrokerConnection>> ListConnectionsAsync(
+        CancellationToken cancellationToken = default)
     {
         string list = await EvaluateAsync("""
-            [[rabbit_misc:pid_to_string(proplists:get_value(pid, C)), 0, io_lib:format("~ts", [proplists:get_value(user, C)]), 0,
+            [[rabbit_misc:pid_to_string(proplists:get_value(pid, C)), 0,
+              io_lib:format("~ts", [proplists:get_value(user, C)]), 0,
               atom_to_list(proplists:get_value(state, C)), 0,
-              case lists:keyfind(<<"connection_name">>, 1, proplists:get_value(client_properties, C)) of {_, _, N} -> N; false -> [] end, 0]
+              case lists:keyfind(<<"connection_name">>, 1, proplists:get_value(client_properties, C)) of
+                  {_, _, N} -> N;
+                  false -> []
+              end, 0]
              || C <- rabbit_networking:connection_info_all([pid, user, state, client_properties])]
             """, cancellationToken);
         return [.. list.Split('\0').Chunk(ConnectionColumns).Where(columns => columns.Length == ConnectionColumns)
             .Select(columns => new BrokerConnection(columns[0], columns[1], columns[3], columns[2]))];
     }
 
-    /// <summary>Closes one connection; its client sees connection.close with code 320 and the reason. One that is gone is no error.</summary>
-    public Task CloseConnectionAsync(string pid, string reason, CancellationToken cancellationToken = default) => EvaluateAsync(
-        $"rabbit_networking:close_connection(rabbit_misc:string_to_pid({Quoted(pid)}), {Binary(reason)}), []", cancellationToken);
+    /// <summary>
+    /// Closes one connection; its client sees connection.close with code 320 and the reason. One that is gone is no
+    /// error.
+    /// </summary>
+    public Task CloseConnectionAsync(string pid, string reason, CancellationToken cancellationToken = default)
+        => EvaluateAsync(
+        $"rabbit_networking:close_connection(rabbit_misc:string_to_pid({Quoted(pid)}), "
+            + $"{Binary(reason)}), []", cancellationToken);
 
     /// <summary>Closes every connection; the clients see connection.close with code 320 and the reason.</summary>
     public Task CloseAllConnectionsAsync(string reason, CancellationToken cancellationToken = default) => EvaluateAsync(
-        $"[rabbit_networking:close_connection(P, {Binary(reason)}) || P <- rabbit_networking:connections()], []", cancellationToken);
+        $"[rabbit_networking:close_connection(P, {Binary(reason)}) || P "
+            + "<- rabbit_networking:connections()], []", cancellationToken);
 
     /// <summary>
     /// Raises or clears the memory alarm. While it is raised, the broker stops reading from connections that publish
     /// and tells them so (connection.blocked).
     /// </summary>
-    public Task SetMemoryAlarmAsync(bool raised, CancellationToken cancellationToken = default) => EvaluateAsync(
-        $"vm_memory_monitor:set_vm_memory_high_watermark({(raised ? "0.000001" : $"{{absolute, {Quoted(_folder.MemoryLimit)}}}")}), []", cancellationToken);
+    public Task SetMemoryAlarmAsync(bool raised, CancellationToken cancellationToken = default)
+    {
+        string limit = raised ? "0.000001" : $"{{absolute, {Quoted(_folder.MemoryLimit)}}}";
+        return EvaluateAsync($"vm_memory_monitor:set_vm_memory_high_watermark({limit}), []", cancellationToken);
+    }
 
     /// <summary>Adds a virtual host in which guest may do everything.</summary>
     public Task AddVirtualHostAsync(string name, CancellationToken cancellationToken = default) => EvaluateAsync($"""
         ok = rabbit_vhost:add({Binary(name)}, {Operator}),
-        ok = rabbit_auth_backend_internal:set_permissions(<<"guest">>, {Binary(name)}, <<".*">>, <<".*">>, <<".*">>, {Operator}), []
+        ok = rabbit_auth_backend_internal:set_permissions(
+            <<"guest">>, {Binary(name)}, <<".*">>, <<".*">>, <<".*">>, {Operator}), []
         """, cancellationToken);
 
     /// <summary>Deletes a virtual host with all that is in it; connections to it are closed.</summary>
@@ -108,9 +130,14 @@ public sealed partial class PrivateRabbitMqNode
     public static string Binary(string text) => $"<<{Quoted(text)}/utf8>>";
 
     // In ASCII: erl_call takes each octet for a character.
-    private static string Quoted(string text) => $"\"{string.Concat(text.EnumerateRunes().Select(rune => rune.Value is >= ' ' and <= '~' and not '"' and not '\\'
-        ? rune.ToString()
-        : string.Create(CultureInfo.InvariantCulture, $"\\x{{{rune.Value:X}}}")))}\"";
+    private static string Quoted(string text)
+    {
+        IEnumerable<string> escaped = text.EnumerateRunes().Select(
+            rune => rune.Value is >= ' ' and <= '~' and not '"' and not '\\'
+                ? rune.ToString()
+                : string.Create(CultureInfo.InvariantCulture, $"\\x{{{rune.Value:X}}}"));
+        return $"\"{string.Concat(escaped)}\"";
+    }
 
     [GeneratedRegex("\"(?<word>[A-Za-z0-9+/=]*)\"")]
     private static partial Regex EncodedWord();

@@ -20,7 +20,8 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
     private readonly NodeGuard _guard;
     private bool _disposed;
 
-    private PrivateRabbitMqNode(PrivateRabbitMqNodeOptions options, RabbitMqInstallation installation, NodeFolder folder)
+    private PrivateRabbitMqNode(
+        PrivateRabbitMqNodeOptions options, RabbitMqInstallation installation, NodeFolder folder)
     {
         _options = options;
         _installation = installation;
@@ -88,7 +89,9 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts the node after <see cref="KillAsync"/> or <see cref="StopAsync"/>, on the same port and data.</summary>
+    /// <summary>
+    /// Starts the node after <see cref="KillAsync"/> or <see cref="StopAsync"/>, on the same port and data.
+    /// </summary>
     /// <remarks>On a node that runs it only waits for the handshake.</remarks>
     /// <exception cref="PrivateRabbitMqNodeException">The node did not start; carries the end of its logs.</exception>
     public async Task StartAgainAsync(CancellationToken cancellationToken = default)
@@ -143,7 +146,8 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
     private async Task<bool> AnswersAsync(CancellationToken cancellationToken)
     {
         if (_folder.HasEnded)
-            throw new PrivateRabbitMqNodeException($"The node {Name} ended while it started.{Environment.NewLine}{_folder.LogTail()}");
+            throw new PrivateRabbitMqNodeException(
+                $"The node {Name} ended while it started.{Environment.NewLine}{_folder.LogTail()}");
         var answer = await AmqpHandshake.AskAsync(Uri, logIn: false, HandshakeTimeout, cancellationToken);
         Version = answer.Version ?? Version;
         return answer.Failure is null;
@@ -168,7 +172,8 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
     }
 
     private async Task UntilAsync(
-        Func<CancellationToken, Task<bool>> condition, string goal, TimeSpan timeout, CancellationToken cancellationToken)
+        Func<CancellationToken, Task<bool>> condition, string goal, TimeSpan timeout,
+        CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(timeout);
@@ -179,7 +184,8 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw new PrivateRabbitMqNodeException(
-                $"The node {Name} did not {goal} within {timeout.TotalSeconds:0.#} s.{Environment.NewLine}{_folder.LogTail()}");
+                $"The node {Name} did not {goal} within "
+                    + $"{timeout.TotalSeconds:0.#} s.{Environment.NewLine}{_folder.LogTail()}");
         }
     }
 }

@@ -1,6 +1,8 @@
 namespace LocalBroker;
 
-/// <summary>A private node did not start, stop or answer <c>rabbitmqctl</c>; the message carries what it printed.</summary>
+/// <summary>
+/// A private node did not start, stop or answer <c>rabbitmqctl</c>; the message carries what it printed.
+/// </summary>
 public sealed class PrivateRabbitMqNodeException : Exception
 {
     /// <summary>Creates the exception.</summary>

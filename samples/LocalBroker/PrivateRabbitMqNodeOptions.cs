@@ -18,7 +18,9 @@ public sealed class PrivateRabbitMqNodeOptions
     /// <value>1, so that a broker beside the tests leaves the other cores to them. Benchmarks take more.</value>
     public int Schedulers { get; init; } = 1;
 
-    /// <summary>Whether idle schedulers spin for a while before they sleep, as a broker on its own machine does.</summary>
+    /// <summary>
+    /// Whether idle schedulers spin for a while before they sleep, as a broker on its own machine does.
+    /// </summary>
     /// <value>false: spinning takes the core from the tests. Benchmarks may want true.</value>
     public bool BusyWait { get; init; }
 
@@ -46,11 +48,15 @@ public sealed class PrivateRabbitMqNodeOptions
     /// <value>None.</value>
     public IReadOnlyList<string> ConfigurationLines { get; init; } = [];
 
-    /// <summary>How long the node may take until it answers the AMQP handshake; about 5 seconds on an idle machine.</summary>
+    /// <summary>
+    /// How long the node may take until it answers the AMQP handshake; about 5 seconds on an idle machine.
+    /// </summary>
     /// <value>90 seconds.</value>
     public TimeSpan StartTimeout { get; init; } = TimeSpan.FromSeconds(90);
 
-    /// <summary>How long the node may take to shut down by itself before it is killed; about 1 second when idle.</summary>
+    /// <summary>
+    /// How long the node may take to shut down by itself before it is killed; about 1 second when idle.
+    /// </summary>
     /// <value>15 seconds.</value>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(15);
 

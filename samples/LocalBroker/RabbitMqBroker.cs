@@ -38,8 +38,8 @@ public sealed class RabbitMqBroker : IAsyncDisposable
 
     /// <summary>
     /// The broker named by the environment, else the one on localhost unless a
-    /// <see cref="PrivateRabbitMqNodeOptions.Root"/> is named, else a private node, else a container where an engine for
-    /// it answers.
+    /// <see cref="PrivateRabbitMqNodeOptions.Root"/> is named, else a private node, else a container where an engine
+    /// for it answers.
     /// </summary>
     /// <exception cref="BrokerUnavailableException">There is none, or the one named does not answer.</exception>
     /// <exception cref="PrivateRabbitMqNodeException">RabbitMQ is installed but its node did not start.</exception>
@@ -72,7 +72,8 @@ public sealed class RabbitMqBroker : IAsyncDisposable
             if (string.IsNullOrWhiteSpace(text)) continue;
 
             if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("amqp" or "amqps"))
-                throw new BrokerUnavailableException($"{variable} is not a URI of the form amqp://user:password@host:5672/.", variable);
+                throw new BrokerUnavailableException(
+                    $"{variable} is not a URI of the form amqp://user:password@host:5672/.", variable);
 
             // A broker that was asked for by name is never silently replaced by another one.
             var (failure, version) =
@@ -80,14 +81,16 @@ public sealed class RabbitMqBroker : IAsyncDisposable
             return failure is null
                 ? new RabbitMqBroker(uri, version, $"from {variable}")
                 : throw new BrokerUnavailableException(
-                    $"{variable} names {uri.Scheme}://{uri.Host}:{AmqpHandshake.PortOf(uri)}, but no broker can be used there: {failure}.",
+                    $"{variable} names {uri.Scheme}://{uri.Host}:{AmqpHandshake.PortOf(uri)}, but no broker can "
+                        + $"be used there: {failure}.",
                     variable);
         }
 
         return null;
     }
 
-    private static async Task<RabbitMqBroker?> OnLocalhostAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken)
+    private static async Task<RabbitMqBroker?> OnLocalhostAsync(
+        RabbitMqBrokerOptions options, CancellationToken cancellationToken)
     {
         if (options.LocalhostPort is not { } port) return null;
         if (RabbitMqInstallation.NamedRoot(options.Node) is not null) return null;
@@ -99,7 +102,8 @@ public sealed class RabbitMqBroker : IAsyncDisposable
         return failure is null ? new RabbitMqBroker(uri, version, $"on localhost:{port}") : null;
     }
 
-    private static async Task<RabbitMqBroker?> PrivateNodeAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken)
+    private static async Task<RabbitMqBroker?> PrivateNodeAsync(
+        RabbitMqBrokerOptions options, CancellationToken cancellationToken)
     {
         if (RabbitMqInstallation.Find(options.Node) is null) return null;
 
@@ -107,7 +111,8 @@ public sealed class RabbitMqBroker : IAsyncDisposable
         return new RabbitMqBroker(node.Uri, node.Version, $"private node {node.Name}", node);
     }
 
-    private static async Task<RabbitMqBroker?> ContainerAsync(RabbitMqBrokerOptions options, CancellationToken cancellationToken)
+    private static async Task<RabbitMqBroker?> ContainerAsync(
+        RabbitMqBrokerOptions options, CancellationToken cancellationToken)
     {
         var container = await ContainerBroker.TryStartAsync(options.ContainerImage, cancellationToken);
         return container is null

@@ -4,11 +4,14 @@ using System.Text.Json.Nodes;
 
 namespace RecipeDemo;
 
-/// <summary>One of the clients: asks each endpoint, times the answer and looks whether it is the one to its own request.</summary>
+/// <summary>
+/// One of the clients: asks each endpoint, times the answer and looks whether it is the one to its own request.
+/// </summary>
 internal sealed class Client(HttpClient http, Site site, Measurements measurements, JobIds jobIds)
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
-    private static readonly string[] Dishes = ["pancakes", "tomato soup", "shakshuka", "carbonara", "banana bread", "omelette", "risotto"];
+    private static readonly string[] Dishes = [
+        "pancakes", "tomato soup", "shakshuka", "carbonara", "banana bread", "omelette", "risotto"];
 
     /// <summary>Every request once; the number makes each of them unlike all others.</summary>
     public async Task RoundAsync(int number, CancellationToken cancellationToken)
@@ -21,7 +24,8 @@ internal sealed class Client(HttpClient http, Site site, Measurements measuremen
     }
 
     public Task<JsonNode?> PingAsync(CancellationToken cancellationToken)
-        => AskAsync(Endpoints.Ping, 200, "/api/crawling/ping", new JsonObject(), answer => Text(answer, "status") == "done"
+        => AskAsync(
+            Endpoints.Ping, 200, "/api/crawling/ping", new JsonObject(), answer => Text(answer, "status") == "done"
             ? jobIds.Take(Text(answer, "job_id"))
             : "the ping is not done", cancellationToken);
 
@@ -37,7 +41,8 @@ internal sealed class Client(HttpClient http, Site site, Measurements measuremen
         while ((job = await http.GetFromJsonAsync<JsonNode>(Text(accepted, "location"), cancellationToken)) is not null
             && Text(job, "status") is "queued" or "in_progress")
             await Task.Delay(LookEvery, cancellationToken);
-        var failure = Text(job, "job_id") != Text(accepted, "job_id") ? "the state is that of another job" : CheckCrawl(job, number);
+        var failure = Text(job, "job_id") != Text(accepted, "job_id") ? "the state is that of another job" : CheckCrawl(
+            job, number);
         measurements.Add(Endpoints.Job, Stopwatch.GetElapsedTime(start), failure);
         return job;
     }
@@ -47,7 +52,8 @@ internal sealed class Client(HttpClient http, Site site, Measurements measuremen
             answer => jobIds.Take(Text(answer, "job_id")) ?? CheckCrawl(answer, number), cancellationToken);
 
     public Task<JsonNode?> AnalyzeRecipeAsync(int number, CancellationToken cancellationToken)
-        => AskAsync(Endpoints.Recipe, 200, "/api/ai/analyze-recipe", new JsonObject { ["user_input"] = RecipeText(number) },
+        => AskAsync(
+            Endpoints.Recipe, 200, "/api/ai/analyze-recipe", new JsonObject { ["user_input"] = RecipeText(number) },
             answer => CheckAnalysis(answer, number), cancellationToken);
 
     public Task<JsonNode?> AnalyzeImageAsync(int number, CancellationToken cancellationToken)
@@ -56,7 +62,8 @@ internal sealed class Client(HttpClient http, Site site, Measurements measuremen
             answer => CheckAnalysis(answer, number), cancellationToken);
 
     /// <summary>A recipe with an amount of flour that no other request names.</summary>
-    public static string RecipeText(int number) => $"I want to cook {DishOf(number)} for 4 people with {number} g flour, 2 eggs, half a litre of milk and a pinch of salt";
+    public static string RecipeText(int number) => $"I want to cook {DishOf(number)} for 4 people with {number} "
+        + "g flour, 2 eggs, half a litre of milk and a pinch of salt";
 
     public static string DishOf(int number) => Dishes[number % Dishes.Length];
 
@@ -73,11 +80,13 @@ internal sealed class Client(HttpClient http, Site site, Measurements measuremen
         if (!string.Equals(Text(result, "dish"), DishOf(number), StringComparison.OrdinalIgnoreCase))
             return $"the dish is {Text(result, "dish")}, asked was {DishOf(number)}";
         var flour = result?["recipe"]?["ingredients"]?.AsArray().FirstOrDefault(one => Text(one, "name") == "flour");
-        return flour?["quantity"]?.GetValue<double>() == number ? null : $"the flour is that of another request, or none: {flour?.ToJsonString()}";
+        return flour?["quantity"]?.GetValue<double>() == number ? null : "the flour is that of another request, "
+            + $"or none: {flour?.ToJsonString()}";
     }
 
     private async Task<JsonNode?> AskAsync(
-        string endpoint, int expected, string path, JsonObject content, Func<JsonNode, string?> check, CancellationToken cancellationToken)
+        string endpoint, int expected, string path, JsonObject content, Func<JsonNode, string?> check,
+        CancellationToken cancellationToken)
     {
         var start = Stopwatch.GetTimestamp();
         using var response = await http.PostAsJsonAsync(path, content, cancellationToken);

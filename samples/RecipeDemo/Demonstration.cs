@@ -30,7 +30,8 @@ internal static class Demonstration
         await Task.WhenAll(Enumerable.Range(0, Clients).Select(client => Task.Run(async () =>
         {
             for (var round = 0; round < Rounds; round++)
-                await new Client(system.Http, site, crowd, jobIds).RoundAsync(1 + client + round * Clients, cancellationToken);
+                await new Client(system.Http, site, crowd, jobIds).RoundAsync(
+                    1 + client + round * Clients, cancellationToken);
         }, cancellationToken)));
         Report(crowd, Stopwatch.GetElapsedTime(start));
 
@@ -41,7 +42,8 @@ internal static class Demonstration
     private static void Report(Measurements crowd, TimeSpan elapsed)
     {
         Console.WriteLine();
-        Console.WriteLine($"{Clients} clients at once, {Rounds} rounds each: {crowd.Count} answers in {elapsed.TotalSeconds:0.0} s");
+        Console.WriteLine(
+            $"{Clients} clients at once, {Rounds} rounds each: {crowd.Count} answers in {elapsed.TotalSeconds:0.0} s");
         Console.WriteLine();
         foreach (var line in crowd.Table(Endpoints.All))
             Console.WriteLine(line);
@@ -54,7 +56,8 @@ internal static class Demonstration
         Console.WriteLine("The service's connections at the end:");
         var links = status?["links"]?.AsArray() ?? [];
         foreach (var link in links)
-            Console.WriteLine($"  {link?["name"],-8} {link?["state"]}, connection no. {link?["epoch"]}, {link?["pending_calls"]} calls pending, {link?["late_replies"]} replies that no call waited for");
+            Console.WriteLine($"  {link?["name"],-8} {link?["state"]}, connection no. {link?["epoch"]}, "
+                + $"{link?["pending_calls"]} calls pending, {link?["late_replies"]} replies that no call waited for");
 
         // The first connection of each: none was lost on the way.
         return status?["ready"]?.GetValue<bool>() == true && links.All(link => link?["epoch"]?.GetValue<int>() == 1);

@@ -15,13 +15,17 @@ internal static class Examples
         Console.WriteLine();
 
         var ping = await client.PingAsync(cancellationToken);
-        Print("ping the crawler", $"job {ping?["job_id"]}: {ping?["status"]}, over the broker and back in {ping?["round_trip_ms"]} ms");
+        Print(
+            "ping the crawler",
+            $"job {ping?["job_id"]}: {ping?["status"]}, over the broker and back in {ping?["round_trip_ms"]} ms");
 
         var job = await client.BeginAndFollowAsync(Number, cancellationToken);
         Print("begin a crawl, then look", $"job {job?["job_id"]}: {job?["status"]} after {job?["updates"]} messages");
 
         Print("crawl and wait", Describe(await client.CrawlAsync(Number + 1, cancellationToken)));
-        Print($"analyse \"{Client.RecipeText(Number + 2)}\"", Analysis(await client.AnalyzeRecipeAsync(Number + 2, cancellationToken)));
+        Print(
+            $"analyse \"{Client.RecipeText(Number + 2)}\"",
+            Analysis(await client.AnalyzeRecipeAsync(Number + 2, cancellationToken)));
         Print("analyse an image", Analysis(await client.AnalyzeImageAsync(Number + 3, cancellationToken)));
     }
 
@@ -35,7 +39,8 @@ internal static class Examples
     {
         var result = answer?["result"];
         var ingredients = result?["recipe"]?["ingredients"]?.AsArray().Select(one =>
-            string.Create(CultureInfo.InvariantCulture, $"{one?["quantity"]} {one?["unit"]} {one?["name"]}").Trim()) ?? [];
+            string.Create(CultureInfo.InvariantCulture, $"{one?["quantity"]} {one?["unit"]} {one?["name"]}").Trim())
+                ?? [];
         return $"{result?["dish"]}: {string.Join(" | ", ingredients)}";
     }
 

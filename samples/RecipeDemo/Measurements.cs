@@ -2,7 +2,9 @@ using System.Collections.Concurrent;
 
 namespace RecipeDemo;
 
-/// <summary>How long each request took and whether its answer was the right one. Any client adds to it at any time.</summary>
+/// <summary>
+/// How long each request took and whether its answer was the right one. Any client adds to it at any time.
+/// </summary>
 internal sealed class Measurements
 {
     private const int FailuresShown = 10;
@@ -16,7 +18,8 @@ internal sealed class Measurements
 
     /// <summary>The first failures, in words.</summary>
     public IEnumerable<string> Failures
-        => _all.Where(one => one.Failure is not null).Select(one => $"{one.Endpoint}: {one.Failure}").Take(FailuresShown);
+        => _all.Where(one => one.Failure is not null).Select(one => $"{one.Endpoint}: {one.Failure}")
+            .Take(FailuresShown);
 
     /// <summary>A line per endpoint, in the order given.</summary>
     public IEnumerable<string> Table(IEnumerable<string> endpoints)

@@ -18,7 +18,8 @@ catch (OperationCanceledException) when (stop.IsCancellationRequested)
     Console.WriteLine(interrupted ? "Interrupted." : "FAILED: it took longer than it may.");
     return 1;
 }
-catch (Exception error) when (error is LocalBroker.BrokerUnavailableException or LocalBroker.PrivateRabbitMqNodeException or ProgramException)
+catch (Exception error) when (error is LocalBroker.BrokerUnavailableException
+    or LocalBroker.PrivateRabbitMqNodeException or ProgramException)
 {
     Console.WriteLine($"FAILED: {error.Message}");
     return 1;

@@ -31,8 +31,10 @@ internal sealed class RunningSystem : IAsyncDisposable
         {
             var line = await programs[0].LineAsync(Listening, cancellationToken);
             var address = line[(line.IndexOf(Listening, StringComparison.Ordinal) + Listening.Length)..].Trim();
-            var system = new RunningSystem(programs, new HttpClient { BaseAddress = new Uri(address), Timeout = Timeout.InfiniteTimeSpan });
-            await Task.WhenAll(programs.Skip(1).Select(worker => worker.LineAsync("Application started", cancellationToken)));
+            var system = new RunningSystem(
+                programs, new HttpClient { BaseAddress = new Uri(address), Timeout = Timeout.InfiniteTimeSpan });
+            await Task.WhenAll(
+                programs.Skip(1).Select(worker => worker.LineAsync("Application started", cancellationToken)));
             await system.UntilReadyAsync(cancellationToken);
             return system;
         }
@@ -51,7 +53,8 @@ internal sealed class RunningSystem : IAsyncDisposable
 
     private static Dictionary<string, string> Settings(ChosenBroker broker)
     {
-        // On a broker that others use, too, queues of our own, which the broker removes when nobody has used them for a minute.
+        // On a broker that others use, too, queues of our own, which the broker removes when nobody has used them for a
+        // minute.
         var prefix = broker.IsOwned ? "" : $"recipe-demo-{Environment.ProcessId}.";
         return new Dictionary<string, string>
         {
@@ -77,5 +80,6 @@ internal sealed class RunningSystem : IAsyncDisposable
         }
     }
 
-    private static Task EndAsync(List<ChildProgram> programs) => Task.WhenAll(programs.Select(program => program.DisposeAsync().AsTask()));
+    private static Task EndAsync(List<ChildProgram> programs)
+        => Task.WhenAll(programs.Select(program => program.DisposeAsync().AsTask()));
 }

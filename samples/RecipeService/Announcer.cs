@@ -6,8 +6,9 @@ namespace RecipeService;
 
 /// <summary>Says that the I/O thread runs, and begins to listen for crawling answers.</summary>
 /// <remarks>
-/// A fixed reply queue is consumed from its first call on. Pinging the crawler once makes that call, so that the results of jobs that were
-/// begun before a restart of this service are taken in without waiting for somebody's request.
+/// A fixed reply queue is consumed from its first call on. Pinging the crawler once makes that call, so that the
+/// results of jobs that were begun before a restart of this service are taken in without waiting for somebody's
+/// request.
 /// </remarks>
 internal sealed class Announcer(CrawlingService crawling, TimeProvider time, ILogger<Announcer> log) : BackgroundService
 {

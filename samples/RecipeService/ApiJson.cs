@@ -6,7 +6,8 @@ using RecipeService.Status;
 namespace RecipeService;
 
 /// <summary>The JSON of the HTTP side. Names are those of the queues' side: snake_case.</summary>
-[JsonSourceGenerationOptions(System.Text.Json.JsonSerializerDefaults.Web, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSourceGenerationOptions(
+    System.Text.Json.JsonSerializerDefaults.Web, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(AnalyzeRecipeRequest))]
 [JsonSerializable(typeof(AnalyzeImageRequest))]
 [JsonSerializable(typeof(AnalysisResponse))]

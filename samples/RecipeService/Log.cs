@@ -1,6 +1,8 @@
 namespace RecipeService;
 
-/// <summary>Every log line of the service. The wording of the first five is what operators search for: do not change it.</summary>
+/// <summary>
+/// Every log line of the service. The wording of the first five is what operators search for: do not change it.
+/// </summary>
 internal static partial class Log
 {
     [LoggerMessage(1, LogLevel.Information, "RabbitMQ-IO-Thread started")]

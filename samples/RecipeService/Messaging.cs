@@ -20,11 +20,13 @@ internal static class Messaging
         services.AddHealthChecks().AddSafeAmqp().AddSafeAmqpLiveness();
         services.AddHostedService<Announcer>();
         services.AddSingleton<ILoggerProvider, CallbackQueueLog>();
-        services.AddLogging(logging => logging.AddFilter<CallbackQueueLog>(CallbackQueueLog.Category, LogLevel.Information));
+        services.AddLogging(
+            logging => logging.AddFilter<CallbackQueueLog>(CallbackQueueLog.Category, LogLevel.Information));
     }
 
     internal static AmqpTopology TopologyOf(RecipeSettings settings) => new AmqpTopology()
         .With(new AmqpQueue { Name = settings.CrawlingRequestQueue, Expires = settings.QueueExpiry })
         .With(new AmqpQueue { Name = settings.CrawlingResponseQueue, Expires = settings.QueueExpiry })
-        .With(new AmqpQueue { Name = settings.AnalysisQueue, MessageTtl = AnalysisTtl, Expires = settings.QueueExpiry });
+        .With(
+            new AmqpQueue { Name = settings.AnalysisQueue, MessageTtl = AnalysisTtl, Expires = settings.QueueExpiry });
 }

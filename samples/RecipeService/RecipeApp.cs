@@ -59,7 +59,8 @@ public static class RecipeApp
             json.SerializerOptions.PropertyNamingPolicy = ApiJson.Default.Options.PropertyNamingPolicy;
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default);
         });
-        services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true); // so that a body that is no JSON gets its problem, too
+        // so that a body that is no JSON gets its problem, too
+        services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         services.AddValidation();
         services.AddProblemDetails(problems => problems.CustomizeProblemDetails = ValidationNames.Correct);
         services.AddExceptionHandler<ProblemHandler>();
@@ -72,8 +73,12 @@ public static class RecipeApp
         app.UseStatusCodePages();
         app.Use(SecurityHeaders.AddAsync);
         app.UseDefaultFiles();
-        // Asked for again each time, and not sent again when it is the same: a new version must not meet parts of the old one.
-        app.UseStaticFiles(new StaticFileOptions { OnPrepareResponse = file => file.Context.Response.Headers.CacheControl = "no-cache" });
+        // Asked for again each time, and not sent again when it is the same: a new version must not meet parts of the
+        // old one.
+        app.UseStaticFiles(new StaticFileOptions
+        {
+            OnPrepareResponse = file => file.Context.Response.Headers.CacheControl = "no-cache"
+        });
 
         app.MapOpenApi();
         app.MapStatus();

@@ -8,7 +8,9 @@ public sealed record RecipeSettings
     /// <summary>The broker: <c>RABBITMQ_URL</c>. Never logged, for it carries the password.</summary>
     public string BrokerUrl { get; init; } = "amqp://guest:guest@localhost:5672/";
 
-    /// <summary>Whether a broker that is not on this machine may be reached without TLS: <c>RABBITMQ_ALLOW_PLAINTEXT</c>.</summary>
+    /// <summary>
+    /// Whether a broker that is not on this machine may be reached without TLS: <c>RABBITMQ_ALLOW_PLAINTEXT</c>.
+    /// </summary>
     public bool AllowPlaintext { get; init; }
 
     /// <summary>The queue of crawling requests: <c>RABBITMQ_CRAWLING_REQUEST_QUEUE</c>.</summary>
@@ -26,27 +28,34 @@ public sealed record RecipeSettings
     /// <summary>How long a ping or a crawl that is waited for may take: <c>CRAWLING_TIMEOUT_SECONDS</c>.</summary>
     public TimeSpan CrawlingTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a request waits for a broker that is away before it fails: <c>BROKER_GRACE_SECONDS</c>.</summary>
+    /// <summary>
+    /// How long a request waits for a broker that is away before it fails: <c>BROKER_GRACE_SECONDS</c>.
+    /// </summary>
     public TimeSpan BrokerGrace { get; init; } = TimeSpan.FromSeconds(3);
 
     /// <summary>How many crawling jobs are remembered: <c>CRAWLING_JOBS_KEPT</c>.</summary>
     public int JobsKept { get; init; } = 1000;
 
-    /// <summary>After how long without use the queues go, for demonstrations and tests: <c>QUEUE_EXPIRES_SECONDS</c>. Service and workers must agree.</summary>
+    /// <summary>
+    /// After how long without use the queues go, for demonstrations and tests: <c>QUEUE_EXPIRES_SECONDS</c>. Service
+    /// and workers must agree.
+    /// </summary>
     public TimeSpan? QueueExpiry { get; init; }
 
     /// <summary>Names the queues; never the broker's address, which carries the password.</summary>
     public override string ToString() => $"queues {CrawlingRequestQueue}, {CrawlingResponseQueue}, {AnalysisQueue}";
 
     /// <summary>Reads the settings.</summary>
-    /// <exception cref="InvalidOperationException">A value is not valid; the message names the setting, never its value.</exception>
+    /// <exception cref="InvalidOperationException">A value is not valid; the message names the setting, never its
+    /// value.</exception>
     public static RecipeSettings From(IConfiguration configuration)
     {
         var defaults = new RecipeSettings();
         return new RecipeSettings
         {
             BrokerUrl = Text("RABBITMQ_URL", defaults.BrokerUrl),
-            AllowPlaintext = Text("RABBITMQ_ALLOW_PLAINTEXT", "false").Equals("true", StringComparison.OrdinalIgnoreCase),
+            AllowPlaintext = Text("RABBITMQ_ALLOW_PLAINTEXT", "false").Equals(
+                "true", StringComparison.OrdinalIgnoreCase),
             CrawlingRequestQueue = Text("RABBITMQ_CRAWLING_REQUEST_QUEUE", defaults.CrawlingRequestQueue),
             CrawlingResponseQueue = Text("RABBITMQ_CRAWLING_RESPONSE_QUEUE", defaults.CrawlingResponseQueue),
             AnalysisQueue = Text("AI_QUEUE_NAME", defaults.AnalysisQueue),
@@ -54,7 +63,8 @@ public sealed record RecipeSettings
             CrawlingTimeout = Seconds("CRAWLING_TIMEOUT_SECONDS", defaults.CrawlingTimeout),
             BrokerGrace = Seconds("BROKER_GRACE_SECONDS", defaults.BrokerGrace),
             JobsKept = (int)Number("CRAWLING_JOBS_KEPT", defaults.JobsKept, 1, 1_000_000),
-            QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null : Seconds("QUEUE_EXPIRES_SECONDS", default),
+            QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null : Seconds(
+                "QUEUE_EXPIRES_SECONDS", default),
         };
 
         string Text(string name, string otherwise)
@@ -66,7 +76,8 @@ public sealed record RecipeSettings
         double Number(string name, double otherwise, double min, double max)
         {
             var text = Text(name, otherwise.ToString(CultureInfo.InvariantCulture));
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max
+            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+                && value >= min && value <= max
                 ? value
                 : throw new InvalidOperationException($"{name} must be a number from {min} to {max}.");
         }

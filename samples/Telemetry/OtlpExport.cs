@@ -7,8 +7,9 @@ using SafeAmqp;
 namespace Recipes.Telemetry;
 
 /// <summary>
-/// Sends traces and metrics to a collector by OTLP, where <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> names one; the exporter reads that and OpenTelemetry's other variables
-/// itself. Without it nothing is made and nobody listens. A file that several programs compile.
+/// Sends traces and metrics to a collector by OTLP, where <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> names one; the exporter
+/// reads that and OpenTelemetry's other variables itself. Without it nothing is made and nobody listens. A file that
+/// several programs compile.
 /// </summary>
 internal sealed class OtlpExport(string service, params string[] meters) : IHostedService, IDisposable
 {
@@ -17,12 +18,15 @@ internal sealed class OtlpExport(string service, params string[] meters) : IHost
     private TracerProvider? _traces;
     private MeterProvider? _metrics;
 
-    /// <summary>Adds it. Before all else that is hosted, so that it hears of their start and stops after them.</summary>
+    /// <summary>
+    /// Adds it. Before all else that is hosted, so that it hears of their start and stops after them.
+    /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="configuration">Where the endpoint stands.</param>
     /// <param name="service">The program's name in the traces.</param>
     /// <param name="meters">The program's own meters.</param>
-    public static void AddTo(IServiceCollection services, IConfiguration configuration, string service, params string[] meters)
+    public static void AddTo(
+        IServiceCollection services, IConfiguration configuration, string service, params string[] meters)
     {
         if (!string.IsNullOrWhiteSpace(configuration[Endpoint]))
             services.AddSingleton<IHostedService>(_ => new OtlpExport(service, meters));

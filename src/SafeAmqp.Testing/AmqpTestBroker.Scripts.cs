@@ -22,13 +22,17 @@ public sealed partial class AmqpTestBroker
     /// <summary>Takes back all scripts.</summary>
     public void ClearScripts() => _state.Loop.Command(_state.Faults.Clear);
 
-    /// <summary>Lets an action happen now, on all open connections or those of one name; what concerns channels happens on all of theirs.</summary>
+    /// <summary>
+    /// Lets an action happen now, on all open connections or those of one name; what concerns channels happens on all
+    /// of theirs.
+    /// </summary>
     public Task InjectAsync(FaultAction action, string? connection = null)
     {
         ArgumentNullException.ThrowIfNull(action);
         return _state.Loop.AskAsync(() =>
         {
-            foreach (Connection found in _state.Connections.Where(c => c.IsOpen && (connection is null || c.Name == connection)).ToArray())
+            foreach (Connection found in _state.Connections
+                .Where(c => c.IsOpen && (connection is null || c.Name == connection)).ToArray())
             {
                 var channels = found.Channels.Select(channel => new FaultScene(found, channel, 0)).ToList();
                 if (channels.Count == 0)
@@ -48,12 +52,15 @@ public sealed partial class AmqpTestBroker
         return _state.Loop.AskAsync(() => look(_view));
     }
 
-    /// <summary>Waits until a condition holds; it is asked again whenever something has happened in the broker.</summary>
+    /// <summary>
+    /// Waits until a condition holds; it is asked again whenever something has happened in the broker.
+    /// </summary>
     /// <param name="condition">Runs inside the broker: quick, and without waiting for anything.</param>
     /// <param name="timeout">How long at most, in real time; default 30 s.</param>
     /// <param name="cancellationToken">Ends the waiting.</param>
     /// <exception cref="TimeoutException">It does not hold.</exception>
-    public async Task WaitUntilAsync(Func<AmqpBrokerView, bool> condition, TimeSpan? timeout = null, CancellationToken cancellationToken = default)
+    public async Task WaitUntilAsync(
+        Func<AmqpBrokerView, bool> condition, TimeSpan? timeout = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(condition);
         var waiter = new History.Waiter(() => condition(_view));

@@ -5,8 +5,8 @@ using SafeAmqp.Testing.Transport;
 namespace SafeAmqp.Testing;
 
 /// <summary>
-/// An AMQP 0-9-1 broker inside this process, for tests and demonstrations only: it behaves as RabbitMQ does, keeps everything in
-/// memory, and fails on command. Every member may be called from any thread.
+/// An AMQP 0-9-1 broker inside this process, for tests and demonstrations only: it behaves as RabbitMQ does, keeps
+/// everything in memory, and fails on command. Every member may be called from any thread.
 /// </summary>
 public sealed partial class AmqpTestBroker : IAsyncDisposable
 {
@@ -31,13 +31,25 @@ public sealed partial class AmqpTestBroker : IAsyncDisposable
     /// <summary>The port on the loopback address; the same for the whole life of this object.</summary>
     public int Port { get; private set; }
 
-    /// <summary>Where clients connect to, with user and password. The virtual host is written out (<c>%2F</c>): to some clients a lone slash is the empty name.</summary>
-    public Uri Uri => new($"amqp://{System.Uri.EscapeDataString(_options.UserName)}:{System.Uri.EscapeDataString(_options.Password)}@127.0.0.1:{Port}/%2F");
+    /// <summary>
+    /// Where clients connect to, with user and password. The virtual host is written out (<c>%2F</c>): to some clients
+    /// a lone slash is the empty name.
+    /// </summary>
+    public Uri Uri
+    {
+        get
+        {
+            string user = System.Uri.EscapeDataString(_options.UserName);
+            string password = System.Uri.EscapeDataString(_options.Password);
+            return new($"amqp://{user}:{password}@127.0.0.1:{Port}/%2F");
+        }
+    }
 
     /// <summary>Starts a broker that listens on the loopback address only.</summary>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
     /// <exception cref="System.Net.Sockets.SocketException">The port is taken.</exception>
-    public static async Task<AmqpTestBroker> StartAsync(AmqpTestBrokerOptions? options = null, CancellationToken cancellationToken = default)
+    public static async Task<AmqpTestBroker> StartAsync(
+        AmqpTestBrokerOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new AmqpTestBrokerOptions();
         options.Validate();
@@ -54,7 +66,10 @@ public sealed partial class AmqpTestBroker : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts the broker after <see cref="StopAsync"/> or <see cref="KillAsync"/>, on the same port, with what was durable and persistent.</summary>
+    /// <summary>
+    /// Starts the broker after <see cref="StopAsync"/> or <see cref="KillAsync"/>, on the same port, with what was
+    /// durable and persistent.
+    /// </summary>
     /// <remarks>On a broker that runs it does nothing.</remarks>
     public async Task StartAgainAsync(CancellationToken cancellationToken = default)
     {
@@ -77,18 +92,31 @@ public sealed partial class AmqpTestBroker : IAsyncDisposable
         }
     }
 
-    /// <summary>Shuts down in good order: every connection is closed with 320, as by a RabbitMQ that is stopped.</summary>
+    /// <summary>
+    /// Shuts down in good order: every connection is closed with 320, as by a RabbitMQ that is stopped.
+    /// </summary>
     public Task StopAsync(CancellationToken cancellationToken = default) => EndAsync(connection =>
-        connection.Fail(new AmqpError(ReplyCode.ConnectionForced, "broker forced connection closure with reason 'shutdown'"), 0), cancellationToken);
+        connection.Fail(
+            new AmqpError(ReplyCode.ConnectionForced, "broker forced connection closure with reason 'shutdown'"), 0),
+        cancellationToken);
 
-    /// <summary>Ends at once: every connection is reset, as when the machine crashes. What a paused broker has not read is never read.</summary>
-    public Task KillAsync(CancellationToken cancellationToken = default) => EndAsync(static connection => connection.Drop(reset: true), cancellationToken);
+    /// <summary>
+    /// Ends at once: every connection is reset, as when the machine crashes. What a paused broker has not read is never
+    /// read.
+    /// </summary>
+    public Task KillAsync(CancellationToken cancellationToken = default)
+        => EndAsync(static connection => connection.Drop(reset: true), cancellationToken);
 
-    /// <summary>The whole broker stands still, as a stopped process does (SIGSTOP): connections stay open and new ones are accepted by the system, nothing is answered.</summary>
+    /// <summary>
+    /// The whole broker stands still, as a stopped process does (SIGSTOP): connections stay open and new ones are
+    /// accepted by the system, nothing is answered.
+    /// </summary>
     /// <remarks>What this object is asked for is still done, looking at the broker included.</remarks>
     public Task PauseAsync() => _state.Loop.AskAsync(() => Paused(true));
 
-    /// <summary>Goes on after <see cref="PauseAsync"/>, with everything that has arrived meanwhile, in its order.</summary>
+    /// <summary>
+    /// Goes on after <see cref="PauseAsync"/>, with everything that has arrived meanwhile, in its order.
+    /// </summary>
     public Task ResumeAsync() => _state.Loop.AskAsync(() => Paused(false));
 
     /// <summary>Ends the broker and all its connections.</summary>
@@ -115,7 +143,8 @@ public sealed partial class AmqpTestBroker : IAsyncDisposable
         {
             if (_listener is null)
                 return;
-            // Nobody may take the port meanwhile; least of all a client that tries to reconnect, whose socket could be given this very port.
+            // Nobody may take the port meanwhile; least of all a client that tries to reconnect, whose socket could be
+            // given this very port.
             Listener listener = _listener;
             _listener = null;
             _reserved = await listener.EndAsync().ConfigureAwait(false);

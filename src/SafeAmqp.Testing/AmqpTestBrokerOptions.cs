@@ -25,11 +25,15 @@ public sealed class AmqpTestBrokerOptions
     /// <value>Default: <c>guest</c>.</value>
     public string Password { get; set; } = "guest";
 
-    /// <summary>The clock of everything that waits: heartbeats, expiry, delayed confirms, acknowledgement time-outs.</summary>
+    /// <summary>
+    /// The clock of everything that waits: heartbeats, expiry, delayed confirms, acknowledgement time-outs.
+    /// </summary>
     /// <value>Default: the system's.</value>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
-    /// <summary>What generated names and random faults come from: the same script with the same seed gives the same history.</summary>
+    /// <summary>
+    /// What generated names and random faults come from: the same script with the same seed gives the same history.
+    /// </summary>
     /// <value>Default: 1.</value>
     public int Seed { get; set; } = 1;
 
@@ -58,7 +62,9 @@ public sealed class AmqpTestBrokerOptions
         set => _maxMessageSize = value;
     }
 
-    /// <summary>How long a consumer may keep a message unsettled before its channel is closed with 406; zero is for ever.</summary>
+    /// <summary>
+    /// How long a consumer may keep a message unsettled before its channel is closed with 406; zero is for ever.
+    /// </summary>
     /// <value>Default: 30 minutes.</value>
     public TimeSpan ConsumerTimeout { get; set; } = TimeSpan.FromMinutes(30);
 
@@ -69,7 +75,9 @@ public sealed class AmqpTestBrokerOptions
     /// <value>Default: 1,073,741,824 (1 GiB).</value>
     public long MemoryLimit { get; set; } = 1024L * 1024 * 1024;
 
-    /// <summary>How many messages and settlements are kept to be looked at, and as many events of other kinds; 0 keeps none.</summary>
+    /// <summary>
+    /// How many messages and settlements are kept to be looked at, and as many events of other kinds; 0 keeps none.
+    /// </summary>
     /// <value>Default: 10,000.</value>
     public int HistoryCapacity { get; set; } = 10_000;
 

@@ -41,8 +41,10 @@ public sealed class SettingsAndResultsTests
         Assert.Equal(expected, FederationSettings.From(values.GetValueOrDefault));
         Assert.Equal(new FederationSettings(), FederationSettings.From(_ => " "));
         foreach (var name in values.Keys)
-            Assert.Contains(name, Assert.Throws<InvalidOperationException>(() => FederationSettings.From(asked => asked == name ? "x" : null)).Message, StringComparison.Ordinal);
-        Assert.Throws<InvalidOperationException>(() => FederationSettings.From(asked => asked == "MAX_CLIENTS" ? "1" : null));
+            Assert.Contains(name, Assert.Throws<InvalidOperationException>(() =>
+                FederationSettings.From(asked => asked == name ? "x" : null)).Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidOperationException>(
+            () => FederationSettings.From(asked => asked == "MAX_CLIENTS" ? "1" : null));
     }
 
     [Fact]
@@ -79,15 +81,19 @@ public sealed class SettingsAndResultsTests
             DirichletAlpha = 0.3,
             Files = new IdxFiles("a", "b", "c", "d"),
         }, read);
-        Assert.Throws<InvalidOperationException>(() => LearningSettings.From(name => name == "TRAIN_IMAGES" ? "a" : null));
-        foreach (var name in values.Keys.Where(name => !name.EndsWith("LABELS", StringComparison.Ordinal) && !name.EndsWith("IMAGES", StringComparison.Ordinal)))
-            Assert.Contains(name, Assert.Throws<InvalidOperationException>(() => LearningSettings.From(asked => asked == name ? "x" : null)).Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidOperationException>(
+            () => LearningSettings.From(name => name == "TRAIN_IMAGES" ? "a" : null));
+        foreach (var name in values.Keys.Where(name => !name.EndsWith("LABELS", StringComparison.Ordinal)
+            && !name.EndsWith("IMAGES", StringComparison.Ordinal)))
+            Assert.Contains(name, Assert.Throws<InvalidOperationException>(() =>
+                LearningSettings.From(asked => asked == name ? "x" : null)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Rounds_are_drawn_with_a_gap_where_nobody_evaluated()
     {
-        var svg = XDocument.Parse(ResultPlot.ToSvg([Round(1, 2.5, 0.4), Round(2, 1, 0.8), Round(3, null, null), Round(4, 0.5, 0.97)])).Root!;
+        var svg = XDocument.Parse(ResultPlot.ToSvg(
+            [Round(1, 2.5, 0.4), Round(2, 1, 0.8), Round(3, null, null), Round(4, 0.5, 0.97)])).Root!;
         // Two plots, each in two pieces around the round without evaluation.
         Assert.Equal(4, svg.Descendants().Count(element => element.Name.LocalName == "polyline"));
         Assert.Equal(6, svg.Descendants().Count(element => element.Name.LocalName == "circle"));
@@ -98,5 +104,6 @@ public sealed class SettingsAndResultsTests
     public void A_training_without_rounds_has_an_empty_plot()
         => Assert.DoesNotContain("NaN", XDocument.Parse(ResultPlot.ToSvg([])).ToString(), StringComparison.Ordinal);
 
-    private static RoundResult Round(int round, double? loss, double? accuracy) => new(round, loss, accuracy, 2, 20, 2, 0, TimeSpan.FromSeconds(1));
+    private static RoundResult Round(int round, double? loss, double? accuracy)
+        => new(round, loss, accuracy, 2, 20, 2, 0, TimeSpan.FromSeconds(1));
 }

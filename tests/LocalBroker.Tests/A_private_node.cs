@@ -53,7 +53,8 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
         Assert.Equal(new string('x', 100_000), await _fixture.Node.EvaluateAsync("lists:duplicate(100000, $x)", Stop));
         foreach (string wrong in (string[])["no_such_module:f()", "ok = error", "not text", "1 +"])
         {
-            var error = await Assert.ThrowsAsync<PrivateRabbitMqNodeException>(() => _fixture.Node.EvaluateAsync(wrong, Stop));
+            var error = await Assert.ThrowsAsync<PrivateRabbitMqNodeException>(
+                () => _fixture.Node.EvaluateAsync(wrong, Stop));
             Assert.Contains(wrong, error.Message, StringComparison.Ordinal);
         }
     }
@@ -61,7 +62,10 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
     [Fact]
     public async Task Answers_many_who_ask_at_once_and_after_one_another()
     {
-        await Parallel.ForEachAsync(Enumerable.Range(0, 200), new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Stop }, async (i, stop) =>
+        await Parallel.ForEachAsync(
+            Enumerable.Range(0, 200),
+            new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Stop },
+            async (i, stop) =>
             Assert.Equal(new string('y', i), await _fixture.Node.EvaluateAsync($"lists:duplicate({i}, $y)", stop)));
     }
 
@@ -73,16 +77,19 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
         await using (var connection = await ConnectAsync("there", Name))
         await using (var channel = await connection.CreateChannelAsync(cancellationToken: Stop))
         {
-            await channel.QueueDeclareAsync("mine", durable: true, exclusive: false, autoDelete: false, cancellationToken: Stop);
+            await channel.QueueDeclareAsync(
+                "mine", durable: true, exclusive: false, autoDelete: false, cancellationToken: Stop);
             await channel.QueueBindAsync("mine", "amq.topic", "#", cancellationToken: Stop); // to read and to write
         }
 
         await _fixture.Node.DeleteVirtualHostAsync(Name, Stop);
-        Assert.Equal("false", await _fixture.Node.EvaluateAsync($"atom_to_list(rabbit_vhost:exists({PrivateRabbitMqNode.Binary(Name)}))", Stop));
+        Assert.Equal("false", await _fixture.Node.EvaluateAsync(
+            $"atom_to_list(rabbit_vhost:exists({PrivateRabbitMqNode.Binary(Name)}))", Stop));
         await _fixture.Node.AddVirtualHostAsync(Name, Stop);
         await using (var connection = await ConnectAsync("new", Name))
         await using (var channel = await connection.CreateChannelAsync(cancellationToken: Stop))
-            await Assert.ThrowsAsync<OperationInterruptedException>(() => channel.QueueDeclarePassiveAsync("mine", Stop));
+            await Assert.ThrowsAsync<OperationInterruptedException>(
+                () => channel.QueueDeclarePassiveAsync("mine", Stop));
         await _fixture.Node.DeleteVirtualHostAsync(Name, Stop);
     }
 
@@ -111,7 +118,8 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
         var port = _fixture.Node.Port;
         await using (var connection = await ConnectAsync("before"))
         await using (var channel = await connection.CreateChannelAsync(cancellationToken: Stop))
-            await channel.QueueDeclareAsync("kept", durable: true, exclusive: false, autoDelete: false, cancellationToken: Stop);
+            await channel.QueueDeclareAsync(
+                "kept", durable: true, exclusive: false, autoDelete: false, cancellationToken: Stop);
 
         await _fixture.Node.KillAsync(Stop);
         await Assert.ThrowsAsync<BrokerUnreachableException>(() => ConnectAsync("while dead"));
@@ -212,7 +220,8 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
 
         await Leftovers.AssertNoneAsync(folder, Stop);
         var kept = Directory.EnumerateFiles(Path.Combine(logs.FullName, Path.GetFileName(folder)));
-        Assert.Contains(kept, log => !started || File.ReadAllText(log).Contains("Starting RabbitMQ", StringComparison.Ordinal));
+        Assert.Contains(
+            kept, log => !started || File.ReadAllText(log).Contains("Starting RabbitMQ", StringComparison.Ordinal));
         logs.Delete(recursive: true);
     }
 

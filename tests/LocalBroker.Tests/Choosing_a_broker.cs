@@ -6,7 +6,8 @@ public sealed class Choosing_a_broker : IDisposable
     private static readonly string[] Names =
         [ChosenBroker.Variable, "CI", PrivateRabbitMqNodeOptions.RootVariable, .. RabbitMqBroker.Variables];
 
-    private readonly Dictionary<string, string?> _before = Names.ToDictionary(name => name, Environment.GetEnvironmentVariable);
+    private readonly Dictionary<string, string?> _before = Names.ToDictionary(
+        name => name, Environment.GetEnvironmentVariable);
 
     public Choosing_a_broker()
     {

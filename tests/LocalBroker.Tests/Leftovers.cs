@@ -8,9 +8,12 @@ internal static class Leftovers
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    /// <summary>The processes that carry the node's folder in their environment: server, epmd, helpers, guard.</summary>
+    /// <summary>
+    /// The processes that carry the node's folder in their environment: server, epmd, helpers, guard.
+    /// </summary>
     public static List<string> Processes(string folder) =>
-        [.. Environments(folder).Select(process => Encoding.UTF8.GetString(Read(process.Key, "cmdline")).Replace('\0', ' '))];
+        [.. Environments(folder)
+            .Select(process => Encoding.UTF8.GetString(Read(process.Key, "cmdline")).Replace('\0', ' '))];
 
     /// <summary>Whether that text (a node's name) stands in the environment of a process with this folder.</summary>
     public static bool Belongs(string folder, string text) => Environments(folder).Any(environment =>

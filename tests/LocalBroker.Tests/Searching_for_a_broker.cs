@@ -28,7 +28,8 @@ public sealed class Searching_for_a_broker : IClassFixture<NodeFixture>, IDispos
         Environment.SetEnvironmentVariable(variable, $"amqp://guest:guest@127.0.0.1:{_fixture.Node.Port}/%2f");
         if (ignored is not null) Environment.SetEnvironmentVariable(ignored, "amqp://127.0.0.1:1/");
 
-        await using var broker = await RabbitMqBroker.FindOrStartAsync(new() { LocalhostPort = _fixture.Node.Port }, Stop);
+        await using var broker = await RabbitMqBroker.FindOrStartAsync(
+            new() { LocalhostPort = _fixture.Node.Port }, Stop);
 
         Assert.Equal($"RabbitMQ {_fixture.Node.Version}, from {variable}", broker.Origin);
         Assert.Equal($"amqp://guest:guest@127.0.0.1:{_fixture.Node.Port}/%2f", broker.Uri.OriginalString);
@@ -39,7 +40,8 @@ public sealed class Searching_for_a_broker : IClassFixture<NodeFixture>, IDispos
     [Theory]
     [InlineData("amqp://somebody:secret@127.0.0.1:1/", "amqp://127.0.0.1:1")]
     [InlineData("not a URI", "amqp://user:password@host:5672/")]
-    public async Task A_broker_that_was_named_but_does_not_answer_is_an_error_that_names_the_variable(string uri, string expected)
+    public async Task A_broker_that_was_named_but_does_not_answer_is_an_error_that_names_the_variable(
+        string uri, string expected)
     {
         Environment.SetEnvironmentVariable("SAFEAMQP_TEST_URI", uri);
 
@@ -57,7 +59,8 @@ public sealed class Searching_for_a_broker : IClassFixture<NodeFixture>, IDispos
     {
         Environment.SetEnvironmentVariable("SAFEAMQP_TEST_URI", $"amqp://guest:wrong@127.0.0.1:{_fixture.Node.Port}/");
 
-        var error = await Assert.ThrowsAsync<BrokerUnavailableException>(() => RabbitMqBroker.FindOrStartAsync(null, Stop));
+        var error = await Assert.ThrowsAsync<BrokerUnavailableException>(
+            () => RabbitMqBroker.FindOrStartAsync(null, Stop));
 
         Assert.Contains("refuses this user and password", error.Message, StringComparison.Ordinal);
     }
@@ -67,7 +70,8 @@ public sealed class Searching_for_a_broker : IClassFixture<NodeFixture>, IDispos
     {
         Environment.SetEnvironmentVariable(PrivateRabbitMqNodeOptions.RootVariable, null);
 
-        await using var broker = await RabbitMqBroker.FindOrStartAsync(new() { LocalhostPort = _fixture.Node.Port }, Stop);
+        await using var broker = await RabbitMqBroker.FindOrStartAsync(
+            new() { LocalhostPort = _fixture.Node.Port }, Stop);
 
         Assert.Equal($"RabbitMQ {_fixture.Node.Version}, on localhost:{_fixture.Node.Port}", broker.Origin);
         Assert.False(broker.IsOwned);
@@ -83,7 +87,8 @@ public sealed class Searching_for_a_broker : IClassFixture<NodeFixture>, IDispos
             Assert.True(broker.CanControl);
             Assert.Equal($"RabbitMQ {broker.Node!.Version}, private node {broker.Node.Name}", broker.Origin);
             folder = broker.Node.Folder;
-            if (OperatingSystem.IsLinux()) Assert.True(Leftovers.Processes(folder).Count >= 3, "Guard, epmd and node should run.");
+            if (OperatingSystem.IsLinux())
+                Assert.True(Leftovers.Processes(folder).Count >= 3, "Guard, epmd and node should run.");
         }
 
         if (OperatingSystem.IsLinux()) Leftovers.AssertNoneNow(folder);

@@ -30,14 +30,17 @@ public sealed class ProblemTests
     }
 
     [Fact]
-    public void A_fault_of_the_service_itself_is_not_explained_to_strangers() => Assert.Null(Problem.Of(new InvalidOperationException("secret")));
+    public void A_fault_of_the_service_itself_is_not_explained_to_strangers()
+        => Assert.Null(Problem.Of(new InvalidOperationException("secret")));
 
     [Fact]
     public void Each_fate_of_a_request_has_words_of_its_own()
     {
         var texts = Enum.GetValues<AmqpOutcome>().Select(outcome => Problem.Fate(outcome)).ToList();
         Assert.Equal(texts.Count, texts.Distinct().Count());
-        Assert.All(new[] { AmqpOutcome.Unknown, AmqpOutcome.Confirmed }, outcome => Assert.Contains("twice", Problem.Fate(outcome), StringComparison.Ordinal));
+        Assert.All(
+            new[] { AmqpOutcome.Unknown, AmqpOutcome.Confirmed },
+            outcome => Assert.Contains("twice", Problem.Fate(outcome), StringComparison.Ordinal));
         Assert.Contains("safe", Problem.Fate(AmqpOutcome.NotSent), StringComparison.Ordinal);
     }
 }

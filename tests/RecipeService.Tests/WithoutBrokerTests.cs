@@ -4,7 +4,9 @@ using RecipeService.Tests.Support;
 
 namespace RecipeService.Tests;
 
-/// <summary>The service while its broker is away from the beginning: it starts, says so, and does all that needs no broker.</summary>
+/// <summary>
+/// The service while its broker is away from the beginning: it starts, says so, and does all that needs no broker.
+/// </summary>
 public sealed class WithoutBrokerTests : IAsyncLifetime
 {
     private RunningService? _service;
@@ -12,11 +14,12 @@ public sealed class WithoutBrokerTests : IAsyncLifetime
     private RunningService Service => _service!;
 
     // Nothing listens on port 1.
-    public async ValueTask InitializeAsync() => _service = await RunningService.StartAsync(new Dictionary<string, string?>
-    {
-        ["RABBITMQ_URL"] = "amqp://guest:hidden-password@127.0.0.1:1/",
-        ["BROKER_GRACE_SECONDS"] = "0.1",
-    });
+    public async ValueTask InitializeAsync()
+        => _service = await RunningService.StartAsync(new Dictionary<string, string?>
+        {
+            ["RABBITMQ_URL"] = "amqp://guest:hidden-password@127.0.0.1:1/",
+            ["BROKER_GRACE_SECONDS"] = "0.1",
+        });
 
     public ValueTask DisposeAsync() => Service.DisposeAsync();
 
@@ -44,7 +47,10 @@ public sealed class WithoutBrokerTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, (await Service.GetAsync("/health/live")).Status);
         Answer ready = await Service.GetAsync("/health/ready");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.Status);
-        await Until.TrueAsync(async () => (await Service.GetAsync("/health/ready")).Body.ToString().Contains("ConnectionRefused", StringComparison.Ordinal), "readiness says why");
+        await Until.TrueAsync(
+            async () => (await Service.GetAsync("/health/ready")).Body.ToString().Contains(
+                "ConnectionRefused", StringComparison.Ordinal),
+            "readiness says why");
         ready = await Service.GetAsync("/health/ready");
         Assert.StartsWith("Unhealthy: send link ", ready.Body.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("hidden-password", ready.Body.ToString(), StringComparison.Ordinal);
@@ -56,13 +62,16 @@ public sealed class WithoutBrokerTests : IAsyncLifetime
         var status = await Service.GetAsync("/api/status");
 
         Assert.Equal("False", status["ready"]);
-        Assert.Equal(["send", "receive"], status.Body.GetProperty("links").EnumerateArray().Select(link => link.GetProperty("name").GetString()));
+        Assert.Equal(
+            ["send", "receive"],
+            status.Body.GetProperty("links").EnumerateArray().Select(link => link.GetProperty("name").GetString()));
         Assert.DoesNotContain("hidden-password", status.Body.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain(Service.Lines.All, line => line.Contains("hidden-password", StringComparison.Ordinal));
     }
 
     [Fact]
-    public void The_operator_finds_the_line_of_the_io_thread() => Assert.Contains("RabbitMQ-IO-Thread started", Service.Lines.All);
+    public void The_operator_finds_the_line_of_the_io_thread()
+        => Assert.Contains("RabbitMQ-IO-Thread started", Service.Lines.All);
 
     [Theory]
     [InlineData("/api/ai/analyze-recipe", "{}", "user_input")]
@@ -86,7 +95,9 @@ public sealed class WithoutBrokerTests : IAsyncLifetime
 
     [Fact]
     public async Task A_text_that_is_too_long_is_400()
-        => Assert.Equal(HttpStatusCode.BadRequest, (await Service.PostAsync("/api/ai/analyze-recipe", new { user_input = new string('x', 20_001) })).Status);
+        => Assert.Equal(
+            HttpStatusCode.BadRequest,
+            (await Service.PostAsync("/api/ai/analyze-recipe", new { user_input = new string('x', 20_001) })).Status);
 
     [Theory]
     [InlineData("{\"user_input\":")]
@@ -103,7 +114,9 @@ public sealed class WithoutBrokerTests : IAsyncLifetime
 
     [Fact]
     public async Task A_body_that_is_too_large_is_413()
-        => Assert.Equal(HttpStatusCode.RequestEntityTooLarge, (await PostTextAsync("/api/ai/analyze-recipe", new string('x', 300_000))).Status);
+        => Assert.Equal(
+            HttpStatusCode.RequestEntityTooLarge,
+            (await PostTextAsync("/api/ai/analyze-recipe", new string('x', 300_000))).Status);
 
     [Fact]
     public async Task A_job_that_is_not_known_is_404()
@@ -116,7 +129,10 @@ public sealed class WithoutBrokerTests : IAsyncLifetime
         var page = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
 
         Assert.Equal("text/html", response.Content.Headers.ContentType?.MediaType);
-        Assert.Contains("default-src 'self'", response.Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
+        Assert.Contains(
+            "default-src 'self'",
+            response.Headers.GetValues("Content-Security-Policy").Single(),
+            StringComparison.Ordinal);
         Assert.DoesNotContain("src=\"http", page, StringComparison.Ordinal);
         foreach (var part in new[] { "style.css", "app.js", "links.js", "view.js", "icon.svg" })
             Assert.Equal(HttpStatusCode.OK, (await Service.GetAsync($"/{part}")).Status);
@@ -126,12 +142,15 @@ public sealed class WithoutBrokerTests : IAsyncLifetime
     public async Task The_open_api_document_lists_every_endpoint()
     {
         var paths = (await Service.GetAsync("/openapi/v1.json")).Body.GetProperty("paths");
-        var listed = paths.EnumerateObject().SelectMany(path => path.Value.EnumerateObject(), (path, verb) => $"{verb.Name} {path.Name}");
+        var listed = paths.EnumerateObject()
+            .SelectMany(path => path.Value.EnumerateObject(), (path, verb) => $"{verb.Name} {path.Name}");
 
         Assert.Equal(
             [
-                "get /api/crawling/jobs/{job_id}", "get /api/crawling/ping", "get /api/status", "post /api/ai/analyze-image",
-                "post /api/ai/analyze-recipe", "post /api/crawling/crawl", "post /api/crawling/crawl/sync", "post /api/crawling/ping",
+                "get /api/crawling/jobs/{job_id}", "get /api/crawling/ping", "get /api/status",
+                "post /api/ai/analyze-image",
+                "post /api/ai/analyze-recipe", "post /api/crawling/crawl", "post /api/crawling/crawl/sync",
+                "post /api/crawling/ping",
             ],
             listed.Order(StringComparer.Ordinal));
         var request = paths.GetProperty("/api/ai/analyze-recipe").GetProperty("post");

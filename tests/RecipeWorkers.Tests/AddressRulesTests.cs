@@ -21,7 +21,8 @@ public sealed class AddressRulesTests
     [InlineData("*.pages.example", "http://evilpages.example/", false)]
     [InlineData("[::1]:*", "http://[::1]:5000/", true)]
     public void The_allow_list_is_by_host_and_port(string entry, string address, bool isAllowed) =>
-        Assert.Equal(isAllowed, new AddressRules(new FetchOptions { AllowedHosts = [entry] }).Refuse(new Uri(address)) is null);
+        Assert.Equal(
+            isAllowed, new AddressRules(new FetchOptions { AllowedHosts = [entry] }).Refuse(new Uri(address)) is null);
 
     [Theory]
     [InlineData("127.0.0.1")]
@@ -31,7 +32,11 @@ public sealed class AddressRulesTests
     [InlineData("fd12::1")]
     public void Where_internal_hosts_are_named_no_other_leads_to_an_internal_address(string resolved)
     {
-        var rules = new AddressRules(new FetchOptions { AllowedHosts = ["pages.example", "intranet.example"], InternalHosts = ["intranet.example"] });
+        var rules = new AddressRules(new FetchOptions
+        {
+            AllowedHosts = ["pages.example", "intranet.example"],
+            InternalHosts = ["intranet.example"]
+        });
         Assert.NotNull(rules.Refuse("pages.example", IPAddress.Parse(resolved)));
         Assert.Null(rules.Refuse("intranet.example", IPAddress.Parse(resolved)));
         Assert.Null(rules.Refuse("pages.example", IPAddress.Parse("93.184.216.34")));
@@ -47,8 +52,11 @@ public sealed class AddressRulesTests
     public void A_name_that_leads_to_a_link_local_address_is_refused_unless_it_is_named_for_that(string resolved)
     {
         var address = IPAddress.Parse(resolved);
-        Assert.NotNull(new AddressRules(new FetchOptions { AllowedHosts = ["pages.example"] }).Refuse("pages.example", address));
-        Assert.Null(new AddressRules(new FetchOptions { AllowedHosts = ["pages.example"], LinkLocalHosts = ["pages.example"] }).Refuse("pages.example", address));
+        Assert.NotNull(
+            new AddressRules(new FetchOptions { AllowedHosts = ["pages.example"] }).Refuse("pages.example", address));
+        Assert.Null(
+            new AddressRules(new FetchOptions { AllowedHosts = ["pages.example"], LinkLocalHosts = ["pages.example"] })
+                .Refuse("pages.example", address));
     }
 
     [Theory]
@@ -59,7 +67,8 @@ public sealed class AddressRulesTests
     public void A_wildcard_does_not_open_the_internal_network(string resolved)
     {
         var address = IPAddress.Parse(resolved);
-        Assert.NotNull(new AddressRules(new FetchOptions { AllowedHosts = ["*.example"] }).Refuse("a.example", address));
+        Assert.NotNull(
+            new AddressRules(new FetchOptions { AllowedHosts = ["*.example"] }).Refuse("a.example", address));
         Assert.Null(new AddressRules(new FetchOptions { AllowedHosts = ["a.example"] }).Refuse("a.example", address));
     }
 
@@ -91,7 +100,8 @@ public sealed class AddressRulesTests
     [InlineData("/x.pdf?y", true)]
     public void The_longest_rule_of_robots_txt_wins(string path, bool isAllowed)
     {
-        var robots = Robots.Parse("# all\nUser-agent: *\nDisallow: /private\nAllow: /private/open\nDisallow: /*.pdf$\n\nUser-agent: other\nDisallow: /\n");
+        var robots = Robots.Parse("# all\nUser-agent: *\nDisallow: /private\nAllow: /private/open\nDisallow: "
+            + "/*.pdf$\n\nUser-agent: other\nDisallow: /\n");
         Assert.Equal(isAllowed, robots.Allows(new Uri(new Uri("http://h"), path)));
     }
 

@@ -13,17 +13,24 @@ public sealed class AnalysisRequestHandlerTests
     [Fact]
     public async Task A_text_is_answered_in_the_shape_of_the_wire()
     {
-        var answer = await AnswerAsync(JsonSerializer.Serialize(new { user_input = "Fruit jelly\n2 kiwis\n3 gelatine leaves\nsalt to taste" }));
+        var answer = await AnswerAsync(
+            JsonSerializer.Serialize(new { user_input = "Fruit jelly\n2 kiwis\n3 gelatine leaves\nsalt to taste" }));
 
         Assert.Equal(["success", "result"], Names(answer));
         var result = answer.GetProperty("result");
         Assert.Equal(["dish", "recipe", "shopping_cart", "conflict_warnings"], Names(result));
         Assert.Equal("Fruit jelly", result.GetProperty("dish").GetString());
         Assert.Equal(["name", "ingredients"], Names(result.GetProperty("recipe")));
-        Assert.Equal("""{"name":"kiwi","quantity":2,"unit":"piece"}""", result.GetProperty("recipe").GetProperty("ingredients")[0].GetRawText());
-        Assert.Equal("""{"name":"salt","quantity":null,"unit":null}""", result.GetProperty("recipe").GetProperty("ingredients")[2].GetRawText());
+        Assert.Equal(
+            """{"name":"kiwi","quantity":2,"unit":"piece"}""",
+            result.GetProperty("recipe").GetProperty("ingredients")[0].GetRawText());
+        Assert.Equal(
+            """{"name":"salt","quantity":null,"unit":null}""",
+            result.GetProperty("recipe").GetProperty("ingredients")[2].GetRawText());
         Assert.Equal(["items"], Names(result.GetProperty("shopping_cart")));
-        Assert.Equal(["conflicting_item_1", "conflicting_item_2", "message", "sources"], Names(result.GetProperty("conflict_warnings")[0]));
+        Assert.Equal(
+            ["conflicting_item_1", "conflicting_item_2", "message", "sources"],
+            Names(result.GetProperty("conflict_warnings")[0]));
     }
 
     [Fact]
@@ -35,7 +42,8 @@ public sealed class AnalysisRequestHandlerTests
             Interlocked.Increment(ref fetched);
             return Results.Bytes(Images.Png, "image/png");
         }));
-        var input = JsonSerializer.Serialize(new { s3_url = server.At("/a.png").AbsoluteUri, description = "a bowl of rice with 2 eggs" });
+        var input = JsonSerializer.Serialize(
+            new { s3_url = server.At("/a.png").AbsoluteUri, description = "a bowl of rice with 2 eggs" });
         var answer = await AnswerAsync(JsonSerializer.Serialize(new { user_input = input }));
 
         Assert.True(answer.GetProperty("success").GetBoolean());
@@ -82,12 +90,15 @@ public sealed class AnalysisRequestHandlerTests
     [Fact]
     public async Task Many_requests_at_once_do_not_disturb_each_other()
     {
-        var answers = await Task.WhenAll(Enumerable.Range(1, 40).Select(number => Task.Run(() => AnswerAsync(JsonSerializer.Serialize(new { user_input = $"{number} eggs, {number} g flour" })))));
+        var answers = await Task.WhenAll(Enumerable.Range(1, 40).Select(number => Task.Run(
+            () => AnswerAsync(JsonSerializer.Serialize(new { user_input = $"{number} eggs, {number} g flour" })))));
         for (var i = 0; i < answers.Length; i++)
-            Assert.Equal(i + 1, answers[i].GetProperty("result").GetProperty("recipe").GetProperty("ingredients")[0].GetProperty("quantity").GetInt32());
+            Assert.Equal(i + 1, answers[i].GetProperty("result")
+                .GetProperty("recipe").GetProperty("ingredients")[0].GetProperty("quantity").GetInt32());
     }
 
-    private static IEnumerable<string> Names(JsonElement element) => element.EnumerateObject().Select(property => property.Name);
+    private static IEnumerable<string> Names(JsonElement element)
+        => element.EnumerateObject().Select(property => property.Name);
 
     private static async Task<JsonElement> AnswerAsync(string body)
     {

@@ -9,7 +9,8 @@ public sealed class ConflictTests
     public void The_table_has_fifty_pairs_and_more_each_with_a_message_and_sources()
     {
         Assert.True(ConflictFinder.Rules.Count >= 50);
-        Assert.Equal(ConflictFinder.Rules.Count, ConflictFinder.Rules.DistinctBy(rule => (rule.Item1, rule.Item2)).Count());
+        Assert.Equal(
+            ConflictFinder.Rules.Count, ConflictFinder.Rules.DistinctBy(rule => (rule.Item1, rule.Item2)).Count());
         Assert.All(ConflictFinder.Rules, rule =>
         {
             Assert.NotEmpty(rule.Message);
@@ -42,15 +43,18 @@ public sealed class ConflictTests
     public void A_text_is_warned_about(string text, string first, string second)
     {
         var warnings = new RecipeAnalyzer().Analyze(text).ConflictWarnings;
-        Assert.Contains(warnings, warning => warning.ConflictingItem1 == first && warning.ConflictingItem2 == second && warning.Sources.Count > 0);
+        Assert.Contains(warnings, warning => warning.ConflictingItem1 == first && warning.ConflictingItem2 == second
+            && warning.Sources.Count > 0);
     }
 
     [Theory]
     [InlineData("200 ml coconut milk, juice of 2 limes")]
     [InlineData("1 kiwi, 1 banana")]
     [InlineData("Vegan stew\n1 tbsp peanut butter\n200 ml oat milk\n1 onion")]
-    public void What_only_sounds_like_a_conflict_is_none(string text) => Assert.Empty(new RecipeAnalyzer().Analyze(text).ConflictWarnings);
+    public void What_only_sounds_like_a_conflict_is_none(string text)
+        => Assert.Empty(new RecipeAnalyzer().Analyze(text).ConflictWarnings);
 
     private static IReadOnlyList<ConflictWarning> Find(params string[] names) =>
-        ConflictFinder.Find(names.Where(name => !name.StartsWith('#')), string.Join(". ", names.Select(name => name.TrimStart('#'))));
+        ConflictFinder.Find(
+            names.Where(name => !name.StartsWith('#')), string.Join(". ", names.Select(name => name.TrimStart('#'))));
 }

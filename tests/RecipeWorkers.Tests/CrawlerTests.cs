@@ -30,7 +30,9 @@ public sealed class CrawlerTests
 
         var refused = Assert.Single(result.Refused);
         Assert.Equal("https://outside.example/recipes", refused.Url);
-        Assert.Equal(["Banana bread", "Carbonara", "Chickpea curry", "Leek and potato soup", "Pancakes", "Tomato soup"], result.Recipes.Select(recipe => recipe.Name).Order());
+        Assert.Equal(
+            ["Banana bread", "Carbonara", "Chickpea curry", "Leek and potato soup", "Pancakes", "Tomato soup"],
+            result.Recipes.Select(recipe => recipe.Name).Order());
     }
 
     [Fact]
@@ -56,8 +58,10 @@ public sealed class CrawlerTests
     public async Task Another_port_of_an_allowed_host_is_refused()
     {
         await using var other = await LocalServer.StartAsync(app => app.MapGet("/", () => Page("")));
-        await using var server = await LocalServer.StartAsync(app => app.MapGet("/", () => Page($"<a href='{other.Address}'>other</a>")));
-        var result = await CrawlAsync(server.Address, 1, new FetchOptions { AllowedHosts = [server.Address.Authority] });
+        await using var server = await LocalServer.StartAsync(
+            app => app.MapGet("/", () => Page($"<a href='{other.Address}'>other</a>")));
+        var result = await CrawlAsync(
+            server.Address, 1, new FetchOptions { AllowedHosts = [server.Address.Authority] });
 
         Assert.Equal(1, result.Pages);
         Assert.Equal(other.Address.AbsoluteUri, Assert.Single(result.Refused).Url);
@@ -67,8 +71,12 @@ public sealed class CrawlerTests
     public async Task A_link_to_another_allowed_host_is_followed()
     {
         await using var other = await LocalServer.StartAsync(app => app.MapGet("/", () => Page("")));
-        await using var server = await LocalServer.StartAsync(app => app.MapGet("/", () => Page($"<a href='{other.Address}'>other</a>")));
-        Assert.Equal(2, (await CrawlAsync(server.Address, 1, new FetchOptions { AllowedHosts = [server.Address.Authority, other.Address.Authority] })).Pages);
+        await using var server = await LocalServer.StartAsync(
+            app => app.MapGet("/", () => Page($"<a href='{other.Address}'>other</a>")));
+        Assert.Equal(2, (await CrawlAsync(
+            server.Address,
+            1,
+            new FetchOptions { AllowedHosts = [server.Address.Authority, other.Address.Authority] })).Pages);
     }
 
     [Theory]
@@ -87,7 +95,8 @@ public sealed class CrawlerTests
             });
         });
         // The metadata address is on the list here: the list alone does not open it.
-        var result = await CrawlAsync(server.Address, 0, new FetchOptions { AllowedHosts = [server.Address.Authority, "169.254.169.254"] });
+        var result = await CrawlAsync(
+            server.Address, 0, new FetchOptions { AllowedHosts = [server.Address.Authority, "169.254.169.254"] });
 
         Assert.Equal(0, result.Pages);
         Assert.Contains(reason, Assert.Single(result.Refused).Reason);
@@ -96,15 +105,18 @@ public sealed class CrawlerTests
     [Fact]
     public async Task Endless_redirects_are_given_up()
     {
-        await using var server = await LocalServer.StartAsync(app => app.MapGet("/{n:int}", (int n) => Results.Redirect($"/{n + 1}")));
+        await using var server = await LocalServer.StartAsync(
+            app => app.MapGet("/{n:int}", (int n) => Results.Redirect($"/{n + 1}")));
         Assert.Contains("more than 5 redirects", Assert.Single((await CrawlAsync(server.At("/0"), 0)).Refused).Reason);
     }
 
     [Fact]
     public async Task A_page_above_the_cap_is_left_out()
     {
-        await using var server = await LocalServer.StartAsync(app => app.MapGet("/", () => Page(new string('x', 5000))));
-        var result = await CrawlAsync(server.Address, 0, options: new CrawlOptions { MaxPageBytes = 4096, PauseBetweenRequests = TimeSpan.Zero });
+        await using var server = await LocalServer.StartAsync(
+            app => app.MapGet("/", () => Page(new string('x', 5000))));
+        var result = await CrawlAsync(
+            server.Address, 0, options: new CrawlOptions { MaxPageBytes = 4096, PauseBetweenRequests = TimeSpan.Zero });
         Assert.Contains("larger than 4096", Assert.Single(result.Refused).Reason);
     }
 
@@ -117,11 +129,14 @@ public sealed class CrawlerTests
             Interlocked.Increment(ref asked);
             return Page(string.Concat(Enumerable.Range(n * 10, 10).Select(next => $"<a href='/{next + 1}'>x</a>")));
         }));
-        var result = await CrawlAsync(server.At("/0"), 5, options: new CrawlOptions { MaxPages = 7, PauseBetweenRequests = TimeSpan.Zero });
+        var result = await CrawlAsync(
+            server.At("/0"), 5, options: new CrawlOptions { MaxPages = 7, PauseBetweenRequests = TimeSpan.Zero });
 
         Assert.Equal(7, result.Pages);
         Assert.Equal(7, asked);
-        Assert.Equal((200, 5 * 1024 * 1024, 4), (new CrawlOptions().MaxPages, new CrawlOptions().MaxPageBytes, new CrawlOptions().Concurrency));
+        Assert.Equal(
+            (200, 5 * 1024 * 1024, 4),
+            (new CrawlOptions().MaxPages, new CrawlOptions().MaxPageBytes, new CrawlOptions().Concurrency));
     }
 
     [Fact]
@@ -209,11 +224,13 @@ public sealed class CrawlerTests
     }
 
     private static async Task<CrawlResult> CrawlAsync(
-        Uri start, int depth, FetchOptions? fetching = null, CrawlOptions? options = null, Action<CrawlProgress>? progress = null, CancellationToken? token = null)
+        Uri start, int depth, FetchOptions? fetching = null, CrawlOptions? options = null,
+        Action<CrawlProgress>? progress = null, CancellationToken? token = null)
     {
         fetching ??= new FetchOptions();
         using var http = GuardedHttp.CreateClient(fetching);
-        var crawler = new RecipeCrawler(http, fetching, options ?? new CrawlOptions { PauseBetweenRequests = TimeSpan.Zero }, TimeProvider.System);
+        var crawler = new RecipeCrawler(
+            http, fetching, options ?? new CrawlOptions { PauseBetweenRequests = TimeSpan.Zero }, TimeProvider.System);
         return await crawler.CrawlAsync(
             new CrawlRequest(start, depth),
             told =>

@@ -64,18 +64,24 @@ public sealed class GrammarTests
     [InlineData("1 tsp each cumin, paprika and oregano", "cumin|1|tsp;paprika|1|tsp;oregano|1|tsp")]
     [InlineData("2 carrots and 3 sticks celery", "carrot|2|piece;celery|3|stick")]
     [InlineData("🥚 2 eggs 🧈 100 g butter", "egg|2|piece;butter|100|g")]
-    public void An_entry_of_a_list_is_read(string text, string expected) => Assert.Equal(expected, Read("Ingredients:\n" + text));
+    public void An_entry_of_a_list_is_read(string text, string expected)
+        => Assert.Equal(expected, Read("Ingredients:\n" + text));
 
     [Theory]
-    [InlineData("Fry 2 chopped onions in a splash of oil, then add 400g minced beef and simmer for 20 minutes.", "onion|2|piece;oil||;minced beef|400|g")]
+    [InlineData(
+        "Fry 2 chopped onions in a splash of oil, then add 400g minced beef and simmer for 20 minutes.",
+        "onion|2|piece;oil||;minced beef|400|g")]
     [InlineData("Take some pasta, bacon and mushrooms, and bake at 180°C for 4 people.", "pasta||;bacon||;mushroom||")]
-    [InlineData("Whisk 3 eggs with 200 ml milk. Cream the eggs, add the milk and bake in a 20 cm tin.", "egg|3|piece;milk|200|ml")]
+    [InlineData(
+        "Whisk 3 eggs with 200 ml milk. Cream the eggs, add the milk and bake in a 20 cm tin.",
+        "egg|3|piece;milk|200|ml")]
     [InlineData("Add 2 tbsp of gochujang and stir.", "gochujang|2|tbsp")]
     [InlineData("I have rice and peas, but no butter, so I use oil instead of cream.", "rice||;pea||;oil||")]
     [InlineData("Season with a pinch of salt and pepper.", "salt|1|pinch;pepper|1|pinch")]
     [InlineData("Mix milk (1 l) and honey.", "milk|1|l;honey||")]
     [InlineData("Serve my tomato soup with bread.", "bread||")]
-    public void Ingredients_are_picked_out_of_sentences(string text, string expected) => Assert.Equal(expected, Read(text));
+    public void Ingredients_are_picked_out_of_sentences(string text, string expected)
+        => Assert.Equal(expected, Read(text));
 
     [Theory]
     [InlineData("Pancakes\n2 eggs\n100 g flour", "Pancakes")]
@@ -86,7 +92,8 @@ public sealed class GrammarTests
     [InlineData("Boil 3 potatoes for the goulash.", "goulash")]
     [InlineData("Gratin crémeux\n2 potatoes", "Gratin crémeux")]
     [InlineData("2 eggs, 100 g flour", RecipeAnalyzer.UnknownDish)]
-    public void The_dish_is_found(string text, string dish) => Assert.Equal(dish, new RecipeAnalyzer().Analyze(text).Dish);
+    public void The_dish_is_found(string text, string dish)
+        => Assert.Equal(dish, new RecipeAnalyzer().Analyze(text).Dish);
 
     [Fact]
     public void Servings_times_and_the_method_add_nothing_to_a_list()
@@ -113,7 +120,9 @@ public sealed class GrammarTests
     [Fact]
     public void A_table_is_read()
     {
-        Assert.Equal("rolled oat|100|g;honey|2|tbsp;banana|3|piece", Read("| Ingredient | Amount |\n|---|---|\n| Rolled oats | 100 g |\n| Honey | 2 tbsp |\n| Bananas | 3 |"));
+        Assert.Equal(
+            "rolled oat|100|g;honey|2|tbsp;banana|3|piece",
+            Read("| Ingredient | Amount |\n|---|---|\n| Rolled oats | 100 g |\n| Honey | 2 tbsp |\n| Bananas | 3 |"));
     }
 
     [Fact]
@@ -123,9 +132,11 @@ public sealed class GrammarTests
         var watch = System.Diagnostics.Stopwatch.StartNew();
         new RecipeAnalyzer().Analyze(hostile);
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(20), watch.Elapsed.ToString());
-        Assert.Throws<ArgumentException>(() => new RecipeAnalyzer().Analyze(new string('a', RecipeAnalyzer.MaxTextLength + 1)));
+        Assert.Throws<ArgumentException>(
+            () => new RecipeAnalyzer().Analyze(new string('a', RecipeAnalyzer.MaxTextLength + 1)));
     }
 
     private static string Read(string text) =>
-        string.Join(';', new RecipeAnalyzer().Analyze(text).Recipe.Ingredients.Select(item => FormattableString.Invariant($"{item.Name}|{item.Quantity}|{item.Unit}")));
+        string.Join(';', new RecipeAnalyzer().Analyze(text).Recipe.Ingredients
+            .Select(item => FormattableString.Invariant($"{item.Name}|{item.Quantity}|{item.Unit}")));
 }

@@ -13,7 +13,8 @@ public sealed class ImageTests
 
     public static TheoryData<byte[], string> Formats => new()
     {
-        { Images.Png, "png" }, { Images.Gif, "gif" }, { Images.Jpeg, "jpeg" }, { Images.WebPExtended, "webp" }, { Images.WebPLossless, "webp" }, { Images.WebPLossy, "webp" },
+        { Images.Png, "png" }, { Images.Gif, "gif" }, { Images.Jpeg, "jpeg" },
+        { Images.WebPExtended, "webp" }, { Images.WebPLossless, "webp" }, { Images.WebPLossy, "webp" },
     };
 
     [Theory]
@@ -43,14 +44,17 @@ public sealed class ImageTests
     [Fact]
     public async Task A_page_declared_as_an_image_is_refused()
     {
-        var answer = await AnalyzeAsync(app => app.MapGet("/i", () => Results.Bytes(Encoding.UTF8.GetBytes("<html>not an image, whatever they say</html>"), "image/png")));
+        var answer = await AnalyzeAsync(app => app.MapGet(
+            "/i",
+            () => Results.Bytes(Encoding.UTF8.GetBytes("<html>not an image, whatever they say</html>"), "image/png")));
         Assert.Contains("no PNG, JPEG, WebP or GIF", answer.Error);
     }
 
     [Fact]
     public async Task An_image_that_tells_too_large_a_size_is_refused()
     {
-        var answer = await AnalyzeAsync(app => app.MapGet("/i", () => Results.Bytes(new byte[ImageAnalyzer.MaxImageBytes + 1], "image/png")));
+        var answer = await AnalyzeAsync(
+            app => app.MapGet("/i", () => Results.Bytes(new byte[ImageAnalyzer.MaxImageBytes + 1], "image/png")));
         Assert.Contains("larger than", answer.Error);
     }
 
@@ -71,7 +75,9 @@ public sealed class ImageTests
     public async Task A_server_that_never_answers_is_given_up()
     {
         var options = new FetchOptions { Timeout = TimeSpan.FromMilliseconds(200) };
-        var answer = await AnalyzeAsync(app => app.MapGet("/i", (HttpContext context) => Task.Delay(Timeout.Infinite, context.RequestAborted)), options);
+        var answer = await AnalyzeAsync(
+            app => app.MapGet("/i", (HttpContext context) => Task.Delay(Timeout.Infinite, context.RequestAborted)),
+            options);
         Assert.Contains("no answer within", answer.Error);
     }
 
@@ -91,8 +97,10 @@ public sealed class ImageTests
             wasAsked = true;
             return Results.Bytes(Images.Png, "image/png");
         }));
-        await using var inside = await LocalServer.StartAsync(app => app.MapGet("/i", () => Results.Redirect(outside.At("/i").AbsoluteUri)));
-        var answer = await AnalyzeAsync(inside.At("/i").AbsoluteUri, new FetchOptions { AllowedHosts = [inside.Address.Authority] });
+        await using var inside = await LocalServer.StartAsync(
+            app => app.MapGet("/i", () => Results.Redirect(outside.At("/i").AbsoluteUri)));
+        var answer = await AnalyzeAsync(
+            inside.At("/i").AbsoluteUri, new FetchOptions { AllowedHosts = [inside.Address.Authority] });
 
         Assert.Contains("not on the allow list", answer.Error);
         Assert.False(wasAsked);
@@ -116,6 +124,7 @@ public sealed class ImageTests
     private static async Task<AnalysisAnswer> AnalyzeAsync(string url, FetchOptions options)
     {
         using var http = GuardedHttp.CreateClient(options);
-        return await new ImageAnalyzer(http, options, new RecipeAnalyzer()).AnalyzeAsync(url, Description, TestContext.Current.CancellationToken);
+        return await new ImageAnalyzer(http, options, new RecipeAnalyzer()).AnalyzeAsync(
+            url, Description, TestContext.Current.CancellationToken);
     }
 }

@@ -77,22 +77,27 @@ public sealed class RecipeExtractionTests
     [Fact]
     public async Task Links_are_absolute_without_fragments_and_only_http()
     {
-        var page = await ReadAsync("<a href='x#1'>1</a><a href='x#2'>2</a><a href='mailto:a@b'>m</a><a href='javascript:1'>j</a><a href='/y' rel='nofollow'>n</a><a href='//other/z?q=1'>o</a>");
+        var page = await ReadAsync("<a href='x#1'>1</a><a href='x#2'>2</a><a href='mailto:a@b'>m</a><a "
+            + "href='javascript:1'>j</a><a href='/y' rel='nofollow'>n</a><a href='//other/z?q=1'>o</a>");
         Assert.Equal(["http://h/d/x", "http://other/z?q=1"], page.Links.Select(link => link.AbsoluteUri));
     }
 
     [Fact]
     public async Task The_charset_of_the_header_counts()
     {
-        var html = Encoding.Latin1.GetBytes("<script type='application/ld+json'>{\"@type\":\"Recipe\",\"name\":\"Crème\"}</script>");
-        var page = await PageReader.ReadAsync(new Uri("http://h/"), html, "text/html; charset=iso-8859-1", TestContext.Current.CancellationToken);
+        var html = Encoding.Latin1.GetBytes(
+            "<script type='application/ld+json'>{\"@type\":\"Recipe\",\"name\":\"Crème\"}</script>");
+        var page = await PageReader.ReadAsync(
+            new Uri("http://h/"), html, "text/html; charset=iso-8859-1", TestContext.Current.CancellationToken);
         Assert.Equal("Crème", Assert.Single(page.Recipes).Name);
     }
 
-    private static async Task<IReadOnlyList<CrawledRecipe>> OfPageAsync(string name) => (await ReadAsync(Page(name))).Recipes;
+    private static async Task<IReadOnlyList<CrawledRecipe>> OfPageAsync(string name)
+        => (await ReadAsync(Page(name))).Recipes;
 
     private static Task<PageContent> ReadAsync(string html) =>
-        PageReader.ReadAsync(new Uri("http://h/d/page.html"), Encoding.UTF8.GetBytes(html), "text/html; charset=utf-8", TestContext.Current.CancellationToken);
+        PageReader.ReadAsync(new Uri("http://h/d/page.html"), Encoding.UTF8.GetBytes(html), "text/html; charset=utf-8",
+            TestContext.Current.CancellationToken);
 
     private static string Page(string name)
     {

@@ -10,7 +10,8 @@ public sealed class SixtyTextsTests
         var score = new TextScore();
         foreach (var text in TextScore.Load())
             score.Add(text);
-        TestContext.Current.TestOutputHelper?.WriteLine(score + Environment.NewLine + string.Join(Environment.NewLine, score.Faults));
+        TestContext.Current.TestOutputHelper?.WriteLine(score + Environment.NewLine
+            + string.Join(Environment.NewLine, score.Faults));
 
         Assert.Equal(60, score.Texts);
         Assert.True(score.NameShare >= 0.9, score.ToString());

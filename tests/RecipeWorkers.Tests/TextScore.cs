@@ -53,7 +53,8 @@ internal sealed class TextScore
     }
 
     public override string ToString() =>
-        $"names {FoundNames}/{Expected} = {NameShare:P1} (letter by letter {FoundExactNames}), amounts and units {RightAmounts}/{Expected} = {(double)RightAmounts / Expected:P1}, "
+        $"names {FoundNames}/{Expected} = {NameShare:P1} (letter by letter {FoundExactNames}), amounts and "
+            + $"units {RightAmounts}/{Expected} = {(double)RightAmounts / Expected:P1}, "
         + $"extra {Extra}, dishes {Dishes}/{Texts}";
 
     private void Compare(string id, Ingredient expected, List<Ingredient> open)
@@ -72,7 +73,9 @@ internal sealed class TextScore
         var right = candidates.Find(actual => SameAmount(expected, actual));
         open.Remove(right ?? candidates[0]);
         if (right is not null) RightAmounts++;
-        else Faults.Add($"{id}: {expected.Name} is {expected.Quantity} {expected.Unit}, read {candidates[0].Quantity} {candidates[0].Unit}");
+        else
+            Faults.Add($"{id}: {expected.Name} is {expected.Quantity} {expected.Unit}, read "
+                + $"{candidates[0].Quantity} {candidates[0].Unit}");
     }
 
     // The texts keep units the wire does not have ("dl", "jar", "stalk"): compared as what they become on it.
@@ -83,7 +86,8 @@ internal sealed class TextScore
         var name = unit is null ? expected.Unit : unit.Name;
         // A unit without an amount says nothing: "a few sprigs".
         if (expected.Quantity is null) return actual.Quantity is null;
-        return actual.Unit == name && actual.Quantity is { } quantity && Math.Abs(quantity - (expected.Quantity.Value * (unit?.Factor ?? 1))) < 0.01;
+        return actual.Unit == name && actual.Quantity is { } quantity
+            && Math.Abs(quantity - (expected.Quantity.Value * (unit?.Factor ?? 1))) < 0.01;
     }
 
     private static bool SameDish(string? expected, string actual) =>

@@ -4,7 +4,8 @@ using SafeAmqp.Chaos.Running;
 using SafeAmqp.Chaos.SideBySide;
 using Xunit.Runner.InProc.SystemConsole;
 
-// By command: --minutes 60 --seed 7 runs chaos; schedule, check and side-by-side say what they are for. Without a word of these: the tests.
+// By command: --minutes 60 --seed 7 runs chaos; schedule, check and side-by-side say what they are for. Without a word
+// of these: the tests.
 switch (args)
 {
     case ["schedule", .. var rest]:
@@ -20,7 +21,9 @@ switch (args)
             Console.WriteLine(violation);
         return checker.Violations().Count == 0 ? 0 : 1;
     case ["recovery", .. var asked]:
-        int rounds = asked is ["--rounds", var count] ? int.Parse(count, System.Globalization.CultureInfo.InvariantCulture) : 100;
+        int rounds = asked is ["--rounds", var count]
+            ? int.Parse(count, System.Globalization.CultureInfo.InvariantCulture)
+            : 100;
         Console.WriteLine(await new RecoveryRun(rounds, new ChaosOptions().Folder).RunAsync());
         return 0;
     case ["side-by-side"]:

@@ -5,9 +5,9 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using SafeAmqp;
 
-// A service as any other: it moves messages from one queue to the next and publishes messages of its own, until it is told to end. What it says on
-// its standard output is what it believes: "c 17" its message 17 is confirmed, "u 17" it does not know, "n 17" it was not sent. A test ends it in
-// the middle of that, and compares.
+// A service as any other: it moves messages from one queue to the next and publishes messages of its own, until it is
+// told to end. What it says on its standard output is what it believes: "c 17" its message 17 is confirmed, "u 17" it
+// does not know, "n 17" it was not sent. A test ends it in the middle of that, and compares.
 string uri = args[0];
 if (args is [_, "descriptors"])
 {
@@ -25,7 +25,8 @@ builder.Services.AddSafeAmqp(options =>
     options.Heartbeat = TimeSpan.FromSeconds(5);
 })
     .AddTopology(new AmqpTopology().Queue("in").Queue("out").Queue("mine"))
-    .AddConsumer<Mover>("in", new AmqpConsumerOptions { Prefetch = 20, Concurrency = 4, StopTimeout = TimeSpan.FromSeconds(3) });
+    .AddConsumer<Mover>(
+        "in", new AmqpConsumerOptions { Prefetch = 20, Concurrency = 4, StopTimeout = TimeSpan.FromSeconds(3) });
 builder.Services.AddHostedService<Talker>();
 await builder.Build().RunAsync();
 Console.WriteLine("bye");

@@ -57,7 +57,8 @@ public static class Bodies
         }
     }
 
-    private static ulong Seed(int publisher, int number, int size) => Next(unchecked((((ulong)(uint)publisher << 32) | (uint)number) * 7_919 + (ulong)size + 1));
+    private static ulong Seed(int publisher, int number, int size)
+        => Next(unchecked((((ulong)(uint)publisher << 32) | (uint)number) * 7_919 + (ulong)size + 1));
 
     private static ulong Next(ulong value)
     {

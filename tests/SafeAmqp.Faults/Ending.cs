@@ -19,7 +19,10 @@ public enum Ending : byte
 
 public static class Endings
 {
-    /// <summary>What an exception says about the message; null is a confirm. A cancellation counts only with the caller's own token, and only once that has fired.</summary>
+    /// <summary>
+    /// What an exception says about the message; null is a confirm. A cancellation counts only with the caller's own
+    /// token, and only once that has fired.
+    /// </summary>
     public static Ending Of(Exception? error, CancellationToken cancellationToken = default) => error switch
     {
         null => Ending.Confirmed,
@@ -32,7 +35,9 @@ public static class Endings
             AmqpOutcome.Unknown => Ending.Unknown,
             _ => Ending.Broken,
         },
-        OperationCanceledException cancelled when cancelled.CancellationToken == cancellationToken && cancellationToken.IsCancellationRequested => Ending.Cancelled,
+        OperationCanceledException cancelled
+            when cancelled.CancellationToken == cancellationToken && cancellationToken.IsCancellationRequested =>
+            Ending.Cancelled,
         ObjectDisposedException => Ending.Disposed,
         _ => Ending.Broken,
     };

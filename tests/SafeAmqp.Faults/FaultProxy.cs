@@ -5,8 +5,9 @@ using System.Net.Sockets;
 namespace SafeAmqp.Faults;
 
 /// <summary>
-/// A TCP proxy between a client and the broker that misbehaves on demand: in each direction it can delay, stop reading (half-open), cut after some bytes,
-/// or pass one byte at a time; and it can reset or refuse connections. What is set holds for connections that are open and for later ones alike.
+/// A TCP proxy between a client and the broker that misbehaves on demand: in each direction it can delay, stop reading
+/// (half-open), cut after some bytes, or pass one byte at a time; and it can reset or refuse connections. What is set
+/// holds for connections that are open and for later ones alike.
 /// </summary>
 public sealed class FaultProxy : IAsyncDisposable
 {
@@ -40,7 +41,10 @@ public sealed class FaultProxy : IAsyncDisposable
 
     public int Open => _links.Count;
 
-    /// <summary>Stops reading in both directions, as a cable that was pulled out does; connections that come later are not touched.</summary>
+    /// <summary>
+    /// Stops reading in both directions, as a cable that was pulled out does; connections that come later are not
+    /// touched.
+    /// </summary>
     /// <returns>How many connections were frozen.</returns>
     public int FreezeOpenConnections()
     {
@@ -100,7 +104,8 @@ public sealed class FaultProxy : IAsyncDisposable
                 Interlocked.Increment(ref _accepted);
                 _ = ServeAsync(client);
             }
-            catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException or SocketException)
+            catch (Exception error)
+                when (error is OperationCanceledException or ObjectDisposedException or SocketException)
             {
                 // The end, or a client that was gone before it was accepted.
             }
@@ -189,7 +194,9 @@ public sealed class FaultProxy : IAsyncDisposable
 
         public bool OneByteAtATime { get; set; }
 
-        /// <summary>The most that a connection may pass in this direction, in bytes a second; 0 is as much as comes.</summary>
+        /// <summary>
+        /// The most that a connection may pass in this direction, in bytes a second; 0 is as much as comes.
+        /// </summary>
         public int Rate { get; set; }
 
         /// <summary>Resets a connection after it passed so many further bytes in this direction; once.</summary>

@@ -4,15 +4,20 @@ using System.Globalization;
 namespace SafeAmqp.Faults;
 
 /// <summary>
-/// Accounts for every message of a run: what was attempted, how each attempt ended, what was delivered. Afterwards <see cref="Violations"/> tells
-/// what was lost, made up, doubled, out of order, ended never or twice, or was delivered although its end says that it cannot have been.
+/// Accounts for every message of a run: what was attempted, how each attempt ended, what was delivered. Afterwards
+/// <see cref="Violations"/> tells what was lost, made up, doubled, out of order, ended never or twice, or was delivered
+/// although its end says that it cannot have been.
 /// </summary>
-/// <remarks>Sixteen bytes a message, so that a run of hours fits. Any thread may record; deliveries of one queue in their order.</remarks>
+/// <remarks>
+/// Sixteen bytes a message, so that a run of hours fits. Any thread may record; deliveries of one queue in their order.
+/// </remarks>
 public sealed class History
 {
     public const int BodySize = Bodies.MinSize;
 
-    /// <summary>More messages than any publisher makes while a test lasts: for a load that goes on until it is stopped.</summary>
+    /// <summary>
+    /// More messages than any publisher makes while a test lasts: for a load that goes on until it is stopped.
+    /// </summary>
     private const int Endless = 10_000_000;
 
     private const int PageSize = 4096;
@@ -25,7 +30,8 @@ public sealed class History
     private int _attempts;
     private int _seen;
 
-    public History(int publishers, int messagesEach = Endless) : this([.. Enumerable.Repeat(new Lane(), publishers)], messagesEach)
+    public History(int publishers, int messagesEach = Endless)
+        : this([.. Enumerable.Repeat(new Lane(), publishers)], messagesEach)
     {
     }
 
@@ -51,20 +57,23 @@ public sealed class History
     public int OpenCount => Entries().Count(entry => entry is { IsAttempted: true, Ends: 0 });
 
     /// <summary>What the account itself takes, so that a run can tell its own growth from the library's.</summary>
-    public long Bytes => _pages.Sum(pages => 8L * pages.Length + pages.Count(page => page is not null) * 16L * PageSize);
+    public long Bytes
+        => _pages.Sum(pages => 8L * pages.Length + pages.Count(page => page is not null) * 16L * PageSize);
 
     public int Count(Ending ending) => Volatile.Read(ref _counts[(int)ending]);
 
     public byte[] Body(int publisher, int number, int size = BodySize) => Bodies.Make(publisher, number, size);
 
     /// <summary>Publishes and records how it ended. Never throws.</summary>
-    public async Task<Ending> PublishAsync(IAmqpClient client, string queue, int publisher, int number, int size = BodySize, CancellationToken cancellationToken = default)
+    public async Task<Ending> PublishAsync(IAmqpClient client, string queue, int publisher, int number,
+        int size = BodySize, CancellationToken cancellationToken = default)
     {
         Attempted(publisher, number);
         Exception? error = null;
         try
         {
-            await client.PublishAsync(AmqpMessage.ToQueue(queue, Body(publisher, number, size)), cancellationToken).ConfigureAwait(false);
+            await client.PublishAsync(AmqpMessage.ToQueue(queue, Body(publisher, number, size)), cancellationToken)
+                .ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -101,7 +110,8 @@ public sealed class History
 
     public void Delivered(ReadOnlySpan<byte> body, bool redelivered)
     {
-        if (Bodies.TryRead(body, out int publisher, out int number) && (uint)publisher < _lanes.Length && (uint)number < _messagesEach)
+        if (Bodies.TryRead(body, out int publisher, out int number) && (uint)publisher < _lanes.Length
+            && (uint)number < _messagesEach)
             Delivered(publisher, number, redelivered);
         else
             Garbled($"a body of {body.Length} bytes that nobody sent, of publisher {publisher}, number {number}");
@@ -132,8 +142,12 @@ public sealed class History
         return found;
     }
 
-    public override string ToString() => string.Join(", ", Enum.GetValues<Ending>().Where(ending => ending != Ending.Open).Select(ending => $"{ending} {Count(ending)}"))
-        + string.Create(CultureInfo.InvariantCulture, $"; {Attempts} attempts, {Deliveries} deliveries of {DistinctDelivered} messages");
+    public override string ToString() => string.Join(
+        ", ",
+        Enum.GetValues<Ending>().Where(ending => ending != Ending.Open).Select(ending => $"{ending} {Count(ending)}"))
+        + string.Create(
+            CultureInfo.InvariantCulture,
+            $"; {Attempts} attempts, {Deliveries} deliveries of {DistinctDelivered} messages");
 
     private void Examine(int publisher, Lane lane, List<Violation> found)
     {
@@ -150,10 +164,12 @@ public sealed class History
                 if (entry.Ending == Ending.Unknown)
                     last = 0; // no order is promised across one
                 // One that somebody gave back comes when it comes: order is promised without requeues.
-                if (!lane.Ordered || entry.Ending != Ending.Confirmed || entry.FirstSeen == 0 || entry.FirstWasRedelivered)
+                if (!lane.Ordered || entry.Ending != Ending.Confirmed || entry.FirstSeen == 0
+                    || entry.FirstWasRedelivered)
                     continue;
                 if (entry.FirstSeen < last)
-                    found.Add(new Violation("swapped", $"{publisher}/{number} was delivered before {publisher}/{lastNumber}"));
+                    found.Add(new Violation(
+                        "swapped", $"{publisher}/{number} was delivered before {publisher}/{lastNumber}"));
                 (last, lastNumber) = (entry.FirstSeen, number);
             }
         }
@@ -169,14 +185,18 @@ public sealed class History
             found.Add(new Violation("phantom", $"{name} was delivered and never sent"));
         if (entry.Ending == Ending.Confirmed && entry.Deliveries == 0 && !lane.MayLose)
             found.Add(new Violation("lost", $"{name} was confirmed and is lost"));
-        bool mayArrive = entry.Ending is Ending.Open or Ending.Confirmed or Ending.Unknown || (entry.Ending == Ending.Nacked && lane.NackedMayArrive);
+        bool mayArrive = entry.Ending is Ending.Open or Ending.Confirmed or Ending.Unknown
+            || (entry.Ending == Ending.Nacked && lane.NackedMayArrive);
         if (!mayArrive && entry.Deliveries > 0)
-            found.Add(new Violation($"{entry.Ending.ToString().ToLowerInvariant()} but delivered", $"{name} ended as {entry.Ending} and was delivered"));
+            found.Add(new Violation(
+                $"{entry.Ending.ToString().ToLowerInvariant()} but delivered",
+                $"{name} ended as {entry.Ending} and was delivered"));
         if (!lane.MayRepeat && !lane.NewMayRepeat && entry.Fresh > 1)
             found.Add(new Violation("doubled", $"{name} was delivered {entry.Fresh} times as new"));
     }
 
-    private IEnumerable<Entry> Entries() => _pages.SelectMany(pages => pages).OfType<Entry[]>().SelectMany(page => page);
+    private IEnumerable<Entry> Entries()
+        => _pages.SelectMany(pages => pages).OfType<Entry[]>().SelectMany(page => page);
 
     private ref Entry At(int publisher, int number)
     {

@@ -4,29 +4,38 @@ using RabbitMQ.Client.Exceptions;
 namespace SafeAmqp.IntegrationTests;
 
 /// <summary>
-/// Where the two brokers differ, seen by this library's users. Each test runs on both and asserts what each does; whatever else is
-/// in the suite, other than what is <see cref="OnlyRabbitMqAttribute">only RabbitMQ's</see>, does not tell them apart.
+/// Where the two brokers differ, seen by this library's users. Each test runs on both and asserts what each does;
+/// whatever else is in the suite, other than what is <see cref="OnlyRabbitMqAttribute">only RabbitMQ's</see>, does not
+/// tell them apart.
 /// </summary>
 public sealed class DifferenceTests(TestBroker broker) : FeatureTest(broker)
 {
-    /// <summary>A stream is a log on disk with offsets; a broker in memory would only pretend to have one. The refusal is the channel's, so that nothing else is harmed.</summary>
+    /// <summary>
+    /// A stream is a log on disk with offsets; a broker in memory would only pretend to have one. The refusal is the
+    /// channel's, so that nothing else is harmed.
+    /// </summary>
     [Fact]
     public async Task A_stream_is_declared_on_RabbitMQ_and_refused_by_the_embedded_broker()
     {
         AmqpClient amqp = await ConnectAsync();
-        AmqpTopology topology = new AmqpTopology().With(new AmqpQueue { Name = NewName(), Type = AmqpQueueType.Stream });
+        AmqpTopology topology = new AmqpTopology()
+            .With(new AmqpQueue { Name = NewName(), Type = AmqpQueueType.Stream });
         if (!Broker.IsEmbedded)
         {
             await amqp.DeclareAsync(topology, Cancelled);
             return;
         }
-        var error = await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(topology, Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpTopologyException>(
+            async () => await amqp.DeclareAsync(topology, Cancelled));
         Assert.Equal(406, error.ReplyCode);
         Assert.Contains("streams are not supported", error.Message, StringComparison.Ordinal);
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
     }
 
-    /// <summary>The embedded broker has no transactions: confirms do the same in a fraction of the time, and this library uses nothing else.</summary>
+    /// <summary>
+    /// The embedded broker has no transactions: confirms do the same in a fraction of the time, and this library uses
+    /// nothing else.
+    /// </summary>
     [Fact]
     public async Task A_transaction_is_begun_on_RabbitMQ_and_refused_by_the_embedded_broker()
     {
@@ -36,12 +45,16 @@ public sealed class DifferenceTests(TestBroker broker) : FeatureTest(broker)
             await witness.Channel.TxSelectAsync(Cancelled);
             return;
         }
-        var error = await Assert.ThrowsAsync<OperationInterruptedException>(() => witness.Channel.TxSelectAsync(Cancelled));
+        var error = await Assert.ThrowsAsync<OperationInterruptedException>(
+            () => witness.Channel.TxSelectAsync(Cancelled));
         Assert.Equal(540, error.ShutdownReason!.ReplyCode);
         Assert.Contains("use publisher confirms", error.ShutdownReason.ReplyText, StringComparison.Ordinal);
     }
 
-    /// <summary>The embedded broker has no TLS: it listens on the loopback address only. It answers the unknown protocol as RabbitMQ's plain listener does.</summary>
+    /// <summary>
+    /// The embedded broker has no TLS: it listens on the loopback address only. It answers the unknown protocol as
+    /// RabbitMQ's plain listener does.
+    /// </summary>
     [Fact]
     public async Task TLS_is_not_spoken_by_a_plain_listener_and_the_embedded_broker_has_no_other()
     {
@@ -58,9 +71,14 @@ public sealed class DifferenceTests(TestBroker broker) : FeatureTest(broker)
     [Fact]
     public async Task The_embedded_broker_says_that_it_is_for_tests()
     {
-        await using IConnection connection = await new ConnectionFactory { Uri = Broker.Node.Uri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(Cancelled);
-        string Property(string name) => System.Text.Encoding.UTF8.GetString((byte[])connection.ServerProperties![name]!);
+        await using IConnection connection =
+            await new ConnectionFactory { Uri = Broker.Node.Uri, AutomaticRecoveryEnabled = false }
+                .CreateConnectionAsync(Cancelled);
+        string Property(string name)
+            => System.Text.Encoding.UTF8.GetString((byte[])connection.ServerProperties![name]!);
         Assert.Equal("RabbitMQ", Property("product"));
-        Assert.Equal(Broker.IsEmbedded, Property("information").Contains("tests and demonstrations only", StringComparison.Ordinal));
+        Assert.Equal(
+            Broker.IsEmbedded,
+            Property("information").Contains("tests and demonstrations only", StringComparison.Ordinal));
     }
 }

@@ -1,15 +1,18 @@
 /*
- * The completion and epoch protocol of one link: callers post jobs and may cancel them, somebody disposes the client, the link is lost and
- * comes back, and the broker's answers come late. Checked for every interleaving within the bounds below:
+ * The completion and epoch protocol of one link: callers post jobs and may cancel them, somebody disposes the client,
+ * the link is lost and comes back, and the broker's answers come late. Checked for every interleaving within the bounds
+ * below:
  *
  *   - a job ends once, gives its credit back once, and is never passed on after its end;
- *   - its end is true: confirmed only if the broker acknowledged that very pass; not sent or cancelled only if it was never passed on;
- *     unknown only if it was;
+ *   - its end is true: confirmed only if the broker acknowledged that very pass; not sent or cancelled only if it was
+ *     never passed on; unknown only if it was;
  *   - no signal of an earlier incarnation has an effect;
- *   - nobody waits for ever: each process comes to its end. A caller blocked for ever is an invalid end state, and everything else comes to an end.
+ *   - nobody waits for ever: each process comes to its end. A caller blocked for ever is an invalid end state, and
+ *     everything else comes to an end.
  *
- * Written after IoThread (Post, PostOrAbandon, Run, AbandonLeftovers), ConnectionActor (Handle, Advance, LoseLink, FinishClose), PublishLane and
- * OutgoingJob (End, ReleaseCredit). MUTANT_* leave one of their lines out: each must be found out.
+ * Written after IoThread (Post, PostOrAbandon, Run, AbandonLeftovers), ConnectionActor (Handle, Advance, LoseLink,
+ * FinishClose), PublishLane and OutgoingJob (End, ReleaseCredit). MUTANT_* leave one of their lines out: each must be
+ * found out.
  */
 #ifndef JOBS
 #define JOBS 2
@@ -112,7 +115,8 @@ inline Post(m, a, n, taken) {
     fi
 }
 
-/* A signal: nobody waits for it, so that it may be left lying. That its poster empties the mailbox as well only helps; here it does not. */
+/* A signal: nobody waits for it, so that it may be left lying. That its poster empties the mailbox as well only helps;
+ * here it does not. */
 inline PostSignal(m, a, n) {
     atomic {
         if
@@ -155,7 +159,8 @@ proctype Disposer() {
     fi
 }
 
-/* The link: an attempt succeeds or fails, a connection breaks. The last one is never lost, so that what waits for a link gets one. */
+/* The link: an attempt succeeds or fails, a connection breaks. The last one is never lost, so that what waits for a
+ * link gets one. */
 proctype Network() {
     byte tried = 0, up = 0, lost = 0;
 end:
@@ -170,7 +175,8 @@ end:
     od
 }
 
-/* The broker, for one number of one epoch: it acknowledges what it reads, early or late, also after the link was lost; or never, if it was. */
+/* The broker, for one number of one epoch: it acknowledges what it reads, early or late, also after the link was lost;
+ * or never, if it was. */
 proctype Broker(byte inEpoch; byte seq) {
 end:
     passed[WIRE(inEpoch, seq)] != 0;

@@ -1,9 +1,10 @@
 /*
- * The mailbox's lock-free spot: many writers, one reader that sleeps on a semaphore of one permit and pays for a wake-up only when it sleeps.
- * Checked for every interleaving: no message is left lying while the reader sleeps, no wake-up is lost, and the semaphore is never released beyond
- * its one permit, which would throw in a writer.
+ * The mailbox's lock-free spot: many writers, one reader that sleeps on a semaphore of one permit and pays for a
+ * wake-up only when it sleeps. Checked for every interleaving: no message is left lying while the reader sleeps, no
+ * wake-up is lost, and the semaphore is never released beyond its one permit, which would throw in a writer.
  *
- * Written after Mailbox (Post, Wake, Rouse, Wait, HasNews, StopSleeping). With TIMEOUTS the reader's wait may also end by its time-out at any moment.
+ * Written after Mailbox (Post, Wake, Rouse, Wait, HasNews, StopSleeping). With TIMEOUTS the reader's wait may also end
+ * by its time-out at any moment.
  */
 #ifndef WRITERS
 #define WRITERS 2

@@ -1,8 +1,8 @@
 namespace SafeAmqp.Model;
 
 /// <summary>
-/// The protocols by which operations end, as models in which spin looks at every interleaving. Without spin they are skipped at a desk and fail where
-/// <c>CI=true</c>. Larger bounds by hand: see <c>tests/README.md</c>.
+/// The protocols by which operations end, as models in which spin looks at every interleaving. Without spin they are
+/// skipped at a desk and fail where <c>CI=true</c>. Larger bounds by hand: see <c>tests/README.md</c>.
 /// </summary>
 public sealed class ModelTests(ITestOutputHelper output)
 {
@@ -15,7 +15,8 @@ public sealed class ModelTests(ITestOutputHelper output)
     [InlineData(Completion, "-DJOBS=2 -DNOBODY_CANCELS -DNOBODY_DISPOSES", 100_000)]
     [InlineData(Mailbox, "", 100_000)]
     [InlineData(Mailbox, "-DTIMEOUTS", 100_000)]
-    public async Task Whatever_the_interleaving_each_operation_ends_once_and_truly_and_nobody_waits_for_ever(string model, string bounds, long atLeast)
+    public async Task Whatever_the_interleaving_each_operation_ends_once_and_truly_and_nobody_waits_for_ever(
+        string model, string bounds, long atLeast)
     {
         SkipWithoutSpin();
         Search search = await Spin.CheckSafetyAsync(model, bounds, Cancelled);
@@ -53,7 +54,8 @@ public sealed class ModelTests(ITestOutputHelper output)
         if (Spin.IsInstalled)
             return;
         const string How = "spin or gcc is not installed (apt-get install spin gcc libc6-dev)";
-        Assert.False(string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase), How);
+        Assert.False(
+            string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase), How);
         Assert.Skip(How);
     }
 }

@@ -21,15 +21,18 @@ internal static partial class Spin
     internal static Task<Search> CheckLivenessAsync(string model, string defines, CancellationToken cancellationToken)
         => SearchAsync(model, defines, "-DNFAIR=3", "-a -f -N ends", cancellationToken);
 
-    private static async Task<Search> SearchAsync(string model, string defines, string compile, string options, CancellationToken cancellationToken)
+    private static async Task<Search> SearchAsync(
+        string model, string defines, string compile, string options, CancellationToken cancellationToken)
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("safeamqp-model-");
         try
         {
             File.Copy(Path.Combine(AppContext.BaseDirectory, model), Path.Combine(folder.FullName, model));
             await RunAsync(folder.FullName, "spin", $"-a {defines} {model}", cancellationToken);
-            await RunAsync(folder.FullName, "gcc", $"-O2 -w {compile} -DCOLLAPSE -DMEMLIM=4000 -o pan pan.c", cancellationToken);
-            string output = await RunAsync(folder.FullName, Path.Combine(folder.FullName, "pan"), $"-m200000 {options}", cancellationToken);
+            await RunAsync(
+                folder.FullName, "gcc", $"-O2 -w {compile} -DCOLLAPSE -DMEMLIM=4000 -o pan pan.c", cancellationToken);
+            string output = await RunAsync(
+                folder.FullName, Path.Combine(folder.FullName, "pan"), $"-m200000 {options}", cancellationToken);
             Assert.DoesNotContain("max search depth too small", output, StringComparison.Ordinal);
             Assert.DoesNotContain("out of memory", output, StringComparison.Ordinal);
             return new Search(Number(StatesStored(), output), (int)Number(ErrorsFound(), output), output);
@@ -40,9 +43,15 @@ internal static partial class Spin
         }
     }
 
-    private static async Task<string> RunAsync(string folder, string program, string arguments, CancellationToken cancellationToken)
+    private static async Task<string> RunAsync(
+        string folder, string program, string arguments, CancellationToken cancellationToken)
     {
-        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        })!;
         Task<string> errors = process.StandardError.ReadToEndAsync(cancellationToken);
         string output = await process.StandardOutput.ReadToEndAsync(cancellationToken);
         await process.WaitForExitAsync(cancellationToken);
@@ -50,10 +59,12 @@ internal static partial class Spin
         return output;
     }
 
-    private static long Number(Regex pattern, string output) => (long)double.Parse(pattern.Match(output).Groups[1].Value, CultureInfo.InvariantCulture);
+    private static long Number(Regex pattern, string output)
+        => (long)double.Parse(pattern.Match(output).Groups[1].Value, CultureInfo.InvariantCulture);
 
     private static bool IsOnPath(string program)
-        => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, program)));
+        => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+            .Any(folder => File.Exists(Path.Combine(folder, program)));
 
     [GeneratedRegex(@"([\d.e+]+) states, stored")]
     private static partial Regex StatesStored();

@@ -23,8 +23,11 @@ public sealed class CallSpanTests : TelemetryTest
         await UntilAsync(() => spans.Named("process").Count == 1);
 
         Activity call = spans.One("call"), process = spans.One("process"), reply = spans.One("publish");
-        Assert.Equal(("call price", ActivityKind.Client, "send", "confirmed"), (call.DisplayName, call.Kind, call.GetTagItem("messaging.operation.type"), call.GetTagItem("safeamqp.outcome")));
-        Assert.Equal([caller.SpanId, call.SpanId, process.SpanId], [call.ParentSpanId, process.ParentSpanId, reply.ParentSpanId]);
+        Assert.Equal(("call price", ActivityKind.Client, "send", "confirmed"), (call.DisplayName, call.Kind,
+            call.GetTagItem("messaging.operation.type"), call.GetTagItem("safeamqp.outcome")));
+        Assert.Equal(
+            [caller.SpanId, call.SpanId, process.SpanId],
+            [call.ParentSpanId, process.ParentSpanId, reply.ParentSpanId]);
         Assert.All([call, process, reply], span => Assert.Equal(caller.TraceId, span.TraceId));
         Assert.Equal(call.SpanId, Assert.Single(process.Links).Context.SpanId);
         Assert.Equal(reply.SpanId, Assert.Single(call.Links).Context.SpanId);
@@ -36,14 +39,21 @@ public sealed class CallSpanTests : TelemetryTest
     {
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "price");
-        await amqp.ServeAsync("price", (_, _) => throw new InvalidOperationException("broken"), cancellationToken: Cancelled);
+        await amqp.ServeAsync(
+            "price", (_, _) => throw new InvalidOperationException("broken"), cancellationToken: Cancelled);
         using var spans = new Spans();
         using TestMeters.Hearing heard = Meters.Listen();
-        await Assert.ThrowsAsync<AmqpRemoteException>(async () => await amqp.CallAsync(AmqpMessage.ToQueue("price", default), cancellationToken: Cancelled));
+        await Assert.ThrowsAsync<AmqpRemoteException>(
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue("price", default), cancellationToken: Cancelled));
         await UntilAsync(() => spans.Named("process").Count == 1);
-        Assert.Equal(("System.InvalidOperationException", ActivityStatusCode.Error), (spans.One("process").GetTagItem("error.type"), spans.One("process").Status));
-        Assert.Equal(("SafeAmqp.AmqpRemoteException", ActivityStatusCode.Error), (spans.One("call").GetTagItem("error.type"), spans.One("call").Status));
-        Assert.Equal("System.InvalidOperationException", Assert.Single(heard["messaging.process.duration"])["error.type"]);
+        Assert.Equal(
+            ("System.InvalidOperationException", ActivityStatusCode.Error),
+            (spans.One("process").GetTagItem("error.type"), spans.One("process").Status));
+        Assert.Equal(
+            ("SafeAmqp.AmqpRemoteException", ActivityStatusCode.Error),
+            (spans.One("call").GetTagItem("error.type"), spans.One("call").Status));
+        Assert.Equal(
+            "System.InvalidOperationException", Assert.Single(heard["messaging.process.duration"])["error.type"]);
     }
 
     [Fact]
@@ -53,9 +63,14 @@ public sealed class CallSpanTests : TelemetryTest
         await DeclareAsync(amqp, "silence");
         using var spans = new Spans();
         using TestMeters.Hearing heard = Meters.Listen();
-        await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.CallAsync(AmqpMessage.ToQueue("nowhere", default), cancellationToken: Cancelled));
-        await Assert.ThrowsAsync<AmqpNoReplyException>(async () => await amqp.CallAsync(AmqpMessage.ToQueue("silence", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(3) }, Cancelled));
-        Assert.Equal([("returned", "no-route"), ("confirmed", "timeout")], spans.Named("call").Select(span => ((string)span.GetTagItem("safeamqp.outcome")!, (string)span.GetTagItem("error.type")!)));
+        await Assert.ThrowsAsync<AmqpReturnedException>(
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue("nowhere", default), cancellationToken: Cancelled));
+        await Assert.ThrowsAsync<AmqpNoReplyException>(async () => await amqp.CallAsync(
+            AmqpMessage.ToQueue("silence", default),
+            new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(3) },
+            Cancelled));
+        Assert.Equal([("returned", "no-route"), ("confirmed", "timeout")], spans.Named("call")
+            .Select(span => ((string)span.GetTagItem("safeamqp.outcome")!, (string)span.GetTagItem("error.type")!)));
         Assert.Equal(1, heard.Sum("safeamqp.rpc.unroutable"));
         Assert.Equal(2, heard.Sum("messaging.client.sent.messages", ("messaging.operation.name", "call")));
     }

@@ -12,7 +12,8 @@ public sealed class ConsumeSpanTests : TelemetryTest
         AmqpClient amqp = await ConnectAsync(options => options.Telemetry.HandlersContinueTraces = isChild);
         await DeclareAsync(amqp, "q");
         using var spans = new Spans();
-        var seen = new TaskCompletionSource<(Activity Current, string? Tenant)>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var seen = new TaskCompletionSource<(Activity Current, string? Tenant)>(
+            TaskCreationOptions.RunContinuationsAsynchronously);
         await amqp.ConsumeAsync("q", (_, _) =>
         {
             seen.TrySetResult((Activity.Current!, Activity.Current!.GetBaggageItem("tenant")));
@@ -21,7 +22,8 @@ public sealed class ConsumeSpanTests : TelemetryTest
         using (Activity request = Source.StartActivity("request")!)
         {
             request.AddBaggage("tenant", "7");
-            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default) with { MessageId = "m", CorrelationId = "c" }, Cancelled);
+            await amqp.PublishAsync(
+                AmqpMessage.ToQueue("q", default) with { MessageId = "m", CorrelationId = "c" }, Cancelled);
         }
         var (current, tenant) = await seen.Task.WaitAsync(Cancelled);
         await UntilAsync(() => spans.Named("process").Count == 1);
@@ -29,7 +31,9 @@ public sealed class ConsumeSpanTests : TelemetryTest
         Activity publish = spans.One("publish"), process = spans.One("process");
         Assert.Same(process, current);
         Assert.Equal("7", tenant);
-        Assert.Equal(("process q", ActivityKind.Consumer, ActivityStatusCode.Unset), (process.DisplayName, process.Kind, process.Status));
+        Assert.Equal(
+            ("process q", ActivityKind.Consumer, ActivityStatusCode.Unset),
+            (process.DisplayName, process.Kind, process.Status));
         Assert.Equal(publish.SpanId, Assert.Single(process.Links).Context.SpanId);
         Assert.Equal(isChild, process.ParentSpanId == publish.SpanId && process.TraceId == publish.TraceId);
         Assert.Equal(new Dictionary<string, object?>
@@ -55,18 +59,25 @@ public sealed class ConsumeSpanTests : TelemetryTest
     [InlineData(AmqpSettlement.Ack, "ack")]
     [InlineData(AmqpSettlement.Reject, "reject")]
     [InlineData(AmqpSettlement.Requeue, "nack")]
-    public async Task A_settlement_is_a_span_in_that_of_its_handler_with_a_link_to_the_message(AmqpSettlement settlement, string name)
+    public async Task A_settlement_is_a_span_in_that_of_its_handler_with_a_link_to_the_message(
+        AmqpSettlement settlement, string name)
     {
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "q");
         using var spans = new Spans();
         int handled = 0;
-        await amqp.ConsumeAsync("q", (_, _) => new(Interlocked.Increment(ref handled) == 1 ? settlement : AmqpSettlement.Ack), cancellationToken: Cancelled);
+        await amqp.ConsumeAsync(
+            "q",
+            (_, _) => new(Interlocked.Increment(ref handled) == 1 ? settlement : AmqpSettlement.Ack),
+            cancellationToken: Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
         await UntilAsync(() => spans.Named("process").Count > 0);
 
         Activity settle = spans.Named(name)[0], process = spans.Named("process")[0];
-        Assert.Equal(($"{name} q", ActivityKind.Client, "settle", 1L), (settle.DisplayName, settle.Kind, settle.GetTagItem("messaging.operation.type"), settle.GetTagItem("messaging.rabbitmq.message.delivery_tag")));
+        Assert.Equal(
+            ($"{name} q", ActivityKind.Client, "settle", 1L),
+            (settle.DisplayName, settle.Kind, settle.GetTagItem("messaging.operation.type"), settle.GetTagItem(
+                "messaging.rabbitmq.message.delivery_tag")));
         Assert.Equal(process.SpanId, settle.ParentSpanId);
         Assert.Equal(spans.One("publish").SpanId, Assert.Single(settle.Links).Context.SpanId);
         Assert.Equal(name, process.GetTagItem("safeamqp.settlement"));
@@ -93,9 +104,12 @@ public sealed class ConsumeSpanTests : TelemetryTest
             using var spans = new Spans();
             using TestMeters.Hearing heard = Meters.Listen();
             Assert.Equal(AmqpSettleResult.Stale, held!.Settle(AmqpSettlement.Ack));
-            Assert.Equal(("stale", ActivityStatusCode.Error), (spans.One("ack").GetTagItem("error.type"), spans.One("ack").Status));
+            Assert.Equal(
+                ("stale", ActivityStatusCode.Error),
+                (spans.One("ack").GetTagItem("error.type"), spans.One("ack").Status));
             Assert.Equal("stale", Assert.Single(heard["messaging.client.operation.duration"])["error.type"]);
-            await UntilAsync(() => heard.Collect().Sum("safeamqp.consumer.stale_settlements", ("safeamqp.link.name", "receive")) == 1);
+            await UntilAsync(() =>
+                heard.Collect().Sum("safeamqp.consumer.stale_settlements", ("safeamqp.link.name", "receive")) == 1);
         }
 
         using var others = new Spans();
@@ -111,19 +125,22 @@ public sealed class ConsumeSpanTests : TelemetryTest
         await DeclareAsync(amqp, "q");
         using var spans = new Spans();
         using TestMeters.Hearing heard = Meters.Listen();
-        await amqp.ConsumeAsync("q", (_, _) => throw new InvalidOperationException("broken"), new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Reject }, Cancelled);
+        await amqp.ConsumeAsync("q", (_, _) => throw new InvalidOperationException("broken"),
+            new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Reject }, Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
         await UntilAsync(() => spans.Named("process").Count == 1);
 
         Activity process = spans.One("process");
         Assert.Equal(("System.InvalidOperationException", ActivityStatusCode.Error, "broken", "reject"),
-            (process.GetTagItem("error.type"), process.Status, process.StatusDescription, process.GetTagItem("safeamqp.settlement")));
+            (process.GetTagItem("error.type"), process.Status, process.StatusDescription, process.GetTagItem(
+                "safeamqp.settlement")));
         Assert.Equal("exception", Assert.Single(process.Events).Name);
-        Assert.Equal("System.InvalidOperationException", Assert.Single(heard["messaging.process.duration"])["error.type"]);
+        Assert.Equal(
+            "System.InvalidOperationException", Assert.Single(heard["messaging.process.duration"])["error.type"]);
     }
 
     [Fact]
-    public async Task A_loop_has_a_receive_span_for_each_delivery_it_is_handed_from_when_it_asked_and_none_for_those_that_wait()
+    public async Task A_loop_has_a_receive_span_for_each_delivery_it_gets_from_its_request_and_none_for_those_waiting()
     {
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "q");
@@ -141,10 +158,16 @@ public sealed class ConsumeSpanTests : TelemetryTest
                 break;
         }
         Activity receive = spans.Named("receive")[0];
-        Assert.Equal(("receive q", ActivityKind.Client, "receive", loop.SpanId, 1L), (receive.DisplayName, receive.Kind, receive.GetTagItem("messaging.operation.type"), receive.ParentSpanId, receive.GetTagItem("messaging.rabbitmq.message.delivery_tag")));
+        Assert.Equal(
+            ("receive q", ActivityKind.Client, "receive", loop.SpanId, 1L),
+            (receive.DisplayName, receive.Kind, receive.GetTagItem("messaging.operation.type"), receive.ParentSpanId,
+                receive.GetTagItem("messaging.rabbitmq.message.delivery_tag")));
         Assert.Equal(spans.Named("publish")[0].SpanId, Assert.Single(receive.Links).Context.SpanId);
         Assert.Empty(spans.Named("process"));
-        Assert.Equal((2, 2), ((int)heard.Sum("messaging.client.consumed.messages", ("messaging.operation.name", "receive")), heard["messaging.client.operation.duration"].Count(m => (string?)m["messaging.operation.type"] == "receive")));
+        Assert.Equal((2, 2), (
+            (int)heard.Sum("messaging.client.consumed.messages", ("messaging.operation.name", "receive")),
+            heard["messaging.client.operation.duration"]
+                .Count(m => (string?)m["messaging.operation.type"] == "receive")));
     }
 
     [Fact]

@@ -19,7 +19,9 @@ public sealed class CostTests : TelemetryTest
         for (int round = 0; round < 10; round++)
         {
             watched = Math.Min(watched, Publish(amqp.PublishAsync));
-            unwatched = Math.Min(unwatched, Publish((message, cancelled) => amqp.SendUnobservedAsync(message, isPost: false, cancelled)));
+            unwatched = Math.Min(
+                unwatched,
+                Publish((message, cancelled) => amqp.SendUnobservedAsync(message, isPost: false, cancelled)));
         }
         Assert.InRange(watched - unwatched, -Count, Count); // the smallest object has 24 bytes
 
@@ -46,7 +48,8 @@ public sealed class CostTests : TelemetryTest
         bool any = amqp.Observer.SeesSends | amqp.Observer.SeesDeliveries | amqp.Observer.SeesSettlements;
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 1000; i++)
-            any |= amqp.Observer.SeesSends | amqp.Observer.SeesDeliveries | amqp.Observer.SeesSettlements | amqp.Observer.Asked.Timestamp != 0;
+            any |= amqp.Observer.SeesSends | amqp.Observer.SeesDeliveries | amqp.Observer.SeesSettlements
+                | amqp.Observer.Asked.Timestamp != 0;
         Assert.Equal((0, false), (GC.GetAllocatedBytesForCurrentThread() - before, any));
     }
 }

@@ -7,10 +7,11 @@ public sealed class ForeignSpanTests : TelemetryTest
 {
     private static readonly ActivitySource Source = new("test");
 
-    private static bool Everything(string name) => name is AmqpTelemetry.ActivitySourceName or "test" || name.StartsWith("RabbitMQ.Client", StringComparison.Ordinal);
+    private static bool Everything(string name) => name is AmqpTelemetry.ActivitySourceName or "test"
+        || name.StartsWith("RabbitMQ.Client", StringComparison.Ordinal);
 
     [Fact]
-    public async Task The_client_underneath_makes_no_spans_beside_ours_and_the_links_keep_no_context_of_whoever_was_first()
+    public async Task The_client_underneath_makes_no_spans_beside_ours_and_links_keep_no_context_of_their_first_caller()
     {
         using var spans = new Spans(Everything);
         Activity request = Source.StartActivity("request")!; // the links begin in its context, and must not keep it
@@ -22,7 +23,8 @@ public sealed class ForeignSpanTests : TelemetryTest
         request.Stop();
         await UntilAsync(() => spans.Named("process").Count == 10);
         Assert.Equal(10, spans.Named("publish").Count);
-        Assert.Equal([AmqpTelemetry.ActivitySourceName, "test"], spans.All.Select(span => span.Source.Name).Distinct().Order());
+        Assert.Equal(
+            [AmqpTelemetry.ActivitySourceName, "test"], spans.All.Select(span => span.Source.Name).Distinct().Order());
         Assert.All(spans.Named("process"), span => Assert.Equal(request.TraceId, span.TraceId));
     }
 

@@ -37,13 +37,15 @@ public sealed class HealthTests : TelemetryTest
         using IHost host = Build(uri, TimeSpan.FromMinutes(1)); // the next attempt of its own is far away
         await host.StartAsync(Cancelled);
         var client = host.Services.GetRequiredService<IAmqpClient>();
-        await UntilAsync(() => brokerIsUp ? client.Status.IsReady : client.Status.Links.All(link => link.State == AmqpLinkState.Waiting && link.NextAttemptIn > TimeSpan.FromSeconds(3)));
+        await UntilAsync(() => brokerIsUp ? client.Status.IsReady : client.Status.Links.All(
+            link => link.State == AmqpLinkState.Waiting && link.NextAttemptIn > TimeSpan.FromSeconds(3)));
         using var connects = new Connects();
         Assert.True(connects.IsOn);
         int[] epochs = [.. client.Status.Links.Select(link => link.Epoch)];
         for (int i = 0; i < 1000; i++)
             Assert.Equal(brokerIsUp ? HealthStatus.Healthy : HealthStatus.Unhealthy, (await ReadyAsync(host)).Status);
-        int attempts = client.Status.Links.Sum(link => link.Epoch) - epochs.Sum(); // its own, should all this have taken so long
+        // its own, should all this have taken so long
+        int attempts = client.Status.Links.Sum(link => link.Epoch) - epochs.Sum();
         Assert.InRange(connects.Count, 0, attempts);
         Assert.True(attempts <= 2);
         await host.StopAsync(Cancelled);
@@ -63,7 +65,8 @@ public sealed class HealthTests : TelemetryTest
     }
 
     private static async Task<HealthReportEntry> ReadyAsync(IHost host)
-        => (await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(Cancelled)).Entries["safeamqp"];
+        => (await host.Services.GetRequiredService<HealthCheckService>()
+            .CheckHealthAsync(Cancelled)).Entries["safeamqp"];
 
     /// <summary>Counts the connections that this process begins, by the runtime's own events.</summary>
     private sealed class Connects : EventListener

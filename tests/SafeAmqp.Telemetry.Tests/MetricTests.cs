@@ -2,7 +2,8 @@ namespace SafeAmqp.Telemetry.Tests;
 
 public sealed class MetricTests : TelemetryTest
 {
-    private static readonly (string, object?) Send = ("safeamqp.link.name", "send"), Receive = ("safeamqp.link.name", "receive");
+    private static readonly (string, object?) Send = ("safeamqp.link.name", "send"),
+        Receive = ("safeamqp.link.name", "receive");
 
     [Fact]
     public async Task What_waits_behind_a_blocked_broker_is_seen_and_for_how_long()
@@ -11,19 +12,26 @@ public sealed class MetricTests : TelemetryTest
         await DeclareAsync(amqp, "q");
         await BlockAsync(amqp);
         using TestMeters.Hearing heard = Meters.Listen();
-        Task[] publishes = [.. Enumerable.Range(0, 7).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled).AsTask())];
+        Task[] publishes = [.. Enumerable.Range(0, 7)
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled).AsTask())];
         await UntilAsync(() => heard.Collect().Sum("safeamqp.publish.queue.length", Send) == 5);
         Assert.Equal(2, heard.Sum("safeamqp.publish.callers.waiting", Send));
         Assert.Equal(0, heard.Sum("messaging.client.sent.messages"));
         Assert.Equal(0, heard.Sum("safeamqp.publish.queue.length", Receive));
-        double waited = heard.Sum("safeamqp.publish.queue.wait", Send), blocked = heard.Sum("safeamqp.connection.blocked.duration", Send);
-        await UntilAsync(() => heard.Collect().Sum("safeamqp.publish.queue.wait", Send) > waited && heard.Sum("safeamqp.connection.blocked.duration", Send) > blocked);
+        double waited = heard.Sum("safeamqp.publish.queue.wait", Send),
+            blocked = heard.Sum("safeamqp.connection.blocked.duration", Send);
+        await UntilAsync(() => heard.Collect().Sum("safeamqp.publish.queue.wait", Send) > waited
+            && heard.Sum("safeamqp.connection.blocked.duration", Send) > blocked);
 
         Broker.Unblock();
         await Task.WhenAll(publishes);
         await UntilAsync(() => heard.Collect().Sum("safeamqp.publish.queue.length", Send) == 0);
-        Assert.Equal(7, heard.Sum("messaging.client.sent.messages", ("messaging.operation.name", "publish"), ("messaging.destination.name", "q")));
-        Assert.Equal(7, heard.Sum("safeamqp.publish.outcomes", ("safeamqp.outcome", "confirmed"), ("safeamqp.client.name", "tested")));
+        Assert.Equal(7, heard.Sum(
+            "messaging.client.sent.messages",
+            ("messaging.operation.name", "publish"),
+            ("messaging.destination.name", "q")));
+        Assert.Equal(7, heard.Sum(
+            "safeamqp.publish.outcomes", ("safeamqp.outcome", "confirmed"), ("safeamqp.client.name", "tested")));
         Assert.NotEmpty(heard["safeamqp.confirm.duration"]);
         blocked = heard.Sum("safeamqp.connection.blocked.duration", Send);
         Assert.Equal(blocked, heard.Collect().Sum("safeamqp.connection.blocked.duration", Send)); // it is over
@@ -35,7 +43,8 @@ public sealed class MetricTests : TelemetryTest
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "q");
         using TestMeters.Hearing heard = Meters.Listen();
-        using FaultScript late = Broker.Script(FaultTrigger.Publish().Times(1), FaultAction.DelayConfirm(TimeSpan.FromMilliseconds(300)));
+        using FaultScript late = Broker.Script(
+            FaultTrigger.Publish().Times(1), FaultAction.DelayConfirm(TimeSpan.FromMilliseconds(300)));
         await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
         Assert.InRange(Assert.Single(heard["safeamqp.confirm.duration"]).Value, 0.25, 20);
         using FaultScript lost = Broker.Script(FaultTrigger.Publish().Times(1), FaultAction.DropConfirm());
@@ -51,16 +60,21 @@ public sealed class MetricTests : TelemetryTest
     {
         AmqpClient amqp = await ConnectAsync();
         using TestMeters.Hearing heard = Meters.Listen();
-        await UntilAsync(() => heard.Collect().Sum("safeamqp.connection.state", Send, ("safeamqp.link.state", "open")) == 1);
+        await UntilAsync(
+            () => heard.Collect().Sum("safeamqp.connection.state", Send, ("safeamqp.link.state", "open")) == 1);
         Assert.Equal((0, 1), (State("waiting"), heard.Sum("safeamqp.connection.epoch", Send)));
         await Broker.KillAsync(Cancelled);
-        await UntilAsync(() => heard.Collect().Sum("safeamqp.connection.state", Send, ("safeamqp.link.state", "open")) == 0);
-        Assert.Equal(1, heard["safeamqp.connection.state"].Where(m => Equals(m["safeamqp.link.name"], "send")).Sum(m => m.Value));
+        await UntilAsync(
+            () => heard.Collect().Sum("safeamqp.connection.state", Send, ("safeamqp.link.state", "open")) == 0);
+        Assert.Equal(1, heard["safeamqp.connection.state"].Where(m => Equals(m["safeamqp.link.name"], "send"))
+            .Sum(m => m.Value));
         Assert.Equal(7, heard["safeamqp.connection.state"].Count(m => Equals(m["safeamqp.link.name"], "send")));
         await Broker.StartAgainAsync(Cancelled);
         await amqp.OpenAsync(Cancelled);
         await UntilAsync(() => heard.Collect().Sum("safeamqp.connection.recoveries") == 2);
-        Assert.Equal((1, 2), (heard.Sum("safeamqp.connection.recoveries", Send), heard["safeamqp.connection.recovery.duration"].Count));
+        Assert.Equal(
+            (1, 2),
+            (heard.Sum("safeamqp.connection.recoveries", Send), heard["safeamqp.connection.recovery.duration"].Count));
         Assert.True(heard.Sum("safeamqp.connection.epoch", Send) > 1);
 
         double State(string state) => heard.Sum("safeamqp.connection.state", Send, ("safeamqp.link.state", state));
@@ -72,9 +86,12 @@ public sealed class MetricTests : TelemetryTest
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "q");
         using TestMeters.Hearing heard = Meters.Listen();
-        await amqp.PublishAllAsync([.. Enumerable.Range(0, 500).Select(_ => AmqpMessage.ToQueue("q", new byte[1000]))], Cancelled);
+        await amqp.PublishAllAsync(
+            [.. Enumerable.Range(0, 500).Select(_ => AmqpMessage.ToQueue("q", new byte[1000]))], Cancelled);
         heard.Collect();
-        double sent = heard.Sum("safeamqp.connection.sent.bytes", Send), sends = heard.Sum("safeamqp.connection.sends", Send), busy = heard.Sum("safeamqp.actor.loop.busy", Send);
+        double sent = heard.Sum("safeamqp.connection.sent.bytes", Send),
+            sends = heard.Sum("safeamqp.connection.sends", Send),
+            busy = heard.Sum("safeamqp.actor.loop.busy", Send);
         Assert.True(sent > 500_000 && heard.Sum("safeamqp.connection.received.bytes", Send) > 0);
         Assert.InRange(sends, 1, 500 * 3);
         Assert.InRange(busy, 1e-6, 600);
@@ -102,19 +119,28 @@ public sealed class MetricTests : TelemetryTest
             Volatile.Write(ref request, delivery);
             return new(AmqpSettlement.Ack);
         }, cancellationToken: Cancelled);
-        await amqp.PublishAllAsync([AmqpMessage.ToQueue("work", default), AmqpMessage.ToQueue("work", default)], Cancelled);
-        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue("price", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(60) }, givingUp.Token).AsTask();
-        await UntilAsync(() => Volatile.Read(ref request) is not null && heard.Collect().Sum("safeamqp.consumer.inflight", Receive, ("messaging.destination.name", "work")) == 2
+        await amqp.PublishAllAsync(
+            [AmqpMessage.ToQueue("work", default), AmqpMessage.ToQueue("work", default)], Cancelled);
+        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(
+            "price", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(60) }, givingUp.Token).AsTask();
+        await UntilAsync(() => Volatile.Read(ref request) is not null
+            && heard.Collect().Sum("safeamqp.consumer.inflight", Receive, ("messaging.destination.name", "work")) == 2
             && heard.Sum("safeamqp.rpc.pending", Send) == 1);
         await givingUp.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(request!.Message.ReplyTo!, default) with { CorrelationId = request.Message.CorrelationId }, Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(request!.Message.ReplyTo!, default) with
+        {
+            CorrelationId = request.Message.CorrelationId
+        }, Cancelled);
         await UntilAsync(() => heard.Collect().Sum("safeamqp.rpc.late_replies", Send) == 1);
         Assert.Equal(0, heard.Sum("safeamqp.rpc.pending", Send));
         go.Release(2);
         await UntilAsync(() => heard.Collect().Sum("safeamqp.consumer.inflight", Receive) == 0);
         await UntilAsync(() => heard["messaging.process.duration"].Count == 3);
-        Assert.Equal(2, heard.Sum("messaging.client.consumed.messages", ("messaging.destination.name", "work"), ("messaging.operation.name", "process")));
+        Assert.Equal(2, heard.Sum(
+            "messaging.client.consumed.messages",
+            ("messaging.destination.name", "work"),
+            ("messaging.operation.name", "process")));
     }
 
     [Fact]
@@ -127,20 +153,26 @@ public sealed class MetricTests : TelemetryTest
         await one.DisposeAsync();
         Assert.Equal([("two", "shared")], Links());
 
-        IEnumerable<(string, string)> Links() => heard.Collect()["safeamqp.connection.epoch"].Select(m => ((string)m["safeamqp.client.name"]!, (string)m["safeamqp.link.name"]!)).Order();
+        IEnumerable<(string, string)> Links() => heard.Collect()["safeamqp.connection.epoch"]
+            .Select(m => ((string)m["safeamqp.client.name"]!, (string)m["safeamqp.link.name"]!)).Order();
     }
 
     [Fact]
     public async Task The_number_of_names_in_metrics_is_bounded_and_names_that_the_broker_made_are_not_among_them()
     {
         AmqpClient amqp = await ConnectAsync();
-        using TestMeters.Hearing heard = Meters.Listen(instrument => instrument.Name == "messaging.client.sent.messages");
+        using TestMeters.Hearing heard = Meters.Listen(
+            instrument => instrument.Name == "messaging.client.sent.messages");
         for (int i = 0; i < 300; i++)
-            await amqp.PostAsync(AmqpMessage.ToQueue(i % 2 == 0 ? $"queue-{i}" : $"amq.gen-{i}", default) with { Mandatory = false }, Cancelled);
+            await amqp.PostAsync(
+                AmqpMessage.ToQueue(i % 2 == 0 ? $"queue-{i}" : $"amq.gen-{i}", default) with { Mandatory = false },
+                Cancelled);
         for (int i = 0; i < 300; i++)
             await amqp.PostAsync(AmqpMessage.ToQueue($"other-{i}", default) with { Mandatory = false }, Cancelled);
         Assert.Equal(600, heard.Sum("messaging.client.sent.messages"));
-        Assert.Equal(200, heard["messaging.client.sent.messages"].Select(m => m["messaging.destination.name"]).OfType<string>().Distinct().Count());
-        Assert.DoesNotContain(heard.All, m => m["messaging.destination.name"] is string name && name.StartsWith("amq.gen-", StringComparison.Ordinal));
+        Assert.Equal(200, heard["messaging.client.sent.messages"]
+            .Select(m => m["messaging.destination.name"]).OfType<string>().Distinct().Count());
+        Assert.DoesNotContain(heard.All, m => m["messaging.destination.name"] is string name
+            && name.StartsWith("amq.gen-", StringComparison.Ordinal));
     }
 }

@@ -7,16 +7,27 @@ public sealed class PublishSpanTests : TelemetryTest
     private static readonly ActivitySource Source = new("test");
 
     [Fact]
-    public async Task A_publish_is_one_span_with_the_names_and_attributes_of_the_conventions_that_ends_with_the_confirm()
+    public async Task A_publish_is_one_span_named_and_tagged_by_the_conventions_that_ends_with_the_confirm()
     {
         AmqpClient amqp = await ConnectAsync(options => options.Telemetry.BodySize = true);
-        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpExchange { Name = "news", Type = "topic" }).With(new AmqpQueue { Name = "all" }).Bind("news", "all", "#"), Cancelled);
+        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpExchange { Name = "news", Type = "topic" })
+            .With(new AmqpQueue { Name = "all" }).Bind("news", "all", "#"), Cancelled);
         using var spans = new Spans();
-        using FaultScript held = Broker.Script(FaultTrigger.Publish(), FaultAction.DelayConfirm(TimeSpan.FromMilliseconds(200)));
-        await amqp.PublishAsync(new AmqpMessage { Exchange = "news", RoutingKey = "a.b", Body = new byte[7], MessageId = "m1", CorrelationId = "c1" }, Cancelled);
+        using FaultScript held = Broker.Script(
+            FaultTrigger.Publish(), FaultAction.DelayConfirm(TimeSpan.FromMilliseconds(200)));
+        await amqp.PublishAsync(new AmqpMessage
+        {
+            Exchange = "news",
+            RoutingKey = "a.b",
+            Body = new byte[7],
+            MessageId = "m1",
+            CorrelationId = "c1"
+        }, Cancelled);
 
         Activity span = spans.One("publish");
-        Assert.Equal(("publish news:a.b", ActivityKind.Producer, ActivityStatusCode.Unset), (span.DisplayName, span.Kind, span.Status));
+        Assert.Equal(
+            ("publish news:a.b", ActivityKind.Producer, ActivityStatusCode.Unset),
+            (span.DisplayName, span.Kind, span.Status));
         Assert.InRange(span.Duration, TimeSpan.FromMilliseconds(150), TimeSpan.FromMinutes(1));
         Assert.Equal(new Dictionary<string, object?>
         {
@@ -46,7 +57,8 @@ public sealed class PublishSpanTests : TelemetryTest
     [InlineData("not_sent", "timeout")]
     public async Task A_publish_that_is_not_confirmed_says_what_became_of_it_and_why(string outcome, string errorType)
     {
-        AmqpClient amqp = await ConnectAsync(options => options.PublishTimeout = TimeSpan.FromSeconds(outcome == "not_sent" ? 0.3 : 10));
+        AmqpClient amqp = await ConnectAsync(
+            options => options.PublishTimeout = TimeSpan.FromSeconds(outcome == "not_sent" ? 0.3 : 10));
         await DeclareAsync(amqp, "q");
         if (outcome == "not_sent")
             await BlockAsync(amqp);
@@ -69,14 +81,16 @@ public sealed class PublishSpanTests : TelemetryTest
                 break;
         }
 
-        var error = await Assert.ThrowsAnyAsync<AmqpException>(async () => await amqp.PublishAsync(new AmqpMessage { Exchange = exchange, RoutingKey = key }, Cancelled));
+        var error = await Assert.ThrowsAnyAsync<AmqpException>(
+            async () => await amqp.PublishAsync(new AmqpMessage { Exchange = exchange, RoutingKey = key }, Cancelled));
 
         Activity span = spans.One("publish");
         Assert.Equal((outcome, errorType), (span.GetTagItem("safeamqp.outcome"), span.GetTagItem("error.type")));
         Assert.Equal((ActivityStatusCode.Error, error.Message), (span.Status, span.StatusDescription));
         Assert.Contains(span.Events, e => e.Name == "exception");
         Assert.Equal(1, heard.Sum("safeamqp.publish.outcomes", ("safeamqp.outcome", outcome)));
-        Assert.Equal(outcome == "not_sent" ? 0 : 1, heard.Sum("messaging.client.sent.messages", ("error.type", errorType)));
+        Assert.Equal(
+            outcome == "not_sent" ? 0 : 1, heard.Sum("messaging.client.sent.messages", ("error.type", errorType)));
         Assert.Equal(errorType, Assert.Single(heard["messaging.client.operation.duration"])["error.type"]);
     }
 
@@ -90,11 +104,13 @@ public sealed class PublishSpanTests : TelemetryTest
         ValueTask publish = amqp.PublishAsync(AmqpMessage.ToQueue("q", default), cancel.Token);
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await publish);
-        Assert.Equal(("not_sent", "System.OperationCanceledException"), (spans.One("publish").GetTagItem("safeamqp.outcome"), spans.One("publish").GetTagItem("error.type")));
+        Assert.Equal(
+            ("not_sent", "System.OperationCanceledException"),
+            (spans.One("publish").GetTagItem("safeamqp.outcome"), spans.One("publish").GetTagItem("error.type")));
     }
 
     [Fact]
-    public async Task The_callers_span_is_the_parent_and_the_publish_travels_in_the_headers_while_the_callers_message_stays_as_it_is()
+    public async Task The_callers_span_is_the_parent_and_the_publish_travels_in_headers_of_a_copy_of_the_message()
     {
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "q");
@@ -128,10 +144,14 @@ public sealed class PublishSpanTests : TelemetryTest
         using var spans = new Spans();
         const string Own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         using (Source.StartActivity("request"))
-            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default) with { Headers = new Dictionary<string, object?> { ["traceparent"] = Own } }, Cancelled);
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default) with
+            {
+                Headers = new Dictionary<string, object?> { ["traceparent"] = Own }
+            }, Cancelled);
 
         AmqpDelivery delivery = await FirstAsync(amqp, "q");
-        Assert.Equal(Own, Assert.Single(delivery.Message.Headers!).Value); // nor a state or baggage of somebody else beside it
+        // nor a state or baggage of somebody else beside it
+        Assert.Equal(Own, Assert.Single(delivery.Message.Headers!).Value);
         Assert.Equal("b7ad6b7169203331", Assert.Single(spans.One("publish").Links).Context.SpanId.ToHexString());
     }
 
@@ -140,7 +160,8 @@ public sealed class PublishSpanTests : TelemetryTest
     {
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "q");
-        using var spans = new Spans(sample: (ref ActivityCreationOptions<ActivityContext> options) => options.Source.Name == "test" ? ActivitySamplingResult.AllDataAndRecorded : ActivitySamplingResult.None);
+        using var spans = new Spans(sample: (ref ActivityCreationOptions<ActivityContext> options) =>
+            options.Source.Name == "test" ? ActivitySamplingResult.AllDataAndRecorded : ActivitySamplingResult.None);
         string id;
         using (Activity request = Source.StartActivity("request")!)
         {
@@ -157,14 +178,18 @@ public sealed class PublishSpanTests : TelemetryTest
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "q");
         Dictionary<string, object?> atCreation = [];
-        using var spans = new Spans(name => name == AmqpTelemetry.ActivitySourceName, (ref ActivityCreationOptions<ActivityContext> options) =>
+        using var spans = new Spans(
+            name => name == AmqpTelemetry.ActivitySourceName, (ref ActivityCreationOptions<ActivityContext> options) =>
         {
             foreach (var (key, value) in options.Tags ?? [])
                 atCreation[key] = value;
             return ActivitySamplingResult.AllDataAndRecorded;
         });
         await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
-        Assert.Equal(["messaging.destination.name", "messaging.operation.name", "messaging.operation.type", "messaging.system", "server.address", "server.port"], atCreation.Keys.Order());
+        Assert.Equal(
+            ["messaging.destination.name", "messaging.operation.name", "messaging.operation.type", "messaging.system",
+                "server.address", "server.port"],
+            atCreation.Keys.Order());
     }
 
     [Fact]
@@ -182,7 +207,8 @@ public sealed class PublishSpanTests : TelemetryTest
     [InlineData("amq.fanout", "", "publish amq.fanout", "amq.fanout")]
     [InlineData("amq.topic", "k", "publish amq.topic:k", "amq.topic:k")]
     [InlineData("", "amq.gen-abc", "publish", "amq.gen-abc")]
-    public async Task A_destination_is_named_as_the_conventions_say(string exchange, string key, string name, string destination)
+    public async Task A_destination_is_named_as_the_conventions_say(
+        string exchange, string key, string name, string destination)
     {
         AmqpClient amqp = await ConnectAsync();
         using var spans = new Spans();
@@ -190,7 +216,9 @@ public sealed class PublishSpanTests : TelemetryTest
         Activity span = spans.One("publish");
         bool anonymous = key.StartsWith("amq.gen", StringComparison.Ordinal);
         Assert.Equal((name, destination), (span.DisplayName, span.GetTagItem("messaging.destination.name")));
-        Assert.Equal((anonymous ? true : null, anonymous ? true : null), ((bool?)span.GetTagItem("messaging.destination.anonymous"), (bool?)span.GetTagItem("messaging.destination.temporary")));
+        Assert.Equal((anonymous ? true : null, anonymous ? true : null), (
+            (bool?)span.GetTagItem("messaging.destination.anonymous"),
+            (bool?)span.GetTagItem("messaging.destination.temporary")));
     }
 
     [Fact]
@@ -205,13 +233,22 @@ public sealed class PublishSpanTests : TelemetryTest
 
         IReadOnlyList<Activity> created = spans.Named("create");
         Assert.Equal(["create q", "create q", "create nowhere"], created.Select(span => span.DisplayName));
-        Assert.All(created, span => Assert.Equal((ActivityKind.Producer, "create"), (span.Kind, span.GetTagItem("messaging.operation.type"))));
+        Assert.All(created, span =>
+            Assert.Equal((ActivityKind.Producer, "create"), (span.Kind, span.GetTagItem("messaging.operation.type"))));
         Activity sent = spans.One("publish");
-        Assert.Equal(("publish", ActivityKind.Client, 3, "mixed", "no-route"), (sent.DisplayName, sent.Kind, sent.GetTagItem("messaging.batch.message_count"), sent.GetTagItem("safeamqp.outcome"), sent.GetTagItem("error.type")));
-        Assert.StartsWith("1 of 3 messages were not confirmed; the first: ", sent.StatusDescription, StringComparison.Ordinal);
+        Assert.Equal(
+            ("publish", ActivityKind.Client, 3, "mixed", "no-route"),
+            (sent.DisplayName, sent.Kind, sent.GetTagItem("messaging.batch.message_count"),
+                sent.GetTagItem("safeamqp.outcome"), sent.GetTagItem("error.type")));
+        Assert.StartsWith(
+            "1 of 3 messages were not confirmed; the first: ", sent.StatusDescription, StringComparison.Ordinal);
         Assert.Equal(created.Select(span => span.SpanId), sent.Links.Select(link => link.Context.SpanId));
-        Assert.Equal((2, 1), (heard.Sum("safeamqp.publish.outcomes", ("safeamqp.outcome", "confirmed")), heard.Sum("safeamqp.publish.outcomes", ("safeamqp.outcome", "returned"))));
-        Assert.Equal(created[0].SpanId.ToHexString(), ((string)(await FirstAsync(amqp, "q")).Message.Headers!["traceparent"]!).Split('-')[2]);
+        Assert.Equal((2, 1), (
+            heard.Sum("safeamqp.publish.outcomes", ("safeamqp.outcome", "confirmed")),
+            heard.Sum("safeamqp.publish.outcomes", ("safeamqp.outcome", "returned"))));
+        Assert.Equal(
+            created[0].SpanId.ToHexString(),
+            ((string)(await FirstAsync(amqp, "q")).Message.Headers!["traceparent"]!).Split('-')[2]);
     }
 
     [Fact]
@@ -222,7 +259,9 @@ public sealed class PublishSpanTests : TelemetryTest
         using var spans = new Spans();
         await amqp.PublishAllAsync([AmqpMessage.ToQueue("q", default), AmqpMessage.ToQueue("q", default)], Cancelled);
         Activity sent = Assert.Single(spans.All, span => span.Source.Name == AmqpTelemetry.ActivitySourceName);
-        Assert.Equal(("publish q", ActivityKind.Producer, "confirmed"), (sent.DisplayName, sent.Kind, sent.GetTagItem("safeamqp.outcome")));
+        Assert.Equal(
+            ("publish q", ActivityKind.Producer, "confirmed"),
+            (sent.DisplayName, sent.Kind, sent.GetTagItem("safeamqp.outcome")));
         Assert.Equal(sent.Id, (await FirstAsync(amqp, "q")).Message.Headers!["traceparent"]);
     }
 

@@ -10,7 +10,8 @@ public sealed class ReasonTests : TelemetryTest
 
     private static readonly Dictionary<string, (string Words, Func<ReasonTests, Task> Scene)> Scenes = new()
     {
-        ["returned"] = ("312 NO_ROUTE. No queue received it", async t => await (await t.ConnectAsync()).PublishAsync(AmqpMessage.ToQueue("nowhere", default), Cancelled)),
+        ["returned"] = ("312 NO_ROUTE. No queue received it", async t =>
+            await (await t.ConnectAsync()).PublishAsync(AmqpMessage.ToQueue("nowhere", default), Cancelled)),
         ["nacked"] = ("without a reason (basic.nack): a full queue, or one without a leader", async t =>
         {
             AmqpClient amqp = await t.WithQueueAsync();
@@ -18,33 +19,45 @@ public sealed class ReasonTests : TelemetryTest
             await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
         }
         ),
-        ["refused"] = ("404 NOT_FOUND - no exchange 'missing'", async t => await (await t.ConnectAsync()).PublishAsync(AmqpMessage.ToExchange("missing", "", default), Cancelled)),
-        ["not sent, blocked"] = (" was not sent: timed out after ", async t => await (await t.BlockedAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
-        ["not sent, blocked, why"] = ("connection blocked by broker (low on memory) for ", async t => await (await t.BlockedAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+        ["refused"] = ("404 NOT_FOUND - no exchange 'missing'", async t =>
+            await (await t.ConnectAsync()).PublishAsync(AmqpMessage.ToExchange("missing", "", default), Cancelled)),
+        ["not sent, blocked"] = (" was not sent: timed out after ", async t =>
+            await (await t.BlockedAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+        ["not sent, blocked, why"] = ("connection blocked by broker (low on memory) for ", async t =>
+            await (await t.BlockedAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
         ["not sent, in line"] = ("2 jobs before it, 0 behind it", async t =>
         {
             AmqpClient amqp = await t.BlockedAsync();
-            Task[] publishes = [.. Enumerable.Range(0, 3).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled).AsTask())];
+            Task[] publishes = [.. Enumerable.Range(0, 3)
+                .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled).AsTask())];
             await Task.WhenAll(publishes).ContinueWith(_ => { }, TaskScheduler.Default);
             await publishes[2];
         }
         ),
-        ["not sent, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
-        ["not sent, away, why"] = ("(last error: ", async t => await (await t.AwayAsync()).PostAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
-        ["call not sent, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync()).CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = Soon }, Cancelled)),
+        ["not sent, away"] = ("no open connection to the broker for ", async t =>
+            await (await t.AwayAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+        ["not sent, away, why"] = ("(last error: ", async t =>
+            await (await t.AwayAsync()).PostAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+        ["call not sent, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync())
+            .CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = Soon }, Cancelled)),
         ["fixed replies, away"] = ("is not consumed: timed out after ", async t => await t.CallAwayAsync()),
-        ["fixed replies, away, why"] = (" s: no open connection to the broker for ", async t => await t.CallAwayAsync()),
-        ["full, fail"] = ("1 publishes (0 bytes) are pending, which is the limit: connection blocked by broker", async t =>
+        ["fixed replies, away, why"] = (
+            " s: no open connection to the broker for ", async t => await t.CallAwayAsync()),
+        ["full, fail"] = (
+            "1 publishes (0 bytes) are pending, which is the limit: connection blocked by broker", async t =>
         {
-            AmqpClient amqp = await t.BlockedAsync(options => (options.MaxPendingMessages, options.WhenFull) = (1, AmqpWhenFull.Fail));
+            AmqpClient amqp = await t.BlockedAsync(
+                options => (options.MaxPendingMessages, options.WhenFull) = (1, AmqpWhenFull.Fail));
             Task first = amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled).AsTask();
             await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
         }
         ),
-        ["full, wait"] = ("waiting for a free slot, as 1 publishes (0 bytes) are pending, which is the limit: connection blocked by broker", async t =>
+        ["full, wait"] = ("waiting for a free slot, as 1 publishes (0 bytes) are pending, which is the "
+            + "limit: connection blocked by broker", async t =>
         {
             AmqpClient amqp = await t.BlockedAsync(options => options.MaxPendingMessages = 1);
-            Task first = amqp.CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(60) }, Cancelled).AsTask();
+            Task first = amqp.CallAsync(AmqpMessage.ToQueue(
+                "q", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(60) }, Cancelled).AsTask();
             await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
         }
         ),
@@ -55,27 +68,42 @@ public sealed class ReasonTests : TelemetryTest
             await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
         }
         ),
-        ["unknown, unanswered"] = ("was sent and not answered within ", async t => await (await t.UnansweredAsync(Soon)).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
-        ["unknown, silent"] = ("nothing was received from the broker for ", async t => await (await t.UnansweredAsync(TimeSpan.FromSeconds(2.5))).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
-        ["no reply"] = ("No reply to the message to exchange '', routing key 'q', 0 bytes: timed out after ", async t => await (await t.WithQueueAsync()).CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(2) }, Cancelled)),
-        ["no reply, why"] = ("The broker had confirmed the request", async t => await (await t.WithQueueAsync()).CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(2) }, Cancelled)),
+        ["unknown, unanswered"] = ("was sent and not answered within ", async t =>
+            await (await t.UnansweredAsync(Soon)).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+        ["unknown, silent"] = ("nothing was received from the broker for ", async t =>
+            await (await t.UnansweredAsync(TimeSpan.FromSeconds(2.5))).PublishAsync(
+                AmqpMessage.ToQueue("q", default), Cancelled)),
+        ["no reply"] = ("No reply to the message to exchange '', routing key 'q', 0 bytes: timed out after ", async t =>
+            await (await t.WithQueueAsync()).CallAsync(
+                AmqpMessage.ToQueue("q", default),
+                new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(2) },
+                Cancelled)),
+        ["no reply, why"] = ("The broker had confirmed the request", async t =>
+            await (await t.WithQueueAsync()).CallAsync(
+                AmqpMessage.ToQueue("q", default),
+                new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(2) },
+                Cancelled)),
         ["no reply, lost"] = ("the way back was lost: ", async t =>
         {
             AmqpClient amqp = await t.WithQueueAsync();
-            Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue("q", default), cancellationToken: Cancelled).AsTask();
+            Task<AmqpReply> call =
+                amqp.CallAsync(AmqpMessage.ToQueue("q", default), cancellationToken: Cancelled).AsTask();
             await t.Broker.WaitUntilAsync(view => view.ReadyCount("q") == 1, cancellationToken: Cancelled);
             await t.Broker.InjectAsync(FaultAction.Reset());
             await call;
         }
         ),
-        ["remote"] = ("The other side failed on the message to exchange '', routing key 'q', 0 bytes: System.InvalidOperationException: broken", async t =>
+        ["remote"] = ("The other side failed on the message to exchange '', routing key 'q', 0 "
+            + "bytes: System.InvalidOperationException: broken", async t =>
         {
             AmqpClient amqp = await t.WithQueueAsync();
-            await amqp.ServeAsync("q", (_, _) => throw new InvalidOperationException("broken"), cancellationToken: Cancelled);
+            await amqp.ServeAsync(
+                "q", (_, _) => throw new InvalidOperationException("broken"), cancellationToken: Cancelled);
             await amqp.CallAsync(AmqpMessage.ToQueue("q", default), cancellationToken: Cancelled);
         }
         ),
-        ["declaration refused"] = ("queue 'q': 406 PRECONDITION_FAILED", async t => await (await t.WithQueueAsync()).DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = "q", Durable = false }), Cancelled)),
+        ["declaration refused"] = ("queue 'q': 406 PRECONDITION_FAILED", async t => await (await t.WithQueueAsync())
+            .DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = "q", Durable = false }), Cancelled)),
         ["poisoned"] = ("The consumer was stopped, as a message in queue 'q' ended the link twice: ", async t =>
         {
             AmqpClient amqp = await t.WithQueueAsync();
@@ -92,9 +120,13 @@ public sealed class ReasonTests : TelemetryTest
             await DeclareAsync(amqp, "late");
         }
         ),
-        ["declaration, away"] = ("timed out waiting for the link: no open connection to the broker for ", async t => await DeclareAsync(await t.AwayAsync(), "q")),
-        ["consumer, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync()).ConsumeAsync("q", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled)),
-        ["consumer refused"] = ("Queue 'missing' cannot be consumed: 404 NOT_FOUND", async t => await (await t.ConnectAsync()).ConsumeAsync("missing", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled)),
+        ["declaration, away"] = ("timed out waiting for the link: no open connection to the broker for ", async t =>
+            await DeclareAsync(await t.AwayAsync(), "q")),
+        ["consumer, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync())
+            .ConsumeAsync("q", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled)),
+        ["consumer refused"] = ("Queue 'missing' cannot be consumed: 404 NOT_FOUND", async t =>
+            await (await t.ConnectAsync()).ConsumeAsync(
+                "missing", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled)),
         ["connect"] = ("No broker could be reached: ", async t =>
         {
             await t.Broker.StopAsync(Cancelled);
@@ -129,13 +161,17 @@ public sealed class ReasonTests : TelemetryTest
     [Fact]
     public async Task No_exception_is_left_out()
     {
-        foreach (string name in (string[])["returned", "nacked", "refused", "not sent, away", "unknown, lost", "no reply", "remote", "poisoned", "declaration refused", "connect"])
+        foreach (string name in (string[])["returned", "nacked", "refused", "not sent, away", "unknown, lost",
+            "no reply", "remote", "poisoned", "declaration refused", "connect"])
         {
             await using var own = new ReasonTests();
             await own.InitializeAsync();
             Walked.TryAdd((await Assert.ThrowsAnyAsync<AmqpException>(() => Scenes[name].Scene(own))).GetType(), true);
         }
-        Assert.Equal(typeof(AmqpException).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(AmqpException))).Select(type => type.Name).Order(), Walked.Keys.Select(type => type.Name).Order());
+        Assert.Equal(
+            typeof(AmqpException).Assembly
+                .GetTypes().Where(type => type.IsSubclassOf(typeof(AmqpException))).Select(type => type.Name).Order(),
+            Walked.Keys.Select(type => type.Name).Order());
     }
 
     private async Task<AmqpClient> WithQueueAsync(Action<AmqpClientOptions>? configure = null)
@@ -146,8 +182,14 @@ public sealed class ReasonTests : TelemetryTest
     }
 
     // The consumer of the replies has a deadline of its own, which must not be the first here.
-    private async Task CallAwayAsync() => await (await AwayAsync(TimeSpan.FromMinutes(1))).CallAsync(AmqpMessage.ToQueue("q", default),
-        new AmqpCallOptions { Timeout = Soon, ReplyTo = AmqpReplyAddress.Queue("replies", message => message.CorrelationId) }, Cancelled);
+    private async Task CallAwayAsync() => await (await AwayAsync(TimeSpan.FromMinutes(1))).CallAsync(
+        AmqpMessage.ToQueue("q", default),
+        new AmqpCallOptions
+        {
+            Timeout = Soon,
+            ReplyTo = AmqpReplyAddress.Queue("replies", message => message.CorrelationId)
+        },
+        Cancelled);
 
     private async Task<AmqpClient> BlockedAsync(Action<AmqpClientOptions>? configure = null)
     {
@@ -162,9 +204,11 @@ public sealed class ReasonTests : TelemetryTest
 
     private async Task<AmqpClient> AwayAsync(TimeSpan? operationTimeout = null)
     {
-        AmqpClient amqp = await ConnectAsync(options => (options.PublishTimeout, options.OperationTimeout) = (Soon, operationTimeout ?? Soon));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.PublishTimeout, options.OperationTimeout) = (Soon, operationTimeout ?? Soon));
         await Broker.KillAsync(Cancelled);
-        await UntilAsync(() => amqp.Status.Links.All(link => link.State is AmqpLinkState.Waiting or AmqpLinkState.Connecting));
+        await UntilAsync(
+            () => amqp.Status.Links.All(link => link.State is AmqpLinkState.Waiting or AmqpLinkState.Connecting));
         return amqp;
     }
 

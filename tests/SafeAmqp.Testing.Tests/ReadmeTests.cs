@@ -29,7 +29,8 @@ public sealed class ReadmeTests
     {
         string readme = File.ReadAllText(Path.Combine(Repository.Root, "src", "SafeAmqp.Testing", "README.md"));
         string program = readme.Split("```csharp\n", 2)[1].Split("```", 2)[0];
-        string source = File.ReadAllText(Path.Combine(Repository.Root, "tests", "SafeAmqp.Testing.Tests", "ReadmeTests.cs"));
+        string source = File.ReadAllText(
+            Path.Combine(Repository.Root, "tests", "SafeAmqp.Testing.Tests", "ReadmeTests.cs"));
         string compiled = source.Split("        // readme\n", 2)[1].Split("        // end", 2)[0];
         Assert.Equal(program, compiled.Replace("\n        ", "\n", StringComparison.Ordinal).TrimStart());
     }

@@ -23,12 +23,15 @@ public sealed class ExceptionTests
 
     [Theory]
     [MemberData(nameof(Table), DisableDiscoveryEnumeration = true)]
-    public void Each_says_what_became_of_the_message_and_whether_repeating_is_safe(AmqpException error, AmqpOutcome? outcome, bool isSafe)
+    public void Each_says_what_became_of_the_message_and_whether_repeating_is_safe(
+        AmqpException error, AmqpOutcome? outcome, bool isSafe)
         => Assert.Equal((outcome, isSafe), (error.Outcome, error.IsSafeToRepeat));
 
     [Fact]
     public void The_table_is_complete()
-        => Assert.Equal(typeof(AmqpException).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(AmqpException))).OrderBy(type => type.Name),
+        => Assert.Equal(
+            typeof(AmqpException).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(AmqpException)))
+                .OrderBy(type => type.Name),
             Table.Select(row => row.Data.Item1.GetType()).Distinct().OrderBy(type => type.Name));
 
     [Fact]
@@ -36,18 +39,27 @@ public sealed class ExceptionTests
     {
         new AmqpPublishResult(AmqpOutcome.Confirmed, null).ThrowIfNotConfirmed();
         var error = new AmqpNackedException("no");
-        Assert.Same(error, Assert.Throws<AmqpNackedException>(() => new AmqpPublishResult(AmqpOutcome.Nacked, error).ThrowIfNotConfirmed()));
+        Assert.Same(error, Assert.Throws<AmqpNackedException>(
+            () => new AmqpPublishResult(AmqpOutcome.Nacked, error).ThrowIfNotConfirmed()));
     }
 
     [Fact]
     public void Errors_of_jobs_name_the_address_and_never_the_body()
     {
         var status = new AmqpClientStatus([]);
-        var message = new AmqpMessage { Exchange = "orders", RoutingKey = "new", Body = "canary"u8.ToArray(), Headers = new Dictionary<string, object?> { ["h"] = "canary" } };
+        var message = new AmqpMessage
+        {
+            Exchange = "orders",
+            RoutingKey = "new",
+            Body = "canary"u8.ToArray(),
+            Headers = new Dictionary<string, object?> { ["h"] = "canary" }
+        };
         var job = new PublishJob(message, 0, 0, Jobs.Endless);
         var end = new CloseReason(404, "NOT_FOUND", ByBroker: true);
-        foreach (AmqpException error in (AmqpException[])[JobErrors.Returned(job, end, status), JobErrors.Nacked(job, status), JobErrors.Refused(job, end, status),
-            JobErrors.NotSent(job, "why", status), JobErrors.Unknown(job, end, status), JobErrors.TimedOut(job, 1, status)])
+        foreach (AmqpException error in (AmqpException[])[
+            JobErrors.Returned(job, end, status), JobErrors.Nacked(job, status), JobErrors.Refused(job, end, status),
+            JobErrors.NotSent(job, "why", status), JobErrors.Unknown(job, end, status),
+            JobErrors.TimedOut(job, 1, status)])
         {
             Assert.Contains("exchange 'orders', routing key 'new', 6 bytes", error.Message, StringComparison.Ordinal);
             Assert.DoesNotContain("canary", error.ToString(), StringComparison.Ordinal);

@@ -5,12 +5,17 @@ public sealed class OptionsTests
     public static TheoryData<string, Action<AmqpClientOptions>, Action<AmqpClientOptions>> Bounds => new()
     {
         Times("Heartbeat", (o, t) => o.Heartbeat = t, TimeSpan.FromSeconds(2), TimeSpan.FromHours(1)),
-        Times("ConnectTimeout", (o, t) => o.ConnectTimeout = t, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10)),
-        Times("ReconnectDelay", (o, t) => (o.ReconnectDelay, o.MaxReconnectDelay) = (t, TimeSpan.FromHours(1)), TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1)),
-        Times("MaxReconnectDelay", (o, t) => (o.ReconnectDelay, o.MaxReconnectDelay) = (TimeSpan.FromSeconds(1), t), TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
-        Times("RefusedReconnectDelay", (o, t) => o.RefusedReconnectDelay = t, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+        Times(
+            "ConnectTimeout", (o, t) => o.ConnectTimeout = t, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10)),
+        Times("ReconnectDelay", (o, t) => (o.ReconnectDelay, o.MaxReconnectDelay) = (t, TimeSpan.FromHours(1)),
+            TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1)),
+        Times("MaxReconnectDelay", (o, t) => (o.ReconnectDelay, o.MaxReconnectDelay) = (TimeSpan.FromSeconds(1), t),
+            TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+        Times("RefusedReconnectDelay", (o, t) => o.RefusedReconnectDelay = t, TimeSpan.FromSeconds(1),
+            TimeSpan.FromHours(1)),
         Times("PublishTimeout", (o, t) => o.PublishTimeout = t, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1)),
-        Times("OperationTimeout", (o, t) => o.OperationTimeout = t, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)),
+        Times("OperationTimeout", (o, t) => o.OperationTimeout = t, TimeSpan.FromMilliseconds(100),
+            TimeSpan.FromHours(1)),
         Times("ShutdownTimeout", (o, t) => o.ShutdownTimeout = t, TimeSpan.Zero, TimeSpan.FromMinutes(5)),
         Numbers("MaxPendingMessages", (o, n) => o.MaxPendingMessages = (int)n, 1, 10_000_000),
         Numbers("MaxPendingBytes", (o, n) => o.MaxPendingBytes = n, 1 << 10, 16L << 30),
@@ -42,7 +47,8 @@ public sealed class OptionsTests
 
     [Theory]
     [MemberData(nameof(Bounds), DisableDiscoveryEnumeration = true)]
-    public void Each_bound_holds_to_the_last_unit(string name, Action<AmqpClientOptions> below, Action<AmqpClientOptions> above)
+    public void Each_bound_holds_to_the_last_unit(
+        string name, Action<AmqpClientOptions> below, Action<AmqpClientOptions> above)
     {
         foreach (Action<AmqpClientOptions> change in (Action<AmqpClientOptions>[])[below, above])
         {
@@ -71,7 +77,8 @@ public sealed class OptionsTests
         { "PinnedKeys", options => options.Tls.PinnedKeys = ["c2hvcnQ="] },
         { "PinnedKeys", options => options.Tls.PinnedKeys = [new string('!', 44)] },
         { "PinnedKeys", options => options.Tls.PinnedKeys = [Convert.ToBase64String(new byte[33])] },
-        { "MaxReconnectDelay", options => (options.ReconnectDelay, options.MaxReconnectDelay) = (TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(9)) },
+        { "MaxReconnectDelay", options =>
+            (options.ReconnectDelay, options.MaxReconnectDelay) = (TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(9)) },
     };
 
     [Theory]
@@ -92,10 +99,14 @@ public sealed class OptionsTests
     [InlineData(1, 1025, "Concurrency")]
     public void Consumer_options_are_bounded(int prefetch, int concurrency, string name)
     {
-        Assert.Equal(name, Assert.Throws<ArgumentOutOfRangeException>(() => new AmqpConsumerOptions { Prefetch = prefetch, Concurrency = concurrency }.Validated()).ParamName);
-        new AmqpConsumerOptions { Prefetch = 65_535, Concurrency = 1024, StopTimeout = TimeSpan.FromMinutes(10) }.Validated();
-        Assert.Throws<ArgumentOutOfRangeException>(() => new AmqpConsumerOptions { StopTimeout = TimeSpan.FromTicks(-1) }.Validated());
-        Assert.Throws<ArgumentOutOfRangeException>(() => new AmqpConsumerOptions { StopTimeout = TimeSpan.FromMinutes(10) + TimeSpan.FromTicks(1) }.Validated());
+        Assert.Equal(name, Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new AmqpConsumerOptions { Prefetch = prefetch, Concurrency = concurrency }.Validated()).ParamName);
+        new AmqpConsumerOptions { Prefetch = 65_535, Concurrency = 1024, StopTimeout = TimeSpan.FromMinutes(10) }
+            .Validated();
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => new AmqpConsumerOptions { StopTimeout = TimeSpan.FromTicks(-1) }.Validated());
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new AmqpConsumerOptions { StopTimeout = TimeSpan.FromMinutes(10) + TimeSpan.FromTicks(1) }.Validated());
     }
 
     [Fact]
@@ -103,19 +114,24 @@ public sealed class OptionsTests
     {
         new AmqpCallOptions { Timeout = TimeSpan.FromDays(7) }.Validated();
         new AmqpCallOptions { Timeout = TimeSpan.FromMilliseconds(10) }.Validated();
-        Assert.Throws<ArgumentOutOfRangeException>(() => new AmqpCallOptions { Timeout = TimeSpan.FromDays(7) + TimeSpan.FromTicks(1) }.Validated());
-        Assert.Throws<ArgumentOutOfRangeException>(() => new AmqpCallOptions { Timeout = TimeSpan.FromMilliseconds(9) }.Validated());
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => new AmqpCallOptions { Timeout = TimeSpan.FromDays(7) + TimeSpan.FromTicks(1) }.Validated());
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => new AmqpCallOptions { Timeout = TimeSpan.FromMilliseconds(9) }.Validated());
         Assert.Throws<ArgumentNullException>(() => new AmqpCallOptions { ReplyTo = null! }.Validated());
     }
 
     // Each end is valid itself, one unit beyond it is not.
-    private static (string, Action<AmqpClientOptions>, Action<AmqpClientOptions>) Times(string name, Action<AmqpClientOptions, TimeSpan> set, TimeSpan min, TimeSpan max)
+    private static (string, Action<AmqpClientOptions>, Action<AmqpClientOptions>) Times(
+        string name, Action<AmqpClientOptions, TimeSpan> set, TimeSpan min, TimeSpan max)
         => Between(name, set, min, max, TimeSpan.FromTicks(1), (a, b) => a + b, (a, b) => a - b);
 
-    private static (string, Action<AmqpClientOptions>, Action<AmqpClientOptions>) Numbers(string name, Action<AmqpClientOptions, long> set, long min, long max)
+    private static (string, Action<AmqpClientOptions>, Action<AmqpClientOptions>) Numbers(
+        string name, Action<AmqpClientOptions, long> set, long min, long max)
         => Between(name, set, min, max, 1L, (a, b) => a + b, (a, b) => a - b);
 
-    private static (string, Action<AmqpClientOptions>, Action<AmqpClientOptions>) Between<T>(string name, Action<AmqpClientOptions, T> set, T min, T max, T unit,
+    private static (string, Action<AmqpClientOptions>, Action<AmqpClientOptions>) Between<T>(
+        string name, Action<AmqpClientOptions, T> set, T min, T max, T unit,
         Func<T, T, T> add, Func<T, T, T> subtract)
     {
         foreach (T valid in (T[])[min, max])

@@ -33,14 +33,26 @@ public sealed class StatusTextTests
             OldestQueued = TimeSpan.FromSeconds(2),
             UnconfirmedMessages = 4,
             PendingCalls = 1,
-            Consumers = [new AmqpConsumerStatus("work", AmqpConsumerState.Recovering, 0, "gone"), new AmqpConsumerStatus("fine", AmqpConsumerState.Live, 0, null)],
+            Consumers = [
+                new AmqpConsumerStatus("work", AmqpConsumerState.Recovering, 0, "gone"),
+                new AmqpConsumerStatus("fine", AmqpConsumerState.Live, 0, null)],
         };
-        Assert.Equal("send link waiting to reconnect for 1.25 s, epoch 3, broker:5672, last error: reset, attempt 2, next in 0.4 s, " +
-            "7 waiting to be sent (oldest 2.0 s), 4 unconfirmed, 1 calls pending, consumer of 'work' recovering (gone)", link.ToString());
+        Assert.Equal("send link waiting to reconnect for 1.25 s, epoch 3, broker:5672, last error: reset, attempt "
+            + "2, next in 0.4 s, " +
+            "7 waiting to be sent (oldest 2.0 s), 4 unconfirmed, 1 calls pending, consumer of 'work' recovering (gone)",
+            link.ToString());
     }
 
     [Fact]
     public void An_open_link_says_no_old_error_and_a_blocked_one_why()
         => Assert.Equal("send link open for 0.0 s, epoch 0, publishing blocked by the broker for 3.0 s (low on memory)",
-            new AmqpLinkStatus { Name = "send", State = AmqpLinkState.Open, LastError = "old", BlockedReason = "low on memory", BlockedFor = TimeSpan.FromSeconds(3) }.ToString());
+            new AmqpLinkStatus
+            {
+                Name = "send",
+                State = AmqpLinkState.Open,
+                LastError = "old",
+                BlockedReason = "low on memory",
+                BlockedFor = TimeSpan.FromSeconds(3)
+            }
+                .ToString());
 }

@@ -7,8 +7,9 @@ using SafeAmqp.Benchmarks.Measuring;
 namespace SafeAmqp.Benchmarks.Contenders;
 
 /// <summary>
-/// The limit: a socket that sends frames prepared once, 200 at a time, and counts acknowledgements, with no caller to answer. Two threads that block, one
-/// to send and one to receive: nothing polls, nothing is scheduled. Speaks just enough of AMQP 0-9-1 to get there.
+/// The limit: a socket that sends frames prepared once, 200 at a time, and counts acknowledgements, with no caller to
+/// answer. Two threads that block, one to send and one to receive: nothing polls, nothing is scheduled. Speaks just
+/// enough of AMQP 0-9-1 to get there.
 /// </summary>
 internal sealed class BareSocketPublish : Contender
 {
@@ -53,7 +54,8 @@ internal sealed class BareSocketPublish : Contender
         _batch = [.. Enumerable.Repeat(one, (int)Math.Min(Gathered, _window)).SelectMany(bytes => bytes)];
     });
 
-    internal override Task<Measurement> MeasureAsync(Workload workload, TimeSpan duration) => Meter.MeasureAsync(() => Task.Run(() =>
+    internal override Task<Measurement> MeasureAsync(Workload workload, TimeSpan duration)
+        => Meter.MeasureAsync(() => Task.Run(() =>
     {
         long start = _acked;
         long end = Stopwatch.GetTimestamp() + (long)(duration.TotalSeconds * Stopwatch.Frequency);
@@ -61,7 +63,8 @@ internal sealed class BareSocketPublish : Contender
         sending.Start();
         while (true)
         {
-            if (Volatile.Read(ref _acked) < Volatile.Read(ref _sent) || _socket.Poll(TimeSpan.FromMilliseconds(1), SelectMode.SelectRead))
+            if (Volatile.Read(ref _acked) < Volatile.Read(ref _sent)
+                || _socket.Poll(TimeSpan.FromMilliseconds(1), SelectMode.SelectRead))
                 CountAcks();
             else if (!sending.IsAlive)
                 return _acked - start;
@@ -95,7 +98,8 @@ internal sealed class BareSocketPublish : Contender
         int at = 0;
         for (; count - at >= 8 && FrameSize(at) is var size && count - at >= size; at += size)
         {
-            // basic.ack: class 60, method 80, then the tag and the bit "multiple"; acks come in order, so the tag is the count.
+            // basic.ack: class 60, method 80, then the tag and the bit "multiple"; acks come in order, so the tag is
+            // the count.
             if (_received[at] == Method && _received[at + 8] == 60 && _received[at + 10] == 80)
                 Volatile.Write(ref _acked, (long)BinaryPrimitives.ReadUInt64BigEndian(_received.AsSpan(at + 11)));
         }
@@ -110,7 +114,8 @@ internal sealed class BareSocketPublish : Contender
         while (count < 8 || count < FrameSize(0))
             count += _socket.Receive(_received.AsSpan(count));
         if (_received[8] != classId || _received[10] != method)
-            throw new InvalidOperationException($"Expected method {classId}.{method}, got {_received[8]}.{_received[10]}.");
+            throw new InvalidOperationException(
+                $"Expected method {classId}.{method}, got {_received[8]}.{_received[10]}.");
     }
 
     private int FrameSize(int at) => BinaryPrimitives.ReadInt32BigEndian(_received.AsSpan(at + 3)) + 8;
@@ -123,7 +128,9 @@ internal sealed class BareSocketPublish : Contender
 
     private static byte[] Big(int value) => [(byte)(value >> 24), (byte)(value >> 16), (byte)(value >> 8), (byte)value];
 
-    private static byte[] Short(string text) => [(byte)Encoding.UTF8.GetByteCount(text), .. Encoding.UTF8.GetBytes(text)];
+    private static byte[] Short(string text)
+        => [(byte)Encoding.UTF8.GetByteCount(text), .. Encoding.UTF8.GetBytes(text)];
 
-    private static byte[] Long(string text) => [.. Big(Encoding.UTF8.GetByteCount(text)), .. Encoding.UTF8.GetBytes(text)];
+    private static byte[] Long(string text)
+        => [.. Big(Encoding.UTF8.GetByteCount(text)), .. Encoding.UTF8.GetBytes(text)];
 }

@@ -32,7 +32,10 @@ internal sealed class SafeAmqpCalls : Contender
     }
 }
 
-/// <summary>A call as one writes it by hand: an exclusive reply queue, a table of completions, one channel behind a lock, as it may not be shared.</summary>
+/// <summary>
+/// A call as one writes it by hand: an exclusive reply queue, a table of completions, one channel behind a lock, as it
+/// may not be shared.
+/// </summary>
 internal sealed class RabbitMqClientCalls : Contender
 {
     internal const string Title = "RabbitMQ.Client, by hand";
@@ -74,7 +77,8 @@ internal sealed class RabbitMqClientCalls : Contender
         await _turn.WaitAsync();
         try
         {
-            await _channel!.BasicPublishAsync("", Queue, mandatory: false, new BasicProperties { CorrelationId = id, ReplyTo = _replyTo }, _body);
+            await _channel!.BasicPublishAsync(
+                "", Queue, mandatory: false, new BasicProperties { CorrelationId = id, ReplyTo = _replyTo }, _body);
         }
         finally
         {

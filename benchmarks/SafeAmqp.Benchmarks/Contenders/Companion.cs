@@ -5,7 +5,10 @@ using SafeAmqp.Testing;
 
 namespace SafeAmqp.Benchmarks.Contenders;
 
-/// <summary>This program once more, in a process of its own, for what is not to be measured: the other end of calls, the embedded broker.</summary>
+/// <summary>
+/// This program once more, in a process of its own, for what is not to be measured: the other end of calls, the
+/// embedded broker.
+/// </summary>
 internal sealed class Companion : IAsyncDisposable
 {
     /// <summary>The first of its arguments; the second is its role.</summary>
@@ -27,14 +30,19 @@ internal sealed class Companion : IAsyncDisposable
     // The input is no argument, as others can see those: it may hold a password.
     private static async Task<Companion> StartAsync(string role, string input)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(Environment.ProcessPath!)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true
+        };
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
             start.ArgumentList.Add(typeof(Companion).Assembly.Location);
         start.ArgumentList.Add(Argument);
         start.ArgumentList.Add(role);
         var companion = new Companion(Process.Start(start)!);
         await companion._process.StandardInput.WriteLineAsync(input);
-        companion.Answer = await companion._process.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException($"The companion ({role}) did not start.");
+        companion.Answer = await companion._process.StandardOutput.ReadLineAsync()
+            ?? throw new InvalidOperationException($"The companion ({role}) did not start.");
         return companion;
     }
 
@@ -49,11 +57,13 @@ internal sealed class Companion : IAsyncDisposable
             Console.ReadLine();
             return;
         }
-        await using IConnection connection = await new ConnectionFactory { Uri = new Uri(input[0]) }.CreateConnectionAsync();
+        await using IConnection connection = await new ConnectionFactory { Uri = new Uri(input[0]) }
+            .CreateConnectionAsync();
         IChannel channel = await connection.CreateChannelAsync();
         await channel.QueueDeclareAsync(input[1], durable: true, exclusive: false, autoDelete: true);
         var consumer = new AsyncEventingBasicConsumer(channel);
-        consumer.ReceivedAsync += async (_, request) => await channel.BasicPublishAsync("", request.BasicProperties.ReplyTo!, mandatory: false,
+        consumer.ReceivedAsync += async (_, request) => await channel.BasicPublishAsync(
+            "", request.BasicProperties.ReplyTo!, mandatory: false,
             new BasicProperties { CorrelationId = request.BasicProperties.CorrelationId }, request.Body);
         await channel.BasicConsumeAsync(input[1], autoAck: true, consumer);
         Console.WriteLine("ready");

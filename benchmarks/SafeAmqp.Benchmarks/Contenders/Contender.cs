@@ -4,8 +4,8 @@ namespace SafeAmqp.Benchmarks.Contenders;
 
 /// <param name="Callers">How many callers share the contender.</param>
 /// <param name="BodySize">Bytes of each body.</param>
-/// <param name="Routed">Whether messages are mandatory, persistent, and go to a durable queue; else they go to an exchange without
-/// bindings, so that the client is what is measured.</param>
+/// <param name="Routed">Whether messages are mandatory, persistent, and go to a durable queue; else they go to an
+/// exchange without bindings, so that the client is what is measured.</param>
 internal sealed record Workload(int Callers, int BodySize = 256, bool Routed = false)
 {
     internal const string Sink = "safeamqp.benchmark.sink";

@@ -25,7 +25,8 @@ internal sealed class MassTransitPublish : Contender
         {
             if (workload.Routed) // else it declares an exchange of its own, without bindings like everybody's
                 bus.Message<BenchmarkMessage>(message => message.SetEntityName(workload.Exchange));
-            bus.Host(broker.Host, (ushort)broker.Port, Uri.UnescapeDataString(broker.AbsolutePath[1..]) is { Length: > 0 } host ? host : "/", settings =>
+            bus.Host(broker.Host, (ushort)broker.Port,
+                Uri.UnescapeDataString(broker.AbsolutePath[1..]) is { Length: > 0 } host ? host : "/", settings =>
             {
                 settings.Username(account[0]);
                 settings.Password(account[1]);
@@ -34,7 +35,8 @@ internal sealed class MassTransitPublish : Contender
         await _bus.StartAsync();
     }
 
-    protected override ValueTask OperateAsync(int caller) => new(_bus!.Publish(_message, context => context.Durable = _durable));
+    protected override ValueTask OperateAsync(int caller)
+        => new(_bus!.Publish(_message, context => context.Durable = _durable));
 
     public override async ValueTask DisposeAsync()
     {

@@ -2,14 +2,18 @@ using RabbitMQ.Client;
 
 namespace SafeAmqp.Benchmarks.Contenders;
 
-/// <summary>RabbitMQ.Client used directly, with publisher confirmation tracking, over one channel for all callers or one for each.</summary>
+/// <summary>
+/// RabbitMQ.Client used directly, with publisher confirmation tracking, over one channel for all callers or one for
+/// each.
+/// </summary>
 internal sealed class RabbitMqClientPublish(bool channelPerCaller) : Contender
 {
     internal const string Shared = "RabbitMQ.Client, one channel";
     internal const string PerCaller = "RabbitMQ.Client, a channel per caller";
 
     // Without a limiter, which is its fastest: the default of 128 begins to delay at 64 callers.
-    private static readonly CreateChannelOptions Tracking = new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true,
+    private static readonly CreateChannelOptions Tracking = new(
+        publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true,
         outstandingPublisherConfirmationsRateLimiter: null);
 
     private IConnection? _connection;
@@ -28,8 +32,10 @@ internal sealed class RabbitMqClientPublish(bool channelPerCaller) : Contender
     }
 
     // Properties are made for each message: tracking writes into them.
-    protected override ValueTask OperateAsync(int caller) => _channels[channelPerCaller ? caller : 0].BasicPublishAsync(_workload.Exchange, "k", _workload.Routed,
-        new BasicProperties { DeliveryMode = _workload.Routed ? DeliveryModes.Persistent : DeliveryModes.Transient }, _workload.Body);
+    protected override ValueTask OperateAsync(int caller) => _channels[channelPerCaller ? caller : 0].BasicPublishAsync(
+        _workload.Exchange, "k", _workload.Routed,
+        new BasicProperties { DeliveryMode = _workload.Routed ? DeliveryModes.Persistent : DeliveryModes.Transient },
+        _workload.Body);
 
     public override async ValueTask DisposeAsync()
     {

@@ -13,13 +13,25 @@ internal class SafeAmqpPublish(int clients = 1) : Contender
     internal override async Task ConnectAsync(Uri broker, Workload workload)
     {
         for (int i = 0; i < _clients.Length; i++)
-            _clients[i] = await AmqpClient.ConnectAsync(new AmqpClientOptions { Uri = broker.ToString(), MaxPendingMessages = 1_000_000, MaxPendingBytes = 1L << 30 });
+            _clients[i] = await AmqpClient.ConnectAsync(new AmqpClientOptions
+            {
+                Uri = broker.ToString(),
+                MaxPendingMessages = 1_000_000,
+                MaxPendingBytes = 1L << 30
+            });
         await _clients[0].DeclareAsync(new AmqpTopology()
             .With(new AmqpExchange { Name = Workload.Sink, Durable = false })
             .With(new AmqpExchange { Name = Workload.RoutedExchange, Type = AmqpExchangeType.Fanout })
             .With(new AmqpQueue { Name = Workload.RoutedQueue, MaxLength = Workload.RoutedQueueLength })
             .Bind(Workload.RoutedExchange, Workload.RoutedQueue));
-        _message = new AmqpMessage { Exchange = workload.Exchange, RoutingKey = "k", Body = workload.Body, Mandatory = workload.Routed, Persistent = workload.Routed };
+        _message = new AmqpMessage
+        {
+            Exchange = workload.Exchange,
+            RoutingKey = "k",
+            Body = workload.Body,
+            Mandatory = workload.Routed,
+            Persistent = workload.Routed
+        };
     }
 
     protected override ValueTask OperateAsync(int caller) => _clients[caller % _clients.Length].PublishAsync(_message);
@@ -31,7 +43,10 @@ internal class SafeAmqpPublish(int clients = 1) : Contender
     }
 }
 
-/// <summary>The same on the embedded broker, in a process of its own: what a test gets from it, beside what it would get from RabbitMQ.</summary>
+/// <summary>
+/// The same on the embedded broker, in a process of its own: what a test gets from it, beside what it would get from
+/// RabbitMQ.
+/// </summary>
 internal sealed class SafeAmqpOnEmbedded : SafeAmqpPublish
 {
     private Companion? _broker;
@@ -59,5 +74,6 @@ internal sealed class SafeAmqpCallers(int callers) : SafeAmqpPublish
 
     internal static string Title(int callers) => $"SafeAmqp, {callers:N0} callers";
 
-    internal override Task<Measurement> MeasureAsync(Workload workload, TimeSpan duration) => base.MeasureAsync(workload with { Callers = callers }, duration);
+    internal override Task<Measurement> MeasureAsync(Workload workload, TimeSpan duration)
+        => base.MeasureAsync(workload with { Callers = callers }, duration);
 }

@@ -20,8 +20,10 @@ internal static class Bounds
     internal static IReadOnlyList<Bound> All { get; } =
     [
         new("idle", "processor time of a connected client that does nothing, part of a core", 0.5, "%", IdleAsync),
-        new("queued", "memory of each of 1,000,000 publishes that wait for a broker, which is the bound: one more is refused", 500, "B", QueuedAsync),
-        new("pending-calls", "memory of each of 100,000 calls that wait for their replies", 2500, "B", PendingCallsAsync),
+        new("queued", "memory of each of 1,000,000 publishes that wait for a broker, which is the bound: one more "
+            + "is refused", 500, "B", QueuedAsync),
+        new("pending-calls", "memory of each of 100,000 calls that wait for their replies", 2500, "B",
+            PendingCallsAsync),
     ];
 
     private static async Task<double> IdleAsync(Uri broker)
@@ -66,7 +68,8 @@ internal static class Bounds
         finally
         {
             foreach (ValueTask one in waiting)
-                _ = one.AsTask().ContinueWith(static ended => ended.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+                _ = one.AsTask().ContinueWith(static ended => ended.Exception, CancellationToken.None,
+                    TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         }
     }
 
@@ -90,7 +93,8 @@ internal static class Bounds
             await Task.Delay(10);
         double each = (GC.GetTotalMemory(forceFullCollection: true) - before) / (double)Calls;
         foreach (Task one in waiting)
-            _ = one.ContinueWith(static ended => ended.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            _ = one.ContinueWith(static ended => ended.Exception, CancellationToken.None,
+                TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return each;
     }
 }

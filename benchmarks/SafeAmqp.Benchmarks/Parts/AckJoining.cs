@@ -4,7 +4,9 @@ using SafeAmqp.Consuming;
 
 namespace SafeAmqp.Benchmarks.Parts;
 
-/// <summary>Deliveries noted and acknowledged, joined over a batch: in order, and with every eighth left open until the end.</summary>
+/// <summary>
+/// Deliveries noted and acknowledged, joined over a batch: in order, and with every eighth left open until the end.
+/// </summary>
 [MemoryDiagnoser]
 public class AckJoining
 {
@@ -43,7 +45,8 @@ public class AckJoining
 
         public void Connect(int epoch) => throw new NotSupportedException();
         public void Abandon(int epoch, bool politely) => throw new NotSupportedException();
-        public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch) => throw new NotSupportedException();
+        public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch)
+            => throw new NotSupportedException();
         public void CloseChannel(long incarnation) => throw new NotSupportedException();
         public PassResult Publish(long incarnation, AmqpMessage message, int slot) => throw new NotSupportedException();
         public void Flush() => throw new NotSupportedException();

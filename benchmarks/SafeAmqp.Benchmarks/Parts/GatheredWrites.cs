@@ -5,7 +5,10 @@ using SafeAmqp.Transport;
 
 namespace SafeAmqp.Benchmarks.Parts;
 
-/// <summary>The frames of a publish of 256 B, written to the gatherer over a loopback socket whose other end reads: so many to a write.</summary>
+/// <summary>
+/// The frames of a publish of 256 B, written to the gatherer over a loopback socket whose other end reads: so many to a
+/// write.
+/// </summary>
 [MemoryDiagnoser]
 public class GatheredWrites : IDisposable
 {

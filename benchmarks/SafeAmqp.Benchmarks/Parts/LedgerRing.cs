@@ -3,7 +3,10 @@ using SafeAmqp.Publishing;
 
 namespace SafeAmqp.Benchmarks.Parts;
 
-/// <summary>Publishes noted and answered in the ring of the ledger, and beside it in a dictionary, as one would write it at first.</summary>
+/// <summary>
+/// Publishes noted and answered in the ring of the ledger, and beside it in a dictionary, as one would write it at
+/// first.
+/// </summary>
 [MemoryDiagnoser]
 public class LedgerRing
 {
@@ -12,7 +15,8 @@ public class LedgerRing
     private readonly ConfirmLedger _ledger = new(4096);
     private readonly Dictionary<ulong, OutgoingJob> _dictionary = [];
     private readonly List<OutgoingJob> _answered = [];
-    private readonly PublishJob _job = new(new AmqpMessage(), 0, long.MaxValue, new Credit(long.MaxValue, long.MaxValue));
+    private readonly PublishJob _job = new(
+        new AmqpMessage(), 0, long.MaxValue, new Credit(long.MaxValue, long.MaxValue));
     private ulong _sequence;
     private ulong _dictionarySequence;
 

@@ -4,7 +4,10 @@ using SafeAmqp.Owner;
 
 namespace SafeAmqp.Benchmarks.Parts;
 
-/// <summary>What it takes to reach the I/O thread and be answered: one caller at a time, and a crowd whose answers come back in one batch.</summary>
+/// <summary>
+/// What it takes to reach the I/O thread and be answered: one caller at a time, and a crowd whose answers come back in
+/// one batch.
+/// </summary>
 [MemoryDiagnoser]
 public class MailboxHop : IDisposable
 {

@@ -7,12 +7,12 @@ using SafeAmqp;
 namespace FederatedLearning.Amqp;
 
 /// <summary>
-/// A client's side of AMQP, in either way. Like the server's, it has a connection to send and one to receive, and each recovers alone: the link
-/// does not end. Its queues are durable, so that it misses nothing while a connection is away.
+/// A client's side of AMQP, in either way. Like the server's, it has a connection to send and one to receive, and each
+/// recovers alone: the link does not end. Its queues are durable, so that it misses nothing while a connection is away.
 /// </summary>
 /// <remarks>
-/// Durable queues also keep what an earlier run of this client left unread. Before it registers, the link therefore sends a fence into each of its
-/// queues, and passes over all that comes before it.
+/// Durable queues also keep what an earlier run of this client left unread. Before it registers, the link therefore
+/// sends a fence into each of its queues, and passes over all that comes before it.
 /// </remarks>
 public sealed class AmqpClientLink : IClientLink
 {
@@ -51,7 +51,10 @@ public sealed class AmqpClientLink : IClientLink
     /// <inheritdoc/>
     public string Protocol => AmqpProtocolHandler.ProtocolName;
 
-    /// <summary>What the server says to this client, in the order in which it came. Over queues of its own different kinds may overtake each other.</summary>
+    /// <summary>
+    /// What the server says to this client, in the order in which it came. Over queues of its own different kinds may
+    /// overtake each other.
+    /// </summary>
     public ChannelReader<OutgoingMessage> Received => _received.Reader;
 
     /// <summary>Connects, waiting for the broker as long as it takes.</summary>
@@ -62,13 +65,18 @@ public sealed class AmqpClientLink : IClientLink
         {
             await _amqp.OpenAsync(cancellationToken);
             await _amqp.DeclareAsync(_names.Shared(), cancellationToken);
-            await _amqp.DeclareAsync(_way == ClientWay.Unified ? _names.Unified(_client) : _names.OnBroadcast(_client), cancellationToken);
-            string[] queues = _way == ClientWay.Unified ? [.. _names.AllTo(_client)] : [_names.BroadcastQueueOf(_client)];
+            await _amqp.DeclareAsync(
+                _way == ClientWay.Unified ? _names.Unified(_client) : _names.OnBroadcast(_client), cancellationToken);
+            string[] queues =
+                _way == ClientWay.Unified ? [.. _names.AllTo(_client)] : [_names.BroadcastQueueOf(_client)];
             await Task.WhenAll(queues.Select(queue => ConsumeFromFenceAsync(queue, cancellationToken)));
         }
         catch (AmqpException error)
         {
-            throw new LinkException(error.Message, error) { IsFinal = error is AmqpTopologyException { ReplyCode: not null } };
+            throw new LinkException(error.Message, error)
+            {
+                IsFinal = error is AmqpTopologyException { ReplyCode: not null }
+            };
         }
         _log.LinkStarted(_client.Value, _way == ClientWay.Unified ? "queues of its own" : "broadcast");
     }
@@ -88,7 +96,8 @@ public sealed class AmqpClientLink : IClientLink
         var body = ClientJson.Write(message);
         try
         {
-            await _amqp.PublishAsync(AmqpMessage.ToExchange(exchange, key, body) with { ContentType = Json }, cancellationToken);
+            await _amqp.PublishAsync(
+                AmqpMessage.ToExchange(exchange, key, body) with { ContentType = Json }, cancellationToken);
         }
         catch (AmqpException error)
         {
@@ -120,7 +129,8 @@ public sealed class AmqpClientLink : IClientLink
 
             return ValueTask.FromResult(AmqpSettlement.Ack);
         }, FewAtOnce, cancellationToken);
-        await _amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { Type = Fence, CorrelationId = _session }, cancellationToken);
+        await _amqp.PublishAsync(
+            AmqpMessage.ToQueue(queue, default) with { Type = Fence, CorrelationId = _session }, cancellationToken);
         await passed.Task.WaitAsync(cancellationToken);
     }
 
@@ -129,7 +139,8 @@ public sealed class AmqpClientLink : IClientLink
         try
         {
             // A message for one client alone may go to all; a type that is not known here comes from a newer server.
-            if (ServerJson.Read(delivery.Body.Span) is { } message && (message.Recipient is null || message.Recipient == _client))
+            if (ServerJson.Read(delivery.Body.Span) is { } message
+                && (message.Recipient is null || message.Recipient == _client))
                 _received.Writer.TryWrite(message);
         }
         catch (MessageRefusedException refused)

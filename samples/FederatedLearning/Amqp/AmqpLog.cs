@@ -2,7 +2,9 @@ using Microsoft.Extensions.Logging;
 
 namespace FederatedLearning.Amqp;
 
-/// <summary>Every line of the AMQP side. The wording of the first two is what operators search for: do not change it.</summary>
+/// <summary>
+/// Every line of the AMQP side. The wording of the first two is what operators search for: do not change it.
+/// </summary>
 internal static partial class AmqpLog
 {
     [LoggerMessage(1, LogLevel.Information, "[AMQP] Server started with separate send/receive connections")]

@@ -12,7 +12,8 @@ internal sealed class AmqpNames(AmqpSettings settings)
 
     // What the server may have for one client; each has a queue.
     private static readonly string[] TypesForOneClient =
-        ["training_config", "global_model", "start_training", "start_evaluation", "training_complete", "rejected", "error"];
+        ["training_config", "global_model", "start_training", "start_evaluation", "training_complete",
+            "rejected", "error"];
 
     /// <summary>From the server to all (fanout).</summary>
     public string Broadcast { get; } = settings.NamePrefix + "fl_broadcast";
@@ -39,14 +40,20 @@ internal sealed class AmqpNames(AmqpSettings settings)
     /// <summary>Every queue from the server to one client.</summary>
     public IEnumerable<string> AllTo(ClientId client) => TypesForOneClient.Select(type => To(client, type));
 
-    /// <summary>A client's own queue on the broadcast exchange: what it is called is the client's affair. It outlives a lost connection.</summary>
+    /// <summary>
+    /// A client's own queue on the broadcast exchange: what it is called is the client's affair. It outlives a lost
+    /// connection.
+    /// </summary>
     public string BroadcastQueueOf(ClientId client) => $"{settings.NamePrefix}fl.client.{client}.broadcast";
 
     public static string UpdateKeyOf(ClientId client) => $"client_{client}_update";
 
     public static string MetricsKeyOf(ClientId client) => $"client_{client}_metrics";
 
-    /// <summary>What the server has, and what a client declares as well, so that its messages wait for a server that is not there yet.</summary>
+    /// <summary>
+    /// What the server has, and what a client declares as well, so that its messages wait for a server that is not
+    /// there yet.
+    /// </summary>
     public AmqpTopology Shared() => new AmqpTopology()
         .Exchange(Broadcast, AmqpExchangeType.Fanout)
         .Exchange(ClientUpdates, AmqpExchangeType.Direct)
@@ -55,17 +62,26 @@ internal sealed class AmqpNames(AmqpSettings settings)
         .With(Queue(MetricsQueue)).Bind(ClientUpdates, MetricsQueue, MetricsKey)
         .With(Queue(UnifiedRegisterQueue));
 
-    /// <summary>The queues of a client that registers on <see cref="UnifiedRegisterQueue"/>, in both directions.</summary>
+    /// <summary>
+    /// The queues of a client that registers on <see cref="UnifiedRegisterQueue"/>, in both directions.
+    /// </summary>
     public AmqpTopology Unified(ClientId client) => AllTo(client)
         .Aggregate(new AmqpTopology(), (topology, queue) => topology.With(Queue(queue)))
         .Exchange(ClientUpdates, AmqpExchangeType.Direct)
         .With(Queue(UpdatesOf(client))).Bind(ClientUpdates, UpdatesOf(client), UpdateKeyOf(client))
         .With(Queue(MetricsOf(client))).Bind(ClientUpdates, MetricsOf(client), MetricsKeyOf(client));
 
-    /// <summary>The queue of a client that is served by broadcast. It goes when its client has been away for a quarter of an hour.</summary>
+    /// <summary>
+    /// The queue of a client that is served by broadcast. It goes when its client has been away for a quarter of an
+    /// hour.
+    /// </summary>
     public AmqpTopology OnBroadcast(ClientId client) => new AmqpTopology()
         .Exchange(Broadcast, AmqpExchangeType.Fanout)
-        .With(new AmqpQueue { Name = BroadcastQueueOf(client), Expires = settings.QueueExpiry ?? TimeSpan.FromMinutes(15) })
+        .With(new AmqpQueue
+        {
+            Name = BroadcastQueueOf(client),
+            Expires = settings.QueueExpiry ?? TimeSpan.FromMinutes(15)
+        })
         .Bind(Broadcast, BroadcastQueueOf(client));
 
     private AmqpQueue Queue(string name) => new() { Name = name, Expires = settings.QueueExpiry };

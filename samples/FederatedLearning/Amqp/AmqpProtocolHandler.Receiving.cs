@@ -32,7 +32,8 @@ public sealed partial class AmqpProtocolHandler
             }
             catch (Exception error)
             {
-                // The broker refuses what the server needs: another queue by that name, no permission. No patience helps.
+                // The broker refuses what the server needs: another queue by that name, no permission. No patience
+                // helps.
                 _log.Failed(error);
                 await _federation!.HandlerFailedAsync(error);
                 return;
@@ -46,10 +47,18 @@ public sealed partial class AmqpProtocolHandler
     {
         await _amqp.OpenAsync(cancellationToken);
         await _amqp.DeclareAsync(_names.Shared(), cancellationToken);
-        await ConsumeAsync(_names.RegisterQueue, (delivery, lost) => RegisterAsync(delivery, isUnified: false, lost), cancellationToken);
-        await ConsumeAsync(_names.UnifiedRegisterQueue, (delivery, lost) => RegisterAsync(delivery, isUnified: true, lost), cancellationToken);
-        await ConsumeAsync(_names.UpdateQueue, (delivery, lost) => UpdateAsync(delivery, null, lost), cancellationToken);
-        await ConsumeAsync(_names.MetricsQueue, (delivery, lost) => MetricsAsync(delivery, null, lost), cancellationToken);
+        await ConsumeAsync(
+            _names.RegisterQueue,
+            (delivery, lost) => RegisterAsync(delivery, isUnified: false, lost),
+            cancellationToken);
+        await ConsumeAsync(
+            _names.UnifiedRegisterQueue,
+            (delivery, lost) => RegisterAsync(delivery, isUnified: true, lost),
+            cancellationToken);
+        await ConsumeAsync(
+            _names.UpdateQueue, (delivery, lost) => UpdateAsync(delivery, null, lost), cancellationToken);
+        await ConsumeAsync(
+            _names.MetricsQueue, (delivery, lost) => MetricsAsync(delivery, null, lost), cancellationToken);
     }
 
     // Clients that wait already, of a server before this one, register again.
@@ -61,7 +70,8 @@ public sealed partial class AmqpProtocolHandler
     }
 
     // Once per queue, however often it is tried.
-    private async Task ConsumeAsync(string queue, Func<AmqpDelivery, CancellationToken, ValueTask> take, CancellationToken cancellationToken)
+    private async Task ConsumeAsync(
+        string queue, Func<AmqpDelivery, CancellationToken, ValueTask> take, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
@@ -74,7 +84,8 @@ public sealed partial class AmqpProtocolHandler
             _consumers.Add(subscription);
     }
 
-    private ValueTask<AmqpSubscription> SubscribeAsync(string queue, Func<AmqpDelivery, CancellationToken, ValueTask> take, CancellationToken cancellationToken)
+    private ValueTask<AmqpSubscription> SubscribeAsync(
+        string queue, Func<AmqpDelivery, CancellationToken, ValueTask> take, CancellationToken cancellationToken)
         => _amqp.ConsumeAsync(queue, async (delivery, lost) =>
         {
             try
@@ -124,8 +135,14 @@ public sealed partial class AmqpProtocolHandler
 
         return
         [
-            await SubscribeAsync(_names.UpdatesOf(client), (delivery, deliveryLost) => UpdateAsync(delivery, client, deliveryLost), lost),
-            await SubscribeAsync(_names.MetricsOf(client), (delivery, deliveryLost) => MetricsAsync(delivery, client, deliveryLost), lost),
+            await SubscribeAsync(
+                _names.UpdatesOf(client),
+                (delivery, deliveryLost) => UpdateAsync(delivery, client, deliveryLost),
+                lost),
+            await SubscribeAsync(
+                _names.MetricsOf(client),
+                (delivery, deliveryLost) => MetricsAsync(delivery, client, deliveryLost),
+                lost),
         ];
     }
 

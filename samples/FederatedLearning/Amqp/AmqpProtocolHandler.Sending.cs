@@ -3,7 +3,8 @@ using SafeAmqp;
 
 namespace FederatedLearning.Amqp;
 
-// From the core's queue to the broker, one message after the other: the next goes when all copies of the one before have their outcome.
+// From the core's queue to the broker, one message after the other: the next goes when all copies of the one before
+// have their outcome.
 public sealed partial class AmqpProtocolHandler
 {
     private const string Json = "application/json";
@@ -38,7 +39,8 @@ public sealed partial class AmqpProtocolHandler
         var copies = CopiesOf(message);
         if (copies.Count == 0)
             return;
-        // PublishAllAsync takes credit as it goes: a model for fifty clients is one body, and no more of it is under way than the credit allows.
+        // PublishAllAsync takes credit as it goes: a model for fifty clients is one body, and no more of it is under
+        // way than the credit allows.
         var results = await _amqp.PublishAllAsync([.. copies.Select(copy => copy.Message)], _givenUp.Token);
         for (var i = 0; i < copies.Count; i++)
             await ReportAsync(message, copies[i], results[i]);
@@ -53,19 +55,29 @@ public sealed partial class AmqpProtocolHandler
             return [];
         }
 
-        // A server for broadcast alone sends to whoever listens, also when nobody does; one whose clients all have queues need not.
+        // A server for broadcast alone sends to whoever listens, also when nobody does; one whose clients all have
+        // queues need not.
         bool onBroadcast = clients.Count == 0 || clients.Any(client => !client.Value.IsUnified);
         List<Copy> copies = onBroadcast ? [new Copy(ToAll(message), null)] : [];
-        copies.AddRange(clients.Where(client => client.Value.IsUnified).Select(client => new Copy(ToQueue(message, client.Key), client.Key)));
+        copies.AddRange(clients.Where(client => client.Value.IsUnified)
+            .Select(client => new Copy(ToQueue(message, client.Key), client.Key)));
         return copies;
     }
 
     // Persistent, that is delivery mode 2; a queue that is gone is told, for its client has left.
     private AmqpMessage ToQueue(OutgoingMessage message, ClientId client)
-        => AmqpMessage.ToQueue(_names.To(client, message.MessageType), message.ToJson()) with { ContentType = Json, Type = message.MessageType };
+        => AmqpMessage.ToQueue(_names.To(client, message.MessageType), message.ToJson()) with
+        {
+            ContentType = Json,
+            Type = message.MessageType
+        };
 
     private AmqpMessage ToAll(OutgoingMessage message)
-        => AmqpMessage.Broadcast(_names.Broadcast, message.ToJson()) with { ContentType = Json, Type = message.MessageType };
+        => AmqpMessage.Broadcast(_names.Broadcast, message.ToJson()) with
+        {
+            ContentType = Json,
+            Type = message.MessageType
+        };
 
     private async ValueTask ReportAsync(OutgoingMessage message, Copy copy, AmqpPublishResult result)
     {

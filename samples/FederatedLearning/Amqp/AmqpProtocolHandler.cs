@@ -5,9 +5,9 @@ using SafeAmqp;
 namespace FederatedLearning.Amqp;
 
 /// <summary>
-/// AMQP for the unified server. It owns one client of SafeAmqp, that is two connections, one to send and one to receive, each with its own thread.
-/// A client that registers through <c>fl_client_updates</c> is served by broadcast, one that registers on <c>fl_client_register</c> by queues of
-/// its own; both kinds may train together.
+/// AMQP for the unified server. It owns one client of SafeAmqp, that is two connections, one to send and one to
+/// receive, each with its own thread. A client that registers through <c>fl_client_updates</c> is served by broadcast,
+/// one that registers on <c>fl_client_register</c> by queues of its own; both kinds may train together.
 /// </summary>
 public sealed partial class AmqpProtocolHandler : IProtocolHandler
 {

@@ -10,13 +10,17 @@ internal sealed record ClientSettings
     /// <summary>The client's id: <c>CLIENT_ID</c>.</summary>
     public required ClientId Id { get; init; }
 
-    /// <summary>Which share of the data is its own, from 0: <c>DATA_SHARE</c>. Not set: a number that is its id, less one.</summary>
+    /// <summary>
+    /// Which share of the data is its own, from 0: <c>DATA_SHARE</c>. Not set: a number that is its id, less one.
+    /// </summary>
     public required int Share { get; init; }
 
     /// <summary>What it speaks, in the order in which it is tried: <c>PROTOCOL_SELECTION</c>. Not set: AMQP.</summary>
     public string? Protocols { get; init; }
 
-    /// <summary>After how many rounds it goes on to the next protocol of its list: <c>PROTOCOL_ROUNDS</c>; 0 for never.</summary>
+    /// <summary>
+    /// After how many rounds it goes on to the next protocol of its list: <c>PROTOCOL_ROUNDS</c>; 0 for never.
+    /// </summary>
     public int RoundsPerProtocol { get; init; }
 
     /// <summary>How patient it is.</summary>
@@ -28,7 +32,8 @@ internal sealed record ClientSettings
     {
         var read = new SettingReader(setting);
         if (!ClientId.TryParse(read.Text("CLIENT_ID", "1"), out var id))
-            throw new InvalidOperationException($"CLIENT_ID must be 1 to {ClientId.MaxLength} letters, digits, '_' or '-'.");
+            throw new InvalidOperationException(
+                $"CLIENT_ID must be 1 to {ClientId.MaxLength} letters, digits, '_' or '-'.");
         bool isNumber = int.TryParse(id.Value, NumberStyles.None, CultureInfo.InvariantCulture, out int number);
         return new ClientSettings
         {

@@ -7,9 +7,10 @@ namespace FederatedLearning.Client;
 
 /// <summary>A client's whole part in a training: does what the server asks, until it is over.</summary>
 /// <remarks>
-/// Over queues of its own, kinds of messages overtake each other: an order waits here until the model is there that it is about. One order at a
-/// time is worked on; a newer one takes the place of one that waits, and ends one that is worked on, for its answer would be ignored. An order that
-/// comes twice is not worked on twice at once, and one that is older than the latest is not worked on at all.
+/// Over queues of its own, kinds of messages overtake each other: an order waits here until the model is there that it
+/// is about. One order at a time is worked on; a newer one takes the place of one that waits, and ends one that is
+/// worked on, for its answer would be ignored. An order that comes twice is not worked on twice at once, and one that
+/// is older than the latest is not worked on at all.
 /// </remarks>
 internal sealed class FederatedClient(ClientId id, ClientConnection connection, ILearner learner, ILogger log)
 {
@@ -60,8 +61,9 @@ internal sealed class FederatedClient(ClientId id, ClientConnection connection, 
                 _how = how;
                 break;
             case GlobalModel model:
-                // The server repeats itself after a fault: an older model than the one at hand is not news, but for one that comes with its
-                // configuration. That one begins a training, or answers a registration: the server may be another, whose rounds are earlier.
+                // The server repeats itself after a fault: an older model than the one at hand is not news, but for one
+                // that comes with its configuration. That one begins a training, or answers a registration: the server
+                // may be another, whose rounds are earlier.
                 if (model.ModelConfig is not null && model.Round < (_model?.Round ?? 0))
                     _latest = 0;
                 if (_model is null || model.Round >= _model.Round || model.ModelConfig is not null)
@@ -99,7 +101,8 @@ internal sealed class FederatedClient(ClientId id, ClientConnection connection, 
 
     private async Task StartOrderAsync(CancellationToken cancellationToken)
     {
-        if (_order is not { } order || _how is not { } how || _config is not { } config || _model is not { } model || model.Round < NeededBy(order))
+        if (_order is not { } order || _how is not { } how || _config is not { } config || _model is not { } model
+            || model.Round < NeededBy(order))
             return;
         _order = null;
         await EndRunningAsync();
@@ -124,7 +127,8 @@ internal sealed class FederatedClient(ClientId id, ClientConnection connection, 
         running.Cancel.Dispose();
     }
 
-    private async Task DoAsync(OutgoingMessage order, GlobalModel model, ModelConfig config, TrainingConfig how, CancellationToken cancellationToken)
+    private async Task DoAsync(OutgoingMessage order, GlobalModel model, ModelConfig config, TrainingConfig how,
+        CancellationToken cancellationToken)
     {
         try
         {
@@ -143,15 +147,18 @@ internal sealed class FederatedClient(ClientId id, ClientConnection connection, 
         }
     }
 
-    private async Task TrainAsync(int round, ModelWeights global, ModelConfig config, TrainingConfig how, CancellationToken cancellationToken)
+    private async Task TrainAsync(
+        int round, ModelWeights global, ModelConfig config, TrainingConfig how, CancellationToken cancellationToken)
     {
         log.Training(round);
         var (weights, metrics) = learner.Train(global, config, how, round, cancellationToken);
-        await connection.SendAsync(new ClientUpdate(id, round, weights, learner.TrainingSamples, metrics), cancellationToken);
+        await connection.SendAsync(
+            new ClientUpdate(id, round, weights, learner.TrainingSamples, metrics), cancellationToken);
         log.Trained(round, metrics.Loss, metrics.Accuracy);
     }
 
-    private async Task EvaluateAsync(int round, ModelWeights global, ModelConfig config, CancellationToken cancellationToken)
+    private async Task EvaluateAsync(
+        int round, ModelWeights global, ModelConfig config, CancellationToken cancellationToken)
     {
         log.Evaluating(round);
         var metrics = learner.Evaluate(global, config, cancellationToken);

@@ -22,7 +22,8 @@ try
     var learning = LearningSettings.From(name => configuration[name]);
     var share = LearningData.LoadShare(learning, settings.Share);
     log.Data(settings.Id.Value, share.Train.Count, share.Test.Count);
-    await using var connection = new ClientConnection(settings.Id, protocols, settings.Connection, TimeProvider.System, log);
+    await using var connection = new ClientConnection(
+        settings.Id, protocols, settings.Connection, TimeProvider.System, log);
     var client = new FederatedClient(settings.Id, connection, new Learner(share, settings.Share), log)
     {
         RoundsPerProtocol = settings.RoundsPerProtocol,
@@ -33,7 +34,8 @@ catch (OperationCanceledException) when (stop.IsCancellationRequested)
 {
     return 1;
 }
-catch (Exception error) when (error is InvalidOperationException or ArgumentException or IOException or InvalidDataException or LinkException)
+catch (Exception error) when (error is InvalidOperationException or ArgumentException or IOException
+    or InvalidDataException or LinkException)
 {
     log.Failed(error.Message);
     return 1;

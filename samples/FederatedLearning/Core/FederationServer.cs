@@ -27,7 +27,8 @@ public sealed class FederationServer : IFederationStatus, IAsyncDisposable
     /// <param name="settings">The core's settings.</param>
     /// <param name="initial">The untrained model: round 0.</param>
     /// <param name="config">How clients build it.</param>
-    /// <param name="handlers">The protocols, each name once. The server starts and stops them, but does not dispose them.</param>
+    /// <param name="handlers">The protocols, each name once. The server starts and stops them, but does not dispose
+    /// them.</param>
     /// <param name="time">The clock; <see cref="TimeProvider.System"/> outside of tests.</param>
     /// <param name="log">Where it writes its log lines.</param>
     public FederationServer(
@@ -55,7 +56,8 @@ public sealed class FederationServer : IFederationStatus, IAsyncDisposable
     public FederationSnapshot Snapshot => _loop.Snapshot;
 
     /// <summary>
-    /// Ends when the training has. <c>training_complete</c> is then in the handlers' queues; <see cref="StopAsync"/> has it sent.
+    /// Ends when the training has. <c>training_complete</c> is then in the handlers' queues; <see cref="StopAsync"/>
+    /// has it sent.
     /// </summary>
     public Task<TrainingResult> Completion => _completion;
 
@@ -63,20 +65,25 @@ public sealed class FederationServer : IFederationStatus, IAsyncDisposable
     public ValueTask<FederationSnapshot> ChangedAsync(long seen, CancellationToken cancellationToken = default)
         => _loop.ChangedAsync(seen, cancellationToken);
 
-    /// <summary>Starts the core and then every handler. When one cannot start, those that have are stopped again.</summary>
+    /// <summary>
+    /// Starts the core and then every handler. When one cannot start, those that have are stopped again.
+    /// </summary>
     /// <exception cref="InvalidOperationException">It was started before.</exception>
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
         lock (_lock)
         {
-            if (_running is not null || _stopping is not null) throw new InvalidOperationException("A server is started once.");
+            if (_running is not null || _stopping is not null)
+                throw new InvalidOperationException("A server is started once.");
             _running = Task.Run(_loop.RunAsync, CancellationToken.None);
         }
         try
         {
             for (var i = 0; i < _handlers.Count; i++)
             {
-                var context = new HandlerContext(new FederationPort(_loop, i), _loop.QueueOf(i)) { Traffic = _loop.TrafficOf(i) };
+                var context = new HandlerContext(new FederationPort(_loop, i), _loop.QueueOf(
+                    i))
+                { Traffic = _loop.TrafficOf(i) };
                 await _handlers[i].StartAsync(context, cancellationToken);
                 _log.HandlerStarted(_handlers[i].Name);
             }
@@ -89,7 +96,8 @@ public sealed class FederationServer : IFederationStatus, IAsyncDisposable
     }
 
     /// <summary>
-    /// Stops in order: a training that runs ends as stopped; the queues are completed; the handlers send what is in them and end; the core ends.
+    /// Stops in order: a training that runs ends as stopped; the queues are completed; the handlers send what is in
+    /// them and end; the core ends.
     /// </summary>
     /// <param name="cancellationToken">The end of the handlers' patience.</param>
     public Task StopAsync(CancellationToken cancellationToken = default)

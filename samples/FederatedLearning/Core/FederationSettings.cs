@@ -1,6 +1,8 @@
 namespace FederatedLearning;
 
-/// <summary>The core's settings. Names in capitals are those of the environment (or any other source of configuration).</summary>
+/// <summary>
+/// The core's settings. Names in capitals are those of the environment (or any other source of configuration).
+/// </summary>
 public sealed record FederationSettings
 {
     /// <summary>The most rounds: <c>NUM_ROUNDS</c>.</summary>
@@ -19,7 +21,9 @@ public sealed record FederationSettings
     /// <value>0.001</value>
     public double ConvergenceThreshold { get; init; } = 0.001;
 
-    /// <summary>After how many rounds without improvement the training has converged: <c>CONVERGENCE_PATIENCE</c>.</summary>
+    /// <summary>
+    /// After how many rounds without improvement the training has converged: <c>CONVERGENCE_PATIENCE</c>.
+    /// </summary>
     /// <value>2</value>
     public int ConvergencePatience { get; init; } = 2;
 
@@ -43,13 +47,15 @@ public sealed record FederationSettings
     /// <value>2 minutes</value>
     public TimeSpan EvaluationDeadline { get; init; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>After how many deadlines in a row without any update the training is given up: <c>MAX_EMPTY_DEADLINES</c>.</summary>
+    /// <summary>
+    /// After how many deadlines in a row without any update the training is given up: <c>MAX_EMPTY_DEADLINES</c>.
+    /// </summary>
     /// <value>5</value>
     public int MaxEmptyDeadlines { get; init; } = 5;
 
     /// <summary>Reads the settings.</summary>
-    /// <param name="setting">The value of a name, null or empty where it is not set: <c>Environment.GetEnvironmentVariable</c>, or
-    /// <c>name => configuration[name]</c>.</param>
+    /// <param name="setting">The value of a name, null or empty where it is not set:
+    /// <c>Environment.GetEnvironmentVariable</c>, or <c>name => configuration[name]</c>.</param>
     /// <exception cref="InvalidOperationException">A value is not valid; the message names the setting.</exception>
     public static FederationSettings From(Func<string, string?> setting)
     {

@@ -16,14 +16,17 @@ internal static partial class Log
     [LoggerMessage(3, LogLevel.Information, "Client {Client} left: {Reason}")]
     public static partial void ClientLeft(this ILogger log, ClientId client, string reason);
 
-    [LoggerMessage(4, LogLevel.Warning, "Client {Client} was silent at the deadline of round {Round}: no longer waited for until it is heard of")]
+    [LoggerMessage(4, LogLevel.Warning, "Client {Client} was silent at the deadline of round {Round}: no "
+        + "longer waited for until it is heard of")]
     public static partial void ClientSilent(this ILogger log, ClientId client, int round);
 
     [LoggerMessage(5, LogLevel.Debug, "Update of client {Client} for round {Round}: {Samples} samples")]
     public static partial void UpdateReceived(this ILogger log, ClientId client, int round, int samples);
 
-    [LoggerMessage(6, LogLevel.Debug, "Metrics of client {Client} for round {Round}: loss {Loss:F4}, accuracy {Accuracy:F4}")]
-    public static partial void MetricsReceived(this ILogger log, ClientId client, int round, double loss, double accuracy);
+    [LoggerMessage(
+        6, LogLevel.Debug, "Metrics of client {Client} for round {Round}: loss {Loss:F4}, accuracy {Accuracy:F4}")]
+    public static partial void MetricsReceived(
+        this ILogger log, ClientId client, int round, double loss, double accuracy);
 
     [LoggerMessage(7, LogLevel.Warning, "Message of {Client} refused: {Reason}")]
     public static partial void MessageRefused(this ILogger log, string client, string reason);
@@ -40,13 +43,16 @@ internal static partial class Log
     [LoggerMessage(13, LogLevel.Information, "Round {Round} complete: loss {Loss:F4}, accuracy {Accuracy:F4}")]
     public static partial void RoundComplete(this ILogger log, int round, double? loss, double? accuracy);
 
-    [LoggerMessage(14, LogLevel.Warning, "Round {Round} goes on at its deadline with {Answered} updates, without {Missed} clients")]
+    [LoggerMessage(14, LogLevel.Warning, "Round {Round} goes on at its deadline with {Answered} updates, "
+        + "without {Missed} clients")]
     public static partial void RoundDeadline(this ILogger log, int round, int answered, int missed);
 
-    [LoggerMessage(15, LogLevel.Warning, "Round {Round} had no update at its deadline ({Deadlines} in a row): all are asked again")]
+    [LoggerMessage(15, LogLevel.Warning, "Round {Round} had no update at its deadline ({Deadlines} in a row): all "
+        + "are asked again")]
     public static partial void RoundAskedAgain(this ILogger log, int round, int deadlines);
 
-    [LoggerMessage(16, LogLevel.Error, "Training abandoned in round {Round}: no update at {Deadlines} deadlines in a row")]
+    [LoggerMessage(
+        16, LogLevel.Error, "Training abandoned in round {Round}: no update at {Deadlines} deadlines in a row")]
     public static partial void TrainingAbandoned(this ILogger log, int round, int deadlines);
 
     [LoggerMessage(17, LogLevel.Information, "Training complete after {Rounds} rounds: {Reason}")]
@@ -85,6 +91,7 @@ internal static partial class Log
     [LoggerMessage(34, LogLevel.Warning, "{Kind} was not sent over {Protocol}: {Reason}")]
     public static partial void NotSent(this ILogger log, string kind, string protocol, string reason);
 
-    [LoggerMessage(35, LogLevel.Information, "Client {Client} has heard nothing for long over {Protocol} and registers again")]
+    [LoggerMessage(
+        35, LogLevel.Information, "Client {Client} has heard nothing for long over {Protocol} and registers again")]
     public static partial void Silent(this ILogger log, string client, string protocol);
 }

@@ -2,12 +2,16 @@ using System.Globalization;
 
 namespace FederatedLearning;
 
-/// <summary>Reads settings by name, from the environment or any other source. A wrong value is refused by the name of its setting, never shown.</summary>
+/// <summary>
+/// Reads settings by name, from the environment or any other source. A wrong value is refused by the name of its
+/// setting, never shown.
+/// </summary>
 /// <param name="setting">The value of a name, null or empty where it is not set.</param>
 public sealed class SettingReader(Func<string, string?> setting)
 {
     /// <summary>A text without blanks around it; null where it is not set.</summary>
-    public string? Text(string name) => setting(name) is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
+    public string? Text(string name)
+        => setting(name) is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
 
     /// <summary>A text without blanks around it.</summary>
     public string Text(string name, string otherwise) => Text(name) ?? otherwise;
@@ -17,7 +21,8 @@ public sealed class SettingReader(Func<string, string?> setting)
     public bool Flag(string name, bool otherwise)
     {
         if (Text(name) is not { } text) return otherwise;
-        return bool.TryParse(text, out bool value) ? value : throw new InvalidOperationException($"{name} must be true or false.");
+        return bool.TryParse(text, out bool value) ? value : throw new InvalidOperationException(
+            $"{name} must be true or false.");
     }
 
     /// <summary>A whole number.</summary>
@@ -25,21 +30,24 @@ public sealed class SettingReader(Func<string, string?> setting)
     public int Whole(string name, int otherwise, int min, int max)
     {
         if (Text(name) is not { } text) return otherwise;
-        return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= min && value <= max
+        return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
+            && value >= min && value <= max
             ? value
             : throw new InvalidOperationException($"{name} must be a whole number from {min} to {max}.");
     }
 
     /// <summary>A TCP or UDP port, 1 to 65535; 0, for a port that is free, where it is listened on.</summary>
     /// <exception cref="InvalidOperationException">It is none.</exception>
-    public int Port(string name, int otherwise, bool isListener = false) => Whole(name, otherwise, isListener ? 0 : 1, 65_535);
+    public int Port(string name, int otherwise, bool isListener = false)
+        => Whole(name, otherwise, isListener ? 0 : 1, 65_535);
 
     /// <summary>A number.</summary>
     /// <exception cref="InvalidOperationException">It is none, or out of range.</exception>
     public double Number(string name, double otherwise, double min, double max)
     {
         if (Text(name) is not { } text) return otherwise;
-        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value >= min && value <= max
+        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value >= min
+            && value <= max
             ? value
             : throw new InvalidOperationException(
                 string.Create(CultureInfo.InvariantCulture, $"{name} must be a number from {min} to {max}."));

@@ -15,7 +15,8 @@ internal static partial class Demonstration
     private const string Listening = "Now listening on: ";
 
     private static readonly string[] Progress =
-        ["Server started", "samples to train on", "Training ", "complete: loss", ": training_complete", "Sent training_complete", "Results written"];
+        ["Server started", "samples to train on", "Training ", "complete: loss", ": training_complete",
+            "Sent training_complete", "Results written"];
 
     // Three are served by broadcast and two by queues of their own: both kinds train together.
     private static readonly (string Id, string Way)[] Clients =
@@ -32,13 +33,17 @@ internal static partial class Demonstration
         var results = Path.Combine(environment["RESULTS_FOLDER"], "results.json");
         File.Delete(results); // what is read below is of this run
 
-        await using var server = ChildProgram.Start("server", "FederatedLearning.Server", [], environment, line => Print("server", line));
+        await using var server = ChildProgram.Start(
+            "server", "FederatedLearning.Server", [], environment, line => Print("server", line));
         var address = await server.LineAsync(Listening, cancellationToken);
-        Console.WriteLine($"{"",10} Look at the training: {address[(address.IndexOf(Listening, StringComparison.Ordinal) + Listening.Length)..].Trim()}");
-        var clients = Clients.Select((client, index) => StartClient(client.Id, client.Way, index, environment)).ToList();
+        Console.WriteLine($"{"",10} Look at the training: "
+            + $"{address[(address.IndexOf(Listening, StringComparison.Ordinal) + Listening.Length)..].Trim()}");
+        var clients =
+            Clients.Select((client, index) => StartClient(client.Id, client.Way, index, environment)).ToList();
         try
         {
-            var codes = await Task.WhenAll(clients.Prepend(server).Select(program => program.EndAsync(cancellationToken)));
+            var codes = await Task.WhenAll(
+                clients.Prepend(server).Select(program => program.EndAsync(cancellationToken)));
             return Verdict(codes, results);
         }
         finally
@@ -47,7 +52,8 @@ internal static partial class Demonstration
         }
     }
 
-    private static ChildProgram StartClient(string id, string way, int index, IReadOnlyDictionary<string, string> environment)
+    private static ChildProgram StartClient(
+        string id, string way, int index, IReadOnlyDictionary<string, string> environment)
     {
         var own = new Dictionary<string, string>(environment)
         {
@@ -55,7 +61,8 @@ internal static partial class Demonstration
             ["CLIENT_WAY"] = way,
             ["DATA_SHARE"] = index.ToString(CultureInfo.InvariantCulture),
         };
-        return ChildProgram.Start($"client {id}", "FederatedLearning.Client", [], own, line => Print($"client {id}", line));
+        return ChildProgram.Start(
+            $"client {id}", "FederatedLearning.Client", [], own, line => Print($"client {id}", line));
     }
 
     private static Dictionary<string, string> Settings(ChosenBroker broker, string[] settings)
@@ -67,7 +74,9 @@ internal static partial class Demonstration
             ["AMQP_PORT"] = (broker.Uri.Port > 0 ? broker.Uri.Port : 5672).ToString(CultureInfo.InvariantCulture),
             ["AMQP_USER"] = login[0].Length > 0 ? Uri.UnescapeDataString(login[0]) : "guest",
             ["AMQP_PASSWORD"] = login.Length > 1 ? Uri.UnescapeDataString(login[1]) : "guest",
-            ["AMQP_VHOST"] = broker.Uri.AbsolutePath.Trim('/') is { Length: > 0 } name ? Uri.UnescapeDataString(name) : "/",
+            ["AMQP_VHOST"] = broker.Uri.AbsolutePath.Trim('/') is { Length: > 0 } name
+                ? Uri.UnescapeDataString(name)
+                : "/",
             // On a broker that others use, too, queues of our own, which go when nobody has used them for a minute.
             ["AMQP_NAME_PREFIX"] = broker.IsOwned ? "" : $"fl-demo-{Environment.ProcessId}.",
             ["AMQP_QUEUE_EXPIRES_SECONDS"] = broker.IsOwned ? "" : "60",
@@ -76,7 +85,8 @@ internal static partial class Demonstration
             ["NUM_ROUNDS"] = "15",
             ["ROUND_DEADLINE_SECONDS"] = "60",
             ["EVALUATION_DEADLINE_SECONDS"] = "60",
-            ["RESULTS_FOLDER"] = Directory.CreateDirectory(Path.Combine(Environment.CurrentDirectory, "artifacts", "federated-learning")).FullName,
+            ["RESULTS_FOLDER"] = Directory.CreateDirectory(Path.Combine(
+                Environment.CurrentDirectory, "artifacts", "federated-learning")).FullName,
             ["EXIT_WHEN_COMPLETE"] = "true",
             ["ASPNETCORE_URLS"] = "http://127.0.0.1:0",
             ["DOTNET_gcServer"] = "0", // six processes share the machine
@@ -110,7 +120,8 @@ internal static partial class Demonstration
     {
         var parts = LogLine().Match(line);
         var text = parts.Success ? parts.Groups["text"].Value : line;
-        if (!parts.Success || parts.Groups["level"].Value != "info" || Progress.Any(words => text.Contains(words, StringComparison.Ordinal)))
+        if (!parts.Success || parts.Groups["level"].Value != "info"
+            || Progress.Any(words => text.Contains(words, StringComparison.Ordinal)))
             Console.WriteLine($"{who,-10} {text}");
     }
 

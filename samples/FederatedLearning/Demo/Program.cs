@@ -3,7 +3,8 @@ using ChildPrograms;
 using FederatedLearning.Demo;
 using LocalBroker;
 
-// The demonstration either is done in five minutes or has failed. Broker, server and clients end with it, however it ends.
+// The demonstration either is done in five minutes or has failed. Broker, server and clients end with it, however it
+// ends.
 using var stop = new CancellationTokenSource(TimeSpan.FromMinutes(5));
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, EndInOrder);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, EndInOrder);

@@ -1,5 +1,6 @@
-// node client.js --id 7 --images train-images --labels train-labels [--test-images … --test-labels …] [--way broadcast|unified]
-// The broker: AMQP_HOST, AMQP_PORT, AMQP_USER, AMQP_PASSWORD, AMQP_VHOST. Ends with 0 at training_complete.
+// node client.js --id 7 --images train-images --labels train-labels [--test-images … --test-labels …] [--way
+// broadcast|unified] The broker: AMQP_HOST, AMQP_PORT, AMQP_USER, AMQP_PASSWORD, AMQP_VHOST. Ends with 0 at
+// training_complete.
 import { parseArgs } from 'node:util';
 import { readImages, readLabels } from './data.js';
 import { Softmax } from './softmax.js';
@@ -8,10 +9,16 @@ import { join } from './wire.js';
 
 const { values: options } = parseArgs({ options: {
   id: { type: 'string' }, way: { type: 'string', default: 'broadcast' },
-  images: { type: 'string' }, labels: { type: 'string' }, 'test-images': { type: 'string' }, 'test-labels': { type: 'string' },
+  images: { type: 'string' }, labels: { type: 'string' },
+  'test-images': { type: 'string' }, 'test-labels': { type: 'string' },
 } });
-const { AMQP_HOST = 'localhost', AMQP_PORT = '5672', AMQP_USER = 'guest', AMQP_PASSWORD = 'guest', AMQP_VHOST = '/' } = process.env;
-const url = { protocol: 'amqp', hostname: AMQP_HOST, port: Number(AMQP_PORT), username: AMQP_USER, password: AMQP_PASSWORD, vhost: AMQP_VHOST };
+const {
+  AMQP_HOST = 'localhost', AMQP_PORT = '5672', AMQP_USER = 'guest', AMQP_PASSWORD = 'guest', AMQP_VHOST = '/',
+} = process.env;
+const url = {
+  protocol: 'amqp', hostname: AMQP_HOST, port: Number(AMQP_PORT), username: AMQP_USER, password: AMQP_PASSWORD,
+  vhost: AMQP_VHOST,
+};
 
 const images = readImages(options.images), labels = readLabels(options.labels);
 const testImages = options['test-images'] ? readImages(options['test-images']) : images;
@@ -61,11 +68,13 @@ function take(message) {
 
 async function train(round) {
   new Softmax(model).train(images, labels, { batchSize: config.batch_size, epochs: config.local_epochs, learningRate });
-  await server.update({ round, weights: encode(model), num_samples: images.length, metrics: new Softmax(model).evaluate(images, labels) });
+  const metrics = new Softmax(model).evaluate(images, labels);
+  await server.update({ round, weights: encode(model), num_samples: images.length, metrics });
   console.log(`Client trained for round ${round}`);
 }
 
 async function evaluate(round) {
   console.log(`Client starting evaluation for round ${round}`);
-  await server.metrics({ round, num_samples: testImages.length, metrics: new Softmax(model).evaluate(testImages, testLabels) });
+  const metrics = new Softmax(model).evaluate(testImages, testLabels);
+  await server.metrics({ round, num_samples: testImages.length, metrics });
 }

@@ -1,7 +1,8 @@
 // Softmax regression by mini-batch SGD, on a model of two tensors: a matrix and a vector with a value per class.
 export class Softmax {
   constructor({ tensors }) {
-    const matrix = tensors.find(tensor => tensor.shape.length === 2), vector = tensors.find(tensor => tensor.shape.length === 1);
+    const matrix = tensors.find(tensor => tensor.shape.length === 2);
+    const vector = tensors.find(tensor => tensor.shape.length === 1);
     if (tensors.length !== 2 || !matrix || !vector) throw new Error('this client trains softmax regression only');
     this.classes = vector.shape[0];
     const byClass = matrix.shape[0] === this.classes;
@@ -18,7 +19,8 @@ export class Softmax {
     for (let input = 0; input < this.inputs; input++) {
       const pixel = image[input];
       if (pixel === 0) continue;
-      for (let c = 0; c < this.classes; c++) scores[c] += pixel * this.weights[input * this.perInput + c * this.perClass];
+      for (let c = 0; c < this.classes; c++)
+        scores[c] += pixel * this.weights[input * this.perInput + c * this.perClass];
     }
     const highest = Math.max(...scores);
     let sum = 0;
@@ -31,7 +33,8 @@ export class Softmax {
     const order = images.map((_, i) => i);
     for (let epoch = 0; epoch < epochs; epoch++) {
       shuffle(order);
-      for (let from = 0; from < order.length; from += batchSize) this.step(order.slice(from, from + batchSize), images, labels, learningRate);
+      for (let from = 0; from < order.length; from += batchSize)
+        this.step(order.slice(from, from + batchSize), images, labels, learningRate);
     }
   }
 
@@ -47,7 +50,8 @@ export class Softmax {
       for (let input = 0; input < this.inputs; input++) {
         const pixel = images[i][input];
         if (pixel === 0) continue;
-        for (let c = 0; c < this.classes; c++) this.weights[input * this.perInput + c * this.perClass] -= rate * pixel * errors[b][c];
+        for (let c = 0; c < this.classes; c++)
+          this.weights[input * this.perInput + c * this.perClass] -= rate * pixel * errors[b][c];
       }
     });
   }

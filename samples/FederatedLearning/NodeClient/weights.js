@@ -1,4 +1,5 @@
-// The weight encoding (ENCODING.md): base64 of a header that describes the tensors, and of their values, little-endian float32.
+// The weight encoding (ENCODING.md): base64 of a header that describes the tensors, and of their values, little-endian
+// float32.
 export function decode(text) {
   const bytes = Buffer.from(text, 'base64');
   if (bytes.toString('latin1', 0, 4) !== 'FLTW' || bytes[4] !== 1) throw new Error('not weights of version 1');

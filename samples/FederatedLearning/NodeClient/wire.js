@@ -32,7 +32,8 @@ export async function join({ url, id, way, take, lost }) {
   }
 
   const publish = (exchange, key, message) => new Promise((done, failed) =>
-    sending.publish(exchange, key, Buffer.from(JSON.stringify(message)), { deliveryMode: 2, contentType: 'application/json' },
+    sending.publish(exchange, key, Buffer.from(JSON.stringify(message)),
+      { deliveryMode: 2, contentType: 'application/json' },
       error => error ? failed(error) : done()));
   const prefix = way === 'unified' ? `client_${id}_` : 'client.';
   // The server's queue as well: a registration waits in it for a server that is not there yet.

@@ -10,7 +10,10 @@ namespace FederatedLearning.Server;
 /// <param name="Weights">Its untrained weights.</param>
 public sealed record InitialModel(ModelConfig Config, ModelWeights Weights)
 {
-    /// <summary>The model that the settings describe. The server itself needs no data, but for the size of the images when they come from files.</summary>
+    /// <summary>
+    /// The model that the settings describe. The server itself needs no data, but for the size of the images when they
+    /// come from files.
+    /// </summary>
     /// <exception cref="InvalidOperationException">A value is not valid; the message names the setting.</exception>
     public static InitialModel From(IConfiguration configuration)
     {

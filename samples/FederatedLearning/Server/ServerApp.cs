@@ -26,11 +26,16 @@ public static class ServerApp
         AddServices(builder);
 
         var app = builder.Build();
-        app.Services.GetRequiredService<ChosenProtocols>(); // what is wrong with a setting, or missing here, is said before anything starts
+        // what is wrong with a setting, or missing here, is said before anything starts
+        app.Services.GetRequiredService<ChosenProtocols>();
         app.Use(SecurityHeaders.AddAsync);
         app.UseDefaultFiles();
-        // Asked for again each time, and not sent again when it is the same: a new version must not meet parts of the old one.
-        app.UseStaticFiles(new StaticFileOptions { OnPrepareResponse = file => file.Context.Response.Headers.CacheControl = "no-cache" });
+        // Asked for again each time, and not sent again when it is the same: a new version must not meet parts of the
+        // old one.
+        app.UseStaticFiles(new StaticFileOptions
+        {
+            OnPrepareResponse = file => file.Context.Response.Headers.CacheControl = "no-cache"
+        });
         app.MapPage();
         return app;
     }

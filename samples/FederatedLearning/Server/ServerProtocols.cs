@@ -19,15 +19,20 @@ internal static class ServerProtocols
     }
 }
 
-/// <summary>The handlers that run: those of the setting <c>PROTOCOLS</c>, or all that can run on this machine.</summary>
+/// <summary>
+/// The handlers that run: those of the setting <c>PROTOCOLS</c>, or all that can run on this machine.
+/// </summary>
 internal sealed class ChosenProtocols : IAsyncDisposable
 {
     /// <summary>Makes the handlers.</summary>
-    /// <exception cref="InvalidOperationException">A setting is not valid, or a protocol that was asked for cannot run here.</exception>
-    public ChosenProtocols(IConfiguration configuration, ILoggerFactory loggers, TimeProvider time, ILogger<ChosenProtocols> log)
+    /// <exception cref="InvalidOperationException">A setting is not valid, or a protocol that was asked for cannot run
+    /// here.</exception>
+    public ChosenProtocols(
+        IConfiguration configuration, ILoggerFactory loggers, TimeProvider time, ILogger<ChosenProtocols> log)
     {
         var all = ServerProtocols.All(name => configuration[name], loggers, time);
-        Handlers = [.. ProtocolTable.ForServer(all, configuration["PROTOCOLS"], log.SwitchedOff).Select(entry => entry.Create())];
+        Handlers = [.. ProtocolTable.ForServer(all, configuration["PROTOCOLS"], log.SwitchedOff)
+            .Select(entry => entry.Create())];
     }
 
     /// <summary>The handlers, in the order of the table or of the setting.</summary>

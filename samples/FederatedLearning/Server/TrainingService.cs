@@ -4,7 +4,9 @@ namespace FederatedLearning.Server;
 
 /// <summary>Runs the training from start to end: starts core and handlers, writes the results.</summary>
 internal sealed class TrainingService(
-    FederationServer federation, FederationSettings settings, ServerSettings own, IHostApplicationLifetime life, ILogger<TrainingService> log) : BackgroundService
+    FederationServer federation, FederationSettings settings, ServerSettings own, IHostApplicationLifetime life,
+    ILogger<TrainingService> log)
+    : BackgroundService
 {
     // What is in the handlers' queues at the end, training_complete above all, has so long to get out.
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(30);

@@ -5,8 +5,10 @@ using FederatedLearning.Training.Models;
 
 namespace FederatedLearning.Training;
 
-/// <summary>Model and data. Names in capitals are those of the environment (or any other source of configuration). Server and clients may differ in data, not in model: the
-/// server's is sent to the clients.</summary>
+/// <summary>
+/// Model and data. Names in capitals are those of the environment (or any other source of configuration). Server and
+/// clients may differ in data, not in model: the server's is sent to the clients.
+/// </summary>
 public sealed record LearningSettings
 {
     /// <summary><c>softmax</c> or <c>mlp</c>: <c>MODEL</c>.</summary>
@@ -29,7 +31,10 @@ public sealed record LearningSettings
     /// <value>1</value>
     public int Seed { get; init; } = 1;
 
-    /// <summary>IDX files of MNIST's format: <c>TRAIN_IMAGES</c>, <c>TRAIN_LABELS</c>, <c>TEST_IMAGES</c>, <c>TEST_LABELS</c>; all four, or none for drawn digits.</summary>
+    /// <summary>
+    /// IDX files of MNIST's format: <c>TRAIN_IMAGES</c>, <c>TRAIN_LABELS</c>, <c>TEST_IMAGES</c>, <c>TEST_LABELS</c>;
+    /// all four, or none for drawn digits.
+    /// </summary>
     /// <value>none</value>
     public IdxFiles? Files { get; init; }
 
@@ -45,7 +50,10 @@ public sealed record LearningSettings
     /// <value>5</value>
     public int Shares { get; init; } = 5;
 
-    /// <summary>Below infinity the training data are skewed by label, the more the smaller: <c>DIRICHLET_ALPHA</c>. Not set: evenly.</summary>
+    /// <summary>
+    /// Below infinity the training data are skewed by label, the more the smaller: <c>DIRICHLET_ALPHA</c>. Not set:
+    /// evenly.
+    /// </summary>
     /// <value>not set</value>
     public double? DirichletAlpha { get; init; }
 
@@ -54,7 +62,9 @@ public sealed record LearningSettings
     /// <param name="classes">Classes.</param>
     public ModelConfig ToModelConfig(int inputs = DrawnDigits.Side * DrawnDigits.Side, int classes = 10)
     {
-        var config = new ModelConfig(Model, inputs, Model == ModelFactory.Softmax ? [] : Hidden, classes, LearningRate, Seed)
+        var config = new ModelConfig(Model, inputs, Model == ModelFactory.Softmax
+            ? []
+            : Hidden, classes, LearningRate, Seed)
         {
             LearningRateDecay = LearningRateDecay,
         };
@@ -77,9 +87,12 @@ public sealed record LearningSettings
                 null => defaults.Model,
                 ModelFactory.Softmax => ModelFactory.Softmax,
                 ModelFactory.Mlp => ModelFactory.Mlp,
-                _ => throw new InvalidOperationException($"MODEL must be {ModelFactory.Softmax} or {ModelFactory.Mlp}."),
+                _ =>
+                    throw new InvalidOperationException($"MODEL must be {ModelFactory.Softmax} or {ModelFactory.Mlp}."),
             },
-            Hidden = Text("HIDDEN_UNITS") is { } units ? [.. units.Split(',').Select(part => Whole("HIDDEN_UNITS", part, 1, 1_000_000))] : defaults.Hidden,
+            Hidden = Text("HIDDEN_UNITS") is { } units
+                ? [.. units.Split(',').Select(part => Whole("HIDDEN_UNITS", part, 1, 1_000_000))]
+                : defaults.Hidden,
             LearningRate = Number("LEARNING_RATE", defaults.LearningRate, 1e-9, 1e3),
             LearningRateDecay = Number("LEARNING_RATE_DECAY", defaults.LearningRateDecay, 1e-3, 1),
             Seed = Count("SEED", defaults.Seed, int.MinValue),
@@ -92,19 +105,23 @@ public sealed record LearningSettings
 
         string? Text(string name) => setting(name) is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
 
-        int Count(string name, int otherwise, int min = 1, int max = int.MaxValue) => Text(name) is { } text ? Whole(name, text, min, max) : otherwise;
+        int Count(string name, int otherwise, int min = 1, int max = int.MaxValue)
+            => Text(name) is { } text ? Whole(name, text, min, max) : otherwise;
 
         static int Whole(string name, string text, int min, int max)
-            => int.TryParse(text.Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max
+            => int.TryParse(text.Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
+                && value >= min && value <= max
                 ? value
                 : throw new InvalidOperationException($"{name} must be whole, from {min} to {max}.");
 
         double Number(string name, double otherwise, double min, double max)
         {
             if (Text(name) is not { } text) return otherwise;
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max
+            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+                && value >= min && value <= max
                 ? value
-                : throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"{name} must be a number from {min} to {max}."));
+                : throw new InvalidOperationException(
+                    string.Create(CultureInfo.InvariantCulture, $"{name} must be a number from {min} to {max}."));
         }
     }
 
@@ -113,7 +130,8 @@ public sealed record LearningSettings
         {
             (null, null, null, null) => null,
             ({ }, { }, { }, { }) => new IdxFiles(trainImages, trainLabels, testImages, testLabels),
-            _ => throw new InvalidOperationException("TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES and TEST_LABELS go together: all four, or none."),
+            _ => throw new InvalidOperationException(
+                "TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES and TEST_LABELS go together: all four, or none."),
         };
 }
 

@@ -7,8 +7,8 @@ using FederatedLearning.Training.Models;
 namespace FederatedLearning.Training;
 
 /// <summary>
-/// What a client does in a round: mini-batch SGD on its own data, and evaluation. For one thread at a time. The same model, data, seed, client and
-/// round give the same result bit by bit on the same kind of machine.
+/// What a client does in a round: mini-batch SGD on its own data, and evaluation. For one thread at a time. The same
+/// model, data, seed, client and round give the same result bit by bit on the same kind of machine.
 /// </summary>
 public sealed class LocalTrainer
 {
@@ -25,14 +25,16 @@ public sealed class LocalTrainer
     /// <param name="train">The client's data.</param>
     /// <param name="test">What it evaluates on: never trained on.</param>
     /// <param name="client">Tells the clients' orders of samples apart: the client's number.</param>
-    /// <exception cref="ArgumentException">The configuration is of no model known here, or the data do not fit it.</exception>
+    /// <exception cref="ArgumentException">The configuration is of no model known here, or the data do not fit
+    /// it.</exception>
     public LocalTrainer(ModelConfig config, Dataset train, Dataset test, int client)
     {
         ArgumentNullException.ThrowIfNull(train);
         ArgumentNullException.ThrowIfNull(test);
         _layout = ModelFactory.LayoutOf(config);
         if (new[] { train, test }.Any(data => data.Inputs != config.Inputs || data.Classes > config.Classes))
-            throw new ArgumentException($"The model takes {config.Inputs} values and knows {config.Classes} classes; the data have {train.Inputs} and {train.Classes}.", nameof(config));
+            throw new ArgumentException($"The model takes {config.Inputs} values and knows {config.Classes} "
+                + $"classes; the data have {train.Inputs} and {train.Classes}.", nameof(config));
         _config = config;
         _train = train;
         _test = test;
@@ -52,7 +54,8 @@ public sealed class LocalTrainer
     /// <param name="training">Batch size and epochs.</param>
     /// <param name="round">The round: it decides over the order of the samples, and the step size.</param>
     /// <param name="cancellationToken">Looked at after each batch.</param>
-    /// <returns>The client's model, and the mean loss and accuracy of the last epoch, measured before each step.</returns>
+    /// <returns>The client's model, and the mean loss and accuracy of the last epoch, measured before each
+    /// step.</returns>
     /// <exception cref="ArgumentException">The model is not of the configuration.</exception>
     public (ModelWeights Weights, ReportedMetrics Metrics) Train(
         ModelWeights global, TrainingConfig training, int round, CancellationToken cancellationToken = default)
@@ -108,7 +111,8 @@ public sealed class LocalTrainer
         var right = 0;
         foreach (var sample in batch)
         {
-            var (sampleLoss, isRight) = _network.AddGradient(parameters, _train.Image(sample), _train.Labels[sample], gradient);
+            var (sampleLoss, isRight) = _network.AddGradient(
+                parameters, _train.Image(sample), _train.Labels[sample], gradient);
             loss += sampleLoss;
             if (isRight) right++;
         }

@@ -1,7 +1,8 @@
 namespace FederatedLearning.Training;
 
 /// <summary>
-/// Random numbers that are the same for the same seed on every machine and runtime: SplitMix64 (Steele, Lea and Flood 2014).
+/// Random numbers that are the same for the same seed on every machine and runtime: SplitMix64 (Steele, Lea and Flood
+/// 2014).
 /// </summary>
 /// <param name="seed">Where the sequence begins.</param>
 public sealed class SeededRandom(ulong seed)

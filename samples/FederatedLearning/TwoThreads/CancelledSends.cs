@@ -5,8 +5,8 @@ namespace TwoThreads;
 
 /// <summary>Two threads send on one confirming channel and lose patience with some of their messages.</summary>
 /// <remarks>
-/// Before 7.2.1 a cancelled publish also broke the numbering of the other thread's (RabbitMQ.Client's issue 1900), until
-/// the channel jammed. What is left is that "cancelled" says nothing about the message.
+/// Before 7.2.1 a cancelled publish also broke the numbering of the other thread's (RabbitMQ.Client's issue 1900),
+/// until the channel jammed. What is left is that "cancelled" says nothing about the message.
 /// </remarks>
 internal static class CancelledSends
 {
@@ -28,7 +28,8 @@ internal static class CancelledSends
         var queue = await Raw.NewQueueAsync(connection, cancellationToken);
         // Not disposed: a jammed channel's disposal waits for ever. Its connection's end takes it along.
         var channel = await connection.CreateChannelAsync(Raw.Tracking, cancellationToken);
-        var ends = await RunAsync((number, token) => channel.SendAsync("", queue, Raw.Body(number), token), RawPatience);
+        var ends = await RunAsync(
+            (number, token) => channel.SendAsync("", queue, Raw.Body(number), token), RawPatience);
         var arrived = ends.Jammed ? [] : await Raw.DrainAsync(connection, queue, cancellationToken);
         return ends.Tally(arrived);
     }
@@ -38,27 +39,33 @@ internal static class CancelledSends
         await using var looker = await Raw.ConnectAsync(broker, cancellationToken);
         var queue = $"two-threads-{Guid.NewGuid():N}";
         await using var amqp = await AmqpClient.ConnectAsync(broker.ToString(), cancellationToken);
-        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Expires = TimeSpan.FromMinutes(1) }), cancellationToken);
-        var ends = await RunAsync((number, token) => amqp.PublishAsync(AmqpMessage.ToQueue(queue, Raw.Body(number)), token), SafePatience);
+        await amqp.DeclareAsync(
+            new AmqpTopology().With(new AmqpQueue { Name = queue, Expires = TimeSpan.FromMinutes(1) }),
+            cancellationToken);
+        var ends = await RunAsync(
+            (number, token) => amqp.PublishAsync(AmqpMessage.ToQueue(queue, Raw.Body(number)), token), SafePatience);
         return ends.Tally(await Raw.DrainAsync(looker, queue, cancellationToken));
     }
 
     private static async Task<Ends> RunAsync(Func<int, CancellationToken, ValueTask> publish, TimeSpan patience)
     {
         var ends = new Ends();
-        var threads = Enumerable.Range(0, 2).Select(thread => OwnThread.RunAsync($"sender-{thread}", () => Send(thread, publish, patience, ends)));
+        var threads = Enumerable.Range(0, 2)
+            .Select(thread => OwnThread.RunAsync($"sender-{thread}", () => Send(thread, publish, patience, ends)));
         await Task.WhenAll(threads);
         return ends;
     }
 
-    // Sixteen under way, half of which are given up at a random moment; then all are waited for, and the next sixteen go.
+    // Sixteen under way, half of which are given up at a random moment; then all are waited for, and the next sixteen
+    // go.
     private static void Send(int thread, Func<int, CancellationToken, ValueTask> publish, TimeSpan patience, Ends ends)
     {
         var random = new Random(thread);
         for (var begun = 0; begun < EachThread && !ends.Jammed; begun += AtOnce)
         {
             var sources = Enumerable.Range(0, AtOnce).Select(_ => new CancellationTokenSource()).ToArray();
-            var sent = sources.Select((source, i) => ends.ObserveAsync(thread * EachThread + begun + i, publish, source.Token)).ToArray();
+            var sent = sources.Select((source, i) => ends.ObserveAsync(
+                thread * EachThread + begun + i, publish, source.Token)).ToArray();
             for (var i = 0; i < AtOnce; i += 2)
             {
                 Thread.SpinWait(random.Next(200));
@@ -80,7 +87,8 @@ internal static class CancelledSends
 
         public void NeverEnded(int count) => Interlocked.Add(ref _neverEnded, count);
 
-        public async Task ObserveAsync(int number, Func<int, CancellationToken, ValueTask> publish, CancellationToken token)
+        public async Task ObserveAsync(
+            int number, Func<int, CancellationToken, ValueTask> publish, CancellationToken token)
         {
             try
             {

@@ -12,7 +12,8 @@ internal static class NumberedByHand
 
     public static Way Way { get; } = new(
         "Two threads send and keep their own book of confirms",
-        "the next number is asked for by one thread and taken by the other, so that an ack is credited to the wrong message",
+        "the next number is asked for by one thread and taken by the other, so that an ack is credited to the "
+            + "wrong message",
         OnOneChannelAsync, OnSafeAmqpAsync);
 
     private static async Task<Tally> OnOneChannelAsync(Uri broker, CancellationToken cancellationToken)
@@ -45,7 +46,9 @@ internal static class NumberedByHand
     {
         var queue = $"two-threads-{Guid.NewGuid():N}";
         await using var amqp = await AmqpClient.ConnectAsync(broker.ToString(), cancellationToken);
-        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Exclusive = true, Durable = false }), cancellationToken);
+        await amqp.DeclareAsync(
+            new AmqpTopology().With(new AmqpQueue { Name = queue, Exclusive = true, Durable = false }),
+            cancellationToken);
         var confirmed = 0;
         await Task.WhenAll(Enumerable.Range(0, 2).Select(thread => OwnThread.RunAsync($"sender-{thread}", () =>
         {

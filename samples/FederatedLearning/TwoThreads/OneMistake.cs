@@ -20,7 +20,8 @@ internal static class OneMistake
     private static async Task<Tally> OnOneChannelAsync(Uri broker, CancellationToken cancellationToken)
     {
         await using var connection = await Raw.ConnectAsync(broker, cancellationToken);
-        var (jobs, results) = (await Raw.NewQueueAsync(connection, cancellationToken), await Raw.NewQueueAsync(connection, cancellationToken));
+        var (jobs, results) = (await Raw.NewQueueAsync(connection, cancellationToken), await Raw.NewQueueAsync(
+            connection, cancellationToken));
         await Raw.FillAsync(connection, jobs, Jobs, cancellationToken);
         await using var channel = await connection.CreateChannelAsync(Raw.Tracking, cancellationToken);
         using var load = new Load();
@@ -44,8 +45,12 @@ internal static class OneMistake
         await using var amqp = await AmqpClient.ConnectAsync(broker.ToString(), cancellationToken);
         var (jobs, results) = ($"two-threads-{Guid.NewGuid():N}", $"two-threads-{Guid.NewGuid():N}");
         foreach (var queue in (string[])[jobs, results])
-            await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Expires = TimeSpan.FromMinutes(1) }), cancellationToken);
-        await amqp.PublishAllAsync([.. Enumerable.Range(0, Jobs).Select(number => AmqpMessage.ToQueue(jobs, Raw.Body(number)))], cancellationToken);
+            await amqp.DeclareAsync(
+                new AmqpTopology().With(new AmqpQueue { Name = queue, Expires = TimeSpan.FromMinutes(1) }),
+                cancellationToken);
+        await amqp.PublishAllAsync(
+            [.. Enumerable.Range(0, Jobs).Select(number => AmqpMessage.ToQueue(jobs, Raw.Body(number)))],
+            cancellationToken);
         using var load = new Load();
         await using var subscription = await amqp.ConsumeAsync(jobs, async (_, _) =>
         {

@@ -1,8 +1,9 @@
 using LocalBroker;
 using TwoThreads;
 
-// Shows what two threads on one channel of RabbitMQ.Client do to each other, beside the same load on one SafeAmqp client. Exits 0 only when the
-// former failed in every way shown and the latter in none: what is claimed here is measured each time.
+// Shows what two threads on one channel of RabbitMQ.Client do to each other, beside the same load on one SafeAmqp
+// client. Exits 0 only when the former failed in every way shown and the latter in none: what is claimed here is
+// measured each time.
 using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
 try
 {

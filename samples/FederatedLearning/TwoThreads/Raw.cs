@@ -6,12 +6,15 @@ namespace TwoThreads;
 /// <summary>RabbitMQ.Client as its tutorials use it: a connection, one channel, recovery as it comes.</summary>
 internal static class Raw
 {
-    public static readonly CreateChannelOptions Tracking = new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
+    public static readonly CreateChannelOptions Tracking = new(
+        publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
 
-    public static readonly CreateChannelOptions NumbersByHand = new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: false);
+    public static readonly CreateChannelOptions NumbersByHand = new(
+        publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: false);
 
     public static Task<IConnection> ConnectAsync(Uri broker, CancellationToken cancellationToken)
-        => new ConnectionFactory { Uri = broker, ClientProvidedName = "two-threads-raw" }.CreateConnectionAsync(cancellationToken);
+        => new ConnectionFactory { Uri = broker, ClientProvidedName = "two-threads-raw" }
+            .CreateConnectionAsync(cancellationToken);
 
     /// <summary>A queue that goes with its connection.</summary>
     public static async Task<string> NewQueueAsync(IConnection connection, CancellationToken cancellationToken)
@@ -21,7 +24,8 @@ internal static class Raw
     }
 
     /// <summary>Fills a queue with numbered messages.</summary>
-    public static async Task FillAsync(IConnection connection, string queue, int count, CancellationToken cancellationToken)
+    public static async Task FillAsync(
+        IConnection connection, string queue, int count, CancellationToken cancellationToken)
     {
         await using var channel = await connection.CreateChannelAsync(Tracking, cancellationToken);
         for (var number = 0; number < count; number++)
@@ -29,7 +33,8 @@ internal static class Raw
     }
 
     /// <summary>Takes out whatever the queue holds, over a channel that nobody else uses.</summary>
-    public static async Task<List<int>> DrainAsync(IConnection connection, string queue, CancellationToken cancellationToken)
+    public static async Task<List<int>> DrainAsync(
+        IConnection connection, string queue, CancellationToken cancellationToken)
     {
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
         var numbers = new List<int>();
@@ -39,10 +44,14 @@ internal static class Raw
     }
 
     /// <summary>Publishes, with properties of its own for each message: tracking writes into them.</summary>
-    public static ValueTask SendAsync(this IChannel channel, string exchange, string routingKey, byte[] body, CancellationToken cancellationToken)
-        => channel.BasicPublishAsync(exchange, routingKey, mandatory: false, new BasicProperties(), body, cancellationToken);
+    public static ValueTask SendAsync(
+        this IChannel channel, string exchange, string routingKey, byte[] body, CancellationToken cancellationToken)
+        => channel.BasicPublishAsync(
+            exchange, routingKey, mandatory: false, new BasicProperties(), body, cancellationToken);
 
-    public static byte[] Body(int number) => Encoding.ASCII.GetBytes(number.ToString(System.Globalization.CultureInfo.InvariantCulture));
+    public static byte[] Body(int number)
+        => Encoding.ASCII.GetBytes(number.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
-    public static int NumberOf(ReadOnlyMemory<byte> body) => int.Parse(body.Span, System.Globalization.CultureInfo.InvariantCulture);
+    public static int NumberOf(ReadOnlyMemory<byte> body)
+        => int.Parse(body.Span, System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -6,8 +6,8 @@ using SafeAmqp;
 namespace TwoThreads;
 
 /// <summary>
-/// A consumer thread acknowledges its jobs; a second thread, which sends results on the same channel, gives back those that took too long. Now and
-/// then both settle the same job.
+/// A consumer thread acknowledges its jobs; a second thread, which sends results on the same channel, gives back those
+/// that took too long. Now and then both settle the same job.
 /// </summary>
 internal static class SettledTwice
 {
@@ -50,10 +50,13 @@ internal static class SettledTwice
         await channel.BasicQosAsync(0, 20, global: false, cancellationToken);
         await channel.BasicConsumeAsync(jobs, autoAck: false, consumer, cancellationToken);
 
-        await OwnThread.RunAsync("sender", () => Send(work, number => channel.SendAsync("", results, Raw.Body(number), cancellationToken), () =>
+        await OwnThread.RunAsync(
+            "sender",
+            () => Send(work, number => channel.SendAsync("", results, Raw.Body(number), cancellationToken), () =>
         {
             while (late.TryTake(out var tag))
-                channel.BasicNackAsync(tag, multiple: false, requeue: true, cancellationToken).AsTask().GetAwaiter().GetResult();
+                channel.BasicNackAsync(tag, multiple: false, requeue: true, cancellationToken).AsTask().GetAwaiter()
+                    .GetResult();
         }));
         if (channel.IsOpen) // else nothing comes any more
             work.WaitForAll();
@@ -80,7 +83,8 @@ internal static class SettledTwice
             return ValueTask.FromResult(AmqpSettlement.Ack);
         }, new AmqpConsumerOptions { Prefetch = 20 }, cancellationToken);
 
-        await OwnThread.RunAsync("sender", () => Send(work, number => amqp.PublishAsync(AmqpMessage.ToQueue(results, Raw.Body(number)), cancellationToken), () =>
+        await OwnThread.RunAsync("sender", () => Send(
+            work, number => amqp.PublishAsync(AmqpMessage.ToQueue(results, Raw.Body(number)), cancellationToken), () =>
         {
             while (late.TryTake(out var delivery))
                 if (delivery.Settle(AmqpSettlement.Requeue) == AmqpSettleResult.AlreadySettled)

@@ -14,11 +14,13 @@ internal static class Showing
         {
             await output.WriteLineAsync($"\n{way.Title}\n  ({way.Why})");
             var (raw, attempts) = await UntilItFailsAsync(way, broker, cancellationToken);
-            await PrintAsync(output, attempts == 1 ? "one channel of RabbitMQ.Client" : $"one channel of RabbitMQ.Client, attempt {attempts}", raw);
+            await PrintAsync(output, attempts == 1 ? "one channel of RabbitMQ.Client" : "one channel "
+                + $"of RabbitMQ.Client, attempt {attempts}", raw);
             var safe = await way.OnSafeAmqp(broker, cancellationToken);
             await PrintAsync(output, "one SafeAmqp client", safe);
             if (raw.Harmed == 0)
-                await output.WriteLineAsync($"  The shared channel did not fail in {Attempts} attempts on this machine.");
+                await output.WriteLineAsync(
+                    $"  The shared channel did not fail in {Attempts} attempts on this machine.");
             asSaid &= raw.Harmed > 0 && safe.Harmed == 0;
         }
 
@@ -28,7 +30,8 @@ internal static class Showing
         return asSaid;
     }
 
-    private static async Task<(Tally Tally, int Attempt)> UntilItFailsAsync(Way way, Uri broker, CancellationToken cancellationToken)
+    private static async Task<(Tally Tally, int Attempt)> UntilItFailsAsync(
+        Way way, Uri broker, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {

@@ -6,7 +6,8 @@ namespace TwoThreads;
 /// <param name="OnOneChannel">The load on one channel of RabbitMQ.Client.</param>
 /// <param name="OnSafeAmqp">The same load on one SafeAmqp client.</param>
 internal sealed record Way(
-    string Title, string Why, Func<Uri, CancellationToken, Task<Tally>> OnOneChannel, Func<Uri, CancellationToken, Task<Tally>> OnSafeAmqp)
+    string Title, string Why, Func<Uri, CancellationToken, Task<Tally>> OnOneChannel,
+    Func<Uri, CancellationToken, Task<Tally>> OnSafeAmqp)
 {
     public static IReadOnlyList<Way> All { get; } =
         [CancelledSends.Way, SettledTwice.Way, NumberedByHand.Way, OneMistake.Way];

@@ -65,9 +65,11 @@ internal static class Replies
     {
         Body = picture,
         Persistent = false,
-        Headers = new Dictionary<string,
-            object?>
-        { [WorkerMessages.TitleHeader] = title, [WorkerMessages.MatchesHeader] = matches },
+        Headers = new Dictionary<string, object?>
+        {
+            [WorkerMessages.TitleHeader] = title,
+            [WorkerMessages.MatchesHeader] = matches
+        },
     };
 
     public static AmqpMessage Refusal(string reason) => new()

@@ -26,7 +26,8 @@ internal sealed record Command(
     }
 
     /// <summary>Runs it to its end, with this text as its input, and returns its output.</summary>
-    /// <exception cref="PrivateRabbitMqNodeException">It took too long, or failed; carries its error output.</exception>
+    /// <exception cref="PrivateRabbitMqNodeException">It took too long, or failed; carries its error
+    /// output.</exception>
     public async Task<string> RunAsync(TimeSpan timeout, CancellationToken cancellationToken, string input = "")
     {
         var words = string.Join(' ', Arguments.Prepend(Path.GetFileName(Program)));
@@ -43,7 +44,8 @@ internal sealed record Command(
             return process.ExitCode == 0
                 ? await output
                 : throw new PrivateRabbitMqNodeException(
-                    $"{words} ended with code {process.ExitCode}: {(await error).Trim()} {(await output).Trim()}".Trim());
+                    $"{words} ended with code {process.ExitCode}: {(await error).Trim()} {(await output).Trim()}"
+                        .Trim());
         }
         catch (OperationCanceledException)
         {

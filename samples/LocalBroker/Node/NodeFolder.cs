@@ -3,7 +3,9 @@ using System.Security.Cryptography;
 
 namespace LocalBroker.Node;
 
-/// <summary>Everything a node reads and writes, in one temporary folder, and the environment that points there.</summary>
+/// <summary>
+/// Everything a node reads and writes, in one temporary folder, and the environment that points there.
+/// </summary>
 internal sealed class NodeFolder
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -70,7 +72,8 @@ internal sealed class NodeFolder
     public Dictionary<string, string> Variables()
     {
         var erlang = string.Create(CultureInfo.InvariantCulture,
-            $"+S {_options.Schedulers}:{_options.Schedulers} {SpinFlags()} -kernel inet_dist_use_interface {{127,0,0,1}}");
+            $"+S {_options.Schedulers}:{_options.Schedulers} {SpinFlags()} -kernel "
+                + $"inet_dist_use_interface {{127,0,0,1}}");
         return new Dictionary<string, string>
         {
             ["HOME"] = In("home"),
@@ -99,7 +102,8 @@ internal sealed class NodeFolder
     }
 
     private string SpinFlags() => _options.BusyWait
-        ? "+sbwt medium +sbwtdcpu short +sbwtdio short" // Erlang's own defaults; RabbitMQ's start script turns them off.
+        // Erlang's own defaults; RabbitMQ's start script turns them off.
+        ? "+sbwt medium +sbwtdcpu short +sbwtdio short"
         : "+sbwt none +sbwtdcpu none +sbwtdio none";
 
     private string In(string name) => Path.Combine(Root, name);
@@ -108,7 +112,8 @@ internal sealed class NodeFolder
     {
         yield return $"listeners.tcp.1 = 127.0.0.1:{Port.ToString(CultureInfo.InvariantCulture)}";
         yield return $"vm_memory_high_watermark.absolute = {MemoryLimit}";
-        yield return $"disk_free_limit.absolute = {_options.DiskFreeLimitMegabytes.ToString(CultureInfo.InvariantCulture)}MB";
+        yield return "disk_free_limit.absolute "
+            + $"= {_options.DiskFreeLimitMegabytes.ToString(CultureInfo.InvariantCulture)}MB";
         yield return "log.console = false";
         yield return "log.file.level = info";
         if (_options.ConsumerTimeout is { } timeout) yield return $"consumer_timeout = {Milliseconds(timeout)}";
@@ -121,7 +126,8 @@ internal sealed class NodeFolder
         ? $"[{{rabbit,[{{channel_tick_interval,{Milliseconds(interval)}}}]}}].\n"
         : "[].\n";
 
-    private static string Milliseconds(TimeSpan time) => ((long)time.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
+    private static string Milliseconds(TimeSpan time)
+        => ((long)time.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
 
     // Erlang accepts a cookie only when nobody but its owner can read it.
     private static void WriteCookie(string path, string cookie)

@@ -54,7 +54,8 @@ internal sealed class NodeGuard : IAsyncDisposable
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new PrivateRabbitMqNodeException($"The node's guard did not {verb} the node within {timeout.TotalSeconds:0.#} s.");
+            throw new PrivateRabbitMqNodeException(
+                $"The node's guard did not {verb} the node within {timeout.TotalSeconds:0.#} s.");
         }
         catch (IOException e)
         {
@@ -78,7 +79,8 @@ internal sealed class NodeGuard : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            throw new PrivateRabbitMqNodeException($"The node's guard {_process.Id} did not end within {ExitTimeout.TotalSeconds} s.");
+            throw new PrivateRabbitMqNodeException(
+                $"The node's guard {_process.Id} did not end within {ExitTimeout.TotalSeconds} s.");
         }
         finally
         {

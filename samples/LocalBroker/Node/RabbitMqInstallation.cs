@@ -13,7 +13,8 @@ internal sealed record RabbitMqInstallation(
     // Debian and RPM; the official image; Homebrew on Apple and on Intel processors.
     private static readonly string[] ServerFolders =
     [
-        "/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin",
+        "/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/opt/homebrew/opt/rabbitmq/sbin",
+        "/usr/local/opt/rabbitmq/sbin",
     ];
 
     private static readonly string[] ProgramFolders =

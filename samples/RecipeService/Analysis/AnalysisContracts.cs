@@ -30,13 +30,19 @@ public sealed record AnalyzeImageRequest
     public string? Description { get; init; }
 }
 
-/// <summary>An analysis. <see cref="Result"/> is what the worker wrote, unchanged; see <see cref="AnalysisResult"/> for its shape.</summary>
+/// <summary>
+/// An analysis. <see cref="Result"/> is what the worker wrote, unchanged; see <see cref="AnalysisResult"/> for its
+/// shape.
+/// </summary>
 public sealed record AnalysisResponse(
     bool Success,
-    [property: Description("The worker's result as it wrote it: dish, recipe, shopping_cart, conflict_warnings; see AnalysisResult.")]
+    [property: Description(
+        "The worker's result as it wrote it: dish, recipe, shopping_cart, conflict_warnings; see AnalysisResult.")]
     JsonElement Result);
 
-/// <summary>The shape in which workers answer. Documents the result and reads it; the service itself forwards it unread.</summary>
+/// <summary>
+/// The shape in which workers answer. Documents the result and reads it; the service itself forwards it unread.
+/// </summary>
 public sealed record AnalysisResult(
     string? Dish, Recipe Recipe, ShoppingCart ShoppingCart, IReadOnlyList<ConflictWarning> ConflictWarnings);
 

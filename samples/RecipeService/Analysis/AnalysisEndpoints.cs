@@ -13,13 +13,16 @@ internal static class AnalysisEndpoints
             .ProducesProblem(StatusCodes.Status503ServiceUnavailable)
             .ProducesProblem(StatusCodes.Status504GatewayTimeout);
 
-        group.MapPost("/analyze-recipe", async (AnalyzeRecipeRequest request, AnalysisService service, CancellationToken aborted)
+        group.MapPost(
+            "/analyze-recipe", async (AnalyzeRecipeRequest request, AnalysisService service, CancellationToken aborted)
                 => new AnalysisResponse(true, await service.AnalyzeRecipeAsync(request.UserInput!, aborted)))
             .WithName("AnalyzeRecipe")
             .WithSummary("Reads a recipe from what a user typed.");
 
-        group.MapPost("/analyze-image", async (AnalyzeImageRequest request, AnalysisService service, CancellationToken aborted)
-                => new AnalysisResponse(true, await service.AnalyzeImageAsync(request.S3Url!, request.Description ?? "", aborted)))
+        group.MapPost(
+            "/analyze-image", async (AnalyzeImageRequest request, AnalysisService service, CancellationToken aborted)
+                => new AnalysisResponse(
+                    true, await service.AnalyzeImageAsync(request.S3Url!, request.Description ?? "", aborted)))
             .WithName("AnalyzeImage")
             .WithSummary("Reads a recipe from an image and what a user says about it.");
     }

@@ -10,7 +10,9 @@ internal sealed record AnalysisRequest(string UserInput);
 internal sealed record ImageInput(
     [property: JsonPropertyName("s3_url")] string S3Url, string Description);
 
-/// <summary>What the worker answers. Only the envelope is read: the result goes to the caller as the worker wrote it.</summary>
+/// <summary>
+/// What the worker answers. Only the envelope is read: the result goes to the caller as the worker wrote it.
+/// </summary>
 internal sealed record AnalysisAnswer
 {
     public required bool Success { get; init; }
@@ -18,7 +20,8 @@ internal sealed record AnalysisAnswer
     public string? Error { get; init; }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, RespectNullableAnnotations = true)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(AnalysisRequest))]
 [JsonSerializable(typeof(ImageInput))]
 [JsonSerializable(typeof(AnalysisAnswer))]

@@ -4,19 +4,28 @@ using SafeAmqp;
 
 namespace RecipeService.Analysis;
 
-/// <summary>Asks the analysis worker: remote calls whose replies come to an exclusive queue, matched by correlation id.</summary>
-/// <remarks>Any number of request threads call this at once. None of them touches a connection; all use the one client.</remarks>
+/// <summary>
+/// Asks the analysis worker: remote calls whose replies come to an exclusive queue, matched by correlation id.
+/// </summary>
+/// <remarks>
+/// Any number of request threads call this at once. None of them touches a connection; all use the one client.
+/// </remarks>
 internal sealed class AnalysisService(
     IAmqpClient amqp, RecipeSettings settings, BrokerGate gate, ILogger<AnalysisService> log)
 {
-    private readonly AmqpCallOptions _options = new() { Timeout = settings.AnalysisTimeout, ReplyTo = AmqpReplyAddress.Exclusive };
+    private readonly AmqpCallOptions _options = new()
+    {
+        Timeout = settings.AnalysisTimeout,
+        ReplyTo = AmqpReplyAddress.Exclusive
+    };
 
     public Task<JsonElement> AnalyzeRecipeAsync(string userInput, CancellationToken cancellationToken)
         => AskAsync(new AnalysisRequest(userInput), cancellationToken);
 
     public Task<JsonElement> AnalyzeImageAsync(string s3Url, string description, CancellationToken cancellationToken)
     {
-        var image = JsonSerializer.Serialize(new ImageInput(s3Url, description), AnalysisMessagesJson.Default.ImageInput);
+        var image = JsonSerializer.Serialize(
+            new ImageInput(s3Url, description), AnalysisMessagesJson.Default.ImageInput);
         return AskAsync(new AnalysisRequest(image), cancellationToken);
     }
 
@@ -24,10 +33,15 @@ internal sealed class AnalysisService(
     {
         await gate.PassAsync(cancellationToken);
 
-        // Random, so that nobody can guess it and answer in the worker's place; made here, so that the log lines can name it.
+        // Random, so that nobody can guess it and answer in the worker's place; made here, so that the log lines can
+        // name it.
         var id = Guid.NewGuid().ToString("N");
         var body = JsonSerializer.SerializeToUtf8Bytes(request, AnalysisMessagesJson.Default.AnalysisRequest);
-        var message = AmqpMessage.ToQueue(settings.AnalysisQueue, body) with { CorrelationId = id, ContentType = "application/json" };
+        var message = AmqpMessage.ToQueue(settings.AnalysisQueue, body) with
+        {
+            CorrelationId = id,
+            ContentType = "application/json"
+        };
 
         var call = amqp.CallAsync(message, _options, cancellationToken);
         log.AiRequestPublished(id);

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace RecipeService.Analysis;
 
 /// <summary>
-/// Says in the system's own words which queue the analyses come back on. The client makes that queue when the first call needs it, once per
-/// connection, and names it only in its log: this listens there.
+/// Says in the system's own words which queue the analyses come back on. The client makes that queue when the first
+/// call needs it, once per connection, and names it only in its log: this listens there.
 /// </summary>
 internal sealed class CallbackQueueLog(IServiceProvider services) : ILoggerProvider
 {
@@ -29,7 +29,8 @@ internal sealed class CallbackQueueLog(IServiceProvider services) : ILoggerProvi
 
         public bool IsEnabled(LogLevel logLevel) => logLevel == LogLevel.Information;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter)
         {
             if (eventId.Name == QueueCreated && state is IReadOnlyList<KeyValuePair<string, object?>> values
                 && values.FirstOrDefault(value => value.Key == "Queue").Value is string queue)

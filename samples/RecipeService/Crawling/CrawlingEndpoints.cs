@@ -36,26 +36,31 @@ internal static class CrawlingEndpoints
     private static async Task<Ok<PingResponse>> PingAsync(CrawlingService service, CancellationToken aborted)
     {
         var (answer, elapsed) = await service.PingAsync(aborted);
-        return TypedResults.Ok(new PingResponse(answer.JobId, answer.Status, answer.Data, Math.Round(elapsed.TotalMilliseconds, 2)));
+        return TypedResults.Ok(
+            new PingResponse(answer.JobId, answer.Status, answer.Data, Math.Round(elapsed.TotalMilliseconds, 2)));
     }
 
-    private static async Task<Accepted<CrawlAccepted>> BeginAsync(CrawlRequest request, CrawlingService service, CancellationToken aborted)
+    private static async Task<Accepted<CrawlAccepted>> BeginAsync(
+        CrawlRequest request, CrawlingService service, CancellationToken aborted)
     {
         var id = await service.BeginCrawlAsync(request.Url!, request.Depth ?? DefaultDepth, aborted);
         var location = $"/api/crawling/jobs/{id}";
         return TypedResults.Accepted(location, new CrawlAccepted(id, CrawlingWords.Queued, location));
     }
 
-    private static async Task<Ok<CrawlResponse>> CrawlAsync(CrawlRequest request, CrawlingService service, CancellationToken aborted)
+    private static async Task<Ok<CrawlResponse>> CrawlAsync(
+        CrawlRequest request, CrawlingService service, CancellationToken aborted)
     {
         var answer = await service.CrawlAsync(request.Url!, request.Depth ?? DefaultDepth, aborted);
         return TypedResults.Ok(new CrawlResponse(answer.JobId, answer.Action, answer.Status, answer.Data));
     }
 
-    private static Results<Ok<Job>, ProblemHttpResult> Find([Microsoft.AspNetCore.Mvc.FromRoute(Name = "job_id")] string jobId, JobBoard jobs)
+    private static Results<Ok<Job>, ProblemHttpResult> Find(
+        [Microsoft.AspNetCore.Mvc.FromRoute(Name = "job_id")] string jobId, JobBoard jobs)
         => jobs.TryFind(jobId, out var job)
             ? TypedResults.Ok(job)
-            : TypedResults.Problem("No such job: it never was, or it is so long ago that it was forgotten.", statusCode: 404);
+            : TypedResults.Problem(
+                "No such job: it never was, or it is so long ago that it was forgotten.", statusCode: 404);
 
     private static void ProducesWorkerProblems(this RouteHandlerBuilder endpoint) => endpoint
         .ProducesProblem(StatusCodes.Status502BadGateway)

@@ -41,7 +41,8 @@ internal static class CrawlingWords
     public static bool IsFinal(string status) => status is Done or Failed;
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, RespectNullableAnnotations = true)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(PingMessage))]
 [JsonSerializable(typeof(CrawlMessage))]
 [JsonSerializable(typeof(CrawlingAnswer))]

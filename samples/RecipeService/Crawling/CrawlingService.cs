@@ -7,8 +7,8 @@ using SafeAmqp;
 namespace RecipeService.Crawling;
 
 /// <summary>
-/// Gives work to the crawler: a work queue for requests and a fixed queue for answers, matched by the <c>job_id</c> in the body.
-/// Answers that nobody waits for, progress and the results of asynchronous jobs, go to the board.
+/// Gives work to the crawler: a work queue for requests and a fixed queue for answers, matched by the <c>job_id</c> in
+/// the body. Answers that nobody waits for, progress and the results of asynchronous jobs, go to the board.
 /// </summary>
 internal sealed class CrawlingService
 {
@@ -21,7 +21,8 @@ internal sealed class CrawlingService
     private readonly AmqpCallOptions _options;
 
     public CrawlingService(
-        IAmqpClient amqp, RecipeSettings settings, BrokerGate gate, JobBoard jobs, TimeProvider time, ILogger<CrawlingService> log)
+        IAmqpClient amqp, RecipeSettings settings, BrokerGate gate, JobBoard jobs, TimeProvider time,
+        ILogger<CrawlingService> log)
     {
         (_amqp, _settings, _gate, _jobs, _time, _log) = (amqp, settings, gate, jobs, time, log);
         _options = new AmqpCallOptions
@@ -36,8 +37,10 @@ internal sealed class CrawlingService
     {
         await _gate.PassAsync(cancellationToken);
         var id = NewId();
-        var content = new PingMessage(CrawlingWords.Ping, _time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture), id);
-        var (answer, elapsed) = await CallAsync(id, content, CrawlingMessagesJson.Default.PingMessage, CrawlingWords.Ping, cancellationToken);
+        var content = new PingMessage(
+            CrawlingWords.Ping, _time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture), id);
+        var (answer, elapsed) = await CallAsync(
+            id, content, CrawlingMessagesJson.Default.PingMessage, CrawlingWords.Ping, cancellationToken);
         return (Done(answer), elapsed);
     }
 
@@ -50,7 +53,8 @@ internal sealed class CrawlingService
         _jobs.Begin(id, url);
         try
         {
-            var (answer, _) = await CallAsync(id, content, CrawlingMessagesJson.Default.CrawlMessage, CrawlingWords.CrawlUrl, cancellationToken);
+            var (answer, _) = await CallAsync(
+                id, content, CrawlingMessagesJson.Default.CrawlMessage, CrawlingWords.CrawlUrl, cancellationToken);
             _jobs.Record(answer);
             return Done(answer);
         }
@@ -70,7 +74,8 @@ internal sealed class CrawlingService
         _jobs.Begin(id, url);
         try
         {
-            await _amqp.PublishAsync(ToMessage(id, content, CrawlingMessagesJson.Default.CrawlMessage), cancellationToken);
+            await _amqp.PublishAsync(
+                ToMessage(id, content, CrawlingMessagesJson.Default.CrawlMessage), cancellationToken);
         }
         catch (OperationCanceledException)
         {
@@ -87,7 +92,8 @@ internal sealed class CrawlingService
         return id;
     }
 
-    // A job that certainly did not begin is forgotten. Another stays, for its answer may come yet, and the caller is told its id.
+    // A job that certainly did not begin is forgotten. Another stays, for its answer may come yet, and the caller is
+    // told its id.
     private void NoteFailure(string id, Exception error)
     {
         if (error is AmqpException { IsSafeToRepeat: true })

@@ -2,7 +2,10 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace RecipeService.Crawling;
 
-/// <summary>The jobs that were begun here or heard of, the newest of them: bounded in number and in bytes of data, the oldest go first.</summary>
+/// <summary>
+/// The jobs that were begun here or heard of, the newest of them: bounded in number and in bytes of data, the oldest go
+/// first.
+/// </summary>
 internal sealed class JobBoard(RecipeSettings settings, TimeProvider time)
 {
     /// <summary>The most bytes of data that are kept, over all jobs.</summary>
@@ -22,12 +25,16 @@ internal sealed class JobBoard(RecipeSettings settings, TimeProvider time)
         }
     }
 
-    /// <summary>Notes a job before its request is published: an answer may come before the publisher hears of its success.</summary>
+    /// <summary>
+    /// Notes a job before its request is published: an answer may come before the publisher hears of its success.
+    /// </summary>
     public void Begin(string jobId, string? url)
     {
         var now = time.GetUtcNow();
         lock (_lock)
-            Put(new Job { JobId = jobId, Status = CrawlingWords.Queued, Url = url, CreatedAt = now, UpdatedAt = now }, 0);
+            Put(
+                new Job { JobId = jobId, Status = CrawlingWords.Queued, Url = url, CreatedAt = now, UpdatedAt = now },
+                0);
     }
 
     /// <summary>Forgets a job whose request did not get out.</summary>
@@ -37,7 +44,9 @@ internal sealed class JobBoard(RecipeSettings settings, TimeProvider time)
             Remove(jobId);
     }
 
-    /// <summary>Takes what the crawler says. Progress that comes after the end, as redeliveries may, changes nothing.</summary>
+    /// <summary>
+    /// Takes what the crawler says. Progress that comes after the end, as redeliveries may, changes nothing.
+    /// </summary>
     public void Record(CrawlingAnswer answer)
     {
         var now = time.GetUtcNow();

@@ -3,10 +3,14 @@ using SafeAmqp;
 
 namespace RecipeService.Crawling;
 
-/// <summary>Finds the waiting call that a crawling answer belongs to: its id is the <c>job_id</c> in the body.</summary>
+/// <summary>
+/// Finds the waiting call that a crawling answer belongs to: its id is the <c>job_id</c> in the body.
+/// </summary>
 internal static class JobCorrelation
 {
-    /// <summary>The job's id when the answer is its last one; null for progress, and for what is no answer at all.</summary>
+    /// <summary>
+    /// The job's id when the answer is its last one; null for progress, and for what is no answer at all.
+    /// </summary>
     public static string? Of(AmqpMessage message)
     {
         try
@@ -19,7 +23,8 @@ internal static class JobCorrelation
         }
     }
 
-    // Skims the outermost object: a result may carry megabytes of data, and the whole answer is read once more by its receiver.
+    // Skims the outermost object: a result may carry megabytes of data, and the whole answer is read once more by its
+    // receiver.
     private static (string? Job, string? Status) Read(ReadOnlySpan<byte> body)
     {
         var (job, status) = ((string?)null, (string?)null);

@@ -4,10 +4,14 @@ using SafeAmqp;
 
 namespace RecipeService.Http;
 
-/// <summary>What went wrong as RFC 9457 problem details: which status, and what became of the request. Pure decisions.</summary>
+/// <summary>
+/// What went wrong as RFC 9457 problem details: which status, and what became of the request. Pure decisions.
+/// </summary>
 internal static class Problem
 {
-    /// <summary>The key under which an exception carries the id of its crawling job, and under which the caller is told it.</summary>
+    /// <summary>
+    /// The key under which an exception carries the id of its crawling job, and under which the caller is told it.
+    /// </summary>
     public const string JobId = "job_id";
 
     private const string TypePrefix = "urn:recipe-service:problem:";
@@ -25,10 +29,13 @@ internal static class Problem
     {
         AmqpException amqp => Of(amqp),
         BrokerAwayException away => WithFate(
-            New(503, "broker-away", "The broker is away", $"{away.Message} {Fate(AmqpOutcome.NotSent)}"), AmqpOutcome.NotSent, safe: true),
-        WorkerException { Status: 422 } refused => New(422, "not-analysable", "The worker could not make anything of this", refused.Message),
+            New(503, "broker-away", "The broker is away", $"{away.Message} {Fate(AmqpOutcome.NotSent)}"),
+            AmqpOutcome.NotSent, safe: true),
+        WorkerException { Status: 422 } refused =>
+            New(422, "not-analysable", "The worker could not make anything of this", refused.Message),
         WorkerException failed => New(failed.Status, "worker-failed", "The worker failed", failed.Message),
-        BadHttpRequestException bad => New(bad.StatusCode, "bad-request", "The request is not valid", bad.InnerException is JsonException json
+        BadHttpRequestException bad =>
+            New(bad.StatusCode, "bad-request", "The request is not valid", bad.InnerException is JsonException json
             ? $"The body is not JSON of the documented form (at {json.Path ?? "$"})."
             : bad.Message),
         _ => null,
@@ -41,7 +48,8 @@ internal static class Problem
             AmqpRemoteException => New(502, "worker-failed", "The worker failed", ""),
             AmqpNoReplyException { InnerException: TimeoutException } => New(504, "timeout", "No answer in time", ""),
             AmqpReturnedException => New(503, "nobody-there", "Nobody takes such requests at the moment", ""),
-            AmqpRefusedException or AmqpNackedException => New(503, "broker-refuses", "The broker does not take the request", ""),
+            AmqpRefusedException or AmqpNackedException =>
+                New(503, "broker-refuses", "The broker does not take the request", ""),
             // Not sent, unknown, link lost while waiting, no topology, no connection.
             _ => New(503, "broker-away", "The broker is away", ""),
         };
@@ -52,12 +60,15 @@ internal static class Problem
     /// <summary>What became of the request, for a person.</summary>
     internal static string Fate(AmqpOutcome? outcome) => outcome switch
     {
-        AmqpOutcome.Confirmed => "The request reached the broker, so it may have been worked on, or may yet be; repeating it may do the work twice.",
+        AmqpOutcome.Confirmed => "The request reached the broker, so it may have been worked on, or may yet "
+            + "be; repeating it may do the work twice.",
         AmqpOutcome.Returned => "No queue took the request, so nobody received it; repeating it is safe.",
         AmqpOutcome.Nacked => "The broker did not accept the request; repeating it later is safe.",
-        AmqpOutcome.Refused => "The broker refused the request; repeating it is safe and fails again until the cause is removed.",
+        AmqpOutcome.Refused =>
+            "The broker refused the request; repeating it is safe and fails again until the cause is removed.",
         AmqpOutcome.NotSent => "The request never left this service; repeating it is safe.",
-        AmqpOutcome.Unknown => "The request left, and nothing tells whether it arrived; repeating it may do the work twice.",
+        AmqpOutcome.Unknown =>
+            "The request left, and nothing tells whether it arrived; repeating it may do the work twice.",
         _ => "The request was not sent; repeating it is safe.",
     };
 

@@ -9,7 +9,8 @@ internal sealed class ProblemHandler(IProblemDetailsService problems, ILogger<Pr
     // A broker that restarts is back within about this time; a crowd that retries earlier only delays it.
     private const int RetryAfterSeconds = 5;
 
-    public async ValueTask<bool> TryHandleAsync(HttpContext context, Exception exception, CancellationToken cancellationToken)
+    public async ValueTask<bool> TryHandleAsync(
+        HttpContext context, Exception exception, CancellationToken cancellationToken)
     {
         if (Problem.Of(exception) is not { } problem)
             return false; // a plain 500, logged in full by the middleware
@@ -18,7 +19,8 @@ internal sealed class ProblemHandler(IProblemDetailsService problems, ILogger<Pr
         if (problem.Status == StatusCodes.Status503ServiceUnavailable)
             context.Response.Headers.RetryAfter = RetryAfterSeconds.ToString(CultureInfo.InvariantCulture);
         if (problem.Status >= 500)
-            log.RequestFailed(context.Request.Method, context.Request.Path.Value, problem.Status.Value, exception.Message);
+            log.RequestFailed(
+                context.Request.Method, context.Request.Path.Value, problem.Status.Value, exception.Message);
         return await problems.TryWriteAsync(new ProblemDetailsContext
         {
             HttpContext = context,

@@ -15,7 +15,8 @@ internal static class StatusEndpoints
             .WithTags("Status")
             .WithSummary("The state of the connections to the broker, from memory.");
 
-        // A broker that is away must not get the process restarted, for that helps nobody: live asks for something else.
+        // A broker that is away must not get the process restarted, for that helps nobody: live asks for something
+        // else.
         app.MapHealthChecks("/health/live", Checks("live"));
 
         // Every endpoint needs the broker now: a link that recovers, which counts as degraded, is not ready.
@@ -24,7 +25,8 @@ internal static class StatusEndpoints
         ready.ResponseWriter = static (context, report) =>
         {
             context.Response.ContentType = "text/plain; charset=utf-8";
-            return context.Response.WriteAsync($"{report.Status}: {string.Join("; ", report.Entries.Values.Select(entry => entry.Description))}");
+            return context.Response.WriteAsync(
+                $"{report.Status}: {string.Join("; ", report.Entries.Values.Select(entry => entry.Description))}");
         };
         app.MapHealthChecks("/health/ready", ready);
     }
@@ -54,7 +56,8 @@ internal static class StatusEndpoints
         PendingCalls = link.PendingCalls,
         LateReplies = link.LateReplies,
         LastReceivedSeconds = Seconds(link.LastReceived),
-        Consumers = [.. link.Consumers.Select(c => new ConsumerReport(c.Queue, c.State.ToString().ToLowerInvariant(), c.Unsettled))],
+        Consumers = [.. link.Consumers.Select(
+            c => new ConsumerReport(c.Queue, c.State.ToString().ToLowerInvariant(), c.Unsettled))],
     };
 
     private static double? Seconds(TimeSpan? time) => time is { } value ? Math.Round(value.TotalSeconds, 3) : null;

@@ -12,7 +12,8 @@ async function call(method, path, content) {
     const body = await response.json();
     return { status: response.status, body, milliseconds: performance.now() - start };
   } catch (error) {
-    return { status: 0, body: { title: 'The service could not be reached', detail: error.message }, milliseconds: performance.now() - start };
+    const body = { title: 'The service could not be reached', detail: error.message };
+    return { status: 0, body, milliseconds: performance.now() - start };
   }
 }
 
@@ -44,7 +45,8 @@ async function pingMany(place, count) {
 }
 
 const calls = {
-  recipe: async (place, data) => show(place, await call('POST', 'api/ai/analyze-recipe', { user_input: data.user_input })),
+  recipe: async (place, data) =>
+    show(place, await call('POST', 'api/ai/analyze-recipe', { user_input: data.user_input })),
   image: async (place, data) => show(place, await call('POST', 'api/ai/analyze-image', data)),
   crawl: async (place, data, how) => {
     const content = { url: data.url, depth: Number(data.depth) };

@@ -23,14 +23,18 @@ function facts(link) {
   const consumed = link.consumers.filter(consumer => consumer.state === 'live').map(consumer => consumer.queue);
   const list = [fact('for', duration(link.in_state_seconds)), fact('connection no.', link.epoch)];
   if (link.name !== 'receive')
-    list.push(fact('waiting', link.queued), fact('unconfirmed', link.unconfirmed), fact('calls', link.pending_calls), fact('unmatched replies', link.late_replies));
+    list.push(fact('waiting', link.queued), fact('unconfirmed', link.unconfirmed), fact('calls', link.pending_calls),
+      fact('unmatched replies', link.late_replies));
   if (consumed.length) list.push(fact('consumes', consumed.join(', ')));
-  if (link.next_attempt_in_seconds != null) list.push(fact('next attempt in', `${link.next_attempt_in_seconds.toFixed(1)} s`));
+  if (link.next_attempt_in_seconds != null)
+    list.push(fact('next attempt in', `${link.next_attempt_in_seconds.toFixed(1)} s`));
   return element('dl', {}, ...list);
 }
 
 function card(link) {
-  const why = link.blocked_reason ? `The broker takes no messages: ${link.blocked_reason}` : link.state === 'open' ? null : link.last_error;
+  const why = link.blocked_reason
+    ? `The broker takes no messages: ${link.blocked_reason}`
+    : link.state === 'open' ? null : link.last_error;
   return element('article', { className: `link ${kindOf(link)}` },
     element('h3', {},
       element('span', { className: 'dot' }),

@@ -17,7 +17,8 @@ function ingredients(list) {
 }
 
 function analysis(result) {
-  const parts = [element('p', { className: 'title dish' }, result.dish ?? result.recipe?.name ?? 'A recipe without a name')];
+  const dish = result.dish ?? result.recipe?.name ?? 'A recipe without a name';
+  const parts = [element('p', { className: 'title dish' }, dish)];
   if (result.recipe?.ingredients?.length) parts.push(ingredients(result.recipe.ingredients));
   for (const warning of result.conflict_warnings ?? [])
     parts.push(element('p', { className: 'warning' },
@@ -30,7 +31,8 @@ function crawl(body) {
   const { pages, recipes, pages_done: done, pages_queued: queued } = body.data ?? {};
   const parts = [];
   if (body.error) parts.push(element('p', { className: 'title problem' }, body.error.message));
-  else if (recipes) parts.push(element('p', { className: 'title' }, `${count(recipes.length, 'recipe')} on ${count(pages, 'page')}`));
+  else if (recipes)
+    parts.push(element('p', { className: 'title' }, `${count(recipes.length, 'recipe')} on ${count(pages, 'page')}`));
   else if (done !== undefined) parts.push(element('p', {}, `${count(done, 'page')} read, ${queued} to go`));
   if (recipes?.length)
     parts.push(element('ul', { className: 'recipes' }, ...recipes.map(recipe =>
@@ -45,12 +47,14 @@ function count(number, what) {
 function problem(body) {
   const parts = [element('p', { className: 'title problem' }, body.title ?? 'It failed')];
   if (body.detail) parts.push(element('p', {}, body.detail));
-  for (const [field, texts] of Object.entries(body.errors ?? {})) parts.push(element('p', {}, `${field}: ${texts.join(' ')}`));
+  for (const [field, texts] of Object.entries(body.errors ?? {}))
+    parts.push(element('p', {}, `${field}: ${texts.join(' ')}`));
   return parts;
 }
 
 function raw(body) {
-  return element('details', {}, element('summary', {}, 'The whole answer'), element('pre', {}, JSON.stringify(body, null, 2)));
+  return element('details', {},
+    element('summary', {}, 'The whole answer'), element('pre', {}, JSON.stringify(body, null, 2)));
 }
 
 export function verdict(kind, badge, text) {

@@ -23,7 +23,8 @@ public sealed record ConflictWarning(
     IReadOnlyList<string> Sources);
 
 /// <summary>The result of an analysis, shaped as on the wire.</summary>
-public sealed record AnalysisResult(string Dish, Recipe Recipe, ShoppingCart ShoppingCart, IReadOnlyList<ConflictWarning> ConflictWarnings);
+public sealed record AnalysisResult(
+    string Dish, Recipe Recipe, ShoppingCart ShoppingCart, IReadOnlyList<ConflictWarning> ConflictWarnings);
 
 /// <summary>The answer: a result, or the reason there is none.</summary>
 public sealed record AnalysisAnswer(

@@ -18,7 +18,9 @@ internal static class CartBuilder
 
     // Two cans and 100 g cannot be added; 1 kg and 100 g can.
     private static string KindOf(Ingredient ingredient) =>
-        ingredient.Unit is { } unit && Units.Canonical.TryGetValue(unit, out var known) ? known.Dimension.ToString() : ingredient.Unit ?? "";
+        ingredient.Unit is { } unit && Units.Canonical.TryGetValue(unit, out var known)
+            ? known.Dimension.ToString()
+            : ingredient.Unit ?? "";
 
     private static CartItem Sum(string name, List<Ingredient> parts)
     {

@@ -10,14 +10,19 @@ internal sealed record ConflictRule(string Item1, string Item2, string Message, 
 internal static class ConflictFinder
 {
     /// <summary>The table: real published references only.</summary>
-    public static readonly IReadOnlyList<ConflictRule> Rules = Load("conflicts.json", AnalysisJson.Default.ListConflictRule);
+    public static readonly IReadOnlyList<ConflictRule> Rules = Load(
+        "conflicts.json", AnalysisJson.Default.ListConflictRule);
 
     /// <summary>Names and synonyms by category.</summary>
-    public static readonly IReadOnlyDictionary<string, string[]> Categories = Load("categories.json", AnalysisJson.Default.DictionaryStringStringArray);
+    public static readonly IReadOnlyDictionary<string, string[]> Categories = Load(
+        "categories.json", AnalysisJson.Default.DictionaryStringStringArray);
 
     // Plant "milk" is no dairy, peanut "butter" neither: the word before the name makes another thing.
     private static readonly HashSet<string> Impostors =
-        ["coconut", "almond", "oat", "soy", "soya", "rice", "cashew", "hazelnut", "peanut", "nut", "vegan", "plant", "plant-based", "non-dairy", "dairy-free", "cocoa", "apple", "shea", "gluten-free", "chickpea", "gram", "corn", "buckwheat", "coffee", "cream", "water", "tartar", "flax", "potato", "tapioca", "bean", "hemp", "cookie", "vegetable", "mushroom", "fish"];
+        ["coconut", "almond", "oat", "soy", "soya", "rice",
+            "cashew", "hazelnut", "peanut", "nut", "vegan", "plant", "plant-based", "non-dairy", "dairy-free", "cocoa",
+            "apple", "shea", "gluten-free", "chickpea", "gram", "corn", "buckwheat", "coffee", "cream",
+            "water", "tartar", "flax", "potato", "tapioca", "bean", "hemp", "cookie", "vegetable", "mushroom", "fish"];
 
     public static IReadOnlyList<ConflictWarning> Find(IEnumerable<string> ingredients, string text)
     {
@@ -39,7 +44,8 @@ internal static class ConflictFinder
     /// <summary>The names an item of the table stands for.</summary>
     public static IReadOnlyList<string> NamesOf(string item) => item.StartsWith('@') ? Categories[item[1..]] : [item];
 
-    // Foods must be ingredients; medicines, supplements and diets are only ever told in passing ("#" marks those names).
+    // Foods must be ingredients; medicines, supplements and diets are only ever told in passing ("#" marks those
+    // names).
     private static string? Match(string item, List<string> ingredients, List<string> words)
     {
         foreach (var name in NamesOf(item))
@@ -69,7 +75,8 @@ internal static class ConflictFinder
     }
 
     private static List<string> WordsOf(string text) =>
-        [.. Tokenizer.Tokenize(TextNormalizer.Normalize(text).Replace('\n', ' ')).Where(token => token.IsWord).Select(token => Singular.Of(token.Text))];
+        [.. Tokenizer.Tokenize(TextNormalizer.Normalize(text).Replace('\n', ' ')).Where(token => token.IsWord)
+            .Select(token => Singular.Of(token.Text))];
 
     private static T Load<T>(string name, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
     {

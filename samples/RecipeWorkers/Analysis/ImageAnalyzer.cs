@@ -14,14 +14,18 @@ public sealed class ImageAnalyzer(HttpClient http, FetchOptions options, RecipeA
     /// <summary>The analysis, or an answer that says why there is none. Throws only when cancelled.</summary>
     public async Task<AnalysisAnswer> AnalyzeAsync(string url, string? description, CancellationToken cancellationToken)
     {
-        if (!Uri.TryCreate(url, UriKind.Absolute, out var address)) return AnalysisAnswer.Failed("s3_url is no address.");
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var address))
+            return AnalysisAnswer.Failed("s3_url is no address.");
         if (string.IsNullOrWhiteSpace(description)) return AnalysisAnswer.Failed("The description is empty.");
-        if (description.Length > RecipeAnalyzer.MaxTextLength) return AnalysisAnswer.Failed($"The description is longer than {RecipeAnalyzer.MaxTextLength} characters.");
+        if (description.Length > RecipeAnalyzer.MaxTextLength)
+            return AnalysisAnswer.Failed($"The description is longer than {RecipeAnalyzer.MaxTextLength} characters.");
 
         var fetched = await _fetcher.FetchAsync(address, MaxImageBytes, cancellationToken);
         if (fetched.Error is { } error) return AnalysisAnswer.Failed($"The image could not be fetched: {error}");
-        if (ImageHeader.Read(fetched.Body) is not { } info) return AnalysisAnswer.Failed("The address holds no PNG, JPEG, WebP or GIF image.");
-        if (!IsDeclaredRight(fetched.MediaType, info.Format)) return AnalysisAnswer.Failed($"The image is declared {fetched.MediaType} but is {info.Format}.");
+        if (ImageHeader.Read(fetched.Body) is not { } info)
+            return AnalysisAnswer.Failed("The address holds no PNG, JPEG, WebP or GIF image.");
+        if (!IsDeclaredRight(fetched.MediaType, info.Format))
+            return AnalysisAnswer.Failed($"The image is declared {fetched.MediaType} but is {info.Format}.");
 
         return AnalysisAnswer.Succeeded(analyzer.Analyze(description));
     }

@@ -24,10 +24,14 @@ internal static class ImageHeader
     private static ImageInfo? ReadPng(ReadOnlySpan<byte> data) =>
         data.Length < 24 || !data[12..].StartsWith("IHDR"u8)
             ? null
-            : new("png", BinaryPrimitives.ReadInt32BigEndian(data[16..]), BinaryPrimitives.ReadInt32BigEndian(data[20..]));
+            : new("png", BinaryPrimitives.ReadInt32BigEndian(data[16..]), BinaryPrimitives.ReadInt32BigEndian(
+                data[20..]));
 
     private static ImageInfo? ReadGif(ReadOnlySpan<byte> data) =>
-        data.Length < 10 ? null : new("gif", BinaryPrimitives.ReadUInt16LittleEndian(data[6..]), BinaryPrimitives.ReadUInt16LittleEndian(data[8..]));
+        data.Length < 10 ? null : new(
+            "gif",
+            BinaryPrimitives.ReadUInt16LittleEndian(data[6..]),
+            BinaryPrimitives.ReadUInt16LittleEndian(data[8..]));
 
     // The three kinds of WebP keep the size in three places (RFC 9649, section 2).
     private static ImageInfo? ReadWebP(ReadOnlySpan<byte> data)
@@ -43,7 +47,8 @@ internal static class ImageHeader
         }
 
         if (!kind.StartsWith("VP8 "u8) || !data[23..].StartsWith((ReadOnlySpan<byte>)[0x9D, 0x01, 0x2A])) return null;
-        return new("webp", BinaryPrimitives.ReadUInt16LittleEndian(data[26..]) & 0x3FFF, BinaryPrimitives.ReadUInt16LittleEndian(data[28..]) & 0x3FFF);
+        return new("webp", BinaryPrimitives.ReadUInt16LittleEndian(data[26..]) & 0x3FFF,
+            BinaryPrimitives.ReadUInt16LittleEndian(data[28..]) & 0x3FFF);
     }
 
     private static int Read24(ReadOnlySpan<byte> data) => data[0] | (data[1] << 8) | (data[2] << 16);
@@ -70,7 +75,9 @@ internal static class ImageHeader
             }
 
             var isFrame = marker is >= 0xC0 and <= 0xCF and not (0xC4 or 0xC8 or 0xCC);
-            if (isFrame) return new("jpeg", BinaryPrimitives.ReadUInt16BigEndian(data[(at + 7)..]), BinaryPrimitives.ReadUInt16BigEndian(data[(at + 5)..]));
+            if (isFrame)
+                return new("jpeg", BinaryPrimitives.ReadUInt16BigEndian(data[(at + 7)..]),
+                    BinaryPrimitives.ReadUInt16BigEndian(data[(at + 5)..]));
             var length = BinaryPrimitives.ReadUInt16BigEndian(data[(at + 2)..]);
             if (length < 2) return null;
             at += 2 + length;

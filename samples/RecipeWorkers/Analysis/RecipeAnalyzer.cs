@@ -5,18 +5,22 @@ namespace RecipeWorkers.Analysis;
 /// <summary>Reads a recipe out of free text. Thread-safe; keeps nothing between calls.</summary>
 public sealed class RecipeAnalyzer
 {
-    /// <summary>Longest text taken, in characters: ten times a long recipe, so that nobody can keep a worker busy with one.</summary>
+    /// <summary>
+    /// Longest text taken, in characters: ten times a long recipe, so that nobody can keep a worker busy with one.
+    /// </summary>
     public const int MaxTextLength = 20_000;
 
     /// <summary>The dish when the text names none.</summary>
     public const string UnknownDish = "unknown dish";
 
     /// <summary>Dish, ingredients, shopping cart and conflicts of a text as people type it.</summary>
-    /// <exception cref="ArgumentException">The text is longer than <see cref="MaxTextLength"/>; sending it again does not help.</exception>
+    /// <exception cref="ArgumentException">The text is longer than <see cref="MaxTextLength"/>; sending it again does
+    /// not help.</exception>
     public AnalysisResult Analyze(string userInput)
     {
         ArgumentNullException.ThrowIfNull(userInput);
-        if (userInput.Length > MaxTextLength) throw new ArgumentException($"The text is longer than {MaxTextLength} characters.", nameof(userInput));
+        if (userInput.Length > MaxTextLength)
+            throw new ArgumentException($"The text is longer than {MaxTextLength} characters.", nameof(userInput));
 
         var (dish, found) = RecipeText.Read(userInput);
         var name = dish ?? UnknownDish;

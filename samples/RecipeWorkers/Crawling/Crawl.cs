@@ -9,7 +9,9 @@ internal sealed record Page(Uri Address, IReadOnlyList<CrawledRecipe> Recipes, I
     public static Page Failed(Uri address, string error) => new(address, [], [], error);
 }
 
-/// <summary>What one crawl knows. Owned by the loop over its pages; only <see cref="RobotsOfAsync"/> is for all threads.</summary>
+/// <summary>
+/// What one crawl knows. Owned by the loop over its pages; only <see cref="RobotsOfAsync"/> is for all threads.
+/// </summary>
 internal sealed class Crawl(int maxPages)
 {
     // Pages link to the whole web; a result must stay a message.

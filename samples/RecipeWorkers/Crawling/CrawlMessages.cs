@@ -22,12 +22,14 @@ public sealed record CrawledRecipe(
 public sealed record RefusedAddress(string Url, string Reason);
 
 /// <summary>What a crawl brought: the number of pages read, the recipes on them, the addresses left out.</summary>
-public sealed record CrawlResult(int Pages, IReadOnlyList<CrawledRecipe> Recipes, IReadOnlyList<RefusedAddress> Refused);
+public sealed record CrawlResult(
+    int Pages, IReadOnlyList<CrawledRecipe> Recipes, IReadOnlyList<RefusedAddress> Refused);
 
 internal sealed record CrawlingError(string Message);
 
 /// <summary>One message of the response queue. The job id goes back as it came, text or number.</summary>
-internal sealed record CrawlingResponse(string Action, JsonElement? JobId, string Status, JsonElement? Data, CrawlingError? Error)
+internal sealed record CrawlingResponse(
+    string Action, JsonElement? JobId, string Status, JsonElement? Data, CrawlingError? Error)
 {
     public const string StatusUpdate = "task_status_update";
     public const string CrawlResult = "crawl_result";

@@ -7,10 +7,15 @@ public sealed class CrawlingRequestHandler(RecipeCrawler crawler)
 {
     private const int DefaultDepth = 1;
 
-    /// <summary>Handles the request; <paramref name="send"/> is called for one message at a time, the final answer last.</summary>
-    /// <exception cref="UnparsableRequestException">The body is no JSON object; a retry does not help. Nothing was sent.</exception>
-    /// <exception cref="OperationCanceledException">The token was cancelled before the final answer; a retry is sound.</exception>
-    public async Task HandleAsync(ReadOnlyMemory<byte> body, Func<ReadOnlyMemory<byte>, ValueTask> send, CancellationToken cancellationToken)
+    /// <summary>
+    /// Handles the request; <paramref name="send"/> is called for one message at a time, the final answer last.
+    /// </summary>
+    /// <exception cref="UnparsableRequestException">The body is no JSON object; a retry does not help. Nothing was
+    /// sent.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled before the final answer; a retry is
+    /// sound.</exception>
+    public async Task HandleAsync(
+        ReadOnlyMemory<byte> body, Func<ReadOnlyMemory<byte>, ValueTask> send, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(send);
         using var request = Parse(body);
@@ -44,7 +49,8 @@ public sealed class CrawlingRequestHandler(RecipeCrawler crawler)
     private static ValueTask PingAsync(JsonElement root, Reply reply)
     {
         var data = new PingData(root.TryGetProperty("timestamp", out var timestamp) ? timestamp : null);
-        return reply.SendAsync(CrawlingResponse.StatusUpdate, CrawlingResponse.Done, JsonSerializer.SerializeToElement(data, CrawlJson.Default.PingData));
+        return reply.SendAsync(CrawlingResponse.StatusUpdate, CrawlingResponse.Done, JsonSerializer.SerializeToElement(
+            data, CrawlJson.Default.PingData));
     }
 
     private async ValueTask CrawlAsync(JsonElement root, Reply reply, CancellationToken cancellationToken)
@@ -57,23 +63,30 @@ public sealed class CrawlingRequestHandler(RecipeCrawler crawler)
 
         if (!TryReadDepth(root, out var depth))
         {
-            await reply.FailAsync(CrawlingResponse.CrawlResult, $"depth must be a whole number from 0 to {CrawlOptions.MaxDepth}.");
+            await reply.FailAsync(
+                CrawlingResponse.CrawlResult, $"depth must be a whole number from 0 to {CrawlOptions.MaxDepth}.");
             return;
         }
 
         await reply.ProgressAsync(new CrawlProgress(0, 1, 0));
         var result = await crawler.CrawlAsync(new CrawlRequest(url, depth), reply.ProgressAsync, cancellationToken);
         if (result.Pages == 0)
-            await reply.FailAsync(CrawlingResponse.CrawlResult, $"{url} could not be crawled: {(result.Refused.Count > 0 ? result.Refused[0].Reason : "no page")}.");
+            await reply.FailAsync(
+                CrawlingResponse.CrawlResult,
+                $"{url} could not be crawled: {(result.Refused.Count > 0 ? result.Refused[0].Reason : "no page")}.");
         else
-            await reply.SendAsync(CrawlingResponse.CrawlResult, CrawlingResponse.Done, JsonSerializer.SerializeToElement(result, CrawlJson.Default.CrawlResult));
+            await reply.SendAsync(
+                CrawlingResponse.CrawlResult,
+                CrawlingResponse.Done,
+                JsonSerializer.SerializeToElement(result, CrawlJson.Default.CrawlResult));
     }
 
     private static bool TryReadDepth(JsonElement root, out int depth)
     {
         depth = DefaultDepth;
         if (!root.TryGetProperty("depth", out var value) || value.ValueKind == JsonValueKind.Null) return true;
-        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out depth) && depth is >= 0 and <= CrawlOptions.MaxDepth;
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out depth)
+            && depth is >= 0 and <= CrawlOptions.MaxDepth;
     }
 
     private static string? Text(JsonElement root, string name) =>
@@ -82,13 +95,17 @@ public sealed class CrawlingRequestHandler(RecipeCrawler crawler)
     /// <summary>Sends messages of one job.</summary>
     private sealed class Reply(JsonElement? jobId, Func<ReadOnlyMemory<byte>, ValueTask> send)
     {
-        public ValueTask SendAsync(string action, string status, JsonElement? data) => SendAsync(new CrawlingResponse(action, jobId, status, data, null));
+        public ValueTask SendAsync(string action, string status, JsonElement? data)
+            => SendAsync(new CrawlingResponse(action, jobId, status, data, null));
 
-        public ValueTask FailAsync(string action, string message) => SendAsync(new CrawlingResponse(action, jobId, CrawlingResponse.Failed, null, new CrawlingError(message)));
+        public ValueTask FailAsync(string action, string message) => SendAsync(
+            new CrawlingResponse(action, jobId, CrawlingResponse.Failed, null, new CrawlingError(message)));
 
         public ValueTask ProgressAsync(CrawlProgress progress) =>
-            SendAsync(CrawlingResponse.StatusUpdate, CrawlingResponse.InProgress, JsonSerializer.SerializeToElement(progress, CrawlJson.Default.CrawlProgress));
+            SendAsync(CrawlingResponse.StatusUpdate, CrawlingResponse.InProgress, JsonSerializer.SerializeToElement(
+                progress, CrawlJson.Default.CrawlProgress));
 
-        private ValueTask SendAsync(CrawlingResponse response) => send(JsonSerializer.SerializeToUtf8Bytes(response, CrawlJson.Default.CrawlingResponse));
+        private ValueTask SendAsync(CrawlingResponse response)
+            => send(JsonSerializer.SerializeToUtf8Bytes(response, CrawlJson.Default.CrawlingResponse));
     }
 }

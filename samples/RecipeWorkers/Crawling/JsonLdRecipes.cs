@@ -10,10 +10,15 @@ internal static class JsonLdRecipes
     // Real pages nest a recipe in a graph in a list; more than this is no page for people.
     private const int MaxNesting = 12;
 
-    private static readonly JsonDocumentOptions Lenient = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
+    private static readonly JsonDocumentOptions Lenient = new()
+    {
+        AllowTrailingCommas = true,
+        CommentHandling = JsonCommentHandling.Skip
+    };
 
     public static IEnumerable<CrawledRecipe> Find(IDocument document, Uri address) =>
-        document.QuerySelectorAll("script[type='application/ld+json' i]").SelectMany(script => Parse(script.TextContent, address));
+        document.QuerySelectorAll("script[type='application/ld+json' i]")
+            .SelectMany(script => Parse(script.TextContent, address));
 
     private static List<CrawledRecipe> Parse(string json, Uri address)
     {
@@ -48,21 +53,26 @@ internal static class JsonLdRecipes
         }
 
         foreach (var property in node.EnumerateObject())
-            if (property.Name is "@graph" or "mainEntity" or "mainEntityOfPage" or "itemListElement" or "item" or "hasPart")
+            if (property.Name is "@graph" or "mainEntity" or "mainEntityOfPage" or "itemListElement" or "item"
+                or "hasPart")
                 Walk(property.Value, address, recipes, nesting + 1);
     }
 
-    private static bool IsRecipe(JsonElement node) => node.TryGetProperty("@type", out var type) && Texts(type).Any(IsRecipeType);
+    private static bool IsRecipe(JsonElement node)
+        => node.TryGetProperty("@type", out var type) && Texts(type).Any(IsRecipeType);
 
-    private static bool IsRecipeType(string type) => type is "Recipe" || type.EndsWith("schema.org/Recipe", StringComparison.OrdinalIgnoreCase) || type is "schema:Recipe";
+    private static bool IsRecipeType(string type) => type is "Recipe"
+        || type.EndsWith("schema.org/Recipe", StringComparison.OrdinalIgnoreCase) || type is "schema:Recipe";
 
     private static CrawledRecipe? Read(JsonElement node, Uri address)
     {
         var name = PlainText.From(First(node, "name") ?? First(node, "headline"));
         if (name.Length == 0) return null;
-        var ingredients = All(node, "recipeIngredient").Concat(All(node, "ingredients")).Select(PlainText.From).Where(text => text.Length > 0).Distinct();
+        var ingredients = All(node, "recipeIngredient")
+            .Concat(All(node, "ingredients")).Select(PlainText.From).Where(text => text.Length > 0).Distinct();
         var instructions = node.TryGetProperty("recipeInstructions", out var steps) ? Steps(steps, 0) : [];
-        return new CrawledRecipe(address.AbsoluteUri, name, [.. ingredients], [.. instructions], First(node, "recipeYield"), First(node, "totalTime"));
+        return new CrawledRecipe(address.AbsoluteUri, name, [.. ingredients], [.. instructions],
+            First(node, "recipeYield"), First(node, "totalTime"));
     }
 
     // A text, a list of texts, HowToSteps, or HowToSections of them.
@@ -73,7 +83,8 @@ internal static class JsonLdRecipes
         {
             JsonValueKind.String => PlainText.Lines(node.GetString()),
             JsonValueKind.Array => node.EnumerateArray().SelectMany(item => Steps(item, nesting + 1)),
-            JsonValueKind.Object when node.TryGetProperty("itemListElement", out var items) => Steps(items, nesting + 1),
+            JsonValueKind.Object when node.TryGetProperty("itemListElement", out var items) =>
+                Steps(items, nesting + 1),
             JsonValueKind.Object => PlainText.Lines(First(node, "text") ?? First(node, "name")),
             _ => [],
         };
@@ -81,7 +92,8 @@ internal static class JsonLdRecipes
 
     private static string? First(JsonElement node, string name) => All(node, name).FirstOrDefault();
 
-    private static IEnumerable<string> All(JsonElement node, string name) => node.TryGetProperty(name, out var value) ? Texts(value) : [];
+    private static IEnumerable<string> All(JsonElement node, string name)
+        => node.TryGetProperty(name, out var value) ? Texts(value) : [];
 
     private static IEnumerable<string> Texts(JsonElement value) => value.ValueKind switch
     {

@@ -6,7 +6,8 @@ namespace RecipeWorkers.Crawling;
 internal static class MicrodataRecipes
 {
     public static IEnumerable<CrawledRecipe> Find(IDocument document, Uri address) =>
-        document.QuerySelectorAll("[itemscope][itemtype*='schema.org/Recipe' i]").Select(scope => Read(scope, address)).OfType<CrawledRecipe>();
+        document.QuerySelectorAll("[itemscope][itemtype*='schema.org/Recipe' i]").Select(scope => Read(scope, address))
+            .OfType<CrawledRecipe>();
 
     private static CrawledRecipe? Read(IElement scope, Uri address)
     {
@@ -15,7 +16,8 @@ internal static class MicrodataRecipes
         var ingredients = Values(scope, "recipeIngredient").Concat(Values(scope, "ingredients"));
         var instructions = Elements(scope, "recipeInstructions").SelectMany(Steps);
         return new CrawledRecipe(
-            address.AbsoluteUri, name, [.. ingredients], [.. instructions], Values(scope, "recipeYield").FirstOrDefault(), Values(scope, "totalTime").FirstOrDefault());
+            address.AbsoluteUri, name, [.. ingredients], [.. instructions],
+            Values(scope, "recipeYield").FirstOrDefault(), Values(scope, "totalTime").FirstOrDefault());
     }
 
     private static IEnumerable<string> Values(IElement scope, string property) =>
@@ -40,7 +42,8 @@ internal static class MicrodataRecipes
 
     private static IEnumerable<string> Steps(IElement element)
     {
-        if (element.HasAttribute("itemscope") && element.QuerySelector("[itemprop~='text']") is { } text) return [Value(text)];
+        if (element.HasAttribute("itemscope") && element.QuerySelector("[itemprop~='text']") is { } text)
+            return [Value(text)];
         var items = element.QuerySelectorAll("li");
         if (items.Length > 0) return items.Select(Value).Where(step => step.Length > 0);
         return element.HasAttribute("content") ? [Value(element)] : PlainText.Lines(element.InnerHtml);

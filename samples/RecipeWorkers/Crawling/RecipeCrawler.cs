@@ -2,7 +2,9 @@ using GuardedFetching;
 
 namespace RecipeWorkers.Crawling;
 
-/// <summary>Follows links breadth first and gathers the recipes of the pages. Thread-safe; one instance serves many crawls.</summary>
+/// <summary>
+/// Follows links breadth first and gathers the recipes of the pages. Thread-safe; one instance serves many crawls.
+/// </summary>
 public sealed class RecipeCrawler(HttpClient http, FetchOptions fetching, CrawlOptions options, TimeProvider time)
 {
     private readonly GuardedFetcher _fetcher = new(http, fetching);
@@ -12,9 +14,11 @@ public sealed class RecipeCrawler(HttpClient http, FetchOptions fetching, CrawlO
     private readonly HostPacer _pacer = new(options.PauseBetweenRequests, time);
 
     /// <summary>Crawls; tells the progress after each page, one call at a time.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The depth is below 0 or above <see cref="CrawlOptions.MaxDepth"/>; a retry does not help.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The depth is below 0 or above <see cref="CrawlOptions.MaxDepth"/>;
+    /// a retry does not help.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; what was found is lost.</exception>
-    public async Task<CrawlResult> CrawlAsync(CrawlRequest request, Func<CrawlProgress, ValueTask> progress, CancellationToken cancellationToken)
+    public async Task<CrawlResult> CrawlAsync(
+        CrawlRequest request, Func<CrawlProgress, ValueTask> progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(progress);
@@ -29,7 +33,8 @@ public sealed class RecipeCrawler(HttpClient http, FetchOptions fetching, CrawlO
     }
 
     // Fetched several at a time, taken in the order of the links: the same site gives the same result twice.
-    private async Task CrawlLevelAsync(Crawl crawl, IReadOnlyList<Uri> level, bool isFollowing, Func<CrawlProgress, ValueTask> progress, CancellationToken cancellationToken)
+    private async Task CrawlLevelAsync(Crawl crawl, IReadOnlyList<Uri> level, bool isFollowing,
+        Func<CrawlProgress, ValueTask> progress, CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var slots = new SemaphoreSlim(options.Concurrency);
@@ -48,11 +53,13 @@ public sealed class RecipeCrawler(HttpClient http, FetchOptions fetching, CrawlO
         {
             // The slots must outlive whoever still waits for one.
             await stop.CancelAsync();
-            await Task.WhenAll(pages).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            await Task.WhenAll(pages).ContinueWith(static _ => { }, CancellationToken.None,
+                TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         }
     }
 
-    private async Task<Page> ReadAsync(Crawl crawl, Uri address, SemaphoreSlim slots, CancellationToken cancellationToken)
+    private async Task<Page> ReadAsync(
+        Crawl crawl, Uri address, SemaphoreSlim slots, CancellationToken cancellationToken)
     {
         await slots.WaitAsync(cancellationToken);
         try
@@ -63,7 +70,8 @@ public sealed class RecipeCrawler(HttpClient http, FetchOptions fetching, CrawlO
             await _pacer.WaitAsync(address.Host, cancellationToken);
             var fetched = await _fetcher.FetchAsync(address, options.MaxPageBytes, cancellationToken);
             if (fetched.Error is { } error) return Page.Failed(fetched.Address, error);
-            if (fetched.MediaType is not (null or "text/html" or "application/xhtml+xml")) return Page.Failed(address, $"{fetched.MediaType} is not HTML");
+            if (fetched.MediaType is not (null or "text/html" or "application/xhtml+xml"))
+                return Page.Failed(address, $"{fetched.MediaType} is not HTML");
 
             var contentType = $"text/html{(fetched.Charset is { } charset ? "; charset=" + charset : "")}";
             var content = await PageReader.ReadAsync(fetched.Address, fetched.Body, contentType, cancellationToken);
@@ -77,7 +85,8 @@ public sealed class RecipeCrawler(HttpClient http, FetchOptions fetching, CrawlO
 
     private async Task<Robots> FetchRobotsAsync(Uri origin, CancellationToken cancellationToken)
     {
-        var fetched = await _fetcher.FetchAsync(new Uri(origin, "/robots.txt"), options.MaxPageBytes, cancellationToken);
+        var fetched = await _fetcher.FetchAsync(
+            new Uri(origin, "/robots.txt"), options.MaxPageBytes, cancellationToken);
         return fetched.Error is null ? Robots.Parse(System.Text.Encoding.UTF8.GetString(fetched.Body)) : Robots.None;
     }
 }

@@ -1,6 +1,8 @@
 namespace RecipeWorkers.Crawling;
 
-/// <summary>The rules of a robots.txt that concern us (RFC 9309: the longest matching path wins, Allow wins a tie).</summary>
+/// <summary>
+/// The rules of a robots.txt that concern us (RFC 9309: the longest matching path wins, Allow wins a tie).
+/// </summary>
 internal sealed class Robots
 {
     private const string Agent = "recipeworkers";
@@ -40,7 +42,8 @@ internal sealed class Robots
     public bool Allows(Uri address)
     {
         var path = address.PathAndQuery;
-        return _rules.Where(rule => Matches(path, rule.Path)).OrderByDescending(rule => rule.Path.Length).ThenByDescending(rule => rule.IsAllowed)
+        return _rules.Where(rule => Matches(path, rule.Path)).OrderByDescending(rule => rule.Path.Length)
+            .ThenByDescending(rule => rule.IsAllowed)
             .Select(rule => rule.IsAllowed).FirstOrDefault(true);
     }
 

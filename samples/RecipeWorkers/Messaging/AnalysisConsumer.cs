@@ -4,10 +4,12 @@ using SafeAmqp;
 namespace RecipeWorkers.Messaging;
 
 /// <summary>
-/// Answers analysis requests: each answer goes to its request's <c>reply_to</c> with its <c>correlation_id</c>. Consumes and publishes
-/// by hand, for on this wire a failure is an answer ({"success":false}), and a request that cannot be read gets none at all.
+/// Answers analysis requests: each answer goes to its request's <c>reply_to</c> with its <c>correlation_id</c>.
+/// Consumes and publishes by hand, for on this wire a failure is an answer ({"success":false}), and a request that
+/// cannot be read gets none at all.
 /// </summary>
-internal sealed class AnalysisConsumer(IAmqpClient amqp, AnalysisRequestHandler analysis, ILogger<AnalysisConsumer> log) : IAmqpConsumer
+internal sealed class AnalysisConsumer(IAmqpClient amqp, AnalysisRequestHandler analysis, ILogger<AnalysisConsumer> log)
+    : IAmqpConsumer
 {
     public async ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery delivery, CancellationToken deliveryLost)
     {

@@ -3,9 +3,12 @@ using SafeAmqp;
 
 namespace RecipeWorkers.Messaging;
 
-/// <summary>Does crawling jobs: progress and results go to the fixed response queue, a request that cannot be read goes away.</summary>
+/// <summary>
+/// Does crawling jobs: progress and results go to the fixed response queue, a request that cannot be read goes away.
+/// </summary>
 internal sealed class CrawlingConsumer(
-    IAmqpClient amqp, WorkerSettings settings, CrawlingRequestHandler crawling, ILogger<CrawlingConsumer> log) : IAmqpConsumer
+    IAmqpClient amqp, WorkerSettings settings, CrawlingRequestHandler crawling, ILogger<CrawlingConsumer> log)
+    : IAmqpConsumer
 {
     public async ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery delivery, CancellationToken deliveryLost)
     {
@@ -26,8 +29,10 @@ internal sealed class CrawlingConsumer(
         }
     }
 
-    // Awaited until the broker has it: the request is acknowledged only after its result is safe, and updates keep their order.
+    // Awaited until the broker has it: the request is acknowledged only after its result is safe, and updates keep
+    // their order.
     private ValueTask SendAsync(ReadOnlyMemory<byte> update, CancellationToken cancellationToken)
         => amqp.PublishAsync(
-            AmqpMessage.ToQueue(settings.CrawlingResponseQueue, update) with { ContentType = "application/json" }, cancellationToken);
+            AmqpMessage.ToQueue(settings.CrawlingResponseQueue, update) with { ContentType = "application/json" },
+            cancellationToken);
 }

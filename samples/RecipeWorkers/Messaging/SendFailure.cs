@@ -6,8 +6,8 @@ namespace RecipeWorkers.Messaging;
 internal static class SendFailure
 {
     /// <summary>
-    /// Back to the queue when the answer may get out another time. That may do the work twice, which both kinds of work bear:
-    /// they change nothing. Away when it never will, for it would come round again at once and for ever.
+    /// Back to the queue when the answer may get out another time. That may do the work twice, which both kinds of work
+    /// bear: they change nothing. Away when it never will, for it would come round again at once and for ever.
     /// </summary>
     public static AmqpSettlement SettlementOf(AmqpException error) => error.Outcome switch
     {

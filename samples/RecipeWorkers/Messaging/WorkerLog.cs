@@ -3,7 +3,8 @@ namespace RecipeWorkers.Messaging;
 /// <summary>Every log line of the workers' messaging.</summary>
 internal static partial class WorkerLog
 {
-    [LoggerMessage(1, LogLevel.Warning, "Rejected a message from {Queue}: {Bytes} bytes that are no request ({Reason})")]
+    [LoggerMessage(
+        1, LogLevel.Warning, "Rejected a message from {Queue}: {Bytes} bytes that are no request ({Reason})")]
     public static partial void Unparsable(this ILogger log, string queue, int bytes, string reason);
 
     [LoggerMessage(2, LogLevel.Warning, "A request from {Queue} names no reply_to: its answer is dropped")]

@@ -14,7 +14,9 @@ public sealed record WorkerSettings
     /// <summary>The broker: <c>RABBITMQ_URL</c>. Never logged, for it carries the password.</summary>
     public string BrokerUrl { get; init; } = "amqp://guest:guest@localhost:5672/";
 
-    /// <summary>Whether a broker that is not on this machine may be reached without TLS: <c>RABBITMQ_ALLOW_PLAINTEXT</c>.</summary>
+    /// <summary>
+    /// Whether a broker that is not on this machine may be reached without TLS: <c>RABBITMQ_ALLOW_PLAINTEXT</c>.
+    /// </summary>
     public bool AllowPlaintext { get; init; }
 
     /// <summary>Which workers run here: <c>WORKERS</c>, or the arguments <c>ai</c> and <c>crawler</c>.</summary>
@@ -29,13 +31,22 @@ public sealed record WorkerSettings
     /// <summary>The queue of analysis requests: <c>AI_QUEUE_NAME</c>.</summary>
     public string AnalysisQueue { get; init; } = "recipe_analysis_request";
 
-    /// <summary>How many analyses run at once: <c>AI_CONCURRENCY</c>. As many again wait here, so that none waits for the broker.</summary>
+    /// <summary>
+    /// How many analyses run at once: <c>AI_CONCURRENCY</c>. As many again wait here, so that none waits for the
+    /// broker.
+    /// </summary>
     public int AnalysisConcurrency { get; init; } = 4;
 
-    /// <summary>After how long without use the queues go, for demonstrations and tests: <c>QUEUE_EXPIRES_SECONDS</c>. Service and workers must agree.</summary>
+    /// <summary>
+    /// After how long without use the queues go, for demonstrations and tests: <c>QUEUE_EXPIRES_SECONDS</c>. Service
+    /// and workers must agree.
+    /// </summary>
     public TimeSpan? QueueExpiry { get; init; }
 
-    /// <summary>Hosts from which pages and images may be fetched, beside this machine: <c>FETCH_ALLOWED_HOSTS</c>, separated by commas.</summary>
+    /// <summary>
+    /// Hosts from which pages and images may be fetched, beside this machine: <c>FETCH_ALLOWED_HOSTS</c>, separated by
+    /// commas.
+    /// </summary>
     public IReadOnlyList<string> AllowedHosts { get; init; } = [];
 
     /// <summary>The shortest time between two requests to one web server: <c>CRAWL_PAUSE_MILLISECONDS</c>.</summary>
@@ -45,22 +56,28 @@ public sealed record WorkerSettings
     public override string ToString() => $"workers {string.Join(", ", Workers)}";
 
     /// <summary>Reads the settings.</summary>
-    /// <exception cref="InvalidOperationException">A value is not valid; the message names the setting, never its value.</exception>
+    /// <exception cref="InvalidOperationException">A value is not valid; the message names the setting, never its
+    /// value.</exception>
     public static WorkerSettings From(IConfiguration configuration, IReadOnlyList<string> arguments)
     {
         var defaults = new WorkerSettings();
         return new WorkerSettings
         {
             BrokerUrl = Text("RABBITMQ_URL", defaults.BrokerUrl),
-            AllowPlaintext = Text("RABBITMQ_ALLOW_PLAINTEXT", "false").Equals("true", StringComparison.OrdinalIgnoreCase),
-            Workers = ReadWorkers(arguments.Count > 0 ? arguments : Text("WORKERS", $"{Ai},{Crawler}").Split(',', StringSplitOptions.TrimEntries)),
+            AllowPlaintext = Text("RABBITMQ_ALLOW_PLAINTEXT", "false").Equals(
+                "true", StringComparison.OrdinalIgnoreCase),
+            Workers = ReadWorkers(arguments.Count > 0 ? arguments : Text("WORKERS", $"{Ai},{Crawler}").Split(
+                ',', StringSplitOptions.TrimEntries)),
             CrawlingRequestQueue = Text("RABBITMQ_CRAWLING_REQUEST_QUEUE", defaults.CrawlingRequestQueue),
             CrawlingResponseQueue = Text("RABBITMQ_CRAWLING_RESPONSE_QUEUE", defaults.CrawlingResponseQueue),
             AnalysisQueue = Text("AI_QUEUE_NAME", defaults.AnalysisQueue),
             AnalysisConcurrency = (int)Number("AI_CONCURRENCY", defaults.AnalysisConcurrency, 1, 1000),
-            AllowedHosts = Text("FETCH_ALLOWED_HOSTS", "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
-            CrawlPause = TimeSpan.FromMilliseconds(Number("CRAWL_PAUSE_MILLISECONDS", defaults.CrawlPause.TotalMilliseconds, 0, 60_000)),
-            QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null : TimeSpan.FromSeconds(Number("QUEUE_EXPIRES_SECONDS", 0, 0.05, 86_400)),
+            AllowedHosts = Text("FETCH_ALLOWED_HOSTS", "").Split(
+                ',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
+            CrawlPause = TimeSpan.FromMilliseconds(
+                Number("CRAWL_PAUSE_MILLISECONDS", defaults.CrawlPause.TotalMilliseconds, 0, 60_000)),
+            QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null : TimeSpan.FromSeconds(
+                Number("QUEUE_EXPIRES_SECONDS", 0, 0.05, 86_400)),
         };
 
         string Text(string name, string otherwise)
@@ -69,13 +86,16 @@ public sealed record WorkerSettings
         double Number(string name, double otherwise, double min, double max)
         {
             var text = Text(name, otherwise.ToString(CultureInfo.InvariantCulture));
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max
+            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+                && value >= min && value <= max
                 ? value
                 : throw new InvalidOperationException($"{name} must be a number from {min} to {max}.");
         }
     }
 
-    private static string[] ReadWorkers(IEnumerable<string> names) => [.. names.Distinct().Select(name => name is Ai or Crawler
+    private static string[] ReadWorkers(IEnumerable<string> names)
+        => [.. names.Distinct().Select(name => name is Ai or Crawler
         ? name
-        : throw new InvalidOperationException($"There are the workers {Ai} and {Crawler}; name one, both, or none for both."))];
+        : throw new InvalidOperationException(
+            $"There are the workers {Ai} and {Crawler}; name one, both, or none for both."))];
 }

@@ -17,7 +17,8 @@ public static class WorkersHost
     private static readonly TimeSpan AnalysisTtl = TimeSpan.FromMinutes(5);
 
     /// <summary>Makes the host.</summary>
-    /// <param name="args">Which workers: <c>ai</c>, <c>crawler</c>; none is both. Arguments that begin with a dash are settings.</param>
+    /// <param name="args">Which workers: <c>ai</c>, <c>crawler</c>; none is both. Arguments that begin with a dash are
+    /// settings.</param>
     /// <param name="configure">Changes configuration or services before the host is made.</param>
     /// <returns>The host, not started.</returns>
     /// <exception cref="InvalidOperationException">A setting or an argument is not valid.</exception>
@@ -51,7 +52,12 @@ public static class WorkersHost
         amqp.Services.AddSingleton<ImageAnalyzer>();
         amqp.Services.AddSingleton<AnalysisRequestHandler>();
         amqp.AddTopology(new AmqpTopology()
-            .With(new AmqpQueue { Name = settings.AnalysisQueue, MessageTtl = AnalysisTtl, Expires = settings.QueueExpiry }));
+            .With(new AmqpQueue
+            {
+                Name = settings.AnalysisQueue,
+                MessageTtl = AnalysisTtl,
+                Expires = settings.QueueExpiry
+            }));
         amqp.AddConsumer<AnalysisConsumer>(settings.AnalysisQueue, new AmqpConsumerOptions
         {
             Prefetch = 2 * settings.AnalysisConcurrency,
@@ -80,7 +86,11 @@ public static class WorkersHost
     // What strangers hand in is fetched under one set of rules by both workers.
     private static void AddFetching(IServiceCollection services, WorkerSettings settings)
     {
-        services.TryAddSingleton(new FetchOptions { UserAgent = "RecipeWorkers/0.1", AllowedHosts = [.. new FetchOptions().AllowedHosts, .. settings.AllowedHosts] });
+        services.TryAddSingleton(new FetchOptions
+        {
+            UserAgent = "RecipeWorkers/0.1",
+            AllowedHosts = [.. new FetchOptions().AllowedHosts, .. settings.AllowedHosts]
+        });
         services.TryAddSingleton(provider => GuardedHttp.CreateClient(provider.GetRequiredService<FetchOptions>()));
     }
 

@@ -4,7 +4,9 @@ using SafeAmqp.Testing.Queues;
 
 namespace SafeAmqp.Testing.Channels;
 
-/// <summary>Consumers and deliveries (AMQP 0-9-1, 60.10 to 60.72), with direct reply-to and consumer cancellation.</summary>
+/// <summary>
+/// Consumers and deliveries (AMQP 0-9-1, 60.10 to 60.72), with direct reply-to and consumer cancellation.
+/// </summary>
 internal sealed partial class Channel
 {
     private readonly Dictionary<string, Consumer> _consumers = [];
@@ -63,7 +65,10 @@ internal sealed partial class Channel
         WriteDelivery(consumer.Tag, tag, entry.Redelivered, message, properties);
     }
 
-    /// <summary>The queue is gone, or a script takes the consumer away: clients that can hear it are told (consumer_cancel_notify).</summary>
+    /// <summary>
+    /// The queue is gone, or a script takes the consumer away: clients that can hear it are told
+    /// (consumer_cancel_notify).
+    /// </summary>
     public void QueueGone(Consumer consumer, bool notify)
     {
         if (!_consumers.Remove(consumer.Tag))
@@ -80,7 +85,8 @@ internal sealed partial class Channel
     }
 
     private void WriteDelivery(string consumerTag, ulong tag, bool redelivered, Message message, byte[] properties) =>
-        Connection.Sender.Content(Number, Writer.Start(Method.BasicDeliver).ShortString(consumerTag).LongLong(tag).Flag(redelivered)
+        Connection.Sender.Content(
+            Number, Writer.Start(Method.BasicDeliver).ShortString(consumerTag).LongLong(tag).Flag(redelivered)
             .ShortString(message.Exchange).ShortString(message.RoutingKey), properties, message.Body);
 
     /// <summary>Quorum queues say how often the message came back to them (x-delivery-count).</summary>
@@ -139,10 +145,12 @@ internal sealed partial class Channel
             throw new AmqpError(ReplyCode.NotImplemented, text);
         }
         if (arguments.TryGetValue("x-priority", out object? priority) && FieldTable.Integer(priority) is null)
-            throw AmqpError.Precondition($"invalid arg 'x-priority' for queue '{name}' in vhost '{Host.Name}': \"expected integer, got {FieldTableWriter.TypeName(priority)}\"");
+            throw AmqpError.Precondition($"invalid arg 'x-priority' for queue '{name}' in vhost "
+                + $"'{Host.Name}': \"expected integer, got {FieldTableWriter.TypeName(priority)}\"");
         if (tag.Length == 0)
             tag = Broker.NewName("amq.ctag-");
-        var consumer = new Consumer(this, tag, queue, noAck, exclusive, FieldTable.Integer(priority) ?? 0, _consumerPrefetch);
+        var consumer = new Consumer(
+            this, tag, queue, noAck, exclusive, FieldTable.Integer(priority) ?? 0, _consumerPrefetch);
         queue.Add(consumer);
         _consumers.Add(tag, consumer);
         if (!noWait)
@@ -211,7 +219,11 @@ internal sealed partial class Channel
             _ackTimer = null;
             if (Unacked.Oldest is { } late && Timeout(late) is > 0 and var timeout
                 && late.At + timeout <= Broker.Loop.Timers.Now)
-                Fail(AmqpError.Precondition($"delivery acknowledgement on channel {Number} timed out. Timeout value used: {timeout} ms. This timeout value can be configured, see consumers doc guide to learn more"), 0);
+                Fail(
+                    AmqpError.Precondition(
+                        $"delivery acknowledgement on channel {Number} timed out. Timeout value used: {timeout} "
+                            + "ms. This timeout value can be configured, see consumers doc guide to learn more"),
+                    0);
             else
                 ArmAckTimeout();
         });

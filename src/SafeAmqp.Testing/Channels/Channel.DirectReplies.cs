@@ -2,7 +2,9 @@ using SafeAmqp.Testing.Queues;
 
 namespace SafeAmqp.Testing.Channels;
 
-/// <summary>RabbitMQ's direct reply-to: replies go straight to the channel that asked, without a queue between.</summary>
+/// <summary>
+/// RabbitMQ's direct reply-to: replies go straight to the channel that asked, without a queue between.
+/// </summary>
 internal sealed partial class Channel
 {
     private void ConsumeReplies(string tag, bool noAck, bool noWait)
@@ -37,6 +39,7 @@ internal sealed partial class Channel
     {
         string token = message.RoutingKey[(ReplyTo.Length + 1)..];
         if (Host.DirectReplies.TryGetValue(token, out Channel? asker) && asker.Connection.TakesDeliveries)
-            asker.WriteDelivery(asker._replyConsumer!.Tag, asker._nextTag++, redelivered: false, message, message.Properties.Raw);
+            asker.WriteDelivery(
+                asker._replyConsumer!.Tag, asker._nextTag++, redelivered: false, message, message.Properties.Raw);
     }
 }

@@ -13,7 +13,8 @@ internal sealed partial class Channel
         string type = fields.ShortString();
         byte flags = fields.Octet();
         Dictionary<string, object?> arguments = fields.Table();
-        bool passive = (flags & 1) != 0, durable = (flags & 2) != 0, autoDelete = (flags & 4) != 0, isInternal = (flags & 8) != 0, noWait = (flags & 16) != 0;
+        bool passive = (flags & 1) != 0, durable = (flags & 2) != 0, autoDelete = (flags & 4) != 0,
+            isInternal = (flags & 8) != 0, noWait = (flags & 16) != 0;
         Broker.History.Received(this, "exchange.declare", exchange: name);
         if (Meets(Method.ExchangeDeclare, exchange: name))
             return;
@@ -33,7 +34,8 @@ internal sealed partial class Channel
                 Require(Permission.Read, "exchange", name);
                 Require(Permission.Write, "exchange", alternate);
             }
-            if (Host.Exchanges.TryGetValue(name, out Exchange? existing)) CheckSame(existing, type, durable, autoDelete, isInternal, arguments);
+            if (Host.Exchanges.TryGetValue(name, out Exchange? existing))
+                CheckSame(existing, type, durable, autoDelete, isInternal, arguments);
             else
                 Host.Exchanges[name] = new Exchange(
                     CheckName("exchange", name), type, durable, autoDelete, isInternal, arguments, Broker.Rules);
@@ -42,7 +44,8 @@ internal sealed partial class Channel
             Send(Writer.Start(Method.ExchangeDeclareOk));
     }
 
-    private void CheckSame(Exchange existing, string type, bool durable, bool autoDelete, bool isInternal, Dictionary<string, object?> arguments)
+    private void CheckSame(Exchange existing, string type, bool durable, bool autoDelete, bool isInternal,
+        Dictionary<string, object?> arguments)
     {
         string what = $"exchange '{existing.Name}' in vhost '{Host.Name}'";
         Equivalence.CheckField("type", what, type, existing.Type);
@@ -62,7 +65,8 @@ internal sealed partial class Channel
             return;
         RefuseDefault(name);
         if (name.StartsWith("amq.", StringComparison.Ordinal))
-            throw new AmqpError(ReplyCode.AccessRefused, $"deletion of system exchange '{name}' in vhost '{Host.Name}' not allowed");
+            throw new AmqpError(
+                ReplyCode.AccessRefused, $"deletion of system exchange '{name}' in vhost '{Host.Name}' not allowed");
         Require(Permission.Configure, "exchange", name);
         if (Host.Exchanges.TryGetValue(name, out Exchange? exchange))
         {

@@ -6,7 +6,9 @@ using SafeAmqp.Testing.Routing;
 
 namespace SafeAmqp.Testing.Channels;
 
-/// <summary>A message comes as method, header and body frames (AMQP 0-9-1, 4.2.6), is put together and routed.</summary>
+/// <summary>
+/// A message comes as method, header and body frames (AMQP 0-9-1, 4.2.6), is put together and routed.
+/// </summary>
 internal sealed partial class Channel
 {
     private const string ReplyTo = "amq.rabbitmq.reply-to";
@@ -69,10 +71,13 @@ internal sealed partial class Channel
             throw AmqpError.Undecodable(payload);
         ushort classId = BinaryPrimitives.ReadUInt16BigEndian(payload);
         if (classId != BasicClass)
-            throw new AmqpError(ReplyCode.UnexpectedFrame, $"expected content header for class {BasicClass}, got one for class {classId} instead");
+            throw new AmqpError(
+                ReplyCode.UnexpectedFrame,
+                $"expected content header for class {BasicClass}, got one for class {classId} instead");
         ulong size = BinaryPrimitives.ReadUInt64BigEndian(payload[4..]);
         if (size > (ulong)Broker.Options.MaxMessageSize)
-            throw AmqpError.Precondition($"message size {size} is larger than configured max size {Broker.Options.MaxMessageSize}");
+            throw AmqpError.Precondition(
+                $"message size {size} is larger than configured max size {Broker.Options.MaxMessageSize}");
         ReadOnlySpan<byte> raw = payload[12..];
         if (_properties is null || !raw.SequenceEqual(_properties.Raw))
             ReadProperties(raw);
@@ -107,13 +112,16 @@ internal sealed partial class Channel
         if (_awaited != Awaited.Body)
             throw UnexpectedContent();
         if (payload.Length > _bodySize - _bodyLength)
-            throw new AmqpError(ReplyCode.FrameError, $"content body is {payload.Length - (_bodySize - _bodyLength)} octets longer than announced");
+            throw new AmqpError(
+                ReplyCode.FrameError,
+                $"content body is {payload.Length - (_bodySize - _bodyLength)} octets longer than announced");
         Broker.Memory.Arrived(payload.Length);
         // During an alarm a small body may still be completed; a large one waits like the next message.
         if (Broker.Alarm is not null && _bodyLength > LargeBody)
             Connection.PublishedDuringAlarm();
         if (_body.Length - _bodyLength < payload.Length)
-            Array.Resize(ref _body, (int)Math.Min(_bodySize, Math.Max(2L * _body.Length, _bodyLength + payload.Length)));
+            Array.Resize(
+                ref _body, (int)Math.Min(_bodySize, Math.Max(2L * _body.Length, _bodyLength + payload.Length)));
         payload.CopyTo(_body.AsSpan(_bodyLength));
         _bodyLength += payload.Length;
         if (_bodyLength == _bodySize)
@@ -150,12 +158,15 @@ internal sealed partial class Channel
         Require(Permission.Write, "exchange", _exchangeName);
         Exchange exchange = Host.Exchange(_exchangeName);
         if (exchange.IsInternal)
-            throw new AmqpError(ReplyCode.AccessRefused, $"cannot publish to internal exchange '{_exchangeName}' in vhost '{Host.Name}'");
+            throw new AmqpError(
+                ReplyCode.AccessRefused,
+                $"cannot publish to internal exchange '{_exchangeName}' in vhost '{Host.Name}'");
         if (_unreadable is not null)
             throw _unreadable;
         RequireTopic(Permission.Write, exchange, _routingKey);
         if (_properties!.UserId is { } user && user != Connection.User.Name)
-            throw AmqpError.Precondition($"user_id property set to '{user}' but authenticated user was '{Connection.User.Name}'");
+            throw AmqpError.Precondition(
+                $"user_id property set to '{user}' but authenticated user was '{Connection.User.Name}'");
         if (_properties.Expiration is { } expiration && ExpirationProblem(expiration) is { } problem)
             throw AmqpError.Precondition($"invalid expiration '{expiration}': {problem}");
         return exchange;
@@ -200,9 +211,11 @@ internal sealed partial class Channel
         if (!properties.Headers.TryGetValue(header, out object? value))
             return [];
         if (value is not List<object?> list)
-            throw AmqpError.Precondition($"invalid message: {{unacceptable_type_in_header,\"{header}\",{FieldTableWriter.TypeName(value)}}}");
+            throw AmqpError.Precondition(
+                $"invalid message: {{unacceptable_type_in_header,\"{header}\",{FieldTableWriter.TypeName(value)}}}");
         if (list.Find(item => item is not byte[]) is { } wrong)
-            throw AmqpError.Precondition($"invalid message: {{unacceptable_type_in_header,\"{header}\",{FieldTableWriter.TypeName(wrong)}}}");
+            throw AmqpError.Precondition(
+                $"invalid message: {{unacceptable_type_in_header,\"{header}\",{FieldTableWriter.TypeName(wrong)}}}");
         return list.Select(item => FieldTable.Text(item)!);
     }
 
@@ -221,7 +234,8 @@ internal sealed partial class Channel
         }
         if (exchange.Name.Length == 0 && message.RoutingKey.StartsWith(ReplyTo + ".", StringComparison.Ordinal))
             DirectReply(message);
-        List<BrokerQueue> queues = scene is { Verdict: PublishVerdict.Return } ? [] : Host.Router.Route(exchange, message);
+        List<BrokerQueue> queues =
+            scene is { Verdict: PublishVerdict.Return } ? [] : Host.Router.Route(exchange, message);
         Broker.History.Published(this, message, queues);
         Broker.Memory.Routed(queues.Count);
         if (queues.Count == 0 && (_mandatory || scene is { Verdict: PublishVerdict.Return }))

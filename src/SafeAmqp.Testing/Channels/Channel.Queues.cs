@@ -13,7 +13,8 @@ internal sealed partial class Channel
         string name = Clean(fields.ShortString());
         byte flags = fields.Octet();
         Dictionary<string, object?> arguments = fields.Table();
-        bool passive = (flags & 1) != 0, durable = (flags & 2) != 0, exclusive = (flags & 4) != 0, autoDelete = (flags & 8) != 0, noWait = (flags & 16) != 0;
+        bool passive = (flags & 1) != 0, durable = (flags & 2) != 0, exclusive = (flags & 4) != 0,
+            autoDelete = (flags & 8) != 0, noWait = (flags & 16) != 0;
         Broker.History.Received(this, "queue.declare", queue: name);
         if (Meets(Method.QueueDeclare, queue: name))
             return;
@@ -26,7 +27,8 @@ internal sealed partial class Channel
         _lastQueue = queue.Name;
         queue.Touch();
         if (!noWait)
-            Send(Writer.Start(Method.QueueDeclareOk).ShortString(queue.Name).Long((uint)queue.ReadyCount).Long((uint)queue.Consumers.Count));
+            Send(Writer.Start(Method.QueueDeclareOk).ShortString(queue.Name).Long((uint)queue.ReadyCount)
+                .Long((uint)queue.Consumers.Count));
     }
 
     private BrokerQueue Passive(string name)
@@ -37,7 +39,8 @@ internal sealed partial class Channel
         return queue;
     }
 
-    private BrokerQueue Declare(string name, bool durable, bool exclusive, bool autoDelete, Dictionary<string, object?> arguments)
+    private BrokerQueue Declare(
+        string name, bool durable, bool exclusive, bool autoDelete, Dictionary<string, object?> arguments)
     {
         name = name.Length == 0 ? Broker.NewName("amq.gen-") : CheckName("queue", name);
         Require(Permission.Configure, "queue", name);
@@ -61,7 +64,8 @@ internal sealed partial class Channel
             Require(Permission.Write, "exchange", target);
         }
         if (read.IsQuorum && (!durable || exclusive || autoDelete))
-            throw AmqpError.Precondition($"invalid property '{(!durable ? "non-durable" : exclusive ? "exclusive-owner" : "auto-delete")}' for {what}");
+            throw AmqpError.Precondition("invalid property "
+                + $"'{(!durable ? "non-durable" : exclusive ? "exclusive-owner" : "auto-delete")}' for {what}");
         var queue = new BrokerQueue(Host, name, durable, autoDelete, exclusive ? Connection : null, read);
         Host.Queues[name] = queue;
         if (exclusive)

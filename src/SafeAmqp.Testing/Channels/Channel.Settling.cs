@@ -2,7 +2,9 @@ using SafeAmqp.Testing.Queues;
 
 namespace SafeAmqp.Testing.Channels;
 
-/// <summary>Acknowledging, rejecting and recovering deliveries (AMQP 0-9-1, 60.80 to 60.111; basic.nack is RabbitMQ's).</summary>
+/// <summary>
+/// Acknowledging, rejecting and recovering deliveries (AMQP 0-9-1, 60.80 to 60.111; basic.nack is RabbitMQ's).
+/// </summary>
 internal sealed partial class Channel
 {
     private void OnAck(ref MethodReader fields)
@@ -105,7 +107,8 @@ internal sealed partial class Channel
     private bool RecordSettlement(uint method, string name, ulong tag)
     {
         Broker.History.Settled(this, name, tag);
-        return Broker.Faults.Any && Broker.Faults.Meets(new Faults.FaultScene(Connection, this, method) { DeliveryTag = tag });
+        return Broker.Faults.Any
+            && Broker.Faults.Meets(new Faults.FaultScene(Connection, this, method) { DeliveryTag = tag });
     }
 
     private static AmqpError UnknownTag(ulong tag) => AmqpError.Precondition($"unknown delivery tag {tag}");

@@ -57,10 +57,14 @@ internal sealed partial class Channel
         Confirms.Flush();
         Release();
         _isClosing = true;
-        Send(Writer.Start(Method.ChannelClose).Short(error.Code).ShortString(error.Text).Short(Method.Class(method)).Short(Method.Number(method)));
+        Send(Writer.Start(Method.ChannelClose).Short(error.Code).ShortString(error.Text).Short(Method.Class(method))
+            .Short(Method.Number(method)));
     }
 
-    /// <summary>Gives up all that it holds: consumers first, so that nothing comes back to them, then the messages, last one first.</summary>
+    /// <summary>
+    /// Gives up all that it holds: consumers first, so that nothing comes back to them, then the messages, last one
+    /// first.
+    /// </summary>
     public void Release()
     {
         if (_isReleased)
@@ -123,7 +127,8 @@ internal sealed partial class Channel
     private void OnSlowMethod(uint method, ref MethodReader fields)
     {
         if (!Method.IsKnown(method))
-            throw new AmqpError(ReplyCode.CommandInvalid, $"unknown method {{{Method.Class(method)},{Method.Number(method)}}}");
+            throw new AmqpError(
+                ReplyCode.CommandInvalid, $"unknown method {{{Method.Class(method)},{Method.Number(method)}}}");
         switch (method)
         {
             case Method.ChannelOpen: throw new AmqpError(ReplyCode.ChannelError, "second 'channel.open' seen");
@@ -149,7 +154,9 @@ internal sealed partial class Channel
             case Method.TxSelect when Confirms.IsOn:
                 throw AmqpError.Precondition("cannot switch from confirm to tx mode");
             case Method.TxSelect:
-                throw new AmqpError(ReplyCode.NotImplemented, "transactions are not supported by this broker: use publisher confirms (confirm.select)");
+                throw new AmqpError(
+                    ReplyCode.NotImplemented,
+                    "transactions are not supported by this broker: use publisher confirms (confirm.select)");
             case Method.TxCommit or Method.TxRollback: throw AmqpError.Precondition("channel is not transactional");
             default: throw new AmqpError(ReplyCode.CommandInvalid, "unimplemented method");
         }
@@ -187,7 +194,8 @@ internal sealed partial class Channel
     {
         if (name.Length > 0)
             return name;
-        return _lastQueue.Length > 0 ? _lastQueue : throw new AmqpError(ReplyCode.NotFound, "no previously declared queue");
+        return _lastQueue.Length > 0 ? _lastQueue : throw new AmqpError(
+            ReplyCode.NotFound, "no previously declared queue");
     }
 
     private void Require(Permission permission, string kind, string name)
@@ -199,7 +207,8 @@ internal sealed partial class Channel
     /// <summary>Of topic exchanges only some routing keys may be allowed to a user.</summary>
     private void RequireTopic(Permission permission, Exchange exchange, string key)
     {
-        if (exchange.Type != "topic" || !Connection.User.Topics.Any || Connection.User.Topics.May(Host.Name, exchange.Name, permission, key))
+        if (exchange.Type != "topic" || !Connection.User.Topics.Any
+            || Connection.User.Topics.May(Host.Name, exchange.Name, permission, key))
             return;
         throw Refused(permission, $"topic '{key}' in exchange '{exchange.Name}'");
     }
@@ -217,5 +226,10 @@ internal sealed partial class Channel
     }
 
     private bool Meets(uint method, string? queue = null, string? exchange = null, Consumer? consumer = null) =>
-        Broker.Faults.Any && Broker.Faults.Meets(new Faults.FaultScene(Connection, this, method) { Queue = queue, Exchange = exchange, Consumer = consumer });
+        Broker.Faults.Any && Broker.Faults.Meets(new Faults.FaultScene(Connection, this, method)
+        {
+            Queue = queue,
+            Exchange = exchange,
+            Consumer = consumer
+        });
 }

@@ -3,8 +3,8 @@ using SafeAmqp.Testing.Faults;
 namespace SafeAmqp.Testing.Channels;
 
 /// <summary>
-/// Publisher confirms (RabbitMQ's class 85). Acks are gathered into one with <c>multiple</c>; those that a script holds back are never
-/// covered by the <c>multiple</c> of another.
+/// Publisher confirms (RabbitMQ's class 85). Acks are gathered into one with <c>multiple</c>; those that a script holds
+/// back are never covered by the <c>multiple</c> of another.
 /// </summary>
 internal sealed class ConfirmLedger(Channel channel)
 {

@@ -3,7 +3,8 @@ using SafeAmqp.Testing.Queues;
 namespace SafeAmqp.Testing.Channels;
 
 /// <summary>One consumer of one queue on one channel.</summary>
-internal sealed class Consumer(Channel channel, string tag, BrokerQueue? queue, bool noAck, bool exclusive, long priority, int prefetch)
+internal sealed class Consumer(
+    Channel channel, string tag, BrokerQueue? queue, bool noAck, bool exclusive, long priority, int prefetch)
 {
     public Channel Channel => channel;
 

@@ -62,7 +62,9 @@ internal sealed class UnackedLedger
         return taken;
     }
 
-    /// <summary>Everything, the newest first: given back in this order each finds its place in front of the one before.</summary>
+    /// <summary>
+    /// Everything, the newest first: given back in this order each finds its place in front of the one before.
+    /// </summary>
     public List<Delivery> TakeAll()
     {
         List<Delivery> taken = TakeUpTo(0);

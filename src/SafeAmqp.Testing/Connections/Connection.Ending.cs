@@ -12,7 +12,9 @@ internal sealed partial class Connection
     private int _silentBeats;
     private bool _toldBlocked;
 
-    /// <summary>Sends after half the interval without other output; silence for two intervals is the end (4.2.7).</summary>
+    /// <summary>
+    /// Sends after half the interval without other output; silence for two intervals is the end (4.2.7).
+    /// </summary>
     private void StartHeartbeats(ushort seconds)
     {
         if (seconds == 0)
@@ -40,7 +42,9 @@ internal sealed partial class Connection
         }
     }
 
-    /// <summary>connection.blocked goes to who publishes, and their input stops; connection.unblocked lets it go on.</summary>
+    /// <summary>
+    /// connection.blocked goes to who publishes, and their input stops; connection.unblocked lets it go on.
+    /// </summary>
     public void AlarmChanged()
     {
         if (!IsOpen)
@@ -70,7 +74,8 @@ internal sealed partial class Connection
             return;
         _toldBlocked = true;
         if (Can("connection.blocked"))
-            Send(0, Broker.Writer.Start(Method.ConnectionBlocked).ShortString(reason ?? Broker.Alarm ?? "low on memory"));
+            Send(0, Broker.Writer.Start(Method.ConnectionBlocked)
+                .ShortString(reason ?? Broker.Alarm ?? "low on memory"));
     }
 
     public void Unblock()
@@ -130,7 +135,8 @@ internal sealed partial class Connection
         if (error.Code == ReplyCode.InternalError)
             method = 0;
         // Before the login only a client that said it can hear of a failure is told one.
-        if (Stage == ConnectionStage.Header || Stage == ConnectionStage.Starting && !Can("authentication_failure_close"))
+        if (Stage == ConnectionStage.Header
+            || Stage == ConnectionStage.Starting && !Can("authentication_failure_close"))
         {
             End();
             return;

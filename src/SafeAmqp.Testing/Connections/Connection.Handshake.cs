@@ -37,8 +37,10 @@ internal sealed partial class Connection
     private void Start()
     {
         var capabilities = new Dictionary<string, object?>();
-        foreach (string capability in (string[])["publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify",
-            "connection.blocked", "consumer_priorities", "authentication_failure_close", "per_consumer_qos", "direct_reply_to"])
+        foreach (string capability in (string[])[
+            "publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify",
+            "connection.blocked", "consumer_priorities", "authentication_failure_close", "per_consumer_qos",
+            "direct_reply_to"])
             capabilities[capability] = true;
         var properties = new Dictionary<string, object?>
         {
@@ -49,7 +51,8 @@ internal sealed partial class Connection
             ["version"] = Broker.Rules.Version,
             ["information"] = "SafeAmqp.Testing, an embedded broker for tests and demonstrations only.",
         };
-        Send(0, Broker.Writer.Start(Method.ConnectionStart).Octet(0).Octet(9).Table(properties).LongString("AMQPLAIN PLAIN").LongString("en_US"));
+        Send(0, Broker.Writer.Start(Method.ConnectionStart)
+            .Octet(0).Octet(9).Table(properties).LongString("AMQPLAIN PLAIN").LongString("en_US"));
     }
 
     private void OnConnectionMethod(Frame frame, uint method)
@@ -77,7 +80,9 @@ internal sealed partial class Connection
             default:
                 if (!Method.IsKnown(method))
                     throw UnknownMethod(method);
-                throw new AmqpError(ReplyCode.ChannelError, "unexpected method in connection state " + (IsOpen ? "running" : "starting"));
+                throw new AmqpError(
+                    ReplyCode.ChannelError,
+                    "unexpected method in connection state " + (IsOpen ? "running" : "starting"));
         }
     }
 
@@ -109,13 +114,17 @@ internal sealed partial class Connection
         User = found;
         Stage = ConnectionStage.Tuning;
         AmqpTestBrokerOptions options = Broker.Options;
-        Send(0, Broker.Writer.Start(Method.ConnectionTune).Short((ushort)options.ChannelMax).Long((uint)options.FrameMax).Short((ushort)options.Heartbeat.TotalSeconds));
+        Send(0, Broker.Writer.Start(Method.ConnectionTune).Short((ushort)options.ChannelMax)
+            .Long((uint)options.FrameMax).Short((ushort)options.Heartbeat.TotalSeconds));
     }
 
-    /// <summary>Tells a client that can hear it; others only see the socket close (RabbitMQ's authentication_failure_close).</summary>
+    /// <summary>
+    /// Tells a client that can hear it; others only see the socket close (RabbitMQ's authentication_failure_close).
+    /// </summary>
     public void RefuseLogin(string mechanism)
     {
-        string text = $"Login was refused using authentication mechanism {mechanism}. For details see the broker logfile.";
+        string text =
+            $"Login was refused using authentication mechanism {mechanism}. For details see the broker logfile.";
         Fail(new AmqpError(ReplyCode.AccessRefused, text), 0);
     }
 
@@ -126,12 +135,15 @@ internal sealed partial class Connection
         ushort heartbeat = fields.Short();
         AmqpTestBrokerOptions options = Broker.Options;
         if (frameMax != 0 && frameMax < HandshakeFrameMax)
-            throw new AmqpError(ReplyCode.NotAllowed, $"negotiated frame_max = {frameMax} lower than the minimum allowed value ({HandshakeFrameMax})");
+            throw new AmqpError(
+                ReplyCode.NotAllowed,
+                $"negotiated frame_max = {frameMax} lower than the minimum allowed value ({HandshakeFrameMax})");
         Negotiated("frame_max", frameMax, (uint)options.FrameMax);
         Negotiated("channel_max", channelMax, (uint)options.ChannelMax);
         _channelMax = channelMax;
         _frames.FrameMax = frameMax;
-        Sender.FrameMax = frameMax is 0 or > FrameReader.Ceiling ? options.FrameMax == 0 ? 131072 : options.FrameMax : (int)frameMax;
+        Sender.FrameMax =
+            frameMax is 0 or > FrameReader.Ceiling ? options.FrameMax == 0 ? 131072 : options.FrameMax : (int)frameMax;
         Stage = ConnectionStage.Opening;
         StartHeartbeats(heartbeat);
     }
@@ -176,7 +188,8 @@ internal sealed partial class Connection
     private static (string, string)? AmqPlain(ReadOnlySpan<byte> response)
     {
         Dictionary<string, object?> table = FieldTable.Read(response);
-        return FieldTable.Text(table.GetValueOrDefault("LOGIN")) is { } user && FieldTable.Text(table.GetValueOrDefault("PASSWORD")) is { } password
+        return FieldTable.Text(table.GetValueOrDefault("LOGIN")) is { } user
+            && FieldTable.Text(table.GetValueOrDefault("PASSWORD")) is { } password
             ? (user, password)
             : null;
     }

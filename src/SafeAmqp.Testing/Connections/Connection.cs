@@ -104,7 +104,9 @@ internal sealed partial class Connection
             Sender.Method(channel, method);
     }
 
-    /// <summary>Confirms are gathered until the input at hand is read: one basic.ack for many (RabbitMQ does the same).</summary>
+    /// <summary>
+    /// Confirms are gathered until the input at hand is read: one basic.ack for many (RabbitMQ does the same).
+    /// </summary>
     public void ConfirmLater(Channel channel)
     {
         if (_toConfirm.Count == 0)
@@ -136,7 +138,8 @@ internal sealed partial class Connection
         }
         catch (Exception error)
         {
-            // A bug here: this client hears of it as it would from RabbitMQ, the others go on, and the test that waits is told.
+            // A bug here: this client hears of it as it would from RabbitMQ, the others go on, and the test that waits
+            // is told.
             Broker.History.Crashed(error);
             Fail(new AmqpError(ReplyCode.InternalError, ""), 0);
         }
@@ -158,7 +161,8 @@ internal sealed partial class Connection
     {
         if (Stage == ConnectionStage.Header && !ReadProtocolHeader(ref input))
             return;
-        while (Stage != ConnectionStage.Closed && !IsPaused && !IsFrozen && !_peer.IsCongested && _frames.TryTake(ref input, out Frame frame))
+        while (Stage != ConnectionStage.Closed && !IsPaused && !IsFrozen && !_peer.IsCongested
+            && _frames.TryTake(ref input, out Frame frame))
         {
             OnFrame(frame);
             if (_late is { } delay)
@@ -173,9 +177,12 @@ internal sealed partial class Connection
         try
         {
             if (frame.Type == Frame.Method)
-                method = frame.Payload.Length >= 4 ? BinaryPrimitives.ReadUInt32BigEndian(frame.Payload) : throw Unexpected(frame);
+                method = frame.Payload.Length >= 4
+                    ? BinaryPrimitives.ReadUInt32BigEndian(frame.Payload)
+                    : throw Unexpected(frame);
             if (frame.Type is not (Frame.Method or Frame.Header or Frame.Body or Frame.Heartbeat))
-                throw new AmqpError(ReplyCode.FrameError, $"type {frame.Type}, {ErlangText.Snippet(frame.Payload)}: unknown_frame");
+                throw new AmqpError(
+                    ReplyCode.FrameError, $"type {frame.Type}, {ErlangText.Snippet(frame.Payload)}: unknown_frame");
             if (frame.Type is Frame.Heartbeat)
             {
                 if (frame.Channel != 0)
@@ -206,9 +213,11 @@ internal sealed partial class Connection
                 return;
             }
             // What is wrong in the middle of a content is laid to its method.
-            if (error.Code is ReplyCode.UnexpectedFrame or ReplyCode.PreconditionFailed && frame.Channel != 0 && _channels.TryGetValue(frame.Channel, out Channel? publishing) && publishing.IsPublishing)
+            if (error.Code is ReplyCode.UnexpectedFrame or ReplyCode.PreconditionFailed && frame.Channel != 0
+                && _channels.TryGetValue(frame.Channel, out Channel? publishing) && publishing.IsPublishing)
                 method = Method.BasicPublish;
-            if (error.IsHard || frame.Channel == 0 || !_channels.TryGetValue(frame.Channel, out Channel? channel)) Fail(error, method);
+            if (error.IsHard || frame.Channel == 0 || !_channels.TryGetValue(frame.Channel, out Channel? channel))
+                Fail(error, method);
             else channel.Fail(error, method);
         }
     }
@@ -237,7 +246,8 @@ internal sealed partial class Connection
     private void OpenChannel(ushort number)
     {
         if (_channelMax != 0 && (_channels.Count >= _channelMax))
-            throw new AmqpError(ReplyCode.NotAllowed, $"number of channels opened ({_channels.Count}) has reached the negotiated channel_max ({_channelMax})");
+            throw new AmqpError(ReplyCode.NotAllowed, $"number of channels opened ({_channels.Count}) has reached "
+                + $"the negotiated channel_max ({_channelMax})");
         var channel = new Channel(this, number);
         _channels.Add(number, channel);
         Broker.History.Received(channel, "channel.open");

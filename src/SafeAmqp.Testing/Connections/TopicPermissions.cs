@@ -2,7 +2,10 @@ using System.Text.RegularExpressions;
 
 namespace SafeAmqp.Testing.Connections;
 
-/// <summary>Which routing keys a user may publish with and bind to, by topic exchange. Without a rule for an exchange: all (RabbitMQ's topic authorisation).</summary>
+/// <summary>
+/// Which routing keys a user may publish with and bind to, by topic exchange. Without a rule for an exchange: all
+/// (RabbitMQ's topic authorisation).
+/// </summary>
 internal sealed class TopicPermissions(string user)
 {
     private readonly Dictionary<(string VirtualHost, string Exchange), (Regex Write, Regex Read)> _rules = [];
@@ -15,12 +18,14 @@ internal sealed class TopicPermissions(string user)
 
     public void Clear(string vhost, string? exchange)
     {
-        foreach ((string VirtualHost, string Exchange) rule in _rules.Keys.Where(rule => rule.VirtualHost == vhost && (exchange is null || rule.Exchange == exchange)).ToArray())
+        foreach ((string VirtualHost, string Exchange) rule in _rules.Keys
+            .Where(rule => rule.VirtualHost == vhost && (exchange is null || rule.Exchange == exchange)).ToArray())
             _rules.Remove(rule);
     }
 
     public bool May(string vhost, string exchange, Permission permission, string key) =>
-        !_rules.TryGetValue((vhost, exchange), out (Regex Write, Regex Read) rule) || (permission == Permission.Write ? rule.Write : rule.Read).IsMatch(key);
+        !_rules.TryGetValue((vhost, exchange), out (Regex Write, Regex Read) rule)
+            || (permission == Permission.Write ? rule.Write : rule.Read).IsMatch(key);
 
     private Regex Pattern(string text, string vhost) => User.Pattern(text
         .Replace("{username}", user, StringComparison.Ordinal)

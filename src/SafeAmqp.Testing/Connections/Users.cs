@@ -37,7 +37,8 @@ internal sealed class User(string name, string password)
 
     public void Change(string password) => _password = password;
 
-    public bool Has(string given) => CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(given), Encoding.UTF8.GetBytes(_password));
+    public bool Has(string given)
+        => CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(given), Encoding.UTF8.GetBytes(_password));
 
     public bool MayEnter(string vhost) => _permissions.ContainsKey(vhost);
 

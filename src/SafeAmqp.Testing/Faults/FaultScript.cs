@@ -38,7 +38,8 @@ public sealed class FaultScript : IDisposable
 
     internal bool IsDue(FaultScene scene)
     {
-        if (_count >= _trigger.Limit || !_trigger.Fits(scene) || ++_seen < _trigger.First || !IsChosen(_seen - _trigger.First))
+        if (_count >= _trigger.Limit || !_trigger.Fits(scene) || ++_seen < _trigger.First
+            || !IsChosen(_seen - _trigger.First))
             return false;
         Interlocked.Increment(ref _count);
         return true;

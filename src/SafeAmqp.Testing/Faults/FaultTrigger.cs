@@ -3,9 +3,13 @@ using SafeAmqp.Testing.Faults;
 namespace SafeAmqp.Testing;
 
 /// <summary>
-/// When a fault happens: a moment, what must be true of it, and which of the moments that fit. Immutable; each method gives a new one.
+/// When a fault happens: a moment, what must be true of it, and which of the moments that fit. Immutable; each method
+/// gives a new one.
 /// </summary>
-/// <remarks>Counting is by script: it starts when the script is given to the broker, and counts only moments that fit the conditions.</remarks>
+/// <remarks>
+/// Counting is by script: it starts when the script is given to the broker, and counts only moments that fit the
+/// conditions.
+/// </remarks>
 public sealed record FaultTrigger
 {
     private FaultTrigger(uint method) => Method = method;
@@ -56,7 +60,10 @@ public sealed record FaultTrigger
     /// <summary>A consumer is started.</summary>
     public static FaultTrigger Consume() => new(Protocol.Method.BasicConsume);
 
-    /// <summary>A client sends a method, by its name in the specification: <c>exchange.declare</c>, <c>channel.open</c>, <c>basic.get</c>, ….</summary>
+    /// <summary>
+    /// A client sends a method, by its name in the specification: <c>exchange.declare</c>, <c>channel.open</c>,
+    /// <c>basic.get</c>, ….
+    /// </summary>
     /// <exception cref="ArgumentException">No such method, or one that scripts cannot catch.</exception>
     public static FaultTrigger OnMethod(string name) => new(Protocol.Method.Find(name));
 
@@ -75,7 +82,9 @@ public sealed record FaultTrigger
     /// <summary>Only for messages with this <c>message-id</c>.</summary>
     public FaultTrigger WithMessageId(string id) => this with { MessageId = id };
 
-    /// <summary>Only when the condition holds. It runs inside the broker: quick, and without waiting for anything.</summary>
+    /// <summary>
+    /// Only when the condition holds. It runs inside the broker: quick, and without waiting for anything.
+    /// </summary>
     public FaultTrigger Where(Func<FaultMoment, bool> condition) => this with { Condition = condition };
 
     /// <summary>Only the n-th time, counted from 1.</summary>
@@ -84,7 +93,9 @@ public sealed record FaultTrigger
     /// <summary>Each time after the n-th.</summary>
     public FaultTrigger After(int n) => this with { First = n + 1L };
 
-    /// <summary>One in n: with a seed a random one of each n, the same ones for the same seed; without, the last of each n.</summary>
+    /// <summary>
+    /// One in n: with a seed a random one of each n, the same ones for the same seed; without, the last of each n.
+    /// </summary>
     public FaultTrigger EveryNth(int n, int? seed = null) => this with { Every = Math.Max(1, n), Seed = seed };
 
     /// <summary>At most so many times.</summary>

@@ -41,7 +41,8 @@ internal static class MalformedFrames
         MalformedFrame.TruncatedMethod => Build(Frame.Method, channel, [0, 60, 0, 60, 200]),
         MalformedFrame.Oversized => [Frame.Method, (byte)(channel >> 8), (byte)channel, 0x7F, 0xFF, 0xFF, 0xFF],
         MalformedFrame.BodyWithoutHeader => Build(Frame.Body, channel, [1, 2, 3]),
-        MalformedFrame.UnknownChannel => Build(Frame.Method, ushort.MaxValue, [0, 60, 0, 80, 0, 0, 0, 0, 0, 0, 0, 1, 0]),
+        MalformedFrame.UnknownChannel =>
+            Build(Frame.Method, ushort.MaxValue, [0, 60, 0, 80, 0, 0, 0, 0, 0, 0, 0, 1, 0]),
         _ => Noise(random),
     };
 

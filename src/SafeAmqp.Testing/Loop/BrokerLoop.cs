@@ -6,15 +6,17 @@ namespace SafeAmqp.Testing.Loop;
 /// <summary>Something that the loop does in its turn.</summary>
 internal interface ILoopWork
 {
-    /// <summary>Whether it waits while the broker is paused: everything but what the owner of the broker asks for.</summary>
+    /// <summary>
+    /// Whether it waits while the broker is paused: everything but what the owner of the broker asks for.
+    /// </summary>
     bool CanWait => true;
 
     void Run();
 }
 
 /// <summary>
-/// The owner of everything in the broker: one piece of work after the other, on whatever pool thread is free, never on two. It has
-/// no thread of its own, so an idle broker costs nothing and hundreds fit into one test run.
+/// The owner of everything in the broker: one piece of work after the other, on whatever pool thread is free, never on
+/// two. It has no thread of its own, so an idle broker costs nothing and hundreds fit into one test run.
 /// </summary>
 internal sealed class BrokerLoop(TimeProvider time) : IThreadPoolWorkItem, IDisposable
 {
@@ -51,13 +53,20 @@ internal sealed class BrokerLoop(TimeProvider time) : IThreadPoolWorkItem, IDisp
 
     public void Post(Action action) => Post(new ActionWork(action));
 
-    /// <summary>As <see cref="Post(Action)"/>, for what the broker's owner wants done: also while the broker is paused.</summary>
+    /// <summary>
+    /// As <see cref="Post(Action)"/>, for what the broker's owner wants done: also while the broker is paused.
+    /// </summary>
     public void Command(Action action) => Post(new CommandWork(action));
 
-    /// <summary>In the loop: from now on what comes from clients and timers is kept; or is done now, in the order in which it came.</summary>
+    /// <summary>
+    /// In the loop: from now on what comes from clients and timers is kept; or is done now, in the order in which it
+    /// came.
+    /// </summary>
     public void Pause(bool paused) => _isPaused = paused;
 
-    /// <summary>In the loop: does something when the current step is complete, before the next frame is looked at.</summary>
+    /// <summary>
+    /// In the loop: does something when the current step is complete, before the next frame is looked at.
+    /// </summary>
     public void Later(Action action) => _later.Enqueue(action);
 
     public void RunLater()
@@ -100,7 +109,8 @@ internal sealed class BrokerLoop(TimeProvider time) : IThreadPoolWorkItem, IDisp
             Schedule();
     }
 
-    private bool TryTake([MaybeNullWhen(false)] out ILoopWork work) => !_isPaused && _held.TryDequeue(out work) || _work.TryDequeue(out work);
+    private bool TryTake([MaybeNullWhen(false)] out ILoopWork work)
+        => !_isPaused && _held.TryDequeue(out work) || _work.TryDequeue(out work);
 
     public void Dispose() => Timers.Dispose();
 

@@ -1,6 +1,8 @@
 namespace SafeAmqp.Testing.Loop;
 
-/// <summary>Everything in the broker that waits for a time, on one timer of the time provider: the earliest entry rules it.</summary>
+/// <summary>
+/// Everything in the broker that waits for a time, on one timer of the time provider: the earliest entry rules it.
+/// </summary>
 internal sealed class LoopTimers : IDisposable
 {
     private readonly BrokerLoop _loop;
@@ -20,7 +22,9 @@ internal sealed class LoopTimers : IDisposable
     /// <summary>Milliseconds since the broker was made.</summary>
     public long Now => (long)_loop.Time.GetElapsedTime(_start).TotalMilliseconds;
 
-    /// <summary>Calls <paramref name="action"/> in the loop after so many milliseconds, unless the entry is cancelled before.</summary>
+    /// <summary>
+    /// Calls <paramref name="action"/> in the loop after so many milliseconds, unless the entry is cancelled before.
+    /// </summary>
     public Entry After(long milliseconds, Action action)
     {
         var entry = new Entry(action);
@@ -35,7 +39,8 @@ internal sealed class LoopTimers : IDisposable
     private void Fire()
     {
         _armedFor = long.MaxValue;
-        while (_entries.TryPeek(out Entry? entry, out (long Due, long Order) when) && (when.Due <= Now || entry.Cancelled))
+        while (_entries.TryPeek(out Entry? entry, out (long Due, long Order) when)
+            && (when.Due <= Now || entry.Cancelled))
         {
             _entries.Dequeue();
             if (!entry.Cancelled)

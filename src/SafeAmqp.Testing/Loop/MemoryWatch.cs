@@ -6,8 +6,9 @@ using SafeAmqp.Testing.Routing;
 namespace SafeAmqp.Testing.Loop;
 
 /// <summary>
-/// Keeps publishers from filling the process: raises the alarm above the limit, as RabbitMQ's high watermark does, and takes its own
-/// alarm back. Everything is counted anew each time, which costs little because it is done seldom and cannot drift.
+/// Keeps publishers from filling the process: raises the alarm above the limit, as RabbitMQ's high watermark does, and
+/// takes its own alarm back. Everything is counted anew each time, which costs little because it is done seldom and
+/// cannot drift.
 /// </summary>
 internal sealed class MemoryWatch(BrokerState broker)
 {

@@ -31,8 +31,8 @@ internal sealed class VersionRules(RabbitMqVersion version)
     public bool ShowsRejections => _is4;
 
     /// <summary>
-    /// A message's properties are written again when it is published, its headers in the order of their names; otherwise
-    /// they stay as they came until the message is dead-lettered.
+    /// A message's properties are written again when it is published, its headers in the order of their names;
+    /// otherwise they stay as they came until the message is dead-lettered.
     /// </summary>
     public bool NormalizesProperties => _is4;
 

@@ -13,13 +13,20 @@ public sealed class AmqpBrokerView
 
     internal AmqpBrokerView(BrokerState broker) => _broker = broker;
 
-    /// <summary>What the broker saw, oldest first; as much as <see cref="AmqpTestBrokerOptions.HistoryCapacity"/> keeps.</summary>
+    /// <summary>
+    /// What the broker saw, oldest first; as much as <see cref="AmqpTestBrokerOptions.HistoryCapacity"/> keeps.
+    /// </summary>
     public IEnumerable<AmqpTestEvent> Events => _broker.History.Events;
 
     /// <summary>The open connections, in the order in which they came.</summary>
-    public IReadOnlyList<AmqpTestConnection> Connections => [.. _broker.Connections.Where(connection => connection.IsOpen).Select(connection => new AmqpTestConnection(connection))];
+    public IReadOnlyList<AmqpTestConnection> Connections => [
+        .. _broker.Connections.Where(connection => connection.IsOpen)
+            .Select(connection => new AmqpTestConnection(connection))];
 
-    /// <summary>Every error over which the broker closed a connection or a channel: for a test whose client should never have made one.</summary>
+    /// <summary>
+    /// Every error over which the broker closed a connection or a channel: for a test whose client should never have
+    /// made one.
+    /// </summary>
     public IReadOnlyList<AmqpTestEvent> Errors => [.. Events.Where(e => e.ReplyCode != 0)];
 
     /// <summary>How many channels are open on all connections.</summary>
@@ -38,20 +45,27 @@ public sealed class AmqpBrokerView
     public int ReadyCount(string queue, string virtualHost = "/") => Find(queue, virtualHost)?.ReadyCount ?? 0;
 
     /// <summary>How many messages of a queue are out with consumers; 0 when there is no such queue.</summary>
-    public int UnacknowledgedCount(string queue, string virtualHost = "/") => Find(queue, virtualHost)?.Unacked.Count ?? 0;
+    public int UnacknowledgedCount(string queue, string virtualHost = "/")
+        => Find(queue, virtualHost)?.Unacked.Count ?? 0;
 
     /// <summary>How many consumers a queue has; 0 when there is no such queue.</summary>
     public int ConsumerCount(string queue, string virtualHost = "/") => Find(queue, virtualHost)?.Consumers.Count ?? 0;
 
     /// <summary>What is in a queue: those that wait, in order, then those that are out with consumers.</summary>
-    public IReadOnlyList<AmqpTestMessage> Messages(string queue, string virtualHost = "/") => Find(queue, virtualHost) is not { } found
+    public IReadOnlyList<AmqpTestMessage> Messages(string queue, string virtualHost = "/") => Find(
+        queue, virtualHost) is not { } found
         ? []
         : [.. found.Ready.Select(entry => new AmqpTestMessage(entry.Message, entry.Redelivered)),
-            .. found.Unacked.OrderBy(entry => entry.Position).Select(entry => new AmqpTestMessage(entry.Message, entry.Redelivered, unacknowledged: true))];
+            .. found.Unacked.OrderBy(entry => entry.Position)
+                .Select(entry => new AmqpTestMessage(entry.Message, entry.Redelivered, unacknowledged: true))];
 
-    /// <summary>The messages that arrived, oldest first, filtered by where they came from and went to; null is anywhere.</summary>
-    public IReadOnlyList<AmqpTestMessage> Published(string? connection = null, int? channel = null, string? queue = null) =>
-        [.. Events.Where(e => e.Message is not null && (connection is null || e.Connection == connection) && (channel is null || e.Channel == channel)
+    /// <summary>
+    /// The messages that arrived, oldest first, filtered by where they came from and went to; null is anywhere.
+    /// </summary>
+    public IReadOnlyList<AmqpTestMessage> Published(
+        string? connection = null, int? channel = null, string? queue = null) =>
+        [.. Events.Where(e => e.Message is not null && (connection is null || e.Connection == connection)
+            && (channel is null || e.Channel == channel)
             && (queue is null || e.Queues.Contains(queue))).Select(e => e.Message!)];
 
     private BrokerQueue? Find(string queue, string virtualHost) => Host(virtualHost).Queues.GetValueOrDefault(queue);

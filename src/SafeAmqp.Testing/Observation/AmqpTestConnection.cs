@@ -18,7 +18,9 @@ public sealed record AmqpTestConnection
     /// <summary>Counts all connections of this broker from 1.</summary>
     public long Number { get; }
 
-    /// <summary>The client's name for it (<c>connection_name</c>); a client that gives none is named after the number.</summary>
+    /// <summary>
+    /// The client's name for it (<c>connection_name</c>); a client that gives none is named after the number.
+    /// </summary>
     public string Name { get; }
 
     /// <summary>Who logged in.</summary>

@@ -11,9 +11,9 @@ public sealed record AmqpTestEvent
     public required long Number { get; init; }
 
     /// <summary>
-    /// The method's name in the specification (<c>basic.publish</c>, <c>queue.declare</c>, …); <c>connection.closed</c> for the end of a
-    /// connection, however it came; <c>connection.error</c> and <c>channel.error</c> when the broker closes one over an error;
-    /// <c>fault</c> for a script that acted.
+    /// The method's name in the specification (<c>basic.publish</c>, <c>queue.declare</c>, …); <c>connection.closed</c>
+    /// for the end of a connection, however it came; <c>connection.error</c> and <c>channel.error</c> when the broker
+    /// closes one over an error; <c>fault</c> for a script that acted.
     /// </summary>
     public required string Name { get; init; }
 

@@ -57,8 +57,11 @@ public sealed class AmqpTestMessage
     /// <summary>In a queue: whether a consumer has it and did not settle it.</summary>
     public bool IsUnacknowledged { get; }
 
-    /// <summary>The headers: text as <see cref="string"/>, tables as dictionaries, arrays as lists, times in seconds since 1970.</summary>
-    public IReadOnlyDictionary<string, object?> Headers => _message.Properties.Headers.ToDictionary(entry => entry.Key, entry => Friendly(entry.Value));
+    /// <summary>
+    /// The headers: text as <see cref="string"/>, tables as dictionaries, arrays as lists, times in seconds since 1970.
+    /// </summary>
+    public IReadOnlyDictionary<string, object?> Headers
+        => _message.Properties.Headers.ToDictionary(entry => entry.Key, entry => Friendly(entry.Value));
 
     private static object? Friendly(object? value) => value switch
     {

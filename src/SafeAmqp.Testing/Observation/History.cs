@@ -16,7 +16,10 @@ internal sealed class History(BrokerState broker)
     private long _number;
     private long _bytes;
 
-    /// <summary>In order of their numbers. Messages and their settlements have room of their own: a flood of them does not wash the rest away.</summary>
+    /// <summary>
+    /// In order of their numbers. Messages and their settlements have room of their own: a flood of them does not wash
+    /// the rest away.
+    /// </summary>
     public IEnumerable<AmqpTestEvent> Events
     {
         get
@@ -39,12 +42,20 @@ internal sealed class History(BrokerState broker)
 
     public void Received(Connection connection, string name) => Add(connection, null, name);
 
-    public void Received(Channel channel, string name, string? queue = null, string? exchange = null) => Add(channel.Connection, channel, name, queue, exchange);
+    public void Received(Channel channel, string name, string? queue = null, string? exchange = null)
+        => Add(channel.Connection, channel, name, queue, exchange);
 
     public void Settled(Channel channel, string name, ulong tag)
     {
         if (IsOn)
-            KeepMessage(new AmqpTestEvent { Number = ++_number, Name = name, Connection = channel.Connection.Name, Channel = channel.Number, DeliveryTag = tag });
+            KeepMessage(new AmqpTestEvent
+            {
+                Number = ++_number,
+                Name = name,
+                Connection = channel.Connection.Name,
+                Channel = channel.Number,
+                DeliveryTag = tag
+            });
     }
 
     /// <summary>The broker closes a connection, or only a channel of it, over an error.</summary>
@@ -76,7 +87,12 @@ internal sealed class History(BrokerState broker)
             Exchange = message.Exchange,
             RoutingKey = message.RoutingKey,
             Message = new AmqpTestMessage(message),
-            Queues = queues.Count switch { 0 => [], 1 => queues[0].NameList, _ => [.. queues.Select(queue => queue.Name)] },
+            Queues = queues.Count switch
+            {
+                0 => [],
+                1 => queues[0].NameList,
+                _ => [.. queues.Select(queue => queue.Name)]
+            },
         });
     }
 
@@ -102,10 +118,19 @@ internal sealed class History(BrokerState broker)
 
     private bool IsOn => _capacity > 0 && !broker.Faults.IsSuppressed;
 
-    private void Add(Connection connection, Channel? channel, string name, string? queue = null, string? exchange = null)
+    private void Add(
+        Connection connection, Channel? channel, string name, string? queue = null, string? exchange = null)
     {
         if (IsOn)
-            Keep(new AmqpTestEvent { Number = ++_number, Name = name, Connection = connection.Name, Channel = channel?.Number ?? 0, Queue = queue, Exchange = exchange });
+            Keep(new AmqpTestEvent
+            {
+                Number = ++_number,
+                Name = name,
+                Connection = connection.Name,
+                Channel = channel?.Number ?? 0,
+                Queue = queue,
+                Exchange = exchange
+            });
     }
 
     private void Keep(AmqpTestEvent seen)
@@ -142,7 +167,8 @@ internal sealed class History(BrokerState broker)
             try
             {
                 if (failure is not null)
-                    return _done.TrySetException(new InvalidOperationException("The embedded broker has a bug.", failure));
+                    return _done.TrySetException(
+                        new InvalidOperationException("The embedded broker has a bug.", failure));
                 return condition() && _done.TrySetResult();
             }
             catch (Exception error)

@@ -2,7 +2,9 @@ using System.Text;
 
 namespace SafeAmqp.Testing.Protocol;
 
-/// <summary>A rule of the protocol was broken: closes the channel or, for hard errors (AMQP 0-9-1, 1.2), the connection.</summary>
+/// <summary>
+/// A rule of the protocol was broken: closes the channel or, for hard errors (AMQP 0-9-1, 1.2), the connection.
+/// </summary>
 internal sealed class AmqpError(ushort code, string explanation) : Exception(explanation)
 {
     public ushort Code => code;
@@ -11,8 +13,8 @@ internal sealed class AmqpError(ushort code, string explanation) : Exception(exp
     public bool IsHard { get; init; } = ReplyCode.IsHard(code);
 
     /// <summary>
-    /// A table or a property list that RabbitMQ's parser dies of: the connection is reset over a method that has one, and
-    /// closed with 541 over a content.
+    /// A table or a property list that RabbitMQ's parser dies of: the connection is reset over a method that has one,
+    /// and closed with 541 over a content.
     /// </summary>
     public bool IsUnreadable { get; private init; }
 
@@ -27,7 +29,8 @@ internal sealed class AmqpError(ushort code, string explanation) : Exception(exp
     public static AmqpError Unreadable() => new(ReplyCode.InternalError, "") { IsUnreadable = true };
 
     /// <summary>More than a reply text holds is not looked at: the octets are the peer's, and may be many.</summary>
-    public static AmqpError Undecodable(ReadOnlySpan<byte> fields) => new(ReplyCode.FrameError, $"cannot decode {ErlangText.Binary(fields[..Math.Min(fields.Length, 256)])}");
+    public static AmqpError Undecodable(ReadOnlySpan<byte> fields)
+        => new(ReplyCode.FrameError, $"cannot decode {ErlangText.Binary(fields[..Math.Min(fields.Length, 256)])}");
 }
 
 /// <summary>Reply codes (AMQP 0-9-1, 1.2) and RabbitMQ's names for them.</summary>
@@ -80,6 +83,7 @@ internal static class ReplyCode
     {
         string text = explanation.Length == 0 ? Name(code) : $"{Name(code)} - {explanation}";
         byte[] bytes = Encoding.UTF8.GetBytes(text);
-        return bytes.Length <= ShortStringLimit ? text : Encoding.UTF8.GetString(bytes, 0, ShortStringLimit - 3) + "...";
+        return bytes.Length <= ShortStringLimit ? text : Encoding.UTF8.GetString(bytes, 0, ShortStringLimit - 3)
+            + "...";
     }
 }

@@ -3,13 +3,15 @@ using System.Text;
 namespace SafeAmqp.Testing.Protocol;
 
 /// <summary>
-/// The properties of a message as they came (AMQP 0-9-1, 2.3.5.2): kept as octets and passed on untouched, read only where the
-/// broker itself has to know. Immutable, so messages with equal properties share one.
+/// The properties of a message as they came (AMQP 0-9-1, 2.3.5.2): kept as octets and passed on untouched, read only
+/// where the broker itself has to know. Immutable, so messages with equal properties share one.
 /// </summary>
 internal sealed class ContentProperties
 {
-    public const int ContentType = 0, ContentEncoding = 1, HeadersIndex = 2, DeliveryMode = 3, PriorityIndex = 4, CorrelationIdIndex = 5, ReplyToIndex = 6,
-        ExpirationIndex = 7, MessageIdIndex = 8, Timestamp = 9, TypeIndex = 10, UserIdIndex = 11, AppId = 12, ClusterId = 13;
+    public const int ContentType = 0, ContentEncoding = 1, HeadersIndex = 2, DeliveryMode = 3, PriorityIndex = 4,
+        CorrelationIdIndex = 5, ReplyToIndex = 6,
+        ExpirationIndex = 7, MessageIdIndex = 8, Timestamp = 9, TypeIndex = 10, UserIdIndex = 11, AppId = 12,
+        ClusterId = 13;
 
     private const int Count = 14;
     private const int ContinuationFlag = 1, UnusedFlag = 2;
@@ -50,7 +52,9 @@ internal sealed class ContentProperties
     /// <summary>Whether the headers could name further routing keys: a cheap look before they are decoded.</summary>
     public bool MayHaveCopies => HasHeaders && HeaderBytes().IndexOf("CC"u8) >= 0;
 
-    /// <summary>Reads and checks a property list; every table in it is walked once, so that a bad one is refused at the door.</summary>
+    /// <summary>
+    /// Reads and checks a property list; every table in it is walked once, so that a bad one is refused at the door.
+    /// </summary>
     public static ContentProperties Read(ReadOnlySpan<byte> raw)
     {
         var properties = new ContentProperties(raw.ToArray());
@@ -60,7 +64,9 @@ internal sealed class ContentProperties
         return properties;
     }
 
-    /// <summary>The same properties with some of them replaced; null takes one away. The others stay octet by octet.</summary>
+    /// <summary>
+    /// The same properties with some of them replaced; null takes one away. The others stay octet by octet.
+    /// </summary>
     public ContentProperties With(params ReadOnlySpan<(int Index, object? Value)> changes)
     {
         object?[] values = new object?[Count];
@@ -73,8 +79,8 @@ internal sealed class ContentProperties
     }
 
     /// <summary>
-    /// As RabbitMQ 4 passes them on, which writes again what it has read: headers in the order of their names, each once;
-    /// what is in tables and arrays stays as it came.
+    /// As RabbitMQ 4 passes them on, which writes again what it has read: headers in the order of their names, each
+    /// once; what is in tables and arrays stays as it came.
     /// </summary>
     public ContentProperties Normalized()
     {
@@ -157,7 +163,8 @@ internal sealed class ContentProperties
             case 't': return 8;
             case 's': return left < 1 ? throw AmqpError.Unreadable() : 1 + Raw[at];
             default:
-                uint size = left < 4 ? throw AmqpError.Unreadable() : BinaryPrimitives.ReadUInt32BigEndian(Raw.AsSpan(at));
+                uint size = left < 4 ? throw AmqpError.Unreadable() : BinaryPrimitives.ReadUInt32BigEndian(
+                    Raw.AsSpan(at));
                 return size > (uint)(left - 4) ? throw AmqpError.Unreadable() : 4 + (int)size;
         }
     }

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace SafeAmqp.Testing.Protocol;
 
-/// <summary>RabbitMQ's reply texts show binaries as Erlang prints them; tests that compare texts expect the same.</summary>
+/// <summary>
+/// RabbitMQ's reply texts show binaries as Erlang prints them; tests that compare texts expect the same.
+/// </summary>
 internal static class ErlangText
 {
     private const int SnippetSize = 16;
@@ -31,7 +33,11 @@ internal static class ErlangText
         foreach (byte octet in bytes)
             printable &= octet is >= 32 and < 127;
         if (printable)
-            return $"<<\"{Encoding.ASCII.GetString(bytes).Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\">>";
+        {
+            string escaped = Encoding.ASCII.GetString(bytes).Replace("\\", "\\\\", StringComparison.Ordinal)
+                .Replace("\"", "\\\"", StringComparison.Ordinal);
+            return $"<<\"{escaped}\">>";
+        }
         var text = new StringBuilder("<<");
         for (int i = 0; i < bytes.Length; i++)
             text.Append(i == 0 ? "" : ",").Append(bytes[i].ToString(CultureInfo.InvariantCulture));

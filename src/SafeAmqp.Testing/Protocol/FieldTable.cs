@@ -8,7 +8,9 @@ internal sealed record ByteArray(byte[] Bytes);
 /// <summary>Field type <c>D</c>: a number and how many of its digits stand behind the point.</summary>
 internal readonly record struct DecimalField(byte Scale, int Value)
 {
-    /// <summary>As <see cref="decimal"/>, or <see cref="double"/> where it has more digits behind the point than one holds.</summary>
+    /// <summary>
+    /// As <see cref="decimal"/>, or <see cref="double"/> where it has more digits behind the point than one holds.
+    /// </summary>
     public object ToNumber() => Scale <= 28
         ? new decimal(unchecked((int)Math.Abs((long)Value)), 0, 0, Value < 0, Scale)
         : Value * Math.Pow(10, -Scale);
@@ -18,18 +20,21 @@ internal readonly record struct DecimalField(byte Scale, int Value)
 internal readonly record struct TimestampField(ulong Seconds);
 
 /// <summary>
-/// A table (<c>F</c>) or array (<c>A</c>) that is not taken apart, because it lies too deep or has a name twice: checked,
-/// and kept as it came.
+/// A table (<c>F</c>) or array (<c>A</c>) that is not taken apart, because it lies too deep or has a name twice:
+/// checked, and kept as it came.
 /// </summary>
 internal sealed record NestedField(byte Type, byte[] Bytes);
 
 /// <summary>
-/// Reads field tables with the types that RabbitMQ reads (its errata to AMQP 0-9-1, 4.2.1). A long string stays <c>byte[]</c>:
-/// nobody promised that it is UTF-8, and a dead-lettered message must come out as it went in.
+/// Reads field tables with the types that RabbitMQ reads (its errata to AMQP 0-9-1, 4.2.1). A long string stays
+/// <c>byte[]</c>: nobody promised that it is UTF-8, and a dead-lettered message must come out as it went in.
 /// </summary>
 internal static class FieldTable
 {
-    /// <summary>RabbitMQ sets no limit. Deeper ones are kept as octets, so that no peer decides how much stack is needed to read, compare or write them.</summary>
+    /// <summary>
+    /// RabbitMQ sets no limit. Deeper ones are kept as octets, so that no peer decides how much stack is needed to
+    /// read, compare or write them.
+    /// </summary>
     private const int MaxDepth = 64;
 
     public static Dictionary<string, object?> Empty => [];

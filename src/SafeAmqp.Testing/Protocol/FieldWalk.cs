@@ -6,7 +6,9 @@ namespace SafeAmqp.Testing.Protocol;
 /// </summary>
 internal static class FieldWalk
 {
-    /// <summary>A field: where its entry begins, where its type stands, and in how many tables and arrays it lies.</summary>
+    /// <summary>
+    /// A field: where its entry begins, where its type stands, and in how many tables and arrays it lies.
+    /// </summary>
     public delegate void Seen(int entry, int type, int depth);
 
     /// <exception cref="AmqpError">A size, a type, a name or a floating-point number is wrong.</exception>

@@ -1,6 +1,8 @@
 namespace SafeAmqp.Testing.Protocol;
 
-/// <summary>One frame as it stands in the input buffer (AMQP 0-9-1, 2.3.5); valid until the buffer is advanced.</summary>
+/// <summary>
+/// One frame as it stands in the input buffer (AMQP 0-9-1, 2.3.5); valid until the buffer is advanced.
+/// </summary>
 internal readonly ref struct Frame(byte type, ushort channel, ReadOnlySpan<byte> payload)
 {
     public const byte Method = 1;

@@ -2,7 +2,9 @@ using System.Buffers;
 
 namespace SafeAmqp.Testing.Protocol;
 
-/// <summary>Cuts frames out of what a socket delivered, and refuses those that break the limits before it waits for their bytes.</summary>
+/// <summary>
+/// Cuts frames out of what a socket delivered, and refuses those that break the limits before it waits for their bytes.
+/// </summary>
 internal sealed class FrameReader
 {
     private byte[] _scratch = [];
@@ -16,7 +18,9 @@ internal sealed class FrameReader
     /// <summary>No peer may make the broker hold a larger frame, whatever was negotiated.</summary>
     public const uint Ceiling = 16 * 1024 * 1024;
 
-    /// <summary>Takes the next whole frame off the front of <paramref name="input"/>; false when it has not arrived yet.</summary>
+    /// <summary>
+    /// Takes the next whole frame off the front of <paramref name="input"/>; false when it has not arrived yet.
+    /// </summary>
     /// <exception cref="AmqpError">501: too large, or without the end octet.</exception>
     public bool TryTake(ref ReadOnlySequence<byte> input, out Frame frame)
     {
@@ -38,7 +42,9 @@ internal sealed class FrameReader
         uint limit = FrameMax is 0 or > Ceiling ? Ceiling : FrameMax;
         // RabbitMQ forgives a peer that forgot the eight octets of the frame itself.
         if (size > limit)
-            throw new AmqpError(ReplyCode.FrameError, $"type {type}, all octets = <<>>: {{frame_too_large,{size},{limit - Frame.EmptySize}}}");
+            throw new AmqpError(
+                ReplyCode.FrameError,
+                $"type {type}, all octets = <<>>: {{frame_too_large,{size},{limit - Frame.EmptySize}}}");
 
         int whole = (int)size + Frame.EmptySize;
         if (first.Length >= whole)
@@ -67,6 +73,8 @@ internal sealed class FrameReader
     private static void CheckEnd(byte end, byte type, ReadOnlySpan<byte> payload)
     {
         if (end != Frame.End)
-            throw new AmqpError(ReplyCode.FrameError, $"type {type}, {ErlangText.Snippet(payload)}: {{invalid_frame_end_marker,{end}}}");
+            throw new AmqpError(
+                ReplyCode.FrameError,
+                $"type {type}, {ErlangText.Snippet(payload)}: {{invalid_frame_end_marker,{end}}}");
     }
 }

@@ -118,7 +118,8 @@ internal static class Method
 
     /// <summary>The name in the specification; the numbers for a method that it does not know.</summary>
     public static string Name(uint method) =>
-        Names.TryGetValue(method, out string? name) ? name : string.Create(CultureInfo.InvariantCulture, $"{Class(method)}.{Number(method)}");
+        Names.TryGetValue(method, out string? name) ? name : string.Create(
+            CultureInfo.InvariantCulture, $"{Class(method)}.{Number(method)}");
 
     /// <summary>The method of a name in the specification.</summary>
     public static uint Find(string name)

@@ -3,8 +3,8 @@ using System.Text;
 namespace SafeAmqp.Testing.Protocol;
 
 /// <summary>
-/// Reads a method's fields in order (AMQP 0-9-1, 4.2.5), or a table's. Too few octets are an error, never a wrong value:
-/// 501 in a method.
+/// Reads a method's fields in order (AMQP 0-9-1, 4.2.5), or a table's. Too few octets are an error, never a wrong
+/// value: 501 in a method.
 /// </summary>
 internal ref struct MethodReader(ReadOnlySpan<byte> fields, bool isTable = false)
 {

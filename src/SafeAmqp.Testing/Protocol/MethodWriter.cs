@@ -2,7 +2,9 @@ using System.Text;
 
 namespace SafeAmqp.Testing.Protocol;
 
-/// <summary>Builds one method's payload. One instance is reused by the broker's loop for every method it sends.</summary>
+/// <summary>
+/// Builds one method's payload. One instance is reused by the broker's loop for every method it sends.
+/// </summary>
 internal sealed class MethodWriter
 {
     private byte[] _buffer = new byte[1024];

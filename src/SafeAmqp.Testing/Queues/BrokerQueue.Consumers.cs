@@ -2,7 +2,9 @@ using SafeAmqp.Testing.Channels;
 
 namespace SafeAmqp.Testing.Queues;
 
-/// <summary>Who gets the next message: by priority, then in turn (x-priority, single active consumer, exclusive consumers).</summary>
+/// <summary>
+/// Who gets the next message: by priority, then in turn (x-priority, single active consumer, exclusive consumers).
+/// </summary>
 internal sealed partial class BrokerQueue
 {
     /// <summary>Those who could take a message now, as far as known, in the order of their turn.</summary>

@@ -1,11 +1,14 @@
 namespace SafeAmqp.Testing.Queues;
 
-/// <summary>What becomes of a message that a queue gives up (x-dead-letter-exchange), with its history in x-death.</summary>
+/// <summary>
+/// What becomes of a message that a queue gives up (x-dead-letter-exchange), with its history in x-death.
+/// </summary>
 internal sealed partial class BrokerQueue
 {
     private void DeadLetter(QueueEntry entry, string reason)
     {
-        if (arguments.DeadLetterExchange is not { } target || !host.Exchanges.TryGetValue(target, out Routing.Exchange? exchange))
+        if (arguments.DeadLetterExchange is not { } target
+            || !host.Exchanges.TryGetValue(target, out Routing.Exchange? exchange))
             return;
         Message message = entry.Message;
         string[] keys = arguments.DeadLetterRoutingKey is { } key ? [key] : [.. message.RoutingKeys];
@@ -44,11 +47,14 @@ internal sealed partial class BrokerQueue
         }
     }
 
-    /// <summary>The list of deaths with this one in front: counted up when it happened in this queue for this reason before.</summary>
+    /// <summary>
+    /// The list of deaths with this one in front: counted up when it happened in this queue for this reason before.
+    /// </summary>
     private List<object?> Deaths(object? before, Message message, string reason)
     {
         List<object?> deaths = before is List<object?> old ? [.. old] : [];
-        int place = deaths.FindIndex(death => death is Dictionary<string, object?> table && Is(table, "queue", name) && Is(table, "reason", reason));
+        int place = deaths.FindIndex(death => death is Dictionary<string, object?> table && Is(table, "queue", name)
+            && Is(table, "reason", reason));
         Dictionary<string, object?> entry;
         if (place >= 0)
         {
@@ -81,7 +87,9 @@ internal sealed partial class BrokerQueue
         }
     }
 
-    /// <summary>A message that would come back to a queue without anybody having rejected it on the way would go round for ever.</summary>
+    /// <summary>
+    /// A message that would come back to a queue without anybody having rejected it on the way would go round for ever.
+    /// </summary>
     private static bool IsCycle(BrokerQueue queue, List<object?> deaths)
     {
         foreach (object? death in deaths)

@@ -17,7 +17,9 @@ internal sealed partial class BrokerQueue
             _unusedTimer = _loop.Timers.After(expires, () => Delete());
     }
 
-    /// <summary>Messages leave at the head only, as in RabbitMQ: one that expires behind a living one waits for its turn.</summary>
+    /// <summary>
+    /// Messages leave at the head only, as in RabbitMQ: one that expires behind a living one waits for its turn.
+    /// </summary>
     private void Expire()
     {
         if (_ttlDue == long.MaxValue && !_ready.Heads().Any(head => head.ExpiresAt != long.MaxValue))
@@ -48,7 +50,8 @@ internal sealed partial class BrokerQueue
     private long ExpiryOf(Message message)
     {
         long? ttl = arguments.MessageTtl;
-        if (message.Properties.Expiration is { } text && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long own))
+        if (message.Properties.Expiration is { } text
+            && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long own))
             ttl = Math.Min(ttl ?? long.MaxValue, own);
         return ttl is { } milliseconds and < Forever ? _loop.Timers.Now + milliseconds : long.MaxValue;
     }

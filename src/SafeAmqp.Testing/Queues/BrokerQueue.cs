@@ -5,7 +5,9 @@ using SafeAmqp.Testing.Routing;
 namespace SafeAmqp.Testing.Queues;
 
 /// <summary>A queue: messages that wait, messages that are out with consumers, and the consumers.</summary>
-internal sealed partial class BrokerQueue(VirtualHost host, string name, bool durable, bool autoDelete, Connection? owner, QueueArguments arguments) : IDestination
+internal sealed partial class BrokerQueue(
+    VirtualHost host, string name, bool durable, bool autoDelete, Connection? owner, QueueArguments arguments)
+    : IDestination
 {
     private readonly ReadyList _ready = new(arguments.MaxPriority, arguments.HasQuorumPriorities);
     private readonly BrokerLoop _loop = host.Broker.Loop;
@@ -76,7 +78,9 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
         return true;
     }
 
-    /// <summary>Takes the first message out; it stays unacknowledged unless the receiver does not acknowledge.</summary>
+    /// <summary>
+    /// Takes the first message out; it stays unacknowledged unless the receiver does not acknowledge.
+    /// </summary>
     public QueueEntry? Take(bool noAck)
     {
         if (!_isTakingNew)
@@ -108,7 +112,8 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
             DeadLetter(entry, "delivery_limit");
             return;
         }
-        // A quorum queue puts a returned message at its end; one with a delivery limit gives the returned ones out before all others.
+        // A quorum queue puts a returned message at its end; one with a delivery limit gives the returned ones out
+        // before all others.
         if (!arguments.IsQuorum) _ready.Return(entry);
         else if (arguments.DeliveryLimit is null) _ready.Append(entry);
         else _ready.ReturnFirst(entry);
@@ -138,7 +143,9 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
         return count;
     }
 
-    /// <summary>Takes itself away: bindings, consumers (who are told), messages. Deleted messages are not dead-lettered.</summary>
+    /// <summary>
+    /// Takes itself away: bindings, consumers (who are told), messages. Deleted messages are not dead-lettered.
+    /// </summary>
     public int Delete(bool notify = true)
     {
         if (IsDeleted)
@@ -155,7 +162,9 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
         return count;
     }
 
-    /// <summary>The broker was stopped: persistent messages come back as redelivered, transient ones are gone, consumers too.</summary>
+    /// <summary>
+    /// The broker was stopped: persistent messages come back as redelivered, transient ones are gone, consumers too.
+    /// </summary>
     public void Restart()
     {
         foreach (QueueEntry entry in Unacked.OrderByDescending(entry => entry.Position).ToArray())
@@ -178,7 +187,9 @@ internal sealed partial class BrokerQueue(VirtualHost host, string name, bool du
     }
 
     public AmqpError Locked() => new(ReplyCode.ResourceLocked,
-        $"cannot obtain exclusive access to locked queue '{name}' in vhost '{host.Name}'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration.");
+        $"cannot obtain exclusive access to locked queue '{name}' in vhost '{host.Name}'. It could be "
+            + "originally declared on another connection or the exclusive property value does not match that of "
+            + "the original declaration.");
 
     private bool IsFull(int more, int moreBytes, double share = 1) =>
         arguments.MaxLength is { } length && ReadyCount + more > (long)(length * share)

@@ -11,7 +11,9 @@ internal sealed class Message(string exchange, string routingKey, ContentPropert
 
     public byte[] Body => body;
 
-    /// <summary>The routing key followed by those of the headers CC and BCC (RabbitMQ's sender-selected distribution).</summary>
+    /// <summary>
+    /// The routing key followed by those of the headers CC and BCC (RabbitMQ's sender-selected distribution).
+    /// </summary>
     public IReadOnlyList<string> RoutingKeys { get; init; } = [routingKey];
 
     /// <summary>Those of the routing keys that may be told: a blind copy's is not.</summary>

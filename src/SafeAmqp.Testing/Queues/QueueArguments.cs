@@ -146,12 +146,15 @@ internal sealed class QueueArguments
             ?? OneOf(value, "invalid_dlx_strategy", "at-most-once", "at-least-once"),
         LeaderLocator => Type(value, value is byte[])
             ?? OneOf(value, "invalid_queue_locator_arg", "client-local", "balanced", "random", "least-leaders"),
-        "x-max-priority" => Number(value) ?? (FieldTable.Integer(value) > HighestPriority ? $"{{max_value_exceeded,{Text(value)}}}" : null),
+        "x-max-priority" => Number(value)
+            ?? (FieldTable.Integer(value) > HighestPriority ? $"{{max_value_exceeded,{Text(value)}}}" : null),
         "x-dead-letter-exchange" => Type(value, value is byte[]),
         "x-dead-letter-routing-key" => Type(value, value is byte[])
             ?? (all.ContainsKey("x-dead-letter-exchange") ? null : "routing_key_but_no_dlx_defined"),
-        "x-overflow" => Type(value, value is byte[]) ?? OneOf(value, "invalid_overflow", "drop-head", "reject-publish", "reject-publish-dlx"),
-        "x-queue-mode" => Type(value, value is byte[]) ?? OneOf(value, $"\"unsupported queue mode '{FieldTable.Text(value)}'\"", "default", "lazy"),
+        "x-overflow" => Type(value, value is byte[])
+            ?? OneOf(value, "invalid_overflow", "drop-head", "reject-publish", "reject-publish-dlx"),
+        "x-queue-mode" => Type(value, value is byte[])
+            ?? OneOf(value, $"\"unsupported queue mode '{FieldTable.Text(value)}'\"", "default", "lazy"),
         QueueType => Type(value, value is byte[])
             ?? OneOf(value, $"\"unsupported queue type '{FieldTable.Text(value)}'\"", "classic", "quorum", "stream"),
         "x-single-active-consumer" => Type(value, value is bool),
@@ -165,12 +168,14 @@ internal sealed class QueueArguments
         _ => null,
     };
 
-    private static string? Type(object? value, bool accepted) => accepted ? null : $"{{unacceptable_type,{FieldTableWriter.TypeName(value)}}}";
+    private static string? Type(object? value, bool accepted)
+        => accepted ? null : $"{{unacceptable_type,{FieldTableWriter.TypeName(value)}}}";
 
     private static string? OneOf(object? value, string problem, params ReadOnlySpan<string> allowed) =>
         allowed.Contains(FieldTable.Text(value)) ? null : problem;
 
-    private static string Text(object? value) => Convert.ToString(FieldTable.Integer(value), CultureInfo.InvariantCulture)!;
+    private static string Text(object? value)
+        => Convert.ToString(FieldTable.Integer(value), CultureInfo.InvariantCulture)!;
 
     private long? Integer(string name) => FieldTable.Integer(Table.GetValueOrDefault(name));
 

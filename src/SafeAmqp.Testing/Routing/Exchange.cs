@@ -7,14 +7,18 @@ internal interface IDestination
 {
     string Name { get; }
 
-    /// <summary>The last routing that came by; one message reaches a destination once, however many bindings match.</summary>
+    /// <summary>
+    /// The last routing that came by; one message reaches a destination once, however many bindings match.
+    /// </summary>
     long Visit { get; set; }
 }
 
 /// <summary>A binding: these four together are its identity (AMQP 0-9-1, 50.20).</summary>
-internal sealed record Binding(Exchange Source, IDestination Destination, string Key, Dictionary<string, object?> Arguments)
+internal sealed record Binding(
+    Exchange Source, IDestination Destination, string Key, Dictionary<string, object?> Arguments)
 {
-    public bool IsSame(Binding other) => ReferenceEquals(Destination, other.Destination) && Key == other.Key && FieldTable.IsIdentical(Arguments, other.Arguments);
+    public bool IsSame(Binding other) => ReferenceEquals(Destination, other.Destination) && Key == other.Key
+        && FieldTable.IsIdentical(Arguments, other.Arguments);
 }
 
 /// <summary>An exchange: what it was declared with, and its bindings in the form that its type looks them up.</summary>

@@ -2,7 +2,10 @@ using SafeAmqp.Testing.Queues;
 
 namespace SafeAmqp.Testing.Routing;
 
-/// <summary>Finds the queues of a message: bindings, exchanges behind exchanges, alternate exchanges. One instance, used in the loop.</summary>
+/// <summary>
+/// Finds the queues of a message: bindings, exchanges behind exchanges, alternate exchanges. One instance, used in the
+/// loop.
+/// </summary>
 internal sealed class Router(VirtualHost host)
 {
     private readonly List<Binding> _matches = [];
@@ -10,7 +13,9 @@ internal sealed class Router(VirtualHost host)
     private readonly Queue<Exchange> _open = new();
     private long _visit;
 
-    /// <summary>The queues, each once, in the order in which they were found. The list is reused by the next call.</summary>
+    /// <summary>
+    /// The queues, each once, in the order in which they were found. The list is reused by the next call.
+    /// </summary>
     public List<BrokerQueue> Route(Exchange start, Message message)
     {
         _queues.Clear();
@@ -34,7 +39,8 @@ internal sealed class Router(VirtualHost host)
                 if (match.Destination is BrokerQueue queue) Reach(queue);
                 else Visit((Exchange)match.Destination);
             }
-            if (_matches.Count == 0 && exchange.Alternate is { } alternate && host.Exchanges.TryGetValue(alternate, out Exchange? other))
+            if (_matches.Count == 0 && exchange.Alternate is { } alternate
+                && host.Exchanges.TryGetValue(alternate, out Exchange? other))
                 Visit(other);
         }
         return _queues;

@@ -2,7 +2,9 @@ using SafeAmqp.Testing.Queues;
 
 namespace SafeAmqp.Testing.Routing;
 
-/// <summary>Topic patterns as a trie of words: <c>*</c> stands for one word, <c>#</c> for any number (AMQP 0-9-1, 3.1.3.3).</summary>
+/// <summary>
+/// Topic patterns as a trie of words: <c>*</c> stands for one word, <c>#</c> for any number (AMQP 0-9-1, 3.1.3.3).
+/// </summary>
 internal sealed class TopicTable : BindingTable
 {
     private readonly Node _root = new();

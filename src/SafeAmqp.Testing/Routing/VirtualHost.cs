@@ -29,9 +29,12 @@ internal sealed class VirtualHost
     /// <summary>Consumers of direct replies by the token in their address (RabbitMQ's direct reply-to).</summary>
     public Dictionary<string, Channel> DirectReplies { get; } = [];
 
-    public Exchange Exchange(string name) => Exchanges.TryGetValue(name, out Exchange? exchange) ? exchange : throw AmqpError.NotFound("exchange", name, Name);
+    public Exchange Exchange(string name) => Exchanges.TryGetValue(name, out Exchange? exchange)
+        ? exchange
+        : throw AmqpError.NotFound("exchange", name, Name);
 
-    public BrokerQueue Queue(string name) => Queues.TryGetValue(name, out BrokerQueue? queue) ? queue : throw AmqpError.NotFound("queue", name, Name);
+    public BrokerQueue Queue(string name)
+        => Queues.TryGetValue(name, out BrokerQueue? queue) ? queue : throw AmqpError.NotFound("queue", name, Name);
 
     public void Bind(Binding binding)
     {
@@ -47,7 +50,8 @@ internal sealed class VirtualHost
     {
         if (!binding.Source.Unbind(binding))
             return;
-        _towards[binding.Destination].RemoveAll(other => ReferenceEquals(other.Source, binding.Source) && other.IsSame(binding));
+        _towards[binding.Destination]
+            .RemoveAll(other => ReferenceEquals(other.Source, binding.Source) && other.IsSame(binding));
         DeleteIfUnused(binding.Source);
     }
 
@@ -107,7 +111,8 @@ internal sealed class VirtualHost
     /// <summary>An auto-delete exchange goes with its last binding (40.10).</summary>
     private void DeleteIfUnused(Exchange exchange)
     {
-        if (exchange.AutoDelete && exchange.Bindings.Count == 0 && Exchanges.GetValueOrDefault(exchange.Name) == exchange)
+        if (exchange.AutoDelete && exchange.Bindings.Count == 0
+            && Exchanges.GetValueOrDefault(exchange.Name) == exchange)
             Remove(exchange);
     }
 }

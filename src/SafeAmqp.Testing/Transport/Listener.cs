@@ -27,7 +27,9 @@ internal sealed class Listener
 
     public void Start() => _accepting = Task.WhenAll(_sockets.Select(socket => Task.Run(() => AcceptAsync(socket))));
 
-    /// <summary>Nobody is accepted any more; the port is kept, unless somebody else was quicker, whom the next start will meet.</summary>
+    /// <summary>
+    /// Nobody is accepted any more; the port is kept, unless somebody else was quicker, whom the next start will meet.
+    /// </summary>
     public async Task<ReservedPort?> EndAsync()
     {
         foreach (Socket socket in _sockets)
@@ -49,7 +51,8 @@ internal sealed class Listener
             {
                 return;
             }
-            catch (SocketException error) when (error.SocketErrorCode is SocketError.OperationAborted or SocketError.Interrupted)
+            catch (SocketException error)
+                when (error.SocketErrorCode is SocketError.OperationAborted or SocketError.Interrupted)
             {
                 return;
             }

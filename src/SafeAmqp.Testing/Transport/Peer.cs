@@ -5,8 +5,9 @@ using System.Net.Sockets;
 namespace SafeAmqp.Testing.Transport;
 
 /// <summary>
-/// One socket. Two tasks move octets between it and two pipes; what they mean is decided by the connection, in the loop. The input
-/// pipe is bounded and stops the reading; what is written is counted, and the connection stops producing when it is too much.
+/// One socket. Two tasks move octets between it and two pipes; what they mean is decided by the connection, in the
+/// loop. The input pipe is bounded and stops the reading; what is written is counted, and the connection stops
+/// producing when it is too much.
 /// </summary>
 internal sealed class Peer : ILoopWork
 {
@@ -19,7 +20,8 @@ internal sealed class Peer : ILoopWork
     private readonly Socket _socket;
     private readonly BrokerLoop _loop;
     private readonly Pipe _input;
-    private readonly Pipe _output = new(new PipeOptions(pauseWriterThreshold: 0, minimumSegmentSize: 64 * 1024, useSynchronizationContext: false));
+    private readonly Pipe _output = new(
+        new PipeOptions(pauseWriterThreshold: 0, minimumSegmentSize: 64 * 1024, useSynchronizationContext: false));
     private readonly TaskCompletionSource _receiveEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private byte[] _sink = [];
     private int _readable;
@@ -39,7 +41,8 @@ internal sealed class Peer : ILoopWork
         _loop = loop;
         (_inputPace, _outputPace) = (new Pace(loop.Time), new Pace(loop.Time));
         long pause = Math.Max(512 * 1024, 2L * (frameMax + Frame.EmptySize));
-        _input = new Pipe(new PipeOptions(pauseWriterThreshold: pause, resumeWriterThreshold: pause / 2, minimumSegmentSize: ReceiveSize, useSynchronizationContext: false));
+        _input = new Pipe(new PipeOptions(pauseWriterThreshold: pause, resumeWriterThreshold: pause / 2,
+            minimumSegmentSize: ReceiveSize, useSynchronizationContext: false));
         RemotePort = ((System.Net.IPEndPoint)socket.RemoteEndPoint!).Port;
     }
 
@@ -72,7 +75,8 @@ internal sealed class Peer : ILoopWork
 
     public bool TryRead(out ReadResult result) => _input.Reader.TryRead(out result);
 
-    public void AdvanceTo(SequencePosition consumed, SequencePosition examined) => _input.Reader.AdvanceTo(consumed, examined);
+    public void AdvanceTo(SequencePosition consumed, SequencePosition examined)
+        => _input.Reader.AdvanceTo(consumed, examined);
 
     public void Run()
     {
@@ -218,7 +222,9 @@ internal sealed class Peer : ILoopWork
         NotifyReadable();
     }
 
-    /// <summary>The connection has ended and nobody reads any more; what still arrives is thrown away until the peer closes.</summary>
+    /// <summary>
+    /// The connection has ended and nobody reads any more; what still arrives is thrown away until the peer closes.
+    /// </summary>
     private async Task DiscardAsync()
     {
         byte[] rest = new byte[4096];
@@ -240,7 +246,8 @@ internal sealed class Peer : ILoopWork
                 long sent = result.Buffer.Length;
                 reader.AdvanceTo(result.Buffer.End);
                 long left = Interlocked.Add(ref _unsent, -sent);
-                if (left + sent > OutputLimit / 2 && left <= OutputLimit / 2 && Interlocked.Exchange(ref _congested, 1) == 0)
+                if (left + sent > OutputLimit / 2 && left <= OutputLimit / 2
+                    && Interlocked.Exchange(ref _congested, 1) == 0)
                     _loop.Post(CaughtUp);
                 if (result.IsCompleted)
                     break;
@@ -260,7 +267,10 @@ internal sealed class Peer : ILoopWork
         await DrainAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Closing with octets unread would turn the close into a reset; the peer gets a moment of real time to close its side.</summary>
+    /// <summary>
+    /// Closing with octets unread would turn the close into a reset; the peer gets a moment of real time to close its
+    /// side.
+    /// </summary>
     private async Task DrainAsync()
     {
         if (!_abort)

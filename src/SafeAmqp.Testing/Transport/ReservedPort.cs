@@ -4,8 +4,9 @@ using System.Net.Sockets;
 namespace SafeAmqp.Testing.Transport;
 
 /// <summary>
-/// A port that is held while nobody listens on it: connecting is refused, as by a machine without a broker. Without it a client that
-/// tries again and again would sooner or later be given the very port as its own, connect to itself, and keep the broker from coming back.
+/// A port that is held while nobody listens on it: connecting is refused, as by a machine without a broker. Without it
+/// a client that tries again and again would sooner or later be given the very port as its own, connect to itself, and
+/// keep the broker from coming back.
 /// </summary>
 internal sealed class ReservedPort : IDisposable
 {
@@ -19,7 +20,10 @@ internal sealed class ReservedPort : IDisposable
     /// <summary>One for 127.0.0.1 and, where there is IPv6, one for ::1: "localhost" may mean either.</summary>
     public IReadOnlyList<Socket> Sockets { get; }
 
-    /// <summary>Takes over a port that has just been given up. In the moment between, somebody may have been quicker, and is waited for; null when that did not help.</summary>
+    /// <summary>
+    /// Takes over a port that has just been given up. In the moment between, somebody may have been quicker, and is
+    /// waited for; null when that did not help.
+    /// </summary>
     public static async Task<ReservedPort?> TryAgainAsync(int port)
     {
         long start = TimeProvider.System.GetTimestamp();

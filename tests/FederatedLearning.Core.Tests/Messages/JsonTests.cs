@@ -8,15 +8,25 @@ public sealed class JsonTests
     [Fact]
     public void Every_message_of_the_server_has_the_fields_of_the_protocol_and_comes_back()
     {
-        Assert.Equal("""{"message_type":"training_config","batch_size":32,"local_epochs":2}""", Text(new TrainingConfig(32, 2)));
+        Assert.Equal(
+            """{"message_type":"training_config","batch_size":32,"local_epochs":2}""", Text(new TrainingConfig(32, 2)));
         Assert.Equal("""{"message_type":"start_training","round":3}""", Text(new StartTraining(3)));
-        Assert.Equal("""{"message_type":"start_evaluation","client_id":2,"round":3}""", Text(new StartEvaluation(3) { Recipient = Some.Id(2) }));
-        Assert.Equal("""{"message_type":"training_complete","round":9,"reason":"converged"}""", Text(new TrainingComplete(9, "converged")));
-        Assert.Equal("""{"message_type":"rejected","client_id":"tv-1","reason":"full"}""", Text(new Rejected("full") { Recipient = ClientId.Parse("tv-1") }));
-        Assert.Equal("""{"message_type":"error","client_id":1,"round":4,"reason":"why"}""", Text(new ErrorReport("why", 4) { Recipient = Some.Id(1) }));
+        Assert.Equal(
+            """{"message_type":"start_evaluation","client_id":2,"round":3}""",
+            Text(new StartEvaluation(3) { Recipient = Some.Id(2) }));
+        Assert.Equal(
+            """{"message_type":"training_complete","round":9,"reason":"converged"}""",
+            Text(new TrainingComplete(9, "converged")));
+        Assert.Equal(
+            """{"message_type":"rejected","client_id":"tv-1","reason":"full"}""",
+            Text(new Rejected("full") { Recipient = ClientId.Parse("tv-1") }));
+        Assert.Equal(
+            """{"message_type":"error","client_id":1,"round":4,"reason":"why"}""",
+            Text(new ErrorReport("why", 4) { Recipient = Some.Id(1) }));
         OutgoingMessage[] all =
         [
-            new TrainingConfig(32, 2), new StartTraining(3), new StartEvaluation(3) { Recipient = Some.Id(2) }, new TrainingComplete(9, "converged"),
+            new TrainingConfig(32, 2), new StartTraining(3), new StartEvaluation(3) { Recipient = Some.Id(2) },
+            new TrainingComplete(9, "converged"),
             new Rejected("full") { Recipient = Some.Id(5) }, new ErrorReport("why", 4) { Recipient = Some.Id(1) },
         ];
         foreach (var message in all)
@@ -30,11 +40,13 @@ public sealed class JsonTests
     public void The_global_model_carries_weights_and_on_demand_its_configuration()
     {
         var config = new ModelConfig("mlp", 4, [3, 2], 2, 0.25, -9) { LearningRateDecay = 0.5 };
-        var read = Assert.IsType<GlobalModel>(ServerJson.Read(new GlobalModel(0, Some.Model(1, 2, 3), config).ToJson().Span));
+        var read = Assert.IsType<GlobalModel>(
+            ServerJson.Read(new GlobalModel(0, Some.Model(1, 2, 3), config).ToJson().Span));
         Assert.Equal([1, 2, 3], read.Weights.Values.ToArray());
         Assert.Equal(config with { Hidden = read.ModelConfig!.Hidden }, read.ModelConfig);
         Assert.Equal(config.Hidden, read.ModelConfig.Hidden);
-        Assert.Null(Assert.IsType<GlobalModel>(ServerJson.Read(new GlobalModel(1, Some.Model()).ToJson().Span)).ModelConfig);
+        Assert.Null(
+            Assert.IsType<GlobalModel>(ServerJson.Read(new GlobalModel(1, Some.Model()).ToJson().Span)).ModelConfig);
     }
 
     [Fact]
@@ -52,9 +64,13 @@ public sealed class JsonTests
     [Fact]
     public void Messages_of_clients_come_back()
     {
-        Assert.Equal(Some.Id(2), ClientJson.ReadRegistration(ClientJson.Write(new ClientRegistration(Some.Id(2)))).Client);
-        var update = ClientJson.ReadUpdate(ClientJson.Write(Some.Update(3, 4, 5, 6) with { Metrics = new ReportedMetrics(0.5, 0.25) }));
-        Assert.Equal((Some.Id(3), 4, 6, new ReportedMetrics(0.5, 0.25)), (update.Client, update.Round, update.NumSamples, update.Metrics));
+        Assert.Equal(
+            Some.Id(2), ClientJson.ReadRegistration(ClientJson.Write(new ClientRegistration(Some.Id(2)))).Client);
+        var update = ClientJson.ReadUpdate(
+            ClientJson.Write(Some.Update(3, 4, 5, 6) with { Metrics = new ReportedMetrics(0.5, 0.25) }));
+        Assert.Equal(
+            (Some.Id(3), 4, 6, new ReportedMetrics(0.5, 0.25)),
+            (update.Client, update.Round, update.NumSamples, update.Metrics));
         Assert.Equal([5, 5, 5], update.Weights.Values.ToArray());
         var metrics = Some.Metrics(3, 4, 0.5, 0.75, 8, true);
         Assert.Equal(metrics, ClientJson.ReadMetrics(ClientJson.Write(metrics)));
@@ -65,8 +81,11 @@ public sealed class JsonTests
     {
         var text = Text(ClientJson.Write(Some.Update(1, 1, -2)));
         var weights = text.Split("\"weights\":\"")[1].Split('"')[0];
-        var escaped = weights.Replace("A", "\\u0041", StringComparison.Ordinal).Replace("/", "\\/", StringComparison.Ordinal);
-        var json = $$"""{"metrics":null,"weights":"{{escaped}}","extra":{"round":[7]},"num_samples":3,"round":2,"client_id":"9"}""";
+        var escaped = weights.Replace("A", "\\u0041", StringComparison.Ordinal)
+            .Replace("/", "\\/", StringComparison.Ordinal);
+        var json = $$"""
+            {"metrics":null,"weights":"{{escaped}}","extra":{"round":[7]},"num_samples":3,"round":2,"client_id":"9"}
+            """;
         var update = ClientJson.ReadUpdate(Bytes(json));
         Assert.Equal((Some.Id(9), 2, 3), (update.Client, update.Round, update.NumSamples));
         Assert.Equal(-2, update.Weights.Values[2]);
@@ -91,14 +110,19 @@ public sealed class JsonTests
     [InlineData("{\"client_id\":1,\"weights\":[1,2]}", "weights: must be a string")]
     [InlineData("{\"client_id\":1,\"weights\":\"gASVAAAAAAAAAA\"}", "pickle")]
     public void What_is_no_message_is_refused_with_the_reason(string json, string reason)
-        => Assert.Contains(reason, Assert.Throws<MessageRefusedException>(() => ClientJson.ReadRegistration(Bytes(json))).Message, StringComparison.Ordinal);
+        => Assert.Contains(
+            reason,
+            Assert.Throws<MessageRefusedException>(() => ClientJson.ReadRegistration(Bytes(json))).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void A_refusal_names_the_client_also_when_its_id_stands_behind_what_is_wrong()
     {
-        var error = Assert.Throws<MessageRefusedException>(() => ClientJson.ReadUpdate("""{"weights":"x","round":1,"client_id":5}"""u8));
+        var error = Assert.Throws<MessageRefusedException>(
+            () => ClientJson.ReadUpdate("""{"weights":"x","round":1,"client_id":5}"""u8));
         Assert.Equal(Some.Id(5), error.Client);
-        error = Assert.Throws<MessageRefusedException>(() => ClientJson.ReadUpdate("""{"client_id":5,"round":1,"weights":"""u8));
+        error = Assert.Throws<MessageRefusedException>(
+            () => ClientJson.ReadUpdate("""{"client_id":5,"round":1,"weights":"""u8));
         Assert.Equal(Some.Id(5), error.Client);
     }
 
@@ -109,7 +133,8 @@ public sealed class JsonTests
         byte[][] good =
         [
             ClientJson.Write(Some.Update(1, 2)), ClientJson.Write(Some.Metrics(1, 2)),
-            ServerJson.Write(new GlobalModel(0, Some.Model(), Some.Config)), ServerJson.Write(new TrainingComplete(1, "x")),
+            ServerJson.Write(new GlobalModel(0, Some.Model(), Some.Config)),
+            ServerJson.Write(new TrainingComplete(1, "x")),
         ];
         for (var i = 0; i < 40_000; i++)
         {
@@ -153,6 +178,8 @@ public sealed class JsonTests
         }
         Assert.Throws<MessageRefusedException>(() => ClientJson.Read("""{"type":"dance","client_id":3}"""u8));
         Assert.Throws<MessageRefusedException>(() => ClientJson.Read("""{"client_id":3}"""u8));
-        Assert.Equal(Some.Id(5), Assert.Throws<MessageRefusedException>(() => ClientJson.Read("no JSON"u8, owner: Some.Id(5))).Client);
+        Assert.Equal(
+            Some.Id(5),
+            Assert.Throws<MessageRefusedException>(() => ClientJson.Read("no JSON"u8, owner: Some.Id(5))).Client);
     }
 }

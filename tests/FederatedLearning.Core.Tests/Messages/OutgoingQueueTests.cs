@@ -56,7 +56,8 @@ public sealed class OutgoingQueueTests
         queue.Post(new GlobalModel(2, Some.Model()));
         queue.Complete();
         List<GlobalModel> left = [];
-        await foreach (var message in queue.TakeAllAsync(TestContext.Current.CancellationToken)) left.Add((GlobalModel)message);
+        await foreach (var message in queue.TakeAllAsync(TestContext.Current.CancellationToken))
+            left.Add((GlobalModel)message);
         Assert.Equal([(Some.Id(2), 1, true), (Some.Id(1), 2, true), (null, 2, false)],
             left.Select(model => (model.Recipient, model.Round, model.ModelConfig is not null)));
     }
@@ -64,7 +65,8 @@ public sealed class OutgoingQueueTests
     private static async Task<List<string>> TakeAll(OutgoingQueue queue)
     {
         List<string> types = [];
-        await foreach (var message in queue.TakeAllAsync(TestContext.Current.CancellationToken)) types.Add(message.MessageType);
+        await foreach (var message in queue.TakeAllAsync(TestContext.Current.CancellationToken))
+            types.Add(message.MessageType);
         return types;
     }
 }

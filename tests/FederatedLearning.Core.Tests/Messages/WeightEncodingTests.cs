@@ -16,7 +16,10 @@ public sealed class WeightEncodingTests
         var read = WeightEncoding.Decode(Encoding(Example));
         Assert.Equal([1, -2], read.Values.ToArray());
         Assert.Equal(model.Layout, read.Layout);
-        Assert.Contains(Example, File.ReadAllText(Path.Combine(Root(), "samples/FederatedLearning/ENCODING.md")), StringComparison.Ordinal);
+        Assert.Contains(
+            Example,
+            File.ReadAllText(Path.Combine(Root(), "samples/FederatedLearning/ENCODING.md")),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -26,15 +29,20 @@ public sealed class WeightEncodingTests
         for (var i = 0; i < 200; i++)
         {
             TensorShape[] layout = [.. Enumerable.Range(0, random.Next(1, 6)).Select(t =>
-                new TensorShape(new string('ä', random.Next(0, 9)) + t, [.. Enumerable.Range(0, random.Next(0, 4)).Select(_ => random.Next(1, 7))]))];
+                new TensorShape(
+                    new string('ä', random.Next(0, 9)) + t,
+                    [.. Enumerable.Range(0, random.Next(0, 4)).Select(_ => random.Next(1, 7))]))];
             var values = new float[layout.Sum(tensor => tensor.Count)];
-            foreach (ref var value in values.AsSpan()) value = BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue));
+            foreach (ref var value in values.AsSpan())
+                value = BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue));
             var model = new ModelWeights(layout, values);
             var text = Encode(model);
             Assert.Equal(WeightEncoding.EncodedLength(model), text.Length);
             var read = WeightEncoding.Decode(Encoding(text));
             Assert.True(read.HasLayoutOf(model));
-            Assert.Equal(values.Select(BitConverter.SingleToInt32Bits), read.Values.ToArray().Select(BitConverter.SingleToInt32Bits));
+            Assert.Equal(
+                values.Select(BitConverter.SingleToInt32Bits),
+                read.Values.ToArray().Select(BitConverter.SingleToInt32Bits));
         }
     }
 
@@ -46,16 +54,19 @@ public sealed class WeightEncodingTests
         Assert.Equal(Convert.FromBase64String(Example), bytes);
         Assert.Equal([1, -2], WeightEncoding.FromBytes(bytes).Values.ToArray());
         Assert.Contains("pickle", Refused([0x80, 0x04, 0x95, .. new byte[20]]), StringComparison.Ordinal);
-        for (int length = 0; length < bytes.Length; length++) Assert.StartsWith("weights:", Refused(bytes[..length]), StringComparison.Ordinal);
+        for (int length = 0; length < bytes.Length; length++)
+            Assert.StartsWith("weights:", Refused(bytes[..length]), StringComparison.Ordinal);
         Assert.StartsWith("weights:", Refused([.. bytes, 0]), StringComparison.Ordinal);
 
-        static string Refused(byte[] bytes) => Assert.Throws<MessageRefusedException>(() => WeightEncoding.FromBytes(bytes)).Message;
+        static string Refused(byte[] bytes)
+            => Assert.Throws<MessageRefusedException>(() => WeightEncoding.FromBytes(bytes)).Message;
     }
 
     [Fact]
     public void A_model_that_has_no_room_in_a_message_is_refused_before_it_is_written()
     {
-        var weights = new ModelWeights([new TensorShape("w", [MessageLimit.WeightBytes / 4])], new float[MessageLimit.WeightBytes / 4]);
+        var weights = new ModelWeights(
+            [new TensorShape("w", [MessageLimit.WeightBytes / 4])], new float[MessageLimit.WeightBytes / 4]);
         Assert.Throws<MessageRefusedException>(() => ClientJson.Write(new ClientUpdate(Some.Id(1), 1, weights, 1)));
     }
 
@@ -84,7 +95,8 @@ public sealed class WeightEncodingTests
     [InlineData("RkxUVwEAAQAYAAAAAQEBAHcCAAAAAAAAAACAPwAAAM=A")] // padding within
     [InlineData("RkxUVwEAAQAYAAAAAQEBAHcCAAAAAAAAAACAPwAA\nAM=")] // a line break
     [InlineData("RkxUVwEAAQAYAAAAAQEBAHcCAAAAAAABAACAPwAAAMA=")] // something in the padding of the header
-    public void Whatever_is_not_exactly_of_the_format_is_refused(string text) => Assert.StartsWith("weights:", Refusal(text), StringComparison.Ordinal);
+    public void Whatever_is_not_exactly_of_the_format_is_refused(string text)
+        => Assert.StartsWith("weights:", Refusal(text), StringComparison.Ordinal);
 
     [Fact]
     public void Bytes_changed_at_random_are_refused_or_read_but_never_harm()
@@ -145,5 +157,6 @@ public sealed class WeightEncodingTests
 
     private static byte[] Encoding(string text) => System.Text.Encoding.ASCII.GetBytes(text);
 
-    private static string Refusal(string text) => Assert.Throws<MessageRefusedException>(() => WeightEncoding.Decode(Encoding(text))).Message;
+    private static string Refusal(string text)
+        => Assert.Throws<MessageRefusedException>(() => WeightEncoding.Decode(Encoding(text))).Message;
 }

@@ -47,7 +47,8 @@ public sealed class AttendanceTests
         world.Update(2, 1);
         world.PassDeadline();
         Assert.Equal(2, world.Now.Round);
-        Assert.Equal((null, null, 0, 2), (world.Last.Loss, world.Last.Accuracy, world.Last.Evaluations, world.Last.Missed));
+        Assert.Equal(
+            (null, null, 0, 2), (world.Last.Loss, world.Last.Accuracy, world.Last.Evaluations, world.Last.Missed));
     }
 
     [Fact]
@@ -178,6 +179,7 @@ public sealed class AttendanceTests
         world.PassDeadline();
         Assert.Equal(MessageVerdict.Accepted, world.Join(3));
         Assert.Equal(["1", "3"], world.Now.Clients.Select(client => client.Id));
-        Assert.Equal((1, 4, 1), (world.Now.Counts.Rejections, world.Now.Counts.Registrations, world.Now.Counts.Departures));
+        Assert.Equal(
+            (1, 4, 1), (world.Now.Counts.Rejections, world.Now.Counts.Registrations, world.Now.Counts.Departures));
     }
 }

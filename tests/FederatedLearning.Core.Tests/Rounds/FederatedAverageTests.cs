@@ -11,13 +11,16 @@ public sealed class FederatedAverageTests
         for (var run = 0; run < 50; run++)
         {
             var updates = Enumerable.Range(0, 20).Select(_ => (
-                Values: Enumerable.Range(0, 50).Select(_ => (float)((random.NextDouble() - 0.5) * Math.Pow(10, random.Next(-12, 9)))).ToArray(),
+                Values: Enumerable.Range(0, 50)
+                    .Select(_ => (float)((random.NextDouble() - 0.5) * Math.Pow(10, random.Next(-12, 9)))).ToArray(),
                 Samples: random.Next(1, 100_000))).ToArray();
             var expected = Average(updates);
             for (var order = 0; order < 5; order++)
             {
                 random.Shuffle(updates);
-                Assert.Equal(expected.Select(BitConverter.SingleToInt32Bits), Average(updates).Select(BitConverter.SingleToInt32Bits));
+                Assert.Equal(
+                    expected.Select(BitConverter.SingleToInt32Bits),
+                    Average(updates).Select(BitConverter.SingleToInt32Bits));
             }
         }
     }
@@ -30,7 +33,8 @@ public sealed class FederatedAverageTests
         {
             var updates = Enumerable.Range(0, random.Next(1, 9)).Select(_ => (
                 Values: new[] { (float)(random.NextDouble() * 4 - 2) }, Samples: random.Next(1, 5000))).ToArray();
-            var exact = updates.Sum(update => (decimal)(double)update.Values[0] * update.Samples) / updates.Sum(update => update.Samples);
+            var exact = updates.Sum(
+                update => (decimal)(double)update.Values[0] * update.Samples) / updates.Sum(update => update.Samples);
             Assert.Equal((double)exact, Average(updates)[0], Math.Abs((double)exact) * 1e-7 + 1e-15);
         }
     }

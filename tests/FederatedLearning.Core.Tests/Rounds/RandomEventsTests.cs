@@ -4,7 +4,9 @@ using FederatedLearning.Status;
 
 namespace FederatedLearning.Tests.Rounds;
 
-/// <summary>Random clients against the run, checked after each event: what counts counts once, and nothing hangs.</summary>
+/// <summary>
+/// Random clients against the run, checked after each event: what counts counts once, and nothing hangs.
+/// </summary>
 public sealed class RandomEventsTests
 {
     [Fact]
@@ -25,12 +27,16 @@ public sealed class RandomEventsTests
         }
 
         // The test would prove little if its events did not reach every outcome.
-        Assert.All([MessageVerdict.Accepted, MessageVerdict.Duplicate, MessageVerdict.Stale, MessageVerdict.Refused], verdict => Assert.True(verdicts[verdict] > 1000));
-        Assert.All([CompletionReason.RoundLimit, CompletionReason.Converged, CompletionReason.ClientsConverged, CompletionReason.Abandoned],
+        Assert.All(
+            [MessageVerdict.Accepted, MessageVerdict.Duplicate, MessageVerdict.Stale, MessageVerdict.Refused],
+            verdict => Assert.True(verdicts[verdict] > 1000));
+        Assert.All([CompletionReason.RoundLimit, CompletionReason.Converged, CompletionReason.ClientsConverged,
+            CompletionReason.Abandoned],
             reason => Assert.True(ends.GetValueOrDefault(reason) > 5, $"{reason}: {ends.GetValueOrDefault(reason)}"));
     }
 
-    private static void Play(Random random, Dictionary<CompletionReason, int> ends, Dictionary<MessageVerdict, int> verdicts)
+    private static void Play(
+        Random random, Dictionary<CompletionReason, int> ends, Dictionary<MessageVerdict, int> verdicts)
     {
         var settings = new FederationSettings
         {
@@ -60,7 +66,8 @@ public sealed class RandomEventsTests
         if (world.Run.Completion is { } end) ends[end] = ends.GetValueOrDefault(end) + 1;
     }
 
-    private static MessageVerdict Event(World world, Random random, Dictionary<(ClientId, int Round), ClientUpdate> accepted, double deafness)
+    private static MessageVerdict Event(
+        World world, Random random, Dictionary<(ClientId, int Round), ClientUpdate> accepted, double deafness)
     {
         var client = random.Next(1, 9);
         var round = random.NextDouble() < 0.8 ? world.Now.Round : world.Now.Round + random.Next(-2, 3);
@@ -81,22 +88,29 @@ public sealed class RandomEventsTests
                 world.Run.HandlerGone(1, "failed");
                 return MessageVerdict.Accepted;
             case < 13:
-                var update = Some.Update(client, round, random.NextDouble() < 0.1 ? float.NaN : random.Next(-9, 10), random.Next(1, 50));
+                var update = Some.Update(
+                    client, round, random.NextDouble() < 0.1 ? float.NaN : random.Next(-9, 10), random.Next(1, 50));
                 var verdict = world.Update(update);
-                if (verdict == MessageVerdict.Accepted) Assert.True(accepted.TryAdd((update.Client, update.Round), update), $"{update.Client} counted twice in {update.Round}");
+                if (verdict == MessageVerdict.Accepted)
+                    Assert.True(
+                        accepted.TryAdd((update.Client, update.Round), update),
+                        $"{update.Client} counted twice in {update.Round}");
                 return verdict;
             default:
-                return world.Evaluate(client, round, random.NextDouble() < 0.05 ? double.NaN : random.NextDouble(), 0.5, 1, random.NextDouble() < 0.6);
+                return world.Evaluate(client, round, random.NextDouble() < 0.05 ? double.NaN : random.NextDouble(), 0.5,
+                    1, random.NextDouble() < 0.6);
         }
     }
 
-    private static void Check(World world, FederationSnapshot before, Dictionary<(ClientId, int Round), ClientUpdate> accepted)
+    private static void Check(
+        World world, FederationSnapshot before, Dictionary<(ClientId, int Round), ClientUpdate> accepted)
     {
         var now = world.Now;
         Assert.True(now.Round - before.Round is 0 or 1);
         Assert.True(now.Clients.Count <= world.Settings.MaxClients);
         Assert.Equal(accepted.Count, now.Counts.Updates);
-        Assert.Equal(now.Phase is FederationPhase.Training or FederationPhase.Evaluating, world.Run.UntilDeadline is not null);
+        Assert.Equal(
+            now.Phase is FederationPhase.Training or FederationPhase.Evaluating, world.Run.UntilDeadline is not null);
         // Nobody awaited, and yet no progress: only where there is nothing to go on with.
         if (now is { Phase: FederationPhase.Training, Awaited: 0 }) Assert.Equal(0, now.Received);
         if (now.Phase == FederationPhase.Evaluating) Assert.True(now.Awaited > 0);
@@ -105,10 +119,13 @@ public sealed class RandomEventsTests
 
         var result = world.Last;
         var updates = accepted.Where(pair => pair.Key.Round == result.Round).Select(pair => pair.Value).ToArray();
-        Assert.Equal((updates.Length, updates.Sum(update => (long)update.NumSamples)), (result.Updates, result.Samples));
-        var mean = updates.Sum(update => (double)update.Weights.Values[0] * update.NumSamples) / updates.Sum(update => update.NumSamples);
+        Assert.Equal(
+            (updates.Length, updates.Sum(update => (long)update.NumSamples)), (result.Updates, result.Samples));
+        var mean = updates.Sum(
+            update => (double)update.Weights.Values[0] * update.NumSamples) / updates.Sum(update => update.NumSamples);
         Assert.Equal(mean, world.Run.Model.Values[0], 1e-6);
     }
 
-    private static void Count(Dictionary<MessageVerdict, int> verdicts, MessageVerdict verdict) => verdicts[verdict] = verdicts.GetValueOrDefault(verdict) + 1;
+    private static void Count(Dictionary<MessageVerdict, int> verdicts, MessageVerdict verdict)
+        => verdicts[verdict] = verdicts.GetValueOrDefault(verdict) + 1;
 }

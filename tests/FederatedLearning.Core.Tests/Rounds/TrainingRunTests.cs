@@ -39,7 +39,8 @@ public sealed class TrainingRunTests
         world.Evaluate(1, 1, loss: 1, accuracy: 0.9, samples: 10);
         world.Evaluate(2, 1, loss: 2, accuracy: 0.1, samples: 30);
         Assert.Equal((1.75, 0.3), (Math.Round(world.Last.Loss!.Value, 12), Math.Round(world.Last.Accuracy!.Value, 12)));
-        Assert.Equal((2, 40, 2, 0), (world.Last.Updates, world.Last.Samples, world.Last.Evaluations, world.Last.Missed));
+        Assert.Equal(
+            (2, 40, 2, 0), (world.Last.Updates, world.Last.Samples, world.Last.Evaluations, world.Last.Missed));
     }
 
     [Fact]
@@ -95,7 +96,10 @@ public sealed class TrainingRunTests
         world.JoinAll(1, 2, 3);
         world.Update(1, 1, 2);
         Assert.Equal(MessageVerdict.Refused, world.Update(2, 1, value));
-        Assert.Contains("value 0 of w", Assert.IsType<FederatedLearning.Messages.ErrorReport>(world.Sent[^1].Message).Reason, StringComparison.Ordinal);
+        Assert.Contains(
+            "value 0 of w",
+            Assert.IsType<FederatedLearning.Messages.ErrorReport>(world.Sent[^1].Message).Reason,
+            StringComparison.Ordinal);
         world.Update(3, 1, 4);
         Assert.Equal([3, 3, 3], world.Run.Model.Values.ToArray());
         Assert.Equal(FederationPhase.Evaluating, world.Now.Phase);
@@ -108,7 +112,10 @@ public sealed class TrainingRunTests
         world.JoinAll(1, 2);
         var other = new FederatedLearning.Model.ModelWeights([new("w", [3])], [1, 2, 3]);
         Assert.Equal(MessageVerdict.Refused, world.Update(Some.Update(1, 1) with { Weights = other }));
-        Assert.Contains("w[3]", Assert.IsType<FederatedLearning.Messages.ErrorReport>(world.Sent[^1].Message).Reason, StringComparison.Ordinal);
+        Assert.Contains(
+            "w[3]",
+            Assert.IsType<FederatedLearning.Messages.ErrorReport>(world.Sent[^1].Message).Reason,
+            StringComparison.Ordinal);
         Assert.Equal(MessageVerdict.Refused, world.Update(1, 1, samples: 0));
         Assert.Equal(MessageVerdict.Refused, world.Update(1, 1, samples: int.MaxValue));
         Assert.Equal(MessageVerdict.Accepted, world.Update(1, 1));
@@ -155,7 +162,14 @@ public sealed class TrainingRunTests
     [Fact]
     public void The_end_comes_when_the_loss_does_not_improve_after_the_least_number_of_rounds()
     {
-        var world = new World(new FederationSettings { MinClients = 1, MaxRounds = 50, MinRounds = 3, ConvergencePatience = 2, ConvergenceThreshold = 0.01 });
+        var world = new World(new FederationSettings
+        {
+            MinClients = 1,
+            MaxRounds = 50,
+            MinRounds = 3,
+            ConvergencePatience = 2,
+            ConvergenceThreshold = 0.01
+        });
         world.Join(1);
         foreach (var loss in new[] { 1, 1, 1, 0.5, 0.495, 0.3, 0.299 }) world.PlayRound(loss, 1);
         Assert.Null(world.Run.Completion);

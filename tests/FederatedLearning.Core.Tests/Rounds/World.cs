@@ -25,7 +25,8 @@ internal sealed class World : IOutbox
     /// <summary>Everything that was sent: the handler, -1 for all, and the message.</summary>
     public List<(int Handler, OutgoingMessage Message)> Sent { get; } = [];
 
-    public FederationSnapshot Now => Run.ToSnapshot(0, ["amqp", "quic"], _ => 0, [null, null], _ => new TrafficCounts(0, 0, 0, 0, 0));
+    public FederationSnapshot Now
+        => Run.ToSnapshot(0, ["amqp", "quic"], _ => 0, [null, null], _ => new TrafficCounts(0, 0, 0, 0, 0));
 
     public RoundResult Last => Now.Rounds[^1];
 
@@ -44,11 +45,14 @@ internal sealed class World : IOutbox
         foreach (var client in clients) Join(client);
     }
 
-    public MessageVerdict Update(int client, int round, float value = 1, int samples = 10) => Update(Some.Update(client, round, value, samples));
+    public MessageVerdict Update(int client, int round, float value = 1, int samples = 10)
+        => Update(Some.Update(client, round, value, samples));
 
-    public MessageVerdict Update(ClientUpdate update) => Run.Update(0, update, UpdateCheck.FindProblem(update, Some.Model()));
+    public MessageVerdict Update(ClientUpdate update)
+        => Run.Update(0, update, UpdateCheck.FindProblem(update, Some.Model()));
 
-    public MessageVerdict Evaluate(int client, int round, double loss = 1, double accuracy = 0.5, int samples = 10, bool converged = false)
+    public MessageVerdict Evaluate(
+        int client, int round, double loss = 1, double accuracy = 0.5, int samples = 10, bool converged = false)
         => Run.Evaluated(0, Some.Metrics(client, round, loss, accuracy, samples, converged));
 
     /// <summary>A whole round of some clients, all with the same loss.</summary>

@@ -35,7 +35,8 @@ public sealed class ClientConnectionTests : IDisposable
     [Fact]
     public async Task The_protocols_of_the_list_are_tried_in_their_order_until_one_works()
     {
-        await using var connection = Connect(Entry("one", link => link.ConnectError = new LinkException("nobody there")), Entry("two"));
+        await using var connection = Connect(
+            Entry("one", link => link.ConnectError = new LinkException("nobody there")), Entry("two"));
         Assert.Equal("one", (await LinkAsync()).Protocol);
         var second = await LinkAsync();
         Assert.IsType<ClientRegistration>(await second.SentAsync());
@@ -111,13 +112,15 @@ public sealed class ClientConnectionTests : IDisposable
         await using var connection = Connect(
             Entry("one", link => link.ConnectError = new LinkException("wrong password") { IsFinal = true }));
         var error = await Assert.ThrowsAsync<LinkException>(
-            async () => await connection.Received.Completion.WaitAsync(Patience, TestContext.Current.CancellationToken));
+            async () => await connection.Received.Completion.WaitAsync(
+                Patience, TestContext.Current.CancellationToken));
         Assert.Equal("wrong password", error.Message);
         await Assert.ThrowsAsync<LinkException>(
             async () => await connection.SendAsync(Some.Metrics(1, 1), TestContext.Current.CancellationToken));
     }
 
-    private static ClientConnection Connect(params ProtocolEntry<IClientLink>[] protocols) => Connect(TimeProvider.System, protocols);
+    private static ClientConnection Connect(params ProtocolEntry<IClientLink>[] protocols)
+        => Connect(TimeProvider.System, protocols);
 
     private static ClientConnection Connect(TimeProvider time, params ProtocolEntry<IClientLink>[] protocols)
         => new(Some.Id(1), protocols, new ClientConnectionOptions(), time, NullLogger.Instance);

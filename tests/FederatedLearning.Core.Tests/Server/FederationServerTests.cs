@@ -24,7 +24,9 @@ public sealed class FederationServerTests
         var result = await server.Completion.WaitAsync(Patience, TestContext.Current.CancellationToken);
         Assert.Equal((CompletionReason.RoundLimit, true), (result.Reason, result.IsSuccess));
         Assert.All(result.Rounds, round => Assert.Equal((50, 50, 0), (round.Updates, round.Evaluations, round.Missed)));
-        Assert.Equal((500, 500, 0, 0), (result.Counts.Updates, result.Counts.Metrics, result.Counts.Refused, result.Counts.Stale));
+        Assert.Equal(
+            (500, 500, 0, 0),
+            (result.Counts.Updates, result.Counts.Metrics, result.Counts.Refused, result.Counts.Stale));
         Assert.Equal([20, 30], server.Snapshot.Handlers.Select(handler => handler.Clients));
         await server.StopAsync(TestContext.Current.CancellationToken);
         Assert.All(clients, client => Assert.Equal(10, client.Completed?.Round));
@@ -36,8 +38,10 @@ public sealed class FederationServerTests
         var settings = new LearningSettings { TrainSamples = 300, TestSamples = 50, Shares = 5, Hidden = [16] };
         var models = new List<float[]>();
         for (var run = 0; run < 3; run++) models.Add((await TrainAsync(settings, rounds: 4)).Model.Values.ToArray());
-        Assert.Equal(models[0].Select(BitConverter.SingleToInt32Bits), models[1].Select(BitConverter.SingleToInt32Bits));
-        Assert.Equal(models[0].Select(BitConverter.SingleToInt32Bits), models[2].Select(BitConverter.SingleToInt32Bits));
+        Assert.Equal(
+            models[0].Select(BitConverter.SingleToInt32Bits), models[1].Select(BitConverter.SingleToInt32Bits));
+        Assert.Equal(
+            models[0].Select(BitConverter.SingleToInt32Bits), models[2].Select(BitConverter.SingleToInt32Bits));
         var other = await TrainAsync(settings with { Seed = 2 }, rounds: 4);
         Assert.NotEqual(models[0], other.Model.Values.ToArray());
     }
@@ -47,9 +51,11 @@ public sealed class FederationServerTests
     {
         var clients = Enumerable.Range(1, 3).Select(Simple).ToArray();
         var deaf = new SilentHandler();
-        await using var server = Server(new FederationSettings { MinClients = 4, MaxRounds = 3 }, new PeerHandler("one", clients), deaf);
+        await using var server = Server(
+            new FederationSettings { MinClients = 4, MaxRounds = 3 }, new PeerHandler("one", clients), deaf);
         await server.StartAsync(TestContext.Current.CancellationToken);
-        await deaf.Federation!.ClientRegisteredAsync(new ClientRegistration(Some.Id(9)), TestContext.Current.CancellationToken);
+        await deaf.Federation!.ClientRegisteredAsync(
+            new ClientRegistration(Some.Id(9)), TestContext.Current.CancellationToken);
         await WhenAsync(server, state => state.Received == 3);
         await deaf.Federation.HandlerFailedAsync(new IOException("broken"), TestContext.Current.CancellationToken);
         var result = await server.Completion.WaitAsync(Patience, TestContext.Current.CancellationToken);
@@ -65,10 +71,12 @@ public sealed class FederationServerTests
         var settings = new FederationSettings { MinClients = 1, MaxEmptyDeadlines = 2 };
         await using var server = Server(settings, clock, handler);
         await server.StartAsync(TestContext.Current.CancellationToken);
-        await handler.Federation!.ClientRegisteredAsync(new ClientRegistration(Some.Id(1)), TestContext.Current.CancellationToken);
+        await handler.Federation!.ClientRegisteredAsync(
+            new ClientRegistration(Some.Id(1)), TestContext.Current.CancellationToken);
         for (var i = 0; i < settings.MaxEmptyDeadlines; i++)
         {
-            await clock.WhenArmedAsync(settings.RoundDeadline).WaitAsync(Patience, TestContext.Current.CancellationToken);
+            await clock.WhenArmedAsync(settings.RoundDeadline)
+                .WaitAsync(Patience, TestContext.Current.CancellationToken);
             clock.Advance(settings.RoundDeadline);
         }
         var result = await server.Completion.WaitAsync(Patience, TestContext.Current.CancellationToken);
@@ -81,11 +89,16 @@ public sealed class FederationServerTests
         var handler = new SilentHandler();
         var server = Server(new FederationSettings { MinClients = 1 }, handler);
         await server.StartAsync(TestContext.Current.CancellationToken);
-        await handler.Federation!.ClientRegisteredAsync(new ClientRegistration(Some.Id(1)), TestContext.Current.CancellationToken);
-        await Task.WhenAll(server.StopAsync(TestContext.Current.CancellationToken), server.StopAsync(TestContext.Current.CancellationToken));
+        await handler.Federation!.ClientRegisteredAsync(
+            new ClientRegistration(Some.Id(1)), TestContext.Current.CancellationToken);
+        await Task.WhenAll(
+            server.StopAsync(TestContext.Current.CancellationToken),
+            server.StopAsync(TestContext.Current.CancellationToken));
         Assert.Equal(CompletionReason.Stopped, (await server.Completion).Reason);
         Assert.True(handler.IsStopped);
-        Assert.Equal(MessageVerdict.Stale, await handler.Federation.UpdateReceivedAsync(Some.Update(1, 1), TestContext.Current.CancellationToken));
+        Assert.Equal(
+            MessageVerdict.Stale,
+            await handler.Federation.UpdateReceivedAsync(Some.Update(1, 1), TestContext.Current.CancellationToken));
         await server.DisposeAsync();
     }
 
@@ -93,8 +106,12 @@ public sealed class FederationServerTests
     public async Task When_one_handler_cannot_start_the_others_are_stopped_again()
     {
         var first = new SilentHandler();
-        await using var server = Server(new FederationSettings(), first, new SilentHandler("broken") { StartError = new InvalidOperationException("no such setting") });
-        Assert.Equal("no such setting", (await Assert.ThrowsAsync<InvalidOperationException>(() => server.StartAsync(TestContext.Current.CancellationToken))).Message);
+        await using var server = Server(
+            new FederationSettings(),
+            first,
+            new SilentHandler("broken") { StartError = new InvalidOperationException("no such setting") });
+        Assert.Equal("no such setting", (await Assert.ThrowsAsync<InvalidOperationException>(
+            () => server.StartAsync(TestContext.Current.CancellationToken))).Message);
         Assert.True(first.IsStopped);
     }
 
@@ -102,9 +119,16 @@ public sealed class FederationServerTests
     {
         var config = settings.ToModelConfig();
         var clients = Enumerable.Range(0, settings.Shares).Select(i => Real(settings, config, i)).ToArray();
-        var core = new FederationSettings { MinClients = settings.Shares, MaxRounds = rounds, MinRounds = rounds, BatchSize = 32 };
+        var core = new FederationSettings
+        {
+            MinClients = settings.Shares,
+            MaxRounds = rounds,
+            MinRounds = rounds,
+            BatchSize = 32
+        };
         await using var server = new FederationServer(core, ModelFactory.Create(config), config,
-            [new PeerHandler("one", clients[..2]), new PeerHandler("two", clients[2..])], TimeProvider.System, NullLogger<FederationServer>.Instance);
+            [new PeerHandler("one", clients[..2]), new PeerHandler("two", clients[2..])], TimeProvider.System,
+            NullLogger<FederationServer>.Instance);
         await server.StartAsync(TestContext.Current.CancellationToken);
         return await server.Completion.WaitAsync(Patience, TestContext.Current.CancellationToken);
     }
@@ -114,22 +138,26 @@ public sealed class FederationServerTests
         var share = LearningData.LoadShare(settings, index);
         var trainer = new LocalTrainer(config, share.Train, share.Test, index);
         return new PeerClient(Some.Id(index),
-            (model, _, training, round) => new ClientUpdate(Some.Id(index), round, trainer.Train(model, training, round).Weights, trainer.TrainSamples),
+            (model, _, training, round) => new ClientUpdate(
+                Some.Id(index), round, trainer.Train(model, training, round).Weights, trainer.TrainSamples),
             (model, round) => new ClientMetrics(Some.Id(index), round, trainer.TestSamples, trainer.Evaluate(model)));
     }
 
     private static PeerClient Simple(int number) => new(Some.Id(number),
         (_, _, _, round) => Some.Update(number, round, number), (_, round) => Some.Metrics(number, round, 1.0 / round));
 
-    private static FederationServer Server(FederationSettings settings, params IProtocolHandler[] handlers) => Server(settings, TimeProvider.System, handlers);
+    private static FederationServer Server(FederationSettings settings, params IProtocolHandler[] handlers)
+        => Server(settings, TimeProvider.System, handlers);
 
-    private static FederationServer Server(FederationSettings settings, TimeProvider clock, params IProtocolHandler[] handlers)
+    private static FederationServer Server(
+        FederationSettings settings, TimeProvider clock, params IProtocolHandler[] handlers)
         => new(settings, Some.Model(), Some.Config, handlers, clock, NullLogger<FederationServer>.Instance);
 
     private static async Task WhenAsync(FederationServer server, Predicate<FederationSnapshot> condition)
     {
         using var patience = new CancellationTokenSource(Patience);
-        for (var state = server.Snapshot; !condition(state);) state = await server.ChangedAsync(state.Version, patience.Token);
+        for (var state = server.Snapshot; !condition(state);)
+            state = await server.ChangedAsync(state.Version, patience.Token);
     }
 
     /// <summary>A handler whose clients never answer by themselves.</summary>

@@ -6,7 +6,8 @@ using FederatedLearning.Protocol;
 namespace FederatedLearning.Tests.Server;
 
 /// <summary>
-/// A protocol within the process: as a handler must be, it owns its loop, takes from its queue alone, and knows its clients. Every message goes through JSON.
+/// A protocol within the process: as a handler must be, it owns its loop, takes from its queue alone, and knows its
+/// clients. Every message goes through JSON.
 /// </summary>
 internal sealed class PeerHandler(string name, IReadOnlyList<PeerClient> clients) : IProtocolHandler
 {
@@ -22,7 +23,8 @@ internal sealed class PeerHandler(string name, IReadOnlyList<PeerClient> clients
     {
         Federation = context.Federation;
         _sending = Task.Run(() => SendAsync(context.Outgoing), CancellationToken.None);
-        _peers = [.. clients.Select(client => Task.Run(() => client.RunAsync(context.Federation), CancellationToken.None))];
+        _peers = [
+            .. clients.Select(client => Task.Run(() => client.RunAsync(context.Federation), CancellationToken.None))];
         return Task.CompletedTask;
     }
 
@@ -40,14 +42,19 @@ internal sealed class PeerHandler(string name, IReadOnlyList<PeerClient> clients
         await foreach (var message in outgoing.TakeAllAsync())
         {
             var json = message.ToJson();
-            foreach (var client in message.Recipient is { } one ? _clients.Where(pair => pair.Key == one).Select(pair => pair.Value) : _clients.Values)
+            foreach (var client in message.Recipient is { } one
+                ? _clients.Where(pair => pair.Key == one).Select(pair => pair.Value)
+                : _clients.Values)
                 client.Inbox.Writer.TryWrite(json);
         }
     }
 }
 
 /// <summary>A client: registers, trains as its function says, evaluates.</summary>
-internal sealed class PeerClient(ClientId id, Func<ModelWeights, ModelConfig, TrainingConfig, int, ClientUpdate> train, Func<ModelWeights, int, ClientMetrics> evaluate)
+internal sealed class PeerClient(
+    ClientId id,
+    Func<ModelWeights, ModelConfig, TrainingConfig, int, ClientUpdate> train,
+    Func<ModelWeights, int, ClientMetrics> evaluate)
 {
     private GlobalModel? _model;
     private ModelConfig? _config;
@@ -61,8 +68,10 @@ internal sealed class PeerClient(ClientId id, Func<ModelWeights, ModelConfig, Tr
 
     public async Task RunAsync(IFederation federation)
     {
-        await federation.ClientRegisteredAsync(ClientJson.ReadRegistration(ClientJson.Write(new ClientRegistration(id))));
-        await foreach (var json in Inbox.Reader.ReadAllAsync()) await HandleAsync(federation, ServerJson.Read(json.Span)!);
+        await federation.ClientRegisteredAsync(
+            ClientJson.ReadRegistration(ClientJson.Write(new ClientRegistration(id))));
+        await foreach (var json in Inbox.Reader.ReadAllAsync())
+            await HandleAsync(federation, ServerJson.Read(json.Span)!);
     }
 
     private async Task HandleAsync(IFederation federation, OutgoingMessage message)

@@ -71,7 +71,9 @@ public sealed class ProtocolTableTests
         Assert.NotNull(ways.Set(Some.Id(7), new object()));
     }
 
-    private string[] Server(string? names) => [.. ProtocolTable.ForServer(All, names, _off.Add).Select(entry => entry.Name)];
+    private string[] Server(string? names)
+        => [.. ProtocolTable.ForServer(All, names, _off.Add).Select(entry => entry.Name)];
 
-    private string[] Client(string? names) => [.. ProtocolTable.ForClient(All, names, _off.Add).Select(entry => entry.Name)];
+    private string[] Client(string? names)
+        => [.. ProtocolTable.ForClient(All, names, _off.Add).Select(entry => entry.Name)];
 }

@@ -36,14 +36,23 @@ public sealed class DataTests
         Refused("0 elements", Images(0, 1, 1, []), Labels(0, []));
 
         static void Refused(string reason, byte[] images, byte[] labels)
-            => Assert.Contains(reason, Assert.Throws<InvalidDataException>(() => Read(images, labels)).Message, StringComparison.Ordinal);
+            => Assert.Contains(
+                reason,
+                Assert.Throws<InvalidDataException>(() => Read(images, labels)).Message,
+                StringComparison.Ordinal);
     }
 
     [Fact]
     public void Every_image_goes_to_one_client_evenly_or_skewed_and_the_same_seed_splits_the_same()
     {
         var labels = DrawnDigits.LabelsOf(1000);
-        foreach (var shares in new[] { Partition.Even(1000, 7, 1), Partition.Dirichlet(labels, 7, 0.1, 1), Partition.Dirichlet(labels, 7, 100, 1), Partition.Dirichlet(labels, 200, 1e-3, 1) })
+        foreach (var shares in new[]
+        {
+            Partition.Even(1000, 7, 1),
+            Partition.Dirichlet(labels, 7, 0.1, 1),
+            Partition.Dirichlet(labels, 7, 100, 1),
+            Partition.Dirichlet(labels, 200, 1e-3, 1)
+        })
         {
             Assert.Equal(Enumerable.Range(0, 1000), shares.SelectMany(share => share).Order());
             Assert.All(shares, share => Assert.NotEmpty(share));
@@ -71,7 +80,8 @@ public sealed class DataTests
         var shares = Enumerable.Range(0, 3).Select(i => LearningData.LoadShare(settings, i)).ToArray();
         Assert.Equal((60, 20), (shares.Sum(share => share.Train.Count), shares.Sum(share => share.Test.Count)));
         var first = Partition.Even(60, 3, settings.Seed)[0];
-        for (var i = 0; i < first.Count; i++) Assert.Equal(all.Train.Image(first[i]).ToArray(), shares[0].Train.Image(i).ToArray());
+        for (var i = 0; i < first.Count; i++)
+            Assert.Equal(all.Train.Image(first[i]).ToArray(), shares[0].Train.Image(i).ToArray());
         Assert.NotEqual(all.Train.Image(0).ToArray(), all.Test.Image(0).ToArray());
     }
 
@@ -88,7 +98,8 @@ public sealed class DataTests
             }
             var settings = new LearningSettings
             {
-                Files = new IdxFiles(Write("a", Images(4, 1, 1, [1, 2, 3, 4])), Write("b", Labels(4, [1, 2, 3, 4])), Write("c", Images(2, 1, 1, [5, 6])), Write("d", Labels(2, [5, 6]))),
+                Files = new IdxFiles(Write("a", Images(4, 1, 1, [1, 2, 3, 4])), Write("b", Labels(4, [1, 2, 3, 4])),
+                    Write("c", Images(2, 1, 1, [5, 6])), Write("d", Labels(2, [5, 6]))),
                 Shares = 2,
             };
             var shares = new[] { LearningData.LoadShare(settings, 0), LearningData.LoadShare(settings, 1) };
@@ -101,9 +112,11 @@ public sealed class DataTests
         }
     }
 
-    private static Dataset Read(byte[] images, byte[] labels) => IdxReader.Read(new MemoryStream(images), new MemoryStream(labels));
+    private static Dataset Read(byte[] images, byte[] labels)
+        => IdxReader.Read(new MemoryStream(images), new MemoryStream(labels));
 
-    private static byte[] Images(int count, int rows, int columns, byte[] pixels) => [0, 0, 8, 3, .. Big(count), .. Big(rows), .. Big(columns), .. pixels];
+    private static byte[] Images(int count, int rows, int columns, byte[] pixels)
+        => [0, 0, 8, 3, .. Big(count), .. Big(rows), .. Big(columns), .. pixels];
 
     private static byte[] Labels(int count, byte[] labels) => [0, 0, 8, 1, .. Big(count), .. labels];
 

@@ -17,7 +17,15 @@ public sealed class LearningTests
     [InlineData("mlp")]
     public void One_step_on_each_clients_whole_data_averaged_is_the_step_on_all_data(string kind)
     {
-        var settings = new LearningSettings { Model = kind, Hidden = [12, 8], TrainSamples = 403, TestSamples = 20, Shares = 5, DirichletAlpha = 0.5 };
+        var settings = new LearningSettings
+        {
+            Model = kind,
+            Hidden = [12, 8],
+            TrainSamples = 403,
+            TestSamples = 20,
+            Shares = 5,
+            DirichletAlpha = 0.5
+        };
         var config = settings.ToModelConfig();
         var model = ModelFactory.Create(config);
         var average = new FederatedAverage(model.Values.Length);
@@ -25,31 +33,46 @@ public sealed class LearningTests
         {
             var share = LearningData.LoadShare(settings, i);
             var trainer = new LocalTrainer(config, share.Train, share.Test, i);
-            average.Add(trainer.Train(model, new TrainingConfig(int.MaxValue, 1), 1, Ct).Weights.Values, trainer.TrainSamples);
+            average.Add(
+                trainer.Train(model, new TrainingConfig(int.MaxValue, 1), 1, Ct).Weights.Values, trainer.TrainSamples);
         }
         var all = LearningData.Load(settings);
-        var central = new LocalTrainer(config, all.Train, all.Test, 99).Train(model, new TrainingConfig(int.MaxValue, 1), 1, Ct).Weights.Values.ToArray();
+        var central = new LocalTrainer(config, all.Train, all.Test, 99)
+            .Train(model, new TrainingConfig(int.MaxValue, 1), 1, Ct).Weights.Values.ToArray();
         var federated = average.TakeAverage();
-        Assert.True(central.Zip(model.Values.ToArray(), (after, before) => Math.Abs(after - before)).Max() > 1e-3, "the step moved nothing");
+        Assert.True(
+            central.Zip(model.Values.ToArray(), (after, before) => Math.Abs(after - before)).Max() > 1e-3,
+            "the step moved nothing");
         Assert.All(central.Zip(federated), pair => Assert.Equal(pair.First, pair.Second, 1e-5f));
     }
 
     [Fact]
-    public async Task Five_clients_reach_95_percent_on_digits_held_out_within_1_point_of_training_on_all_data_at_one_place()
+    public async Task Five_clients_reach_95_percent_on_held_out_digits_within_1_point_of_central_training()
     {
-        var settings = new LearningSettings { TrainSamples = 3000, TestSamples = 1000, LearningRate = 0.2, Hidden = [32] };
+        var settings = new LearningSettings
+        {
+            TrainSamples = 3000,
+            TestSamples = 1000,
+            LearningRate = 0.2,
+            Hidden = [32]
+        };
         const int Rounds = 12;
         var result = await FederationServerTests.TrainAsync(settings, Rounds);
         var all = LearningData.Load(settings);
         var config = settings.ToModelConfig();
         var trainer = new LocalTrainer(config, all.Train, all.Test, 0);
 
-        // Centrally a pass over the data makes five times as many steps, so both are taken to where they no longer gain much.
+        // Centrally a pass over the data makes five times as many steps, so both are taken to where they no longer gain
+        // much.
         var central = ModelFactory.Create(config);
-        for (var round = 1; round <= Rounds; round++) central = trainer.Train(central, new TrainingConfig(32, 1), round, Ct).Weights;
-        var (federatedAccuracy, centralAccuracy) = (trainer.Evaluate(result.Model, Ct).Accuracy, trainer.Evaluate(central, Ct).Accuracy);
+        for (var round = 1; round <= Rounds; round++)
+            central = trainer.Train(central, new TrainingConfig(32, 1), round, Ct).Weights;
+        var (federatedAccuracy, centralAccuracy) =
+            (trainer.Evaluate(result.Model, Ct).Accuracy, trainer.Evaluate(central, Ct).Accuracy);
         Assert.True(federatedAccuracy > 0.95, $"federated {federatedAccuracy}");
-        Assert.True(Math.Abs(federatedAccuracy - centralAccuracy) <= 0.01, $"federated {federatedAccuracy}, central {centralAccuracy}");
+        Assert.True(
+            Math.Abs(federatedAccuracy - centralAccuracy) <= 0.01,
+            $"federated {federatedAccuracy}, central {centralAccuracy}");
         Assert.Equal(federatedAccuracy, result.Rounds[^1].Accuracy!.Value, 1e-9);
     }
 
@@ -100,7 +123,8 @@ public sealed class LearningTests
         var data = LearningData.Load(settings);
         var trainer = new LocalTrainer(settings.ToModelConfig(), data.Train, data.Test, 0);
         Assert.Throws<ArgumentException>(() => trainer.Evaluate(Some.Model(), Ct));
-        Assert.Throws<ArgumentException>(() => new LocalTrainer(settings.ToModelConfig(inputs: 10), data.Train, data.Test, 0));
+        Assert.Throws<ArgumentException>(
+            () => new LocalTrainer(settings.ToModelConfig(inputs: 10), data.Train, data.Test, 0));
         Assert.Throws<ArgumentException>(() => ModelFactory.Create(Some.Config with { Kind = "forest" }));
     }
 }

@@ -10,15 +10,16 @@ const context = await chromium.launchPersistentContext(mkdtempSync(join(folder, 
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   headless: true,
   viewport: { width: 1200, height: 1050 },
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 });
 try {
   const page = await context.newPage();
   const wrong = [];
   page.on('console', message => message.type() === 'error' && wrong.push(message.text()));
   page.on('pageerror', error => wrong.push(error.message));
-  page.on('request', request => new URL(request.url()).origin === new URL(url).origin || wrong.push(`asked elsewhere: ${request.url()}`));
+  page.on('request', request =>
+    new URL(request.url()).origin === new URL(url).origin || wrong.push(`asked elsewhere: ${request.url()}`));
 
   await page.goto(url, { timeout: patience });
   const shown = async () => ({
@@ -39,7 +40,8 @@ try {
   };
   // Seen running first, so that what follows is an advance that happened before the page's eyes.
   const before = await until(now => Number(now.round) > 0);
-  const after = await until(now => Number(now.round) > Number(before.round) && now.points >= 2 && now.rows > before.rows);
+  const after = await until(now =>
+    Number(now.round) > Number(before.round) && now.points >= 2 && now.rows > before.rows);
   await page.screenshot({ path: join(folder, 'page.png'), fullPage: true });
   console.log(JSON.stringify({ before, after, wrong }));
 } finally {

@@ -8,12 +8,13 @@ using LocalBroker;
 namespace FederatedLearning.Tests.Support;
 
 /// <summary>
-/// The private node that all tests share, each in a virtual host of its own, so that every name is the real one. Without RabbitMQ the tests are
-/// skipped at a desk and fail where CI=true.
+/// The private node that all tests share, each in a virtual host of its own, so that every name is the real one.
+/// Without RabbitMQ the tests are skipped at a desk and fail where CI=true.
 /// </summary>
 public sealed class Node : IAsyncLifetime
 {
-    private const string WhyNot = "RabbitMQ is not installed: these tests start a node of their own (apt-get install rabbitmq-server).";
+    private const string WhyNot =
+        "RabbitMQ is not installed: these tests start a node of their own (apt-get install rabbitmq-server).";
 
     private PrivateRabbitMqNode? _node;
 
@@ -77,7 +78,8 @@ public sealed class Place : IAsyncDisposable
         BrokerConnection[] found = [];
         await Until.TrueAsync(async () =>
         {
-            found = [.. (await _node.ListConnectionsAsync(TestContext.Current.CancellationToken)).Where(connection => connection.Name == name)];
+            found = [.. (await _node.ListConnectionsAsync(TestContext.Current.CancellationToken))
+                .Where(connection => connection.Name == name)];
             return found.Length == 1; // one that is killed already may be listed for a moment
         }, $"there is one connection {name}");
         await _node.CloseConnectionAsync(found[0].Pid, "killed by a test", TestContext.Current.CancellationToken);

@@ -10,13 +10,17 @@ internal sealed class Peer : IAsyncDisposable
 
     private Peer(AmqpClient amqp) => _amqp = amqp;
 
-    public static async Task<Peer> ConnectAsync(Place place) => new(await AmqpClient.ConnectAsync(place.Uri, TestContext.Current.CancellationToken));
+    public static async Task<Peer> ConnectAsync(Place place)
+        => new(await AmqpClient.ConnectAsync(place.Uri, TestContext.Current.CancellationToken));
 
     public async Task SendAsync(string exchange, string routingKey, string body)
-        => await _amqp.PublishAsync(AmqpMessage.ToExchange(exchange, routingKey, System.Text.Encoding.UTF8.GetBytes(body)), TestContext.Current.CancellationToken);
+        => await _amqp.PublishAsync(
+            AmqpMessage.ToExchange(exchange, routingKey, System.Text.Encoding.UTF8.GetBytes(body)),
+            TestContext.Current.CancellationToken);
 
     public async Task SendAsync(string exchange, string routingKey, byte[] body)
-        => await _amqp.PublishAsync(AmqpMessage.ToExchange(exchange, routingKey, body), TestContext.Current.CancellationToken);
+        => await _amqp.PublishAsync(
+            AmqpMessage.ToExchange(exchange, routingKey, body), TestContext.Current.CancellationToken);
 
     /// <summary>Takes every message of a queue that is there.</summary>
     public async Task<Taken> TakeAsync(string queue)
@@ -42,7 +46,8 @@ internal sealed class Peer : IAsyncDisposable
     }
 
     /// <summary>Checks that something is there, without making it.</summary>
-    public async Task CheckAsync(AmqpTopology topology) => await _amqp.DeclareAsync(topology, TestContext.Current.CancellationToken);
+    public async Task CheckAsync(AmqpTopology topology)
+        => await _amqp.DeclareAsync(topology, TestContext.Current.CancellationToken);
 
     public ValueTask DisposeAsync() => _amqp.DisposeAsync();
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Threading.Channels;
 using FederatedLearning.Messages;
 using FederatedLearning.Protocol;
@@ -21,19 +22,26 @@ internal sealed class RecordingFederation : IFederation
         return await _said.Reader.ReadAsync(limit.Token);
     }
 
-    public ValueTask<MessageVerdict> ClientRegisteredAsync(ClientRegistration registration, CancellationToken cancellationToken = default)
+    public ValueTask<MessageVerdict> ClientRegisteredAsync(
+        ClientRegistration registration, CancellationToken cancellationToken = default)
         => Note($"registered {registration.Client}");
 
-    public ValueTask<MessageVerdict> UpdateReceivedAsync(ClientUpdate update, CancellationToken cancellationToken = default)
-        => Note($"update of {update.Client}, round {update.Round}, {update.NumSamples} samples, {update.Weights.Values.Length} values");
+    public ValueTask<MessageVerdict> UpdateReceivedAsync(
+        ClientUpdate update, CancellationToken cancellationToken = default)
+        => Note($"update of {update.Client}, round {update.Round}, {update.NumSamples} "
+            + $"samples, {update.Weights.Values.Length} values");
 
-    public ValueTask<MessageVerdict> MetricsReceivedAsync(ClientMetrics metrics, CancellationToken cancellationToken = default)
-        => Note(FormattableString.Invariant($"metrics of {metrics.Client}, round {metrics.Round}, loss {metrics.Metrics.Loss}, accuracy {metrics.Metrics.Accuracy}"));
+    public ValueTask<MessageVerdict> MetricsReceivedAsync(
+        ClientMetrics metrics, CancellationToken cancellationToken = default)
+        => Note(string.Create(CultureInfo.InvariantCulture, $"metrics of {metrics.Client}, round {metrics.Round}, "
+            + $"loss {metrics.Metrics.Loss}, accuracy {metrics.Metrics.Accuracy}"));
 
-    public async ValueTask MessageRefusedAsync(ClientId? client, string reason, CancellationToken cancellationToken = default)
+    public async ValueTask MessageRefusedAsync(
+        ClientId? client, string reason, CancellationToken cancellationToken = default)
         => await Note($"refused {client?.Value ?? "nobody"}: {reason}");
 
-    public async ValueTask ClientLeftAsync(ClientId client, string reason, CancellationToken cancellationToken = default)
+    public async ValueTask ClientLeftAsync(
+        ClientId client, string reason, CancellationToken cancellationToken = default)
         => await Note($"left {client}: {reason}");
 
     public async ValueTask HandlerFailedAsync(Exception error, CancellationToken cancellationToken = default)

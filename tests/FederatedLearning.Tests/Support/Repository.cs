@@ -5,11 +5,16 @@ internal static class Repository
 {
     public static string Root { get; } = Find(new DirectoryInfo(AppContext.BaseDirectory));
 
-    /// <summary>A folder with a Node.js program whose packages are installed; without them the test is skipped at a desk and fails where CI=true.</summary>
+    /// <summary>
+    /// A folder with a Node.js program whose packages are installed; without them the test is skipped at a desk and
+    /// fails where CI=true.
+    /// </summary>
     public static string NodeFolder(params string[] parts)
     {
         var folder = Path.Combine([Root, .. parts]);
-        Need(Directory.Exists(Path.Combine(folder, "node_modules")), $"The packages of {string.Join('/', parts)} are not installed: npm ci --prefix {string.Join('/', parts)}");
+        Need(
+            Directory.Exists(Path.Combine(folder, "node_modules")),
+            $"The packages of {string.Join('/', parts)} are not installed: npm ci --prefix {string.Join('/', parts)}");
         return folder;
     }
 

@@ -6,8 +6,8 @@ using FederatedLearning.Model;
 namespace FederatedLearning.Tests.Support;
 
 /// <summary>
-/// Learns nothing, but adds a step of its own to every value, so that the model of each round tells exactly of whose updates it is made, and whether
-/// one was counted twice.
+/// Learns nothing, but adds a step of its own to every value, so that the model of each round tells exactly of whose
+/// updates it is made, and whether one was counted twice.
 /// </summary>
 internal sealed class SteppingLearner(int samples, float step) : ILearner
 {
@@ -35,5 +35,6 @@ internal sealed class SteppingLearner(int samples, float step) : ILearner
     }
 
     // The loss falls for ever: the training ends by its number of rounds.
-    public ReportedMetrics Evaluate(ModelWeights global, ModelConfig model, CancellationToken cancellationToken) => new(1 / (1.0 + Math.Abs(global.Values[0])), 0.5);
+    public ReportedMetrics Evaluate(ModelWeights global, ModelConfig model, CancellationToken cancellationToken)
+        => new(1 / (1.0 + Math.Abs(global.Values[0])), 0.5);
 }

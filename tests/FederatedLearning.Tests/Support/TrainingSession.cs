@@ -14,7 +14,9 @@ using SafeAmqp;
 
 namespace FederatedLearning.Tests.Support;
 
-/// <summary>The real server and real clients, in this process, in a place of their own; only the learning may be another.</summary>
+/// <summary>
+/// The real server and real clients, in this process, in a place of their own; only the learning may be another.
+/// </summary>
 internal sealed class TrainingSession : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
@@ -44,11 +46,15 @@ internal sealed class TrainingSession : IAsyncDisposable
 
     private IFederationStatus Status => _server.Services.GetRequiredService<IFederationStatus>();
 
-    /// <summary>Starts a server whose model has so many values; none is a model that learns, as the settings say.</summary>
-    public static async Task<TrainingSession> StartAsync(Place place, int rounds, int minClients, int values = 8, params (string Name, string Value)[] settings)
+    /// <summary>
+    /// Starts a server whose model has so many values; none is a model that learns, as the settings say.
+    /// </summary>
+    public static async Task<TrainingSession> StartAsync(
+        Place place, int rounds, int minClients, int values = 8, params (string Name, string Value)[] settings)
     {
         var lines = new Lines();
-        var all = new Dictionary<string, string?>(place.Environment.Select(pair => KeyValuePair.Create<string, string?>(pair.Key, pair.Value)))
+        var all = new Dictionary<string, string?>(place.Environment.Select(
+            pair => KeyValuePair.Create<string, string?>(pair.Key, pair.Value)))
         {
             ["NUM_ROUNDS"] = rounds.ToString(CultureInfo.InvariantCulture),
             ["MIN_CLIENTS"] = minClients.ToString(CultureInfo.InvariantCulture),
@@ -66,14 +72,18 @@ internal sealed class TrainingSession : IAsyncDisposable
             builder.Logging.ClearProviders().AddProvider(lines);
             if (values > 0)
                 builder.Services.AddSingleton(new InitialModel(
-                    new ModelConfig("stepping", 1, [], 2, 0.1, 1), new ModelWeights([new TensorShape("w", [values])], new float[values])));
+                    new ModelConfig("stepping", 1, [], 2, 0.1, 1), new ModelWeights(
+                        [new TensorShape("w", [values])], new float[values])));
         });
         var training = new TrainingSession(place, app, lines);
         await app.StartAsync(TestContext.Current.CancellationToken);
         return training;
     }
 
-    /// <summary>Waits until the server listens: what a peer sends before goes nowhere, unless it declares the server's queues itself as our clients do.</summary>
+    /// <summary>
+    /// Waits until the server listens: what a peer sends before goes nowhere, unless it declares the server's queues
+    /// itself as our clients do.
+    /// </summary>
     public Task ListensAsync() => Lines.ShowAsync("[AMQP] Server started with separate send/receive connections");
 
     /// <summary>Lets a client take part.</summary>
@@ -84,7 +94,8 @@ internal sealed class TrainingSession : IAsyncDisposable
     }
 
     /// <summary>Lets a client take part over one of several protocols.</summary>
-    public void Join(ClientId id, IReadOnlyList<ProtocolEntry<IClientLink>> protocols, ILearner learner, int roundsPerProtocol = 0)
+    public void Join(
+        ClientId id, IReadOnlyList<ProtocolEntry<IClientLink>> protocols, ILearner learner, int roundsPerProtocol = 0)
     {
         var log = _loggers.CreateLogger("client");
         var connection = new ClientConnection(id, protocols, new ClientConnectionOptions(), TimeProvider.System, log);
@@ -92,13 +103,15 @@ internal sealed class TrainingSession : IAsyncDisposable
         var run = client.RunAsync(_end.Token);
         _members.Add(new Member(connection, learner, run));
         // Without it the training would not come to its end: nobody need wait for that.
-        run.ContinueWith(_ => _memberFailed.Cancel(), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        run.ContinueWith(_ => _memberFailed.Cancel(), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted,
+            TaskScheduler.Default);
     }
 
     /// <summary>Waits until the training has come so far.</summary>
     public async Task<FederationSnapshot> UntilAsync(Func<FederationSnapshot, bool> condition, string what)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken, _memberFailed.Token);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(
+            TestContext.Current.CancellationToken, _memberFailed.Token);
         limit.CancelAfter(Patience);
         var snapshot = Now;
         try
@@ -108,8 +121,10 @@ internal sealed class TrainingSession : IAsyncDisposable
         }
         catch (OperationCanceledException) when (!TestContext.Current.CancellationToken.IsCancellationRequested)
         {
-            Assert.Fail($"It did not come to pass that {what}. Phase {snapshot.Phase}, round {snapshot.Round}, {snapshot.Received} answers, {snapshot.Awaited} awaited; "
-                + string.Join(", ", snapshot.Clients) + string.Concat(_members.Where(member => member.Run.IsFaulted).Select(member => $"\n{member.Run.Exception}")) + "\n" + string.Join('\n', Lines.All.TakeLast(60)));
+            Assert.Fail($"It did not come to pass that {what}. Phase {snapshot.Phase}, round "
+                + $"{snapshot.Round}, {snapshot.Received} answers, {snapshot.Awaited} awaited; "
+                + string.Join(", ", snapshot.Clients) + string.Concat(_members.Where(member => member.Run.IsFaulted)
+                    .Select(member => $"\n{member.Run.Exception}")) + "\n" + string.Join('\n', Lines.All.TakeLast(60)));
         }
 
         return snapshot;
@@ -121,14 +136,16 @@ internal sealed class TrainingSession : IAsyncDisposable
         var end = await UntilAsync(snapshot => snapshot.Phase == FederationPhase.Complete, "the training is complete");
         Assert.Equal(CompletionReason.RoundLimit, end.Completion);
         foreach (var member in _members)
-            Assert.IsType<TrainingComplete>(await member.Run.WaitAsync(Patience, TestContext.Current.CancellationToken));
+            Assert.IsType<TrainingComplete>(
+                await member.Run.WaitAsync(Patience, TestContext.Current.CancellationToken));
         Assert.Equal(end.MaxRounds, end.Rounds.Count);
         Assert.Equal(end.Counts.Updates, end.Rounds.Sum(round => round.Updates));
         VerifyModels(end);
         return end;
     }
 
-    // What a round added to the model is the weighted mean of the steps of some of the clients, as many as the server counted, each once.
+    // What a round added to the model is the weighted mean of the steps of some of the clients, as many as the server
+    // counted, each once.
     private void VerifyModels(FederationSnapshot end)
     {
         SteppingLearner[] learners = [.. _members.Select(member => member.Learner).OfType<SteppingLearner>()];
@@ -143,7 +160,9 @@ internal sealed class TrainingSession : IAsyncDisposable
                 $"Round {round.Round} added {added}, which is no mean of {round.Updates} different updates.");
         }
 
-        float? Began(int round) => learners.Select(learner => learner.Began.TryGetValue(round, out var value) ? value : (float?)null).FirstOrDefault(value => value is not null);
+        float? Began(int round)
+            => learners.Select(learner => learner.Began.TryGetValue(round, out var value) ? value : (float?)null)
+                .FirstOrDefault(value => value is not null);
     }
 
     private static double Mean(IReadOnlyCollection<SteppingLearner> some)

@@ -8,7 +8,8 @@ public sealed class ConnectionFaultTests(Node node)
     [Theory]
     [InlineData("send", "receive")]
     [InlineData("receive", "send")]
-    public async Task A_connection_of_the_server_killed_in_three_rounds_costs_nothing_and_the_other_never_notices(string killed, string other)
+    public async Task A_connection_of_the_server_killed_in_three_rounds_costs_nothing_and_the_other_never_notices(
+        string killed, string other)
     {
         await using var place = await node.NewPlaceAsync();
         await using var training = await TrainingSession.StartAsync(place, rounds: 6, minClients: 3);
@@ -36,11 +37,16 @@ public sealed class ConnectionFaultTests(Node node)
     {
         await using var place = await node.NewPlaceAsync();
         await using var training = await TrainingSession.StartAsync(place, rounds: 4, minClients: 2);
-        foreach (var (id, way, samples, step) in new[] { ("1", ClientWay.Broadcast, 10, 1f), ("2", ClientWay.Unified, 20, 2.5f) })
+        foreach (var (id, way, samples, step) in new[]
+        {
+            ("1", ClientWay.Broadcast, 10, 1f),
+            ("2", ClientWay.Unified, 20, 2.5f)
+        })
         {
             training.Join(id, way, new SteppingLearner(samples, step)
             {
-                InTheMiddle = (round, _) => round is 1 or 3 ? place.KillConnectionAsync($"fl-client-{id}:{killed}") : Task.CompletedTask,
+                InTheMiddle = (round, _) =>
+                    round is 1 or 3 ? place.KillConnectionAsync($"fl-client-{id}:{killed}") : Task.CompletedTask,
             });
         }
 

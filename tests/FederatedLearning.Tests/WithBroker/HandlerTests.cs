@@ -21,12 +21,17 @@ public sealed class HandlerTests(Node node)
         await using var peer = await Peer.ConnectAsync(place);
 
         // Declared again as a peer declares them: another type or durability would be refused.
-        await peer.CheckAsync(new AmqpTopology().Exchange("fl_broadcast", AmqpExchangeType.Fanout).Exchange("fl_client_updates", AmqpExchangeType.Direct)
-            .Queue("fl.client.register").Queue("fl.client.update").Queue("fl.client.metrics").Queue("fl_client_register"));
+        await peer.CheckAsync(new AmqpTopology().Exchange("fl_broadcast", AmqpExchangeType.Fanout)
+            .Exchange("fl_client_updates", AmqpExchangeType.Direct)
+            .Queue("fl.client.register").Queue("fl.client.update").Queue("fl.client.metrics")
+            .Queue("fl_client_register"));
         await peer.SendAsync("fl_client_updates", "client.register", """{"client_id": 3}""");
         Assert.Equal("registered 3", await handler.Federation.NextAsync());
         await peer.SendAsync("fl_client_updates", "client.update",
-            """{"client_id": 3, "round": 1, "weights": "RkxUVwEAAQAYAAAAAQEBAHcCAAAAAAAAAACAPwAAAMA=", "num_samples": 60, "metrics": {"loss": 0.5, "accuracy": 0.9}}""");
+            """
+            {"client_id": 3, "round": 1, "weights": "RkxUVwEAAQAYAAAAAQEBAHcCAAAAAAAAAACAPwAAAMA=", "num_samples": 60,
+             "metrics": {"loss": 0.5, "accuracy": 0.9}}
+            """);
         Assert.Equal("update of 3, round 1, 60 samples, 2 values", await handler.Federation.NextAsync());
         await peer.SendAsync("fl_client_updates", "client.metrics",
             """{"client_id": 3, "round": 1, "num_samples": 20, "metrics": {"loss": 0.25, "accuracy": 0.75}}""");
@@ -47,16 +52,23 @@ public sealed class HandlerTests(Node node)
         var message = await (await peer.TakeAsync("client_2_global_model")).NextAsync();
         Assert.Equal("", message.Exchange);
         Assert.True(message.Persistent); // delivery mode 2
-        Assert.Equal("RkxUVwEAAQAYAAAAAQEBAHcCAAAAAAAAAACAPwAAAMA=", JsonNode.Parse(message.Body.Span)!["weights"]!.GetValue<string>());
+        Assert.Equal(
+            "RkxUVwEAAQAYAAAAAQEBAHcCAAAAAAAAAACAPwAAAMA=",
+            JsonNode.Parse(message.Body.Span)!["weights"]!.GetValue<string>());
         await handler.LineAsync("[AMQP] Sent global_model to client 2 (queue: client_2_global_model)");
         handler.Outgoing.Post(new StartEvaluation(1));
         await (await peer.TakeAsync("client_2_start_evaluation")).NextAsync();
         await handler.LineAsync("[AMQP] Sent start_evaluation to client 2 (queue: client_2_start_evaluation)");
 
         await peer.SendAsync("fl_client_updates", "client_2_update",
-            """{"client_id": 2, "round": 1, "weights": "RkxUVwEAAQAYAAAAAQEBAHcCAAAAAAAAAACAPwAAAMA=", "num_samples": 10}""");
+            """
+            {"client_id": 2, "round": 1, "weights": "RkxUVwEAAQAYAAAAAQEBAHcCAAAAAAAAAACAPwAAAMA=", "num_samples": 10}
+            """);
         Assert.Equal("update of 2, round 1, 10 samples, 2 values", await handler.Federation.NextAsync());
-        await peer.SendAsync("fl_client_updates", "client_2_metrics", """{"client_id": 2, "round": 1, "num_samples": 5, "metrics": {"loss": 1, "accuracy": 0.5}}""");
+        await peer.SendAsync(
+            "fl_client_updates",
+            "client_2_metrics",
+            """{"client_id": 2, "round": 1, "num_samples": 5, "metrics": {"loss": 1, "accuracy": 0.5}}""");
         Assert.Equal("metrics of 2, round 1, loss 1, accuracy 0.5", await handler.Federation.NextAsync());
 
         // It was not served by broadcast as well: the first broadcast is one for a client that wants it.
@@ -86,7 +98,8 @@ public sealed class HandlerTests(Node node)
         handler.Outgoing.Post(new StartTraining(5) { Recipient = ClientId.Parse("2") });
         handler.Outgoing.Post(new StartTraining(6) { Recipient = ClientId.Parse("1") });
         Assert.Equal("""{"message_type":"start_training","client_id":2,"round":5}""", Text(await ofTwo.NextAsync()));
-        Assert.Equal("""{"message_type":"start_training","client_id":1,"round":6}""", Text(await broadcasts.NextAsync()));
+        Assert.Equal(
+            """{"message_type":"start_training","client_id":1,"round":6}""", Text(await broadcasts.NextAsync()));
     }
 
     [Fact]
@@ -101,10 +114,14 @@ public sealed class HandlerTests(Node node)
 
     [Theory]
     [InlineData("client.update", "no JSON at all", "refused nobody: the message is not")]
-    [InlineData("client.update", """{"client_id": 3, "round": 1, "weights": "gASVAAAAAAAAAA==", "num_samples": 1}""", "refused 3: weights")]
+    [InlineData(
+        "client.update",
+        """{"client_id": 3, "round": 1, "weights": "gASVAAAAAAAAAA==", "num_samples": 1}""",
+        "refused 3: weights")]
     [InlineData("client.metrics", """{"client_id": 3, "round": 1}""", "refused 3: num_samples is missing")]
     [InlineData("client.register", """{"client_id": "../../etc"}""", "refused nobody: client_id")]
-    public async Task What_cannot_be_read_is_refused_in_words_and_the_next_message_is_taken(string key, string body, string said)
+    public async Task What_cannot_be_read_is_refused_in_words_and_the_next_message_is_taken(
+        string key, string body, string said)
     {
         await using var place = await node.NewPlaceAsync();
         await using var handler = await Running.StartAsync(place);
@@ -123,8 +140,12 @@ public sealed class HandlerTests(Node node)
         await using var peer = await Peer.ConnectAsync(place);
         await peer.SendAsync("", "fl_client_register", """{"client_id": 2}""");
         Assert.Equal("registered 2", await handler.Federation.NextAsync());
-        await peer.SendAsync("fl_client_updates", "client_2_metrics", """{"client_id": 1, "round": 1, "num_samples": 5, "metrics": {"loss": 1, "accuracy": 0.5}}""");
-        Assert.Equal("refused 2: client_id is 1, but only client 2 may speak here", await handler.Federation.NextAsync());
+        await peer.SendAsync(
+            "fl_client_updates",
+            "client_2_metrics",
+            """{"client_id": 1, "round": 1, "num_samples": 5, "metrics": {"loss": 1, "accuracy": 0.5}}""");
+        Assert.Equal(
+            "refused 2: client_id is 1, but only client 2 may speak here", await handler.Federation.NextAsync());
     }
 
     [Fact]
@@ -135,7 +156,9 @@ public sealed class HandlerTests(Node node)
         await using var peer = await Peer.ConnectAsync(place);
         await peer.SendAsync("", "fl_client_register", """{"client_id": 2}""");
         Assert.Equal("registered 2", await handler.Federation.NextAsync());
-        await place.Rabbit.RabbitMqCtlAsync(["delete_queue", "--vhost", place.Amqp.VirtualHost, "client_2_start_training"], TestContext.Current.CancellationToken);
+        await place.Rabbit.RabbitMqCtlAsync(
+            ["delete_queue", "--vhost", place.Amqp.VirtualHost, "client_2_start_training"],
+            TestContext.Current.CancellationToken);
         handler.Outgoing.Post(new StartTraining(1));
         Assert.Equal("left 2: its queue client_2_start_training is gone", await handler.Federation.NextAsync());
     }
@@ -154,11 +177,14 @@ public sealed class HandlerTests(Node node)
         }
 
         Assert.Equal("""{"message_type":"server_started"}""", Text(await broadcasts.NextAsync()));
-        Assert.Equal("""{"message_type":"training_complete","round":3,"reason":"converged"}""", Text(await broadcasts.NextAsync()));
+        Assert.Equal(
+            """{"message_type":"training_complete","round":3,"reason":"converged"}""",
+            Text(await broadcasts.NextAsync()));
         await handler.LineAsync("[AMQP] Server stopped, both connections closed");
         // The node lists a connection for a moment after its end.
         await Until.TrueAsync(
-            async () => !(await place.Rabbit.ListConnectionsAsync(TestContext.Current.CancellationToken)).Any(connection => connection.Name.StartsWith("fl-server", StringComparison.Ordinal)),
+            async () => !(await place.Rabbit.ListConnectionsAsync(TestContext.Current.CancellationToken))
+                .Any(connection => connection.Name.StartsWith("fl-server", StringComparison.Ordinal)),
             "the server's connections are closed");
     }
 
@@ -186,7 +212,8 @@ public sealed class HandlerTests(Node node)
         public static async Task<Running> StartAsync(Place place)
         {
             var running = new Running(place);
-            await running.Handler.StartAsync(new HandlerContext(running.Federation, running.Outgoing), TestContext.Current.CancellationToken);
+            await running.Handler.StartAsync(
+                new HandlerContext(running.Federation, running.Outgoing), TestContext.Current.CancellationToken);
             await running.LineAsync("[AMQP] Server started with separate send/receive connections");
             return running;
         }

@@ -19,9 +19,11 @@ public sealed class MemberTests(Node node)
         training.Join("3", ClientWay.Unified, new SteppingLearner(30, 7));
         training.Join("four", ClientWay.Broadcast, new SteppingLearner(40, 11));
         var end = await training.CompleteAsync();
-        Assert.All(end.Rounds, round => Assert.Equal((4, 100, 4, 0), (round.Updates, round.Samples, round.Evaluations, round.Missed)));
+        Assert.All(end.Rounds, round =>
+            Assert.Equal((4, 100, 4, 0), (round.Updates, round.Samples, round.Evaluations, round.Missed)));
         Assert.Contains("[AMQP] Sent global_model to client 2 (queue: client_2_global_model)", training.Lines.All);
-        Assert.Contains("[AMQP] Sent start_evaluation to client 2 (queue: client_2_start_evaluation)", training.Lines.All);
+        Assert.Contains(
+            "[AMQP] Sent start_evaluation to client 2 (queue: client_2_start_evaluation)", training.Lines.All);
         Assert.Contains("Client received global model for round 5", training.Lines.All);
         Assert.Contains("Client starting evaluation for round 5", training.Lines.All);
     }
@@ -33,7 +35,10 @@ public sealed class MemberTests(Node node)
         await using var training = await TrainingSession.StartAsync(place, rounds: 6, minClients: 2);
         var joined = new TaskCompletionSource();
         // Round 2 lasts until the new one is registered.
-        training.Join("1", ClientWay.Broadcast, new SteppingLearner(10, 1) { InTheMiddle = (round, end) => round == 2 ? joined.Task.WaitAsync(end) : Task.CompletedTask });
+        training.Join("1", ClientWay.Broadcast, new SteppingLearner(10, 1)
+        {
+            InTheMiddle = (round, end) => round == 2 ? joined.Task.WaitAsync(end) : Task.CompletedTask
+        });
         training.Join("2", ClientWay.Unified, new SteppingLearner(20, 2.5f));
         await training.UntilAsync(now => now.Round == 2, "round 2 runs");
         training.Join("3", ClientWay.Unified, new SteppingLearner(30, 7));
@@ -72,7 +77,10 @@ public sealed class MemberTests(Node node)
             };
             await peer.SendAsync("fl_client_updates", "client.update", body);
             if (round == 1) // nothing in it says whose it is
-                await peer.SendAsync("fl_client_updates", "client.update", """{"client_id": "bad", "round": 1, "weights": "gASVAAAAAAAAAA==", "num_samples": 5}""");
+                await peer.SendAsync(
+                    "fl_client_updates",
+                    "client.update",
+                    """{"client_id": "bad", "round": 1, "weights": "gASVAAAAAAAAAA==", "num_samples": 5}""");
             if (round >= 5) // what is stale does not free the round from waiting for this client
                 await peer.SendAsync("fl_client_updates", "client.update", Update(Values(float.NaN)));
             byte[] Update(ModelWeights weights) => ClientJson.Write(new ClientUpdate(bad, round, weights, 1_000_000));
@@ -84,7 +92,8 @@ public sealed class MemberTests(Node node)
         var evaluations = RefuseEvaluationsAsync();
 
         var completion = training.CompleteAsync();
-        await await Task.WhenAny(completion, evaluations); // what goes wrong with one of them is told, not what the other then waits for in vain
+        // what goes wrong with one of them is told, not what the other then waits for in vain
+        await await Task.WhenAny(completion, evaluations);
         var end = await completion;
         await evaluations;
         Assert.All(end.Rounds, round => Assert.Equal(2, round.Updates));
@@ -100,7 +109,10 @@ public sealed class MemberTests(Node node)
                 switch (message)
                 {
                     case StartEvaluation:
-                        await peer.SendAsync("fl_client_updates", "client.metrics", """{"client_id": "bad", "round": 1, "num_samples": -5, "metrics": {}}""");
+                        await peer.SendAsync(
+                            "fl_client_updates",
+                            "client.metrics",
+                            """{"client_id": "bad", "round": 1, "num_samples": -5, "metrics": {}}""");
                         break;
                     case ErrorReport { Recipient: { } recipient } error:
                         Assert.Equal(bad, recipient);
@@ -122,7 +134,8 @@ public sealed class MemberTests(Node node)
         await using var place = await node.NewPlaceAsync();
         await using var training = await TrainingSession.StartAsync(place, rounds: 3, minClients: 50);
         for (var i = 0; i < 50; i++)
-            training.Join($"{i}", i % 2 == 0 ? ClientWay.Broadcast : ClientWay.Unified, new SteppingLearner(10 + i, 1 + i * 0.25f));
+            training.Join($"{i}", i % 2 == 0 ? ClientWay.Broadcast : ClientWay.Unified, new SteppingLearner(10 + i, 1
+                + i * 0.25f));
         var end = await training.CompleteAsync();
         Assert.All(end.Rounds, round => Assert.Equal((50, 50, 0), (round.Updates, round.Evaluations, round.Missed)));
         Assert.Equal(150, end.Counts.Updates);

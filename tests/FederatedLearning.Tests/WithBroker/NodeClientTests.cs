@@ -24,11 +24,13 @@ public sealed class NodeClientTests(Node node)
         IdxWriter.Write(share.Test, File("test-images"), File("test-labels"));
 
         await using var peer = ChildProgram.StartProgram("client in Node.js", "node",
-            [program, "--id", "7", "--way", way, "--images", File("images"), "--labels", File("labels"), "--test-images", File("test-images"), "--test-labels", File("test-labels")],
+            [program, "--id", "7", "--way", way, "--images", File("images"), "--labels", File("labels"),
+                "--test-images", File("test-images"), "--test-labels", File("test-labels")],
             place.Environment, line => TestContext.Current.TestOutputHelper?.WriteLine(line));
         // It comes before the server: its registration waits in a queue that it has declared.
         await peer.LineAsync("Client 7 registered", TestContext.Current.CancellationToken);
-        await using var training = await TrainingSession.StartAsync(place, rounds: 4, minClients: 2, values: 0, ("MODEL", "softmax"));
+        await using var training = await TrainingSession.StartAsync(
+            place, rounds: 4, minClients: 2, values: 0, ("MODEL", "softmax"));
         training.Join("1", ClientWay.Unified, new Learner(LearningData.LoadShare(two, 1), 1));
 
         var end = await training.CompleteAsync();

@@ -15,7 +15,9 @@ public sealed class PageTests(Node node)
     public async Task A_browser_that_loads_the_page_during_a_training_sees_a_round_advance()
     {
         var program = Path.Combine(Repository.NodeFolder("tests", "FederatedLearning.Tests", "Browser"), "look.js");
-        Repository.Need(File.Exists(Environment.GetEnvironmentVariable("CHROMIUM") ?? "/usr/bin/chromium"), "There is no Chromium here to look at the page with (apt-get install chromium).");
+        Repository.Need(
+            File.Exists(Environment.GetEnvironmentVariable("CHROMIUM") ?? "/usr/bin/chromium"),
+            "There is no Chromium here to look at the page with (apt-get install chromium).");
         await using var place = await node.NewPlaceAsync();
         await using var training = await TrainingSession.StartAsync(place, rounds: 1000, minClients: 3);
         // Rounds that last, so that there is something to see until the browser has seen it.
@@ -25,7 +27,8 @@ public sealed class PageTests(Node node)
         training.Join("3", ClientWay.Broadcast, new SteppingLearner(80, 7));
 
         var folder = Directory.CreateTempSubdirectory("fl-page-").FullName;
-        await using var browser = ChildProgram.StartProgram("browser", "node", [program, training.Page.ToString(), folder], new Dictionary<string, string>());
+        await using var browser = ChildProgram.StartProgram(
+            "browser", "node", [program, training.Page.ToString(), folder], new Dictionary<string, string>());
         var code = await browser.EndAsync(TestContext.Current.CancellationToken);
         Assert.True(code == 0, string.Join('\n', browser.LastLines));
 
@@ -39,7 +42,8 @@ public sealed class PageTests(Node node)
         Assert.Equal(2, Number("after", "open")); // both links
         Assert.Equal("live", seen["after"]!["live"]!.GetValue<string>());
 
-        int Number(string when, string name) => int.Parse(seen[when]![name]!.ToString(), System.Globalization.CultureInfo.InvariantCulture);
+        int Number(string when, string name)
+            => int.Parse(seen[when]![name]!.ToString(), System.Globalization.CultureInfo.InvariantCulture);
     }
 
     [Fact]
@@ -47,24 +51,31 @@ public sealed class PageTests(Node node)
     {
         await using var place = await node.NewPlaceAsync();
         var folder = Directory.CreateTempSubdirectory("fl-results-").FullName;
-        await using var training = await TrainingSession.StartAsync(place, rounds: 3, minClients: 2, settings: ("RESULTS_FOLDER", folder));
+        await using var training = await TrainingSession.StartAsync(
+            place, rounds: 3, minClients: 2, settings: ("RESULTS_FOLDER", folder));
         training.Join("1", ClientWay.Broadcast, new SteppingLearner(10, 1));
         training.Join("2", ClientWay.Unified, new SteppingLearner(20, 2.5f));
         await training.CompleteAsync();
 
-        await Until.TrueAsync(() => Task.FromResult(File.Exists(Path.Combine(folder, "results.json"))), "the results are written");
+        await Until.TrueAsync(
+            () => Task.FromResult(File.Exists(Path.Combine(folder, "results.json"))), "the results are written");
         using var http = new HttpClient { BaseAddress = training.Page };
         var served = await http.GetFromJsonAsync<JsonNode>("results.json", TestContext.Current.CancellationToken);
-        var written = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "results.json"), TestContext.Current.CancellationToken));
+        var written = JsonNode.Parse(
+            await File.ReadAllTextAsync(Path.Combine(folder, "results.json"), TestContext.Current.CancellationToken));
         Assert.Equal("round_limit", written!["completion"]!.GetValue<string>());
         Assert.Equal(3, written["rounds"]!.AsArray().Count);
         Assert.Equal(30, written["rounds"]![0]!["samples"]!.GetValue<int>());
         Assert.Equal(served!["rounds"]!.ToJsonString(), written["rounds"]!.ToJsonString());
-        var plot = await File.ReadAllTextAsync(Path.Combine(folder, "results.svg"), TestContext.Current.CancellationToken);
+        var plot = await File.ReadAllTextAsync(
+            Path.Combine(folder, "results.svg"), TestContext.Current.CancellationToken);
         Assert.Equal(plot, await http.GetStringAsync("results.svg", TestContext.Current.CancellationToken));
-        Assert.Equal(6, System.Xml.Linq.XDocument.Parse(plot).Descendants().Count(element => element.Name.LocalName == "circle")); // three rounds, two curves
+        // three rounds, two curves
+        Assert.Equal(6, System.Xml.Linq.XDocument.Parse(plot).Descendants()
+            .Count(element => element.Name.LocalName == "circle"));
         // Each of three rounds adds the mean of the steps by samples: (10 * 1 + 20 * 2.5) / 30.
-        var model = Assert.IsType<GlobalModel>(ServerJson.Read(await File.ReadAllBytesAsync(Path.Combine(folder, "model.json"), TestContext.Current.CancellationToken)));
+        var model = Assert.IsType<GlobalModel>(ServerJson.Read(
+            await File.ReadAllBytesAsync(Path.Combine(folder, "model.json"), TestContext.Current.CancellationToken)));
         Assert.Equal(3, model.Round);
         Assert.Equal("stepping", model.ModelConfig!.Kind);
         Assert.All(model.Weights.Values.ToArray(), value => Assert.Equal(6, value, 1e-5f));

@@ -12,7 +12,8 @@ public sealed class ProcessTests(Node node)
     [Theory]
     [InlineData("broadcast")]
     [InlineData("unified")]
-    public async Task A_client_whose_process_is_killed_in_mid_round_costs_its_update_and_no_more_than_the_deadline(string way)
+    public async Task A_client_whose_process_is_killed_in_mid_round_costs_its_update_and_no_more_than_the_deadline(
+        string way)
     {
         await using var place = await node.NewPlaceAsync();
         var learning = new LearningSettings { TrainSamples = 300, TestSamples = 60, Shares = 3 };
@@ -59,7 +60,8 @@ public sealed class ProcessTests(Node node)
     public async Task A_demonstration_that_misses_its_goal_does_not_exit_with_0()
     {
         var environment = new Dictionary<string, string> { ["SAFEAMQP_TEST_URI"] = node.Rabbit.Uri.ToString() };
-        await using var demo = ChildProgram.Start("demonstration", "FederatedLearning.Demo", ["NUM_ROUNDS=1", "TRAIN_SAMPLES=100", "TEST_SAMPLES=50"], environment);
+        await using var demo = ChildProgram.Start("demonstration", "FederatedLearning.Demo",
+            ["NUM_ROUNDS=1", "TRAIN_SAMPLES=100", "TEST_SAMPLES=50"], environment);
         Assert.Equal(1, await demo.EndAsync(TestContext.Current.CancellationToken));
         Assert.Equal("FAILED", demo.LastLines[^1]);
     }

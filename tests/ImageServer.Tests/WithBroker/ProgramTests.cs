@@ -56,8 +56,8 @@ public sealed partial class ProgramTests(Broker broker)
     {
         await using var server = await RunningServer.StartAsync(broker.Uri);
         await using var wrong = ChildProgram.Start(
-            "client", "ImageServer.Client", ["--server", $"127.0.0.1:{server.Port}", "next"], new Dictionary<string,
-            string>());
+            "client", "ImageServer.Client", ["--server", $"127.0.0.1:{server.Port}", "next"],
+            new Dictionary<string, string>());
         Assert.Equal(1, await wrong.EndAsync(TestContext.Current.CancellationToken));
         Assert.Contains("No previous command to repeat", wrong.LastLines);
         await using var unclear = ChildProgram.Start(

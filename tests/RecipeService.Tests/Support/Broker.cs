@@ -17,7 +17,8 @@ public sealed class Broker : IAsyncLifetime
         {
             _broker = await ChosenBroker.FindOrStartAsync();
         }
-        catch (BrokerUnavailableException error) when (error.Variable is null && Environment.GetEnvironmentVariable("CI") != "true")
+        catch (BrokerUnavailableException error)
+            when (error.Variable is null && Environment.GetEnvironmentVariable("CI") != "true")
         {
             _whyNot = error.Message;
         }

@@ -7,7 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace RecipeService.Tests.Support;
 
 /// <summary>A span as it came by OTLP.</summary>
-internal sealed record ReceivedSpan(string Service, string Scope, string TraceId, string SpanId, string ParentId, string Name);
+internal sealed record ReceivedSpan(
+    string Service, string Scope, string TraceId, string SpanId, string ParentId, string Name);
 
 /// <summary>A collector on loopback: takes OTLP over HTTP as protobuf and keeps what the tests look at.</summary>
 internal sealed class Collector : IAsyncDisposable
@@ -77,7 +78,8 @@ internal sealed class Collector : IAsyncDisposable
     {
         foreach (ProtobufMessage resource in request.Messages(1))
         {
-            string service = resource.Messages(1).SelectMany(r => r.Messages(1)).First(attribute => attribute.Text(1) == "service.name").Messages(2).First().Text(1);
+            string service = resource.Messages(1).SelectMany(r => r.Messages(1))
+                .First(attribute => attribute.Text(1) == "service.name").Messages(2).First().Text(1);
             foreach (ProtobufMessage group in resource.Messages(2))
                 yield return (service, group.Messages(1).First().Text(1), group);
         }

@@ -11,7 +11,8 @@ internal sealed class Lines : ILoggerProvider
     public IReadOnlyList<string> All => [.. _all];
 
     /// <summary>Waits until a line is there.</summary>
-    public Task ShowAsync(string line) => Until.TrueAsync(() => Task.FromResult(_all.Contains(line)), $"a line says \"{line}\"");
+    public Task ShowAsync(string line)
+        => Until.TrueAsync(() => Task.FromResult(_all.Contains(line)), $"a line says \"{line}\"");
 
     public ILogger CreateLogger(string categoryName) => new Writer(_all);
 
@@ -25,7 +26,8 @@ internal sealed class Lines : ILoggerProvider
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter)
             => lines.Enqueue(formatter(state, exception));
     }
 }

@@ -4,7 +4,9 @@ using SafeAmqp;
 
 namespace RecipeService.Tests.Support;
 
-/// <summary>A hand-made peer on the wire: sees what the service sends, and sends what a worker might, or should not.</summary>
+/// <summary>
+/// A hand-made peer on the wire: sees what the service sends, and sends what a worker might, or should not.
+/// </summary>
 internal sealed class Peer : IAsyncDisposable
 {
     private readonly AmqpClient _amqp;
@@ -16,7 +18,11 @@ internal sealed class Peer : IAsyncDisposable
 
     public async Task SendAsync(string queue, string body, string? correlationId = null, string? replyTo = null)
         => await _amqp.PublishAsync(
-            AmqpMessage.ToQueue(queue, Encoding.UTF8.GetBytes(body)) with { CorrelationId = correlationId, ReplyTo = replyTo }, TestContext.Current.CancellationToken);
+            AmqpMessage.ToQueue(queue, Encoding.UTF8.GetBytes(body)) with
+            {
+                CorrelationId = correlationId,
+                ReplyTo = replyTo
+            }, TestContext.Current.CancellationToken);
 
     /// <summary>Takes every message of a queue.</summary>
     public async Task<Taken> TakeAsync(string queue)
@@ -38,7 +44,9 @@ internal sealed class Peer : IAsyncDisposable
 
         async Task<Taken> DeclareAndTakeAsync()
         {
-            await _amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = name, Exclusive = true, Durable = false }), TestContext.Current.CancellationToken);
+            await _amqp.DeclareAsync(
+                new AmqpTopology().With(new AmqpQueue { Name = name, Exclusive = true, Durable = false }),
+                TestContext.Current.CancellationToken);
             return await TakeAsync(name);
         }
     }

@@ -36,7 +36,8 @@ internal sealed class ProtobufMessage
         return message;
     }
 
-    public IEnumerable<ProtobufMessage> Messages(int field) => _fields.Where(f => f.Field == field).Select(f => Read(f.Bytes));
+    public IEnumerable<ProtobufMessage> Messages(int field)
+        => _fields.Where(f => f.Field == field).Select(f => Read(f.Bytes));
 
     public string Text(int field) => Encoding.UTF8.GetString(Bytes(field));
 

@@ -6,7 +6,9 @@ using RecipeWorkers.Messaging;
 
 namespace RecipeService.Tests.Support;
 
-/// <summary>The service and its workers, on queues that only this test uses and that the broker removes when the test is over.</summary>
+/// <summary>
+/// The service and its workers, on queues that only this test uses and that the broker removes when the test is over.
+/// </summary>
 internal sealed class RecipeSystem : IAsyncDisposable
 {
     private static readonly TimeSpan ReadyWithin = TimeSpan.FromSeconds(20);
@@ -36,7 +38,8 @@ internal sealed class RecipeSystem : IAsyncDisposable
     }
 
     /// <summary>Starts the service and these workers; none are two, both.</summary>
-    public static async Task<RecipeSystem> StartAsync(Uri broker, string[] workers, params (string Name, string Value)[] settings)
+    public static async Task<RecipeSystem> StartAsync(
+        Uri broker, string[] workers, params (string Name, string Value)[] settings)
     {
         var all = SettingsFor(broker);
         foreach (var (name, value) in settings)
@@ -84,7 +87,8 @@ internal sealed class RecipeSystem : IAsyncDisposable
 
     /// <summary>Waits until the service says that it is ready.</summary>
     public Task ReadyAsync() => Until.TrueAsync(
-        async () => (await Service.GetAsync("/health/ready")).Status == HttpStatusCode.OK, "the service is ready", ReadyWithin);
+        async () => (await Service.GetAsync("/health/ready")).Status == HttpStatusCode.OK, "the service is ready",
+        ReadyWithin);
 
     public async ValueTask DisposeAsync()
     {

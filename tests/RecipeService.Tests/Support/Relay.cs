@@ -3,7 +3,9 @@ using System.Net.Sockets;
 
 namespace RecipeService.Tests.Support;
 
-/// <summary>A TCP relay before the broker, so that a test can take the broker away from one client and give it back.</summary>
+/// <summary>
+/// A TCP relay before the broker, so that a test can take the broker away from one client and give it back.
+/// </summary>
 internal sealed class Relay : IAsyncDisposable
 {
     private readonly Uri _broker;

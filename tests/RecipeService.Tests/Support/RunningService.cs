@@ -38,7 +38,8 @@ internal sealed class RunningService : IAsyncDisposable
         return new RunningService(app, lines);
     }
 
-    public async Task<Answer> GetAsync(string path) => await Answer.OfAsync(await Http.GetAsync(path, TestContext.Current.CancellationToken));
+    public async Task<Answer> GetAsync(string path)
+        => await Answer.OfAsync(await Http.GetAsync(path, TestContext.Current.CancellationToken));
 
     public async Task<Answer> PostAsync(string path, object? content = null)
         => await Answer.OfAsync(await Http.PostAsJsonAsync(path, content, TestContext.Current.CancellationToken));
@@ -51,7 +52,8 @@ internal sealed class RunningService : IAsyncDisposable
 }
 
 /// <summary>An answer, read.</summary>
-internal sealed record Answer(HttpStatusCode Status, string? ContentType, JsonElement Body, Uri? Location, TimeSpan? RetryAfter)
+internal sealed record Answer(
+    HttpStatusCode Status, string? ContentType, JsonElement Body, Uri? Location, TimeSpan? RetryAfter)
 {
     public string? this[string name] => Body.TryGetProperty(name, out var value) ? value.ToString() : null;
 
@@ -60,7 +62,8 @@ internal sealed record Answer(HttpStatusCode Status, string? ContentType, JsonEl
         using (response)
         {
             var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
-            var isJson = response.Content.Headers.ContentType?.MediaType?.EndsWith("json", StringComparison.Ordinal) ?? false;
+            var isJson =
+                response.Content.Headers.ContentType?.MediaType?.EndsWith("json", StringComparison.Ordinal) ?? false;
             var body = isJson ? JsonDocument.Parse(text).RootElement : JsonSerializer.SerializeToElement(text);
             return new Answer(response.StatusCode, response.Content.Headers.ContentType?.MediaType, body,
                 response.Headers.Location, response.Headers.RetryAfter?.Delta);

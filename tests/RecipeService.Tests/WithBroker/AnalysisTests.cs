@@ -12,13 +12,15 @@ public sealed class AnalysisTests(Broker broker)
     {
         await using var system = await RecipeSystem.StartAsync(broker.Uri, ["ai"]);
 
-        var answer = await system.Service.PostAsync("/api/ai/analyze-recipe", new { user_input = "Pancakes: 300 g flour, 4 eggs, 0.5 l milk" });
+        var answer = await system.Service.PostAsync(
+            "/api/ai/analyze-recipe", new { user_input = "Pancakes: 300 g flour, 4 eggs, 0.5 l milk" });
 
         Assert.Equal(HttpStatusCode.OK, answer.Status);
         var result = answer.Body.GetProperty("result");
         Assert.Equal("pancakes", result.GetProperty("dish").GetString(), ignoreCase: true);
         Assert.Contains(result.GetProperty("recipe").GetProperty("ingredients").EnumerateArray(), one =>
-            one.GetProperty("name").GetString() == "flour" && one.GetProperty("quantity").GetDouble() == 300 && one.GetProperty("unit").GetString() == "g");
+            one.GetProperty("name").GetString() == "flour" && one.GetProperty("quantity").GetDouble() == 300
+                && one.GetProperty("unit").GetString() == "g");
         Assert.True(result.TryGetProperty("shopping_cart", out _) && result.TryGetProperty("conflict_warnings", out _));
     }
 
@@ -28,7 +30,8 @@ public sealed class AnalysisTests(Broker broker)
         await using var site = await Site.StartAsync();
         await using var system = await RecipeSystem.StartAsync(broker.Uri, ["ai"]);
 
-        var answer = await system.Service.PostAsync("/api/ai/analyze-image", new { s3_url = site.Image, description = "Pancakes: 300 g flour, 4 eggs" });
+        var answer = await system.Service.PostAsync(
+            "/api/ai/analyze-image", new { s3_url = site.Image, description = "Pancakes: 300 g flour, 4 eggs" });
 
         Assert.Equal(HttpStatusCode.OK, answer.Status);
         Assert.Equal("pancakes", answer.Body.GetProperty("result").GetProperty("dish").GetString(), ignoreCase: true);
@@ -40,7 +43,8 @@ public sealed class AnalysisTests(Broker broker)
         await using var site = await Site.StartAsync();
         await using var system = await RecipeSystem.StartAsync(broker.Uri, ["ai"]);
 
-        var answer = await system.Service.PostAsync("/api/ai/analyze-image", new { s3_url = site.Start, description = "Pancakes: 300 g flour" });
+        var answer = await system.Service.PostAsync(
+            "/api/ai/analyze-image", new { s3_url = site.Start, description = "Pancakes: 300 g flour" });
 
         Assert.Equal(HttpStatusCode.UnprocessableEntity, answer.Status);
         Assert.Equal("application/problem+json", answer.ContentType);
@@ -70,7 +74,8 @@ public sealed class AnalysisTests(Broker broker)
         // Two requests, answered the wrong way round: each answer must find its own.
         var first = system.Service.PostAsync("/api/ai/analyze-recipe", new { user_input = "first" });
         var firstMessage = await requests.NextAsync();
-        var second = system.Service.PostAsync("/api/ai/analyze-image", new { s3_url = "http://host/second.png", description = "second" });
+        var second = system.Service.PostAsync(
+            "/api/ai/analyze-image", new { s3_url = "http://host/second.png", description = "second" });
         var secondMessage = await requests.NextAsync();
 
         Assert.Equal("""{"user_input":"first"}""", Encoding.UTF8.GetString(firstMessage.Body.Span));
@@ -111,5 +116,6 @@ public sealed class AnalysisTests(Broker broker)
     }
 
     private static string Result(string dish)
-        => $$$"""{"success":true,"result":{"dish":"{{{dish}}}","recipe":{"name":"{{{dish}}}","ingredients":[]},"shopping_cart":{"items":[]},"conflict_warnings":[]}}""";
+        => $$$"""{"success":true,"result":{"dish":"{{{dish}}}","recipe":{"name":"{{{dish}}}","ingredients":[]},"""
+            + "\"shopping_cart\":{\"items\":[]},\"conflict_warnings\":[]}}";
 }

@@ -9,7 +9,8 @@ public sealed class BrokerAwayTests(Broker broker)
     public async Task A_broker_that_goes_away_is_503_and_the_service_goes_on_when_it_is_back()
     {
         await using var relay = new Relay(broker.Uri);
-        await using var system = await RecipeSystem.StartAsync(relay.Uri, ["ai", "crawler"], ("BROKER_GRACE_SECONDS", "0.2"));
+        await using var system = await RecipeSystem.StartAsync(
+            relay.Uri, ["ai", "crawler"], ("BROKER_GRACE_SECONDS", "0.2"));
         Assert.Equal(HttpStatusCode.OK, (await system.Service.PostAsync("/api/crawling/ping")).Status);
 
         relay.Cut();
@@ -26,7 +27,8 @@ public sealed class BrokerAwayTests(Broker broker)
         relay.Restore();
         await system.ReadyAsync();
         Assert.Equal(HttpStatusCode.OK, (await system.Service.PostAsync("/api/crawling/ping")).Status);
-        Assert.Equal(HttpStatusCode.OK, (await system.Service.PostAsync("/api/ai/analyze-recipe", new { user_input = "soup with 1 onion" })).Status);
+        Assert.Equal(HttpStatusCode.OK, (await system.Service.PostAsync(
+            "/api/ai/analyze-recipe", new { user_input = "soup with 1 onion" })).Status);
     }
 
     [Fact]
@@ -57,7 +59,9 @@ public sealed class BrokerAwayTests(Broker broker)
         await requests.NextAsync(); // the one of the service's start
 
         var waiting = system.Service.PostAsync("/api/crawling/ping");
-        var job = System.Text.Json.JsonDocument.Parse((await requests.NextAsync()).Body).RootElement.GetProperty("job_id").GetString();
+        var job = System.Text.Json.JsonDocument.Parse((await requests.NextAsync()).Body).RootElement
+            .GetProperty("job_id")
+            .GetString();
         relay.Cut();
         relay.Restore();
         await peer.SendAsync(system["RABBITMQ_CRAWLING_RESPONSE_QUEUE"],

@@ -13,9 +13,11 @@ public sealed class ConcurrencyTests(Broker broker)
     public async Task So_many_clients_at_once_on_both_services_each_get_their_own_answers(int clients)
     {
         await using var site = await Site.StartAsync();
-        await using var system = await RecipeSystem.StartAsync(broker.Uri, ["ai", "crawler"], ("CRAWL_PAUSE_MILLISECONDS", "0"));
+        await using var system = await RecipeSystem.StartAsync(
+            broker.Uri, ["ai", "crawler"], ("CRAWL_PAUSE_MILLISECONDS", "0"));
 
-        var jobs = await Task.WhenAll(Enumerable.Range(1, clients).Select(client => Task.Run(() => AskAllAsync(system.Service, site, client))));
+        var jobs = await Task.WhenAll(
+            Enumerable.Range(1, clients).Select(client => Task.Run(() => AskAllAsync(system.Service, site, client))));
 
         Assert.Equal(clients * 3, jobs.SelectMany(ids => ids).Distinct().Count());
         var status = await system.Service.GetAsync("/api/status");
@@ -36,18 +38,25 @@ public sealed class ConcurrencyTests(Broker broker)
         var ping = service.PostAsync("/api/crawling/ping");
         var begun = service.PostAsync("/api/crawling/crawl", new { url = page, depth = 0 });
         var crawl = service.PostAsync("/api/crawling/crawl/sync", new { url = page, depth = 0 });
-        var recipe = service.PostAsync("/api/ai/analyze-recipe", new { user_input = $"{dish}: {client} g flour, 2 eggs" });
-        var image = service.PostAsync("/api/ai/analyze-image", new { s3_url = $"{site.Image}?client={client}", description = $"{dish}: {1000 + client} g sugar, 2 eggs" });
+        var recipe = service.PostAsync(
+            "/api/ai/analyze-recipe", new { user_input = $"{dish}: {client} g flour, 2 eggs" });
+        var image = service.PostAsync(
+            "/api/ai/analyze-image",
+            new { s3_url = $"{site.Image}?client={client}", description = $"{dish}: {1000 + client} g sugar, 2 eggs" });
 
         Assert.Equal(HttpStatusCode.OK, (await ping).Status);
         Assert.Equal(HttpStatusCode.Accepted, (await begun).Status);
         Assert.Equal(HttpStatusCode.OK, (await crawl).Status);
-        Assert.Equal(page, (await crawl).Body.GetProperty("data").GetProperty("recipes")[0].GetProperty("url").GetString());
+        Assert.Equal(
+            page, (await crawl).Body.GetProperty("data").GetProperty("recipes")[0].GetProperty("url").GetString());
         CheckAnalysis(await recipe, dish, "flour", client);
         CheckAnalysis(await image, dish, "sugar", 1000 + client);
 
         var location = (await begun)["location"]!;
-        await Until.TrueAsync(async () => (await service.GetAsync(location))["status"] == "done", $"job {location} is done", TimeSpan.FromSeconds(30));
+        await Until.TrueAsync(
+            async () => (await service.GetAsync(location))["status"] == "done",
+            $"job {location} is done",
+            TimeSpan.FromSeconds(30));
         return [(await ping)["job_id"]!, (await begun)["job_id"]!, (await crawl)["job_id"]!];
     }
 
@@ -57,6 +66,7 @@ public sealed class ConcurrencyTests(Broker broker)
         var result = answer.Body.GetProperty("result");
         Assert.Equal(dish, result.GetProperty("dish").GetString(), ignoreCase: true);
         Assert.Contains(result.GetProperty("recipe").GetProperty("ingredients").EnumerateArray(),
-            one => one.GetProperty("name").GetString() == ingredient && one.GetProperty("quantity").GetDouble() == quantity);
+            one => one.GetProperty("name").GetString() == ingredient
+                && one.GetProperty("quantity").GetDouble() == quantity);
     }
 }

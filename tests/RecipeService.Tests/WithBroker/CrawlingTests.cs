@@ -12,7 +12,9 @@ public sealed class CrawlingTests(Broker broker)
     {
         await using var system = await RecipeSystem.StartAsync(broker.Uri, ["crawler"]);
 
-        var answer = post ? await system.Service.PostAsync("/api/crawling/ping") : await system.Service.GetAsync("/api/crawling/ping");
+        var answer = post
+            ? await system.Service.PostAsync("/api/crawling/ping")
+            : await system.Service.GetAsync("/api/crawling/ping");
 
         Assert.Equal(HttpStatusCode.OK, answer.Status);
         Assert.Equal("done", answer["status"]);
@@ -26,7 +28,8 @@ public sealed class CrawlingTests(Broker broker)
         await using var site = await Site.StartAsync();
         await using var system = await RecipeSystem.StartAsync(broker.Uri, ["crawler"]);
 
-        var answer = await system.Service.PostAsync("/api/crawling/crawl/sync", new { url = site.Page("tomato-soup.html"), depth = 0 });
+        var answer = await system.Service.PostAsync(
+            "/api/crawling/crawl/sync", new { url = site.Page("tomato-soup.html"), depth = 0 });
 
         Assert.Equal(HttpStatusCode.OK, answer.Status);
         Assert.Equal("crawl_result", answer["action"]); // not one of the updates that came before it
@@ -43,10 +46,12 @@ public sealed class CrawlingTests(Broker broker)
         var accepted = await system.Service.PostAsync("/api/crawling/crawl", new { url = site.Start, depth = 1 });
         Assert.Equal(HttpStatusCode.Accepted, accepted.Status);
         Assert.Equal($"/api/crawling/jobs/{accepted["job_id"]}", accepted.Location?.ToString());
-        Assert.Equal("queued", (await system.Service.GetAsync(accepted["location"]!))["status"]); // there is no crawler yet
+        // there is no crawler yet
+        Assert.Equal("queued", (await system.Service.GetAsync(accepted["location"]!))["status"]);
 
         await system.StartWorkerAsync("crawler");
-        await Until.TrueAsync(async () => (await system.Service.GetAsync(accepted["location"]!))["status"] == "done", "the job is done");
+        await Until.TrueAsync(
+            async () => (await system.Service.GetAsync(accepted["location"]!))["status"] == "done", "the job is done");
         var job = await system.Service.GetAsync(accepted["location"]!);
         Assert.True(job.Body.GetProperty("updates").GetInt32() > 2, "its progress came, too");
         Assert.True(job.Body.GetProperty("data").GetProperty("pages").GetInt32() > 1);
@@ -59,7 +64,8 @@ public sealed class CrawlingTests(Broker broker)
         await using var site = await Site.StartAsync();
         await using var system = await RecipeSystem.StartAsync(broker.Uri, ["crawler"]);
 
-        var answer = await system.Service.PostAsync("/api/crawling/crawl/sync", new { url = site.Page("none.html"), depth = 0 });
+        var answer = await system.Service.PostAsync(
+            "/api/crawling/crawl/sync", new { url = site.Page("none.html"), depth = 0 });
 
         Assert.Equal(HttpStatusCode.BadGateway, answer.Status);
         Assert.Equal("application/problem+json", answer.ContentType);
@@ -84,6 +90,8 @@ public sealed class CrawlingTests(Broker broker)
         await requests.WaitForAsync(message => message.Contains(job, StringComparison.Ordinal));
         await peer.SendAsync(system["RABBITMQ_CRAWLING_RESPONSE_QUEUE"],
             $$"""{"action":"crawl_result","job_id":"{{job}}","status":"done","data":{"pages":1},"error":null}""");
-        await Until.TrueAsync(async () => (await system.Service.GetAsync($"/api/crawling/jobs/{job}"))["status"] == "done", "the late result is taken in");
+        await Until.TrueAsync(
+            async () => (await system.Service.GetAsync($"/api/crawling/jobs/{job}"))["status"] == "done",
+            "the late result is taken in");
     }
 }

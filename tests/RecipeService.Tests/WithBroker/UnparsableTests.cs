@@ -4,7 +4,9 @@ using RecipeService.Tests.Support;
 
 namespace RecipeService.Tests.WithBroker;
 
-/// <summary>What cannot be read is rejected without requeue: it is gone, and the one who could not read it goes on.</summary>
+/// <summary>
+/// What cannot be read is rejected without requeue: it is gone, and the one who could not read it goes on.
+/// </summary>
 public sealed class UnparsableTests(Broker broker)
 {
     private static readonly string[] Garbage = ["", "no json", "[1,2]", "\"text\"", "{\"job_id\":", "null"];
@@ -41,7 +43,8 @@ public sealed class UnparsableTests(Broker broker)
     {
         await using var system = await RecipeSystem.StartAsync(broker.Uri, ["crawler"]);
         await using var peer = await Peer.ConnectAsync(broker.Uri);
-        string[] garbage = [.. Garbage, """{"action":"crawl_result","job_id":null,"status":"done"}""", """{"status":"done"}"""];
+        string[] garbage = [
+            .. Garbage, """{"action":"crawl_result","job_id":null,"status":"done"}""", """{"status":"done"}"""];
 
         foreach (var text in garbage)
             await peer.SendAsync(system["RABBITMQ_CRAWLING_RESPONSE_QUEUE"], text);
@@ -50,7 +53,8 @@ public sealed class UnparsableTests(Broker broker)
         await Until.TrueAsync(() => Task.FromResult(Rejected() >= garbage.Length), "every one was rejected");
         Assert.Equal(garbage.Length, Rejected()); // once each: none came round again
 
-        int Rejected() => system.Service.Lines.All.Count(line => line.StartsWith("Crawling response rejected", StringComparison.Ordinal));
+        int Rejected() => system.Service.Lines.All.Count(
+            line => line.StartsWith("Crawling response rejected", StringComparison.Ordinal));
     }
 
     // With nobody consuming, what was requeued would lie before the message that is sent now.

@@ -22,7 +22,8 @@ public sealed class WorkerTests(Broker broker)
         Assert.Equal("my id", good.CorrelationId);
         Assert.True(JsonDocument.Parse(good.Body).RootElement.GetProperty("success").GetBoolean());
         Assert.Equal("my other id", bad.CorrelationId);
-        Assert.StartsWith("""{"success":false,"error":""", Encoding.UTF8.GetString(bad.Body.Span), StringComparison.Ordinal);
+        Assert.StartsWith(
+            """{"success":false,"error":""", Encoding.UTF8.GetString(bad.Body.Span), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -32,7 +33,8 @@ public sealed class WorkerTests(Broker broker)
         await using var peer = await Peer.ConnectAsync(broker.Uri);
         var replies = await peer.TakeFromOwnQueueAsync(out var replyTo);
 
-        await peer.SendAsync(system["AI_QUEUE_NAME"], """{"user_input":"soup with 1 onion"}""", "gone", $"gone-{Guid.NewGuid():N}");
+        await peer.SendAsync(
+            system["AI_QUEUE_NAME"], """{"user_input":"soup with 1 onion"}""", "gone", $"gone-{Guid.NewGuid():N}");
         await peer.SendAsync(system["AI_QUEUE_NAME"], """{"user_input":"soup with 1 onion"}""");
         await peer.SendAsync(system["AI_QUEUE_NAME"], """{"user_input":"soup with 1 onion"}""", "mine", replyTo);
 

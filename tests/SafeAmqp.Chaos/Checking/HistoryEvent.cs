@@ -32,7 +32,9 @@ internal sealed record HistoryEvent
     /// <summary>The kind of a fault, the name of a link, a line of the broker's log.</summary>
     public string? Text { get; init; }
 
-    /// <summary>Milliseconds: how long something took; for an end, by how much it came after its deadline and every allowance.</summary>
+    /// <summary>
+    /// Milliseconds: how long something took; for an end, by how much it came after its deadline and every allowance.
+    /// </summary>
     public double? Value { get; init; }
 
     /// <summary>At the beginning: what may be expected of each lane.</summary>
@@ -40,7 +42,8 @@ internal sealed record HistoryEvent
 
     public string ToLine() => JsonSerializer.Serialize(this, Json);
 
-    public static HistoryEvent Parse(string line) => JsonSerializer.Deserialize<HistoryEvent>(line, Json) ?? throw new FormatException($"Not an event: {line}");
+    public static HistoryEvent Parse(string line)
+        => JsonSerializer.Deserialize<HistoryEvent>(line, Json) ?? throw new FormatException($"Not an event: {line}");
 }
 
 internal enum What
@@ -81,7 +84,9 @@ internal enum What
     /// <summary>Not everybody worked again in time after a fault.</summary>
     Stuck,
 
-    /// <summary>The broker holds a consumer and gives it nothing, by its own word: the link, the queue and what it says of both.</summary>
+    /// <summary>
+    /// The broker holds a consumer and gives it nothing, by its own word: the link, the queue and what it says of both.
+    /// </summary>
     Forgotten,
 
     /// <summary>The broker's log has something to say about the protocol.</summary>
@@ -93,10 +98,15 @@ internal enum What
     /// <summary>Something that the harness did not expect.</summary>
     Unexpected,
 
-    /// <summary>Connections at the broker after the last fault: <see cref="HistoryEvent.Value"/> of <see cref="HistoryEvent.Number"/> expected.</summary>
+    /// <summary>
+    /// Connections at the broker after the last fault: <see cref="HistoryEvent.Value"/> of
+    /// <see cref="HistoryEvent.Number"/> expected.
+    /// </summary>
     Connections,
 
-    /// <summary>Growth of the live heap over the last half of the run, in bytes, the account itself not counted.</summary>
+    /// <summary>
+    /// Growth of the live heap over the last half of the run, in bytes, the account itself not counted.
+    /// </summary>
     Memory,
 
     /// <summary>A client was disposed; how long it took.</summary>

@@ -9,7 +9,8 @@ internal static class HistoryFile
     {
         var checker = new RunChecker(expectations);
         using Stream file = File.OpenRead(path);
-        using Stream stream = path.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(file, CompressionMode.Decompress) : file;
+        using Stream stream =
+            path.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(file, CompressionMode.Decompress) : file;
         using var reader = new StreamReader(stream);
         while (reader.ReadLine() is { } line)
             checker.Apply(HistoryEvent.Parse(line));

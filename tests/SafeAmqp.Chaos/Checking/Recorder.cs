@@ -5,10 +5,13 @@ using System.Threading.Channels;
 
 namespace SafeAmqp.Chaos.Checking;
 
-/// <summary>Writes the history and hands each line to the checker, in one order. Any thread may record; one task writes.</summary>
+/// <summary>
+/// Writes the history and hands each line to the checker, in one order. Any thread may record; one task writes.
+/// </summary>
 internal sealed class Recorder : IAsyncDisposable
 {
-    private readonly Channel<HistoryEvent> _lines = Channel.CreateUnbounded<HistoryEvent>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<HistoryEvent> _lines = Channel.CreateUnbounded<HistoryEvent>(
+        new UnboundedChannelOptions { SingleReader = true });
     private readonly RunChecker _checker;
     private readonly StreamWriter _file;
     private readonly Task _writing;

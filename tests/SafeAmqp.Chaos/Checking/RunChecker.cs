@@ -4,8 +4,9 @@ using SafeAmqp.Chaos.Faults;
 namespace SafeAmqp.Chaos.Checking;
 
 /// <summary>
-/// Takes the history of a run, line by line, and says what must not be in it. The account of messages is <see cref="History"/>; here are the rules
-/// about calls, time, the broker, memory and secrets, and the guards against a run that proves nothing.
+/// Takes the history of a run, line by line, and says what must not be in it. The account of messages is
+/// <see cref="History"/>; here are the rules about calls, time, the broker, memory and secrets, and the guards against
+/// a run that proves nothing.
 /// </summary>
 internal sealed class RunChecker(RunExpectations expectations)
 {
@@ -71,7 +72,10 @@ internal sealed class RunChecker(RunExpectations expectations)
             case What.FaultBegin:
                 _openFaults++;
                 ConfirmedAfter = 0;
-                _faults[line.Text!] = _faults.GetValueOrDefault(line.Text!) with { Fired = _faults.GetValueOrDefault(line.Text!).Fired + 1 };
+                _faults[line.Text!] = _faults.GetValueOrDefault(line.Text!) with
+                {
+                    Fired = _faults.GetValueOrDefault(line.Text!).Fired + 1
+                };
                 if (line.Text == FaultKind.QueueDeleted)
                 {
                     _queueDeleted = true;
@@ -106,14 +110,18 @@ internal sealed class RunChecker(RunExpectations expectations)
                 Say("unexpected", line.Text!);
                 break;
             case What.Connections when (int)line.Value! != line.Number:
-                Say("connections", string.Create(CultureInfo.InvariantCulture, $"{line.Value} connections at the broker, {line.Number} expected"));
+                Say("connections", string.Create(
+                    CultureInfo.InvariantCulture, $"{line.Value} connections at the broker, {line.Number} expected"));
                 break;
             case What.Memory when line.Value > expectations.MaxGrowth:
-                Say("memory", string.Create(CultureInfo.InvariantCulture, $"the live heap grew by {line.Value / (1 << 20):0.0} MiB over the last half of the run"));
+                Say("memory", string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"the live heap grew by {line.Value / (1 << 20):0.0} MiB over the last half of the run"));
                 break;
             case What.Disposed:
                 SlowestDispose = Math.Max(SlowestDispose, line.Value!.Value);
-                if (line.Value > MaxDispose.TotalMilliseconds + line.Number) // the number is what the machine itself was late by
+                // the number is what the machine itself was late by
+                if (line.Value > MaxDispose.TotalMilliseconds + line.Number)
                     Say("dispose", string.Create(CultureInfo.InvariantCulture, $"disposing took {line.Value:0} ms"));
                 break;
             case What.Done:
@@ -122,12 +130,15 @@ internal sealed class RunChecker(RunExpectations expectations)
         }
     }
 
-    /// <summary>Everything that must never be, and every reason why the run proves nothing; empty when all is well.</summary>
+    /// <summary>
+    /// Everything that must never be, and every reason why the run proves nothing; empty when all is well.
+    /// </summary>
     internal IReadOnlyList<Violation> Violations()
     {
         var found = new List<Violation>(_found);
         found.AddRange(Messages.Violations());
-        found.AddRange(_calls.Where(call => call.Value == 0).Select(call => new Violation("call never ended", $"call {call.Key}")));
+        found.AddRange(_calls.Where(call => call.Value == 0)
+            .Select(call => new Violation("call never ended", $"call {call.Key}")));
         if (!_done)
             found.Add(new Violation("unfinished", "the history has no end: the queues were not seen empty"));
         found.AddRange(Vacuous());
@@ -137,21 +148,30 @@ internal sealed class RunChecker(RunExpectations expectations)
     private IEnumerable<Violation> Vacuous()
     {
         if (_faults.Count < expectations.Kinds)
-            yield return new Violation("too few faults", $"{_faults.Count} kinds of fault struck, {expectations.Kinds} expected");
+            yield return new Violation(
+                "too few faults", $"{_faults.Count} kinds of fault struck, {expectations.Kinds} expected");
         // The consumer that the broker forgot is how the deletion was noticed.
-        foreach ((string kind, FaultCount count) in _faults.Where(fault => fault.Value.Effective == 0 && !(fault.Key == FaultKind.QueueDeleted && _forgotten.Count > 0)))
+        foreach ((string kind, FaultCount count) in _faults.Where(
+            fault => fault.Value.Effective == 0 && !(fault.Key == FaultKind.QueueDeleted && _forgotten.Count > 0)))
             yield return new Violation("fault without effect", $"{kind} struck {count.Fired} times and nobody noticed");
         if (LinksLost == 0 && Messages.Count(Ending.Unknown) == 0)
-            yield return new Violation("nothing lost", "no link was lost and no outcome was unknown: the run proves nothing");
+            yield return new Violation(
+                "nothing lost", "no link was lost and no outcome was unknown: the run proves nothing");
         if (ConfirmedDuring < expectations.Confirmed)
-            yield return new Violation("idle during faults", $"{ConfirmedDuring} messages were confirmed while a fault was on, {expectations.Confirmed} expected");
+            yield return new Violation(
+                "idle during faults",
+                $"{ConfirmedDuring} messages were confirmed while a fault was on, {expectations.Confirmed} expected");
         if (ConfirmedAfter < expectations.Confirmed)
-            yield return new Violation("idle after faults", $"{ConfirmedAfter} messages were confirmed after the last fault, {expectations.Confirmed} expected");
+            yield return new Violation(
+                "idle after faults",
+                $"{ConfirmedAfter} messages were confirmed after the last fault, {expectations.Confirmed} expected");
         if (Answered < expectations.Answered)
-            yield return new Violation("idle callers", $"{Answered} calls were answered, {expectations.Answered} expected");
+            yield return new Violation(
+                "idle callers", $"{Answered} calls were answered, {expectations.Answered} expected");
     }
 
-    // What the broker is known to do, and only that: to a consumer whose queue was deleted under it and whose link has stood ever since.
+    // What the broker is known to do, and only that: to a consumer whose queue was deleted under it and whose link has
+    // stood ever since.
     private void Forgotten(HistoryEvent line)
     {
         if (_queueDeleted && !_madeAgain.Contains(LinkOf(line)))
@@ -172,7 +192,8 @@ internal sealed class RunChecker(RunExpectations expectations)
             ConfirmedAfter++;
         }
         if (line.Value > 0)
-            Say("late", string.Create(CultureInfo.InvariantCulture, $"{line.Lane}/{line.Number} ended as {ending} {line.Value:0} ms after its deadline and all that the machine may take"));
+            Say("late", string.Create(CultureInfo.InvariantCulture, $"{line.Lane}/{line.Number} ended as "
+                + $"{ending} {line.Value:0} ms after its deadline and all that the machine may take"));
     }
 
     private void Answer(HistoryEvent line)
@@ -194,7 +215,9 @@ internal sealed class RunChecker(RunExpectations expectations)
             return;
         Answered++;
         if ((int?)line.Value != number)
-            Say("wrong reply", string.Create(CultureInfo.InvariantCulture, $"call {number} was given the reply to call {line.Value}"));
+            Say(
+                "wrong reply",
+                string.Create(CultureInfo.InvariantCulture, $"call {number} was given the reply to call {line.Value}"));
     }
 
     private void Say(string rule, string what) => _found.Add(new Violation(rule, what));

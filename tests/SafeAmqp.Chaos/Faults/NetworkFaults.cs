@@ -12,9 +12,14 @@ internal static class NetworkFaults
         FaultKind.ThatLosesLinks("half-open", HalfOpenAsync),
         Stalled("stalled to the broker", proxy => proxy.ToBroker),
         Stalled("stalled to the client", proxy => proxy.ToClient),
-        FaultKind.ThatLosesLinks("cut on the way to the broker", (stage, plan) => CutAsync(stage, Proxy(stage, plan).ToBroker, plan.Upto(20_000))),
-        FaultKind.ThatLosesLinks("cut on the way to the client", (stage, plan) => CutAsync(stage, Proxy(stage, plan).ToClient, plan.Upto(2_000))),
-        FaultKind.Noticed("slow", SlowAsync, (seen, plan) => seen.LinksLost > 0 || seen.Slowest > plan.Between(0.08, 0.2).TotalMilliseconds),
+        FaultKind.ThatLosesLinks(
+            "cut on the way to the broker",
+            (stage, plan) => CutAsync(stage, Proxy(stage, plan).ToBroker, plan.Upto(20_000))),
+        FaultKind.ThatLosesLinks(
+            "cut on the way to the client",
+            (stage, plan) => CutAsync(stage, Proxy(stage, plan).ToClient, plan.Upto(2_000))),
+        FaultKind.Noticed("slow", SlowAsync, (seen, plan) => seen.LinksLost > 0
+            || seen.Slowest > plan.Between(0.08, 0.2).TotalMilliseconds),
         FaultKind.Noticed("narrow", NarrowAsync, (seen, _) => seen.LinksLost > 0 || seen.Slowest > 250),
         FaultKind.SeenByItself("byte by byte", BytewiseAsync),
         FaultKind.ThatLosesLinks("unreachable", UnreachableAsync),
@@ -42,17 +47,20 @@ internal static class NetworkFaults
         await stage.UntilLinkLostAsync(Math.Min(1, reset), TimeSpan.FromSeconds(10));
     }
 
-    // Nothing is read in either direction and nothing is closed: only silence tells. Detected means lost by the client's own watchdog.
+    // Nothing is read in either direction and nothing is closed: only silence tells. Detected means lost by the
+    // client's own watchdog.
     private static async Task HalfOpenAsync(Stage stage, FaultPlan plan)
     {
         FaultProxy proxy = Proxy(stage, plan);
         int frozen = proxy.FreezeOpenConnections();
         await stage.UntilLinkLostAsync(frozen, TimeSpan.FromSeconds(12));
-        await Task.Delay(plan.Between(0, 3)); // the broker still holds what was in flight, and its end of the connection
+        // the broker still holds what was in flight, and its end of the connection
+        await Task.Delay(plan.Between(0, 3));
         proxy.ResetFrozen();
     }
 
-    private static FaultKind Stalled(string name, Func<FaultProxy, FaultProxy.Flow> direction) => FaultKind.Noticed(name, async (stage, plan) =>
+    private static FaultKind Stalled(string name, Func<FaultProxy, FaultProxy.Flow> direction) => FaultKind.Noticed(
+        name, async (stage, plan) =>
     {
         FaultProxy.Flow flow = direction(await PublishersProxyAsync(stage));
         flow.Paused = true;

@@ -8,9 +8,12 @@ internal static class NodeFaults
 {
     internal static IEnumerable<FaultKind> All =>
     [
-        FaultKind.ThatLosesLinks("node killed", (stage, plan) => KillAsync(stage, plan, stage.Arena.Nodes[stage.Arena.Busy(plan.Pick)])),
+        FaultKind.ThatLosesLinks(
+            "node killed", (stage, plan) => KillAsync(stage, plan, stage.Arena.Nodes[stage.Arena.Busy(plan.Pick)])),
         FaultKind.SeenByItself("leader killed", LeaderKilledAsync),
-        FaultKind.ThatLosesLinks("majority killed", (stage, plan) => KillAsync(stage, plan, [.. stage.Arena.Nodes.Where((_, node) => node != plan.Pick % 3)])),
+        FaultKind.ThatLosesLinks(
+            "majority killed",
+            (stage, plan) => KillAsync(stage, plan, [.. stage.Arena.Nodes.Where((_, node) => node != plan.Pick % 3)])),
         FaultKind.ThatLosesLinks("all nodes killed", (stage, plan) => KillAsync(stage, plan, [.. stage.Arena.Nodes])),
         FaultKind.ThatLosesLinks("node terminated", TerminateAsync),
         FaultKind.ThatLosesLinks("app restarted", RestartAppAsync),
@@ -77,7 +80,8 @@ internal static class NodeFaults
         stage.Arena.Back(node);
     }
 
-    // As an operator does before an upgrade: the node closes its connections, lets nobody in and hands its leaders over.
+    // As an operator does before an upgrade: the node closes its connections, lets nobody in and hands its leaders
+    // over.
     private static async Task DrainAsync(Stage stage, FaultPlan plan)
     {
         PrivateRabbitMqNode node = stage.Arena.Nodes[stage.Arena.Busy(plan.Pick)];
@@ -92,31 +96,38 @@ internal static class NodeFaults
         if (leader is null)
             return false;
         PrivateRabbitMqNode target = stage.Arena.Nodes.Where(node => node != leader).ElementAt(plan.Pick % 2);
-        await stage.Arena.CtlAsync("eval", $"ra:transfer_leadership({{'%2F_{Arena.Ordered}', '{leader.Name}'}}, {{'%2F_{Arena.Ordered}', '{target.Name}'}}).");
-        return await Arena.UntilAsync(async () => await stage.Arena.LeaderAsync(Arena.Ordered) is { } now && now != leader, TimeSpan.FromSeconds(10));
+        await stage.Arena.CtlAsync("eval", $"ra:transfer_leadership({{'%2F_{Arena.Ordered}', "
+            + $"'{leader.Name}'}}, {{'%2F_{Arena.Ordered}', '{target.Name}'}}).");
+        return await Arena.UntilAsync(
+            async () => await stage.Arena.LeaderAsync(Arena.Ordered) is { } now && now != leader,
+            TimeSpan.FromSeconds(10));
     }
 
     private static async Task<bool> MemberRemovedAsync(Stage stage, FaultPlan plan)
     {
         PrivateRabbitMqNode node = stage.Arena.Nodes[plan.Pick % 3];
         PrivateRabbitMqNode other = stage.Arena.Nodes[(plan.Pick + 1) % 3];
-        string removed = await Arena.CtlAsync(other, "eval", $"rabbit_quorum_queue:delete_member(<<\"/\">>, <<\"{Arena.Rough}\">>, '{node.Name}').");
+        string removed = await Arena.CtlAsync(
+            other, "eval", $"rabbit_quorum_queue:delete_member(<<\"/\">>, <<\"{Arena.Rough}\">>, '{node.Name}').");
         await Task.Delay(plan.Between(0.5, 2));
         string added = "";
         // Refused while the cluster change before it is not yet done.
-        await Arena.UntilAsync(async () => (added = await Arena.CtlAsync(other, "eval", $"rabbit_quorum_queue:add_member(<<\"/\">>, <<\"{Arena.Rough}\">>, '{node.Name}', 5000)."))
+        await Arena.UntilAsync(async () => (added = await Arena.CtlAsync(
+            other, "eval", $"rabbit_quorum_queue:add_member(<<\"/\">>, <<\"{Arena.Rough}\">>, '{node.Name}', 5000)."))
             .Contains("ok", StringComparison.Ordinal), TimeSpan.FromSeconds(15));
         return removed.Contains("ok", StringComparison.Ordinal) && added.Contains("ok", StringComparison.Ordinal);
     }
 
-    // A partition without root: the node takes wrong cookies for the others, so that no link between them comes up again. It sees itself in the
-    // minority and pauses until it can reach one of them.
+    // A partition without root: the node takes wrong cookies for the others, so that no link between them comes up
+    // again. It sees itself in the minority and pauses until it can reach one of them.
     private static async Task CutOffAsync(Stage stage, FaultPlan plan)
     {
         PrivateRabbitMqNode node = stage.Arena.Nodes[stage.Arena.Busy(plan.Pick)];
-        string others = string.Join(',', stage.Arena.Nodes.Where(other => other != node).Select(other => $"'{other.Name}'"));
+        string others = string.Join(
+            ',', stage.Arena.Nodes.Where(other => other != node).Select(other => $"'{other.Name}'"));
         stage.Arena.Away(node);
-        await Arena.CtlAsync(node, "eval", $"[begin erlang:set_cookie(N, wrong), erlang:disconnect_node(N) end || N <- [{others}]].");
+        await Arena.CtlAsync(
+            node, "eval", $"[begin erlang:set_cookie(N, wrong), erlang:disconnect_node(N) end || N <- [{others}]].");
         await Arena.UntilAsync(async () => !await Arena.AnswersAsync(node), TimeSpan.FromSeconds(20));
         await Task.Delay(plan.Between(1, 4));
         await Arena.CtlAsync(node, "eval", $"[erlang:set_cookie(N, erlang:get_cookie()) || N <- [{others}]].");

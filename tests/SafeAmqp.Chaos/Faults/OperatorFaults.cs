@@ -10,16 +10,21 @@ internal static class OperatorFaults
     internal static IEnumerable<FaultKind> All =>
     [
         FaultKind.ThatLosesLinks("connection closed", CloseOneAsync),
-        FaultKind.ThatLosesLinks("connections closed", (stage, plan) => stage.Arena.Nodes[stage.Arena.Busy(plan.Pick)].CloseAllConnectionsAsync("chaos")),
+        FaultKind.ThatLosesLinks(
+            "connections closed",
+            (stage, plan) => stage.Arena.Nodes[stage.Arena.Busy(plan.Pick)].CloseAllConnectionsAsync("chaos")),
         FaultKind.ThatLosesLinks("channel crashed", CrashChannelAsync),
         FaultKind.Noticed("exchange deleted", DeleteExchangeAsync, (seen, _) => seen.Refused > 0),
-        // Told by basic.cancel, or by 541, over which a channel ends that hears of the queue's end when there is none of that name.
-        FaultKind.Noticed(FaultKind.QueueDeleted, (stage, _) => DeleteQueueAsync(stage), (seen, _) => seen.ConsumersLost > 0 || seen.LinksLost > 0),
+        // Told by basic.cancel, or by 541, over which a channel ends that hears of the queue's end when there is none
+        // of that name.
+        FaultKind.Noticed(FaultKind.QueueDeleted, (stage, _) => DeleteQueueAsync(stage), (seen, _) =>
+            seen.ConsumersLost > 0 || seen.LinksLost > 0),
         Alarm("memory alarm", (arena, node, raised) => arena.SetMemoryAlarmAsync(node, raised)),
         Alarm("disk alarm", (arena, node, raised) => arena.SetDiskAlarmAsync(node, raised)),
         FaultKind.Noticed("permissions revoked", RevokeAsync, (seen, _) => seen.Refused > 0),
         FaultKind.Noticed("password changed", ChangePasswordAsync, (seen, _) => seen.CredentialsRefused > 0),
-        FaultKind.Noticed("user deleted", DeleteUserAsync, (seen, _) => seen.LinksLost > 0 && seen.CredentialsRefused > 0),
+        FaultKind.Noticed(
+            "user deleted", DeleteUserAsync, (seen, _) => seen.LinksLost > 0 && seen.CredentialsRefused > 0),
         FaultKind.Noticed("connections forbidden", ForbidAsync, (seen, _) => seen.LinksLost > 0),
         FaultKind.Noticed("handler hangs", HangAsync, (seen, _) => seen is { DeliveriesLost: > 0, ConsumersLost: > 0 }),
         FaultKind.SeenByItself("client disposed", DisposeAsync),
@@ -38,20 +43,23 @@ internal static class OperatorFaults
     private static async Task CrashChannelAsync(Stage stage, FaultPlan plan)
     {
         PrivateRabbitMqNode node = stage.Arena.Nodes[stage.Arena.Busy(plan.Pick)];
-        await Arena.CtlAsync(node, "eval", FormattableString.Invariant($"case rabbit_channel:list_local() of [] -> none; L -> exit(lists:nth(1 + {plan.Pick} rem length(L), L), kill) end."));
+        await Arena.CtlAsync(node, "eval", "case rabbit_channel:list_local() of [] -> none; "
+            + $"L -> exit(lists:nth(1 + {plan.Pick} rem length(L), L), kill) end.");
         await stage.UntilLinkLostAsync(1, TimeSpan.FromSeconds(10));
     }
 
     private static async Task DeleteExchangeAsync(Stage stage, FaultPlan plan)
     {
-        await stage.Arena.CtlAsync("eval", $"rabbit_exchange:delete(rabbit_misc:r(<<\"/\">>, exchange, <<\"{Arena.Exchange}\">>), false, <<\"chaos\">>).");
+        await stage.Arena.CtlAsync("eval", "rabbit_exchange:delete(rabbit_misc:r(<<\"/\">>, "
+            + $"exchange, <<\"{Arena.Exchange}\">>), false, <<\"chaos\">>).");
         await Task.Delay(plan.Between(0.3, 1.5));
         await stage.RedeclareAsync();
     }
 
     private static Task<string> DeleteQueueAsync(Stage stage) => stage.Arena.CtlAsync("delete_queue", Arena.Doomed);
 
-    private static FaultKind Alarm(string name, Func<Arena, PrivateRabbitMqNode, bool, Task> set) => FaultKind.Noticed(name, async (stage, plan) =>
+    private static FaultKind Alarm(string name, Func<Arena, PrivateRabbitMqNode, bool, Task> set) => FaultKind.Noticed(
+        name, async (stage, plan) =>
     {
         PrivateRabbitMqNode node = stage.Arena.Nodes[plan.Pick % 3];
         await set(stage.Arena, node, true);
@@ -59,7 +67,8 @@ internal static class OperatorFaults
         await set(stage.Arena, node, false);
     }, (seen, _) => seen.Blocked > 0);
 
-    // A busy channel remembers what it may do, so the connections are closed as well: publishing is refused on the next, consuming is not.
+    // A busy channel remembers what it may do, so the connections are closed as well: publishing is refused on the
+    // next, consuming is not.
     private static async Task RevokeAsync(Stage stage, FaultPlan plan)
     {
         await stage.Arena.CtlAsync("set_permissions", Arena.Tenant, ".*", "^$", ".*");
@@ -96,24 +105,28 @@ internal static class OperatorFaults
         await stage.Arena.CtlAsync("clear_user_limits", Arena.Tenant, "all");
     }
 
-    private static Task<string> CloseTenantAsync(Stage stage) => stage.Arena.CtlAsync("close_all_user_connections", Arena.Tenant, "chaos");
+    private static Task<string> CloseTenantAsync(Stage stage)
+        => stage.Arena.CtlAsync("close_all_user_connections", Arena.Tenant, "chaos");
 
     // The broker's patience ends: 406 on that channel, its delivery goes to somebody else.
     private static async Task HangAsync(Stage stage, FaultPlan plan)
     {
         stage.Receiver.HangOnce();
-        await Arena.UntilAsync(() => stage.Witnesses.Seen is { DeliveriesLost: > 0, ConsumersLost: > 0 }, TimeSpan.FromSeconds(25));
+        await Arena.UntilAsync(
+            () => stage.Witnesses.Seen is { DeliveriesLost: > 0, ConsumersLost: > 0 }, TimeSpan.FromSeconds(25));
     }
 
     private static async Task<bool> DisposeAsync(Stage stage, FaultPlan plan)
     {
-        int busy = stage.Victim.Client.Status.Links.Sum(link => link.UnconfirmedMessages + link.QueuedMessages + link.Consumers.Count);
+        int busy = stage.Victim.Client.Status.Links.Sum(
+            link => link.UnconfirmedMessages + link.QueuedMessages + link.Consumers.Count);
         await stage.Victim.EndAsync(stage.Lag);
         await stage.Victim.StartAsync();
         return busy > 0;
     }
 
-    // Every thread of the pool is taken and as many again wait. What the library does on time it does on a thread of its own.
+    // Every thread of the pool is taken and as many again wait. What the library does on time it does on a thread of
+    // its own.
     private static async Task<bool> StarveAsync(Stage stage, FaultPlan plan)
     {
         long start = System.Diagnostics.Stopwatch.GetTimestamp();

@@ -5,7 +5,8 @@ using SafeAmqp.Chaos.Running;
 namespace SafeAmqp.Chaos.Load;
 
 /// <summary>Makes calls at a pace; the reply must be the one to its own request.</summary>
-internal sealed class Caller(Party party, string queue, AmqpReplyAddress replyTo, Witnesses witnesses, Func<int> nextNumber, double rate)
+internal sealed class Caller(
+    Party party, string queue, AmqpReplyAddress replyTo, Witnesses witnesses, Func<int> nextNumber, double rate)
 {
     private static readonly AmqpCallOptions Patience = new() { Timeout = TimeSpan.FromSeconds(6) };
 
@@ -43,14 +44,17 @@ internal sealed class Caller(Party party, string queue, AmqpReplyAddress replyTo
         {
             error = e;
         }
-        // A call that ends without reply, its request confirmed, knows no more of the work than one whose request is unknown.
+        // A call that ends without reply, its request confirmed, knows no more of the work than one whose request is
+        // unknown.
         Ending ending = error is AmqpNoReplyException or AmqpRemoteException ? Ending.Unknown : Endings.Of(error);
         witnesses.Recorder.Record(new HistoryEvent
         {
             What = What.Answer,
             Number = number,
             Ended = ending,
-            Value = reply is { Body.Length: 8 } ? BinaryPrimitives.ReadInt32LittleEndian(reply.Body.Span) : reply is null ? null : -1,
+            Value = reply is { Body.Length: 8 }
+                ? BinaryPrimitives.ReadInt32LittleEndian(reply.Body.Span)
+                : reply is null ? null : -1,
             Text = ending == Ending.Broken ? error!.ToString() : null,
         });
         if (ending == Ending.Disposed)

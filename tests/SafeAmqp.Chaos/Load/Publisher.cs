@@ -8,8 +8,8 @@ namespace SafeAmqp.Chaos.Load;
 internal sealed record Route(Party Party, string Exchange, string Key, Lane Lane);
 
 /// <summary>
-/// One lane: publishes one message after the other without waiting for the last, at a pace, with a bounded number under way. Some are cancelled at a
-/// random point, some go where nobody receives, some to an exchange that is not there.
+/// One lane: publishes one message after the other without waiting for the last, at a pace, with a bounded number under
+/// way. Some are cancelled at a random point, some go where nobody receives, some to an exchange that is not there.
 /// </summary>
 internal sealed class Publisher(int lane, Route route, Witnesses witnesses, LagProbe lag, int seed, double rate)
 {
@@ -48,7 +48,9 @@ internal sealed class Publisher(int lane, Route route, Witnesses witnesses, LagP
             if (underWay.Count >= MostUnderWay)
             {
                 await underWay.Dequeue();
-                start = Math.Max(start, Stopwatch.GetTimestamp() - (long)((number + MostUnderWay) / rate * Stopwatch.Frequency)); // what was missed is not made up for
+                // what was missed is not made up for
+                start = Math.Max(
+                    start, Stopwatch.GetTimestamp() - (long)((number + MostUnderWay) / rate * Stopwatch.Frequency));
             }
             TimeSpan ahead = TimeSpan.FromSeconds(number / rate) - Stopwatch.GetElapsedTime(start);
             if (ahead > TimeSpan.FromMilliseconds(1))
@@ -102,7 +104,8 @@ internal sealed class Publisher(int lane, Route route, Witnesses witnesses, LagP
         if (ending == Ending.Confirmed)
             Confirmed(from);
         TimeSpan over = took - Deadline - Promised;
-        double late = over > TimeSpan.Zero ? over.TotalMilliseconds - lag.WorstSince(start + (long)(Deadline.TotalSeconds * Stopwatch.Frequency) - Stopwatch.Frequency) : 0;
+        double late = over > TimeSpan.Zero ? over.TotalMilliseconds
+            - lag.WorstSince(start + (long)(Deadline.TotalSeconds * Stopwatch.Frequency) - Stopwatch.Frequency) : 0;
         witnesses.Recorder.Record(new HistoryEvent
         {
             What = What.End,

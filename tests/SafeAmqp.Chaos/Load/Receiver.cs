@@ -53,7 +53,8 @@ internal sealed class Receiver(Witnesses witnesses, int lanes, int seed)
         try
         {
             await Task.Delay(TimeSpan.FromMinutes(2), lost);
-            witnesses.Unexpected("a handler that held its delivery for two minutes was not told that the broker took it back");
+            witnesses.Unexpected(
+                "a handler that held its delivery for two minutes was not told that the broker took it back");
         }
         catch (OperationCanceledException)
         {
@@ -63,9 +64,14 @@ internal sealed class Receiver(Witnesses witnesses, int lanes, int seed)
 
     private void Record(AmqpDelivery delivery)
     {
-        bool whole = Bodies.TryRead(delivery.Body.Span, out int lane, out int number) && (uint)lane < lanes && number >= 0;
+        bool whole = Bodies.TryRead(delivery.Body.Span, out int lane, out int number) && (uint)lane < lanes
+            && number >= 0;
         witnesses.Recorder.Record(whole
             ? new HistoryEvent { What = What.Deliver, Lane = lane, Number = number, Flag = delivery.IsRedelivered }
-            : new HistoryEvent { What = What.Garbled, Text = $"a body of {delivery.Body.Length} bytes in queue '{delivery.Queue}' that nobody sent" });
+            : new HistoryEvent
+            {
+                What = What.Garbled,
+                Text = $"a body of {delivery.Body.Length} bytes in queue '{delivery.Queue}' that nobody sent"
+            });
     }
 }

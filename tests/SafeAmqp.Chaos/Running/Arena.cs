@@ -10,7 +10,8 @@ namespace SafeAmqp.Chaos.Running;
 internal sealed class Arena : IAsyncDisposable
 {
     internal const string User = "chaos", Tenant = "tenant", Exchange = "chaos.x";
-    internal const string Ordered = "chaos.ordered", Rough = "chaos.rough", Classic = "chaos.classic", Doomed = "chaos.doomed", TenantQueue = "tenant.own",
+    internal const string Ordered = "chaos.ordered", Rough = "chaos.rough", Classic = "chaos.classic",
+        Doomed = "chaos.doomed", TenantQueue = "tenant.own",
         Requests = "chaos.requests", Replies = "chaos.replies";
 
     private const int DiskLimitMegabytes = 50;
@@ -64,7 +65,8 @@ internal sealed class Arena : IAsyncDisposable
     internal AmqpClientOptions Options(int node) => new()
     {
         Uri = $"amqp://127.0.0.1:{Proxies[node].Port}/",
-        Hosts = [.. Enumerable.Range(1, Proxies.Count - 1).Select(step => $"127.0.0.1:{Proxies[(node + step) % Proxies.Count].Port}")],
+        Hosts = [.. Enumerable.Range(1, Proxies.Count - 1)
+            .Select(step => $"127.0.0.1:{Proxies[(node + step) % Proxies.Count].Port}")],
         UserName = User,
         Password = UserPassword,
         Heartbeat = TimeSpan.FromSeconds(4),
@@ -78,9 +80,13 @@ internal sealed class Arena : IAsyncDisposable
     /// <summary>Runs rabbitmqctl on a node that is up.</summary>
     internal Task<string> CtlAsync(params string[] arguments) => CtlAsync(Nodes.First(IsUp), arguments);
 
-    internal static Task<string> CtlAsync(PrivateRabbitMqNode node, params string[] arguments) => node.RabbitMqCtlAsync(arguments);
+    internal static Task<string> CtlAsync(PrivateRabbitMqNode node, params string[] arguments)
+        => node.RabbitMqCtlAsync(arguments);
 
-    /// <summary>Runs rabbitmqctl for something that changes nothing: on a machine that is too busy for it to end in its time, again.</summary>
+    /// <summary>
+    /// Runs rabbitmqctl for something that changes nothing: on a machine that is too busy for it to end in its time,
+    /// again.
+    /// </summary>
     private static async Task<string> AskAsync(PrivateRabbitMqNode node, params string[] arguments)
     {
         for (int left = 4; ; left--)
@@ -125,35 +131,45 @@ internal sealed class Arena : IAsyncDisposable
     /// <summary>The node that leads a quorum queue.</summary>
     internal async Task<PrivateRabbitMqNode?> LeaderAsync(string queue)
     {
-        string answer = await CtlAsync("eval", $"case ra:members({{'%2F_{queue}', node()}}, 5000) of {{ok, _, {{_, N}}}} -> N; _ -> none end.");
+        string answer = await CtlAsync(
+            "eval", $"case ra:members({{'%2F_{queue}', node()}}, 5000) of {{ok, _, {{_, N}}}} -> N; _ -> none end.");
         return Nodes.FirstOrDefault(node => node.Name == answer.Trim().Trim('\''));
     }
 
     internal Task SetMemoryAlarmAsync(PrivateRabbitMqNode node, bool raised) => node.SetMemoryAlarmAsync(raised);
 
     internal Task SetDiskAlarmAsync(PrivateRabbitMqNode node, bool raised)
-        => CtlAsync(node, "set_disk_free_limit", raised ? "100000GB" : string.Create(CultureInfo.InvariantCulture, $"{DiskLimitMegabytes}MB"));
+        => CtlAsync(node, "set_disk_free_limit", raised
+            ? "100000GB"
+            : string.Create(CultureInfo.InvariantCulture, $"{DiskLimitMegabytes}MB"));
 
-    /// <summary>Starts whatever does not run, ends partitions that stayed, waits until all nodes are in one cluster.</summary>
+    /// <summary>
+    /// Starts whatever does not run, ends partitions that stayed, waits until all nodes are in one cluster.
+    /// </summary>
     internal async Task MendAsync()
     {
         foreach (PrivateRabbitMqNode node in Nodes)
         {
-            string state = await AskAsync(node, "eval", "{rabbit:is_running(), [] =/= rabbit_node_monitor:partitions()}.");
+            string state = await AskAsync(
+                node, "eval", "{rabbit:is_running(), [] =/= rabbit_node_monitor:partitions()}.");
             if (state.Contains("true}", StringComparison.Ordinal))
                 await node.StopAppAsync();
             if (!state.Contains("{true,false}", StringComparison.Ordinal))
                 await node.StartAppAsync();
             Back(node);
         }
-        await UntilAsync(async () => (await AskAsync(Nodes.First(IsUp), "eval", "length(rabbit_nodes:all_running()).")).Trim() == Nodes.Count.ToString(CultureInfo.InvariantCulture), Patience);
+        await UntilAsync(
+            async () => (await AskAsync(Nodes.First(IsUp), "eval", "length(rabbit_nodes:all_running()).")).Trim()
+                == Nodes.Count.ToString(CultureInfo.InvariantCulture),
+            Patience);
     }
 
     /// <summary>The messages that are left, by the broker's own count.</summary>
     internal async Task<IReadOnlyDictionary<string, int>> MessagesAsync()
     {
         string list = await AskAsync(Nodes.First(IsUp), "list_queues", "--no-table-headers", "name", "messages");
-        return list.Split('\n').Select(line => line.Split('\t')).Where(columns => columns.Length == 2 && int.TryParse(columns[1], out _))
+        return list.Split('\n').Select(line => line.Split('\t'))
+            .Where(columns => columns.Length == 2 && int.TryParse(columns[1], out _))
             .ToDictionary(columns => columns[0], columns => int.Parse(columns[1], CultureInfo.InvariantCulture));
     }
 
@@ -185,7 +201,8 @@ internal sealed class Arena : IAsyncDisposable
         return true;
     }
 
-    internal static Task<bool> UntilAsync(Func<bool> condition, TimeSpan limit) => UntilAsync(() => Task.FromResult(condition()), limit);
+    internal static Task<bool> UntilAsync(Func<bool> condition, TimeSpan limit)
+        => UntilAsync(() => Task.FromResult(condition()), limit);
 
     public async ValueTask DisposeAsync()
     {

@@ -2,7 +2,9 @@ using SafeAmqp.Chaos.Load;
 
 namespace SafeAmqp.Chaos.Running;
 
-/// <summary>Who takes part: five clients of different make, nine lanes, four consumers, a server and three callers.</summary>
+/// <summary>
+/// Who takes part: five clients of different make, nine lanes, four consumers, a server and three callers.
+/// </summary>
 internal sealed class Cast
 {
     private int _calls;
@@ -18,25 +20,29 @@ internal sealed class Cast
             await client.ConsumeAsync(Arena.Ordered, Receiver.InOrder);
             await client.ConsumeAsync(Arena.Doomed, Receiver.InOrder);
         });
-        Ben = new Party("ben", () => With(arena.Options(1), made => made.Layout = ConnectionLayout.Shared), witnesses, async client =>
+        Ben = new Party("ben", () => With(arena.Options(1), made => made.Layout = ConnectionLayout.Shared), witnesses,
+            async client =>
         {
             await client.DeclareAsync(Topology);
             await client.ConsumeAsync(Arena.Rough, Receiver.Roughly, rough);
             await client.ServeAsync(Arena.Requests, Caller.AnswerAsync);
         });
-        Cleo = new Party("cleo", () => With(arena.Options(2), made => made.InFlight = AmqpInFlightPolicy.Republish), witnesses, async client =>
+        Cleo = new Party("cleo", () => With(arena.Options(2), made => made.InFlight = AmqpInFlightPolicy.Republish),
+            witnesses, async client =>
         {
             await client.DeclareAsync(Topology);
             await client.ConsumeAsync(Arena.Classic, Receiver.InOrder);
         });
-        Dora = new Party("dora", () => arena.Options(1), witnesses, async client => await client.ConsumeAsync(Arena.Rough, Receiver.Roughly, rough));
+        Dora = new Party("dora", () => arena.Options(1), witnesses, async client =>
+            await client.ConsumeAsync(Arena.Rough, Receiver.Roughly, rough));
         Tom = new Party("tom", () => With(arena.Options(0), made =>
         {
             (made.UserName, made.Password) = (null, null);
             made.Credentials = _ => ValueTask.FromResult(new AmqpCredentials(Arena.Tenant, arena.TenantPassword));
         }), witnesses, async client =>
         {
-            await client.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = Arena.TenantQueue, Type = AmqpQueueType.Quorum }));
+            await client.DeclareAsync(
+                new AmqpTopology().With(new AmqpQueue { Name = Arena.TenantQueue, Type = AmqpQueueType.Quorum }));
             await client.ConsumeAsync(Arena.TenantQueue, Receiver.InOrder);
         });
         Route[] routes =
@@ -51,12 +57,14 @@ internal sealed class Cast
             new(Tom, "", Arena.TenantQueue, new Lane()),
             new(Anna, "", Arena.Doomed, new Lane { MayLose = true, Ordered = false }),
         ];
-        Publishers = [.. routes.Select((route, lane) => new Publisher(lane, route, witnesses, lag, options.Seed, options.Rate))];
+        Publishers = [
+            .. routes.Select((route, lane) => new Publisher(lane, route, witnesses, lag, options.Seed, options.Rate))];
         Callers =
         [
             new Caller(Cleo, Arena.Requests, AmqpReplyAddress.Exclusive, witnesses, NextCall, options.Rate / 2),
             new Caller(Dora, Arena.Requests, AmqpReplyAddress.Direct, witnesses, NextCall, options.Rate / 4),
-            new Caller(Anna, Arena.Requests, AmqpReplyAddress.Queue(Arena.Replies), witnesses, NextCall, options.Rate / 4),
+            new Caller(
+                Anna, Arena.Requests, AmqpReplyAddress.Queue(Arena.Replies), witnesses, NextCall, options.Rate / 4),
         ];
     }
 

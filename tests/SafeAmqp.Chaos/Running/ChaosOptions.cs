@@ -28,13 +28,17 @@ internal sealed record ChaosOptions
             string Value() => ++i < args.Count ? args[i] : throw new ArgumentException($"{args[i - 1]} needs a value.");
             options = args[i] switch
             {
-                "--minutes" => options with { Duration = TimeSpan.FromMinutes(double.Parse(Value(), CultureInfo.InvariantCulture)) },
+                "--minutes" => options with
+                {
+                    Duration = TimeSpan.FromMinutes(double.Parse(Value(), CultureInfo.InvariantCulture))
+                },
                 "--seed" => options with { Seed = int.Parse(Value(), CultureInfo.InvariantCulture) },
                 "--rate" => options with { Rate = double.Parse(Value(), CultureInfo.InvariantCulture) },
                 "--folder" => options with { Folder = Value() },
                 "--only" => options with { Kinds = [.. Value().Split(',').Distinct()] },
                 "--verbose" => options with { Verbose = true },
-                _ => throw new ArgumentException($"Unknown: {args[i]}. Known: --minutes, --seed, --rate, --folder, --only, --verbose."),
+                _ => throw new ArgumentException(
+                    $"Unknown: {args[i]}. Known: --minutes, --seed, --rate, --folder, --only, --verbose."),
             };
         }
         return options;

@@ -2,8 +2,11 @@ using SafeAmqp.Chaos.Checking;
 
 namespace SafeAmqp.Chaos.Running;
 
-/// <summary>One client of the run. It can be disposed under load and replaced: whoever uses it takes the current one.</summary>
-internal sealed class Party(string name, Func<AmqpClientOptions> options, Witnesses witnesses, Func<AmqpClient, Task> begin)
+/// <summary>
+/// One client of the run. It can be disposed under load and replaced: whoever uses it takes the current one.
+/// </summary>
+internal sealed class Party(
+    string name, Func<AmqpClientOptions> options, Witnesses witnesses, Func<AmqpClient, Task> begin)
 {
     private volatile AmqpClient? _client;
 
@@ -11,7 +14,8 @@ internal sealed class Party(string name, Func<AmqpClientOptions> options, Witnes
 
     internal AmqpClient Client => _client ?? throw new InvalidOperationException($"{name} was not started.");
 
-    internal bool IsReady => _client is { Status.IsReady: true } client && client.Status.Links.All(link => link.Consumers.All(consumer => consumer.State == AmqpConsumerState.Live));
+    internal bool IsReady => _client is { Status.IsReady: true } client
+        && client.Status.Links.All(link => link.Consumers.All(consumer => consumer.State == AmqpConsumerState.Live));
 
     internal async Task StartAsync()
     {

@@ -5,7 +5,9 @@ using SafeAmqp.Chaos.Load;
 
 namespace SafeAmqp.Chaos.Running;
 
-/// <summary>One fault many times, and nothing else going on: how long a client with another node to go to is away.</summary>
+/// <summary>
+/// One fault many times, and nothing else going on: how long a client with another node to go to is away.
+/// </summary>
 internal sealed class RecoveryRun(int rounds, string folder)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -17,13 +19,16 @@ internal sealed class RecoveryRun(int rounds, string folder)
         Directory.CreateDirectory(folder);
         await using Arena arena = await Arena.StartAsync(CancellationToken.None);
         using var lag = new LagProbe();
-        await using var recorder = new Recorder(Path.Combine(folder, "recovery.jsonl"), new RunChecker(new RunExpectations()));
+        await using var recorder = new Recorder(
+            Path.Combine(folder, "recovery.jsonl"), new RunChecker(new RunExpectations()));
         using var witnesses = new Witnesses(recorder);
-        var party = new Party("anna", () => arena.Options(0), witnesses, async client => await client.DeclareAsync(Cast.Topology));
+        var party = new Party(
+            "anna", () => arena.Options(0), witnesses, async client => await client.DeclareAsync(Cast.Topology));
         recorder.Record(new HistoryEvent { What = What.Begin, Lanes = [new Lane()] });
         await party.StartAsync();
         await party.Client.ConsumeAsync(Arena.Ordered, new Receiver(witnesses, 1, 1).InOrder);
-        var publisher = new Publisher(0, new Route(party, "", Arena.Ordered, new Lane()), witnesses, lag, seed: 1, rate: 100);
+        var publisher = new Publisher(
+            0, new Route(party, "", Arena.Ordered, new Lane()), witnesses, lag, seed: 1, rate: 100);
         using var stop = new CancellationTokenSource();
         Task load = publisher.RunAsync(stop.Token);
         for (int round = 0; round < rounds; round++)
@@ -54,7 +59,12 @@ internal sealed class RecoveryRun(int rounds, string folder)
         await stop.CancelAsync();
         await load;
         await party.EndAsync(lag);
-        return JsonSerializer.Serialize(new { rounds, machineLateMs = Math.Round(lag.WorstEver), figures = _figures.ToDictionary(figure => figure.Key, figure => RunResult.Figures(figure.Value)) });
+        return JsonSerializer.Serialize(new
+        {
+            rounds,
+            machineLateMs = Math.Round(lag.WorstEver),
+            figures = _figures.ToDictionary(figure => figure.Key, figure => RunResult.Figures(figure.Value))
+        });
 
         async Task OnceAsync(string kind, Func<Task> strike, bool losesLinks = true)
         {
@@ -77,8 +87,10 @@ internal sealed class RecoveryRun(int rounds, string folder)
     private static async Task MoveLeaderAsync(Arena arena, PrivateRabbitMqNode from)
     {
         PrivateRabbitMqNode target = arena.Nodes.First(node => node != from);
-        await arena.CtlAsync("eval", $"ra:transfer_leadership({{'%2F_{Arena.Ordered}', '{from.Name}'}}, {{'%2F_{Arena.Ordered}', '{target.Name}'}}).");
-        await Arena.UntilAsync(async () => await arena.LeaderAsync(Arena.Ordered) is { } leader && leader != from, Patience);
+        await arena.CtlAsync("eval", $"ra:transfer_leadership({{'%2F_{Arena.Ordered}', "
+            + $"'{from.Name}'}}, {{'%2F_{Arena.Ordered}', '{target.Name}'}}).");
+        await Arena.UntilAsync(
+            async () => await arena.LeaderAsync(Arena.Ordered) is { } leader && leader != from, Patience);
     }
 
     private void Note(string figure, IEnumerable<double> values)

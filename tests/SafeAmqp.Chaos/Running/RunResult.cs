@@ -4,7 +4,8 @@ using SafeAmqp.Chaos.Checking;
 namespace SafeAmqp.Chaos.Running;
 
 /// <summary>What came out: one line of JSON and a plot.</summary>
-internal sealed class RunResult(ChaosOptions options, RunChecker checker, IReadOnlyList<FaultRecord> faults, Curve curve, double worstLag, string history)
+internal sealed class RunResult(ChaosOptions options, RunChecker checker, IReadOnlyList<FaultRecord> faults,
+    Curve curve, double worstLag, string history)
 {
     private const int ViolationsShown = 20;
 
@@ -33,7 +34,8 @@ internal sealed class RunResult(ChaosOptions options, RunChecker checker, IReadO
             minutes = Math.Round(options.Duration.TotalMinutes, 2),
             ok = Violations.Count == 0,
             attempts = messages.Attempts,
-            outcomes = Enum.GetValues<Ending>().Where(ending => ending != Ending.Open).ToDictionary(ending => ending.ToString(), messages.Count),
+            outcomes = Enum.GetValues<Ending>().Where(ending => ending != Ending.Open).ToDictionary(
+                ending => ending.ToString(), messages.Count),
             deliveries = messages.Deliveries,
             lost = Violations.Count(violation => violation.Rule == "lost"),
             stuck = Violations.Count(violation => violation.Rule is "stuck" or "never ended"),
@@ -49,24 +51,29 @@ internal sealed class RunResult(ChaosOptions options, RunChecker checker, IReadO
             kinds = checker.Faults.Count,
             linksLost = checker.LinksLost,
             recoveryWithAnotherNodeAliveMs = Figures(quick.Select(outage => outage.Total)),
-            halfOpenDetectedMs = Figures(faults.Where(fault => fault.Plan.Kind == "half-open").SelectMany(fault => fault.Outages).Select(outage => outage.Detected)),
+            halfOpenDetectedMs = Figures(faults.Where(fault => fault.Plan.Kind == "half-open")
+                .SelectMany(fault => fault.Outages)
+                .Select(outage => outage.Detected)),
             slowestDisposeMs = checker.SlowestDispose,
             machineLateMs = Math.Round(worstLag),
-            byKind = faults.GroupBy(fault => fault.Plan.Kind).OrderBy(group => group.Key, StringComparer.Ordinal).ToDictionary(group => group.Key, group => new
-            {
-                fired = group.Count(),
-                effective = group.Count(fault => fault.HadEffect),
-                linkBackMs = Figures(group.SelectMany(fault => fault.Outages).Select(outage => outage.Total)),
-                allBackMs = Figures(group.Select(fault => fault.Back - fault.Over)),
-            }),
+            byKind = faults.GroupBy(fault => fault.Plan.Kind).OrderBy(group => group.Key, StringComparer.Ordinal)
+                .ToDictionary(group => group.Key, group => new
+                {
+                    fired = group.Count(),
+                    effective = group.Count(fault => fault.HadEffect),
+                    linkBackMs = Figures(group.SelectMany(fault => fault.Outages).Select(outage => outage.Total)),
+                    allBackMs = Figures(group.Select(fault => fault.Back - fault.Over)),
+                }),
             history,
-            violations = Violations.GroupBy(violation => violation.Rule).ToDictionary(group => group.Key, group => group.Count()),
+            violations = Violations.GroupBy(violation => violation.Rule).ToDictionary(
+                group => group.Key, group => group.Count()),
             first = Violations.Take(ViolationsShown).Select(violation => violation.ToString()),
         });
     }
 
     // Those after which a node to go to is there at once, and nothing but the way to it was lost.
-    private static readonly string[] Quick = ["reset", "reset everywhere", "connection closed", "connections closed", "node killed", "leader killed", "channel crashed"];
+    private static readonly string[] Quick = ["reset", "reset everywhere", "connection closed", "connections closed",
+        "node killed", "leader killed", "channel crashed"];
 
     internal static object? Figures(IEnumerable<double> values)
     {

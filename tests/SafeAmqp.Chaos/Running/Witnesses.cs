@@ -3,7 +3,9 @@ using SafeAmqp.Chaos.Checking;
 
 namespace SafeAmqp.Chaos.Running;
 
-/// <summary>What was seen since the last fault struck: the evidence that it had an effect, and how long each link was away.</summary>
+/// <summary>
+/// What was seen since the last fault struck: the evidence that it had an effect, and how long each link was away.
+/// </summary>
 internal sealed class Witnesses(Recorder recorder) : IDisposable
 {
     private readonly Lock _gate = new();
@@ -77,10 +79,15 @@ internal sealed class Witnesses(Recorder recorder) : IDisposable
 
     internal void AttemptFailed(string why)
     {
-        bool refused = why.Contains("ACCESS_REFUSED", StringComparison.Ordinal) || why.Contains("403", StringComparison.Ordinal) || why.Contains("530", StringComparison.Ordinal)
+        bool refused = why.Contains("ACCESS_REFUSED", StringComparison.Ordinal)
+            || why.Contains("403", StringComparison.Ordinal) || why.Contains("530", StringComparison.Ordinal)
             || why.Contains("refused the", StringComparison.Ordinal);
         lock (_gate)
-            _seen = _seen with { CredentialsRefused = _seen.CredentialsRefused + (refused ? 1 : 0), AttemptsFailed = _seen.AttemptsFailed + 1 };
+            _seen = _seen with
+            {
+                CredentialsRefused = _seen.CredentialsRefused + (refused ? 1 : 0),
+                AttemptsFailed = _seen.AttemptsFailed + 1
+            };
     }
 
     internal void Blocked()
@@ -104,7 +111,11 @@ internal sealed class Witnesses(Recorder recorder) : IDisposable
     internal void Ended(Ending ending, double took)
     {
         lock (_gate)
-            _seen = _seen with { Refused = _seen.Refused + (ending == Ending.Refused ? 1 : 0), Slowest = Math.Max(_seen.Slowest, took) };
+            _seen = _seen with
+            {
+                Refused = _seen.Refused + (ending == Ending.Refused ? 1 : 0),
+                Slowest = Math.Max(_seen.Slowest, took)
+            };
     }
 
     internal void Unexpected(string what) => recorder.Record(new HistoryEvent { What = What.Unexpected, Text = what });
@@ -114,9 +125,13 @@ internal sealed class Witnesses(Recorder recorder) : IDisposable
     {
         _listener = new ActivityListener
         {
-            ShouldListenTo = source => source.Name.Contains("AMQP", StringComparison.OrdinalIgnoreCase) || source.Name.Contains("Rabbit", StringComparison.OrdinalIgnoreCase),
+            ShouldListenTo = source => source.Name.Contains("AMQP", StringComparison.OrdinalIgnoreCase)
+                || source.Name.Contains("Rabbit", StringComparison.OrdinalIgnoreCase),
             Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
-            ActivityStopped = activity => LookForSecrets("an activity", activity.StatusDescription, string.Join('\n', activity.TagObjects.Select(tag => tag.Value))),
+            ActivityStopped = activity => LookForSecrets(
+                "an activity",
+                activity.StatusDescription,
+                string.Join('\n', activity.TagObjects.Select(tag => tag.Value))),
         };
         ActivitySource.AddActivityListener(_listener);
     }

@@ -28,7 +28,8 @@ internal sealed class Bench(int port, PrivateRabbitMqNode? node = null) : IAsync
         HandshakeContinuationTimeout = connect ?? TimeSpan.FromSeconds(10),
     };
 
-    internal static CreateChannelOptions Confirming { get; } = new(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
+    internal static CreateChannelOptions Confirming { get; } = new(
+        publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
 
     internal static AmqpClientOptions Options(int port) => new()
     {
@@ -62,7 +63,8 @@ internal sealed class Bench(int port, PrivateRabbitMqNode? node = null) : IAsync
     }
 
     /// <summary>Gives a connection up without waiting for its teardown, which can take long.</summary>
-    internal static void Abandon(IConnection connection) => _ = connection.AbortAsync().ContinueWith(done => _ = done.Exception, TaskScheduler.Default);
+    internal static void Abandon(IConnection connection)
+        => _ = connection.AbortAsync().ContinueWith(done => _ = done.Exception, TaskScheduler.Default);
 
     public async ValueTask DisposeAsync()
     {

@@ -2,12 +2,15 @@ using RabbitMQ.Client;
 
 namespace SafeAmqp.Chaos.SideBySide;
 
-/// <summary>F1: sixteen callers share one confirming channel, and half of their tokens fire while they publish.</summary>
+/// <summary>
+/// F1: sixteen callers share one confirming channel, and half of their tokens fire while they publish.
+/// </summary>
 internal static class CancellationStorm
 {
     private const int Callers = 16, Each = 400;
 
-    internal static Comparison On(Bench bench) => new("F1", $"{Callers} callers on one channel, half of {Callers * Each} publishes cancelled within 200 µs",
+    internal static Comparison On(Bench bench) => new(
+        "F1", $"{Callers} callers on one channel, half of {Callers * Each} publishes cancelled within 200 µs",
         () => Isolated.RunAsync("F1", bench.Port), () => SafeAsync(bench));
 
     internal static async Task<Column> RawAsync(Bench bench)
@@ -36,9 +39,13 @@ internal static class CancellationStorm
         bool jammed = await Task.WhenAny(storm, Task.Delay(TimeSpan.FromSeconds(15))) != storm;
         bool open = channel.IsOpen;
         await Task.Delay(500); // what is on its way
-        int delivered = (await Bench.TakeAllAsync(bench.Port, queue)).Count(message => cancelledNumbers.ContainsKey(message.Number));
+        int delivered = (await Bench.TakeAllAsync(bench.Port, queue))
+            .Count(message => cancelledNumbers.ContainsKey(message.Number));
         Bench.Abandon(connection);
-        return new Column($"{delivered} of {cancelled} \"cancelled\" were delivered, {internalErrors} other errors{(jammed ? $", jammed for ever with IsOpen == {open}" : "")}", delivered == 0 && internalErrors == 0 && !jammed);
+        return new Column(
+            $"{delivered} of {cancelled} \"cancelled\" were delivered, {internalErrors} "
+                + $"other errors{(jammed ? $", jammed for ever with IsOpen == {open}" : "")}",
+            delivered == 0 && internalErrors == 0 && !jammed);
     }
 
     private static async Task<Column> SafeAsync(Bench bench)
@@ -46,15 +53,19 @@ internal static class CancellationStorm
         string queue = await Bench.QueueAsync(bench.Port);
         await using AmqpClient amqp = await AmqpClient.ConnectAsync(Bench.Options(bench.Port));
         var history = new History(1, Callers * Each);
-        await StormAsync((number, token) => history.PublishAsync(amqp, queue, 0, number, cancellationToken: token)).WaitAsync(TimeSpan.FromSeconds(60));
+        await StormAsync((number, token) => history.PublishAsync(amqp, queue, 0, number, cancellationToken: token))
+            .WaitAsync(TimeSpan.FromSeconds(60));
         foreach ((int number, bool redelivered) in await Bench.TakeAllAsync(bench.Port, queue))
             history.Delivered(0, number, redelivered);
         IReadOnlyList<Violation> found = history.Violations(new Lane { Ordered = false });
-        return new Column($"{found.Count} of {history.Count(Ending.Cancelled)} cancelled were delivered, {history.Count(Ending.Broken)} other errors, {history.Count(Ending.Confirmed)} confirmed",
-            found.Count == 0 && history.Count(Ending.Cancelled) + history.Count(Ending.Confirmed) == Callers * Each && history.Count(Ending.Cancelled) > 0);
+        return new Column($"{found.Count} of {history.Count(Ending.Cancelled)} cancelled were "
+            + $"delivered, {history.Count(Ending.Broken)} other errors, {history.Count(Ending.Confirmed)} confirmed",
+            found.Count == 0 && history.Count(Ending.Cancelled) + history.Count(Ending.Confirmed) == Callers * Each
+                && history.Count(Ending.Cancelled) > 0);
     }
 
-    private static Task StormAsync(Func<int, CancellationToken, Task> publish) => Task.WhenAll(Enumerable.Range(0, Callers).Select(caller => Task.Run(async () =>
+    private static Task StormAsync(Func<int, CancellationToken, Task> publish)
+        => Task.WhenAll(Enumerable.Range(0, Callers).Select(caller => Task.Run(async () =>
     {
         var random = new Random(caller);
         for (int i = 0; i < Each; i++)
@@ -69,7 +80,8 @@ internal static class CancellationStorm
 
     private static void SpinFor(int microseconds)
     {
-        long until = System.Diagnostics.Stopwatch.GetTimestamp() + microseconds * System.Diagnostics.Stopwatch.Frequency / 1_000_000;
+        long until = System.Diagnostics.Stopwatch.GetTimestamp()
+            + microseconds * System.Diagnostics.Stopwatch.Frequency / 1_000_000;
         while (System.Diagnostics.Stopwatch.GetTimestamp() < until)
             Thread.SpinWait(20);
     }

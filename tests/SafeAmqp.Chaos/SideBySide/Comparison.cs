@@ -7,7 +7,8 @@ namespace SafeAmqp.Chaos.SideBySide;
 /// <param name="Trouble">What is done.</param>
 /// <param name="RawAsync">With RabbitMQ.Client.</param>
 /// <param name="SafeAsync">With SafeAmqp.</param>
-internal sealed record Comparison(string Name, string Trouble, Func<Task<Column>> RawAsync, Func<Task<Column>> SafeAsync);
+internal sealed record Comparison(
+    string Name, string Trouble, Func<Task<Column>> RawAsync, Func<Task<Column>> SafeAsync);
 
 /// <summary>What one of the two did.</summary>
 /// <param name="Text">In words, with figures.</param>
@@ -20,9 +21,12 @@ internal static class SideBySideTable
 {
     internal static string Draw(IEnumerable<Row> rows)
     {
-        var text = new StringBuilder("| | what is done | RabbitMQ.Client used directly | SafeAmqp |\n|---|---|---|---|\n");
+        var text = new StringBuilder(
+            "| | what is done | RabbitMQ.Client used directly | SafeAmqp |\n|---|---|---|---|\n");
         foreach (Row row in rows)
-            text.AppendLine(System.Globalization.CultureInfo.InvariantCulture, $"| {row.Name} | {row.Trouble} | {Mark(row.Raw)} | {Mark(row.Safe)} |");
+            text.AppendLine(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"| {row.Name} | {row.Trouble} | {Mark(row.Raw)} | {Mark(row.Safe)} |");
         return text.ToString();
     }
 

@@ -5,7 +5,10 @@ using RabbitMQ.Client;
 
 namespace SafeAmqp.Chaos.SideBySide;
 
-/// <summary>F5: the peer's first frame holds a table in a table in a table. Each client meets it in a process of its own, which a stack overflow ends.</summary>
+/// <summary>
+/// F5: the peer's first frame holds a table in a table in a table. Each client meets it in a process of its own, which
+/// a stack overflow ends.
+/// </summary>
 internal static class HostileTable
 {
     internal const string Argument = "meet-a-hostile-table";
@@ -13,7 +16,8 @@ internal static class HostileTable
     private const int Depth = 100_000;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    internal static Comparison Comparison { get; } = new("F5", $"connection.start with tables nested {Depth} deep", () => MeetAsync("raw"), () => MeetAsync("safe"));
+    internal static Comparison Comparison { get; } = new(
+        "F5", $"connection.start with tables nested {Depth} deep", () => MeetAsync("raw"), () => MeetAsync("safe"));
 
     /// <summary>What the other process does. Ends with 0 when the client got away with an exception.</summary>
     internal static async Task<int> MeetAsync(string who, int port)
@@ -45,9 +49,11 @@ internal static class HostileTable
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         _ = ServeAsync(listener);
-        string port = ((IPEndPoint)listener.LocalEndpoint).Port.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        string port = ((IPEndPoint)listener.LocalEndpoint).Port
+            .ToString(System.Globalization.CultureInfo.InvariantCulture);
         Isolated.Ended ended = await Isolated.RunAsync([Argument, who, port], Patience);
-        return ended.ExitCode == 0 ? new Column(ended.Output.Trim(), Held: true) : new Column(ended.Describe(), Held: false);
+        return ended.ExitCode == 0 ? new Column(ended.Output.Trim(), Held: true) : new Column(
+            ended.Describe(), Held: false);
     }
 
     private static async Task ServeAsync(TcpListener listener)
@@ -59,7 +65,8 @@ internal static class HostileTable
                 using Socket socket = await listener.AcceptSocketAsync();
                 byte[] greeting = new byte[8];
                 int read = 0;
-                while (read < greeting.Length && await socket.ReceiveAsync(greeting.AsMemory(read)) is > 0 and var count)
+                while (read < greeting.Length
+                    && await socket.ReceiveAsync(greeting.AsMemory(read)) is > 0 and var count)
                     read += count;
                 await socket.SendAsync(Start());
                 while (await socket.ReceiveAsync(greeting) > 0)

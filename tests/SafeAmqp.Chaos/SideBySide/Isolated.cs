@@ -4,7 +4,10 @@ using System.Text.Json;
 
 namespace SafeAmqp.Chaos.SideBySide;
 
-/// <summary>Runs the column of RabbitMQ.Client in a process of its own: what it does to the process, such as an exception that nobody can catch, is a result.</summary>
+/// <summary>
+/// Runs the column of RabbitMQ.Client in a process of its own: what it does to the process, such as an exception that
+/// nobody can catch, is a result.
+/// </summary>
 internal static class Isolated
 {
     internal const string Argument = "raw";
@@ -33,14 +36,20 @@ internal static class Isolated
         Ended ended = await RunAsync([Argument, name, port.ToString(CultureInfo.InvariantCulture)], Patience);
         if (ended.ExitCode == 0)
             return JsonSerializer.Deserialize<Column>(ended.Output)!;
-        string last = ended.Output.Trim().Length > 0 ? $", after it had found: {JsonSerializer.Deserialize<Column>(ended.Output)!.Text}" : "";
+        string last = ended.Output.Trim().Length > 0
+            ? $", after it had found: {JsonSerializer.Deserialize<Column>(ended.Output)!.Text}"
+            : "";
         return new Column($"{ended.Describe()}{last}", Held: false);
     }
 
     /// <summary>Starts this program once more.</summary>
     internal static async Task<Ended> RunAsync(IReadOnlyList<string> arguments, TimeSpan patience)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(Environment.ProcessPath!)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        };
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
             start.ArgumentList.Add(typeof(Isolated).Assembly.Location);
         foreach (string argument in arguments)
@@ -69,7 +78,8 @@ internal static class Isolated
                 return Error;
             if (Error.Contains("Stack overflow", StringComparison.OrdinalIgnoreCase))
                 return "the process died of a stack overflow";
-            string? unhandled = Error.Split('\n').FirstOrDefault(line => line.StartsWith("Unhandled exception", StringComparison.Ordinal))?.Trim();
+            string? unhandled = Error.Split('\n')
+                .FirstOrDefault(line => line.StartsWith("Unhandled exception", StringComparison.Ordinal))?.Trim();
             return unhandled is null ? $"the process ended with code {ExitCode}" : $"the process died: {unhandled}";
         }
     }

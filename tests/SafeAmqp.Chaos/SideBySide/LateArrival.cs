@@ -2,12 +2,16 @@ using RabbitMQ.Client;
 
 namespace SafeAmqp.Chaos.SideBySide;
 
-/// <summary>F7: a publish is given up on while the way to the broker stands still, a newer one goes over a new connection, then the old bytes arrive.</summary>
+/// <summary>
+/// F7: a publish is given up on while the way to the broker stands still, a newer one goes over a new connection, then
+/// the old bytes arrive.
+/// </summary>
 internal static class LateArrival
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
 
-    internal static Comparison On(Bench bench) => new("F7", "publish 1 is given up after 1 s on a link that stands still, publish 2 goes over a new link, then 1 lands",
+    internal static Comparison On(Bench bench) => new("F7",
+        "publish 1 is given up after 1 s on a link that stands still, publish 2 goes over a new link, then 1 lands",
         () => Isolated.RunAsync("F7", bench.Port), () => SafeAsync(bench));
 
     internal static async Task<Column> RawAsync(Bench bench)
@@ -33,7 +37,9 @@ internal static class LateArrival
         }
         int[] arrived = await ThawAsync(bench, queue);
         Bench.Abandon(old);
-        return new Column($"1 ended as {end}, 2 as confirmed; the queue holds {string.Join(", ", arrived)}", end != "cancelled" || !arrived.Contains(1));
+        return new Column(
+            $"1 ended as {end}, 2 as confirmed; the queue holds {string.Join(", ", arrived)}",
+            end != "cancelled" || !arrived.Contains(1));
     }
 
     private static async Task<Column> SafeAsync(Bench bench)
@@ -53,7 +59,10 @@ internal static class LateArrival
         foreach (int taken in arrived)
             history.Delivered(0, taken, redelivered: false);
         IReadOnlyList<Violation> found = history.Violations();
-        return new Column($"1 ended as {first.ToString().ToLowerInvariant()}, {number} as confirmed; the queue holds {string.Join(", ", arrived)}; {found.Count} promises broken", first == Ending.Unknown && found.Count == 0);
+        return new Column(
+            $"1 ended as {first.ToString().ToLowerInvariant()}, {number} as confirmed; the queue "
+                + $"holds {string.Join(", ", arrived)}; {found.Count} promises broken",
+            first == Ending.Unknown && found.Count == 0);
     }
 
     private static async Task<int[]> ThawAsync(Bench bench, string queue)

@@ -5,13 +5,20 @@ using SafeAmqp.Chaos.Running;
 
 namespace SafeAmqp.Chaos.SideBySide;
 
-/// <summary>F4: the node that leads a quorum queue is killed; the publisher sits on another and opens its channel while the queue still names the dead leader.</summary>
+/// <summary>
+/// F4: the node that leads a quorum queue is killed; the publisher sits on another and opens its channel while the
+/// queue still names the dead leader.
+/// </summary>
 internal static class LostLeader
 {
     private const string Queue = "side.quorum";
     private static readonly TimeSpan Watched = TimeSpan.FromSeconds(11);
 
-    internal static Comparison On(Arena arena) => new("F4", "the leader of a quorum queue is killed, one publish every 100 ms for 11 s from another node", () => RawAsync(arena), () => SafeAsync(arena));
+    internal static Comparison On(Arena arena) => new(
+        "F4",
+        "the leader of a quorum queue is killed, one publish every 100 ms for 11 s from another node",
+        () => RawAsync(arena),
+        () => SafeAsync(arena));
 
     internal static async Task DeclareAsync(Arena arena)
     {
@@ -31,7 +38,8 @@ internal static class LostLeader
         {
             try
             {
-                await channel.BasicPublishAsync("", Queue, mandatory: true, Bodies.Make(0, 0, 16)).AsTask().WaitAsync(TimeSpan.FromSeconds(3));
+                await channel.BasicPublishAsync("", Queue, mandatory: true, Bodies.Make(0, 0, 16)).AsTask()
+                    .WaitAsync(TimeSpan.FromSeconds(3));
                 return true;
             }
             catch (Exception)
@@ -48,7 +56,8 @@ internal static class LostLeader
     {
         (PrivateRabbitMqNode leader, PrivateRabbitMqNode other) = await NodesAsync(arena);
         AmqpClientOptions options = arena.Options(0);
-        (options.Uri, options.Hosts, options.PublishTimeout) = ($"amqp://127.0.0.1:{other.Port}/", [], TimeSpan.FromSeconds(3));
+        (options.Uri, options.Hosts, options.PublishTimeout) =
+            ($"amqp://127.0.0.1:{other.Port}/", [], TimeSpan.FromSeconds(3));
         await using AmqpClient amqp = new(options);
         await leader.KillAsync();
         Column column = await WatchAsync(async () =>
@@ -70,7 +79,8 @@ internal static class LostLeader
 
     private static async Task<(PrivateRabbitMqNode Leader, PrivateRabbitMqNode Other)> NodesAsync(Arena arena)
     {
-        PrivateRabbitMqNode leader = await arena.LeaderAsync(Queue) ?? throw new InvalidOperationException("The queue has no leader.");
+        PrivateRabbitMqNode leader = await arena.LeaderAsync(Queue)
+            ?? throw new InvalidOperationException("The queue has no leader.");
         return (leader, arena.Nodes.First(node => node != leader));
     }
 
@@ -87,6 +97,10 @@ internal static class LostLeader
                 first = Stopwatch.GetElapsedTime(start).TotalSeconds;
             await Task.Delay(100);
         }
-        return new Column(confirmed == 0 ? $"{refused} of {refused} refused for all of {Watched.TotalSeconds:0} s" : $"{refused} refused, the first confirmed after {first:0.0} s, {confirmed} in all", confirmed > 0);
+        return new Column(
+            confirmed == 0
+                ? $"{refused} of {refused} refused for all of {Watched.TotalSeconds:0} s"
+                : $"{refused} refused, the first confirmed after {first:0.0} s, {confirmed} in all",
+            confirmed > 0);
     }
 }

@@ -11,7 +11,8 @@ internal static class SideBySideRun
         await using (Bench bench = await Bench.StartAsync())
         {
             foreach (Comparison comparison in (Comparison[])
-                [CancellationStorm.On(bench), SilentServer.Comparison, HalfOpen.On(bench), HostileTable.Comparison, StarvedPool.On(bench), LateArrival.On(bench)])
+                [CancellationStorm.On(bench), SilentServer.Comparison, HalfOpen.On(bench), HostileTable.Comparison,
+                    StarvedPool.On(bench), LateArrival.On(bench)])
                 await AddAsync(comparison);
         }
         await using (Arena arena = await Arena.StartAsync(CancellationToken.None))
@@ -23,7 +24,8 @@ internal static class SideBySideRun
 
         async Task AddAsync(Comparison comparison)
         {
-            var row = new Row(comparison.Name, comparison.Trouble, await comparison.RawAsync(), await comparison.SafeAsync());
+            var row = new Row(
+                comparison.Name, comparison.Trouble, await comparison.RawAsync(), await comparison.SafeAsync());
             rows.Add(row);
             each(row);
         }

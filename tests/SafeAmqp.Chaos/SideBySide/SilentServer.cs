@@ -10,7 +10,8 @@ internal static class SilentServer
 {
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(2), Patience = TimeSpan.FromSeconds(10);
 
-    internal static Comparison Comparison { get; } = new("F2", "connect to a server that accepts and keeps silent, time-outs of 2 s", () => Isolated.RunAsync("F2", 0), SafeAsync);
+    internal static Comparison Comparison { get; } = new("F2", "connect to a server that accepts and keeps "
+        + "silent, time-outs of 2 s", () => Isolated.RunAsync("F2", 0), SafeAsync);
 
     internal static async Task<Column> RawAsync()
     {
@@ -37,7 +38,9 @@ internal static class SilentServer
             _ = connecting.ContinueWith(done => _ = done.Exception, TaskScheduler.Default);
             return new Column($"not back after {took.TotalSeconds:0} s", Held: false);
         }
-        return new Column($"back after {took.TotalSeconds:0.00} s with {connecting.Exception?.InnerException?.GetType().Name}", took < ConnectTimeout + TimeSpan.FromSeconds(1));
+        return new Column(
+            $"back after {took.TotalSeconds:0.00} s with {connecting.Exception?.InnerException?.GetType().Name}",
+            took < ConnectTimeout + TimeSpan.FromSeconds(1));
     }
 
     private static TcpListener Listen(out int port)

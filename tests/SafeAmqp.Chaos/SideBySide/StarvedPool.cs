@@ -3,13 +3,17 @@ using RabbitMQ.Client;
 
 namespace SafeAmqp.Chaos.SideBySide;
 
-/// <summary>F6: four hundred work items block the thread pool. Both are watched from a thread of its own, as a continuation would wait for the pool.</summary>
+/// <summary>
+/// F6: four hundred work items block the thread pool. Both are watched from a thread of its own, as a continuation
+/// would wait for the pool.
+/// </summary>
 internal static class StarvedPool
 {
     private const int Items = 400;
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2), Starved = TimeSpan.FromSeconds(6);
 
-    internal static Comparison On(Bench bench) => new("F6", $"{Items} work items block the thread pool for 6 s, a publish with a deadline of 2 s",
+    internal static Comparison On(Bench bench) => new(
+        "F6", $"{Items} work items block the thread pool for 6 s, a publish with a deadline of 2 s",
         () => Isolated.RunAsync("F6", bench.Port), () => SafeAsync(bench));
 
     internal static async Task<Column> RawAsync(Bench bench)
@@ -20,7 +24,8 @@ internal static class StarvedPool
         return await StarveAsync(() =>
         {
             var deadline = new CancellationTokenSource(Deadline);
-            Task publish = channel.BasicPublishAsync("", queue, mandatory: true, Bodies.Make(0, 0, 16), deadline.Token).AsTask();
+            Task publish =
+                channel.BasicPublishAsync("", queue, mandatory: true, Bodies.Make(0, 0, 16), deadline.Token).AsTask();
             return () => publish.IsCompleted;
         });
     }
@@ -44,7 +49,8 @@ internal static class StarvedPool
         var told = new TaskCompletionSource<TimeSpan?>(TaskCreationOptions.RunContinuationsAsynchronously);
         var watcher = new Thread(() =>
         {
-            Task[] blocked = [.. Enumerable.Range(0, Items).Select(_ => Task.Run(() => over.Wait(TimeSpan.FromSeconds(60))))];
+            Task[] blocked = [
+                .. Enumerable.Range(0, Items).Select(_ => Task.Run(() => over.Wait(TimeSpan.FromSeconds(60))))];
             Thread.Sleep(200); // the pool has no thread left
             long start = Stopwatch.GetTimestamp();
             Func<bool> ended = publish();
@@ -58,7 +64,9 @@ internal static class StarvedPool
         { IsBackground = true };
         watcher.Start();
         return await told.Task is { } took
-            ? new Column($"the publish ended after {took.TotalSeconds:0.00} s", took < Deadline + TimeSpan.FromSeconds(1))
-            : new Column($"the publish had not ended after {Starved.TotalSeconds:0} s, when the pool was freed", Held: false);
+            ? new Column(
+                $"the publish ended after {took.TotalSeconds:0.00} s", took < Deadline + TimeSpan.FromSeconds(1))
+            : new Column(
+                $"the publish had not ended after {Starved.TotalSeconds:0} s, when the pool was freed", Held: false);
     }
 }

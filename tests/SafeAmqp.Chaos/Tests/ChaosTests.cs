@@ -19,17 +19,22 @@ public sealed class ChaosTests
     public async Task Minutes_of_faults_on_a_cluster_of_three_lose_nothing_confirmed_and_leave_nobody_stuck()
     {
         Cluster.Require();
-        string folder = Environment.GetEnvironmentVariable(Artifacts) is { Length: > 0 } artifacts ? artifacts : AppContext.BaseDirectory;
+        string folder = Environment.GetEnvironmentVariable(Artifacts) is { Length: > 0 } artifacts
+            ? artifacts
+            : AppContext.BaseDirectory;
         ChaosOptions options = new() { Folder = Path.Combine(folder, "chaos") };
         if (Environment.GetEnvironmentVariable(Minutes) is { Length: > 0 } minutes)
-            options = options with { Duration = TimeSpan.FromMinutes(double.Parse(minutes, CultureInfo.InvariantCulture)) };
+            options =
+                options with { Duration = TimeSpan.FromMinutes(double.Parse(minutes, CultureInfo.InvariantCulture)) };
         if (Environment.GetEnvironmentVariable(Seed) is { Length: > 0 } seed)
             options = options with { Seed = int.Parse(seed, CultureInfo.InvariantCulture) };
         TestContext.Current.TestOutputHelper?.WriteLine($"seed {options.Seed}");
-        RunResult result = await new ChaosRun(options, RunExpectations.For(options)).RunAsync(TestContext.Current.CancellationToken);
+        RunResult result = await new ChaosRun(options, RunExpectations.For(options))
+            .RunAsync(TestContext.Current.CancellationToken);
         string line = result.Write();
         TestContext.Current.TestOutputHelper?.WriteLine(line);
-        Assert.True(result.Violations.Count == 0, $"seed {options.Seed}: {result.Violations.Count} violations, the first: {string.Join("; ", result.Violations.Take(5))}. {line}");
+        Assert.True(result.Violations.Count == 0, $"seed {options.Seed}: {result.Violations.Count} violations, "
+            + $"the first: {string.Join("; ", result.Violations.Take(5))}. {line}");
     }
 }
 

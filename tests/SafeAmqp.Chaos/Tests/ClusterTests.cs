@@ -25,7 +25,8 @@ public sealed class ClusterTests
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
             limit.CancelAfter(TimeSpan.FromMinutes(3));
             // The first fault has struck: everything runs.
-            while (await runner.StandardError.ReadLineAsync(limit.Token) is { } line && !line.Contains("links lost", StringComparison.Ordinal))
+            while (await runner.StandardError.ReadLineAsync(limit.Token) is { } line
+                && !line.Contains("links lost", StringComparison.Ordinal))
                 ;
             folders = [.. NodesOf(prefix)];
             Assert.Equal(3, folders.Count);
@@ -35,7 +36,8 @@ public sealed class ClusterTests
             runner.Kill();
         }
         long begin = TimeProvider.System.GetTimestamp();
-        while ((NodesOf(prefix).Count > 0 || folders.Exists(Directory.Exists)) && TimeProvider.System.GetElapsedTime(begin) < TimeSpan.FromSeconds(30))
+        while ((NodesOf(prefix).Count > 0 || folders.Exists(Directory.Exists))
+            && TimeProvider.System.GetElapsedTime(begin) < TimeSpan.FromSeconds(30))
             await Task.Delay(50, TestContext.Current.CancellationToken);
         Assert.Empty(NodesOf(prefix));
         Assert.DoesNotContain(folders, Directory.Exists);
@@ -47,11 +49,13 @@ public sealed class ClusterTests
     {
         Cluster.Require();
         string[] folders;
-        await using (PrivateRabbitMqCluster cluster = await PrivateRabbitMqCluster.StartAsync(3, cancellationToken: TestContext.Current.CancellationToken))
+        await using (PrivateRabbitMqCluster cluster = await PrivateRabbitMqCluster.StartAsync(
+            3, cancellationToken: TestContext.Current.CancellationToken))
         {
             folders = [.. cluster.Nodes.Select(node => node.Folder)];
             foreach (PrivateRabbitMqNode node in cluster.Nodes)
-                Assert.Equal("3", (await node.RabbitMqCtlAsync(["eval", "length(rabbit_nodes:all_running())."], TestContext.Current.CancellationToken)).Trim());
+                Assert.Equal("3", (await node.RabbitMqCtlAsync(
+                    ["eval", "length(rabbit_nodes:all_running())."], TestContext.Current.CancellationToken)).Trim());
         }
         Assert.DoesNotContain(folders, Directory.Exists);
     }
@@ -61,8 +65,10 @@ public sealed class ClusterTests
         [.. Directory.EnumerateDirectories("/proc").Where(process => int.TryParse(Path.GetFileName(process), out _))
             .Where(process => Read(process, "cmdline").Contains("beam.smp", StringComparison.Ordinal))
             .Select(process => Read(process, "environ").Split('\0'))
-            .Where(environment => environment.Any(variable => variable.StartsWith($"RABBITMQ_NODENAME={prefix}", StringComparison.Ordinal)))
-            .Select(environment => environment.First(variable => variable.StartsWith("HOME=", StringComparison.Ordinal))["HOME=".Length..])];
+            .Where(environment => environment.Any(
+                variable => variable.StartsWith($"RABBITMQ_NODENAME={prefix}", StringComparison.Ordinal)))
+            .Select(environment => environment.First(variable => variable.StartsWith(
+                "HOME=", StringComparison.Ordinal))["HOME=".Length..])];
 
     private static string Read(string process, string file)
     {

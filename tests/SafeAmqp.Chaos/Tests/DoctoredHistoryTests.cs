@@ -3,10 +3,14 @@ using SafeAmqp.Chaos.Faults;
 
 namespace SafeAmqp.Chaos.Tests;
 
-/// <summary>The checker refuses every history that is not true, and by the rule that was broken. The same account serves the storms of the integration tests.</summary>
+/// <summary>
+/// The checker refuses every history that is not true, and by the rule that was broken. The same account serves the
+/// storms of the integration tests.
+/// </summary>
 public sealed class DoctoredHistoryTests
 {
-    private static readonly RunExpectations Little = new() { Kinds = 1, Confirmed = 1, Answered = 1, MessagesEach = 1000 };
+    private static readonly RunExpectations Little =
+        new() { Kinds = 1, Confirmed = 1, Answered = 1, MessagesEach = 1000 };
 
     /// <summary>A run of two lanes and a call, with one fault that had its effect.</summary>
     private static List<HistoryEvent> True() =>
@@ -63,7 +67,8 @@ public sealed class DoctoredHistoryTests
     {
         RunChecker checker = Checked(Forgetting());
         Assert.Empty(checker.Violations());
-        Assert.StartsWith("anna:receive: chaos.doomed", Assert.Single(checker.ForgottenByTheBroker), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "anna:receive: chaos.doomed", Assert.Single(checker.ForgottenByTheBroker), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -76,9 +81,13 @@ public sealed class DoctoredHistoryTests
 
     [Fact]
     public void A_consumer_that_waits_though_no_queue_was_deleted_is_not_the_brokers_fault()
-        => Assert.Contains("forgotten without cause", Check(Forgetting().Where(line => line.Text != FaultKind.QueueDeleted)).Select(violation => violation.Rule));
+        => Assert.Contains(
+            "forgotten without cause",
+            Check(Forgetting().Where(line => line.Text != FaultKind.QueueDeleted)).Select(violation => violation.Rule));
 
-    /// <summary>A true history in which the broker forgets a consumer over a deleted queue, which nobody else notices.</summary>
+    /// <summary>
+    /// A true history in which the broker forgets a consumer over a deleted queue, which nobody else notices.
+    /// </summary>
     private static List<HistoryEvent> Forgetting() =>
     [
         .. True().Where(line => line.What != What.Done),
@@ -121,25 +130,37 @@ public sealed class DoctoredHistoryTests
         ["disposed but delivered"] = history => [.. history, .. Ends(0, 9, Ending.Disposed), Delivered(0, 9)],
         ["late"] = history => history.Select(line => line.What == What.End ? line with { Value = 300 } : line),
         ["call never ended"] = history => [.. history, new HistoryEvent { What = What.Call, Number = 2 }],
-        ["call ended twice"] = history => [.. history, new HistoryEvent { What = What.Answer, Number = 1, Ended = Ending.Unknown }],
-        ["call never made"] = history => [.. history, new HistoryEvent { What = What.Answer, Number = 2, Ended = Ending.Unknown }],
+        ["call ended twice"] = history => [
+            .. history, new HistoryEvent { What = What.Answer, Number = 1, Ended = Ending.Unknown }],
+        ["call never made"] = history => [
+            .. history, new HistoryEvent { What = What.Answer, Number = 2, Ended = Ending.Unknown }],
         ["wrong reply"] = history => history.Select(line => line.What == What.Answer ? line with { Value = 2 } : line),
         // Its link was made again after the deletion: whatever the broker did before is over.
-        ["forgotten without cause"] = _ => Forgetting().SelectMany(line => line.What == What.Forgotten ? (HistoryEvent[])[new() { What = What.LinkOpen, Text = "anna:receive" }, line] : [line])
+        ["forgotten without cause"] = _ => Forgetting().SelectMany(line => line.What == What.Forgotten
+            ? (HistoryEvent[])[new() { What = What.LinkOpen, Text = "anna:receive" }, line]
+            : [line])
             .Select(line => line.What == What.FaultEnd ? line with { Flag = true } : line),
-        ["broker's log"] = history => [.. history, new HistoryEvent { What = What.BrokerSaid, Text = "unknown delivery tag 5" }],
+        ["broker's log"] = history => [
+            .. history, new HistoryEvent { What = What.BrokerSaid, Text = "unknown delivery tag 5" }],
         ["secret"] = history => [.. history, new HistoryEvent { What = What.Secret, Text = "a log line" }],
-        ["unexpected"] = history => [.. history, new HistoryEvent { What = What.Unexpected, Text = "an I/O thread crashed" }],
+        ["unexpected"] = history => [
+            .. history, new HistoryEvent { What = What.Unexpected, Text = "an I/O thread crashed" }],
         ["stuck"] = history => [.. history, new HistoryEvent { What = What.Stuck, Text = "anna" }],
-        ["connections"] = history => history.Select(line => line.What == What.Connections ? line with { Value = 10 } : line),
-        ["memory"] = history => history.Select(line => line.What == What.Memory ? line with { Value = 100 << 20 } : line),
+        ["connections"] = history =>
+            history.Select(line => line.What == What.Connections ? line with { Value = 10 } : line),
+        ["memory"] = history =>
+            history.Select(line => line.What == What.Memory ? line with { Value = 100 << 20 } : line),
         ["dispose"] = history => history.Select(line => line.What == What.Disposed ? line with { Value = 6000 } : line),
         ["unfinished"] = history => history.Where(line => line.What != What.Done),
         // A run that proves nothing is refused as well.
-        ["fault without effect"] = history => history.Select(line => line.What == What.FaultEnd ? line with { Flag = false } : line),
-        ["nothing lost"] = history => Without(history.Where(line => line.What != What.LinkLost), What.End, 0, 1).Append(Ended(0, 1, Ending.NotSent)),
-        ["idle during faults"] = history => Without(Without(Without(history, What.Attempt, 0, 2), What.End, 0, 2), What.Deliver, 0, 2),
-        ["idle after faults"] = history => [.. history, new HistoryEvent { What = What.FaultBegin, Text = "reset" }, new HistoryEvent { What = What.FaultEnd, Text = "reset", Flag = true }],
+        ["fault without effect"] = history =>
+            history.Select(line => line.What == What.FaultEnd ? line with { Flag = false } : line),
+        ["nothing lost"] = history => Without(history.Where(line => line.What != What.LinkLost), What.End, 0, 1)
+            .Append(Ended(0, 1, Ending.NotSent)),
+        ["idle during faults"] = history => Without(
+            Without(Without(history, What.Attempt, 0, 2), What.End, 0, 2), What.Deliver, 0, 2),
+        ["idle after faults"] = history => [.. history, new HistoryEvent { What = What.FaultBegin, Text = "reset" },
+            new HistoryEvent { What = What.FaultEnd, Text = "reset", Flag = true }],
         ["idle callers"] = history => history.Where(line => line.What is not (What.Call or What.Answer)),
     };
 
@@ -147,7 +168,9 @@ public sealed class DoctoredHistoryTests
     public void A_run_of_too_few_kinds_of_fault_is_refused()
         => Assert.Equal("too few faults", Assert.Single(Check(True(), Little with { Kinds = 2 })).Rule);
 
-    private static IReadOnlyList<Violation> Check(IEnumerable<HistoryEvent> history, RunExpectations? expectations = null) => Checked(history, expectations).Violations();
+    private static IReadOnlyList<Violation> Check(
+        IEnumerable<HistoryEvent> history,
+        RunExpectations? expectations = null) => Checked(history, expectations).Violations();
 
     private static RunChecker Checked(IEnumerable<HistoryEvent> history, RunExpectations? expectations = null)
     {
@@ -158,13 +181,17 @@ public sealed class DoctoredHistoryTests
     }
 
     private static IEnumerable<HistoryEvent> Message(int lane, int number)
-        => [new() { What = What.Attempt, Lane = lane, Number = number }, Delivered(lane, number), Ended(lane, number, Ending.Confirmed)];
+        => [new() { What = What.Attempt, Lane = lane, Number = number }, Delivered(lane, number), Ended(
+            lane, number, Ending.Confirmed)];
 
-    private static IEnumerable<HistoryEvent> Ends(int lane, int number, Ending ending) => [new() { What = What.Attempt, Lane = lane, Number = number }, Ended(lane, number, ending)];
+    private static IEnumerable<HistoryEvent> Ends(int lane, int number, Ending ending)
+        => [new() { What = What.Attempt, Lane = lane, Number = number }, Ended(lane, number, ending)];
 
-    private static HistoryEvent Ended(int lane, int number, Ending ending) => new() { What = What.End, Lane = lane, Number = number, Ended = ending };
+    private static HistoryEvent Ended(int lane, int number, Ending ending)
+        => new() { What = What.End, Lane = lane, Number = number, Ended = ending };
 
-    private static HistoryEvent Delivered(int lane, int number, bool redelivered = false) => new() { What = What.Deliver, Lane = lane, Number = number, Flag = redelivered };
+    private static HistoryEvent Delivered(int lane, int number, bool redelivered = false)
+        => new() { What = What.Deliver, Lane = lane, Number = number, Flag = redelivered };
 
     private static IEnumerable<HistoryEvent> Without(IEnumerable<HistoryEvent> history, What what, int lane, int number)
         => history.Where(line => !(line.What == what && line.Lane == lane && line.Number == number));

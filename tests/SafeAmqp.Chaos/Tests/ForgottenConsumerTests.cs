@@ -23,7 +23,7 @@ public sealed class ForgottenConsumerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_consumer_whose_queue_was_deleted_and_declared_again_before_its_channel_heard_of_it_is_told_as_forgotten_unless_it_receives()
+    public async Task A_consumer_whose_queue_was_replaced_unheard_counts_as_forgotten_unless_it_receives()
     {
         const string queue = "forgotten";
         AmqpTopology topology = new AmqpTopology().With(new AmqpQueue { Name = queue, Type = AmqpQueueType.Quorum });
@@ -35,7 +35,8 @@ public sealed class ForgottenConsumerTests : IAsyncLifetime
         }, cancellationToken: TestContext.Current.CancellationToken);
         string channel = await ConsumersChannelAsync();
         await DoAsync("suspend", channel);
-        await _node.EvaluateAsync($"{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"/\">>, queue, <<\"{queue}\">>)), {{ok, _}} = rabbit_amqqueue:delete(Q, false, false, <<\"test\">>), []",
+        await _node.EvaluateAsync("{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"/\">>, "
+            + $"queue, <<\"{queue}\">>)), {{ok, _}} = rabbit_amqqueue:delete(Q, false, false, <<\"test\">>), []",
             TestContext.Current.CancellationToken);
         await _client.DeclareAsync(topology, TestContext.Current.CancellationToken);
         await DoAsync("resume", channel);
@@ -55,14 +56,18 @@ public sealed class ForgottenConsumerTests : IAsyncLifetime
         Assert.Empty(_came);
         await _node.CloseConnectionAsync(forgotten[0].ConnectionPid, "test", TestContext.Current.CancellationToken);
         Assert.True(await Arena.UntilAsync(() => _came.Count == Count, Limit)); // nothing is lost
-        Assert.True(await Arena.UntilAsync(async () => (await ForgottenConsumer.FindAsync(_node, queue)).Count == 0, Limit)); // once the broker has counted anew
+        // once the broker has counted anew
+        Assert.True(
+            await Arena.UntilAsync(async () => (await ForgottenConsumer.FindAsync(_node, queue)).Count == 0, Limit));
     }
 
     [Fact]
     public async Task A_consumer_that_takes_its_messages_and_does_not_settle_them_is_not_forgotten()
     {
         const string queue = "held";
-        await _client.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Type = AmqpQueueType.Quorum }), TestContext.Current.CancellationToken);
+        await _client.DeclareAsync(
+            new AmqpTopology().With(new AmqpQueue { Name = queue, Type = AmqpQueueType.Quorum }),
+            TestContext.Current.CancellationToken);
         await _client.ConsumeAsync(queue, async (delivery, lost) =>
         {
             _came.Enqueue(delivery);
@@ -82,15 +87,18 @@ public sealed class ForgottenConsumerTests : IAsyncLifetime
 
     private async Task PublishAsync(string queue)
     {
-        foreach (AmqpPublishResult result in await _client.PublishAllAsync([.. Enumerable.Range(0, Count).Select(i => AmqpMessage.ToQueue(queue, new byte[] { (byte)i }))],
+        foreach (AmqpPublishResult result in await _client.PublishAllAsync(
+            [.. Enumerable.Range(0, Count).Select(i => AmqpMessage.ToQueue(queue, new byte[] { (byte)i }))],
             TestContext.Current.CancellationToken))
             result.ThrowIfNotConfirmed();
     }
 
     /// <summary>The broker's end of the only channel that consumes.</summary>
     private Task<string> ConsumersChannelAsync() => _node.EvaluateAsync(
-        "[Channel] = [element(1, C) || Q <- rabbit_amqqueue:list(), C <- rabbit_amqqueue:consumers(Q)], rabbit_misc:pid_to_string(Channel)", TestContext.Current.CancellationToken);
+        "[Channel] = [element(1, C) || Q <- rabbit_amqqueue:list(), C <- rabbit_amqqueue:consumers(Q)], "
+            + "rabbit_misc:pid_to_string(Channel)", TestContext.Current.CancellationToken);
 
     private Task<string> DoAsync(string what, string channel)
-        => _node.EvaluateAsync($"ok = sys:{what}(rabbit_misc:string_to_pid(\"{channel}\")), []", TestContext.Current.CancellationToken);
+        => _node.EvaluateAsync(
+            $"ok = sys:{what}(rabbit_misc:string_to_pid(\"{channel}\")), []", TestContext.Current.CancellationToken);
 }

@@ -16,6 +16,8 @@ public sealed class ScheduleTests
     {
         Assert.True(FaultCatalog.Names.Count >= 30, $"{FaultCatalog.Names.Count} kinds");
         Assert.Equal(FaultCatalog.Names.Count, FaultCatalog.Names.Distinct().Count());
-        Assert.Equal(FaultCatalog.Names.Order(), Schedule.For(1, FaultCatalog.Names).Take(FaultCatalog.Names.Count).Select(plan => plan.Kind).Order());
+        Assert.Equal(
+            FaultCatalog.Names.Order(),
+            Schedule.For(1, FaultCatalog.Names).Take(FaultCatalog.Names.Count).Select(plan => plan.Kind).Order());
     }
 }

@@ -4,7 +4,10 @@ namespace SafeAmqp.Chaos.Tests;
 
 public sealed class SideBySideTests
 {
-    /// <summary>What RabbitMQ.Client does each time. The others depend on the moment: how soon the starved pool grows, who is cancelled where.</summary>
+    /// <summary>
+    /// What RabbitMQ.Client does each time. The others depend on the moment: how soon the starved pool grows, who is
+    /// cancelled where.
+    /// </summary>
     private static readonly string[] Certain = ["F2", "F3", "F5", "F7"];
 
     [Fact]

@@ -3,7 +3,10 @@ namespace SafeAmqp.FaultTests.Broker;
 // What the wall clock says must not matter: it is set, steps over a summer, or stood still while the machine slept.
 public sealed class ClockTests : FaultCase
 {
-    /// <summary>The system's clock, but for the date, which jumps, and the time since the start, which has been running for long.</summary>
+    /// <summary>
+    /// The system's clock, but for the date, which jumps, and the time since the start, which has been running for
+    /// long.
+    /// </summary>
     private sealed class OddClock(TimeSpan uptime) : TimeProvider
     {
         private long _offset;
@@ -38,20 +41,24 @@ public sealed class ClockTests : FaultCase
             Interlocked.Increment(ref handled);
             return ValueTask.FromResult(AmqpSettlement.Ack);
         }, cancellationToken: Cancelled);
-        TimeSpan[] jumps = [TimeSpan.FromDays(3650), TimeSpan.FromDays(-7300), TimeSpan.FromHours(1), TimeSpan.FromSeconds(-90), TimeSpan.FromDays(3650)];
+        TimeSpan[] jumps = [TimeSpan.FromDays(3650), TimeSpan.FromDays(-7300), TimeSpan.FromHours(1),
+            TimeSpan.FromSeconds(-90), TimeSpan.FromDays(3650)];
         foreach (TimeSpan jump in jumps)
         {
             clock.Jump(jump);
             Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)));
         }
         await UntilAsync(() => Volatile.Read(ref handled) == jumps.Length);
-        Assert.All(client.Status.Links, link => Assert.Equal((1, AmqpLinkState.Open), (link.Epoch, link.State))); // no jump was taken for silence
+        // no jump was taken for silence
+        Assert.All(client.Status.Links, link => Assert.Equal((1, AmqpLinkState.Open), (link.Epoch, link.State)));
         Assert.All(client.Status.Links, link => Assert.InRange(link.InState, TimeSpan.Zero, TimeSpan.FromMinutes(2)));
 
-        // A deadline under way does not move, nor does the watchdog's: the broker is frozen, the date jumps, both end in their time.
+        // A deadline under way does not move, nor does the watchdog's: the broker is frozen, the date jumps, both end
+        // in their time.
         long start = TimeProvider.System.GetTimestamp();
         await broker.InjectAsync(FaultAction.Freeze());
-        ValueTask call = new(client.CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(1) }, Cancelled).AsTask());
+        ValueTask call = new(client.CallAsync(AmqpMessage.ToQueue(
+            "q", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(1) }, Cancelled).AsTask());
         clock.Jump(TimeSpan.FromDays(-400));
         Assert.IsAssignableFrom<AmqpException>(await EndOf(call));
         Assert.InRange(TimeProvider.System.GetElapsedTime(start), TimeSpan.FromSeconds(0.9), TimeSpan.FromSeconds(8));

@@ -6,13 +6,15 @@ public sealed class FlappingHostsTests : FaultCase
     [Theory]
     [InlineData(ConnectionLayout.Separate, 2)]
     [InlineData(ConnectionLayout.Shared, 1)]
-    public async Task Hosts_that_come_and_go_lose_nothing_confirmed_and_leave_no_connection_behind(ConnectionLayout layout, int connections)
+    public async Task Hosts_that_come_and_go_lose_nothing_confirmed_and_leave_no_connection_behind(
+        ConnectionLayout layout, int connections)
     {
         TimeSpan time = TimeSpan.FromSeconds(Number("SAFEAMQP_FLAPPING_SECONDS", 10));
         AmqpTestBroker broker = await BrokerAsync(new AmqpTestBrokerOptions { HistoryCapacity = 0 });
         var one = Own(new Relay(broker.Port));
         var other = Own(new Relay(broker.Port));
-        // The first host is dead for good, the others are two ways to one broker, each up for 200 ms and down for 200 ms, not in step.
+        // The first host is dead for good, the others are two ways to one broker, each up for 200 ms and down for 200
+        // ms, not in step.
         AmqpClient client = NewClient("amqp://guest:guest@127.0.0.1:1/%2F", options =>
         {
             options.Layout = layout;
@@ -35,7 +37,8 @@ public sealed class FlappingHostsTests : FaultCase
         for (int number = 0; !end.IsCancellationRequested; number++)
         {
             string id = $"m{number}";
-            Exception? error = await EndOf(client.PublishAsync(AmqpMessage.ToQueue("q", default) with { MessageId = id }, Cancelled));
+            Exception? error = await EndOf(
+                client.PublishAsync(AmqpMessage.ToQueue("q", default) with { MessageId = id }, Cancelled));
             if (error is null)
                 confirmed.Add(id);
             else
@@ -47,8 +50,11 @@ public sealed class FlappingHostsTests : FaultCase
         await client.PublishAsync(AmqpMessage.ToQueue("q", default) with { MessageId = "last" }, Cancelled);
         await UntilAsync(() => received.ContainsKey("last") && confirmed.TrueForAll(received.ContainsKey));
         // Given up ones are gone from the broker, whatever state they were in.
-        await broker.WaitUntilAsync(view => view.Connections.Count == connections && view.ConsumerCount("q") == 1, cancellationToken: Cancelled);
-        Figure($"{time.TotalSeconds} s: {one.Accepted + other.Accepted} attempts that reached a host, {resets} links reset, {confirmed.Count} confirmed, {unknown} unknown, {connections} connections at the end");
+        await broker.WaitUntilAsync(
+            view => view.Connections.Count == connections && view.ConsumerCount("q") == 1,
+            cancellationToken: Cancelled);
+        Figure($"{time.TotalSeconds} s: {one.Accepted + other.Accepted} attempts that reached a host, {resets} "
+            + $"links reset, {confirmed.Count} confirmed, {unknown} unknown, {connections} connections at the end");
         Assert.True(resets >= 5, "The hosts did not flap under a link.");
         Assert.True(confirmed.Count > 50);
         // Backing off: with a wait of nothing there would be thousands.

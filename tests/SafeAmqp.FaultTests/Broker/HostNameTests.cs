@@ -15,7 +15,9 @@ public sealed class HostNameTests : FaultCase
         });
         await client.OpenAsync(Cancelled).AsTask().WaitAsync(Limit, Cancelled);
         Assert.All(client.Status.Links, link => Assert.True(link.Epoch >= 2, "The first host was not tried."));
-        Assert.Contains(log.All, line => line.Contains("HostNotFound", StringComparison.Ordinal) || line.Contains("TryAgain", StringComparison.Ordinal) || line.Contains("no-such-host.invalid", StringComparison.Ordinal));
+        Assert.Contains(log.All, line => line.Contains("HostNotFound", StringComparison.Ordinal)
+            || line.Contains("TryAgain", StringComparison.Ordinal)
+            || line.Contains("no-such-host.invalid", StringComparison.Ordinal));
         Assert.DoesNotContain(log.All, line => line.Contains("word", StringComparison.Ordinal));
     }
 }

@@ -16,7 +16,8 @@ public sealed class MissedHeartbeatTests : FaultCase
             return ValueTask.FromResult(AmqpSettlement.Ack);
         }, cancellationToken: Cancelled);
         relay.HoldToBroker = true; // heartbeats go into the dark, those of the broker come
-        await broker.WaitUntilAsync(view => view.Events.Count(e => e.Name == "connection.closed") >= 2, TimeSpan.FromSeconds(40), Cancelled);
+        await broker.WaitUntilAsync(
+            view => view.Events.Count(e => e.Name == "connection.closed") >= 2, TimeSpan.FromSeconds(40), Cancelled);
         relay.HoldToBroker = false;
         for (byte number = 1; number <= 20; number++)
         {
@@ -24,7 +25,10 @@ public sealed class MissedHeartbeatTests : FaultCase
                 Assert.IsAssignableFrom<AmqpException>(error);
         }
         await UntilAsync(() => handled.Distinct().Count() == 20);
-        await broker.WaitUntilAsync(view => view.Connections.Count == 2 && view.ConsumerCount("q") == 1 && view.UnacknowledgedCount("q") == 0 && view.ReadyCount("q") == 0, cancellationToken: Cancelled);
+        await broker.WaitUntilAsync(
+            view => view.Connections.Count == 2 && view.ConsumerCount("q") == 1 && view.UnacknowledgedCount("q") == 0
+                && view.ReadyCount("q") == 0,
+            cancellationToken: Cancelled);
         Assert.All(client.Status.Links, link => Assert.True(link.Epoch >= 2, "It was not dropped."));
     }
 }

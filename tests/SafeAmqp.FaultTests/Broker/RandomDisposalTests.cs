@@ -4,8 +4,8 @@ using System.Globalization;
 namespace SafeAmqp.FaultTests.Broker;
 
 /// <summary>
-/// Clients that work with all they have are disposed at a random point of it, some of them in the middle of a fault. SAFEAMQP_DISPOSALS says how many;
-/// a failure names its seed.
+/// Clients that work with all they have are disposed at a random point of it, some of them in the middle of a fault.
+/// SAFEAMQP_DISPOSALS says how many; a failure names its seed.
 /// </summary>
 public sealed class RandomDisposalTests : FaultCase
 {
@@ -22,17 +22,24 @@ public sealed class RandomDisposalTests : FaultCase
     public async Task Disposed_at_any_point_in_any_state_every_operation_ends_and_nothing_confirmed_is_lost()
     {
         int runs = Number("SAFEAMQP_DISPOSALS", 300), seed = Number("SAFEAMQP_DISPOSAL_SEED", 1);
-        await Parallel.ForEachAsync(Enumerable.Range(seed, runs), new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancelled }, async (i, _) => await RunAsync(i));
-        Figure(string.Create(CultureInfo.InvariantCulture, $"{runs} disposals, {_midway} with operations under way, the slowest took {TimeSpan.FromTicks(_slowest).TotalSeconds:0.00} s; ends: {string.Join(", ", _ends.OrderBy(end => end.Key).Select(end => $"{end.Key} {end.Value}"))}"));
+        await Parallel.ForEachAsync(
+            Enumerable.Range(seed, runs),
+            new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancelled },
+            async (i, _) => await RunAsync(i));
+        Figure(string.Create(CultureInfo.InvariantCulture, $"{runs} disposals, {_midway} with operations under "
+            + $"way, the slowest took {TimeSpan.FromTicks(_slowest).TotalSeconds:0.00} s; "
+            + $"ends: {string.Join(", ", _ends.OrderBy(end => end.Key).Select(end => $"{end.Key} {end.Value}"))}"));
         Assert.True(_midway > runs / 4, "Disposal hit hardly anything under way.");
         Assert.True(_ends.ContainsKey("confirmed") && _ends.ContainsKey(nameof(ObjectDisposedException)));
-        Assert.True(_ends.GetValueOrDefault(nameof(AmqpUnknownOutcomeException)) > 0, "Nothing was unknown: no fault hit.");
+        Assert.True(
+            _ends.GetValueOrDefault(nameof(AmqpUnknownOutcomeException)) > 0, "Nothing was unknown: no fault hit.");
     }
 
     private async Task RunAsync(int seed)
     {
         var random = new Random(seed);
-        await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(new AmqpTestBrokerOptions { HistoryCapacity = 0, Seed = seed }, Cancelled);
+        await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(
+            new AmqpTestBrokerOptions { HistoryCapacity = 0, Seed = seed }, Cancelled);
         await using var relay = new Relay(broker.Port);
         var client = new AmqpClient(new AmqpClientOptions
         {
@@ -56,12 +63,14 @@ public sealed class RandomDisposalTests : FaultCase
             work.Add(WorkAsync(worker, new Random(seed * 31 + worker)));
         if (disposeAt == 0)
             reached.TrySetResult();
-        await Task.WhenAny(reached.Task, Task.Delay(TimeSpan.FromSeconds(random.Next(1, 3)), Cancelled)); // a fault may have stopped them all
+        // a fault may have stopped them all
+        await Task.WhenAny(reached.Task, Task.Delay(TimeSpan.FromSeconds(random.Next(1, 3)), Cancelled));
 
         int before = Volatile.Read(ref steps);
         bool midway = work.Any(task => !task.IsCompleted);
         long start = TimeProvider.System.GetTimestamp();
-        Task[] disposals = [.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => Task.Run(async () => await client.DisposeAsync()))];
+        Task[] disposals = [
+            .. Enumerable.Range(0, random.Next(1, 4)).Select(_ => Task.Run(async () => await client.DisposeAsync()))];
         await Within(Task.WhenAll(disposals), Bound, seed, "disposal");
         TimeSpan took = TimeProvider.System.GetElapsedTime(start);
         await stop.CancelAsync();
@@ -69,11 +78,15 @@ public sealed class RandomDisposalTests : FaultCase
         if (midway)
             Interlocked.Increment(ref _midway);
         InterlockedMax(ref _slowest, took.Ticks);
-        Assert.All(client.Status.Links, link => Assert.Equal((AmqpLinkState.Closed, 0, 0, 0), (link.State, link.QueuedMessages, link.UnconfirmedMessages, link.PendingCalls)));
+        Assert.All(client.Status.Links, link => Assert.Equal(
+            (AmqpLinkState.Closed, 0, 0, 0),
+            (link.State, link.QueuedMessages, link.UnconfirmedMessages, link.PendingCalls)));
 
         // Whatever it believed to be confirmed was handled or still lies there.
-        HashSet<string?> left = await broker.LookAsync(view => view.Messages("q").Select(message => message.MessageId).ToHashSet());
-        Assert.All(confirmed, id => Assert.True(received.ContainsKey(id) || left.Contains(id), $"seed {seed}: {id} was confirmed and is lost"));
+        HashSet<string?> left = await broker.LookAsync(
+            view => view.Messages("q").Select(message => message.MessageId).ToHashSet());
+        Assert.All(confirmed, id =>
+            Assert.True(received.ContainsKey(id) || left.Contains(id), $"seed {seed}: {id} was confirmed and is lost"));
 
         async Task SetUpAsync()
         {
@@ -116,13 +129,18 @@ public sealed class RandomDisposalTests : FaultCase
                 {
                     Step();
                     if (publish)
-                        await client.PublishAsync(AmqpMessage.ToQueue("q", new byte[own.Next(200)]) with { MessageId = id, Mandatory = true }, own.Next(5) == 0 ? stop.Token : default);
+                        await client.PublishAsync(
+                            AmqpMessage.ToQueue("q", new byte[own.Next(200)]) with { MessageId = id, Mandatory = true },
+                            own.Next(5) == 0 ? stop.Token : default);
                     else if (own.Next(3) == 0)
                         await client.DeclareAsync(new AmqpTopology().Queue("q"));
                     else
-                        await client.CallAsync(AmqpMessage.ToQueue("rpc", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(3) });
+                        await client.CallAsync(
+                            AmqpMessage.ToQueue("rpc", default),
+                            new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(3) });
                 }
-                catch (Exception thrown) when (thrown is AmqpException or ObjectDisposedException or OperationCanceledException)
+                catch (Exception thrown)
+                    when (thrown is AmqpException or ObjectDisposedException or OperationCanceledException)
                 {
                     error = thrown;
                 }
@@ -149,7 +167,8 @@ public sealed class RandomDisposalTests : FaultCase
         }
     }
 
-    private void Count(Exception? error) => _ends.AddOrUpdate(error?.GetType().Name ?? "confirmed", 1, (_, count) => count + 1);
+    private void Count(Exception? error)
+        => _ends.AddOrUpdate(error?.GetType().Name ?? "confirmed", 1, (_, count) => count + 1);
 
     private static async Task Within(Task task, TimeSpan bound, int seed, string what)
     {

@@ -2,7 +2,8 @@ namespace SafeAmqp.FaultTests.Broker;
 
 public sealed class SecretRenewalTests : FaultCase
 {
-    private static Task<int> RenewalsAsync(AmqpTestBroker broker) => broker.LookAsync(view => view.Events.Count(e => e.Name == "connection.update-secret"));
+    private static Task<int> RenewalsAsync(AmqpTestBroker broker)
+        => broker.LookAsync(view => view.Events.Count(e => e.Name == "connection.update-secret"));
 
     [Fact]
     public async Task A_secret_that_expires_is_renewed_on_the_connection_that_it_made()
@@ -16,14 +17,17 @@ public sealed class SecretRenewalTests : FaultCase
             options.Credentials = _ =>
             {
                 Interlocked.Increment(ref asked);
-                return ValueTask.FromResult(new AmqpCredentials("guest", "guest") { ValidFor = TimeSpan.FromSeconds(1) });
+                return ValueTask.FromResult(
+                    new AmqpCredentials("guest", "guest") { ValidFor = TimeSpan.FromSeconds(1) });
             };
         });
         await client.OpenAsync(Cancelled);
-        await broker.WaitUntilAsync(view => view.Events.Count(e => e.Name == "connection.update-secret") >= 4, cancellationToken: Cancelled);
+        await broker.WaitUntilAsync(
+            view => view.Events.Count(e => e.Name == "connection.update-secret") >= 4, cancellationToken: Cancelled);
         Assert.True(Volatile.Read(ref asked) >= 6); // two for the connections, and each renewal
         Assert.All(client.Status.Links, link => Assert.Equal((1, AmqpLinkState.Open), (link.Epoch, link.State)));
-        await UntilAsync(() => log.Has("The send link gave the broker a new secret") && log.Has("The receive link gave the broker a new secret"));
+        await UntilAsync(() => log.Has("The send link gave the broker a new secret")
+            && log.Has("The receive link gave the broker a new secret"));
         Assert.DoesNotContain(log.All, line => line.Contains("guest", StringComparison.Ordinal));
     }
 
@@ -49,11 +53,14 @@ public sealed class SecretRenewalTests : FaultCase
             options.LoggerFactory = log;
             options.Layout = ConnectionLayout.Shared;
             options.Credentials = _ => Interlocked.Increment(ref asked) is 2 or 3
-                ? how == "the user changes" ? ValueTask.FromResult(new AmqpCredentials("other", "s3cret-canary")) : throw new InvalidOperationException("s3cret-canary")
+                ? how == "the user changes"
+                    ? ValueTask.FromResult(new AmqpCredentials("other", "s3cret-canary"))
+                    : throw new InvalidOperationException("s3cret-canary")
                 : ValueTask.FromResult(new AmqpCredentials("guest", "guest") { ValidFor = TimeSpan.FromSeconds(1) });
         });
         await client.OpenAsync(Cancelled);
-        await broker.WaitUntilAsync(view => view.Events.Any(e => e.Name == "connection.update-secret"), cancellationToken: Cancelled);
+        await broker.WaitUntilAsync(
+            view => view.Events.Any(e => e.Name == "connection.update-secret"), cancellationToken: Cancelled);
         Assert.Contains(log.All, line => line.Contains(words, StringComparison.Ordinal));
         Assert.DoesNotContain(log.All, line => line.Contains("s3cret-canary", StringComparison.Ordinal));
         Assert.Equal(1, client.Status.Links[0].Epoch);

@@ -3,17 +3,23 @@ using SafeAmqp.Wire;
 
 namespace SafeAmqp.FaultTests.Hostile;
 
-/// <summary>Makes frames as a broker may send them, and the same with one thing wrong, of which it says what. Everything by seed; nothing is allocated per frame.</summary>
+/// <summary>
+/// Makes frames as a broker may send them, and the same with one thing wrong, of which it says what. Everything by
+/// seed; nothing is allocated per frame.
+/// </summary>
 internal sealed class FrameGrammar(int seed)
 {
     internal const int MaxFrame = 4096;
     internal const long MaxBody = 1_000_000;
 
-    // The arguments of what a server sends, as in the specification: s short string, S long string, T table, a digit that many bytes.
+    // The arguments of what a server sends, as in the specification: s short string, S long string, T table, a digit
+    // that many bytes.
     private static readonly (ushort Class, ushort Method, string Arguments)[] Methods =
     [
-        (60, 60, "s81ss"), (60, 80, "81"), (60, 120, "81"), (60, 50, "2sss"), (60, 71, "81ss4"), (60, 21, "s"), (60, 30, "s1"), (60, 31, "s"), (50, 11, "s44"),
-        (50, 31, "4"), (50, 41, "4"), (20, 20, "1"), (20, 40, "2s22"), (10, 10, "11TSS"), (10, 20, "S"), (10, 30, "242"), (10, 50, "2s22"), (10, 60, "s"),
+        (60, 60, "s81ss"), (60, 80, "81"), (60, 120, "81"), (60, 50, "2sss"), (60, 71, "81ss4"), (60, 21, "s"),
+        (60, 30, "s1"), (60, 31, "s"), (50, 11, "s44"),
+        (50, 31, "4"), (50, 41, "4"), (20, 20, "1"), (20, 40, "2s22"), (10, 10, "11TSS"), (10, 20, "S"),
+        (10, 30, "242"), (10, 50, "2s22"), (10, 60, "s"),
         (10, 41, "s"), (20, 11, "4"), (40, 11, ""), (85, 11, ""), (10, 61, ""), (60, 11, ""),
     ];
 
@@ -56,7 +62,8 @@ internal sealed class FrameGrammar(int seed)
                 return FrameRule.FrameType;
             case 2:
                 MakeRight();
-                BinaryPrimitives.WriteUInt32BigEndian(_bytes.AsSpan(3), (uint)_random.NextInt64(MaxFrame - 7, uint.MaxValue));
+                BinaryPrimitives.WriteUInt32BigEndian(
+                    _bytes.AsSpan(3), (uint)_random.NextInt64(MaxFrame - 7, uint.MaxValue));
                 return FrameRule.FrameSize;
             case 3:
                 Begin(2);
@@ -85,7 +92,8 @@ internal sealed class FrameGrammar(int seed)
                 return FrameRule.FieldType;
             default:
                 // A length inside the table that reaches beyond it.
-                HeaderWith(() => Entry(() => { Byte((byte)"SxFA"[_random.Next(4)]); UInt32((uint)_random.NextInt64(1, uint.MaxValue)); }));
+                HeaderWith(() => Entry(
+                    () => { Byte((byte)"SxFA"[_random.Next(4)]); UInt32((uint)_random.NextInt64(1, uint.MaxValue)); }));
                 return FrameRule.FieldLength;
         }
     }

@@ -6,8 +6,9 @@ using SafeAmqp.Wire;
 namespace SafeAmqp.FaultTests.Hostile;
 
 /// <summary>
-/// Frames made by grammar, right and wrong, and mutated, through the guard and what lies behind it. SAFEAMQP_FUZZ_FRAMES says how many,
-/// SAFEAMQP_FUZZ_SEED where to begin; a failure names the seed of its frame's generator and the frame.
+/// Frames made by grammar, right and wrong, and mutated, through the guard and what lies behind it.
+/// SAFEAMQP_FUZZ_FRAMES says how many, SAFEAMQP_FUZZ_SEED where to begin; a failure names the seed of its frame's
+/// generator and the frame.
 /// </summary>
 public sealed class GuardFuzzTests : FaultCase
 {
@@ -19,12 +20,16 @@ public sealed class GuardFuzzTests : FaultCase
     public void The_guard_takes_what_is_right_names_what_is_wrong_and_lets_nothing_pass_that_cannot_be_read()
     {
         int frames = Number("SAFEAMQP_FUZZ_FRAMES", 2_000_000), first = Number("SAFEAMQP_FUZZ_SEED", 1);
-        Parallel.For(0, Math.Max(1, frames / FramesPerSeed), new ParallelOptions { CancellationToken = Cancelled }, i => RunSeed(first + i));
-        Figure(string.Create(CultureInfo.InvariantCulture, $"{_right + _wrong + _accepted + _refused:N0} frames: {_right:N0} right and taken, {_wrong:N0} wrong and named, {_accepted:N0} mutated and taken, {_refused:N0} mutated and refused, {_read:N0} contents read behind the guard"));
+        Parallel.For(0, Math.Max(1, frames / FramesPerSeed), new ParallelOptions { CancellationToken = Cancelled }, i =>
+            RunSeed(first + i));
+        Figure(string.Create(CultureInfo.InvariantCulture, $"{_right + _wrong + _accepted + _refused:N0} "
+            + $"frames: {_right:N0} right and taken, {_wrong:N0} wrong and named, {_accepted:N0} mutated and "
+            + $"taken, {_refused:N0} mutated and refused, {_read:N0} contents read behind the guard"));
         long all = _right + _wrong + _accepted + _refused;
         Assert.True(all >= frames * 0.99);
         // None of the kinds is missing, or the run proves less than it says.
-        Assert.All((long[])[_right, _wrong, _accepted, _refused, _read], count => Assert.True(count > all / 50, $"{count}"));
+        Assert.All(
+            (long[])[_right, _wrong, _accepted, _refused, _read], count => Assert.True(count > all / 50, $"{count}"));
     }
 
     private void RunSeed(int seed)
@@ -85,7 +90,8 @@ public sealed class GuardFuzzTests : FaultCase
     }
 
     private static bool IsOneFrame(ReadOnlySpan<byte> frame)
-        => frame.Length >= 8 + 14 && System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(frame[3..]) == frame.Length - 8;
+        => frame.Length >= 8 + 14
+            && System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(frame[3..]) == frame.Length - 8;
 
     private static FrameRule? Verdict(ReadOnlySpan<byte> bytes, int slice)
     {

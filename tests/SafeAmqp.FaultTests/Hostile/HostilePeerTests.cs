@@ -4,7 +4,10 @@ using static SafeAmqp.Tests.Wire.Frames;
 
 namespace SafeAmqp.FaultTests.Hostile;
 
-/// <summary>Whole clients against peers that go mad in the middle of a conversation. SAFEAMQP_FUZZ_STREAMS says how many streams.</summary>
+/// <summary>
+/// Whole clients against peers that go mad in the middle of a conversation. SAFEAMQP_FUZZ_STREAMS says how many
+/// streams.
+/// </summary>
 public sealed class HostilePeerTests : FaultCase
 {
     private int _sent, _frames, _connections;
@@ -15,9 +18,12 @@ public sealed class HostilePeerTests : FaultCase
         const int clients = 8;
         int streams = Number("SAFEAMQP_FUZZ_STREAMS", 400), seed = Number("SAFEAMQP_FUZZ_SEED", 1);
         // Several at once, as a stream that ends inside a frame leaves its client waiting for the watchdog.
-        await Parallel.ForEachAsync(Enumerable.Range(0, clients), new ParallelOptions { MaxDegreeOfParallelism = clients, CancellationToken = Cancelled },
+        await Parallel.ForEachAsync(Enumerable.Range(0, clients),
+            new ParallelOptions { MaxDegreeOfParallelism = clients, CancellationToken = Cancelled },
             async (client, _) => await EndureAsync(streams / clients, (seed * 1_000_003) + (client * 100_003)));
-        Figure(string.Create(CultureInfo.InvariantCulture, $"{_sent} mad streams of {_frames:N0} frames over {_connections} connections"));
+        Figure(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{_sent} mad streams of {_frames:N0} frames over {_connections} connections"));
         Assert.True(_connections > streams / 10, "Links were ended.");
     }
 
@@ -52,10 +58,12 @@ public sealed class HostilePeerTests : FaultCase
             try
             {
                 // A consumer may be stopped over what it was sent; the next is then somebody else's.
-                await using AmqpSubscription consumer = await client.ConsumeAsync("q", (_, _) => ValueTask.FromResult(AmqpSettlement.Ack),
+                await using AmqpSubscription consumer = await client.ConsumeAsync(
+                    "q", (_, _) => ValueTask.FromResult(AmqpSettlement.Ack),
                     new AmqpConsumerOptions { StopTimeout = TimeSpan.FromSeconds(1) }, Cancelled);
                 int before = Volatile.Read(ref sent);
-                await UntilAsync(() => consumer.Error is not null || Volatile.Read(ref sent) > before + 10 || IsQuiet(client));
+                await UntilAsync(
+                    () => consumer.Error is not null || Volatile.Read(ref sent) > before + 10 || IsQuiet(client));
             }
             catch (AmqpException)
             {
@@ -93,7 +101,8 @@ public sealed class HostilePeerTests : FaultCase
     }
 
     // A stream that harmed nothing leaves the link up and everybody waiting: on to the next.
-    private static bool IsQuiet(AmqpClient client) => client.Status.Links[1] is { State: AmqpLinkState.Open, InState.TotalMilliseconds: > 60 };
+    private static bool IsQuiet(AmqpClient client)
+        => client.Status.Links[1] is { State: AmqpLinkState.Open, InState.TotalMilliseconds: > 60 };
 
     private static byte[] Madness(Random random, ushort channel, out int count)
     {
@@ -109,10 +118,14 @@ public sealed class HostilePeerTests : FaultCase
                     grammar.MakeRight();
                     grammar.Mutate();
                     break;
-                case 2: bytes.Write(Delivery(channel, (ulong)i + 1, Header((ulong)random.Next(3), 0), new byte[random.Next(3)])); continue;
+                case 2:
+                    bytes.Write(
+                        Delivery(channel, (ulong)i + 1, Header((ulong)random.Next(3), 0), new byte[random.Next(3)]));
+                    continue;
                 case 3:
                     grammar.MakeRight();
-                    bytes.Write(On(channel, Method(60, 60, Str("consumer"), Long((ulong)i + 1), [0], Str(""), Str("key"))));
+                    bytes.Write(
+                        On(channel, Method(60, 60, Str("consumer"), Long((ulong)i + 1), [0], Str(""), Str("key"))));
                     break;
                 default: grammar.MakeRight(); break;
             }
@@ -134,8 +147,11 @@ public sealed class HostilePeerTests : FaultCase
         var broker = Own(new ScriptedBroker());
         broker.OnConsume = (_, channel, _) =>
         [
-            .. On(channel, Method(60, 60, Str("consumer"), Long(1), [0], [(byte)length, .. Enumerable.Repeat((byte)0xFF, length)], [(byte)length, .. Enumerable.Repeat((byte)0xC0, length)])),
-            .. On(channel, Header(2, 0x0010, [(byte)length, .. Enumerable.Repeat((byte)0, length)])), .. On(channel, Body(2)),
+            .. On(channel, Method(
+                60, 60, Str("consumer"), Long(1), [0], [(byte)length, .. Enumerable.Repeat((byte)0xFF, length)], [
+                    (byte)length, .. Enumerable.Repeat((byte)0xC0, length)])),
+            .. On(channel, Header(2, 0x0010, [(byte)length, .. Enumerable.Repeat((byte)0, length)])),
+            .. On(channel, Body(2)),
         ];
         AmqpClient client = NewClient(broker.Uri);
         var got = new TaskCompletionSource<AmqpDelivery>(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -54,7 +54,8 @@ public sealed class PoisonTests : FaultCase
         }, cancellationToken: Cancelled);
         await first!.Value.Peer.SendAsync(Delivery(first.Value.Channel, 1, Poison(kind)));
         await UntilAsync(() => poisoned.Error is not null);
-        await UntilAsync(() => client.Status.Links[1] is { State: AmqpLinkState.Open, Epoch: 3 } && Volatile.Read(ref healthy) >= 2);
+        await UntilAsync(
+            () => client.Status.Links[1] is { State: AmqpLinkState.Open, Epoch: 3 } && Volatile.Read(ref healthy) >= 2);
 
         Assert.Equal(AmqpConsumerState.Stopped, poisoned.State);
         var error = Assert.IsType<AmqpPoisonException>(poisoned.Error);
@@ -65,13 +66,16 @@ public sealed class PoisonTests : FaultCase
         // Twice, and not a third time: the link stands.
         Assert.Equal(2, broker.Consumers.Count(consumer => consumer.Queue == "poisoned"));
         Assert.Equal(3, client.Status.Links[1].Epoch);
-        Assert.Contains(log.All, line => line.Contains("stopped its consumer of queue 'poisoned' for good", StringComparison.Ordinal));
+        Assert.Contains(
+            log.All,
+            line => line.Contains("stopped its consumer of queue 'poisoned' for good", StringComparison.Ordinal));
         AmqpConsumerStatus shown = client.Status.Links[1].Consumers.Single(consumer => consumer.Queue == "poisoned");
         Assert.Equal(AmqpConsumerState.Stopped, shown.State);
         Assert.Contains("poisoned", client.Status.ToString(), StringComparison.Ordinal);
         Assert.Equal(1, client.Status.Links[0].Epoch); // publishing never noticed
         await poisoned.DisposeAsync();
-        Assert.DoesNotContain(client.Status.Links[1].Consumers, consumer => consumer.Queue == "poisoned"); // its holder has seen it
+        // its holder has seen it
+        Assert.DoesNotContain(client.Status.Links[1].Consumers, consumer => consumer.Queue == "poisoned");
     }
 
     [Theory]
@@ -85,7 +89,8 @@ public sealed class PoisonTests : FaultCase
         try
         {
             // Whether consume-ok was read before the message behind it came is a matter of how the bytes came.
-            await using AmqpSubscription consumer = await client.ConsumeAsync("poisoned", (_, _) => ValueTask.FromResult(AmqpSettlement.Ack), cancellationToken: Cancelled);
+            await using AmqpSubscription consumer = await client.ConsumeAsync(
+                "poisoned", (_, _) => ValueTask.FromResult(AmqpSettlement.Ack), cancellationToken: Cancelled);
             await UntilAsync(() => consumer.Error is not null);
             error = consumer.Error;
         }
@@ -102,11 +107,13 @@ public sealed class PoisonTests : FaultCase
     public async Task A_sequence_ends_with_the_reason()
     {
         var broker = Own(new ScriptedBroker());
-        broker.OnConsume = (_, channel, _) => [.. Delivery(channel, 1, Header(1, 0), [1]), .. Delivery(channel, 2, Poison("malformed"))];
+        broker.OnConsume = (_, channel, _) => [
+            .. Delivery(channel, 1, Header(1, 0), [1]), .. Delivery(channel, 2, Poison("malformed"))];
         AmqpClient client = NewClient(broker.Uri);
         var error = await Assert.ThrowsAsync<AmqpPoisonException>(async () =>
         {
-            await foreach (AmqpDelivery delivery in client.ReadAllAsync("poisoned", cancellationToken: Cancelled).WithCancellation(Cancelled))
+            await foreach (AmqpDelivery delivery in client.ReadAllAsync("poisoned", cancellationToken: Cancelled)
+                .WithCancellation(Cancelled))
                 Assert.Equal(1, delivery.Body.Length);
         });
         Assert.Equal("poisoned", error.Queue);
@@ -117,7 +124,8 @@ public sealed class PoisonTests : FaultCase
     public async Task What_a_smaller_limit_refuses_on_a_broker_stays_in_its_queue_and_another_may_take_it()
     {
         AmqpTestBroker broker = await BrokerAsync();
-        AmqpClient large = NewClient(broker.Uri.ToString()), small = NewClient(broker.Uri.ToString(), options => options.MaxMessageSize = 1024);
+        AmqpClient large = NewClient(broker.Uri.ToString()),
+            small = NewClient(broker.Uri.ToString(), options => options.MaxMessageSize = 1024);
         await large.DeclareAsync(new AmqpTopology().Queue("q"), Cancelled);
         await large.PublishAsync(AmqpMessage.ToQueue("q", new byte[1000]), Cancelled);
         await large.PublishAsync(AmqpMessage.ToQueue("q", new byte[1025]), Cancelled);
@@ -146,10 +154,15 @@ public sealed class PoisonTests : FaultCase
         var broker = Own(new ScriptedBroker());
         broker.OnConsume = (_, channel, queue) => queue == "replies" ? Delivery(channel, 1, Poison("too large")) : null;
         AmqpClient client = NewClient(broker.Uri);
-        var options = new AmqpCallOptions { ReplyTo = AmqpReplyAddress.Queue("replies"), Timeout = TimeSpan.FromSeconds(2) };
+        var options = new AmqpCallOptions
+        {
+            ReplyTo = AmqpReplyAddress.Queue("replies"),
+            Timeout = TimeSpan.FromSeconds(2)
+        };
         Exception? end = null;
         for (int i = 0; i < 20 && end is not AmqpNotSentException { InnerException: AmqpPoisonException }; i++)
-            end = await EndOf(new ValueTask(client.CallAsync(AmqpMessage.ToQueue("server", default), options, Cancelled).AsTask()));
+            end = await EndOf(
+                new ValueTask(client.CallAsync(AmqpMessage.ToQueue("server", default), options, Cancelled).AsTask()));
         Assert.IsType<AmqpPoisonException>(Assert.IsType<AmqpNotSentException>(end).InnerException);
     }
 }

@@ -15,11 +15,20 @@ internal sealed class HostProcess : IAsyncDisposable
     /// <param name="descriptors">How many files and sockets it may have open; 0 for as many as anybody.</param>
     internal HostProcess(string uri, string? role = null, int descriptors = 0)
     {
-        string dotnet = Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet";
-        string[] command = [dotnet, Path.Combine(AppContext.BaseDirectory, "SafeAmqp.FaultHost.dll"), uri, .. role is null ? [] : (string[])[role]];
+        string dotnet =
+            Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet";
+        string[] command = [dotnet, Path.Combine(AppContext.BaseDirectory, "SafeAmqp.FaultHost.dll"), uri,
+            .. role is null ? [] : (string[])[role]];
         if (descriptors > 0)
             command = ["/bin/sh", "-c", $"ulimit -n {descriptors} && exec \"$0\" \"$@\"", .. command];
-        _process = new Process { StartInfo = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true } };
+        _process = new Process
+        {
+            StartInfo = new ProcessStartInfo(command[0], command[1..])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true
+            }
+        };
         _process.OutputDataReceived += (_, line) => Add(line.Data);
         _process.ErrorDataReceived += (_, line) =>
         {
@@ -42,7 +51,8 @@ internal sealed class HostProcess : IAsyncDisposable
         }
     }
 
-    internal IEnumerable<string> Said(char outcome) => Lines.Where(line => line.StartsWith($"{outcome} ", StringComparison.Ordinal)).Select(line => line[2..]);
+    internal IEnumerable<string> Said(char outcome)
+        => Lines.Where(line => line.StartsWith($"{outcome} ", StringComparison.Ordinal)).Select(line => line[2..]);
 
     /// <summary>Whether it has said a line.</summary>
     internal bool HasSaid(string line) => Has(() => Lines.Contains(line));
@@ -74,7 +84,9 @@ internal sealed class HostProcess : IAsyncDisposable
     private bool Has(Func<bool> condition)
     {
         bool saidAll = _closed.Task.IsCompleted; // before the look, which then sees everything
-        return condition() || (saidAll ? throw new Xunit.Sdk.XunitException($"It ended: {string.Join('\n', Lines.TakeLast(20))}") : false);
+        return condition() || (saidAll
+            ? throw new Xunit.Sdk.XunitException($"It ended: {string.Join('\n', Lines.TakeLast(20))}")
+            : false);
     }
 
     private void Add(string? line)

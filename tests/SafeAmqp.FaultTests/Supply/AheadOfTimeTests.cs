@@ -51,7 +51,7 @@ public sealed partial class AheadOfTimeTests : FaultCase
     }
 
     [Fact]
-    public async Task A_program_that_uses_every_verb_is_compiled_ahead_of_time_without_a_warning_and_does_what_it_should()
+    public async Task A_program_that_uses_every_verb_compiles_ahead_of_time_without_warnings_and_works()
     {
         RequireLinker();
         string program = await PublishAsync();
@@ -68,7 +68,8 @@ public sealed partial class AheadOfTimeTests : FaultCase
     private async Task<string> PublishAsync()
     {
         string[] files =
-            ["Directory.Build.props", "Directory.Packages.props", ".editorconfig", "global.json", "README.md", "LICENSE"];
+            ["Directory.Build.props", "Directory.Packages.props", ".editorconfig", "global.json",
+                "README.md", "LICENSE"];
         foreach (string file in files)
             File.Copy(RepositoryFiles.Path(file), Path.Combine(_folder, file));
         CopyTree("src/SafeAmqp");

@@ -8,7 +8,8 @@ namespace SafeAmqp.FaultTests.Supply;
 // The build's promises to those who use the packages, held against the files that keep them.
 public sealed partial class BuildPolicyTests
 {
-    private static readonly string[] Projects = [.. Directory.EnumerateFiles(RepositoryFiles.Root, "*.csproj", SearchOption.AllDirectories)
+    private static readonly string[] Projects = [
+        .. Directory.EnumerateFiles(RepositoryFiles.Root, "*.csproj", SearchOption.AllDirectories)
         .Where(file => !file.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj" or "artifacts"))];
 
     private static XDocument Props => XDocument.Load(RepositoryFiles.Path("Directory.Build.props"));
@@ -19,18 +20,26 @@ public sealed partial class BuildPolicyTests
     public void Every_project_is_restored_from_a_lock_file_that_names_the_hash_of_each_package()
     {
         Assert.Equal("true", Property("RestorePackagesWithLockFile"));
-        Assert.Contains("'$(CI)' == 'true'", (string?)Props.Descendants("RestoreLockedMode").Single().Attribute("Condition"), StringComparison.Ordinal);
-        Assert.Contains("restore \"$solution\" --locked-mode", File.ReadAllText(RepositoryFiles.Path(".ci", "run")), StringComparison.Ordinal);
+        Assert.Contains(
+            "'$(CI)' == 'true'",
+            (string?)Props.Descendants("RestoreLockedMode").Single().Attribute("Condition"),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "restore \"$solution\" --locked-mode",
+            File.ReadAllText(RepositoryFiles.Path(".ci", "run")),
+            StringComparison.Ordinal);
         Assert.True(Projects.Length > 10);
         Assert.All(Projects, project =>
         {
             string file = Path.Combine(Path.GetDirectoryName(project)!, "packages.lock.json");
             Assert.True(File.Exists(file), $"{project} has no lock file.");
             using var json = JsonDocument.Parse(File.ReadAllText(file));
-            foreach (JsonProperty entry in json.RootElement.GetProperty("dependencies").EnumerateObject().SelectMany(framework => framework.Value.EnumerateObject()))
+            foreach (JsonProperty entry in json.RootElement.GetProperty("dependencies").EnumerateObject()
+                .SelectMany(framework => framework.Value.EnumerateObject()))
             {
                 if (entry.Value.GetProperty("type").GetString() != "Project")
-                    Assert.Equal(64, Convert.FromBase64String(entry.Value.GetProperty("contentHash").GetString()!).Length);
+                    Assert.Equal(
+                        64, Convert.FromBase64String(entry.Value.GetProperty("contentHash").GetString()!).Length);
             }
         });
     }
@@ -38,9 +47,12 @@ public sealed partial class BuildPolicyTests
     [Fact]
     public void A_package_with_a_known_vulnerability_direct_or_not_fails_the_restore()
     {
-        Assert.Equal(("true", "all", "low", "true"), (Property("NuGetAudit"), Property("NuGetAuditMode"), Property("NuGetAuditLevel"), Property("TreatWarningsAsErrors")));
+        Assert.Equal(("true", "all", "low", "true"), (Property("NuGetAudit"), Property("NuGetAuditMode"),
+            Property("NuGetAuditLevel"), Property("TreatWarningsAsErrors")));
         string errors = Property("WarningsAsErrors")!;
-        Assert.All((string[])["NU1901", "NU1902", "NU1903", "NU1904"], code => Assert.Contains(code, errors, StringComparison.Ordinal));
+        Assert.All(
+            (string[])["NU1901", "NU1902", "NU1903", "NU1904"],
+            code => Assert.Contains(code, errors, StringComparison.Ordinal));
         // Nobody takes it back.
         Assert.All(Projects, project => Assert.DoesNotMatch(Loosened(), File.ReadAllText(project)));
     }
@@ -48,10 +60,17 @@ public sealed partial class BuildPolicyTests
     [Fact]
     public void The_library_depends_on_one_client_and_on_abstractions_of_the_platform()
     {
-        string[] references = [.. XDocument.Load(RepositoryFiles.Path("src", "SafeAmqp", "SafeAmqp.csproj")).Descendants("PackageReference")
-            .Where(reference => (string?)reference.Attribute("PrivateAssets") != "all").Select(reference => (string)reference.Attribute("Include")!)];
-        Assert.Equal(["RabbitMQ.Client"], references.Where(name => !name.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal)));
-        Assert.All(XDocument.Load(RepositoryFiles.Path("src", "SafeAmqp.Testing", "SafeAmqp.Testing.csproj")).Descendants("PackageReference"), reference => Assert.Equal("all", (string?)reference.Attribute("PrivateAssets")));
+        string[] references = [.. XDocument.Load(RepositoryFiles.Path("src", "SafeAmqp", "SafeAmqp.csproj"))
+            .Descendants("PackageReference")
+            .Where(reference => (string?)reference.Attribute("PrivateAssets") != "all")
+            .Select(reference => (string)reference.Attribute("Include")!)];
+        Assert.Equal(
+            ["RabbitMQ.Client"],
+            references.Where(name => !name.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal)));
+        Assert.All(
+            XDocument.Load(RepositoryFiles.Path("src", "SafeAmqp.Testing", "SafeAmqp.Testing.csproj"))
+                .Descendants("PackageReference"),
+            reference => Assert.Equal("all", (string?)reference.Attribute("PrivateAssets")));
         Assert.Equal("true", Property("ManagePackageVersionsCentrally"));
     }
 
@@ -65,8 +84,10 @@ public sealed partial class BuildPolicyTests
         Assert.Contains(XDocument.Load(file).Descendants("PackageReference"),
             reference => (string?)reference.Attribute("Include") == "Microsoft.CodeAnalysis.PublicApiAnalyzers");
         Assert.Equal("true", Property("TreatWarningsAsErrors"));
-        string[] policies = [file, RepositoryFiles.Path("Directory.Build.props"), RepositoryFiles.Path(".editorconfig")];
-        Assert.All(policies, policy => Assert.DoesNotContain("RS00", File.ReadAllText(policy), StringComparison.Ordinal));
+        string[] policies = [
+            file, RepositoryFiles.Path("Directory.Build.props"), RepositoryFiles.Path(".editorconfig")];
+        Assert.All(
+            policies, policy => Assert.DoesNotContain("RS00", File.ReadAllText(policy), StringComparison.Ordinal));
 
         string[] surface = [.. File.ReadLines(RepositoryFiles.Path("src", project, "PublicAPI.Shipped.txt")),
             .. File.ReadLines(RepositoryFiles.Path("src", project, "PublicAPI.Unshipped.txt"))];
@@ -86,21 +107,28 @@ public sealed partial class BuildPolicyTests
     [InlineData("System.Type.GetType")]
     public void What_breaks_a_promise_is_banned_in_the_library_by_name(string symbol)
     {
-        Assert.Contains(File.ReadLines(RepositoryFiles.Path("src", "SafeAmqp", "BannedSymbols.txt")), line => line.Contains($":{symbol}", StringComparison.Ordinal));
+        Assert.Contains(
+            File.ReadLines(RepositoryFiles.Path("src", "SafeAmqp", "BannedSymbols.txt")),
+            line => line.Contains($":{symbol}", StringComparison.Ordinal));
         Assert.True(Exists(symbol), $"{symbol} does not exist: the ban bans nothing.");
     }
 
     // A misspelt ban is ignored in silence.
     [Fact]
     public void Every_ban_names_something_that_exists()
-        => Assert.All(File.ReadLines(RepositoryFiles.Path("src", "SafeAmqp", "BannedSymbols.txt")), line => Assert.True(Exists(line.Split(';')[0][2..].Split('(')[0].Split('`')[0]), line));
+        => Assert.All(
+            File.ReadLines(RepositoryFiles.Path("src", "SafeAmqp", "BannedSymbols.txt")),
+            line => Assert.True(Exists(line.Split(';')[0][2..].Split('(')[0].Split('`')[0]), line));
 
     [Fact]
     public void The_actor_awaits_nothing_and_reads_no_clock()
     {
-        string[] files = [.. Directory.EnumerateFiles(RepositoryFiles.Path("src", "SafeAmqp", "Actor"), "ConnectionActor*.cs"),
-            .. Directory.EnumerateFiles(RepositoryFiles.Path("src", "SafeAmqp", "Publishing"), "*.cs").Where(file => Path.GetFileName(file) is not ("Credit.cs" or "OutgoingJob.cs")),
-            RepositoryFiles.Path("src", "SafeAmqp", "Consuming", "ConsumerChannel.cs"), RepositoryFiles.Path("src", "SafeAmqp", "Consuming", "AckJoiner.cs")];
+        string[] files = [
+            .. Directory.EnumerateFiles(RepositoryFiles.Path("src", "SafeAmqp", "Actor"), "ConnectionActor*.cs"),
+            .. Directory.EnumerateFiles(RepositoryFiles.Path("src", "SafeAmqp", "Publishing"), "*.cs")
+                .Where(file => Path.GetFileName(file) is not ("Credit.cs" or "OutgoingJob.cs")),
+            RepositoryFiles.Path("src", "SafeAmqp", "Consuming", "ConsumerChannel.cs"),
+            RepositoryFiles.Path("src", "SafeAmqp", "Consuming", "AckJoiner.cs")];
         Assert.True(files.Length > 8);
         Assert.All(files, file => Assert.DoesNotMatch(Asynchronous(), File.ReadAllText(file)));
     }
@@ -109,7 +137,9 @@ public sealed partial class BuildPolicyTests
     public void No_certificate_check_can_be_turned_off()
     {
         // Everything that a user can set about TLS, by name: a new one is reviewed here.
-        Assert.Equal(["CheckRevocation", "ClientCertificateFile", "ClientCertificates", "ClientKeyFile", "PinnedKeys", "ServerName", "TrustedRoots", "TrustedRootsFile"],
+        Assert.Equal(
+            ["CheckRevocation", "ClientCertificateFile", "ClientCertificates", "ClientKeyFile", "PinnedKeys",
+                "ServerName", "TrustedRoots", "TrustedRootsFile"],
             typeof(AmqpTlsOptions).GetProperties().Select(property => property.Name).Order(StringComparer.Ordinal));
         Assert.All(Directory.EnumerateFiles(RepositoryFiles.Path("src"), "*.cs", SearchOption.AllDirectories), file =>
             Assert.DoesNotMatch(AcceptsAll(), File.ReadAllText(file)));
@@ -118,11 +148,13 @@ public sealed partial class BuildPolicyTests
     private static bool Exists(string symbol)
     {
         // Those that nothing here has loaded.
-        foreach (string assembly in (string[])["RabbitMQ.Client", "System.Runtime.Serialization.Formatters", "System.Net.ServicePoint"])
+        foreach (string assembly in (string[])[
+            "RabbitMQ.Client", "System.Runtime.Serialization.Formatters", "System.Net.ServicePoint"])
             _ = System.Reflection.Assembly.Load(assembly);
         for (string type = symbol; ; type = type[..type.LastIndexOf('.')])
         {
-            if (AppDomain.CurrentDomain.GetAssemblies().Select(assembly => assembly.GetType(type)).FirstOrDefault(found => found is not null) is { } owner)
+            if (AppDomain.CurrentDomain.GetAssemblies().Select(assembly => assembly.GetType(type))
+                .FirstOrDefault(found => found is not null) is { } owner)
                 return type == symbol || owner.GetMember(symbol[(type.Length + 1)..]).Length > 0;
             if (!type.Contains('.', StringComparison.Ordinal))
                 return false;

@@ -15,20 +15,26 @@ public sealed class ReproduciblePackTests : IDisposable
     [Fact]
     public async Task Built_twice_in_different_places_the_packages_are_the_same_to_the_byte()
     {
-        Assert.SkipUnless(Directory.Exists(RepositoryFiles.Path(".git")) || File.Exists(RepositoryFiles.Path(".git")), "Not a clone: the packages name their commit.");
-        Dictionary<string, string>[] built = await Task.WhenAll(PackAsync("a"), PackAsync("another-place/with a longer name"));
+        Assert.SkipUnless(
+            Directory.Exists(RepositoryFiles.Path(".git")) || File.Exists(RepositoryFiles.Path(".git")),
+            "Not a clone: the packages name their commit.");
+        Dictionary<string, string>[] built = await Task.WhenAll(
+            PackAsync("a"), PackAsync("another-place/with a longer name"));
         Assert.Contains(built[0].Keys, name => name.EndsWith(".nupkg", StringComparison.Ordinal));
         Assert.Contains(built[0].Keys, name => name.EndsWith(".snupkg", StringComparison.Ordinal));
         Assert.Equal(built[0].Keys.Order(), built[1].Keys.Order());
         foreach ((string package, string content) in built[0])
-            Assert.True(content == built[1][package], $"{package}:\n{string.Join('\n', content.Split('\n').Except(built[1][package].Split('\n')))}");
+            Assert.True(
+                content == built[1][package],
+                $"{package}:\n{string.Join('\n', content.Split('\n').Except(built[1][package].Split('\n')))}");
     }
 
     private async Task<Dictionary<string, string>> PackAsync(string place)
     {
         string clone = Path.Combine(_folder, place), output = Path.Combine(clone, "artifacts", "pack");
         await RunAsync("git", ["clone", "--quiet", "--no-hardlinks", RepositoryFiles.Root, clone], _folder);
-        await RunAsync("dotnet", ["pack", "src/SafeAmqp", "-c", "Release", "-o", output, "-p:ContinuousIntegrationBuild=true", "-p:RestoreLockedMode=true", "-nodeReuse:false", "-v:quiet"], clone);
+        await RunAsync("dotnet", ["pack", "src/SafeAmqp", "-c", "Release", "-o", output,
+            "-p:ContinuousIntegrationBuild=true", "-p:RestoreLockedMode=true", "-nodeReuse:false", "-v:quiet"], clone);
         return Directory.EnumerateFiles(output).ToDictionary(file => Path.GetFileName(file), Describe);
     }
 
@@ -49,7 +55,12 @@ public sealed class ReproduciblePackTests : IDisposable
 
     private static async Task RunAsync(string program, string[] arguments, string folder)
     {
-        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        };
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
         start.Environment["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1";
         start.Environment.Remove("MSBuildSDKsPath");

@@ -5,8 +5,8 @@ using System.Text;
 namespace SafeAmqp.FaultTests.Support;
 
 /// <summary>
-/// One whole conversation of a client: connect, declare, serve, consume, publish, call, dispose. The order of what goes over the wire is the same each
-/// time, as every step waits for the one before. What it saw is kept, to be judged.
+/// One whole conversation of a client: connect, declare, serve, consume, publish, call, dispose. The order of what goes
+/// over the wire is the same each time, as every step waits for the one before. What it saw is kept, to be judged.
 /// </summary>
 internal sealed class Exchange(string uri, string run)
 {
@@ -27,7 +27,8 @@ internal sealed class Exchange(string uri, string run)
     internal int Deliveries => _received.Values.Sum();
 
     /// <summary>How many publishes and calls ended without a verdict.</summary>
-    internal int Unknown => Published.Count(end => end.Error is AmqpUnknownOutcomeException) + (CallError is null ? 0 : 1);
+    internal int Unknown
+        => Published.Count(end => end.Error is AmqpUnknownOutcomeException) + (CallError is null ? 0 : 1);
 
     internal async Task RunAsync(TimeSpan limit, Action<AmqpClientOptions>? configure = null)
     {
@@ -65,14 +66,18 @@ internal sealed class Exchange(string uri, string run)
         foreach (var (id, error) in Published)
         {
             // Honest: a verdict, or unknown, and that only when a connection was lost.
-            Assert.True(error is null || (faulted && error is AmqpUnknownOutcomeException), $"{run}: publish {id} ended with {error}");
+            Assert.True(
+                error is null || (faulted && error is AmqpUnknownOutcomeException),
+                $"{run}: publish {id} ended with {error}");
             if (error is null)
                 Assert.True(_received.ContainsKey(id), $"{run}: {id} was confirmed and did not arrive");
         }
         if (CallError is null)
             Assert.Equal($"re {run}", Reply);
         else
-            Assert.True(faulted && CallError is AmqpNoReplyException or AmqpUnknownOutcomeException, $"{run}: the call ended with {CallError}");
+            Assert.True(
+                faulted && CallError is AmqpNoReplyException or AmqpUnknownOutcomeException,
+                $"{run}: the call ended with {CallError}");
         Assert.True(Disposal < TimeSpan.FromSeconds(5), $"{run}: disposal took {Disposal}");
         Assert.Equal(0, LastStatus!.Links[0].PendingCalls);
         Assert.Equal((0, 0), (LastStatus.Links[0].QueuedMessages, LastStatus.Links[0].UnconfirmedMessages));
@@ -82,7 +87,9 @@ internal sealed class Exchange(string uri, string run)
     {
         await client.DeclareAsync(new AmqpTopology().Queue("work").Queue("rpc"));
         var one = new AmqpConsumerOptions { Prefetch = 1, StopTimeout = TimeSpan.FromSeconds(1) };
-        await client.ServeAsync("rpc", (request, _) => ValueTask.FromResult(new AmqpMessage { Body = Encoding.UTF8.GetBytes($"re {Encoding.UTF8.GetString(request.Body.Span)}") }),
+        await client.ServeAsync("rpc",
+            (request, _) => ValueTask.FromResult(
+                new AmqpMessage { Body = Encoding.UTF8.GetBytes($"re {Encoding.UTF8.GetString(request.Body.Span)}") }),
             new AmqpServeOptions { Consumer = one });
         await client.ConsumeAsync("work", (delivery, _) =>
         {
@@ -95,7 +102,11 @@ internal sealed class Exchange(string uri, string run)
             Exception? error = await EndOf(client.PublishAsync(AmqpMessage.ToQueue("work", Bodies[i]) with
             {
                 MessageId = id,
-                Headers = new Dictionary<string, object?> { ["text"] = "value", ["list"] = new List<object?> { 1, 2L, true } },
+                Headers = new Dictionary<string, object?>
+                {
+                    ["text"] = "value",
+                    ["list"] = new List<object?> { 1, 2L, true }
+                },
             }));
             Published.Add((id, error));
             if (error is null)
@@ -105,7 +116,9 @@ internal sealed class Exchange(string uri, string run)
     }
 
     private async Task CallAsync(AmqpClient client, TimeSpan limit)
-        => Reply = Encoding.UTF8.GetString((await client.CallAsync(AmqpMessage.ToQueue("rpc", Encoding.UTF8.GetBytes(run)), new AmqpCallOptions { Timeout = limit })).Body.Span);
+        => Reply = Encoding.UTF8.GetString((await client.CallAsync(
+            AmqpMessage.ToQueue("rpc", Encoding.UTF8.GetBytes(run)),
+            new AmqpCallOptions { Timeout = limit })).Body.Span);
 
     private static async Task<Exception?> EndOf(ValueTask operation)
     {

@@ -5,7 +5,10 @@ using System.Runtime.CompilerServices;
 
 namespace SafeAmqp.FaultTests.Support;
 
-/// <summary>What every test here needs: bounded waits, clients that end with the test, and figures that a reader of the run can see.</summary>
+/// <summary>
+/// What every test here needs: bounded waits, clients that end with the test, and figures that a reader of the run can
+/// see.
+/// </summary>
 public abstract class FaultCase : IAsyncLifetime
 {
     /// <summary>No wait in a test is longer: a test that hangs fails and says where.</summary>
@@ -31,7 +34,8 @@ public abstract class FaultCase : IAsyncLifetime
         return item;
     }
 
-    protected async Task<AmqpTestBroker> BrokerAsync(AmqpTestBrokerOptions? options = null) => Own(await AmqpTestBroker.StartAsync(options, Cancelled));
+    protected async Task<AmqpTestBroker> BrokerAsync(AmqpTestBrokerOptions? options = null)
+        => Own(await AmqpTestBroker.StartAsync(options, Cancelled));
 
     protected AmqpClient NewClient(string uri, Action<AmqpClientOptions>? configure = null)
     {
@@ -48,7 +52,8 @@ public abstract class FaultCase : IAsyncLifetime
     }
 
     /// <summary>Waits for a condition, looking again and again, at most for <see cref="Limit"/>.</summary>
-    protected static async Task UntilAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "")
+    protected static async Task UntilAsync(
+        Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "")
     {
         long start = TimeProvider.System.GetTimestamp();
         while (!condition())
@@ -59,7 +64,9 @@ public abstract class FaultCase : IAsyncLifetime
         }
     }
 
-    /// <summary>How something ended: null when it went well. What does not end within the limit fails the test.</summary>
+    /// <summary>
+    /// How something ended: null when it went well. What does not end within the limit fails the test.
+    /// </summary>
     protected static async Task<Exception?> EndOf(ValueTask operation)
     {
         try
@@ -79,7 +86,10 @@ public abstract class FaultCase : IAsyncLifetime
 
     /// <summary>A number from the environment, for runs that are longer than CI's.</summary>
     protected static int Number(string variable, int otherwise)
-        => int.TryParse(Environment.GetEnvironmentVariable(variable), System.Globalization.CultureInfo.InvariantCulture, out int number) ? number : otherwise;
+        => int.TryParse(
+            Environment.GetEnvironmentVariable(variable),
+            System.Globalization.CultureInfo.InvariantCulture,
+            out int number) ? number : otherwise;
 
     /// <summary>Shows a figure in the run's output.</summary>
     protected static void Figure(string text) => TestContext.Current.TestOutputHelper?.WriteLine(text);

@@ -16,7 +16,8 @@ internal sealed class Lines : ILoggerFactory, ILogger
     {
     }
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter)
         => All.Enqueue(formatter(state, exception));
 
     public bool IsEnabled(LogLevel logLevel) => true;

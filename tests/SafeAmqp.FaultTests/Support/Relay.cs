@@ -11,7 +11,10 @@ internal sealed class RelayPlan
 
     public long CutToBroker { get; init; } = long.MaxValue;
 
-    /// <summary>What the cut is: a reset, which may swallow what is on its way, or an orderly end; or silence with the connection left open.</summary>
+    /// <summary>
+    /// What the cut is: a reset, which may swallow what is on its way, or an orderly end; or silence with the
+    /// connection left open.
+    /// </summary>
     public CutKind Kind { get; init; }
 
     /// <summary>The largest piece that is passed on at once.</summary>
@@ -29,8 +32,8 @@ internal enum CutKind
 }
 
 /// <summary>
-/// Stands between clients and a broker and lets each connection pass by its plan: the first by <paramref name="first"/>, later ones unharmed. Ends its
-/// connections when it is disposed.
+/// Stands between clients and a broker and lets each connection pass by its plan: the first by
+/// <paramref name="first"/>, later ones unharmed. Ends its connections when it is disposed.
 /// </summary>
 internal sealed class Relay : IAsyncDisposable
 {
@@ -58,7 +61,9 @@ internal sealed class Relay : IAsyncDisposable
 
     internal string Uri => $"amqp://guest:guest@127.0.0.1:{Port}/%2F";
 
-    /// <summary>How many connections were ended, or silenced, by plan. A test in which none was proves nothing.</summary>
+    /// <summary>
+    /// How many connections were ended, or silenced, by plan. A test in which none was proves nothing.
+    /// </summary>
     internal int Cuts => Volatile.Read(ref _cuts);
 
     internal int Accepted => Volatile.Read(ref _accepted);
@@ -119,7 +124,8 @@ internal sealed class Relay : IAsyncDisposable
                 }
             }
         }
-        catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException or SocketException or InvalidOperationException)
+        catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException or SocketException
+            or InvalidOperationException)
         {
             // The end.
         }
@@ -138,7 +144,8 @@ internal sealed class Relay : IAsyncDisposable
         try
         {
             await broker.ConnectAsync(IPAddress.Loopback, _brokerPort, _ended.Token);
-            Task up = CopyAsync(client, broker, plan, plan.CutToBroker, toBroker: true, first), down = CopyAsync(broker, client, plan, plan.CutToClient, toBroker: false, first);
+            Task up = CopyAsync(client, broker, plan, plan.CutToBroker, toBroker: true, first),
+                down = CopyAsync(broker, client, plan, plan.CutToClient, toBroker: false, first);
             Task<bool> ended = await Task.WhenAny((Task<bool>)up, (Task<bool>)down);
             bool silence = await ended;
             if (silence)

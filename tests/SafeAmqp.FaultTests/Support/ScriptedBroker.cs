@@ -15,8 +15,9 @@ namespace SafeAmqp.FaultTests.Support;
 internal sealed record Published(ushort Channel, ulong Sequence, byte[] Properties, string RoutingKey);
 
 /// <summary>
-/// A peer that answers everything as a broker does, but for what a test answers in its place: confirms of any kind, deliveries of any content, closes
-/// with any code. It checks nothing. Connections of any number, one after the other or at once.
+/// A peer that answers everything as a broker does, but for what a test answers in its place: confirms of any kind,
+/// deliveries of any content, closes with any code. It checks nothing. Connections of any number, one after the other
+/// or at once.
 /// </summary>
 internal sealed class ScriptedBroker : IAsyncDisposable
 {
@@ -62,20 +63,25 @@ internal sealed class ScriptedBroker : IAsyncDisposable
         return frame;
     }
 
-    internal static byte[] Ack(ushort channel, ulong tag, bool multiple = false) => On(channel, Method(60, 80, Long(tag), [multiple ? (byte)1 : (byte)0]));
+    internal static byte[] Ack(ushort channel, ulong tag, bool multiple = false)
+        => On(channel, Method(60, 80, Long(tag), [multiple ? (byte)1 : (byte)0]));
 
-    internal static byte[] Nack(ushort channel, ulong tag, bool multiple = false) => On(channel, Method(60, 120, Long(tag), [multiple ? (byte)1 : (byte)0]));
+    internal static byte[] Nack(ushort channel, ulong tag, bool multiple = false)
+        => On(channel, Method(60, 120, Long(tag), [multiple ? (byte)1 : (byte)0]));
 
     internal static byte[] CloseChannel(ushort channel, int code, string text, ushort method = 0)
-        => On(channel, Method(20, 40, Short((ushort)code), Str(text), Short(method == 0 ? (ushort)0 : (ushort)60), Short(method)));
+        => On(channel, Method(
+            20, 40, Short((ushort)code), Str(text), Short(method == 0 ? (ushort)0 : (ushort)60), Short(method)));
 
-    internal static byte[] CloseConnection(int code, string text) => On(0, Method(10, 50, Short((ushort)code), Str(text), Short(0), Short(0)));
+    internal static byte[] CloseConnection(int code, string text)
+        => On(0, Method(10, 50, Short((ushort)code), Str(text), Short(0), Short(0)));
 
     /// <summary>The message back to its publisher, unroutable.</summary>
     internal static byte[] Return(Published message, string text = "NO_ROUTE") =>
     [
         .. On(message.Channel, Method(60, 50, Short(312), Str(text), Str(""), Str(message.RoutingKey))),
-        .. On(message.Channel, Frame(2, message.Channel, [.. Short(60), .. Short(0), .. Long(0), .. message.Properties])),
+        .. On(
+            message.Channel, Frame(2, message.Channel, [.. Short(60), .. Short(0), .. Long(0), .. message.Properties])),
     ];
 
     /// <summary>A delivery with a content header of the test's own.</summary>
@@ -104,7 +110,8 @@ internal sealed class ScriptedBroker : IAsyncDisposable
             while (true)
                 _serving.Add(ServeAsync(await _listener.AcceptSocketAsync(_ended.Token)));
         }
-        catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException or SocketException or InvalidOperationException)
+        catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException or SocketException
+            or InvalidOperationException)
         {
             // The end.
         }
@@ -118,7 +125,8 @@ internal sealed class ScriptedBroker : IAsyncDisposable
         {
             await peer.RunAsync(_ended.Token);
         }
-        catch (Exception error) when (error is OperationCanceledException or IOException or SocketException or ObjectDisposedException)
+        catch (Exception error)
+            when (error is OperationCanceledException or IOException or SocketException or ObjectDisposedException)
         {
             // The client is gone, or the test.
         }
@@ -162,8 +170,10 @@ internal sealed class ScriptedBroker : IAsyncDisposable
         {
             await _stream.ReadExactlyAsync(new byte[8], cancellationToken);
             await SendAsync(On(0, Method(10, 10, [0, 9], Table(Entry("capabilities", [(byte)'F', .. Table(
-                Entry("publisher_confirms", (byte)'t', 1), Entry("basic.nack", (byte)'t', 1), Entry("consumer_cancel_notify", (byte)'t', 1),
-                Entry("connection.blocked", (byte)'t', 1), Entry("authentication_failure_close", (byte)'t', 1))])), LongStr("PLAIN"), LongStr("en_US"))));
+                Entry("publisher_confirms", (byte)'t', 1), Entry("basic.nack", (byte)'t', 1),
+                Entry("consumer_cancel_notify", (byte)'t', 1),
+                Entry("connection.blocked", (byte)'t', 1), Entry("authentication_failure_close", (byte)'t', 1))])),
+                LongStr("PLAIN"), LongStr("en_US"))));
             byte[] prefix = new byte[7];
             while (true)
             {
@@ -201,20 +211,24 @@ internal sealed class ScriptedBroker : IAsyncDisposable
                 case (40, 10): return On(channel, Method(40, 11));
                 case (50, 10):
                     string queue = ShortText(payload, 6);
-                    return On(channel, Method(50, 11, Str(queue.Length > 0 ? queue : $"generated-{Number}-{++_queues}"), Int(0), Int(0)));
+                    return On(channel, Method(
+                        50, 11, Str(queue.Length > 0 ? queue : $"generated-{Number}-{++_queues}"), Int(0), Int(0)));
                 case (50, 20): return On(channel, Method(50, 21));
                 case (60, 10): return On(channel, Method(60, 11));
                 case (60, 20):
                     string consumed = ShortText(payload, 6);
                     broker.Consumers.Enqueue((consumed, Number));
-                    return [.. On(channel, Method(60, 21, Str("consumer"))), .. broker.OnConsume(this, channel, consumed) ?? []];
+                    return [
+                        .. On(channel, Method(60, 21, Str("consumer"))),
+                        .. broker.OnConsume(this, channel, consumed) ?? []];
                 case (60, 30): return On(channel, Method(60, 31, Str("consumer")));
                 case (60, 40):
                     int key = 6 + 1 + payload[6];
                     _publishing = (channel, ShortText(payload, key));
                     return null;
                 case (60, 80) or (60, 90) or (60, 120):
-                    broker.Settled.Enqueue(((int)(method & 0xFFFF), BinaryPrimitives.ReadUInt64BigEndian(payload.AsSpan(4)), Number));
+                    broker.Settled.Enqueue(
+                        ((int)(method & 0xFFFF), BinaryPrimitives.ReadUInt64BigEndian(payload.AsSpan(4)), Number));
                     return null;
                 case (85, 10): return On(channel, Method(85, 11));
                 default: return null;
@@ -237,11 +251,13 @@ internal sealed class ScriptedBroker : IAsyncDisposable
         private byte[] Complete()
         {
             (ushort channel, string key) = _publishing!.Value;
-            var message = new Published(channel, _sequences[channel] = _sequences.GetValueOrDefault(channel) + 1, _properties, key);
+            var message = new Published(
+                channel, _sequences[channel] = _sequences.GetValueOrDefault(channel) + 1, _properties, key);
             broker.Seen.Enqueue(message);
             return broker.OnPublish(this, message) ?? Ack(channel, message.Sequence);
         }
 
-        private static string ShortText(byte[] payload, int at) => Encoding.UTF8.GetString(payload, at + 1, payload[at]);
+        private static string ShortText(byte[] payload, int at)
+            => Encoding.UTF8.GetString(payload, at + 1, payload[at]);
     }
 }

@@ -20,7 +20,8 @@ public sealed class CloseCodeTests : FaultCase
     [InlineData(540, "NOT_IMPLEMENTED")]
     [InlineData(999, "something new")]
     [InlineData(0, "")]
-    public async Task A_channel_closed_with_any_code_leaves_neighbours_their_truth_and_the_connection_as_it_is(int code, string text)
+    public async Task A_channel_closed_with_any_code_leaves_neighbours_their_truth_and_the_connection_as_it_is(
+        int code, string text)
     {
         _broker.OnPublish = (_, message) => message.RoutingKey switch
         {
@@ -31,7 +32,8 @@ public sealed class CloseCodeTests : FaultCase
         };
         AmqpClient client = NewClient(_broker.Uri);
         Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("before", default), Cancelled)));
-        ValueTask stuck = client.PublishAsync(AmqpMessage.ToQueue("stuck", default), Cancelled), guilty = client.PublishAsync(AmqpMessage.ToQueue("guilty", default), Cancelled);
+        ValueTask stuck = client.PublishAsync(AmqpMessage.ToQueue("stuck", default), Cancelled),
+            guilty = client.PublishAsync(AmqpMessage.ToQueue("guilty", default), Cancelled);
         foreach (Exception? end in (Exception?[])[await EndOf(stuck), await EndOf(guilty)])
         {
             // Nobody's fault that we know of: neither may be called refused, and neither confirmed.
@@ -53,12 +55,16 @@ public sealed class CloseCodeTests : FaultCase
     [InlineData(505, "UNEXPECTED_FRAME")]
     [InlineData(320, "CONNECTION_FORCED")]
     [InlineData(999, "something new")]
-    public async Task A_connection_closed_with_any_code_is_made_anew_and_what_was_on_it_is_unknown(int code, string text)
+    public async Task A_connection_closed_with_any_code_is_made_anew_and_what_was_on_it_is_unknown(
+        int code, string text)
     {
         int closed = 0;
-        _broker.OnPublish = (_, message) => message.RoutingKey == "guilty" && Interlocked.Increment(ref closed) == 1 ? CloseConnection(code, text) : null;
+        _broker.OnPublish = (_, message) => message.RoutingKey == "guilty" && Interlocked.Increment(ref closed) == 1
+            ? CloseConnection(code, text)
+            : null;
         AmqpClient client = NewClient(_broker.Uri);
-        var unknown = Assert.IsType<AmqpUnknownOutcomeException>(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("guilty", default), Cancelled)));
+        var unknown = Assert.IsType<AmqpUnknownOutcomeException>(
+            await EndOf(client.PublishAsync(AmqpMessage.ToQueue("guilty", default), Cancelled)));
         Assert.Contains($"{code} {text}", unknown.Message, StringComparison.Ordinal);
         Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("guilty", default), Cancelled)));
         await client.OpenAsync(Cancelled); // nothing above waited for the receive link
@@ -86,7 +92,9 @@ public sealed class CloseCodeTests : FaultCase
             var told = Assert.IsAssignableFrom<AmqpException>(error);
             Assert.DoesNotContain(told.Message, c => char.IsControl(c));
             Assert.DoesNotContain(told.ToString().ReplaceLineEndings("\n"), c => c != '\n' && char.IsControl(c));
-            Assert.DoesNotContain("2026-01-01 00:00:00 fatal", told.ToString().Split('\n').Where(line => line.StartsWith("2026", StringComparison.Ordinal)));
+            Assert.DoesNotContain(
+                "2026-01-01 00:00:00 fatal",
+                told.ToString().Split('\n').Where(line => line.StartsWith("2026", StringComparison.Ordinal)));
             Assert.DoesNotContain(new string('y', 201), told.ToString(), StringComparison.Ordinal);
             Assert.DoesNotContain(client.Status.ToString(), c => char.IsControl(c));
             await UntilAsync(() => client.Status.Links[0].State == AmqpLinkState.Open);

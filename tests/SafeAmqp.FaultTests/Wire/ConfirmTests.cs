@@ -30,7 +30,8 @@ public sealed class ConfirmTests : FaultCase
 
     private static async Task<Exception?[]> PublishAsync(AmqpClient client)
     {
-        ValueTask[] publishes = [.. Enumerable.Range(0, Messages).Select(i => client.PublishAsync(AmqpMessage.ToQueue($"k{i}", new byte[i]), Cancelled))];
+        ValueTask[] publishes = [.. Enumerable.Range(0, Messages)
+            .Select(i => client.PublishAsync(AmqpMessage.ToQueue($"k{i}", new byte[i]), Cancelled))];
         return await Task.WhenAll(publishes.Select(EndOf));
     }
 
@@ -54,9 +55,13 @@ public sealed class ConfirmTests : FaultCase
         AnswerAtTheEnd(channel => how switch
         {
             "one ack for all" => Ack(channel, Messages, multiple: true),
-            "one by one, the last first" => [.. Enumerable.Range(0, Messages).SelectMany(i => Ack(channel, (ulong)(Messages - i)))],
-            "in two parts, the later first" => [.. Enumerable.Range(5, Messages - 4).SelectMany(i => Ack(channel, (ulong)i)), .. Ack(channel, 4, multiple: true)],
-            "the last twice" => [.. Ack(channel, Messages), .. Ack(channel, Messages), .. Ack(channel, Messages, multiple: true)],
+            "one by one, the last first" =>
+                [.. Enumerable.Range(0, Messages).SelectMany(i => Ack(channel, (ulong)(Messages - i)))],
+            "in two parts, the later first" => [
+                .. Enumerable.Range(5, Messages - 4).SelectMany(i => Ack(channel, (ulong)i)),
+                .. Ack(channel, 4, multiple: true)],
+            "the last twice" =>
+                [.. Ack(channel, Messages), .. Ack(channel, Messages), .. Ack(channel, Messages, multiple: true)],
             _ => [.. Ack(channel, Messages, multiple: true), .. Ack(channel, Messages, multiple: true)],
         });
         AmqpClient client = Client();
@@ -83,7 +88,8 @@ public sealed class ConfirmTests : FaultCase
     [Fact]
     public async Task What_was_nacked_and_then_acked_stays_nacked_and_the_other_way_round()
     {
-        AnswerAtTheEnd(channel => [.. Nack(channel, 1), .. Ack(channel, 2), .. Ack(channel, 1), .. Nack(channel, 2), .. Ack(channel, Messages, multiple: true)]);
+        AnswerAtTheEnd(channel => [.. Nack(channel, 1), .. Ack(channel, 2), .. Ack(channel, 1), .. Nack(channel, 2),
+            .. Ack(channel, Messages, multiple: true)]);
         AmqpClient client = Client();
         Exception?[] ends = await PublishAsync(client);
         Assert.IsType<AmqpNackedException>(ends[0]);
@@ -134,7 +140,8 @@ public sealed class ConfirmTests : FaultCase
             },
         ];
         AmqpClient client = Client();
-        var error = Assert.IsType<AmqpReturnedException>(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("nowhere", default), Cancelled)));
+        var error = Assert.IsType<AmqpReturnedException>(
+            await EndOf(client.PublishAsync(AmqpMessage.ToQueue("nowhere", default), Cancelled)));
         Assert.Equal((312, "NO_ROUTE"), (error.ReplyCode, error.ReplyText));
         await AssertGoesOnAsync(client);
     }
@@ -151,8 +158,13 @@ public sealed class ConfirmTests : FaultCase
             return how switch
             {
                 "a return after its ack" => [.. Ack(channel, Messages, multiple: true), .. Return(first)],
-                "a return without our header" => [.. Return(first with { Properties = [0, 0] }), .. Ack(channel, Messages, multiple: true)],
-                _ => [.. Return(first with { Properties = [0x20, 0, .. Tests.Wire.Frames.Table(Tests.Wire.Frames.Entry("x-safeamqp-slot", (byte)'I', 0x7F, 0xFF, 0xFF, 0xFF))] }), .. Ack(channel, Messages, multiple: true)],
+                "a return without our header" =>
+                    [.. Return(first with { Properties = [0, 0] }), .. Ack(channel, Messages, multiple: true)],
+                _ => [.. Return(first with
+                {
+                    Properties = [0x20, 0, .. Tests.Wire.Frames.Table(
+                        Tests.Wire.Frames.Entry("x-safeamqp-slot", (byte)'I', 0x7F, 0xFF, 0xFF, 0xFF))]
+                }), .. Ack(channel, Messages, multiple: true)],
             };
         });
         AmqpClient client = Client();

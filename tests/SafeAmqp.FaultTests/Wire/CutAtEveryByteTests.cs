@@ -3,8 +3,9 @@ using System.Collections.Concurrent;
 namespace SafeAmqp.FaultTests.Wire;
 
 /// <summary>
-/// A whole conversation - connect, declare, serve, consume, publish, call, goodbye - is cut after any byte, in each direction; cut in pieces; and run together. By default
-/// it is every seventh byte, by resets and orderly ends in turn, which takes what CI has; SAFEAMQP_FAULT_CUTS=all cuts after every single byte, in every way.
+/// A whole conversation - connect, declare, serve, consume, publish, call, goodbye - is cut after any byte, in each
+/// direction; cut in pieces; and run together. By default it is every seventh byte, by resets and orderly ends in turn,
+/// which takes what CI has; SAFEAMQP_FAULT_CUTS=all cuts after every single byte, in every way.
 /// </summary>
 public sealed class CutAtEveryByteTests : FaultCase
 {
@@ -38,10 +39,12 @@ public sealed class CutAtEveryByteTests : FaultCase
             ? new[] { (At: at, Kind: CutKind.Reset), (At: at, Kind: CutKind.End) }
             : [(At: at, Kind: at % 2 == 0 ? CutKind.Reset : CutKind.End)]).ToArray();
         int cuts = 0;
-        await Parallel.ForEachAsync(runs, new ParallelOptions { MaxDegreeOfParallelism = Workers, CancellationToken = Cancelled },
+        await Parallel.ForEachAsync(
+            runs, new ParallelOptions { MaxDegreeOfParallelism = Workers, CancellationToken = Cancelled },
             async (run, _) => Interlocked.Add(ref cuts, await CutAsync(direction, run.At, run.Kind)));
 
-        Figure($"cut {direction}, of {total} bytes after every {(All ? "one" : $"{Stride}th")}: {runs.Length} runs, {cuts} cuts, {_unknown} operations without a verdict, {_again} deliveries that came again, 0 hangs");
+        Figure($"cut {direction}, of {total} bytes after every {(All ? "one" : $"{Stride}th")}: {runs.Length} runs, "
+            + $"{cuts} cuts, {_unknown} operations without a verdict, {_again} deliveries that came again, 0 hangs");
         Assert.Equal(runs.Length, cuts); // each of them was really cut
         Assert.True(_unknown * Stride > 20, "Cutting a conversation must leave some operations without a verdict.");
     }
@@ -51,10 +54,13 @@ public sealed class CutAtEveryByteTests : FaultCase
     {
         var runs = new List<(string Direction, int At)>();
         foreach (string direction in (string[])["to the client", "to the broker"])
-            runs.AddRange(Enumerable.Range(0, (int)(await LengthAsync(direction) / 16)).Select(i => (direction, i * 16)));
+            runs.AddRange(
+                Enumerable.Range(0, (int)(await LengthAsync(direction) / 16)).Select(i => (direction, i * 16)));
         int cuts = 0;
-        // They wait for the watchdog nearly all the time, so many go at once; they share the brokers, and their messages have names of their own.
-        await Parallel.ForEachAsync(runs, new ParallelOptions { MaxDegreeOfParallelism = 48, CancellationToken = Cancelled },
+        // They wait for the watchdog nearly all the time, so many go at once; they share the brokers, and their
+        // messages have names of their own.
+        await Parallel.ForEachAsync(
+            runs, new ParallelOptions { MaxDegreeOfParallelism = 48, CancellationToken = Cancelled },
             async (run, _) => Interlocked.Add(ref cuts, await SilenceAsync(run.Direction, run.At)));
         Figure($"silenced after each 16th of the bytes, both ways: {runs.Count} runs, {cuts} silences, 0 hangs");
         Assert.Equal(runs.Count, cuts);
@@ -116,8 +122,10 @@ public sealed class CutAtEveryByteTests : FaultCase
 
     private async Task<int> SilenceAsync(string direction, int at)
     {
-        // The connect time-out is short, as a silence before the link is open is its affair; later ones are the watchdog's, of 1.5 heartbeats.
-        await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(new AmqpTestBrokerOptions { HistoryCapacity = 0 }, Cancelled);
+        // The connect time-out is short, as a silence before the link is open is its affair; later ones are the
+        // watchdog's, of 1.5 heartbeats.
+        await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(
+            new AmqpTestBrokerOptions { HistoryCapacity = 0 }, Cancelled);
         return (await RunAsync(broker, direction, at, CutKind.Silence, options =>
         {
             options.ConnectTimeout = TimeSpan.FromSeconds(3);
@@ -125,10 +133,13 @@ public sealed class CutAtEveryByteTests : FaultCase
         })).Cuts;
     }
 
-    private static async Task<(Exchange Exchange, int Cuts)> RunAsync(AmqpTestBroker broker, string direction, int at, CutKind kind, Action<AmqpClientOptions>? configure)
+    private static async Task<(Exchange Exchange, int Cuts)> RunAsync(
+        AmqpTestBroker broker, string direction, int at, CutKind kind, Action<AmqpClientOptions>? configure)
     {
         string run = $"{kind} {direction} after {at}";
-        await using var relay = new Relay(broker.Port, direction == "to the client" ? new RelayPlan { CutToClient = at, Kind = kind } : new RelayPlan { CutToBroker = at, Kind = kind });
+        await using var relay = new Relay(broker.Port, direction == "to the client"
+            ? new RelayPlan { CutToClient = at, Kind = kind }
+            : new RelayPlan { CutToBroker = at, Kind = kind });
         var exchange = new Exchange(relay.Uri, run);
         await exchange.RunAsync(Long, configure);
         exchange.Judge(faulted: relay.Cuts > 0);

@@ -4,7 +4,9 @@ using RabbitMQ.Client.Events;
 
 namespace SafeAmqp.IntegrationTests.Calls;
 
-/// <summary>What tests of calls share: reply addresses by name, and a server that owes nothing to the library.</summary>
+/// <summary>
+/// What tests of calls share: reply addresses by name, and a server that owes nothing to the library.
+/// </summary>
 public abstract class CallTest(TestBroker broker) : FeatureTest(broker)
 {
     /// <summary>Each kind of reply address over each layout.</summary>
@@ -29,7 +31,8 @@ public abstract class CallTest(TestBroker broker) : FeatureTest(broker)
         _ => AmqpReplyAddress.Queue(await NewQueueAsync(client)),
     };
 
-    protected static AmqpCallOptions To(AmqpReplyAddress address, TimeSpan? timeout = null) => new() { ReplyTo = address, Timeout = timeout ?? Limit };
+    protected static AmqpCallOptions To(AmqpReplyAddress address, TimeSpan? timeout = null)
+        => new() { ReplyTo = address, Timeout = timeout ?? Limit };
 
     protected static AmqpCallOptions Within(TimeSpan timeout) => new() { Timeout = timeout };
 
@@ -47,7 +50,8 @@ public abstract class CallTest(TestBroker broker) : FeatureTest(broker)
 /// <summary>The other side of calls, by hand.</summary>
 public sealed class RequestDesk(string queue, Witness witness)
 {
-    private readonly System.Threading.Channels.Channel<Request> _requests = System.Threading.Channels.Channel.CreateUnbounded<Request>();
+    private readonly System.Threading.Channels.Channel<Request> _requests =
+        System.Threading.Channels.Channel.CreateUnbounded<Request>();
 
     public string Queue => queue;
 
@@ -56,10 +60,12 @@ public sealed class RequestDesk(string queue, Witness witness)
     public Witness Witness => witness;
 
     public async Task<Request> NextAsync()
-        => await _requests.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        => await _requests.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask()
+            .WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
 
     /// <summary>Sends a message to where a request wants its reply, by default with its correlation id.</summary>
-    public Task ReplyAsync(Request request, string body, Action<BasicProperties>? properties = null) => SendAsync(request.ReplyTo, body, filled =>
+    public Task ReplyAsync(Request request, string body, Action<BasicProperties>? properties = null)
+        => SendAsync(request.ReplyTo, body, filled =>
     {
         filled.CorrelationId = request.CorrelationId;
         properties?.Invoke(filled);
@@ -69,14 +75,18 @@ public sealed class RequestDesk(string queue, Witness witness)
     {
         var filled = new BasicProperties();
         properties(filled);
-        await witness.Channel.BasicPublishAsync("", replyTo, mandatory: false, filled, System.Text.Encoding.UTF8.GetBytes(body));
+        await witness.Channel.BasicPublishAsync(
+            "", replyTo, mandatory: false, filled, System.Text.Encoding.UTF8.GetBytes(body));
     }
 
     internal Task TakeAsync(BasicDeliverEventArgs delivery)
     {
-        var request = new Request(System.Text.Encoding.UTF8.GetString(delivery.Body.Span), delivery.BasicProperties.ReplyTo ?? "",
+        var request = new Request(
+            System.Text.Encoding.UTF8.GetString(delivery.Body.Span), delivery.BasicProperties.ReplyTo ?? "",
             delivery.BasicProperties.CorrelationId ?? "", delivery.BasicProperties.Expiration,
-            delivery.BasicProperties.Headers?.TryGetValue("x-safeamqp-deadline", out object? deadline) == true ? deadline : null);
+            delivery.BasicProperties.Headers?.TryGetValue("x-safeamqp-deadline", out object? deadline) == true
+                ? deadline
+                : null);
         All.Add(request);
         _requests.Writer.TryWrite(request);
         return Task.CompletedTask;

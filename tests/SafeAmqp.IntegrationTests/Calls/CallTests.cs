@@ -45,20 +45,27 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         await InTime(Task.WhenAll(Enumerable.Range(0, callers).Select(caller => Task.Run(async () =>
         {
             for (int i = 0; i < each; i++)
-                Assert.Equal($"{caller}/{i}", Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, Bytes($"{caller}/{i}")) with { Persistent = false }, options, Cancelled)));
+                Assert.Equal($"{caller}/{i}", Text(await amqp.CallAsync(
+                    AmqpMessage.ToQueue(queue, Bytes($"{caller}/{i}")) with { Persistent = false },
+                    options,
+                    Cancelled)));
         }, Cancelled))));
-        await UntilAsync(() => amqp.Status.Links[0].PendingCalls == 0); // figures are shown after the batch that they are of
+        // figures are shown after the batch that they are of
+        await UntilAsync(() => amqp.Status.Links[0].PendingCalls == 0);
         Assert.Equal(0, amqp.Status.Links[0].LateReplies);
     }
 
     [Theory, MemberData(nameof(Addresses))]
-    public async Task The_deadline_goes_with_the_request_as_its_expiration_and_in_a_header(string address, ConnectionLayout layout)
+    public async Task The_deadline_goes_with_the_request_as_its_expiration_and_in_a_header(
+        string address, ConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         RequestDesk desk = await DeskAsync();
         AmqpReplyAddress replyTo = await AddressAsync(amqp, address);
         long before = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
-        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo, TimeSpan.FromSeconds(20)), Cancelled).AsTask();
+        Task<AmqpReply> call =
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo, TimeSpan.FromSeconds(20)), Cancelled)
+                .AsTask();
         Request request = await desk.NextAsync();
         long after = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         await desk.ReplyAsync(request, "");
@@ -79,7 +86,12 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
             seen = request.Message;
             return ValueTask.FromResult(new AmqpMessage());
         }, cancellationToken: Cancelled);
-        await amqp.CallAsync(AmqpMessage.ToQueue(queue, default) with { Headers = new Dictionary<string, object?> { ["own"] = 1 }, Expiration = TimeSpan.FromDays(1) },
+        await amqp.CallAsync(
+            AmqpMessage.ToQueue(queue, default) with
+            {
+                Headers = new Dictionary<string, object?> { ["own"] = 1 },
+                Expiration = TimeSpan.FromDays(1)
+            },
             Within(TimeSpan.FromSeconds(20)), Cancelled);
         Assert.InRange(seen!.Expiration!.Value, TimeSpan.FromMilliseconds(1), TimeSpan.FromSeconds(20));
         Assert.IsType<long>(seen.Headers!["x-safeamqp-deadline"]);
@@ -87,16 +99,19 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
     }
 
     [Theory, MemberData(nameof(Addresses))]
-    public async Task A_request_that_nobody_serves_is_returned_in_one_round_trip(string address, ConnectionLayout layout)
+    public async Task A_request_that_nobody_serves_is_returned_in_one_round_trip(
+        string address, ConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         AmqpCallOptions options = To(await AddressAsync(amqp, address));
         RequestDesk desk = await DeskAsync();
-        Task<AmqpReply> first = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), options, Cancelled).AsTask(); // makes the address
+        // makes the address
+        Task<AmqpReply> first = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), options, Cancelled).AsTask();
         await desk.ReplyAsync(await desk.NextAsync(), "");
         await InTime(first);
         var watch = Stopwatch.StartNew();
-        var error = await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.CallAsync(AmqpMessage.ToQueue(NewName(), default), options, Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpReturnedException>(
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue(NewName(), default), options, Cancelled));
         Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(2));
         Assert.Equal((AmqpOutcome.Returned, 312, true), (error.Outcome, error.ReplyCode, error.IsSafeToRepeat));
         Assert.Equal(0, amqp.Status.Links[0].PendingCalls);
@@ -107,10 +122,12 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         RequestDesk desk = await DeskAsync();
-        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), cancellationToken: Cancelled).AsTask();
+        Task<AmqpReply> call =
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), cancellationToken: Cancelled).AsTask();
         Request request = await desk.NextAsync();
         string exchange = NewName();
-        var error = await Assert.ThrowsAsync<AmqpRefusedException>(async () => await amqp.CallAsync(AmqpMessage.ToExchange(exchange, "", default), cancellationToken: Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpRefusedException>(async () => await amqp.CallAsync(
+            AmqpMessage.ToExchange(exchange, "", default), cancellationToken: Cancelled));
         Assert.Equal(404, error.ReplyCode);
         Assert.Contains(exchange, error.Message, StringComparison.Ordinal);
         await desk.ReplyAsync(request, "still here");
@@ -119,16 +136,19 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
     }
 
     [Theory, MemberData(nameof(Addresses))]
-    public async Task A_call_without_reply_ends_at_its_deadline_as_NoReply_with_a_TimeoutException_inside_and_its_reply_counts_as_late(string address, ConnectionLayout layout)
+    public async Task A_call_without_reply_ends_at_its_deadline_with_NoReply_and_its_reply_counts_as_late(
+        string address, ConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         RequestDesk desk = await DeskAsync();
         AmqpReplyAddress replyTo = await AddressAsync(amqp, address);
-        Task<AmqpReply> warm = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo), Cancelled).AsTask();
+        Task<AmqpReply> warm =
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo), Cancelled).AsTask();
         await desk.ReplyAsync(await desk.NextAsync(), "");
         await InTime(warm);
         var watch = Stopwatch.StartNew();
-        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo, TimeSpan.FromMilliseconds(400)), Cancelled).AsTask();
+        Task<AmqpReply> call = amqp.CallAsync(
+            AmqpMessage.ToQueue(desk.Queue, default), To(replyTo, TimeSpan.FromMilliseconds(400)), Cancelled).AsTask();
         Request request = await desk.NextAsync();
         var error = await Assert.ThrowsAsync<AmqpNoReplyException>(() => InTime(call));
         Assert.InRange(watch.Elapsed, TimeSpan.FromMilliseconds(390), TimeSpan.FromSeconds(2));
@@ -136,7 +156,8 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         Assert.Equal(AmqpOutcome.Confirmed, error.Outcome);
         Assert.False(error.IsSafeToRepeat);
         Assert.NotNull(error.Status);
-        Task<AmqpReply> other = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo), Cancelled).AsTask();
+        Task<AmqpReply> other =
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo), Cancelled).AsTask();
         Request otherRequest = await desk.NextAsync();
         await desk.ReplyAsync(request, "late");
         await UntilAsync(() => amqp.Status.Links[0].LateReplies == 1);
@@ -146,13 +167,15 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
     }
 
     [Theory, MemberData(nameof(Addresses))]
-    public async Task A_cancelled_call_ends_at_once_and_its_reply_counts_as_late(string address, ConnectionLayout layout)
+    public async Task A_cancelled_call_ends_at_once_and_its_reply_counts_as_late(
+        string address, ConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         RequestDesk desk = await DeskAsync();
         AmqpReplyAddress replyTo = await AddressAsync(amqp, address);
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
-        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo), cancel.Token).AsTask();
+        Task<AmqpReply> call =
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo), cancel.Token).AsTask();
         Request request = await desk.NextAsync();
         var watch = Stopwatch.StartNew();
         await cancel.CancelAsync();
@@ -162,7 +185,8 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         Assert.Equal(0, amqp.Status.Links[0].PendingCalls);
         await desk.ReplyAsync(request, "late");
         await UntilAsync(() => amqp.Status.Links[0].LateReplies == 1);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo), cancel.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo), cancel.Token));
     }
 
     [Fact]
@@ -182,30 +206,38 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
             await desk.ReplyAsync(request, "");
         }
         await InTime(Task.WhenAll(calls));
-        Task<AmqpReply> own = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default) with { CorrelationId = "mine" }, cancellationToken: Cancelled).AsTask();
+        Task<AmqpReply> own = amqp.CallAsync(
+            AmqpMessage.ToQueue(desk.Queue, default) with { CorrelationId = "mine" }, cancellationToken: Cancelled)
+            .AsTask();
         Request asked = await desk.NextAsync();
         Assert.Equal("mine", asked.CorrelationId);
         await desk.ReplyAsync(asked, "");
         await InTime(own);
         // Every bit of the first 16 bytes is set in some and clear in others.
         byte[][] bits = [.. ids.Select(id => System.Buffers.Text.Base64Url.DecodeFromChars(id))];
-        Assert.All(Enumerable.Range(0, 128), bit => Assert.InRange(bits.Count(id => (id[bit / 8] >> (bit % 8) & 1) == 1), count / 4, count * 3 / 4));
+        Assert.All(
+            Enumerable.Range(0, 128),
+            bit => Assert.InRange(bits.Count(id => (id[bit / 8] >> (bit % 8) & 1) == 1), count / 4, count * 3 / 4));
     }
 
     [Fact]
     public async Task No_more_calls_wait_than_the_bound_allows_and_the_next_fails_at_once_or_waits_as_the_option_says()
     {
-        AmqpClient failing = await ConnectAsync(options => (options.MaxPendingCalls, options.WhenFull) = (2, AmqpWhenFull.Fail));
+        AmqpClient failing = await ConnectAsync(
+            options => (options.MaxPendingCalls, options.WhenFull) = (2, AmqpWhenFull.Fail));
         AmqpClient waiting = await ConnectAsync(options => options.MaxPendingCalls = 2);
         RequestDesk desk = await DeskAsync();
         foreach (AmqpClient amqp in (AmqpClient[])[failing, waiting])
         {
             AmqpMessage message = AmqpMessage.ToQueue(desk.Queue, default);
-            Task<AmqpReply>[] calls = [amqp.CallAsync(message, cancellationToken: Cancelled).AsTask(), amqp.CallAsync(message, cancellationToken: Cancelled).AsTask()];
+            Task<AmqpReply>[] calls = [
+                amqp.CallAsync(message, cancellationToken: Cancelled).AsTask(),
+                amqp.CallAsync(message, cancellationToken: Cancelled).AsTask()];
             Request[] requests = [await desk.NextAsync(), await desk.NextAsync()];
             Assert.Equal(2, amqp.Status.Links[0].PendingCalls);
             var watch = Stopwatch.StartNew();
-            var error = await Assert.ThrowsAsync<AmqpNotSentException>(async () => await amqp.CallAsync(message, Within(TimeSpan.FromMilliseconds(300)), Cancelled));
+            var error = await Assert.ThrowsAsync<AmqpNotSentException>(
+                async () => await amqp.CallAsync(message, Within(TimeSpan.FromMilliseconds(300)), Cancelled));
             Assert.True(error.IsSafeToRepeat);
             if (amqp == failing)
             {
@@ -231,7 +263,9 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
                 await desk.ReplyAsync(request, "");
             await InTime(Task.WhenAll(calls));
             Assert.Equal(0, amqp.Status.Links[0].PendingCalls);
-            Task<AmqpReply>[] again = [amqp.CallAsync(message, cancellationToken: Cancelled).AsTask(), amqp.CallAsync(message, cancellationToken: Cancelled).AsTask()];
+            Task<AmqpReply>[] again = [
+                amqp.CallAsync(message, cancellationToken: Cancelled).AsTask(),
+                amqp.CallAsync(message, cancellationToken: Cancelled).AsTask()];
             await desk.ReplyAsync(await desk.NextAsync(), "");
             await desk.ReplyAsync(await desk.NextAsync(), "");
             await InTime(Task.WhenAll(again)); // every place was given back
@@ -243,10 +277,14 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
     {
         AmqpClient amqp = NewClient(options => options.Uri = "amqp://guest:guest@127.0.0.1:1/");
         AmqpMessage message = AmqpMessage.ToQueue("queue", default);
-        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await amqp.CallAsync(message, Within(TimeSpan.Zero), Cancelled));
-        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await amqp.CallAsync(message, Within(TimeSpan.FromDays(8)), Cancelled));
-        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await amqp.CallAsync(message, new AmqpCallOptions { ReplyTo = null! }, Cancelled));
-        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await amqp.CallAsync(message with { RoutingKey = new string('k', 256) }, cancellationToken: Cancelled));
+        await Assert.ThrowsAnyAsync<ArgumentException>(
+            async () => await amqp.CallAsync(message, Within(TimeSpan.Zero), Cancelled));
+        await Assert.ThrowsAnyAsync<ArgumentException>(
+            async () => await amqp.CallAsync(message, Within(TimeSpan.FromDays(8)), Cancelled));
+        await Assert.ThrowsAnyAsync<ArgumentException>(
+            async () => await amqp.CallAsync(message, new AmqpCallOptions { ReplyTo = null! }, Cancelled));
+        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await amqp.CallAsync(
+            message with { RoutingKey = new string('k', 256) }, cancellationToken: Cancelled));
         Assert.Throws<ArgumentException>(() => AmqpReplyAddress.Queue(""));
         Assert.Throws<ArgumentException>(() => AmqpReplyAddress.Queue(new string('q', 256)));
         Assert.Equal(AmqpLinkState.Idle, amqp.Status.Links[0].State);
@@ -258,10 +296,12 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         AmqpClient amqp = NewClient(options => options.Uri = "amqp://guest:guest@127.0.0.1:1/");
         foreach (string address in (string[])["exclusive", "direct", "fixed"])
         {
-            AmqpReplyAddress replyTo = address == "fixed" ? AmqpReplyAddress.Queue("replies") : await AddressAsync(amqp, address);
+            AmqpReplyAddress replyTo =
+                address == "fixed" ? AmqpReplyAddress.Queue("replies") : await AddressAsync(amqp, address);
             var watch = Stopwatch.StartNew();
             var error = await Assert.ThrowsAsync<AmqpNotSentException>(async () =>
-                await amqp.CallAsync(AmqpMessage.ToQueue("queue", default), To(replyTo, TimeSpan.FromMilliseconds(300)), Cancelled));
+                await amqp.CallAsync(
+                    AmqpMessage.ToQueue("queue", default), To(replyTo, TimeSpan.FromMilliseconds(300)), Cancelled));
             Assert.InRange(watch.Elapsed, TimeSpan.FromMilliseconds(290), TimeSpan.FromSeconds(2));
             Assert.True(error.IsSafeToRepeat);
         }

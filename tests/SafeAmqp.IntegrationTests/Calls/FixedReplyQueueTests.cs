@@ -10,14 +10,22 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
         AmqpClient amqp = await ConnectAsync(layout);
         RequestDesk desk = await DeskAsync();
         string replies = await NewQueueAsync(amqp);
-        AmqpReplyAddress address = AmqpReplyAddress.Queue(replies, message => message.Headers!.TryGetValue("x-request", out object? id) ? id as string : null);
-        Task<AmqpReply> one = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, Bytes("1")) with { CorrelationId = "order-1" }, To(address), Cancelled).AsTask();
-        Task<AmqpReply> two = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, Bytes("2")) with { CorrelationId = "order-2" }, To(address), Cancelled).AsTask();
+        AmqpReplyAddress address = AmqpReplyAddress.Queue(
+            replies, message => message.Headers!.TryGetValue("x-request", out object? id) ? id as string : null);
+        Task<AmqpReply> one = amqp.CallAsync(
+            AmqpMessage.ToQueue(desk.Queue, Bytes("1")) with { CorrelationId = "order-1" }, To(address), Cancelled)
+            .AsTask();
+        Task<AmqpReply> two = amqp.CallAsync(
+            AmqpMessage.ToQueue(desk.Queue, Bytes("2")) with { CorrelationId = "order-2" }, To(address), Cancelled)
+            .AsTask();
         Request[] requests = [await desk.NextAsync(), await desk.NextAsync()];
-        Assert.Equal(["order-1", "order-2"], requests.Select(request => request.CorrelationId).Order()); // ids of the caller's own
+        // ids of the caller's own
+        Assert.Equal(["order-1", "order-2"], requests.Select(request => request.CorrelationId).Order());
         Assert.All(requests, request => Assert.Equal(replies, request.ReplyTo));
-        await desk.SendAsync(replies, "to two", properties => properties.Headers = new Dictionary<string, object?> { ["x-request"] = "order-2" });
-        await desk.SendAsync(replies, "to one", properties => properties.Headers = new Dictionary<string, object?> { ["x-request"] = "order-1" });
+        await desk.SendAsync(replies, "to two", properties =>
+            properties.Headers = new Dictionary<string, object?> { ["x-request"] = "order-2" });
+        await desk.SendAsync(replies, "to one", properties =>
+            properties.Headers = new Dictionary<string, object?> { ["x-request"] = "order-1" });
         Assert.Equal("to one", Text(await InTime(one)));
         Assert.Equal("to two", Text(await InTime(two)));
         Assert.Equal(0, amqp.Status.Links[0].LateReplies);
@@ -34,7 +42,8 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
             using var json = JsonDocument.Parse(message.Body);
             return json.RootElement.GetProperty("job_id").GetString();
         });
-        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default) with { CorrelationId = "job-7" }, To(address), Cancelled).AsTask();
+        Task<AmqpReply> call = amqp.CallAsync(
+            AmqpMessage.ToQueue(desk.Queue, default) with { CorrelationId = "job-7" }, To(address), Cancelled).AsTask();
         await desk.NextAsync();
         await desk.SendAsync(replies, """{"job_id":"job-7","result":42}""", _ => { });
         Assert.Contains("42", Text(await InTime(call)), StringComparison.Ordinal);
@@ -53,7 +62,8 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
             "throw" => throw new FormatException("selector"),
             var id => id,
         }, unmatched.HandleAsync);
-        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled).AsTask();
+        Task<AmqpReply> call =
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled).AsTask();
         Request request = await desk.NextAsync();
         await desk.SendAsync(replies, "foreign", properties => properties.CorrelationId = "foreign");
         await desk.SendAsync(replies, "throw", properties => properties.CorrelationId = "throw");
@@ -75,7 +85,8 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
         RequestDesk desk = await DeskAsync();
         string replies = await NewQueueAsync(amqp);
         AmqpReplyAddress address = AmqpReplyAddress.Queue(replies);
-        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled).AsTask();
+        Task<AmqpReply> call =
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled).AsTask();
         Request request = await desk.NextAsync();
         await desk.SendAsync(replies, "foreign", properties => properties.CorrelationId = "foreign");
         await desk.SendAsync(replies, "none", _ => { });
@@ -95,7 +106,8 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
         AmqpMessage message = AmqpMessage.ToQueue(desk.Queue, default) with { CorrelationId = "same" };
         Task<AmqpReply> first = amqp.CallAsync(message, To(address), Cancelled).AsTask();
         Request request = await desk.NextAsync();
-        var error = await Assert.ThrowsAsync<AmqpNotSentException>(async () => await amqp.CallAsync(message, To(address), Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpNotSentException>(
+            async () => await amqp.CallAsync(message, To(address), Cancelled));
         Assert.True(error.IsSafeToRepeat);
         await desk.ReplyAsync(request, "first");
         Assert.Equal("first", Text(await InTime(first)));
@@ -105,18 +117,20 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
     }
 
     [Fact]
-    public async Task A_reply_queue_that_is_not_there_fails_the_call_before_its_request_is_sent_and_the_next_call_looks_again()
+    public async Task A_missing_reply_queue_fails_the_call_before_its_request_is_sent_and_the_next_call_looks_again()
     {
         AmqpClient amqp = await ConnectAsync();
         Witness witness = await WitnessAsync();
         RequestDesk desk = await DeskAsync();
         string replies = NewName();
         AmqpReplyAddress address = AmqpReplyAddress.Queue(replies);
-        var error = await Assert.ThrowsAsync<AmqpNotSentException>(async () => await amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpNotSentException>(
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled));
         Assert.Contains(replies, error.Message, StringComparison.Ordinal);
         Assert.Empty(desk.All);
         await witness.QueueAsync(replies);
-        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled).AsTask();
+        Task<AmqpReply> call =
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled).AsTask();
         await desk.ReplyAsync(await desk.NextAsync(), "now");
         Assert.Equal("now", Text(await InTime(call)));
     }

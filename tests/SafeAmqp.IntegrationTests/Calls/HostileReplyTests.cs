@@ -6,16 +6,20 @@ namespace SafeAmqp.IntegrationTests.Calls;
 public sealed class HostileReplyTests(TestBroker broker) : CallTest(broker)
 {
     [Theory, MemberData(nameof(Addresses))]
-    public async Task Replies_that_are_late_double_foreign_or_malformed_reach_no_caller_but_the_count(string address, ConnectionLayout layout)
+    public async Task Replies_that_are_late_double_foreign_or_malformed_reach_no_caller_but_the_count(
+        string address, ConnectionLayout layout)
     {
         const int calls = 40;
         AmqpClient amqp = await ConnectAsync(layout), bystander = await ConnectAsync(layout);
         RequestDesk desk = await DeskAsync(), otherDesk = await DeskAsync();
-        AmqpCallOptions options = To(await AddressAsync(amqp, address)), othersOptions = To(await AddressAsync(bystander, address));
-        Task<AmqpReply> foreign = bystander.CallAsync(AmqpMessage.ToQueue(otherDesk.Queue, Bytes("bystander")), othersOptions, Cancelled).AsTask();
+        AmqpCallOptions options = To(await AddressAsync(amqp, address)),
+            othersOptions = To(await AddressAsync(bystander, address));
+        Task<AmqpReply> foreign = bystander
+            .CallAsync(AmqpMessage.ToQueue(otherDesk.Queue, Bytes("bystander")), othersOptions, Cancelled).AsTask();
         Request foreignRequest = await otherDesk.NextAsync();
 
-        Task<AmqpReply>[] pending = [.. Enumerable.Range(0, calls).Select(i => amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, Bytes($"{i}")), options, Cancelled).AsTask())];
+        Task<AmqpReply>[] pending = [.. Enumerable.Range(0, calls)
+            .Select(i => amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, Bytes($"{i}")), options, Cancelled).AsTask())];
         int hostile = 0;
         async Task SendAsync(Request to, string? id, Action<BasicProperties>? properties = null)
         {
@@ -37,7 +41,12 @@ public sealed class HostileReplyTests(TestBroker broker) : CallTest(broker)
             await SendAsync(request, request.CorrelationId.ToLowerInvariant() + "=");
             await SendAsync(request, new string('x', 255), properties =>
             {
-                properties.Headers = new Dictionary<string, object?> { ["x-safeamqp-fault"] = 5, ["x-safeamqp-deadline"] = "yesterday", ["nested"] = new Dictionary<string, object?> { ["deep"] = null } };
+                properties.Headers = new Dictionary<string, object?>
+                {
+                    ["x-safeamqp-fault"] = 5,
+                    ["x-safeamqp-deadline"] = "yesterday",
+                    ["nested"] = new Dictionary<string, object?> { ["deep"] = null }
+                };
                 properties.Timestamp = new AmqpTimestamp(long.MaxValue);
                 properties.Expiration = "100000000";
             });
@@ -59,19 +68,21 @@ public sealed class HostileReplyTests(TestBroker broker) : CallTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         RequestDesk desk = await DeskAsync();
-        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), cancellationToken: Cancelled).AsTask();
+        Task<AmqpReply> call =
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), cancellationToken: Cancelled).AsTask();
         Request request = await desk.NextAsync();
-        await desk.ReplyAsync(request, new string('\u0007', 10_000), properties => properties.Headers = new Dictionary<string, object?>
-        {
-            ["x-safeamqp-fault"] = kind switch
+        await desk.ReplyAsync(
+            request, new string('\u0007', 10_000), properties => properties.Headers = new Dictionary<string, object?>
             {
-                "number" => 5,
-                "table" => new Dictionary<string, object?> { ["a"] = 1 },
-                "null" => null,
-                "bytes" => new byte[] { 0xFF, 0xFE },
-                _ => new string('T', 5000) + "\r\nforged log line",
-            },
-        });
+                ["x-safeamqp-fault"] = kind switch
+                {
+                    "number" => 5,
+                    "table" => new Dictionary<string, object?> { ["a"] = 1 },
+                    "null" => null,
+                    "bytes" => new byte[] { 0xFF, 0xFE },
+                    _ => new string('T', 5000) + "\r\nforged log line",
+                },
+            });
         var error = await Assert.ThrowsAsync<AmqpRemoteException>(() => InTime(call));
         Assert.InRange(error.RemoteType.Length, 1, 201);
         Assert.InRange(error.Message.Length, 1, 20_000);
@@ -91,7 +102,8 @@ public sealed class HostileReplyTests(TestBroker broker) : CallTest(broker)
             return ValueTask.FromResult(new AmqpMessage { Body = request.Body });
         }, cancellationToken: Cancelled);
         int sent = 0;
-        foreach (object? deadline in (object?[])["soon", null, 1.5, true, new Dictionary<string, object?>(), long.MaxValue])
+        foreach (object? deadline in (object?[])[
+            "soon", null, 1.5, true, new Dictionary<string, object?>(), long.MaxValue])
             await witness.PublishAsync(queue, Bytes($"{sent++}"), properties =>
             {
                 properties.ReplyTo = "nowhere"; // the reply is returned
@@ -100,9 +112,12 @@ public sealed class HostileReplyTests(TestBroker broker) : CallTest(broker)
         await witness.PublishAsync(queue, Bytes("minimum"), properties =>
         {
             properties.ReplyTo = "nowhere";
-            properties.Headers = new Dictionary<string, object?> { ["x-safeamqp-deadline"] = long.MinValue }; // long past: not worked on
+            // long past: not worked on
+            properties.Headers = new Dictionary<string, object?> { ["x-safeamqp-deadline"] = long.MinValue };
         });
-        Assert.Equal("fine", Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, Bytes("fine")), cancellationToken: Cancelled)));
+        Assert.Equal(
+            "fine",
+            Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, Bytes("fine")), cancellationToken: Cancelled)));
         Assert.Equal([.. Numbers(sent), "fine"], bodies);
         await server.DisposeAsync();
         Assert.Equal(0u, await witness.ReadyAsync(queue));

@@ -4,8 +4,10 @@ namespace SafeAmqp.IntegrationTests.Calls;
 
 public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
 {
-    [Theory, InlineData("exclusive", ConnectionLayout.Separate), InlineData("direct", ConnectionLayout.Separate), InlineData("exclusive", ConnectionLayout.Shared), InlineData("direct", ConnectionLayout.Shared)]
-    public async Task A_lost_link_ends_calls_whose_replies_come_over_it_at_once_and_each_once(string address, ConnectionLayout layout)
+    [Theory, InlineData("exclusive", ConnectionLayout.Separate), InlineData("direct", ConnectionLayout.Separate),
+        InlineData("exclusive", ConnectionLayout.Shared), InlineData("direct", ConnectionLayout.Shared)]
+    public async Task A_lost_link_ends_calls_whose_replies_come_over_it_at_once_and_each_once(
+        string address, ConnectionLayout layout)
     {
         const int count = 50;
         AmqpClient amqp = await ConnectAsync(layout);
@@ -14,7 +16,8 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
         long lastEnded = 0;
         Task<AmqpNoReplyException>[] calls = [.. Enumerable.Range(0, count).Select(async _ =>
         {
-            var error = await Assert.ThrowsAsync<AmqpNoReplyException>(async () => await amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), options, Cancelled));
+            var error = await Assert.ThrowsAsync<AmqpNoReplyException>(
+                async () => await amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), options, Cancelled));
             Volatile.Write(ref lastEnded, Stopwatch.GetTimestamp());
             return error;
         })];
@@ -23,7 +26,8 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
         Assert.Equal(count, amqp.Status.Links[0].PendingCalls);
         int epoch = amqp.Status.Links[0].Epoch;
         await KillAsync(layout == ConnectionLayout.Shared ? "shared" : "send");
-        await UntilAsync(() => amqp.Status.Links[0].Epoch > epoch || amqp.Status.Links[0].State != AmqpLinkState.Open); // it was seen
+        // it was seen
+        await UntilAsync(() => amqp.Status.Links[0].Epoch > epoch || amqp.Status.Links[0].State != AmqpLinkState.Open);
         long seen = Stopwatch.GetTimestamp();
         AmqpNoReplyException[] errors = await InTime(Task.WhenAll(calls));
         Assert.InRange(Stopwatch.GetElapsedTime(seen, lastEnded), TimeSpan.FromMinutes(-1), TimeSpan.FromSeconds(1));
@@ -42,7 +46,8 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
             await desk.SendAsync(request.ReplyTo, "old", properties => properties.CorrelationId = old.CorrelationId);
         await desk.ReplyAsync(request, "new");
         Assert.Equal("new", Text(await InTime(next)));
-        await UntilAsync(() => amqp.Status.Links[0].LateReplies == count); // figures are shown after the batch that they are of
+        // figures are shown after the batch that they are of
+        await UntilAsync(() => amqp.Status.Links[0].LateReplies == count);
     }
 
     [Theory, InlineData("send"), InlineData("receive"), InlineData("shared")]
@@ -64,7 +69,8 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
     }
 
     [Theory, MemberData(nameof(Addresses))]
-    public async Task The_first_call_after_each_of_twenty_lost_links_is_answered_and_none_uses_an_old_address(string address, ConnectionLayout layout)
+    public async Task The_first_call_after_each_of_twenty_lost_links_is_answered_and_none_uses_an_old_address(
+        string address, ConnectionLayout layout)
     {
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(layout, options =>
@@ -77,14 +83,16 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
         var addresses = new List<string>();
         for (int round = 0; round <= 20; round++)
         {
-            Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, Bytes($"{round}")), options, Cancelled).AsTask();
+            Task<AmqpReply> call =
+                amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, Bytes($"{round}")), options, Cancelled).AsTask();
             Request request = await desk.NextAsync();
             addresses.Add(request.ReplyTo);
             await desk.ReplyAsync(request, request.Body);
             Assert.Equal($"{round}", Text(await InTime(call)));
             int epoch = amqp.Status.Links[0].Epoch;
             relay.Cut();
-            await UntilAsync(() => amqp.Status.Links[0].Epoch > epoch || amqp.Status.Links[0].State != AmqpLinkState.Open);
+            await UntilAsync(
+                () => amqp.Status.Links[0].Epoch > epoch || amqp.Status.Links[0].State != AmqpLinkState.Open);
         }
         Assert.True(amqp.Status.Links[0].Epoch >= 20);
         Assert.Equal(address == "fixed" ? 1 : 21, addresses.Distinct().Count());
@@ -97,8 +105,10 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         RequestDesk desk = await DeskAsync();
-        AmqpReplyAddress[] addresses = [AmqpReplyAddress.Exclusive, AmqpReplyAddress.Direct, await AddressAsync(amqp, "fixed")];
-        Task<AmqpReply>[] calls = [.. addresses.Select(address => amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled).AsTask())];
+        AmqpReplyAddress[] addresses = [
+            AmqpReplyAddress.Exclusive, AmqpReplyAddress.Direct, await AddressAsync(amqp, "fixed")];
+        Task<AmqpReply>[] calls = [.. addresses.Select(
+            address => amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled).AsTask())];
         for (int i = 0; i < calls.Length; i++)
             await desk.NextAsync();
         await InTime(amqp.DisposeAsync());

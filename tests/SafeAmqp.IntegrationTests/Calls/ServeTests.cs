@@ -10,8 +10,10 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
-        await amqp.ServeAsync(queue, (_, _) => ThrowingMethod(), new AmqpServeOptions { SendFaultMessages = sendMessage }, Cancelled);
-        var error = await Assert.ThrowsAsync<AmqpRemoteException>(async () => await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled));
+        await amqp.ServeAsync(
+            queue, (_, _) => ThrowingMethod(), new AmqpServeOptions { SendFaultMessages = sendMessage }, Cancelled);
+        var error = await Assert.ThrowsAsync<AmqpRemoteException>(
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled));
         Assert.Equal("System.FormatException", error.RemoteType);
         Assert.Equal(sendMessage, error.Message.Contains("not a number", StringComparison.Ordinal));
         Assert.DoesNotContain(nameof(ThrowingMethod), error.Message, StringComparison.Ordinal);
@@ -20,10 +22,13 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
         // And on the wire:
         Witness witness = await WitnessAsync();
         string replies = await witness.QueueAsync(NewName());
-        await witness.PublishAsync(queue, [], properties => (properties.ReplyTo, properties.CorrelationId) = (replies, "c"));
-        RabbitMQ.Client.BasicGetResult reply = (await UntilAsync(() => witness.Channel.BasicGetAsync(replies, autoAck: true, Cancelled), result => result is not null))!;
+        await witness.PublishAsync(
+            queue, [], properties => (properties.ReplyTo, properties.CorrelationId) = (replies, "c"));
+        RabbitMQ.Client.BasicGetResult reply = (await UntilAsync(
+            () => witness.Channel.BasicGetAsync(replies, autoAck: true, Cancelled), result => result is not null))!;
         Assert.Equal("c", reply.BasicProperties.CorrelationId);
-        Assert.DoesNotContain(nameof(ThrowingMethod), System.Text.Encoding.UTF8.GetString(reply.Body.Span), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            nameof(ThrowingMethod), System.Text.Encoding.UTF8.GetString(reply.Body.Span), StringComparison.Ordinal);
         Assert.Equal(["x-safeamqp-fault"], reply.BasicProperties.Headers!.Keys.Where(key => key != "x-safeamqp-slot"));
 
         static ValueTask<AmqpMessage> ThrowingMethod() => throw new FormatException("not a number");
@@ -35,7 +40,8 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
         await amqp.ServeAsync(queue, (_, _) => ValueTask.FromResult<AmqpMessage>(null!), cancellationToken: Cancelled);
-        var error = await Assert.ThrowsAsync<AmqpRemoteException>(async () => await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpRemoteException>(
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled));
         Assert.Equal("System.InvalidOperationException", error.RemoteType);
     }
 
@@ -44,13 +50,21 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
-        await amqp.ServeAsync(queue, (_, _) => ValueTask.FromResult(new AmqpMessage { Exchange = "elsewhere", RoutingKey = "nowhere", CorrelationId = "other", Body = Bytes("here") }),
+        await amqp.ServeAsync(queue, (_, _) => ValueTask.FromResult(new AmqpMessage
+        {
+            Exchange = "elsewhere",
+            RoutingKey = "nowhere",
+            CorrelationId = "other",
+            Body = Bytes("here")
+        }),
             cancellationToken: Cancelled);
-        Assert.Equal("here", Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled)));
+        Assert.Equal(
+            "here", Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled)));
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_request_past_its_deadline_is_dropped_and_one_without_a_reply_address_is_settled_and_neither_reaches_the_handler(ConnectionLayout layout)
+    public async Task Requests_past_their_deadline_are_dropped_those_without_reply_address_settled_and_none_is_handled(
+        ConnectionLayout layout)
     {
         var lines = new CapturedLines();
         AmqpClient amqp = await ConnectAsync(layout, options => options.LoggerFactory = lines);
@@ -65,16 +79,24 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
         await witness.PublishAsync(queue, Bytes("late"), properties =>
         {
             (properties.ReplyTo, properties.CorrelationId) = (replies, "late");
-            properties.Headers = new Dictionary<string, object?> { ["x-safeamqp-deadline"] = DateTimeOffset.UtcNow.AddSeconds(-1).ToUnixTimeMilliseconds() };
+            properties.Headers = new Dictionary<string, object?>
+            {
+                ["x-safeamqp-deadline"] = DateTimeOffset.UtcNow.AddSeconds(-1).ToUnixTimeMilliseconds()
+            };
         });
         await witness.PublishAsync(queue, Bytes("no address"));
         await witness.PublishAsync(queue, Bytes("in time"), properties =>
         {
             (properties.ReplyTo, properties.CorrelationId) = (replies, "in time");
-            properties.Headers = new Dictionary<string, object?> { ["x-safeamqp-deadline"] = DateTimeOffset.UtcNow.AddMinutes(1).ToUnixTimeMilliseconds() };
+            properties.Headers = new Dictionary<string, object?>
+            {
+                ["x-safeamqp-deadline"] = DateTimeOffset.UtcNow.AddMinutes(1).ToUnixTimeMilliseconds()
+            };
         });
         await UntilReadyAsync(witness, replies, 1);
-        Assert.Equal("in time", (await witness.Channel.BasicGetAsync(replies, autoAck: true, Cancelled))!.BasicProperties.CorrelationId);
+        Assert.Equal(
+            "in time",
+            (await witness.Channel.BasicGetAsync(replies, autoAck: true, Cancelled))!.BasicProperties.CorrelationId);
         Assert.Equal(["in time"], bodies);
         await server.DisposeAsync();
         Assert.Equal(0u, await witness.ReadyAsync(queue));
@@ -92,16 +114,25 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
         {
             if (Text(request) == "slow")
             {
-                using CancellationTokenRegistration _ = abandoned.Register(() => fired.TrySetResult(Stopwatch.GetTimestamp()));
+                using CancellationTokenRegistration _ =
+                    abandoned.Register(() => fired.TrySetResult(Stopwatch.GetTimestamp()));
                 await Task.Delay(Limit, abandoned);
             }
             return new AmqpMessage { Body = request.Body };
         }, cancellationToken: Cancelled);
-        Assert.Equal("warm", Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, Bytes("warm")), cancellationToken: Cancelled)));
+        Assert.Equal(
+            "warm",
+            Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, Bytes("warm")), cancellationToken: Cancelled)));
         long start = Stopwatch.GetTimestamp();
-        await Assert.ThrowsAsync<AmqpNoReplyException>(async () => await amqp.CallAsync(AmqpMessage.ToQueue(queue, Bytes("slow")), Within(TimeSpan.FromMilliseconds(500)), Cancelled));
-        Assert.InRange(Stopwatch.GetElapsedTime(start, await InTime(fired.Task)), TimeSpan.FromMilliseconds(480), TimeSpan.FromSeconds(3));
-        Assert.Equal("next", Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, Bytes("next")), cancellationToken: Cancelled)));
+        await Assert.ThrowsAsync<AmqpNoReplyException>(async () => await amqp.CallAsync(
+            AmqpMessage.ToQueue(queue, Bytes("slow")), Within(TimeSpan.FromMilliseconds(500)), Cancelled));
+        Assert.InRange(
+            Stopwatch.GetElapsedTime(start, await InTime(fired.Task)),
+            TimeSpan.FromMilliseconds(480),
+            TimeSpan.FromSeconds(3));
+        Assert.Equal(
+            "next",
+            Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, Bytes("next")), cancellationToken: Cancelled)));
         Assert.Equal(0, amqp.Status.Links[0].LateReplies); // no fault was sent to a caller who had gone
     }
 
@@ -124,7 +155,8 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
             }
             return new AmqpMessage { Body = Bytes(request.IsRedelivered ? "again" : "first") };
         }, cancellationToken: Cancelled);
-        Task<AmqpReply> call = caller.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled).AsTask();
+        Task<AmqpReply> call =
+            caller.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled).AsTask();
         await InTime(first.Task);
         relay.Cut();
         await InTime(fired.Task);
@@ -147,12 +179,15 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
             }
             return new AmqpMessage { Body = request.Body };
         }, cancellationToken: Cancelled);
-        Task<AmqpReply> call = caller.CallAsync(AmqpMessage.ToQueue(queue, Bytes("wait")), cancellationToken: Cancelled).AsTask();
+        Task<AmqpReply> call =
+            caller.CallAsync(AmqpMessage.ToQueue(queue, Bytes("wait")), cancellationToken: Cancelled).AsTask();
         await InTime(begun.Task);
         await caller.DisposeAsync(); // and its reply queue with it
         await Assert.ThrowsAsync<AmqpNoReplyException>(() => InTime(call));
         go.SetResult();
-        Assert.Equal("next", Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, Bytes("next")), cancellationToken: Cancelled)));
+        Assert.Equal(
+            "next",
+            Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, Bytes("next")), cancellationToken: Cancelled)));
         await UntilAsync(() => amqp.Status.Links[1].Consumers.All(consumer => consumer.Unsettled == 0));
         Assert.Null(server.LastError);
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));

@@ -6,7 +6,8 @@ namespace SafeAmqp.IntegrationTests.Calls;
 public sealed class UnansweredDeclareTests(TestBroker broker) : CallTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_declare_that_times_out_ends_nothing_else_neither_then_nor_when_its_answer_comes_late(ConnectionLayout layout)
+    public async Task A_declare_that_times_out_ends_nothing_else_neither_then_nor_when_its_answer_comes_late(
+        ConnectionLayout layout)
     {
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(layout, options =>
@@ -18,7 +19,8 @@ public sealed class UnansweredDeclareTests(TestBroker broker) : CallTest(broker)
         string queue = await NewQueueAsync(amqp), unanswered = NewName();
         var inbox = new Inbox();
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
-        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), cancellationToken: Cancelled).AsTask();
+        Task<AmqpReply> call =
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), cancellationToken: Cancelled).AsTask();
         Request request = await desk.NextAsync();
 
         relay.Hold(method => method.IsQueueDeclareOk);
@@ -62,7 +64,8 @@ public sealed class UnansweredDeclareTests(TestBroker broker) : CallTest(broker)
         var inbox = new Inbox();
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
         relay.Hold(method => method.IsConsumeOk);
-        var error = await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.ConsumeAsync(unanswered, new Inbox().HandleAsync, cancellationToken: Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpTopologyException>(
+            async () => await amqp.ConsumeAsync(unanswered, new Inbox().HandleAsync, cancellationToken: Cancelled));
         Assert.IsType<TimeoutException>(error.InnerException);
         Assert.Equal($"queue '{unanswered}'", error.Entity);
         Assert.True(relay.Held > 0);

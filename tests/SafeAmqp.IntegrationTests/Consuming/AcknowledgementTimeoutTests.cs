@@ -1,6 +1,7 @@
 namespace SafeAmqp.IntegrationTests.Consuming;
 
-// RabbitMQ closes a channel one of whose deliveries was not acknowledged for so long: 30 minutes by default, 5 seconds on this node.
+// RabbitMQ closes a channel one of whose deliveries was not acknowledged for so long: 30 minutes by default, 5 seconds
+// on this node.
 [Trait("Broker", "3.10")]
 public sealed class AcknowledgementTimeoutTests(TestBroker broker) : FeatureTest(broker)
 {
@@ -12,7 +13,7 @@ public sealed class AcknowledgementTimeoutTests(TestBroker broker) : FeatureTest
     }
 
     [Fact]
-    public async Task A_handler_that_outlasts_the_brokers_patience_is_told_its_consumer_is_reborn_and_the_others_notice_nothing()
+    public async Task A_handler_that_outlasts_the_acknowledgement_timeout_is_told_and_only_its_consumer_is_reopened()
     {
         var lines = new CapturedLines();
         AmqpClient amqp = await ConnectAsync(options =>
@@ -38,7 +39,8 @@ public sealed class AcknowledgementTimeoutTests(TestBroker broker) : FeatureTest
             return AmqpSettlement.Ack;
         });
         var quickInbox = new Inbox();
-        AmqpSubscription a = await amqp.ConsumeAsync(slow, slowInbox.HandleAsync, new AmqpConsumerOptions { Concurrency = 2 }, Cancelled);
+        AmqpSubscription a = await amqp.ConsumeAsync(
+            slow, slowInbox.HandleAsync, new AmqpConsumerOptions { Concurrency = 2 }, Cancelled);
         AmqpSubscription b = await amqp.ConsumeAsync(quick, quickInbox.HandleAsync, cancellationToken: Cancelled);
         await PublishAsync(amqp, slow, "long work");
         await slowInbox.NextAsync();
@@ -51,9 +53,11 @@ public sealed class AcknowledgementTimeoutTests(TestBroker broker) : FeatureTest
         Assert.Equal(AmqpSettleResult.Stale, await told.Task);
         AmqpDelivery again = await slowInbox.NextAsync();
         Assert.True(again.IsRedelivered);
-        await UntilAsync(() => a.State == AmqpConsumerState.Live && amqp.Status.Links[1].Consumers.All(consumer => consumer.Unsettled == 0));
+        await UntilAsync(() => a.State == AmqpConsumerState.Live
+            && amqp.Status.Links[1].Consumers.All(consumer => consumer.Unsettled == 0));
         Assert.Contains("timed out", a.LastError!, StringComparison.Ordinal);
-        Assert.Contains(lines.Lines, line => line.StartsWith("Warning 301", StringComparison.Ordinal) && line.Contains(slow, StringComparison.Ordinal)
+        Assert.Contains(lines.Lines, line => line.StartsWith("Warning 301", StringComparison.Ordinal)
+            && line.Contains(slow, StringComparison.Ordinal)
             && line.Contains("timed out", StringComparison.Ordinal));
         Assert.Equal(AmqpConsumerState.Live, b.State);
         Assert.Null(b.LastError);

@@ -5,7 +5,8 @@ namespace SafeAmqp.IntegrationTests.Consuming;
 public sealed class BodyIntegrityTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
-    public async Task Bodies_kept_beyond_their_handlers_are_what_was_sent_with_sixteen_senders_and_sixteen_handlers(ConnectionLayout layout)
+    public async Task Bodies_kept_beyond_their_handlers_are_what_was_sent_with_sixteen_senders_and_sixteen_handlers(
+        ConnectionLayout layout)
     {
         const int senders = 16, each = 60;
         AmqpClient amqp = await ConnectAsync(layout);
@@ -15,7 +16,8 @@ public sealed class BodyIntegrityTests(TestBroker broker) : FeatureTest(broker)
             await Task.Yield();
             return AmqpSettlement.Ack;
         });
-        await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { Concurrency = 16, Prefetch = 64 }, Cancelled);
+        await amqp.ConsumeAsync(
+            queue, inbox.HandleAsync, new AmqpConsumerOptions { Concurrency = 16, Prefetch = 64 }, Cancelled);
         var sent = new System.Collections.Concurrent.ConcurrentBag<string>();
         await InTime(Task.WhenAll(Enumerable.Range(0, senders).Select(sender => Task.Run(async () =>
         {
@@ -23,7 +25,14 @@ public sealed class BodyIntegrityTests(TestBroker broker) : FeatureTest(broker)
             for (int i = 0; i < each; i++)
             {
                 // Around the frame size, the pooled sizes, nothing at all, and a few that take many frames.
-                int size = random.Next(8) switch { 0 => 0, 1 => random.Next(100), 2 => 131_064 + random.Next(16), 3 => random.Next(300_000), _ => random.Next(20_000) };
+                int size = random.Next(8) switch
+                {
+                    0 => 0,
+                    1 => random.Next(100),
+                    2 => 131_064 + random.Next(16),
+                    3 => random.Next(300_000),
+                    _ => random.Next(20_000)
+                };
                 byte[] body = new byte[size];
                 random.NextBytes(body);
                 string hash = Convert.ToHexString(SHA256.HashData(body));
@@ -32,7 +41,8 @@ public sealed class BodyIntegrityTests(TestBroker broker) : FeatureTest(broker)
             }
         }, Cancelled))));
         await inbox.NextAsync(senders * each);
-        Assert.All(inbox.All, delivery => Assert.Equal(delivery.Message.MessageId, Convert.ToHexString(SHA256.HashData(delivery.Body.Span))));
+        Assert.All(inbox.All, delivery =>
+            Assert.Equal(delivery.Message.MessageId, Convert.ToHexString(SHA256.HashData(delivery.Body.Span))));
         Assert.Equal(sent.Order(), inbox.All.Select(delivery => delivery.Message.MessageId!).Order());
         Assert.True(inbox.MostRunning > 1);
     }
@@ -68,7 +78,10 @@ public sealed class BodyIntegrityTests(TestBroker broker) : FeatureTest(broker)
                 ["decimal"] = 12.34m,
                 ["time"] = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000),
                 ["list"] = new object?[] { 1, "two", null },
-                ["table"] = new Dictionary<string, object?> { ["deep"] = new Dictionary<string, object?> { ["deeper"] = 1L } },
+                ["table"] = new Dictionary<string, object?>
+                {
+                    ["deep"] = new Dictionary<string, object?> { ["deeper"] = 1L }
+                },
             },
         };
         await amqp.PublishAsync(sent, Cancelled);
@@ -78,7 +91,9 @@ public sealed class BodyIntegrityTests(TestBroker broker) : FeatureTest(broker)
             Assert.Equal("größer", Text(delivery));
             Assert.Equivalent(sent.Headers, received.Headers, strict: true);
             Assert.NotNull(received.Expiration);
-            Assert.Equal(sent with { Headers = null, Body = default, Expiration = null }, received with { Headers = null, Body = default, Expiration = null, Mandatory = true });
+            Assert.Equal(
+                sent with { Headers = null, Body = default, Expiration = null },
+                received with { Headers = null, Body = default, Expiration = null, Mandatory = true });
             break;
         }
     }

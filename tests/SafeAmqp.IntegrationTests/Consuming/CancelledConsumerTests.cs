@@ -5,19 +5,25 @@ namespace SafeAmqp.IntegrationTests.Consuming;
 public sealed class CancelledConsumerTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_consumer_of_a_declared_queue_that_is_deleted_gets_it_back_with_its_bindings(ConnectionLayout layout)
+    public async Task A_consumer_of_a_declared_queue_that_is_deleted_gets_it_back_with_its_bindings(
+        ConnectionLayout layout)
     {
         var lines = new CapturedLines();
         AmqpClient amqp = await ConnectAsync(layout, options => options.LoggerFactory = lines);
         Witness witness = await WitnessAsync();
         string exchange = NewName(), queue = NewName();
-        await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Topic).Queue(queue).Bind(exchange, queue, "a.*"), Cancelled);
+        await amqp.DeclareAsync(
+            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Topic).Queue(queue).Bind(exchange, queue, "a.*"),
+            Cancelled);
         var inbox = new Inbox();
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
         await witness.Channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, noWait: false, Cancelled);
-        await UntilAsync(() => lines.Lines.Count(line => line.StartsWith("Information 300", StringComparison.Ordinal)) == 2); // live for the second time
+        // live for the second time
+        await UntilAsync(
+            () => lines.Lines.Count(line => line.StartsWith("Information 300", StringComparison.Ordinal)) == 2);
         Assert.Equal(AmqpConsumerState.Live, subscription.State);
-        Assert.Contains("cancelled the consumer", subscription.LastError!, StringComparison.Ordinal); // and at the first try: the queue was back before
+        // and at the first try: the queue was back before
+        Assert.Contains("cancelled the consumer", subscription.LastError!, StringComparison.Ordinal);
         await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "a.b", Bytes("after")), Cancelled);
         Assert.Equal("after", Text(await inbox.NextAsync()));
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
@@ -30,12 +36,15 @@ public sealed class CancelledConsumerTests(TestBroker broker) : FeatureTest(brok
         AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri);
         Witness witness = await WitnessAsync();
         string exchange = NewName(), queue = NewName();
-        await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Queue(queue).Bind(exchange, queue), Cancelled);
+        await amqp.DeclareAsync(
+            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Queue(queue).Bind(exchange, queue),
+            Cancelled);
         var inbox = new Inbox();
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
         relay.Hold(method => method.IsQueueDeclareOk);
         await witness.Channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, noWait: false, Cancelled);
-        await UntilAsync(() => relay.Held > 0); // the queue is back, and the client does not know it: its binding is still to be asked for
+        // the queue is back, and the client does not know it: its binding is still to be asked for
+        await UntilAsync(() => relay.Held > 0);
         Assert.Equal(AmqpConsumerState.Recovering, subscription.State);
         Assert.Equal(0u, await witness.ConsumersAsync(queue));
         await relay.ReleaseAsync();
@@ -59,12 +68,14 @@ public sealed class CancelledConsumerTests(TestBroker broker) : FeatureTest(brok
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
         AmqpSubscription other = await amqp.ConsumeAsync(sibling, inbox.HandleAsync, cancellationToken: Cancelled);
         await witness.Channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, noWait: false, Cancelled);
-        await UntilAsync(() => subscription.LastError?.Contains("no queue", StringComparison.Ordinal) == true); // it has tried again
+        // it has tried again
+        await UntilAsync(() => subscription.LastError?.Contains("no queue", StringComparison.Ordinal) == true);
         Assert.Equal(AmqpConsumerState.Recovering, subscription.State);
         AmqpConsumerStatus status = amqp.Status.Links[1].Consumers.Single(consumer => consumer.Queue == queue);
         Assert.Equal(AmqpConsumerState.Recovering, status.State);
         Assert.Contains(queue, amqp.Status.ToString(), StringComparison.Ordinal);
-        Assert.Contains(lines.Lines, line => line.StartsWith("Warning 301", StringComparison.Ordinal) && line.Contains(queue, StringComparison.Ordinal));
+        Assert.Contains(lines.Lines, line => line.StartsWith("Warning 301", StringComparison.Ordinal)
+            && line.Contains(queue, StringComparison.Ordinal));
         Assert.Equal(AmqpConsumerState.Live, other.State);
         Assert.Null(other.LastError);
 
@@ -81,7 +92,8 @@ public sealed class CancelledConsumerTests(TestBroker broker) : FeatureTest(brok
         AmqpClient amqp = await ConnectAsync();
         Witness witness = await WitnessAsync();
         string queue = await witness.QueueAsync(NewName());
-        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, new Inbox().HandleAsync, cancellationToken: Cancelled);
+        AmqpSubscription subscription = await amqp.ConsumeAsync(
+            queue, new Inbox().HandleAsync, cancellationToken: Cancelled);
         await witness.Channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, noWait: false, Cancelled);
         await UntilAsync(() => subscription.State == AmqpConsumerState.Recovering);
         await InTime(subscription.DisposeAsync());

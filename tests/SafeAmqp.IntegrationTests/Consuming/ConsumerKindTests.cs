@@ -10,7 +10,8 @@ public sealed class ConsumerKindTests(TestBroker broker) : FeatureTest(broker)
         string there = await NewQueueAsync(amqp), missing = NewName();
         var inbox = new Inbox();
         await amqp.ConsumeAsync(there, inbox.HandleAsync, cancellationToken: Cancelled);
-        var error = await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.ConsumeAsync(missing, inbox.HandleAsync, cancellationToken: Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpTopologyException>(
+            async () => await amqp.ConsumeAsync(missing, inbox.HandleAsync, cancellationToken: Cancelled));
         Assert.Equal((404, $"queue '{missing}'"), (error.ReplyCode, error.Entity));
         Assert.Contains(missing, error.Message, StringComparison.Ordinal);
         await PublishAsync(amqp, there, "a");
@@ -29,7 +30,8 @@ public sealed class ConsumerKindTests(TestBroker broker) : FeatureTest(broker)
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, exclusive, Cancelled);
         foreach (AmqpClient client in (AmqpClient[])[amqp, other])
         {
-            var error = await Assert.ThrowsAsync<AmqpTopologyException>(async () => await client.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled));
+            var error = await Assert.ThrowsAsync<AmqpTopologyException>(
+                async () => await client.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled));
             Assert.Equal((403, $"queue '{queue}'"), (error.ReplyCode, error.Entity));
         }
         await PublishAsync(amqp, queue, "a");
@@ -47,7 +49,8 @@ public sealed class ConsumerKindTests(TestBroker broker) : FeatureTest(broker)
         AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri);
         string queue = await NewQueueAsync(amqp);
         var inbox = new Inbox();
-        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { Exclusive = true }, Cancelled);
+        AmqpSubscription subscription = await amqp.ConsumeAsync(
+            queue, inbox.HandleAsync, new AmqpConsumerOptions { Exclusive = true }, Cancelled);
         relay.Cut();
         await UntilAsync(() => amqp.Status.Links[1].Epoch > 1 && subscription.State == AmqpConsumerState.Live);
         await PublishAsync(amqp, queue, "a");
@@ -64,7 +67,8 @@ public sealed class ConsumerKindTests(TestBroker broker) : FeatureTest(broker)
         await amqp.ConsumeAsync(queue, low.HandleAsync, new AmqpConsumerOptions { Priority = 1 }, Cancelled);
         await PublishAsync(amqp, queue, "nobody higher is there");
         await low.NextAsync();
-        AmqpSubscription higher = await amqp.ConsumeAsync(queue, high.HandleAsync, new AmqpConsumerOptions { Priority = 10, Prefetch = 1000 }, Cancelled);
+        AmqpSubscription higher = await amqp.ConsumeAsync(
+            queue, high.HandleAsync, new AmqpConsumerOptions { Priority = 10, Prefetch = 1000 }, Cancelled);
         await PublishAsync(amqp, queue, Numbers(50));
         await high.NextAsync(50);
         Assert.Single(low.All);
@@ -78,10 +82,12 @@ public sealed class ConsumerKindTests(TestBroker broker) : FeatureTest(broker)
     {
         AmqpClient first = await ConnectAsync(), second = await ConnectAsync();
         string queue = NewName();
-        await first.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, SingleActiveConsumer = true }), Cancelled);
+        await first.DeclareAsync(
+            new AmqpTopology().With(new AmqpQueue { Name = queue, SingleActiveConsumer = true }), Cancelled);
         var active = new Inbox();
         var waiting = new Inbox();
-        AmqpSubscription subscription = await first.ConsumeAsync(queue, active.HandleAsync, cancellationToken: Cancelled);
+        AmqpSubscription subscription = await first.ConsumeAsync(
+            queue, active.HandleAsync, cancellationToken: Cancelled);
         await second.ConsumeAsync(queue, waiting.HandleAsync, cancellationToken: Cancelled);
         await PublishAsync(first, queue, Numbers(20));
         Assert.Equal(Numbers(20), (await active.NextAsync(20)).Select(Text));
@@ -99,14 +105,20 @@ public sealed class ConsumerKindTests(TestBroker broker) : FeatureTest(broker)
         _ = Broker.RabbitMq;
         AmqpClient amqp = await ConnectAsync();
         string stream = NewName();
-        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = stream, Type = AmqpQueueType.Stream }), Cancelled);
+        await amqp.DeclareAsync(
+            new AmqpTopology().With(new AmqpQueue { Name = stream, Type = AmqpQueueType.Stream }), Cancelled);
         await PublishAsync(amqp, stream, Numbers(20));
         object from = offset == "6" ? 6L : offset;
         for (int reader = 0; reader < 2; reader++)
         {
             var inbox = new Inbox();
             await using AmqpSubscription subscription = await amqp.ConsumeAsync(stream, inbox.HandleAsync,
-                new AmqpConsumerOptions { Prefetch = 10, Arguments = new Dictionary<string, object?> { ["x-stream-offset"] = from } }, Cancelled);
+                new AmqpConsumerOptions
+                {
+                    Prefetch = 10,
+                    Arguments = new Dictionary<string, object?> { ["x-stream-offset"] = from }
+                },
+                Cancelled);
             if (offset == "last") // the last chunk, whatever the broker put into it
             {
                 AmqpDelivery delivery = await inbox.NextAsync();
@@ -114,9 +126,11 @@ public sealed class ConsumerKindTests(TestBroker broker) : FeatureTest(broker)
                     delivery = await inbox.NextAsync();
                 continue;
             }
-            IReadOnlyList<AmqpDelivery> all = await inbox.NextAsync(20 - firstNumber); // more than the prefetch: acknowledging is the stream's credit
+            // more than the prefetch: acknowledging is the stream's credit
+            IReadOnlyList<AmqpDelivery> all = await inbox.NextAsync(20 - firstNumber);
             Assert.Equal(Numbers(20)[firstNumber..], all.Select(Text));
-            Assert.Equal(firstNumber, Convert.ToInt32(all[0].Message.Headers!["x-stream-offset"], System.Globalization.CultureInfo.InvariantCulture));
+            Assert.Equal(firstNumber, Convert.ToInt32(
+                all[0].Message.Headers!["x-stream-offset"], System.Globalization.CultureInfo.InvariantCulture));
         }
     }
 
@@ -137,11 +151,15 @@ public sealed class ConsumerKindTests(TestBroker broker) : FeatureTest(broker)
             nameof(AmqpConsumerOptions.OnFailure) => new() { OnFailure = null! },
             _ => new() { Arguments = new Dictionary<string, object?> { ["x"] = new object() } },
         };
-        var error = await Assert.ThrowsAnyAsync<ArgumentException>(async () => await amqp.ConsumeAsync("queue", new Inbox().HandleAsync, options, Cancelled));
+        var error = await Assert.ThrowsAnyAsync<ArgumentException>(
+            async () => await amqp.ConsumeAsync("queue", new Inbox().HandleAsync, options, Cancelled));
         Assert.Contains(option, error.Message, StringComparison.Ordinal);
         Assert.Equal(AmqpLinkState.Idle, amqp.Status.Links[0].State);
-        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await amqp.ConsumeAsync(new string('q', 256), new Inbox().HandleAsync, cancellationToken: Cancelled));
-        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await amqp.ConsumeAsync("", new Inbox().HandleAsync, cancellationToken: Cancelled));
-        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await amqp.ConsumeAsync("queue", null!, cancellationToken: Cancelled));
+        await Assert.ThrowsAnyAsync<ArgumentException>(async () => await amqp.ConsumeAsync(
+            new string('q', 256), new Inbox().HandleAsync, cancellationToken: Cancelled));
+        await Assert.ThrowsAnyAsync<ArgumentException>(
+            async () => await amqp.ConsumeAsync("", new Inbox().HandleAsync, cancellationToken: Cancelled));
+        await Assert.ThrowsAnyAsync<ArgumentException>(
+            async () => await amqp.ConsumeAsync("queue", null!, cancellationToken: Cancelled));
     }
 }

@@ -3,7 +3,8 @@ namespace SafeAmqp.IntegrationTests.Consuming;
 // A handler harms only its own delivery, whatever it does.
 public sealed class HandlerTests(TestBroker broker) : FeatureTest(broker)
 {
-    [Theory, InlineData("throws"), InlineData("throws before its first await"), InlineData("returns nonsense"), InlineData("throws a cancellation")]
+    [Theory, InlineData("throws"), InlineData("throws before its first await"), InlineData("returns nonsense"),
+        InlineData("throws a cancellation")]
     public async Task A_handler_that_fails_harms_only_its_own_delivery(string how)
     {
         AmqpClient amqp = await ConnectAsync();
@@ -78,7 +79,8 @@ public sealed class HandlerTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_handler_that_disposes_its_client_ends_in_time_and_loses_only_its_own_delivery(ConnectionLayout layout)
+    public async Task A_handler_that_disposes_its_client_ends_in_time_and_loses_only_its_own_delivery(
+        ConnectionLayout layout)
     {
         AmqpClient other = await ConnectAsync();
         AmqpClient amqp = await ConnectAsync(layout);
@@ -92,7 +94,8 @@ public sealed class HandlerTests(TestBroker broker) : FeatureTest(broker)
         }, cancellationToken: Cancelled);
         await PublishAsync(other, queue, "a", "b");
         await InTime(disposed.Task);
-        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+        await Assert.ThrowsAsync<ObjectDisposedException>(
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
         var inbox = new Inbox();
         await other.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
         Assert.Equal(["a", "b"], (await inbox.NextAsync(2)).Select(Text));
@@ -103,7 +106,10 @@ public sealed class HandlerTests(TestBroker broker) : FeatureTest(broker)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         string queue = await NewQueueAsync(amqp), served = await NewQueueAsync(amqp), made = NewName();
-        await amqp.ServeAsync(served, (request, _) => ValueTask.FromResult(new AmqpMessage { Body = request.Body }), cancellationToken: Cancelled);
+        await amqp.ServeAsync(
+            served,
+            (request, _) => ValueTask.FromResult(new AmqpMessage { Body = request.Body }),
+            cancellationToken: Cancelled);
         var inner = new Inbox();
         var done = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         AmqpSubscription? self = null;
@@ -113,7 +119,8 @@ public sealed class HandlerTests(TestBroker broker) : FeatureTest(broker)
             {
                 await amqp.DeclareAsync(new AmqpTopology().Queue(made), Cancelled);
                 await amqp.ConsumeAsync(made, inner.HandleAsync, cancellationToken: Cancelled);
-                AmqpReply reply = await amqp.CallAsync(AmqpMessage.ToQueue(served, delivery.Body), cancellationToken: Cancelled);
+                AmqpReply reply = await amqp.CallAsync(
+                    AmqpMessage.ToQueue(served, delivery.Body), cancellationToken: Cancelled);
                 await amqp.PublishAsync(AmqpMessage.ToQueue(made, reply.Body), Cancelled);
                 done.SetResult(amqp.Status.ToString());
             }
@@ -158,7 +165,8 @@ public sealed class HandlerTests(TestBroker broker) : FeatureTest(broker)
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
         var local = new AsyncLocal<string> { Value = "caller" };
-        var seen = new TaskCompletionSource<(string? Local, string? Thread)>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var seen = new TaskCompletionSource<(string? Local, string? Thread)>(
+            TaskCreationOptions.RunContinuationsAsynchronously);
         await amqp.ConsumeAsync(queue, (_, _) =>
         {
             seen.SetResult((local.Value, Thread.CurrentThread.Name));

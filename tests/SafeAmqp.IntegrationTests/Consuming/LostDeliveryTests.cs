@@ -7,7 +7,8 @@ namespace SafeAmqp.IntegrationTests.Consuming;
 public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_thousand_deliveries_held_over_a_lost_connection_and_settled_from_32_threads_harm_nothing_and_come_exactly_once_more(ConnectionLayout layout)
+    public async Task A_thousand_deliveries_settled_from_32_threads_after_a_lost_connection_come_exactly_once_more(
+        ConnectionLayout layout)
     {
         const int count = 1000;
         AmqpClient amqp = await ConnectAsync(layout);
@@ -22,7 +23,8 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
                 await go.Task;
             return AmqpSettlement.Ack;
         });
-        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { Prefetch = count, Concurrency = 1024 }, Cancelled);
+        AmqpSubscription subscription = await amqp.ConsumeAsync(
+            queue, inbox.HandleAsync, new AmqpConsumerOptions { Prefetch = count, Concurrency = 1024 }, Cancelled);
         IReadOnlyList<AmqpDelivery> held = await inbox.NextAsync(count);
         int epoch = amqp.Status.Links[^1].Epoch;
         await KillAsync(layout == ConnectionLayout.Shared ? "shared" : "receive");
@@ -54,7 +56,8 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task Settling_while_connections_are_cut_settles_every_message_and_never_another_one(ConnectionLayout layout)
+    public async Task Settling_while_connections_are_cut_settles_every_message_and_never_another_one(
+        ConnectionLayout layout)
     {
         const int count = 3000;
         FrameRelay relay = NewRelay();
@@ -74,7 +77,8 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
             done.AddOrUpdate(Text(delivery), 1, (_, times) => times + 1);
             return AmqpSettlement.Ack; // never Reject: the dead-letter queue would show somebody else's settlement
         });
-        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { Prefetch = 200, Concurrency = 32 }, Cancelled);
+        AmqpSubscription subscription = await amqp.ConsumeAsync(
+            queue, inbox.HandleAsync, new AmqpConsumerOptions { Prefetch = 200, Concurrency = 32 }, Cancelled);
         int cuts = 0;
         while (cuts < 8 && done.Count < count)
         {
@@ -90,7 +94,8 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
         Assert.Equal(8, cuts);
         Assert.Equal((0u, 0u), (await witness.ReadyAsync(queue), await witness.ReadyAsync(dead)));
         Assert.Empty(await record.ChannelErrorsAsync(Cancelled));
-        Assert.InRange(done.Values.Sum(), count, count + (cuts * 200)); // more than once only what was held when it was cut
+        // more than once only what was held when it was cut
+        Assert.InRange(done.Values.Sum(), count, count + (cuts * 200));
     }
 
     [Fact]
@@ -116,7 +121,9 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
         await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { Concurrency = 2 }, Cancelled);
         await PublishAsync(amqp, queue, "a");
         await inbox.NextAsync();
-        await InTime(held.Task); // the inbox has it before the handler does: a callback registered on a token that has fired runs at once, in the handler
+        // the inbox has it before the handler does: a callback registered on a token that has fired runs at once, in
+        // the handler
+        await InTime(held.Task);
         long cut = Stopwatch.GetTimestamp();
         relay.Cut();
         Assert.InRange(Stopwatch.GetElapsedTime(cut, await InTime(fired.Task)), TimeSpan.Zero, TimeSpan.FromSeconds(2));
@@ -154,7 +161,8 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_channel_that_the_broker_closes_takes_one_consumer_with_it_and_only_for_a_moment(ConnectionLayout layout)
+    public async Task A_channel_that_the_broker_closes_takes_one_consumer_with_it_and_only_for_a_moment(
+        ConnectionLayout layout)
     {
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(layout, options => options.Uri = relay.Uri);
@@ -186,7 +194,8 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
         await UntilAsync(() => held.Lost.IsCancellationRequested);
         long lost = Stopwatch.GetTimestamp();
         await UntilAsync(() => a.State == AmqpConsumerState.Live && hitInbox.All.Count == 2);
-        Assert.InRange(Stopwatch.GetElapsedTime(lost), TimeSpan.Zero, TimeSpan.FromSeconds(5)); // at most 100 ms and four round trips when nothing else runs
+        // at most 100 ms and four round trips when nothing else runs
+        Assert.InRange(Stopwatch.GetElapsedTime(lost), TimeSpan.Zero, TimeSpan.FromSeconds(5));
         await siblingInbox.NextAsync(20);
         await stop.CancelAsync();
         await InTime(publishing);
@@ -197,6 +206,8 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
         Assert.Null(b.LastError);
         Assert.All(siblingInbox.All, delivery => Assert.False(delivery.IsRedelivered));
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
-        Assert.Contains("delivery tag 4711", Assert.Single(await record.ChannelErrorsAsync(Cancelled)), StringComparison.Ordinal); // and so the log shows such errors
+        // and so the log shows such errors
+        Assert.Contains(
+            "delivery tag 4711", Assert.Single(await record.ChannelErrorsAsync(Cancelled)), StringComparison.Ordinal);
     }
 }

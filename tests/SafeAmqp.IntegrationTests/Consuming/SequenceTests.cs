@@ -4,7 +4,8 @@ public sealed class SequenceTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
     [Trait("Broker", "3.10")]
-    public async Task A_delivery_is_acknowledged_when_the_loop_asks_for_the_next_and_requeued_when_the_loop_is_left(ConnectionLayout layout)
+    public async Task A_delivery_is_acknowledged_when_the_loop_asks_for_the_next_and_requeued_when_the_loop_is_left(
+        ConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         Witness witness = await WitnessAsync();
@@ -125,7 +126,8 @@ public sealed class SequenceTests(TestBroker broker) : FeatureTest(broker)
                 Assert.Fail("nothing can come");
         });
         Assert.Equal((404, $"queue '{queue}'"), (error.ReplyCode, error.Entity));
-        Assert.Throws<ArgumentException>(() => amqp.ReadAllAsync(queue, new AmqpConsumerOptions { Concurrency = 2 }, Cancelled));
+        Assert.Throws<ArgumentException>(
+            () => amqp.ReadAllAsync(queue, new AmqpConsumerOptions { Concurrency = 2 }, Cancelled));
         Assert.Throws<ArgumentException>(() => amqp.ReadAllAsync("", cancellationToken: Cancelled));
     }
 

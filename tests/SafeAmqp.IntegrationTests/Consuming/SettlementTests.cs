@@ -25,9 +25,12 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
         AmqpClient amqp = await ConnectAsync(layout);
         string queue = await NewQueueAsync(amqp);
         await PublishAsync(amqp, queue, "a");
-        var inbox = new Inbox((delivery, _) => ValueTask.FromResult(delivery.IsRedelivered ? AmqpSettlement.Ack : AmqpSettlement.Requeue));
+        var inbox = new Inbox((delivery, _) => ValueTask.FromResult(
+            delivery.IsRedelivered ? AmqpSettlement.Ack : AmqpSettlement.Requeue));
         await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
-        Assert.Equal([("a", false), ("a", true)], (await inbox.NextAsync(2)).Select(delivery => (Text(delivery), delivery.IsRedelivered)));
+        Assert.Equal(
+            [("a", false), ("a", true)],
+            (await inbox.NextAsync(2)).Select(delivery => (Text(delivery), delivery.IsRedelivered)));
     }
 
     [Theory, MemberData(nameof(Layouts))]
@@ -36,7 +39,8 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
         AmqpClient amqp = await ConnectAsync(layout);
         var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp);
         await PublishAsync(amqp, queue, "bad", "good");
-        var inbox = new Inbox((delivery, _) => ValueTask.FromResult(Text(delivery) == "bad" ? AmqpSettlement.Reject : AmqpSettlement.Ack));
+        var inbox = new Inbox((delivery, _) => ValueTask.FromResult(
+            Text(delivery) == "bad" ? AmqpSettlement.Reject : AmqpSettlement.Ack));
         await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
         var letters = new Inbox();
         await amqp.ConsumeAsync(dead, letters.HandleAsync, cancellationToken: Cancelled);
@@ -85,7 +89,8 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
             await go.Task;
             return AmqpSettlement.Ack;
         });
-        await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { Prefetch = 7, Concurrency = 50 }, Cancelled);
+        await amqp.ConsumeAsync(
+            queue, inbox.HandleAsync, new AmqpConsumerOptions { Prefetch = 7, Concurrency = 50 }, Cancelled);
         await inbox.NextAsync(7);
         Assert.Equal(43u, await witness.ReadyAsync(queue));
         Assert.Equal(7, amqp.Status.Links[^1].Consumers.Single().Unsettled);
@@ -111,7 +116,8 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
             await Task.Yield();
             return AmqpSettlement.Ack;
         });
-        await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { Concurrency = concurrency }, Cancelled);
+        await amqp.ConsumeAsync(
+            queue, inbox.HandleAsync, new AmqpConsumerOptions { Concurrency = concurrency }, Cancelled);
         IReadOnlyList<AmqpDelivery> all = await inbox.NextAsync(40);
         Assert.Equal(concurrency, inbox.MostRunning);
         if (concurrency == 1)
@@ -119,12 +125,14 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task Deliveries_of_one_key_are_handled_one_after_the_other_in_order_while_other_keys_run_beside_them(ConnectionLayout layout)
+    public async Task Deliveries_of_one_key_are_handled_one_after_the_other_in_order_while_other_keys_run_beside_them(
+        ConnectionLayout layout)
     {
         const int keys = 32, each = 25;
         AmqpClient amqp = await ConnectAsync(layout);
         string queue = await NewQueueAsync(amqp);
-        await PublishAsync(amqp, queue, [.. Enumerable.Range(0, keys * each).Select(number => $"{number % keys}:{number / keys}")]);
+        await PublishAsync(
+            amqp, queue, [.. Enumerable.Range(0, keys * each).Select(number => $"{number % keys}:{number / keys}")]);
         var next = new int[keys];
         var busy = new int[keys];
         var wrong = new System.Collections.Concurrent.ConcurrentQueue<string>();
@@ -139,7 +147,11 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
             Interlocked.Decrement(ref busy[parts[0]]);
             return AmqpSettlement.Ack;
         });
-        await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { Concurrency = 8, KeySelector = delivery => Text(delivery).Split(':')[0] }, Cancelled);
+        await amqp.ConsumeAsync(
+            queue,
+            inbox.HandleAsync,
+            new AmqpConsumerOptions { Concurrency = 8, KeySelector = delivery => Text(delivery).Split(':')[0] },
+            Cancelled);
         await inbox.NextAsync(keys * each);
         await UntilAsync(() => inbox.Running == 0);
         Assert.Empty(wrong);
@@ -167,7 +179,8 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task With_AutoAck_a_delivery_is_acknowledged_before_its_handler_ends_and_never_comes_again(ConnectionLayout layout)
+    public async Task With_AutoAck_a_delivery_is_acknowledged_before_its_handler_ends_and_never_comes_again(
+        ConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         Witness witness = await WitnessAsync();
@@ -182,7 +195,13 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
             return AmqpSettlement.Requeue; // too late as well
         });
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync,
-            new AmqpConsumerOptions { AutoAck = true, OnFailure = AmqpFailurePolicy.Requeue, StopTimeout = TimeSpan.Zero }, Cancelled);
+            new AmqpConsumerOptions
+            {
+                AutoAck = true,
+                OnFailure = AmqpFailurePolicy.Requeue,
+                StopTimeout = TimeSpan.Zero
+            },
+            Cancelled);
         await inbox.NextAsync(2);
         await UntilAsync(() => amqp.Status.Links[^1].Consumers.Single().Unsettled == 0);
         await subscription.DisposeAsync(); // "b" is still being handled
@@ -217,8 +236,10 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
                 delivery.Settle(AmqpSettlement.Ack);
             return AmqpSettlement.Ack;
         });
-        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { Prefetch = 300, Concurrency = 16 }, Cancelled);
-        int requeued = Enumerable.Range(0, count).Count(number => number % 13 == 0), rejected = Enumerable.Range(0, count).Count(number => number % 17 == 0);
+        AmqpSubscription subscription = await amqp.ConsumeAsync(
+            queue, inbox.HandleAsync, new AmqpConsumerOptions { Prefetch = 300, Concurrency = 16 }, Cancelled);
+        int requeued = Enumerable.Range(0, count).Count(number => number % 13 == 0),
+            rejected = Enumerable.Range(0, count).Count(number => number % 17 == 0);
         await inbox.NextAsync(count + requeued);
         await UntilReadyAsync(witness, dead, (uint)rejected);
         await subscription.DisposeAsync();

@@ -6,7 +6,8 @@ public sealed class StoppingTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, InlineData(1, false), InlineData(4, false), InlineData(4, true)]
     [Trait("Broker", "3.10")]
-    public async Task Stopping_gives_back_what_has_not_begun_at_once_and_waits_for_what_runs(int concurrency, bool keyed)
+    public async Task Stopping_gives_back_what_has_not_begun_at_once_and_waits_for_what_runs(
+        int concurrency, bool keyed)
     {
         AmqpClient amqp = await ConnectAsync();
         Witness witness = await WitnessAsync();
@@ -18,7 +19,13 @@ public sealed class StoppingTests(TestBroker broker) : FeatureTest(broker)
             return AmqpSettlement.Ack;
         });
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync,
-            new AmqpConsumerOptions { Prefetch = 20, Concurrency = concurrency, KeySelector = keyed ? _ => "one key" : null }, Cancelled);
+            new AmqpConsumerOptions
+            {
+                Prefetch = 20,
+                Concurrency = concurrency,
+                KeySelector = keyed ? _ => "one key" : null
+            },
+            Cancelled);
         await PublishAsync(amqp, queue, Numbers(30));
         int begun = keyed ? 1 : concurrency;
         await inbox.NextAsync(begun);
@@ -46,10 +53,12 @@ public sealed class StoppingTests(TestBroker broker) : FeatureTest(broker)
         var inbox = new Inbox(async (delivery, lost) =>
         {
             await go.Task; // deaf to its token
-            told.SetResult(lost.IsCancellationRequested ? delivery.Settle(AmqpSettlement.Ack) : AmqpSettleResult.Settled);
+            told.SetResult(
+                lost.IsCancellationRequested ? delivery.Settle(AmqpSettlement.Ack) : AmqpSettleResult.Settled);
             return AmqpSettlement.Ack;
         });
-        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { StopTimeout = TimeSpan.FromMilliseconds(300) }, Cancelled);
+        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync,
+            new AmqpConsumerOptions { StopTimeout = TimeSpan.FromMilliseconds(300) }, Cancelled);
         await PublishAsync(amqp, queue, "a", "b");
         await inbox.NextAsync();
         var watch = Stopwatch.StartNew();
@@ -67,8 +76,10 @@ public sealed class StoppingTests(TestBroker broker) : FeatureTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
-        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, new Inbox().HandleAsync, cancellationToken: Cancelled);
-        await InTime(Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(async () => await subscription.DisposeAsync(), Cancelled))));
+        AmqpSubscription subscription = await amqp.ConsumeAsync(
+            queue, new Inbox().HandleAsync, cancellationToken: Cancelled);
+        await InTime(Task.WhenAll(
+            Enumerable.Range(0, 16).Select(_ => Task.Run(async () => await subscription.DisposeAsync(), Cancelled))));
         await subscription.DisposeAsync();
         Assert.Equal(AmqpConsumerState.Stopped, subscription.State);
         Assert.Empty(amqp.Status.Links[1].Consumers);
@@ -107,7 +118,8 @@ public sealed class StoppingTests(TestBroker broker) : FeatureTest(broker)
         string queue = await NewQueueAsync(amqp);
         relay.Hold(method => method.IsConsumeOk);
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
-        Task<AmqpSubscription> start = amqp.ConsumeAsync(queue, new Inbox().HandleAsync, cancellationToken: cancel.Token).AsTask();
+        Task<AmqpSubscription> start =
+            amqp.ConsumeAsync(queue, new Inbox().HandleAsync, cancellationToken: cancel.Token).AsTask();
         await UntilAsync(() => relay.Held > 0);
         await cancel.CancelAsync();
         var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => InTime(start));
@@ -141,7 +153,8 @@ public sealed class StoppingTests(TestBroker broker) : FeatureTest(broker)
             await go.Task;
             return AmqpSettlement.Ack;
         });
-        subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { Concurrency = 3 }, Cancelled);
+        subscription = await amqp.ConsumeAsync(
+            queue, inbox.HandleAsync, new AmqpConsumerOptions { Concurrency = 3 }, Cancelled);
         IReadOnlyList<AmqpDelivery> begun = await inbox.NextAsync(3);
         begin.SetResult();
         await UntilReadyAsync(witness, queue, 3);
@@ -168,7 +181,8 @@ public sealed class StoppingTests(TestBroker broker) : FeatureTest(broker)
             await Stop();
             return AmqpSettlement.Ack;
         });
-        subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { Concurrency = 2, StopTimeout = TimeSpan.FromMinutes(1) }, Cancelled);
+        subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync,
+            new AmqpConsumerOptions { Concurrency = 2, StopTimeout = TimeSpan.FromMinutes(1) }, Cancelled);
         await inbox.NextAsync(2);
         Task stop = Stop().AsTask();
         await UntilAsync(() => subscription.State == AmqpConsumerState.Stopping);

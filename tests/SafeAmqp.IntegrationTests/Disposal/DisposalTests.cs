@@ -12,9 +12,11 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient reader = await ConnectAsync();
         string queue = await NewQueueAsync(reader);
-        AmqpClient amqp = await ConnectAsync(options => (options.Layout, options.ShutdownTimeout) = (layout, 2 * Shutdown));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.Layout, options.ShutdownTimeout) = (layout, 2 * Shutdown));
         await PauseBrokerAsync(); // however quick it is, something is left to be confirmed
-        Task[] publishes = [.. Enumerable.Range(0, 500).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
+        Task[] publishes = [.. Enumerable.Range(0, 500)
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
         Task<TimeSpan> disposing = DisposeAsync(amqp);
         Assert.Contains(publishes, publish => !publish.IsCompleted);
         await Broker.Node.ResumeAsync(Cancelled);
@@ -32,10 +34,13 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
         Task<Exception?> sent = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
-        Task<Exception?>[] waiting = [.. Enumerable.Range(0, 50).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
+        Task<Exception?>[] waiting = [.. Enumerable.Range(0, 50)
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
         await DisposeAsync(amqp);
         Assert.IsType<AmqpUnknownOutcomeException>(await sent.WaitAsync(Margin, Cancelled));
-        Assert.All(await Task.WhenAll(waiting).WaitAsync(Margin, Cancelled), end => Assert.True(end is AmqpNotSentException or ObjectDisposedException, end?.ToString()));
+        Assert.All(
+            await Task.WhenAll(waiting).WaitAsync(Margin, Cancelled),
+            end => Assert.True(end is AmqpNotSentException or ObjectDisposedException, end?.ToString()));
         await Broker.Node.ResumeAsync(Cancelled);
         await UntilAsync(() => ConnectionsAsync(), connections => connections.Count == 0);
         Assert.InRange(await MessagesInAsync(queue), 0, 1); // nothing of what was not sent
@@ -47,7 +52,8 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(options => options.MaxUnconfirmedMessages = 10);
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
-        Task<Exception?>[] ends = [.. Enumerable.Range(0, 100).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
+        Task<Exception?>[] ends = [.. Enumerable.Range(0, 100)
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
         await UntilAsync(() => amqp.Status.Links[0] is { UnconfirmedMessages: 10, QueuedMessages: 90 });
         await DisposeAsync(amqp);
         Exception?[] errors = await Task.WhenAll(ends).WaitAsync(Margin, Cancelled);
@@ -64,11 +70,13 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
         Task<Exception?> found = EndOf(await BlockAsync(amqp));
-        Task<Exception?>[] waiting = [.. Enumerable.Range(0, 10).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
+        Task<Exception?>[] waiting = [.. Enumerable.Range(0, 10)
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 10);
         await DisposeAsync(amqp);
         Assert.True(await found.WaitAsync(Margin, Cancelled) is null or AmqpUnknownOutcomeException);
-        Assert.All(await Task.WhenAll(waiting).WaitAsync(Margin, Cancelled), end => Assert.IsType<AmqpNotSentException>(end));
+        Assert.All(
+            await Task.WhenAll(waiting).WaitAsync(Margin, Cancelled), end => Assert.IsType<AmqpNotSentException>(end));
     }
 
     [Theory]
@@ -122,18 +130,22 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
     [InlineData(true)]
     public async Task The_callback_of_a_token_may_dispose(bool frozen)
     {
-        AmqpClient amqp = await ConnectAsync(options => (options.ShutdownTimeout, options.MaxUnconfirmedMessages) = (Shutdown, 1));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.ShutdownTimeout, options.MaxUnconfirmedMessages) = (Shutdown, 1));
         string queue = await NewQueueAsync(amqp);
         using var cancel = new CancellationTokenSource();
         TimeSpan took = TimeSpan.MaxValue;
         cancel.Token.Register(() => took = TimedEndOf(amqp.DisposeAsync).Result.Took);
         if (frozen)
             await PauseBrokerAsync();
-        Task<Exception?>[] publishes = [.. Enumerable.Range(0, 20).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), cancel.Token)))];
+        Task<Exception?>[] publishes = [.. Enumerable.Range(0, 20)
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), cancel.Token)))];
         await cancel.CancelAsync();
         Assert.True(took < Bound, $"took {took}");
         foreach (Exception? end in await Task.WhenAll(publishes).WaitAsync(Margin, Cancelled))
-            Assert.True(end is null or OperationCanceledException or AmqpNotSentException or AmqpUnknownOutcomeException, end?.ToString());
+            Assert.True(
+                end is null or OperationCanceledException or AmqpNotSentException or AmqpUnknownOutcomeException,
+                end?.ToString());
     }
 
     [Theory]
@@ -141,23 +153,30 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
     [InlineData(true, ConnectionLayout.Separate)]
     [InlineData(false, ConnectionLayout.Shared)]
     [InlineData(true, ConnectionLayout.Shared)]
-    public async Task Eight_may_dispose_at_once_under_load_and_every_operation_ends(bool frozen, ConnectionLayout layout)
+    public async Task Eight_may_dispose_at_once_under_load_and_every_operation_ends(
+        bool frozen, ConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(options => (options.ShutdownTimeout, options.Layout) = (Shutdown, layout));
         AmqpClient reader = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
         var history = new History(8);
         TaskCompletionSource last = await RecordAsync(reader, queue, history);
-        await amqp.ConsumeAsync(await NewQueueAsync(amqp), (_, _) => new ValueTask<AmqpSettlement>(AmqpSettlement.Ack), cancellationToken: Cancelled);
+        await amqp.ConsumeAsync(
+            await NewQueueAsync(amqp),
+            (_, _) => new ValueTask<AmqpSettlement>(AmqpSettlement.Ack),
+            cancellationToken: Cancelled);
         using var stop = new CancellationTokenSource();
         Task load = Recovery.LostConnectionTests.LoadAsync(amqp, queue, history, publishers: 8, stop.Token);
         await UntilAsync(() => history.Count(Ending.Confirmed) > 1000);
         if (frozen)
             await PauseBrokerAsync();
-        (Exception? Error, TimeSpan Took)[] all = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => TimedEndOf(amqp.DisposeAsync)))).WaitAsync(Limit, Cancelled);
+        (Exception? Error, TimeSpan Took)[] all =
+            await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => TimedEndOf(amqp.DisposeAsync))))
+                .WaitAsync(Limit, Cancelled);
         Assert.All(all, one => Assert.Null(one.Error));
         Assert.All(all, one => Assert.True(one.Took < Bound, $"took {one.Took}"));
-        await UntilAsync(() => history.Count(Ending.Disposed) > 0); // a publisher whose turn comes late may not have tried yet
+        // a publisher whose turn comes late may not have tried yet
+        await UntilAsync(() => history.Count(Ending.Disposed) > 0);
         await stop.CancelAsync();
         await load.WaitAsync(Margin, Cancelled);
         await Broker.Node.ResumeAsync(Cancelled);
@@ -184,12 +203,15 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
             async () => await amqp.CallAsync(message, null, Cancelled),
             async () => await amqp.DeclareAsync(new AmqpTopology().Queue(queue), Cancelled),
             async () => await amqp.ConsumeAsync(queue, handler, cancellationToken: Cancelled),
-            async () => await amqp.ServeAsync(queue, (_, _) => new ValueTask<AmqpMessage>(message), cancellationToken: Cancelled),
-            async () => await amqp.ReadAllAsync(queue, cancellationToken: Cancelled).GetAsyncEnumerator(Cancelled).MoveNextAsync(),
+            async () => await amqp.ServeAsync(
+                queue, (_, _) => new ValueTask<AmqpMessage>(message), cancellationToken: Cancelled),
+            async () => await amqp.ReadAllAsync(queue, cancellationToken: Cancelled).GetAsyncEnumerator(Cancelled)
+                .MoveNextAsync(),
             async () => await amqp.OpenAsync(Cancelled),
         ])
             await Assert.ThrowsAsync<ObjectDisposedException>(verb);
-        Assert.All(amqp.Status.Links, link => Assert.Equal(AmqpLinkState.Closed, link.State)); // memory only: still there to look at
+        // memory only: still there to look at
+        Assert.All(amqp.Status.Links, link => Assert.Equal(AmqpLinkState.Closed, link.State));
         Assert.True(await DisposeAsync(amqp) < TimeSpan.FromMilliseconds(500));
     }
 
@@ -200,7 +222,8 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = NewClient(options => options.Uri = proxy.Uri);
         Assert.True(await DisposeAsync(amqp) < TimeSpan.FromSeconds(1));
         Assert.Equal(0, proxy.Accepted);
-        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled));
+        await Assert.ThrowsAsync<ObjectDisposedException>(
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled));
     }
 
     [Fact]
@@ -209,14 +232,16 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(options => options.ShutdownTimeout = TimeSpan.FromSeconds(10));
         AmqpClient reader = await ConnectAsync();
         string queue = await NewQueueAsync(reader), results = await NewQueueAsync(reader);
-        await reader.PublishAllAsync([.. Enumerable.Range(0, 50).Select(_ => AmqpMessage.ToQueue(queue, default))], Cancelled);
+        await reader.PublishAllAsync(
+            [.. Enumerable.Range(0, 50).Select(_ => AmqpMessage.ToQueue(queue, default))], Cancelled);
         using var go = new SemaphoreSlim(0);
         int begun = 0;
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, async (_, lost) =>
         {
             Interlocked.Increment(ref begun);
             await go.WaitAsync(CancellationToken.None);
-            await amqp.PublishAsync(AmqpMessage.ToQueue(results, default), CancellationToken.None); // a handler that ends may still publish
+            // a handler that ends may still publish
+            await amqp.PublishAsync(AmqpMessage.ToQueue(results, default), CancellationToken.None);
             return lost.IsCancellationRequested ? AmqpSettlement.Requeue : AmqpSettlement.Ack;
         }, new AmqpConsumerOptions { Concurrency = 4, Prefetch = 20 }, Cancelled);
         await UntilAsync(() => Volatile.Read(ref begun) == 4);

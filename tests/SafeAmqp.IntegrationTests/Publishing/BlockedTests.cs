@@ -8,7 +8,8 @@ public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string full = await NewQueueAsync(amqp), publishedTo = await NewQueueAsync(amqp);
-        await amqp.PublishAllAsync([.. Enumerable.Range(0, 200).Select(_ => AmqpMessage.ToQueue(full, default))], Cancelled);
+        await amqp.PublishAllAsync(
+            [.. Enumerable.Range(0, 200).Select(_ => AmqpMessage.ToQueue(full, default))], Cancelled);
         using var gate = new SemaphoreSlim(0);
         int handled = 0;
         await amqp.ConsumeAsync(full, async (_, lost) =>
@@ -20,7 +21,8 @@ public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
 
         Task found = await BlockAsync(amqp);
         Task waiting = amqp.PublishAsync(AmqpMessage.ToQueue(publishedTo, default), Cancelled).AsTask();
-        await UntilAsync(() => amqp.Status.Links[0].QueuedMessages is 1 or 2); // a broker that tells of its alarm at once may keep the one that found out from leaving
+        // a broker that tells of its alarm at once may keep the one that found out from leaving
+        await UntilAsync(() => amqp.Status.Links[0].QueuedMessages is 1 or 2);
         AmqpLinkStatus send = amqp.Status.Links[0];
         Assert.Equal(AmqpLinkState.Open, send.State);
         Assert.Contains("memory", send.BlockedReason, StringComparison.OrdinalIgnoreCase);
@@ -61,12 +63,14 @@ public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(options => options.PublishTimeout = TimeSpan.FromMinutes(1));
         string queue = await NewQueueAsync(amqp);
         Task found = await BlockAsync(amqp);
-        Task[] waiting = [.. Enumerable.Range(0, 10).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
+        Task[] waiting = [.. Enumerable.Range(0, 10)
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 10);
         await KillAsync("send");
         Assert.True(await EndOf(found).WaitAsync(Limit, Cancelled) is null or AmqpUnknownOutcomeException);
         await UntilAsync(() => amqp.Status.Links[0] is { Epoch: > 1, State: AmqpLinkState.Open });
-        Assert.InRange(waiting.Count(publish => publish.IsCompleted), 0, 1); // the new connection is blocked as well: its first publish finds out
+        // the new connection is blocked as well: its first publish finds out
+        Assert.InRange(waiting.Count(publish => publish.IsCompleted), 0, 1);
         await Broker.Node.SetMemoryAlarmAsync(false, Cancelled);
         await Task.WhenAll(waiting).WaitAsync(Limit, Cancelled);
         Assert.Equal(10, await MessagesInAsync(queue));

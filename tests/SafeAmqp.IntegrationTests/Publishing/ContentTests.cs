@@ -14,9 +14,12 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync(options => options.Layout = layout);
         string queue = await NewQueueAsync(amqp);
-        int[] sizes = [0, 1, 2, 255, 256, 65_535, 65_536, 65_537, FrameMax - 9, FrameMax - 8, FrameMax - 7, 2 * (FrameMax - 8), 2 * (FrameMax - 8) + 1, 1 << 20];
+        int[] sizes = [0, 1, 2, 255, 256, 65_535, 65_536, 65_537, FrameMax - 9, FrameMax - 8, FrameMax - 7,
+            2 * (FrameMax - 8), 2 * (FrameMax - 8) + 1, 1 << 20];
         byte[][] bodies = [.. sizes.Select(Random)];
-        await Task.WhenAll(bodies.Select(body => amqp.PublishAsync(AmqpMessage.ToQueue(queue, body), Cancelled).AsTask())).WaitAsync(Limit, Cancelled);
+        await Task.WhenAll(bodies.Select(
+            body => amqp.PublishAsync(AmqpMessage.ToQueue(queue, body), Cancelled).AsTask()))
+            .WaitAsync(Limit, Cancelled);
         IReadOnlyList<AmqpDelivery> received = await TakeAsync(amqp, queue, sizes.Length);
         for (int i = 0; i < sizes.Length; i++)
             Same(bodies[i], received[i].Body);
@@ -26,7 +29,8 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
     [Trait("Broker", "3.10")]
     public async Task Bodies_up_to_the_largest_that_the_broker_takes_arrive_byte_for_byte()
     {
-        // A node of its own: the broker keeps several copies for a while, and would block the tests that follow for want of memory.
+        // A node of its own: the broker keeps several copies for a while, and would block the tests that follow for
+        // want of memory.
         const int Largest = 128 << 20;
         await using ControlledBroker node =
             await Broker.StartAnotherAsync(memoryMegabytes: 4096, maxMessageSize: Largest);
@@ -98,12 +102,17 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
                 ["time"] = time,
                 ["bytes"] = new byte[] { 0xff, 0, 0xfe },
                 ["list"] = new List<object?> { 1, "two", null, new List<object?> { 3L } },
-                ["table"] = new Dictionary<string, object?> { ["inner"] = new Dictionary<string, object?> { ["deep"] = "yes" } },
+                ["table"] = new Dictionary<string, object?>
+                {
+                    ["inner"] = new Dictionary<string, object?> { ["deep"] = "yes" }
+                },
             },
         };
         await amqp.PublishAsync(sent, Cancelled);
         AmqpMessage received = Assert.Single(await TakeAsync(amqp, queue, 1)).Message;
-        Assert.Equal(sent with { Headers = null, Body = default, Mandatory = received.Mandatory }, received with { Headers = null, Body = default });
+        Assert.Equal(
+            sent with { Headers = null, Body = default, Mandatory = received.Mandatory },
+            received with { Headers = null, Body = default });
         Assert.True(received.Persistent);
         Assert.Equal(sent.Headers!.Keys.Order(), received.Headers!.Keys.Order());
         foreach (var (key, value) in sent.Headers)
@@ -127,7 +136,8 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
         await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { Persistent = false }, Cancelled);
         AmqpMessage plain = (await TakeAsync(amqp, queue, 2))[1].Message;
         Assert.False(plain.Persistent);
-        Assert.True(plain is { ContentType: null, Priority: null, CorrelationId: null, MessageId: null, Expiration: null });
+        Assert.True(
+            plain is { ContentType: null, Priority: null, CorrelationId: null, MessageId: null, Expiration: null });
         Assert.True(plain.Headers is null or { Count: 0 }, "headers of another message");
     }
 
@@ -136,13 +146,21 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string queue = NewName(), dead = await NewQueueAsync(amqp);
-        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, MaxPriority = 9, DeadLetterExchange = "", DeadLetterRoutingKey = dead }), Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, "expires"u8.ToArray()) with { Expiration = TimeSpan.FromMilliseconds(1) }, Cancelled);
+        await amqp.DeclareAsync(
+            new AmqpTopology().With(
+                new AmqpQueue { Name = queue, MaxPriority = 9, DeadLetterExchange = "", DeadLetterRoutingKey = dead }),
+            Cancelled);
+        await amqp.PublishAsync(
+            AmqpMessage.ToQueue(queue, "expires"u8.ToArray()) with { Expiration = TimeSpan.FromMilliseconds(1) },
+            Cancelled);
         Assert.Equal("expires"u8.ToArray(), Assert.Single(await TakeAsync(amqp, dead, 1)).Body.ToArray());
         byte[] priorities = [1, 5, 9, 0, 5];
         foreach (byte priority in priorities)
             await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { Priority = priority }, Cancelled);
-        Assert.Equal([9, 5, 5, 1, 0], (await TakeAsync(amqp, queue, 5, prefetch: 1)).Select(delivery => delivery.Message.Priority ?? 0)); // 0 is the same as none
+        // 0 is the same as none
+        Assert.Equal(
+            [9, 5, 5, 1, 0],
+            (await TakeAsync(amqp, queue, 5, prefetch: 1)).Select(delivery => delivery.Message.Priority ?? 0));
     }
 
     [Fact]
@@ -156,12 +174,19 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
         {
             ("Body", good with { Body = new byte[(1 << 20) + 1] }),
             ("Exchange", good with { Exchange = over }), ("Exchange", good with { Exchange = null! }),
-            ("RoutingKey", good with { RoutingKey = over }), ("RoutingKey", good with { RoutingKey = overInBytes }), ("RoutingKey", good with { RoutingKey = null! }),
-            ("ContentType", good with { ContentType = over }), ("ContentEncoding", good with { ContentEncoding = over }),
-            ("CorrelationId", good with { CorrelationId = over }), ("ReplyTo", good with { ReplyTo = over }), ("MessageId", good with { MessageId = over }),
-            ("Type", good with { Type = over }), ("UserId", good with { UserId = over }), ("AppId", good with { AppId = over }),
-            ("Expiration", good with { Expiration = TimeSpan.FromMilliseconds(-1) }), ("Expiration", good with { Expiration = TimeSpan.FromDays(50) }),
-            ("Headers", good with { Headers = new Dictionary<string, object?> { ["big"] = new string('x', FrameMax) } }),
+            ("RoutingKey", good with { RoutingKey = over }),
+            ("RoutingKey", good with { RoutingKey = overInBytes }), ("RoutingKey", good with { RoutingKey = null! }),
+            ("ContentType", good with { ContentType = over }),
+            ("ContentEncoding", good with { ContentEncoding = over }),
+            ("CorrelationId", good with { CorrelationId = over }),
+            ("ReplyTo", good with { ReplyTo = over }), ("MessageId", good with { MessageId = over }),
+            ("Type", good with { Type = over }),
+            ("UserId", good with { UserId = over }), ("AppId", good with { AppId = over }),
+            ("Expiration", good with { Expiration = TimeSpan.FromMilliseconds(-1) }),
+            ("Expiration", good with { Expiration = TimeSpan.FromDays(50) }),
+            (
+                "Headers",
+                good with { Headers = new Dictionary<string, object?> { ["big"] = new string('x', FrameMax) } }),
             ("Headers", good with { Headers = new Dictionary<string, object?> { [over] = 1 } }),
             ("Headers", good with { Headers = new Dictionary<string, object?> { ["odd"] = new Uri("about:blank") } }),
             ("Headers", good with { Headers = new Dictionary<string, object?> { ["deep"] = Nested(20) } }),
@@ -169,16 +194,20 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
         foreach (var (name, message) in bad)
         {
             foreach (Func<ValueTask> verb in (Func<ValueTask>[])
-                [() => amqp.PublishAsync(message, Cancelled), () => amqp.PostAsync(message, Cancelled), async () => await amqp.PublishAllAsync([good, message], Cancelled),
+                [() => amqp.PublishAsync(message, Cancelled), () => amqp.PostAsync(message, Cancelled),
+                    async () => await amqp.PublishAllAsync([good, message], Cancelled),
                     async () => await amqp.CallAsync(message, null, Cancelled)])
             {
                 var error = await Assert.ThrowsAnyAsync<ArgumentException>(async () => await verb());
                 Assert.Contains(name, error.Message, StringComparison.Ordinal);
             }
         }
-        Assert.Equal("message", (await Assert.ThrowsAsync<ArgumentNullException>(async () => await amqp.PublishAsync(null!, Cancelled))).ParamName);
-        Assert.Equal("messages", (await Assert.ThrowsAsync<ArgumentNullException>(async () => await amqp.PublishAllAsync(null!, Cancelled))).ParamName);
-        await Assert.ThrowsAsync<ArgumentNullException>(async () => await amqp.PublishAllAsync([good, null!], Cancelled));
+        Assert.Equal("message", (await Assert.ThrowsAsync<ArgumentNullException>(
+            async () => await amqp.PublishAsync(null!, Cancelled))).ParamName);
+        Assert.Equal("messages", (await Assert.ThrowsAsync<ArgumentNullException>(
+            async () => await amqp.PublishAllAsync(null!, Cancelled))).ParamName);
+        await Assert.ThrowsAsync<ArgumentNullException>(
+            async () => await amqp.PublishAllAsync([good, null!], Cancelled));
         Assert.Equal(0, await MessagesInAsync(queue));
         await amqp.PublishAsync(good, Cancelled);
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
@@ -206,7 +235,8 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
         Assert.Equal(FrameMax - (16 << 10) - 20, Assert.IsType<string>(received.Headers!["big"]).Length);
     }
 
-    private static Dictionary<string, object?> Nested(int depth) => new() { ["inner"] = depth == 0 ? 1 : Nested(depth - 1) };
+    private static Dictionary<string, object?> Nested(int depth)
+        => new() { ["inner"] = depth == 0 ? 1 : Nested(depth - 1) };
 
     private static byte[] Random(int size)
     {

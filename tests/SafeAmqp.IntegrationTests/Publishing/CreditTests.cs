@@ -5,10 +5,12 @@ public sealed class CreditTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task With_Fail_a_publish_beyond_the_bound_of_messages_was_not_sent_and_says_so_at_once()
     {
-        AmqpClient amqp = await ConnectAsync(options => (options.WhenFull, options.MaxPendingMessages) = (AmqpWhenFull.Fail, 10));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.WhenFull, options.MaxPendingMessages) = (AmqpWhenFull.Fail, 10));
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
-        Task<Exception?>[] admitted = [.. Enumerable.Range(0, 10).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
+        Task<Exception?>[] admitted = [.. Enumerable.Range(0, 10)
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
         var (error, took) = await TimedEndOf(() => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
         var full = Assert.IsType<AmqpNotSentException>(error);
         Assert.Null(full.InnerException); // no time-out
@@ -23,11 +25,14 @@ public sealed class CreditTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task With_Fail_a_publish_beyond_the_bound_of_bytes_was_not_sent()
     {
-        AmqpClient amqp = await ConnectAsync(options => (options.WhenFull, options.MaxPendingBytes) = (AmqpWhenFull.Fail, 10_000));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.WhenFull, options.MaxPendingBytes) = (AmqpWhenFull.Fail, 10_000));
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
-        Task<Exception?>[] admitted = [.. Enumerable.Range(0, 10).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[1000]), Cancelled)))];
-        Assert.IsType<AmqpNotSentException>(await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[1]), Cancelled)));
+        Task<Exception?>[] admitted = [.. Enumerable.Range(0, 10)
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[1000]), Cancelled)))];
+        Assert.IsType<AmqpNotSentException>(
+            await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[1]), Cancelled)));
         Task<Exception?> empty = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
         await Broker.Node.ResumeAsync(Cancelled);
         Assert.All(await Task.WhenAll(admitted.Append(empty)).WaitAsync(Limit, Cancelled), Assert.Null);
@@ -38,10 +43,12 @@ public sealed class CreditTests(TestBroker broker) : FaultTest(broker)
     [InlineData(1000, 5 * 1024L)]
     public async Task With_Wait_publishes_beyond_the_bound_wait_their_turn(int messages, long bytes)
     {
-        AmqpClient amqp = await ConnectAsync(options => (options.MaxPendingMessages, options.MaxPendingBytes) = (messages, bytes));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.MaxPendingMessages, options.MaxPendingBytes) = (messages, bytes));
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
-        Task[] publishes = [.. Enumerable.Range(0, 50).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[1024]), Cancelled).AsTask())];
+        Task[] publishes = [.. Enumerable.Range(0, 50)
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[1024]), Cancelled).AsTask())];
         await UntilAsync(() => amqp.Status.Links[0].UnconfirmedMessages == 5);
         Assert.Equal(0, amqp.Status.Links[0].QueuedMessages);
         await Broker.Node.ResumeAsync(Cancelled);
@@ -52,11 +59,15 @@ public sealed class CreditTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task One_message_larger_than_the_whole_credit_is_admitted_alone()
     {
-        AmqpClient amqp = await ConnectAsync(options => (options.MaxPendingBytes, options.MaxUnconfirmedBytes) = (1024, 1024));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.MaxPendingBytes, options.MaxUnconfirmedBytes) = (1024, 1024));
         string queue = await NewQueueAsync(amqp);
-        Task[] publishes = [.. Enumerable.Range(0, 10).Select(i => amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[i % 2 == 0 ? 100_000 : 10]), Cancelled).AsTask())];
+        Task[] publishes = [.. Enumerable.Range(0, 10).Select(i =>
+            amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[i % 2 == 0 ? 100_000 : 10]), Cancelled).AsTask())];
         await Task.WhenAll(publishes).WaitAsync(Limit, Cancelled);
-        Assert.Equal(Enumerable.Range(0, 10).Select(i => i % 2 == 0 ? 100_000 : 10), (await TakeAsync(amqp, queue, 10)).Select(delivery => delivery.Body.Length));
+        Assert.Equal(
+            Enumerable.Range(0, 10).Select(i => i % 2 == 0 ? 100_000 : 10),
+            (await TakeAsync(amqp, queue, 10)).Select(delivery => delivery.Body.Length));
     }
 
     [Fact]
@@ -70,7 +81,8 @@ public sealed class CreditTests(TestBroker broker) : FaultTest(broker)
         Task<Exception?> waiting = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), cancel.Token));
         Assert.False(waiting.IsCompleted);
         await cancel.CancelAsync();
-        var cancelled = Assert.IsType<OperationCanceledException>(await waiting.WaitAsync(Margin, Cancelled), exactMatch: false);
+        var cancelled = Assert.IsType<OperationCanceledException>(
+            await waiting.WaitAsync(Margin, Cancelled), exactMatch: false);
         Assert.Equal(cancel.Token, cancelled.CancellationToken);
         await Broker.Node.ResumeAsync(Cancelled);
         await first.WaitAsync(Limit, Cancelled);

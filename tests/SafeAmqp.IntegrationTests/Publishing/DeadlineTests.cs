@@ -10,7 +10,8 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(options => options.PublishTimeout = TimeSpan.FromSeconds(2));
         string queue = await NewQueueAsync(amqp);
         Task found = await BlockAsync(amqp);
-        var (error, took) = await TimedEndOf(() => amqp.PublishAsync(AmqpMessage.ToQueue(queue, "blocked"u8.ToArray()), Cancelled));
+        var (error, took) = await TimedEndOf(
+            () => amqp.PublishAsync(AmqpMessage.ToQueue(queue, "blocked"u8.ToArray()), Cancelled));
         var notSent = Assert.IsType<AmqpNotSentException>(error);
         Assert.IsType<TimeoutException>(notSent.InnerException);
         Assert.NotNull(notSent.Status!.Links[0].BlockedReason);
@@ -20,7 +21,9 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
         await Broker.Node.SetMemoryAlarmAsync(false, Cancelled);
         await UntilAsync(() => amqp.Status.IsReady);
         await amqp.PublishAsync(AmqpMessage.ToQueue(queue, "after"u8.ToArray()), Cancelled);
-        Assert.DoesNotContain(await TakeAsync(amqp, queue, await MessagesInAsync(queue)), delivery => delivery.Body.Span.SequenceEqual("blocked"u8));
+        Assert.DoesNotContain(
+            await TakeAsync(amqp, queue, await MessagesInAsync(queue)),
+            delivery => delivery.Body.Span.SequenceEqual("blocked"u8));
     }
 
     [Fact]
@@ -44,7 +47,8 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task Behind_a_full_window_a_publish_that_timed_out_was_not_sent()
     {
-        AmqpClient amqp = await ConnectAsync(options => (options.PublishTimeout, options.MaxUnconfirmedMessages) = (Short, 1));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.PublishTimeout, options.MaxUnconfirmedMessages) = (Short, 1));
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
         Task<Exception?> first = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
@@ -58,10 +62,13 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task A_publish_that_waited_in_vain_for_credit_was_not_sent()
     {
-        AmqpClient amqp = await ConnectAsync(options => (options.PublishTimeout, options.MaxPendingMessages) = (Short, 1));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.PublishTimeout, options.MaxPendingMessages) = (Short, 1));
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
-        Task<Exception?> holder = EndOf(amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled).AsTask()); // has a longer deadline
+        // has a longer deadline
+        Task<Exception?> holder = EndOf(
+            amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled).AsTask());
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 1);
         var (error, took) = await TimedEndOf(() => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
         var notSent = Assert.IsType<AmqpNotSentException>(error);
@@ -78,7 +85,8 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
         await PauseBrokerAsync();
         using var cancel = new CancellationTokenSource();
         Task<Exception?> sent = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, "sent"u8.ToArray()), cancel.Token));
-        Task<Exception?> queued = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, "queued"u8.ToArray()), cancel.Token));
+        Task<Exception?> queued = EndOf(
+            amqp.PublishAsync(AmqpMessage.ToQueue(queue, "queued"u8.ToArray()), cancel.Token));
         await UntilAsync(() => amqp.Status.Links[0] is { UnconfirmedMessages: 1, QueuedMessages: 1 });
         await cancel.CancelAsync();
         var cancelled = Assert.IsType<OperationCanceledException>(await queued.WaitAsync(Margin, Cancelled));
@@ -86,7 +94,9 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
         Assert.False(sent.IsCompleted);
         await Broker.Node.ResumeAsync(Cancelled);
         Assert.Null(await sent.WaitAsync(Limit, Cancelled));
-        Assert.Equal("sent"u8.ToArray(), Assert.Single(await TakeAsync(amqp, queue, await MessagesInAsync(queue))).Body.ToArray());
+        Assert.Equal(
+            "sent"u8.ToArray(),
+            Assert.Single(await TakeAsync(amqp, queue, await MessagesInAsync(queue))).Body.ToArray());
     }
 
     [Fact]
@@ -96,9 +106,13 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), cancelled.Token));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await amqp.PostAsync(AmqpMessage.ToQueue(queue, default), cancelled.Token));
-        Assert.All(await amqp.PublishAllAsync([AmqpMessage.ToQueue(queue, default)], cancelled.Token), result => Assert.Equal(AmqpOutcome.NotSent, result.Outcome));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), cancelled.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            async () => await amqp.PostAsync(AmqpMessage.ToQueue(queue, default), cancelled.Token));
+        Assert.All(
+            await amqp.PublishAllAsync([AmqpMessage.ToQueue(queue, default)], cancelled.Token),
+            result => Assert.Equal(AmqpOutcome.NotSent, result.Outcome));
         await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
         Assert.Equal(1, await MessagesInAsync(queue));
     }

@@ -7,7 +7,8 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
     public async Task A_message_that_no_queue_receives_is_returned_with_code_and_text()
     {
         AmqpClient amqp = await ConnectAsync();
-        var error = await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue(NewName(), default), Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpReturnedException>(
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(NewName(), default), Cancelled));
         Tells(error, AmqpOutcome.Returned, safe: true);
         Assert.Equal(312, error.ReplyCode);
         Assert.Equal("NO_ROUTE", error.ReplyText);
@@ -20,7 +21,9 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         string missing = NewName();
         Task<Exception?>[] ends = [.. Enumerable.Range(0, 2000).Select(i =>
-            EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(i % 3 == 0 ? missing : queue, new byte[i % 5000]) with { MessageId = "the same" }, Cancelled)))];
+            EndOf(amqp.PublishAsync(
+                AmqpMessage.ToQueue(i % 3 == 0 ? missing : queue, new byte[i % 5000]) with { MessageId = "the same" },
+                Cancelled)))];
         await Task.WhenAll(ends);
         for (int i = 0; i < ends.Length; i++)
         {
@@ -44,12 +47,16 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string queue = NewName();
-        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, MaxLength = 1, Overflow = AmqpOverflow.RejectPublish }), Cancelled);
+        await amqp.DeclareAsync(new AmqpTopology()
+            .With(new AmqpQueue { Name = queue, MaxLength = 1, Overflow = AmqpOverflow.RejectPublish }), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
-        var error = await Assert.ThrowsAsync<AmqpNackedException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpNackedException>(
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
         Tells(error, AmqpOutcome.Nacked, safe: true);
         await TakeAsync(amqp, queue, 1);
-        await UntilAsync(async () => await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)), end => end is null);
+        await UntilAsync(
+            async () => await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)),
+            end => end is null);
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
     }
 
@@ -58,13 +65,15 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string full = NewName(), other = await NewQueueAsync(amqp);
-        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = full, MaxLength = 1, Overflow = AmqpOverflow.RejectPublish }), Cancelled);
+        await amqp.DeclareAsync(new AmqpTopology()
+            .With(new AmqpQueue { Name = full, MaxLength = 1, Overflow = AmqpOverflow.RejectPublish }), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToQueue(full, default), Cancelled);
         long start = TimeProvider.System.GetTimestamp();
         int nacked = 0, confirmed = 0;
         while (TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(1)) // long enough for a storm of nacks
         {
-            Task<Exception?>[] ends = [.. Enumerable.Range(0, 20).Select(i => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(i % 2 == 0 ? full : other, default), Cancelled)))];
+            Task<Exception?>[] ends = [.. Enumerable.Range(0, 20).Select(
+                i => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(i % 2 == 0 ? full : other, default), Cancelled)))];
             for (int i = 0; i < ends.Length; i++)
             {
                 if (i % 2 == 0)
@@ -83,12 +92,15 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task A_message_that_could_not_leave_was_not_sent()
     {
-        AmqpClient amqp = NewClient(options => (options.Uri, options.PublishTimeout) = ("amqp://guest:guest@127.0.0.1:1/", TimeSpan.FromMilliseconds(300)));
-        var error = await Assert.ThrowsAsync<AmqpNotSentException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled));
+        AmqpClient amqp = NewClient(options => (options.Uri, options.PublishTimeout) = (
+            "amqp://guest:guest@127.0.0.1:1/", TimeSpan.FromMilliseconds(300)));
+        var error = await Assert.ThrowsAsync<AmqpNotSentException>(
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled));
         Tells(error, AmqpOutcome.NotSent, safe: true);
         Assert.IsType<TimeoutException>(error.InnerException);
         Assert.Contains("127.0.0.1:1", error.Message, StringComparison.Ordinal);
-        Assert.Contains(error.Status!.Links[0].State, (AmqpLinkState[])[AmqpLinkState.Connecting, AmqpLinkState.Waiting]);
+        Assert.Contains(
+            error.Status!.Links[0].State, (AmqpLinkState[])[AmqpLinkState.Connecting, AmqpLinkState.Waiting]);
     }
 
     [Fact]
@@ -112,10 +124,13 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task All_outcomes_have_one_root()
     {
-        foreach (Type type in (Type[])[typeof(AmqpReturnedException), typeof(AmqpNackedException), typeof(AmqpRefusedException), typeof(AmqpNotSentException), typeof(AmqpUnknownOutcomeException), typeof(AmqpConnectException), typeof(AmqpTopologyException)])
+        foreach (Type type in (Type[])[typeof(AmqpReturnedException), typeof(AmqpNackedException),
+            typeof(AmqpRefusedException), typeof(AmqpNotSentException), typeof(AmqpUnknownOutcomeException),
+            typeof(AmqpConnectException), typeof(AmqpTopologyException)])
             Assert.True(type.IsSubclassOf(typeof(AmqpException)));
         AmqpClient amqp = await ConnectAsync();
-        await Assert.ThrowsAnyAsync<AmqpException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue(NewName(), default), Cancelled));
+        await Assert.ThrowsAnyAsync<AmqpException>(
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(NewName(), default), Cancelled));
     }
 
     private static void Tells(AmqpException error, AmqpOutcome outcome, bool safe)

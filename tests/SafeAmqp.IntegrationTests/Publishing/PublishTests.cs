@@ -49,7 +49,8 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(options => options.Uri = proxy.Uri);
         string queue = await NewQueueAsync(amqp);
         proxy.ToClient.Paused = true; // the broker's answers are held back, its work is not
-        Task[] publishes = [.. Enumerable.Range(0, 200).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
+        Task[] publishes = [.. Enumerable.Range(0, 200)
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
         await UntilAsync(() => MessagesInAsync(queue), count => count == 200);
         Assert.DoesNotContain(publishes, publish => publish.IsCompleted);
         Assert.Equal(200, amqp.Status.Links[0].UnconfirmedMessages);
@@ -62,10 +63,12 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
     public async Task No_more_than_the_window_is_unconfirmed_and_the_rest_waits_here()
     {
         FaultProxy proxy = NewProxy();
-        AmqpClient amqp = await ConnectAsync(options => (options.Uri, options.MaxUnconfirmedMessages) = (proxy.Uri, 50));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.Uri, options.MaxUnconfirmedMessages) = (proxy.Uri, 50));
         string queue = await NewQueueAsync(amqp);
         proxy.ToClient.Paused = true;
-        Task[] publishes = [.. Enumerable.Range(0, 200).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
+        Task[] publishes = [.. Enumerable.Range(0, 200)
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
         await UntilAsync(() => amqp.Status.Links[0] is { UnconfirmedMessages: 50, QueuedMessages: 150 });
         proxy.ToClient.Paused = false;
         await Task.WhenAll(publishes).WaitAsync(Limit, Cancelled);
@@ -125,12 +128,15 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
             AmqpMessage.ToExchange(missing, "", "3"u8.ToArray()),
             AmqpMessage.ToQueue(queue, "4"u8.ToArray()),
         ], Cancelled);
-        Assert.Equal([AmqpOutcome.Confirmed, AmqpOutcome.Returned, AmqpOutcome.Refused, AmqpOutcome.Confirmed], results.Select(result => result.Outcome));
+        Assert.Equal(
+            [AmqpOutcome.Confirmed, AmqpOutcome.Returned, AmqpOutcome.Refused, AmqpOutcome.Confirmed],
+            results.Select(result => result.Outcome));
         Assert.All(results, result => Assert.Equal(result.IsConfirmed, result.Error is null));
         results[0].ThrowIfNotConfirmed();
         Assert.Throws<AmqpReturnedException>(results[1].ThrowIfNotConfirmed);
         Assert.Throws<AmqpRefusedException>(results[2].ThrowIfNotConfirmed);
-        Assert.Equal(["1", "4"], (await TakeAsync(amqp, queue, 2)).Select(delivery => System.Text.Encoding.UTF8.GetString(delivery.Body.Span)));
+        Assert.Equal(["1", "4"], (await TakeAsync(amqp, queue, 2))
+            .Select(delivery => System.Text.Encoding.UTF8.GetString(delivery.Body.Span)));
     }
 
     [Fact]
@@ -138,10 +144,13 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync(options => options.MaxPendingMessages = 10);
         string queue = await NewQueueAsync(amqp);
-        AmqpMessage[] batch = [.. Enumerable.Range(0, 1000).Select(number => AmqpMessage.ToQueue(queue, BitConverter.GetBytes(number)))];
+        AmqpMessage[] batch = [
+            .. Enumerable.Range(0, 1000).Select(number => AmqpMessage.ToQueue(queue, BitConverter.GetBytes(number)))];
         IReadOnlyList<AmqpPublishResult> results = await amqp.PublishAllAsync(batch, Cancelled);
         Assert.All(results, result => Assert.True(result.IsConfirmed));
-        Assert.Equal(Enumerable.Range(0, 1000), (await TakeAsync(amqp, queue, 1000)).Select(delivery => BitConverter.ToInt32(delivery.Body.Span)));
+        Assert.Equal(
+            Enumerable.Range(0, 1000),
+            (await TakeAsync(amqp, queue, 1000)).Select(delivery => BitConverter.ToInt32(delivery.Body.Span)));
     }
 
     [Fact]
@@ -182,8 +191,10 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task A_post_that_cannot_be_handed_over_says_so()
     {
-        AmqpClient amqp = NewClient(options => (options.Uri, options.PublishTimeout) = ("amqp://guest:guest@127.0.0.1:1/", TimeSpan.FromMilliseconds(300)));
-        var error = await Assert.ThrowsAsync<AmqpNotSentException>(async () => await amqp.PostAsync(AmqpMessage.ToQueue("q", default), Cancelled));
+        AmqpClient amqp = NewClient(options => (options.Uri, options.PublishTimeout) = (
+            "amqp://guest:guest@127.0.0.1:1/", TimeSpan.FromMilliseconds(300)));
+        var error = await Assert.ThrowsAsync<AmqpNotSentException>(
+            async () => await amqp.PostAsync(AmqpMessage.ToQueue("q", default), Cancelled));
         Assert.IsType<TimeoutException>(error.InnerException);
     }
 

@@ -10,7 +10,8 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         string missing = NewName();
         Task<Exception?>[] ends = [.. Enumerable.Range(0, 300).Select(i => EndOf(amqp.PublishAsync(
-            i % 100 == 50 ? AmqpMessage.ToExchange(missing, "", default) : AmqpMessage.ToQueue(queue, default), Cancelled)))];
+            i % 100 == 50 ? AmqpMessage.ToExchange(missing, "", default) : AmqpMessage.ToQueue(queue, default),
+            Cancelled)))];
         await Task.WhenAll(ends);
         for (int i = 0; i < ends.Length; i++)
         {
@@ -35,7 +36,8 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string exchange = NewName();
-        await Assert.ThrowsAsync<AmqpRefusedException>(async () => await amqp.PublishAsync(AmqpMessage.Broadcast(exchange, default), Cancelled));
+        await Assert.ThrowsAsync<AmqpRefusedException>(
+            async () => await amqp.PublishAsync(AmqpMessage.Broadcast(exchange, default), Cancelled));
         await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout), Cancelled);
         await amqp.PublishAsync(AmqpMessage.Broadcast(exchange, default), Cancelled);
     }
@@ -48,14 +50,17 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         AmqpClient other = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
         string exchange = NewName();
-        await other.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Bind(exchange, queue), Cancelled);
+        await other.DeclareAsync(
+            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Bind(exchange, queue), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "", default), Cancelled);
         await Broker.Node.DeleteExchangeAsync(exchange, Cancelled);
 
         proxy.ToBroker.Paused = true; // so that they leave together
-        Task<Exception?>[] before = [.. Enumerable.Range(0, 10).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, "before"u8.ToArray()), Cancelled)))];
+        Task<Exception?>[] before = [.. Enumerable.Range(0, 10)
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, "before"u8.ToArray()), Cancelled)))];
         Task<Exception?> refused = EndOf(amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "", default), Cancelled));
-        Task<Exception?>[] after = [.. Enumerable.Range(0, 10).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, "after"u8.ToArray()), Cancelled)))];
+        Task<Exception?>[] after = [.. Enumerable.Range(0, 10)
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, "after"u8.ToArray()), Cancelled)))];
         await UntilAsync(() => amqp.Status.Links[0].UnconfirmedMessages == 21);
         proxy.ToBroker.Paused = false;
 
@@ -67,7 +72,8 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         IReadOnlyList<AmqpDelivery> received = await TakeAsync(amqp, queue, await MessagesInAsync(queue));
         int arrived = received.Count(delivery => delivery.Body.Span.SequenceEqual("before"u8));
         Assert.True(befores.Count(end => end is null) <= arrived, "a confirmed neighbour is lost");
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled); // on a new channel of the same connection
+        // on a new channel of the same connection
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
     }
 
@@ -79,7 +85,8 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         string exchange = NewName(), queue = await NewQueueAsync(owner);
         await owner.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout), Cancelled);
         AmqpClient amqp = await ConnectAsync(options => options.Uri = uri);
-        var error = await Assert.ThrowsAsync<AmqpRefusedException>(async () => await amqp.PublishAsync(AmqpMessage.Broadcast(exchange, default), Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpRefusedException>(
+            async () => await amqp.PublishAsync(AmqpMessage.Broadcast(exchange, default), Cancelled));
         Assert.Equal(403, error.ReplyCode);
         Assert.Contains(exchange, error.ReplyText, StringComparison.Ordinal);
         Assert.NotNull(error.Status);
@@ -92,9 +99,12 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
     {
         (string user, string uri) = await NewUserAsync(write: "^nothing$");
         AmqpClient amqp = await ConnectAsync(options => options.Uri = uri);
-        Assert.IsType<AmqpRefusedException>(await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), Cancelled)));
+        Assert.IsType<AmqpRefusedException>(
+            await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), Cancelled)));
         await Broker.Node.SetPermissionsAsync(user, ".*", ".*", ".*", Cancelled);
-        await UntilAsync(async () => await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), Cancelled)), end => end is null);
+        await UntilAsync(
+            async () => await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), Cancelled)),
+            end => end is null);
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
     }
 
@@ -103,7 +113,8 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
-        var error = await Assert.ThrowsAsync<AmqpRefusedException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { UserId = "somebody-else" }, Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpRefusedException>(async () => await amqp.PublishAsync(
+            AmqpMessage.ToQueue(queue, default) with { UserId = "somebody-else" }, Cancelled));
         Assert.Equal(406, error.ReplyCode);
         Assert.Contains("somebody-else", error.ReplyText, StringComparison.Ordinal);
         await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { UserId = "guest" }, Cancelled);
@@ -120,9 +131,11 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         FaultProxy proxy = NewProxy();
         AmqpClient owner = await ConnectAsync();
         string queue = await NewQueueAsync(owner), exchange = NewName();
-        AmqpClient amqp = await ConnectAsync(options => options.Uri = uri.Replace($":{Broker.Node.Port}", $":{proxy.Port}", StringComparison.Ordinal));
+        AmqpClient amqp = await ConnectAsync(
+            options => options.Uri = uri.Replace($":{Broker.Node.Port}", $":{proxy.Port}", StringComparison.Ordinal));
         await owner.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout), Cancelled);
-        Exception? known = await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast(exchange, default), Cancelled)); // not asked for again from here on
+        // not asked for again from here on
+        Exception? known = await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast(exchange, default), Cancelled));
         AmqpMessage culprit = AmqpMessage.Broadcast(exchange, default);
         switch (code)
         {
@@ -131,20 +144,24 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
                 break;
             case 403:
                 Assert.IsType<AmqpRefusedException>(known);
-                await Task.Delay(TimeSpan.FromSeconds(1.1), Cancelled); // so long a refusal is remembered and not repeated on the wire
+                // so long a refusal is remembered and not repeated on the wire
+                await Task.Delay(TimeSpan.FromSeconds(1.1), Cancelled);
                 break;
             default:
                 culprit = AmqpMessage.ToQueue(queue, default) with { UserId = "somebody-else" };
                 break;
         }
         proxy.ToBroker.Paused = true; // so that they leave together
-        Task<Exception?>[] neighbours = [.. Enumerable.Range(0, 5).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { UserId = user }, Cancelled)))];
+        Task<Exception?>[] neighbours = [.. Enumerable.Range(0, 5).Select(
+            _ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { UserId = user }, Cancelled)))];
         Task<Exception?> refused = EndOf(amqp.PublishAsync(culprit, Cancelled));
         await UntilAsync(() => amqp.Status.Links[0].UnconfirmedMessages == 6);
         proxy.ToBroker.Paused = false;
         var error = Assert.IsType<AmqpRefusedException>(await refused.WaitAsync(Limit, Cancelled));
         Assert.Equal(code, error.ReplyCode);
-        Assert.All(await Task.WhenAll(neighbours), end => Assert.True(end is null or AmqpUnknownOutcomeException, end?.ToString()));
+        Assert.All(
+            await Task.WhenAll(neighbours),
+            end => Assert.True(end is null or AmqpUnknownOutcomeException, end?.ToString()));
     }
 
     private async Task<(string User, string Uri)> NewUserAsync(string write)

@@ -5,7 +5,8 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
 {
     private static readonly TimeSpan Trigger = TimeSpan.FromMilliseconds(500);
 
-    public static TheoryData<string, bool> Matrix => new MatrixTheoryData<string, bool>(["never connected", "connecting", "blocked", "recovering", "full"], [true, false]);
+    public static TheoryData<string, bool> Matrix => new MatrixTheoryData<string, bool>(
+        ["never connected", "connecting", "blocked", "recovering", "full"], [true, false]);
 
     [Theory]
     [MemberData(nameof(Matrix))]
@@ -15,7 +16,12 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
         FaultProxy proxy = NewProxy();
         AmqpClient amqp = NewClient(options =>
         {
-            options.Uri = state switch { "never connected" => "amqp://guest:guest@127.0.0.1:1/", "connecting" => silent.Uri, _ => proxy.Uri };
+            options.Uri = state switch
+            {
+                "never connected" => "amqp://guest:guest@127.0.0.1:1/",
+                "connecting" => silent.Uri,
+                _ => proxy.Uri
+            };
             options.PublishTimeout = byToken ? TimeSpan.FromMinutes(1) : Trigger;
             options.MaxPendingMessages = state == "full" ? 1 : 10_000;
         });
@@ -40,12 +46,14 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
             case "full":
                 proxy.ToClient.Paused = true;
                 before = EndOf(amqp.CallAsync(AmqpMessage.ToQueue(queue, default), null, hold.Token).AsTask());
-                await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 1); // it waits for its reply address, and holds the only place
+                // it waits for its reply address, and holds the only place
+                await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 1);
                 break;
         }
 
         using var cancel = new CancellationTokenSource();
-        Task<(Exception? Error, TimeSpan Took)> publish = TimedEndOf(() => amqp.PublishAsync(AmqpMessage.ToQueue(queue, "late"u8.ToArray()), byToken ? cancel.Token : default));
+        Task<(Exception? Error, TimeSpan Took)> publish = TimedEndOf(
+            () => amqp.PublishAsync(AmqpMessage.ToQueue(queue, "late"u8.ToArray()), byToken ? cancel.Token : default));
         Assert.False(publish.IsCompleted);
         if (byToken)
             cancel.CancelAfter(Trigger);
@@ -72,8 +80,10 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
         await hold.CancelAsync();
         await before.WaitAsync(Limit, Cancelled);
         await UntilAsync(() => amqp.Status.IsReady);
-        // It really was not sent: what is there now, up to a last message behind everything, is not it. Not by their number: a request expires with its call.
-        while (await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { Type = "last" }, Cancelled)) is not null)
+        // It really was not sent: what is there now, up to a last message behind everything, is not it. Not by their
+        // number: a request expires with its call.
+        while (await EndOf(
+            amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { Type = "last" }, Cancelled)) is not null)
             await Task.Yield();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
         limit.CancelAfter(Limit);

@@ -12,7 +12,8 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
     public async Task A_silent_server_holds_connecting_no_longer_than_its_time_out()
     {
         using var silent = new Silent();
-        AmqpClient amqp = NewClient(options => (options.Uri, options.FirstConnect, options.ConnectTimeout) = (silent.Uri, AmqpFirstConnect.FailFast, TimeSpan.FromSeconds(1)));
+        AmqpClient amqp = NewClient(options => (options.Uri, options.FirstConnect, options.ConnectTimeout) = (
+            silent.Uri, AmqpFirstConnect.FailFast, TimeSpan.FromSeconds(1)));
         var (error, took) = await TimedEndOf(() => amqp.OpenAsync(Cancelled));
         var connect = Assert.IsType<AmqpConnectException>(error);
         Assert.False(connect.IsRefused);
@@ -24,7 +25,8 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task A_dead_endpoint_does_not_keep_the_next_from_being_tried()
     {
-        AmqpClient amqp = await ConnectAsync(options => (options.Uri, options.Hosts, options.FirstConnect) = (Nowhere, [$"127.0.0.1:{Broker.Node.Port}"], AmqpFirstConnect.FailFast));
+        AmqpClient amqp = await ConnectAsync(options => (options.Uri, options.Hosts, options.FirstConnect) = (
+            Nowhere, [$"127.0.0.1:{Broker.Node.Port}"], AmqpFirstConnect.FailFast));
         Assert.All(amqp.Status.Links, link => Assert.Equal($"127.0.0.1:{Broker.Node.Port}", link.Host));
         Assert.All(amqp.Status.Links, link => Assert.Equal(2, link.Epoch));
         await amqp.PublishAsync(AmqpMessage.ToQueue(await NewQueueAsync(amqp), default), Cancelled);
@@ -33,14 +35,16 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task A_first_connect_that_fails_fast_throws_once_every_endpoint_had_its_turn()
     {
-        AmqpClient amqp = NewClient(options => (options.Uri, options.Hosts, options.FirstConnect) = (Nowhere, ["127.0.0.1:2"], AmqpFirstConnect.FailFast));
+        AmqpClient amqp = NewClient(options =>
+            (options.Uri, options.Hosts, options.FirstConnect) = (Nowhere, ["127.0.0.1:2"], AmqpFirstConnect.FailFast));
         var (error, took) = await TimedEndOf(() => amqp.OpenAsync(Cancelled));
         var connect = Assert.IsType<AmqpConnectException>(error);
         Assert.False(connect.IsRefused);
         Assert.Null(connect.ReplyCode);
         Assert.NotNull(connect.Status);
         Assert.True(took < TimeSpan.FromSeconds(2), $"took {took}");
-        await Assert.ThrowsAsync<AmqpConnectException>(() => AmqpClient.ConnectAsync(new AmqpClientOptions { Uri = Nowhere, FirstConnect = AmqpFirstConnect.FailFast }, Cancelled));
+        await Assert.ThrowsAsync<AmqpConnectException>(() => AmqpClient.ConnectAsync(
+            new AmqpClientOptions { Uri = Nowhere, FirstConnect = AmqpFirstConnect.FailFast }, Cancelled));
     }
 
     [Fact]
@@ -48,7 +52,8 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
     {
         FaultProxy proxy = NewProxy();
         proxy.Refuse = true;
-        AmqpClient amqp = NewClient(options => (options.Uri, options.MaxReconnectDelay) = (proxy.Uri, TimeSpan.FromMilliseconds(300)));
+        AmqpClient amqp = NewClient(
+            options => (options.Uri, options.MaxReconnectDelay) = (proxy.Uri, TimeSpan.FromMilliseconds(300)));
         Task open = amqp.OpenAsync(Cancelled).AsTask();
         Task publish = amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), Cancelled).AsTask();
         await UntilAsync(() => amqp.Status.Links.All(link => link.RecoveryAttempt >= 3));
@@ -75,12 +80,14 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
     {
         BrokerRecord record = await Broker.Node.WatchAsync(Cancelled);
         AmqpClient amqp = NewClient(options => (options.Uri, options.FirstConnect, options.ReconnectDelay)
-            = ($"amqp://guest:wrong-s3cret@127.0.0.1:{Broker.Node.Port}/", AmqpFirstConnect.FailFast, TimeSpan.FromMilliseconds(1)));
+            = ($"amqp://guest:wrong-s3cret@127.0.0.1:{Broker.Node.Port}/", AmqpFirstConnect.FailFast,
+                TimeSpan.FromMilliseconds(1)));
         var connect = Assert.IsType<AmqpConnectException>(await EndOf(amqp.OpenAsync(Cancelled)));
         Assert.True(connect.IsRefused);
         Assert.Equal(403, connect.ReplyCode);
         Assert.DoesNotContain("s3cret", connect.ToString(), StringComparison.Ordinal);
-        await UntilAsync(() => amqp.Status.Links.All(link => link is { State: AmqpLinkState.Waiting, NextAttemptIn.TotalSeconds: > 5 }));
+        await UntilAsync(() =>
+            amqp.Status.Links.All(link => link is { State: AmqpLinkState.Waiting, NextAttemptIn.TotalSeconds: > 5 }));
         await UntilAsync(() => amqp.Status.Links.All(link => link.InState > TimeSpan.FromSeconds(1.5)));
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
         Assert.Equal(2, await record.RefusedLoginsAsync(Cancelled));
@@ -92,9 +99,13 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
     public async Task A_link_that_is_refused_while_the_other_still_connects_fails_the_open_as_soon_as_that_is_open()
     {
         await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(cancellationToken: Cancelled);
-        AmqpClient amqp = NewClient(options => (options.Uri, options.ClientName, options.FirstConnect) = (broker.Uri.ToString(), "two", AmqpFirstConnect.FailFast));
-        using FaultScript refuse = broker.Script(FaultTrigger.LogIn().OnConnection("two:receive"), FaultAction.RefuseAuthentication());
-        using FaultScript hold = broker.Script(FaultTrigger.OnMethod("connection.open").OnConnection("two:send"), FaultAction.AnswerLate(TimeSpan.FromSeconds(1)));
+        AmqpClient amqp = NewClient(options => (options.Uri, options.ClientName, options.FirstConnect) = (
+            broker.Uri.ToString(), "two", AmqpFirstConnect.FailFast));
+        using FaultScript refuse = broker.Script(
+            FaultTrigger.LogIn().OnConnection("two:receive"), FaultAction.RefuseAuthentication());
+        using FaultScript hold = broker.Script(
+            FaultTrigger.OnMethod("connection.open").OnConnection("two:send"),
+            FaultAction.AnswerLate(TimeSpan.FromSeconds(1)));
         Task<(Exception? Error, TimeSpan Took)> open = TimedEndOf(() => amqp.OpenAsync(Cancelled));
         await UntilAsync(() => amqp.Status.Links[1].State == AmqpLinkState.Waiting);
         Assert.NotEqual(AmqpLinkState.Open, amqp.Status.Links[0].State);
@@ -108,7 +119,8 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
     {
         string password = "wrong";
         AmqpClient amqp = NewClient(options => (options.Uri, options.RefusedReconnectDelay, options.Credentials)
-            = ($"amqp://127.0.0.1:{Broker.Node.Port}/", TimeSpan.FromSeconds(1), _ => new ValueTask<AmqpCredentials>(new AmqpCredentials("guest", Volatile.Read(ref password)))));
+            = ($"amqp://127.0.0.1:{Broker.Node.Port}/", TimeSpan.FromSeconds(1), _ =>
+                new ValueTask<AmqpCredentials>(new AmqpCredentials("guest", Volatile.Read(ref password)))));
         Task open = amqp.OpenAsync(Cancelled).AsTask();
         await UntilAsync(() => amqp.Status.Links[0].LastError?.Contains("403", StringComparison.Ordinal) == true);
         Assert.False(open.IsCompleted);
@@ -124,7 +136,8 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = NewClient(options =>
         {
             options.Uri = $"amqp://127.0.0.1:{Broker.Node.Port}/";
-            options.Layout = ConnectionLayout.Shared; // two blocked threads may be all that the pool has, and our own continuation waits then
+            // two blocked threads may be all that the pool has, and our own continuation waits then
+            options.Layout = ConnectionLayout.Shared;
             options.PublishTimeout = TimeSpan.FromSeconds(1);
             options.Credentials = _ =>
             {
@@ -133,7 +146,8 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
                 return new ValueTask<AmqpCredentials>(new AmqpCredentials("guest", "guest"));
             };
         });
-        var (error, took) = await TimedEndOf(() => amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), CancellationToken.None));
+        var (error, took) = await TimedEndOf(
+            () => amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), CancellationToken.None));
         Assert.IsType<AmqpNotSentException>(error);
         Assert.InRange(took, TimeSpan.FromSeconds(0.9), TimeSpan.FromSeconds(1) + Margin);
         release.Set();
@@ -144,13 +158,15 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task A_provider_of_credentials_that_never_answers_is_given_up_at_the_connect_time_out()
     {
-        AmqpClient amqp = NewClient(options => (options.Uri, options.ConnectTimeout, options.FirstConnect, options.Credentials)
-            = ($"amqp://127.0.0.1:{Broker.Node.Port}/", TimeSpan.FromMilliseconds(500), AmqpFirstConnect.FailFast, async token =>
+        AmqpClient amqp = NewClient(
+            options => (options.Uri, options.ConnectTimeout, options.FirstConnect, options.Credentials)
+            = ($"amqp://127.0.0.1:{Broker.Node.Port}/", TimeSpan.FromMilliseconds(500), AmqpFirstConnect.FailFast,
+                async token =>
             {
                 await Task.Delay(Timeout.Infinite, token);
                 return default;
             }
-        ));
+            ));
         var (error, took) = await TimedEndOf(() => amqp.OpenAsync(Cancelled));
         Assert.IsType<AmqpConnectException>(error);
         Assert.True(took < TimeSpan.FromSeconds(1.5) + Margin, $"took {took}");
@@ -165,7 +181,8 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         Assert.True(connect.IsRefused);
         Assert.Equal(530, connect.ReplyCode);
         Assert.Contains("no-such-host", connect.Message, StringComparison.Ordinal);
-        await UntilAsync(() => amqp.Status.Links.All(link => link is { State: AmqpLinkState.Waiting, NextAttemptIn.TotalSeconds: > 5 }));
+        await UntilAsync(() =>
+            amqp.Status.Links.All(link => link is { State: AmqpLinkState.Waiting, NextAttemptIn.TotalSeconds: > 5 }));
     }
 
     [Fact]
@@ -173,7 +190,8 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
     {
         FaultProxy proxy = NewProxy();
         proxy.Refuse = true;
-        AmqpClient amqp = NewClient(options => (options.Uri, options.Layout, options.ReconnectDelay, options.MaxReconnectDelay)
+        AmqpClient amqp = NewClient(
+            options => (options.Uri, options.Layout, options.ReconnectDelay, options.MaxReconnectDelay)
             = (proxy.Uri, ConnectionLayout.Shared, TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(400)));
         Task open = amqp.OpenAsync(Cancelled).AsTask();
         long start = TimeProvider.System.GetTimestamp();
@@ -196,7 +214,8 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         Task<Exception?> open = EndOf(amqp.OpenAsync(Cancelled));
         Task<Exception?> publish = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled));
         AmqpLinkState state = connecting ? AmqpLinkState.Connecting : AmqpLinkState.Waiting;
-        await UntilAsync(() => amqp.Status.Links.All(link => link.State == state) && (!connecting || silent.Accepted == 2));
+        await UntilAsync(
+            () => amqp.Status.Links.All(link => link.State == state) && (!connecting || silent.Accepted == 2));
         var (error, took) = await TimedEndOf(amqp.DisposeAsync);
         Assert.Null(error);
         Assert.True(took < TimeSpan.FromSeconds(1), $"took {took}");

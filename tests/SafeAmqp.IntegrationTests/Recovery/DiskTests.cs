@@ -12,13 +12,15 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
-        await amqp.PublishAllAsync([.. Enumerable.Range(0, 50).Select(_ => AmqpMessage.ToQueue(queue, default))], Cancelled);
+        await amqp.PublishAllAsync(
+            [.. Enumerable.Range(0, 50).Select(_ => AmqpMessage.ToQueue(queue, default))], Cancelled);
         AtTheEnd(node => node.SetDiskAlarmAsync(false));
         await Broker.Node.SetDiskAlarmAsync(true, Cancelled);
         var held = new List<Task<Exception?>>();
         while (amqp.Status.Links[0].BlockedReason is null)
         {
-            held.Add(EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("nobody", default) with { Mandatory = false }, Cancelled)));
+            held.Add(EndOf(
+                amqp.PublishAsync(AmqpMessage.ToQueue("nobody", default) with { Mandatory = false }, Cancelled)));
             await UntilAsync(() => amqp.Status.Links[0].BlockedReason is not null || held[^1].IsCompleted);
         }
         Assert.Contains("disk", amqp.Status.Links[0].BlockedReason, StringComparison.OrdinalIgnoreCase);
@@ -47,7 +49,9 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
     public async Task On_a_disk_that_is_really_full_nothing_confirmed_is_lost()
     {
         _ = Broker.RabbitMq;
-        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.UserName == "root", "Mounting a file system of a fixed size needs root on Linux.");
+        Assert.SkipUnless(
+            OperatingSystem.IsLinux() && Environment.UserName == "root",
+            "Mounting a file system of a fixed size needs root on Linux.");
         string disk = Directory.CreateTempSubdirectory("safeamqp-disk-").FullName;
         AtTheEnd(async () =>
         {
@@ -71,7 +75,8 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
         // More than fits, whatever the broker keeps beside the bodies.
         for (int number = 0; number < 600 && failed < 3; number++)
         {
-            Exception? end = await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("full", body) with { MessageId = $"m{number}" }, Cancelled));
+            Exception? end = await EndOf(
+                amqp.PublishAsync(AmqpMessage.ToQueue("full", body) with { MessageId = $"m{number}" }, Cancelled));
             if (end is null)
             {
                 confirmed[$"m{number}"] = number;
@@ -94,7 +99,8 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
             received[delivery.Message.MessageId!] = true;
             return ValueTask.FromResult(AmqpSettlement.Ack);
         }, cancellationToken: Cancelled);
-        Assert.Null(await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("full", default) with { MessageId = "after" }, Cancelled)));
+        Assert.Null(await EndOf(
+            amqp.PublishAsync(AmqpMessage.ToQueue("full", default) with { MessageId = "after" }, Cancelled)));
         await UntilAsync(() => received.ContainsKey("after"));
         string[] lost = [.. confirmed.Keys.Where(id => !received.ContainsKey(id))];
         TestContext.Current.TestOutputHelper?.WriteLine(
@@ -112,7 +118,8 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
         Environment.SetEnvironmentVariable("TMPDIR", disk);
         try
         {
-            return await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions { DiskFreeLimitMegabytes = 0, MemoryLimitMegabytes = 1024 }, Cancelled);
+            return await PrivateRabbitMqNode.StartAsync(
+                new PrivateRabbitMqNodeOptions { DiskFreeLimitMegabytes = 0, MemoryLimitMegabytes = 1024 }, Cancelled);
         }
         finally
         {
@@ -122,7 +129,8 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
 
     private static async Task<int> RunAsync(string program, params string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
+        using Process process = Process.Start(
+            new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
         await process.WaitForExitAsync(CancellationToken.None);
         return process.ExitCode;
     }

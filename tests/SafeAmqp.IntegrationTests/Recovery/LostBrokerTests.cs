@@ -10,19 +10,23 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
     public async Task A_node_killed_under_load_and_started_again_loses_nothing_confirmed(ConnectionLayout layout)
     {
         AtTheEnd(node => node.StartAgainAsync());
-        AmqpClient amqp = await ConnectAsync(options => (options.Layout, options.PublishTimeout, options.MaxReconnectDelay) = (layout, TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1)));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.Layout, options.PublishTimeout, options.MaxReconnectDelay) = (
+                layout, TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1)));
         string queue = await NewQueueAsync(amqp);
         var history = new History(9);
         TaskCompletionSource last = await RecordAsync(amqp, queue, history);
         using var stop = new CancellationTokenSource();
         Task load = LostConnectionTests.LoadAsync(amqp, queue, history, publishers: 8, stop.Token);
         await UntilAsync(() => history.Count(Ending.Confirmed) > 1000);
-        // Frozen first, so that it surely dies with a publish unanswered, however quick it is: what is sent from now on.
+        // Frozen first, so that it surely dies with a publish unanswered, however quick it is: what is sent from now
+        // on.
         await Broker.Node.PauseAsync(Cancelled);
         Task<Ending> unanswered = history.PublishAsync(amqp, queue, 8, 0, cancellationToken: Cancelled);
         await UntilAsync(() => amqp.Status.Links[0].UnconfirmedMessages == 8 * 20 + 1);
         await Broker.Node.KillAsync(Cancelled);
-        await UntilAsync(() => amqp.Status.Links.All(link => link.State is AmqpLinkState.Waiting or AmqpLinkState.Connecting));
+        await UntilAsync(
+            () => amqp.Status.Links.All(link => link.State is AmqpLinkState.Waiting or AmqpLinkState.Connecting));
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 8 * 20); // everybody waits
         await Broker.Node.StartAgainAsync(Cancelled);
         int before = history.Count(Ending.Confirmed);
@@ -41,13 +45,18 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
     public async Task A_broker_that_stops_in_good_order_is_awaited()
     {
         AtTheEnd(node => node.StartAppAsync());
-        AmqpClient amqp = await ConnectAsync(options => options.ReconnectDelay = options.MaxReconnectDelay = TimeSpan.FromSeconds(1));
+        AmqpClient amqp = await ConnectAsync(
+            options => options.ReconnectDelay = options.MaxReconnectDelay = TimeSpan.FromSeconds(1));
         string queue = await NewQueueAsync(amqp);
         Task stopping = Broker.Node.StopAppAsync(Cancelled);
-        await UntilAsync(() => amqp.Status.Links.Any(link => link.LastError?.Contains("320", StringComparison.Ordinal) == true)); // what the broker said
+        // what the broker said
+        await UntilAsync(
+            () => amqp.Status.Links.Any(link => link.LastError?.Contains("320", StringComparison.Ordinal) == true));
         await stopping;
-        await UntilAsync(() => amqp.Status.Links.All(link => link.State is AmqpLinkState.Waiting or AmqpLinkState.Connecting));
-        Task[] publishes = [.. Enumerable.Range(0, 100).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
+        await UntilAsync(
+            () => amqp.Status.Links.All(link => link.State is AmqpLinkState.Waiting or AmqpLinkState.Connecting));
+        Task[] publishes = [.. Enumerable.Range(0, 100)
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
         await Broker.Node.StartAppAsync(Cancelled);
         await Task.WhenAll(publishes).WaitAsync(Limit, Cancelled);
         Assert.Equal(100, await MessagesInAsync(queue));
@@ -56,10 +65,12 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
     [Theory]
     [InlineData(ConnectionLayout.Separate)]
     [InlineData(ConnectionLayout.Shared)]
-    public async Task A_broker_frozen_with_5000_publishes_under_way_is_noticed_within_one_and_a_half_heartbeats(ConnectionLayout layout)
+    public async Task A_broker_frozen_with_5000_publishes_under_way_is_noticed_within_one_and_a_half_heartbeats(
+        ConnectionLayout layout)
     {
         TimeSpan heartbeat = TimeSpan.FromSeconds(2), deadline = TimeSpan.FromSeconds(20);
-        AmqpClient amqp = await ConnectAsync(options => (options.Layout, options.Heartbeat, options.PublishTimeout, options.ConnectTimeout, options.MaxReconnectDelay)
+        AmqpClient amqp = await ConnectAsync(options => (options.Layout, options.Heartbeat, options.PublishTimeout,
+            options.ConnectTimeout, options.MaxReconnectDelay)
             = (layout, heartbeat, deadline, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1)));
         string queue = await NewQueueAsync(amqp);
         await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
@@ -71,7 +82,8 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
         await UntilAsync(() => amqp.Status.Links[0].Epoch > 1);
         TimeSpan noticed = TimeProvider.System.GetElapsedTime(start);
         Assert.True(noticed < 1.5 * heartbeat + TimeSpan.FromSeconds(1.5), $"noticed after {noticed}");
-        await UntilAsync(() => publishes.Count(publish => publish.IsCompleted) > 1000); // those that were under way, while the broker is still frozen
+        // those that were under way, while the broker is still frozen
+        await UntilAsync(() => publishes.Count(publish => publish.IsCompleted) > 1000);
         await Broker.Node.ResumeAsync(Cancelled);
         TimeSpan resumed = await UntilTimedAsync(() => publishes.All(publish => publish.IsCompleted));
         Assert.True(resumed < TimeSpan.FromSeconds(5), $"publishing resumed after {resumed}");
@@ -96,13 +108,15 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
         await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
         Assert.Equal(2, proxy.FreezeOpenConnections()); // later ones pass
         long start = TimeProvider.System.GetTimestamp();
-        Task<Exception?>[] ends = [.. Enumerable.Range(0, 1000).Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[64 << 10]), Cancelled)))];
+        Task<Exception?>[] ends = [.. Enumerable.Range(0, 1000)
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[64 << 10]), Cancelled)))];
         await UntilAsync(() => amqp.Status.Links.All(link => link.Epoch > 1));
         TimeSpan noticed = TimeProvider.System.GetElapsedTime(start);
         Assert.InRange(noticed, heartbeat, 1.5 * heartbeat + TimeSpan.FromSeconds(1.5));
         Exception?[] errors = await Task.WhenAll(ends).WaitAsync(Limit, Cancelled);
         Assert.All(errors, error => Assert.True(error is null or AmqpUnknownOutcomeException, error?.ToString()));
-        Assert.True(errors.Count(error => error is not null) >= 32, "writes were not stuck"); // 2 MiB that wait for the socket, beside what it holds
+        // 2 MiB that wait for the socket, beside what it holds
+        Assert.True(errors.Count(error => error is not null) >= 32, "writes were not stuck");
         Assert.True(errors.Count(error => error is null) > 100, "nothing waited here");
     }
 
@@ -110,10 +124,12 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
     public async Task A_slow_link_is_not_taken_for_dead()
     {
         FaultProxy proxy = NewProxy();
-        AmqpClient amqp = await ConnectAsync(options => (options.Uri, options.Heartbeat) = (proxy.Uri, TimeSpan.FromSeconds(2)));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.Uri, options.Heartbeat) = (proxy.Uri, TimeSpan.FromSeconds(2)));
         string queue = await NewQueueAsync(amqp);
         proxy.ToBroker.Delay = proxy.ToClient.Delay = TimeSpan.FromMilliseconds(50);
-        Task[] publishes = [.. Enumerable.Range(0, 60).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[64 << 10]), Cancelled).AsTask())];
+        Task[] publishes = [.. Enumerable.Range(0, 60)
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[64 << 10]), Cancelled).AsTask())];
         (_, TimeSpan took) = await TimedEndOf(() => new ValueTask(Task.WhenAll(publishes).WaitAsync(Limit, Cancelled)));
         Assert.All(publishes, publish => Assert.True(publish.IsCompletedSuccessfully, publish.Exception?.ToString()));
         Assert.True(took > TimeSpan.FromSeconds(3), $"took {took}: not slower than the watchdog");

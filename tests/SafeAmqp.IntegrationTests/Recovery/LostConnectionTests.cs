@@ -54,7 +54,8 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
     [Theory]
     [InlineData(ConnectionLayout.Separate)]
     [InlineData(ConnectionLayout.Shared)]
-    public async Task When_all_connections_are_killed_under_load_nothing_confirmed_is_lost_and_each_end_is_true(ConnectionLayout layout)
+    public async Task When_all_connections_are_killed_under_load_nothing_confirmed_is_lost_and_each_end_is_true(
+        ConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(options => options.Layout = layout);
         string queue = await NewQueueAsync(amqp);
@@ -68,7 +69,8 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
             int confirmed = history.Count(Ending.Confirmed);
             await UntilAsync(() => history.Count(Ending.Confirmed) > confirmed + 500);
             await Broker.Node.CloseAllConnectionsAsync("test", Cancelled);
-            await UntilAsync(() => amqp.Status.Links.All(link => link.Epoch > round && link.State == AmqpLinkState.Open));
+            await UntilAsync(
+                () => amqp.Status.Links.All(link => link.Epoch > round && link.State == AmqpLinkState.Open));
         }
         int before = history.Count(Ending.Confirmed);
         await UntilAsync(() => history.Count(Ending.Confirmed) > before + 500);
@@ -84,7 +86,8 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
     public async Task A_connection_killed_forty_times_under_load_loses_nothing_confirmed()
     {
         FaultProxy proxy = NewProxy();
-        AmqpClient amqp = await ConnectAsync(options => (options.Uri, options.MaxReconnectDelay) = (proxy.Uri, TimeSpan.FromMilliseconds(200)));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.Uri, options.MaxReconnectDelay) = (proxy.Uri, TimeSpan.FromMilliseconds(200)));
         AmqpClient reader = await ConnectAsync();
         string queue = await NewQueueAsync(reader);
         var history = new History(16);
@@ -104,7 +107,10 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
         }
         await UntilAsync(() => amqp.Status.IsReady);
         int during = history.Count(Ending.Confirmed);
-        await UntilAsync(() => Task.FromResult(history.Count(Ending.Confirmed)), count => count > during + 1000, $"1000 more than {during} confirmed");
+        await UntilAsync(
+            () => Task.FromResult(history.Count(Ending.Confirmed)),
+            count => count > during + 1000,
+            $"1000 more than {during} confirmed");
         await stop.CancelAsync();
         await load;
         await DrainAsync(reader, queue, last);
@@ -120,11 +126,13 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
     public async Task Twenty_reconnects_leave_no_connection_behind()
     {
         FaultProxy proxy = NewProxy();
-        AmqpClient amqp = await ConnectAsync(options => (options.Uri, options.MaxReconnectDelay) = (proxy.Uri, TimeSpan.FromMilliseconds(100)));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.Uri, options.MaxReconnectDelay) = (proxy.Uri, TimeSpan.FromMilliseconds(100)));
         for (int round = 1; round <= 20; round++)
         {
             Assert.Equal(2, proxy.Reset());
-            await UntilAsync(() => amqp.Status.Links.All(link => link.Epoch > round && link.State == AmqpLinkState.Open));
+            await UntilAsync(
+                () => amqp.Status.Links.All(link => link.Epoch > round && link.State == AmqpLinkState.Open));
         }
         Assert.Equal(2, proxy.Open);
         await UntilAsync(() => ConnectionsAsync(), connections => connections.Count == 2);
@@ -145,9 +153,12 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
         for (int round = 0; round < 40; round++)
         {
             int epoch = amqp.Status.Links[0].Epoch;
-            (toBroker ? proxy.ToBroker : proxy.ToClient).CutAfter(1 + (toBroker ? round * 211 : round % 21)); // a publish of 1 KiB is three frames, a confirm may be all of 21 bytes
+            // a publish of 1 KiB is three frames, a confirm may be all of 21 bytes
+            (toBroker ? proxy.ToBroker : proxy.ToClient).CutAfter(1 + (toBroker ? round * 211 : round % 21));
             int first = round * 51;
-            await Task.WhenAll(Enumerable.Range(first, 50).Select(number => history.PublishAsync(amqp, queue, 0, number, size: 1024))).WaitAsync(Limit, Cancelled);
+            await Task.WhenAll(Enumerable.Range(first, 50)
+                .Select(number => history.PublishAsync(amqp, queue, 0, number, size: 1024)))
+                .WaitAsync(Limit, Cancelled);
             await UntilAsync(() => amqp.Status.IsReady && amqp.Status.Links.Sum(link => link.Epoch) > 2 + round);
             await history.PublishAsync(amqp, queue, 0, first + 50, cancellationToken: Cancelled);
         }
@@ -157,7 +168,8 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
         Assert.True(history.Count(Ending.Confirmed) >= 40, history.ToString());
     }
 
-    internal static async Task LoadAsync(AmqpClient amqp, string queue, History history, int publishers, CancellationToken stop)
+    internal static async Task LoadAsync(
+        AmqpClient amqp, string queue, History history, int publishers, CancellationToken stop)
         => await Task.WhenAll(Enumerable.Range(0, publishers).Select(publisher => Task.Run(async () =>
         {
             var inFlight = new Queue<Task<Ending>>();

@@ -9,13 +9,16 @@ public sealed class TopologyReplayTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync(options => options.Layout = layout);
         string exchange = NewName(), queue = NewName();
-        await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Direct).Queue(queue).Bind(exchange, queue, "key"), Cancelled);
+        await amqp.DeclareAsync(
+            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Direct).Queue(queue).Bind(exchange, queue, "key"),
+            Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "key", default), Cancelled);
         await Broker.Node.DeleteQueueAsync(queue, Cancelled);
         Assert.Equal(-1, await MessagesInAsync(queue));
         await KillAsync(LinkThatSends(layout));
         await UntilAsync(() => amqp.Status.Links[0] is { Epoch: > 1, State: AmqpLinkState.Open });
-        await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "key", default), Cancelled); // mandatory: the binding is back as well
+        // mandatory: the binding is back as well
+        await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "key", default), Cancelled);
         Assert.Equal(1, await MessagesInAsync(queue));
         Assert.All(amqp.Status.Links, link => Assert.Empty(link.TopologyErrors));
     }

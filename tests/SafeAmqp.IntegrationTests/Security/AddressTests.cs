@@ -13,9 +13,11 @@ public sealed class AddressTests
     {
         var error = Assert.Throws<ArgumentException>(() => new AmqpClient(new AmqpClientOptions { Uri = uri }));
         Assert.Contains("amqps", error.Message, StringComparison.Ordinal);
-        Assert.DoesNotContain("password", error.Message.Replace("user:password", "", StringComparison.Ordinal).Replace("Password", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.DoesNotContain("password", error.Message.Replace("user:password", "", StringComparison.Ordinal)
+            .Replace("Password", "", StringComparison.Ordinal), StringComparison.Ordinal);
         await using var allowed = new AmqpClient(new AmqpClientOptions { Uri = uri, AllowPlaintext = true });
-        await using var encrypted = new AmqpClient(new AmqpClientOptions { Uri = uri.Replace("amqp:", "amqps:", StringComparison.Ordinal) });
+        await using var encrypted = new AmqpClient(
+            new AmqpClientOptions { Uri = uri.Replace("amqp:", "amqps:", StringComparison.Ordinal) });
     }
 
     [Theory]
@@ -33,7 +35,11 @@ public sealed class AddressTests
     [Fact]
     public void Every_further_host_is_checked_as_well()
     {
-        var error = Assert.Throws<ArgumentException>(() => new AmqpClient(new AmqpClientOptions { Uri = "amqp://user:password@localhost/", Hosts = ["localhost:5673", "node2.example"] }));
+        var error = Assert.Throws<ArgumentException>(() => new AmqpClient(new AmqpClientOptions
+        {
+            Uri = "amqp://user:password@localhost/",
+            Hosts = ["localhost:5673", "node2.example"]
+        }));
         Assert.Contains("node2.example", error.Message, StringComparison.Ordinal);
     }
 
@@ -43,15 +49,18 @@ public sealed class AddressTests
     [InlineData("amqp://guest:guest@192.0.2.1/", true)]
     public void The_user_guest_is_for_loopback_only(string uri, bool allowPlaintext)
     {
-        var error = Assert.Throws<ArgumentException>(() => new AmqpClient(new AmqpClientOptions { Uri = uri, AllowPlaintext = allowPlaintext }));
+        var error = Assert.Throws<ArgumentException>(
+            () => new AmqpClient(new AmqpClientOptions { Uri = uri, AllowPlaintext = allowPlaintext }));
         Assert.Contains("guest", error.Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentException>(() => new AmqpClient(new AmqpClientOptions { Uri = "amqps://broker.example/", UserName = "guest", Password = "guest" }));
+        Assert.Throws<ArgumentException>(() => new AmqpClient(
+            new AmqpClientOptions { Uri = "amqps://broker.example/", UserName = "guest", Password = "guest" }));
     }
 
     [Fact]
     public void There_is_no_default_user()
     {
-        var error = Assert.Throws<ArgumentException>(() => new AmqpClient(new AmqpClientOptions { Uri = "amqp://localhost/" }));
+        var error = Assert.Throws<ArgumentException>(
+            () => new AmqpClient(new AmqpClientOptions { Uri = "amqp://localhost/" }));
         Assert.Contains("UserName", error.Message, StringComparison.Ordinal);
     }
 }

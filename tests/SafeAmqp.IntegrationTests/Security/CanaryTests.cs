@@ -8,7 +8,10 @@ namespace SafeAmqp.IntegrationTests.Security;
 public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
 {
     private const string Canary = "c4n4ry:9@%/w0rd";
-    private static readonly JsonSerializerOptions Lenient = new() { ReferenceHandler = System.Text.Json.Serialization.ReferenceHandler.IgnoreCycles };
+    private static readonly JsonSerializerOptions Lenient = new()
+    {
+        ReferenceHandler = System.Text.Json.Serialization.ReferenceHandler.IgnoreCycles
+    };
     private readonly CapturedLines _lines = new();
     private readonly List<string> _sinks = [];
 
@@ -36,10 +39,14 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
     {
         string[] uris =
         [
-            $"amqp://user:{Escaped}@", $"amqp://user:{Escaped}@:5672", $"amqp://user:{Escaped}@host:99999/", $"amqp://user:{Escaped}@host:port/", $"http://user:{Escaped}@localhost/",
-            $"user:{Escaped}@localhost", $"//user:{Escaped}@localhost", $"amqp:user:{Escaped}@localhost", $"amqp://user:{Escaped}@localhost/a/b", $"amqp://user:{Escaped}@localhost/?password={Escaped}",
-            $"amqp://user:{Escaped}@localhost/#{Escaped}", $"amqp://user:{Canary}@localhost/", $"amqp://user:{Escaped}@ho st/", $"amqp://user:{Escaped}@[::1/", $"amqp://user:{Escaped}@broker.example/",
-            $"amqps://guest:{Escaped}@broker.example/", $" {Escaped}", $"amqp://:{Escaped}@localhost:-1/", $"amqp://user:{Escaped}@localhost/%zz/%", $"amqp://{Escaped}@localhost@evil/",
+            $"amqp://user:{Escaped}@", $"amqp://user:{Escaped}@:5672", $"amqp://user:{Escaped}@host:99999/",
+            $"amqp://user:{Escaped}@host:port/", $"http://user:{Escaped}@localhost/",
+            $"user:{Escaped}@localhost", $"//user:{Escaped}@localhost", $"amqp:user:{Escaped}@localhost",
+            $"amqp://user:{Escaped}@localhost/a/b", $"amqp://user:{Escaped}@localhost/?password={Escaped}",
+            $"amqp://user:{Escaped}@localhost/#{Escaped}", $"amqp://user:{Canary}@localhost/",
+            $"amqp://user:{Escaped}@ho st/", $"amqp://user:{Escaped}@[::1/", $"amqp://user:{Escaped}@broker.example/",
+            $"amqps://guest:{Escaped}@broker.example/", $" {Escaped}", $"amqp://:{Escaped}@localhost:-1/",
+            $"amqp://user:{Escaped}@localhost/%zz/%", $"amqp://{Escaped}@localhost@evil/",
         ];
         int failed = 0;
         foreach (string uri in uris)
@@ -59,7 +66,8 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
             }
         }
         foreach (string host in (string[])[$"user:{Escaped}@localhost", $"{Escaped}:x", $"localhost/{Escaped}"])
-            Look(Assert.ThrowsAny<ArgumentException>(() => new AmqpClient(new AmqpClientOptions { Uri = "amqp://user:p@localhost", Hosts = [host] })));
+            Look(Assert.ThrowsAny<ArgumentException>(
+                () => new AmqpClient(new AmqpClientOptions { Uri = "amqp://user:p@localhost", Hosts = [host] })));
         Assert.InRange(failed, 12, uris.Length);
         AssertNothingFound(uris.Length);
     }
@@ -68,7 +76,9 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
     public void Options_and_credentials_show_no_password_as_text_or_as_JSON()
     {
         foreach (AmqpClientOptions options in (AmqpClientOptions[])
-                 [new() { UserName = "user", Password = Canary, Hosts = ["localhost"] }, new() { Uri = $"amqp://user:{Escaped}@localhost/" }])
+                 [
+                     new() { UserName = "user", Password = Canary, Hosts = ["localhost"] },
+                     new() { Uri = $"amqp://user:{Escaped}@localhost/" }])
         {
             Look(options);
             string json = JsonSerializer.Serialize(options, Lenient);
@@ -88,7 +98,8 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
         using var rude = new TcpListener(IPAddress.Loopback, 0);
         rude.Start();
         Task answering = AnswerAsync(rude);
-        int[] ports = [1, ((IPEndPoint)silent.LocalEndpoint).Port, ((IPEndPoint)rude.LocalEndpoint).Port, Broker.Node.Port];
+        int[] ports = [
+            1, ((IPEndPoint)silent.LocalEndpoint).Port, ((IPEndPoint)rude.LocalEndpoint).Port, Broker.Node.Port];
         bool sawRefused = false;
         foreach (int port in ports)
         {
@@ -96,10 +107,14 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
             {
                 var options = new AmqpClientOptions
                 {
-                    Uri = where == "uri" ? $"{scheme}://user:{Escaped}@127.0.0.1:{port}/" : $"{scheme}://127.0.0.1:{port}/",
+                    Uri = where == "uri"
+                        ? $"{scheme}://user:{Escaped}@127.0.0.1:{port}/"
+                        : $"{scheme}://127.0.0.1:{port}/",
                     UserName = where == "options" ? "user" : null,
                     Password = where == "options" ? Canary : null,
-                    Credentials = where == "callback" ? _ => ValueTask.FromResult(new AmqpCredentials("user", Canary)) : null,
+                    Credentials = where == "callback"
+                        ? _ => ValueTask.FromResult(new AmqpCredentials("user", Canary))
+                        : null,
                     FirstConnect = AmqpFirstConnect.FailFast,
                     ConnectTimeout = TimeSpan.FromMilliseconds(700),
                     LoggerFactory = _lines,
@@ -125,13 +140,15 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
                     Look(cancelled);
                 }
                 await amqp.DisposeAsync();
-                Look(await Assert.ThrowsAsync<ObjectDisposedException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)));
+                Look(await Assert.ThrowsAsync<ObjectDisposedException>(
+                    async () => await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)));
             }
         }
         rude.Stop();
         await answering;
         Assert.True(sawRefused); // the password got as far as the broker
-        Assert.Contains(_lines.Lines, line => line.Contains("from Connecting to Waiting", StringComparison.Ordinal) || line.Contains("Connecting", StringComparison.Ordinal));
+        Assert.Contains(_lines.Lines, line => line.Contains("from Connecting to Waiting", StringComparison.Ordinal)
+            || line.Contains("Connecting", StringComparison.Ordinal));
         AssertNothingFound(8 * 7);
     }
 
@@ -148,7 +165,10 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
             ActivityStopped = activity =>
             {
                 lock (_sinks)
-                    _sinks.Add($"{activity.DisplayName} {string.Join(' ', activity.TagObjects)} {activity.StatusDescription} {string.Join(' ', activity.Events.SelectMany(e => e.Tags))} {string.Join(' ', activity.Baggage)} {string.Join(' ', activity.Links.SelectMany(link => link.Tags ?? []))}");
+                    _sinks.Add($"{activity.DisplayName} {string.Join(' ', activity.TagObjects)} "
+                        + $"{activity.StatusDescription} {string.Join(' ', activity.Events.SelectMany(e => e.Tags))} "
+                        + $"{string.Join(' ', activity.Baggage)} "
+                        + $"{string.Join(' ', activity.Links.SelectMany(link => link.Tags ?? []))}");
             },
         };
         System.Diagnostics.ActivitySource.AddActivityListener(activities);
@@ -179,21 +199,30 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
             options.RefusedReconnectDelay = TimeSpan.FromSeconds(1);
         });
         string queue = await NewQueueAsync(amqp);
-        await amqp.ServeAsync(queue, (_, _) => throw new InvalidOperationException("fault"), cancellationToken: Cancelled);
+        await amqp.ServeAsync(
+            queue, (_, _) => throw new InvalidOperationException("fault"), cancellationToken: Cancelled);
         // Headers and bodies may hold secrets of the application: they are in nothing that is shown, either.
         var secret = new Dictionary<string, object?> { ["authorization"] = $"Bearer {Canary}", [Canary] = "x" };
-        AmqpMessage sent = AmqpMessage.ToQueue(queue, System.Text.Encoding.UTF8.GetBytes(Canary)) with { Headers = secret };
-        Look(await Assert.ThrowsAsync<AmqpRemoteException>(async () => await amqp.CallAsync(sent, cancellationToken: Cancelled)));
-        Look(await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.PublishAsync(sent with { RoutingKey = "nowhere" }, Cancelled)));
+        AmqpMessage sent =
+            AmqpMessage.ToQueue(queue, System.Text.Encoding.UTF8.GetBytes(Canary)) with { Headers = secret };
+        Look(await Assert.ThrowsAsync<AmqpRemoteException>(
+            async () => await amqp.CallAsync(sent, cancellationToken: Cancelled)));
+        Look(await Assert.ThrowsAsync<AmqpReturnedException>(
+            async () => await amqp.PublishAsync(sent with { RoutingKey = "nowhere" }, Cancelled)));
         Look((await amqp.PublishAllAsync([sent with { RoutingKey = "nowhere" }], Cancelled))[0].Error);
         meters.RecordObservableInstruments();
-        Look(await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Durable = false }), Cancelled)));
+        Look(await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(
+            new AmqpTopology().With(new AmqpQueue { Name = queue, Durable = false }), Cancelled)));
         Look(amqp.Status);
         await Broker.Node.DeleteUserAsync(user, Cancelled); // closes its connections, and refuses them from now on
-        await UntilAsync(() => amqp.Status.Links.All(link => link.LastError?.Contains("403", StringComparison.Ordinal) == true && link.State == AmqpLinkState.Waiting));
+        await UntilAsync(() => amqp.Status.Links.All(link =>
+            link.LastError?.Contains("403", StringComparison.Ordinal) == true && link.State == AmqpLinkState.Waiting));
         Look(amqp.Status);
         Look(await Assert.ThrowsAsync<AmqpNotSentException>(async () =>
-            await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), new AmqpCallOptions { Timeout = TimeSpan.FromMilliseconds(50) }, Cancelled)));
+            await amqp.CallAsync(
+                AmqpMessage.ToQueue(queue, default),
+                new AmqpCallOptions { Timeout = TimeSpan.FromMilliseconds(50) },
+                Cancelled)));
         meters.RecordObservableInstruments();
         await amqp.DisposeAsync();
         Assert.True(measured > 20);

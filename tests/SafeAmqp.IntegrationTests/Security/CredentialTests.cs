@@ -23,7 +23,8 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
 
     [Theory, MemberData(nameof(Layouts))]
     [Trait("Broker", "3.10")]
-    public async Task Credentials_are_asked_for_anew_for_each_connection_so_that_a_rotated_password_is_picked_up(ConnectionLayout layout)
+    public async Task Credentials_are_asked_for_anew_for_each_connection_so_that_a_rotated_password_is_picked_up(
+        ConnectionLayout layout)
     {
         await AddUserAsync("first");
         string password = "first";
@@ -42,14 +43,16 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
         int[] epochs = [.. amqp.Status.Links.Select(link => link.Epoch)];
         foreach (string link in amqp.Status.Links.Select(link => link.Name).ToArray())
             await KillAsync(link);
-        await UntilAsync(() => amqp.Status.Links.Select((link, i) => link.Epoch > epochs[i] && link.State == AmqpLinkState.Open).All(back => back));
+        await UntilAsync(
+            () => amqp.Status.Links.Select((link, i) => link.Epoch > epochs[i] && link.State == AmqpLinkState.Open)
+                .All(back => back));
         Assert.Contains("second", asked);
         Assert.All(await ConnectionsAsync(), connection => Assert.Equal(_user, connection.User));
         await PublishAsync(amqp, queue, "connected again");
     }
 
     [Fact]
-    public async Task A_password_that_was_changed_keeps_the_client_out_until_its_credentials_are_right_and_the_status_says_why()
+    public async Task A_changed_password_keeps_the_client_out_until_its_credentials_are_right_and_the_status_says_why()
     {
         await AddUserAsync("first");
         string password = "first";
@@ -60,7 +63,8 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
         });
         await Broker.Node.ChangePasswordAsync(_user, "second", Cancelled);
         await KillAsync("send");
-        await UntilAsync(() => amqp.Status.Links[0].LastError?.Contains("403", StringComparison.Ordinal) == true && amqp.Status.Links[0].State == AmqpLinkState.Waiting);
+        await UntilAsync(() => amqp.Status.Links[0].LastError?.Contains("403", StringComparison.Ordinal) == true
+            && amqp.Status.Links[0].State == AmqpLinkState.Waiting);
         Assert.False(amqp.Status.IsReady);
         Assert.Equal(AmqpLinkState.Open, amqp.Status.Links[1].State); // a changed password leaves connections open
         Volatile.Write(ref password, "second");
@@ -77,10 +81,12 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
         AmqpClient amqp = await ConnectAsync(options =>
         {
             options.LoggerFactory = lines;
-            options.Credentials = _ => ValueTask.FromResult(new AmqpCredentials(_user, "right") { ValidFor = TimeSpan.FromSeconds(1) });
+            options.Credentials = _ => ValueTask.FromResult(
+                new AmqpCredentials(_user, "right") { ValidFor = TimeSpan.FromSeconds(1) });
         });
         string queue = await NewQueueAsync(amqp);
-        await UntilAsync(() => lines.Lines.Count(line => line.Contains("gave the broker a new secret", StringComparison.Ordinal)) >= 4);
+        await UntilAsync(() =>
+            lines.Lines.Count(line => line.Contains("gave the broker a new secret", StringComparison.Ordinal)) >= 4);
         await PublishAsync(amqp, queue, "still here");
         Assert.All(amqp.Status.Links, link => Assert.Equal((1, AmqpLinkState.Open), (link.Epoch, link.State)));
     }
@@ -98,7 +104,8 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
             new AmqpClientOptions { Uri = noVirtualHost, FirstConnect = AmqpFirstConnect.FailFast }, Cancelled)));
         Assert.Equal((true, 530), (error.IsRefused, error.ReplyCode));
         error = await Assert.ThrowsAsync<AmqpConnectException>(() => InTime(AmqpClient.ConnectAsync(
-            new AmqpClientOptions { Uri = "amqp://guest:guest@127.0.0.1:1/", FirstConnect = AmqpFirstConnect.FailFast }, Cancelled)));
+            new AmqpClientOptions { Uri = "amqp://guest:guest@127.0.0.1:1/", FirstConnect = AmqpFirstConnect.FailFast },
+            Cancelled)));
         Assert.Equal((false, null), (error.IsRefused, error.ReplyCode));
     }
 
@@ -144,7 +151,8 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
         });
         await InTime(amqp.OpenAsync(Cancelled));
         Assert.True(asked > 4);
-        Assert.Contains(lines.Lines, line => line.Contains("credentials could not be had (InvalidOperationException)", StringComparison.Ordinal));
+        Assert.Contains(lines.Lines, line =>
+            line.Contains("credentials could not be had (InvalidOperationException)", StringComparison.Ordinal));
         Assert.DoesNotContain(lines.Lines, line => line.Contains("canary-in-message", StringComparison.Ordinal));
     }
 }

@@ -8,7 +8,8 @@ public sealed class PoisonMessageTests(TestBroker broker) : FeatureTest(broker)
     [InlineData("nested too deep", AmqpQueueType.Quorum)]
     [InlineData("too large for this client", AmqpQueueType.Classic)]
     [InlineData("too large for this client", AmqpQueueType.Quorum)]
-    public async Task A_message_that_this_client_must_not_read_ends_its_link_twice_and_then_its_consumer_and_stays_in_its_queue(string kind, AmqpQueueType type)
+    public async Task A_message_that_must_not_be_read_ends_its_link_twice_then_its_consumer_and_stays_in_its_queue(
+        string kind, AmqpQueueType type)
     {
         Witness witness = await WitnessAsync();
         AmqpClient amqp = await ConnectAsync(options => options.MaxMessageSize = 64 << 10);
@@ -21,7 +22,8 @@ public sealed class PoisonMessageTests(TestBroker broker) : FeatureTest(broker)
             await witness.PublishAsync(queue, new byte[(64 << 10) + 1]);
         await PublishAsync(amqp, queue, "behind");
         var handled = new System.Collections.Concurrent.ConcurrentQueue<string>();
-        await amqp.ConsumeAsync(other, (_, _) => ValueTask.FromResult(AmqpSettlement.Ack), cancellationToken: Cancelled);
+        await amqp.ConsumeAsync(
+            other, (_, _) => ValueTask.FromResult(AmqpSettlement.Ack), cancellationToken: Cancelled);
         AmqpPoisonException? error = null;
         try
         {
@@ -38,10 +40,12 @@ public sealed class PoisonMessageTests(TestBroker broker) : FeatureTest(broker)
             error = thrown;
         }
         Assert.Equal(queue, error.Queue);
-        Assert.Contains(kind == "nested too deep" ? "more than 64 deep" : "65537 bytes", error.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            kind == "nested too deep" ? "more than 64 deep" : "65537 bytes", error.Message, StringComparison.Ordinal);
         await UntilAsync(() => amqp.Status.Links.All(link => link.State == AmqpLinkState.Open));
         Assert.Equal(3, amqp.Status.Links[1].Epoch);
-        // It is nobody's to throw away. What lies behind it may come first, while the broker has not yet noticed that the link it was on is gone.
+        // It is nobody's to throw away. What lies behind it may come first, while the broker has not yet noticed that
+        // the link it was on is gone.
         await UntilReadyAsync(witness, queue, handled.Contains("behind") ? 1u : 2u);
         await PublishAsync(amqp, other, "the others go on");
         await UntilReadyAsync(witness, other, 0);

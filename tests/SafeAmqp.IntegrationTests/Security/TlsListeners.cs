@@ -5,8 +5,10 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace SafeAmqp.IntegrationTests.Security;
 
-/// <summary>TLS listeners of the run's node, started while it runs: one as it should be, one with another name, one that has expired, one that asks for
-/// a client's certificate.</summary>
+/// <summary>
+/// TLS listeners of the run's node, started while it runs: one as it should be, one with another name, one that has
+/// expired, one that asks for a client's certificate.
+/// </summary>
 public sealed class TlsListeners(TestBroker broker) : IAsyncDisposable
 {
     public Authority Authority { get; } = new("safeamqp test root");
@@ -25,7 +27,9 @@ public sealed class TlsListeners(TestBroker broker) : IAsyncDisposable
 
     public string RootFile => Path.Combine(Folder, "root.pem");
 
-    /// <summary>Once for all; not as an IAsyncLifetime, whose failure would fail a test that is to be skipped.</summary>
+    /// <summary>
+    /// Once for all; not as an IAsyncLifetime, whose failure would fail a test that is to be skipped.
+    /// </summary>
     public async Task OpenAsync()
     {
         LocalBroker.PrivateRabbitMqNode node = broker.RabbitMq;
@@ -34,8 +38,10 @@ public sealed class TlsListeners(TestBroker broker) : IAsyncDisposable
         await File.WriteAllTextAsync(RootFile, Authority.Root.ExportCertificatePem());
         var commands = new List<string>();
         Good = Listen(commands, "good", Authority.Issue("broker", "localhost", IPAddress.Loopback), mutual: false);
-        WrongName = Listen(commands, "wrong", Authority.Issue("localhost", "broker.example"), mutual: false); // the common name is not a name
-        Expired = Listen(commands, "expired", Authority.Issue("broker", "localhost", IPAddress.Loopback, expired: true), mutual: false);
+        // the common name is not a name
+        WrongName = Listen(commands, "wrong", Authority.Issue("localhost", "broker.example"), mutual: false);
+        Expired = Listen(commands, "expired", Authority.Issue("broker", "localhost", IPAddress.Loopback, expired: true),
+            mutual: false);
         Mutual = Listen(commands, "mutual", Authority.Issue("broker", "localhost", IPAddress.Loopback), mutual: true);
         await node.RabbitMqCtlAsync("eval", $"{string.Join(", ", commands)}.");
     }
@@ -49,7 +55,8 @@ public sealed class TlsListeners(TestBroker broker) : IAsyncDisposable
     }
 
     /// <summary>The same broker through a TLS listener, under a host name.</summary>
-    public static string Uri(int port, string host = "localhost") => $"amqps://guest:guest@{host}:{port.ToString(CultureInfo.InvariantCulture)}/";
+    public static string Uri(int port, string host = "localhost")
+        => $"amqps://guest:guest@{host}:{port.ToString(CultureInfo.InvariantCulture)}/";
 
     private int Listen(List<string> commands, string name, X509Certificate2 certificate, bool mutual)
     {
@@ -60,7 +67,9 @@ public sealed class TlsListeners(TestBroker broker) : IAsyncDisposable
         File.WriteAllText(Path.Combine(Folder, $"{name}.key"), keyPem);
         string verify = mutual ? "{verify,verify_peer},{fail_if_no_peer_cert,true}" : "{verify,verify_none}";
         commands.Add(string.Create(CultureInfo.InvariantCulture,
-            $"ok = rabbit_networking:start_ssl_listener({{\"127.0.0.1\",{port}}}, [{{cacertfile,\"{RootFile}\"}},{{certfile,\"{Folder}/{name}.pem\"}},{{keyfile,\"{Folder}/{name}.key\"}},{verify},{{versions,['tlsv1.2','tlsv1.3']}}], 2)"));
+            $"ok = rabbit_networking:start_ssl_listener({{\"127.0.0.1\",{port}}}, "
+                + $"[{{cacertfile,\"{RootFile}\"}},{{certfile,\"{Folder}/{name}.pem\"}},"
+                + $"{{keyfile,\"{Folder}/{name}.key\"}},{verify},{{versions,['tlsv1.2','tlsv1.3']}}], 2)"));
         return port;
     }
 

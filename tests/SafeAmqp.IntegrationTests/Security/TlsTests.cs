@@ -3,7 +3,8 @@ using System.Security.Cryptography.X509Certificates;
 namespace SafeAmqp.IntegrationTests.Security;
 
 [OnlyRabbitMq("the embedded broker has no TLS; the library's own TLS is tested on RabbitMQ's")]
-public sealed class TlsTests(TestBroker broker, TlsListeners listeners) : FeatureTest(broker), IClassFixture<TlsListeners>
+public sealed class TlsTests(TestBroker broker, TlsListeners listeners)
+    : FeatureTest(broker), IClassFixture<TlsListeners>
 {
     public override async ValueTask InitializeAsync() => await listeners.OpenAsync();
 
@@ -25,10 +26,14 @@ public sealed class TlsTests(TestBroker broker, TlsListeners listeners) : Featur
         string queue = await NewQueueAsync(amqp);
         byte[] large = new byte[3_000_000];
         Random.Shared.NextBytes(large);
-        await amqp.ServeAsync(queue, (request, _) => ValueTask.FromResult(new AmqpMessage { Body = request.Body }), cancellationToken: Cancelled);
+        await amqp.ServeAsync(
+            queue,
+            (request, _) => ValueTask.FromResult(new AmqpMessage { Body = request.Body }),
+            cancellationToken: Cancelled);
         AmqpReply reply = await amqp.CallAsync(AmqpMessage.ToQueue(queue, large), cancellationToken: Cancelled);
         Assert.True(reply.Body.Span.SequenceEqual(large));
-        string ports = await Broker.RabbitMq.RabbitMqCtlAsync(["list_connections", "--no-table-headers", "ssl", "ssl_protocol", "client_properties"], Cancelled);
+        string ports = await Broker.RabbitMq.RabbitMqCtlAsync(
+            ["list_connections", "--no-table-headers", "ssl", "ssl_protocol", "client_properties"], Cancelled);
         string[] mine = [.. ports.Split('\n').Where(line => line.Contains(ClientId(), StringComparison.Ordinal))];
         Assert.Equal(layout == ConnectionLayout.Shared ? 1 : 2, mine.Length);
         Assert.All(mine, line => Assert.StartsWith("true\ttlsv1.", line, StringComparison.Ordinal));
@@ -94,7 +99,8 @@ public sealed class TlsTests(TestBroker broker, TlsListeners listeners) : Featur
     {
         using X509Certificate2 own = listeners.Authority.Issue("client");
         using X509Certificate2 foreign = listeners.Stranger.Issue("client");
-        string file = Path.Combine(listeners.Folder, "client.pem"), keyFile = Path.Combine(listeners.Folder, "client.key");
+        string file = Path.Combine(listeners.Folder, "client.pem"),
+            keyFile = Path.Combine(listeners.Folder, "client.key");
         var (certificate, key) = Authority.Pem(own);
         await File.WriteAllTextAsync(file, certificate, Cancelled);
         await File.WriteAllTextAsync(keyFile, key, Cancelled);
@@ -128,7 +134,8 @@ public sealed class TlsTests(TestBroker broker, TlsListeners listeners) : Featur
         AmqpClient amqp = NewClient(options =>
         {
             options.FirstConnect = AmqpFirstConnect.FailFast;
-            options.Uri = TlsListeners.Uri(Broker.Node.Port); // RabbitMQ answers the unknown protocol with "AMQP 0 0 9 1"
+            // RabbitMQ answers the unknown protocol with "AMQP 0 0 9 1"
+            options.Uri = TlsListeners.Uri(Broker.Node.Port);
             options.Tls.TrustedRoots = [listeners.Authority.Root];
         });
         var error = await Assert.ThrowsAsync<AmqpConnectException>(() => InTime(amqp.OpenAsync(Cancelled)));

@@ -9,11 +9,13 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
     {
         const int Publishers = 10, Each = 2000;
         FaultProxy proxy = NewProxy();
-        AmqpClient amqp = await ConnectAsync(options => (options.Uri, options.InFlight, options.MaxReconnectDelay, options.MaxPendingMessages, options.MaxUnconfirmedMessages)
+        AmqpClient amqp = await ConnectAsync(options => (options.Uri, options.InFlight, options.MaxReconnectDelay,
+            options.MaxPendingMessages, options.MaxUnconfirmedMessages)
             = (proxy.Uri, policy, TimeSpan.FromMilliseconds(100), 200, 50));
         AmqpClient reader = await ConnectAsync();
         string queue = await NewQueueAsync(reader), full = NewName(), missing = NewName();
-        await reader.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = full, MaxLength = 1, Overflow = AmqpOverflow.RejectPublish }), Cancelled);
+        await reader.DeclareAsync(new AmqpTopology()
+            .With(new AmqpQueue { Name = full, MaxLength = 1, Overflow = AmqpOverflow.RejectPublish }), Cancelled);
         await reader.PublishAsync(AmqpMessage.ToQueue(full, default), Cancelled);
         var history = new History(Publishers, Each);
         TaskCompletionSource last = await RecordAsync(reader, queue, history);
@@ -43,7 +45,9 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
                 var cancel = new CancellationTokenSource();
                 bool toMissingExchange = random.Next(100) == 0;
                 history.Attempted(publisher, number);
-                AmqpMessage message = toMissingExchange ? AmqpMessage.ToExchange(missing, "", history.Body(publisher, number)) : AmqpMessage.ToQueue(to, history.Body(publisher, number));
+                AmqpMessage message = toMissingExchange
+                    ? AmqpMessage.ToExchange(missing, "", history.Body(publisher, number))
+                    : AmqpMessage.ToQueue(to, history.Body(publisher, number));
                 inFlight.Enqueue(EndAsync(amqp.PublishAsync(message, cancel.Token), publisher, number, cancel.Token));
                 if (random.Next(10) < 3)
                     _ = Task.Run(cancel.Cancel, Cancelled);
@@ -56,44 +60,53 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
         await killing;
         await DrainAsync(reader, queue, last);
         history.Verify(mayRepeat: policy == AmqpInFlightPolicy.Republish);
-        foreach (Ending ending in (Ending[])[Ending.Returned, Ending.Nacked, Ending.Refused, Ending.Cancelled, Ending.Confirmed])
+        foreach (Ending ending in (Ending[])[
+            Ending.Returned, Ending.Nacked, Ending.Refused, Ending.Cancelled, Ending.Confirmed])
             Assert.True(history.Count(ending) > 10, $"too few {ending}: {history}");
         if (policy == AmqpInFlightPolicy.Report)
             Assert.True(history.Count(Ending.Unknown) > 10, history.ToString());
         Assert.True(killed >= 3, $"{killed} kills");
         await UntilAsync(() => amqp.Status.IsReady);
-        await UntilAsync(() => amqp.Status.Links.All(link => link is { QueuedMessages: 0, UnconfirmedMessages: 0, PendingCalls: 0, OldestQueued: null }));
+        await UntilAsync(() => amqp.Status.Links.All(
+            link => link is { QueuedMessages: 0, UnconfirmedMessages: 0, PendingCalls: 0, OldestQueued: null }));
         // The whole credit is back: as many as the bound go at once, without waiting for a turn.
-        IReadOnlyList<AmqpPublishResult> results = await amqp.PublishAllAsync([.. Enumerable.Range(0, 200).Select(_ => AmqpMessage.Broadcast("amq.fanout", default))], Cancelled);
+        IReadOnlyList<AmqpPublishResult> results = await amqp.PublishAllAsync(
+            [.. Enumerable.Range(0, 200).Select(_ => AmqpMessage.Broadcast("amq.fanout", default))], Cancelled);
         Assert.All(results, result => Assert.True(result.IsConfirmed));
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        // Every task that the lost connections left behind was looked after, but those inside RabbitMQ.Client: it leaves the answer to an RPC whose
-        // sending failed, an exception that was set and never thrown, to nobody.
-        Assert.DoesNotContain(unobserved, error => error.InnerException is not RabbitMQ.Client.Exceptions.OperationInterruptedException { StackTrace: null });
+        // Every task that the lost connections left behind was looked after, but those inside RabbitMQ.Client: it
+        // leaves the answer to an RPC whose sending failed, an exception that was set and never thrown, to nobody.
+        Assert.DoesNotContain(unobserved, error =>
+            error.InnerException is not RabbitMQ.Client.Exceptions.OperationInterruptedException { StackTrace: null });
         TestContext.Current.TestOutputHelper?.WriteLine($"{history}; {killed} kills");
 
-        async Task EndAsync(ValueTask publish, int publisher, int number, CancellationToken token) => history.Ended(publisher, number, await EndOf(publish), token);
+        async Task EndAsync(ValueTask publish, int publisher, int number, CancellationToken token)
+            => history.Ended(publisher, number, await EndOf(publish), token);
     }
 
     [Fact]
     public async Task A_flood_while_the_broker_blocks_stays_under_the_bound_of_bytes()
     {
         const int Size = 16 << 10, Bound = 8 << 20, Callers = 1500;
-        AmqpClient amqp = await ConnectAsync(options => (options.MaxPendingBytes, options.PublishTimeout) = (Bound, TimeSpan.FromMinutes(1)));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.MaxPendingBytes, options.PublishTimeout) = (Bound, TimeSpan.FromMinutes(1)));
         string queue = await NewQueueAsync(amqp);
         Task found = await BlockAsync(amqp);
         byte[] body = new byte[Size];
         long before = GC.GetTotalMemory(forceFullCollection: true);
-        Task[] flood = [.. Enumerable.Range(0, Callers).Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, body), Cancelled).AsTask())];
+        Task[] flood = [.. Enumerable.Range(0, Callers)
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, body), Cancelled).AsTask())];
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages > 0);
         await UntilAsync(() => amqp.Status.Links[0].BlockedFor > TimeSpan.FromSeconds(2));
         AmqpLinkStatus status = amqp.Status.Links[0];
         Assert.NotNull(status.BlockedReason);
-        Assert.InRange((long)(status.QueuedMessages + status.UnconfirmedMessages) * Size, Bound - 2 * Size, Bound + Size);
+        Assert.InRange(
+            (long)(status.QueuedMessages + status.UnconfirmedMessages) * Size, Bound - 2 * Size, Bound + Size);
         Assert.True(flood.Count(publish => publish.IsCompleted) <= 1);
         long grown = GC.GetTotalMemory(forceFullCollection: true) - before;
-        Assert.True(grown < Bound + Callers * 2048, $"grown by {grown} bytes"); // the callers themselves, their tasks, and nothing else
+        // the callers themselves, their tasks, and nothing else
+        Assert.True(grown < Bound + Callers * 2048, $"grown by {grown} bytes");
         await Broker.Node.SetMemoryAlarmAsync(false, Cancelled);
         await Task.WhenAll(flood.Append(found)).WaitAsync(TimeSpan.FromSeconds(60), Cancelled);
         Assert.Equal(Callers, await MessagesInAsync(queue));
@@ -104,7 +117,8 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task A_flood_that_fails_at_the_bound_is_told_so_and_the_rest_arrives()
     {
-        AmqpClient amqp = await ConnectAsync(options => (options.MaxPendingMessages, options.WhenFull) = (500, AmqpWhenFull.Fail));
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.MaxPendingMessages, options.WhenFull) = (500, AmqpWhenFull.Fail));
         string queue = await NewQueueAsync(amqp);
         var history = new History(8, 5000);
         TaskCompletionSource last = await RecordAsync(amqp, queue, history, prefetch: 2000);
@@ -112,7 +126,8 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
         {
             for (int number = 0; number < 5000;)
             {
-                Task[] burst = [.. Enumerable.Range(0, 100).Select(_ => history.PublishAsync(amqp, queue, publisher, number++))];
+                Task[] burst = [
+                    .. Enumerable.Range(0, 100).Select(_ => history.PublishAsync(amqp, queue, publisher, number++))];
                 await Task.WhenAll(burst);
             }
         }))).WaitAsync(TimeSpan.FromSeconds(60), Cancelled);

@@ -7,14 +7,18 @@ public sealed class CancellationStormTests(TestBroker broker) : FaultTest(broker
     [Theory]
     [InlineData(ConnectionLayout.Separate, 2_500)]
     [InlineData(ConnectionLayout.Shared, 2_500)]
-    public async Task Cancelled_at_random_points_a_publish_never_arrives_and_all_others_end_true(ConnectionLayout layout, int messagesEach)
+    public async Task Cancelled_at_random_points_a_publish_never_arrives_and_all_others_end_true(
+        ConnectionLayout layout, int messagesEach)
     {
         const int Publishers = 16;
         messagesEach *= Volume;
         BrokerRecord record = await Broker.Node.WatchAsync(Cancelled);
-        // A small window and a small credit, so that tokens find publishes in every state: waiting for credit, queued, sent.
+        // A small window and a small credit, so that tokens find publishes in every state: waiting for credit, queued,
+        // sent.
         string name = $"cancellations-{Guid.NewGuid():N}";
-        AmqpClient amqp = await ConnectAsync(options => (options.ClientName, options.Layout, options.MaxUnconfirmedMessages, options.MaxPendingMessages) = (name, layout, 100, 400));
+        AmqpClient amqp = await ConnectAsync(options =>
+            (options.ClientName, options.Layout, options.MaxUnconfirmedMessages, options.MaxPendingMessages) = (
+                name, layout, 100, 400));
         string queue = await NewQueueAsync(amqp);
         var history = new History(Publishers, messagesEach);
         TaskCompletionSource last = await RecordAsync(amqp, queue, history, prefetch: 2000);
@@ -50,19 +54,22 @@ public sealed class CancellationStormTests(TestBroker broker) : FaultTest(broker
                         break;
                     case < 18: // at a random point
                         var source = new CancellationTokenSource();
-                        inFlight.Enqueue(history.PublishAsync(amqp, queue, publisher, number, cancellationToken: source.Token));
+                        inFlight.Enqueue(
+                            history.PublishAsync(amqp, queue, publisher, number, cancellationToken: source.Token));
                         toCancel.Add(source);
                         break;
                     case 18: // right after
                         var after = new CancellationTokenSource();
-                        inFlight.Enqueue(history.PublishAsync(amqp, queue, publisher, number, cancellationToken: after.Token));
+                        inFlight.Enqueue(
+                            history.PublishAsync(amqp, queue, publisher, number, cancellationToken: after.Token));
                         await after.CancelAsync();
                         Interlocked.Increment(ref fired);
                         break;
                     default: // while it is being called
                         var during = new CancellationTokenSource();
                         Task cancelling = Task.Run(during.Cancel);
-                        inFlight.Enqueue(history.PublishAsync(amqp, queue, publisher, number, cancellationToken: during.Token));
+                        inFlight.Enqueue(
+                            history.PublishAsync(amqp, queue, publisher, number, cancellationToken: during.Token));
                         await cancelling;
                         Interlocked.Increment(ref fired);
                         break;

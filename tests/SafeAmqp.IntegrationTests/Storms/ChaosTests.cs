@@ -7,7 +7,8 @@ public sealed class ChaosTests(TestBroker broker) : FaultTest(broker)
     [Theory]
     [InlineData(ConnectionLayout.Separate, AmqpInFlightPolicy.Report)]
     [InlineData(ConnectionLayout.Shared, AmqpInFlightPolicy.Republish)]
-    public async Task Whatever_happens_to_the_link_every_publish_ends_on_time_and_true(ConnectionLayout layout, AmqpInFlightPolicy policy)
+    public async Task Whatever_happens_to_the_link_every_publish_ends_on_time_and_true(
+        ConnectionLayout layout, AmqpInFlightPolicy policy)
     {
         const int Publishers = 8;
         TimeSpan deadline = TimeSpan.FromSeconds(2);
@@ -17,8 +18,10 @@ public sealed class ChaosTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(options =>
         {
             (options.Uri, options.Layout, options.InFlight) = (proxy.Uri, layout, policy);
-            (options.Heartbeat, options.ConnectTimeout, options.PublishTimeout) = (TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1), deadline);
-            (options.MaxReconnectDelay, options.MaxUnconfirmedMessages, options.MaxPendingMessages) = (TimeSpan.FromMilliseconds(200), 200, 400);
+            (options.Heartbeat, options.ConnectTimeout, options.PublishTimeout) =
+                (TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1), deadline);
+            (options.MaxReconnectDelay, options.MaxUnconfirmedMessages, options.MaxPendingMessages) =
+                (TimeSpan.FromMilliseconds(200), 200, 400);
         });
         AmqpClient reader = await ConnectAsync();
         string queue = await NewQueueAsync(reader), own = await NewQueueAsync(reader);
@@ -39,7 +42,8 @@ public sealed class ChaosTests(TestBroker broker) : FaultTest(broker)
             for (int number = 0; !stop.IsCancellationRequested; number++)
             {
                 var cancel = new CancellationTokenSource();
-                inFlight.Enqueue(TimedAsync(publisher, number, own.Next(50) == 0 ? 5000 : History.BodySize, cancel.Token));
+                inFlight.Enqueue(
+                    TimedAsync(publisher, number, own.Next(50) == 0 ? 5000 : History.BodySize, cancel.Token));
                 if (own.Next(10) == 0)
                     cancel.CancelAfter(own.Next(20));
                 if (inFlight.Count >= 60 && await inFlight.Dequeue() == Ending.Disposed)
@@ -90,14 +94,19 @@ public sealed class ChaosTests(TestBroker broker) : FaultTest(broker)
         proxy.Reset(); // what is frozen
         await UntilAsync(() => amqp.Status.IsReady);
         int before = history.Count(Ending.Confirmed);
-        await UntilAsync(() => Task.FromResult(history.Count(Ending.Confirmed)), count => count > before + 500, $"500 more than {before} confirmed; {history}; seed {seed}");
+        await UntilAsync(
+            () => Task.FromResult(history.Count(Ending.Confirmed)),
+            count => count > before + 500,
+            $"500 more than {before} confirmed; {history}; seed {seed}");
         await stop.CancelAsync();
         await load.WaitAsync(Limit, Cancelled);
         await DrainAsync(reader, queue, last);
         string summary = $"{history}; {faults} faults, seed {seed}";
         TestContext.Current.TestOutputHelper?.WriteLine(summary);
         history.Verify(mayRepeat: policy == AmqpInFlightPolicy.Republish);
-        Assert.True(TimeSpan.FromTicks(longest) < deadline + Margin, $"a publish took {TimeSpan.FromTicks(longest)}: {summary}");
+        Assert.True(
+            TimeSpan.FromTicks(longest) < deadline + Margin,
+            $"a publish took {TimeSpan.FromTicks(longest)}: {summary}");
         Assert.True(faults > 10 && amqp.Status.Links[0].Epoch > 5, summary);
         Assert.True(history.Count(Ending.Confirmed) > 1000, summary);
         if (policy == AmqpInFlightPolicy.Report)
@@ -113,7 +122,8 @@ public sealed class ChaosTests(TestBroker broker) : FaultTest(broker)
         async Task<Ending> TimedAsync(int publisher, int number, int size, CancellationToken token)
         {
             long begin = TimeProvider.System.GetTimestamp();
-            Ending ending = await history.PublishAsync(amqp, queue, publisher, number, size, token).ConfigureAwait(false);
+            Ending ending = await history.PublishAsync(amqp, queue, publisher, number, size, token)
+                .ConfigureAwait(false);
             long took = TimeProvider.System.GetElapsedTime(begin).Ticks;
             for (long known = Volatile.Read(ref longest); took > known; known = Volatile.Read(ref longest))
                 Interlocked.CompareExchange(ref longest, took, known);

@@ -7,7 +7,8 @@ public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
     [Theory]
     [InlineData(ConnectionLayout.Separate, 2_000)]
     [InlineData(ConnectionLayout.Shared, 500)]
-    public async Task Sixty_four_threads_publish_declare_and_acknowledge_on_one_client_and_each_message_arrives_once_and_in_order(ConnectionLayout layout, int messagesEach)
+    public async Task Sixty_four_threads_share_one_client_and_each_message_arrives_once_and_in_order(
+        ConnectionLayout layout, int messagesEach)
     {
         const int Threads = 64;
         messagesEach *= Volume;
@@ -28,7 +29,8 @@ public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
                 batch.Add(history.PublishAsync(amqp, queue, publisher, number));
                 if (number % 1000 == 0)
                 {
-                    batch.Add(amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = $"{exchange}.{publisher}", AutoDelete = true })
+                    batch.Add(amqp.DeclareAsync(new AmqpTopology()
+                        .With(new AmqpQueue { Name = $"{exchange}.{publisher}", AutoDelete = true })
                         .Bind(exchange, $"{exchange}.{publisher}", $"{number}")).AsTask());
                     Interlocked.Increment(ref declared);
                 }
@@ -48,14 +50,17 @@ public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
         Assert.Equal(Threads * messagesEach, history.Count(Ending.Confirmed));
         Assert.Equal(Threads * messagesEach, history.Deliveries);
         Assert.True(declared >= Threads * messagesEach / 1000);
-        Assert.True(took < TimeSpan.FromSeconds(120), $"took {took}"); // 40 s beside others on two cores; a jam takes for ever
-        await UntilAsync(() => MessagesInAsync(queue), count => count == 0); // every acknowledgement arrived, and meant what it said
+        // 40 s beside others on two cores; a jam takes for ever
+        Assert.True(took < TimeSpan.FromSeconds(120), $"took {took}");
+        // every acknowledgement arrived, and meant what it said
+        await UntilAsync(() => MessagesInAsync(queue), count => count == 0);
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
         // What the broker had to say about these connections: that they came.
         Assert.Equal(layout == ConnectionLayout.Shared ? 1 : 2, await record.ConnectionsAsync(name, Cancelled));
         Assert.Empty(await record.ErrorsAsync(name, Cancelled));
         Assert.Equal(0, await record.EndedAsync(name, Cancelled));
-        TestContext.Current.TestOutputHelper?.WriteLine($"{Threads * messagesEach} messages in {took.TotalSeconds:0.0} s");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{Threads * messagesEach} messages "
+            + $"in {took.TotalSeconds:0.0} s");
     }
 
     [Fact]
@@ -73,7 +78,8 @@ public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
         int waiting = callers.Count(caller => !caller.IsCompleted);
         Assert.True(waiting > 10_000, $"only {waiting} at once");
         AmqpLinkStatus status = amqp.Status.Links[0];
-        Assert.InRange(status.QueuedMessages + status.UnconfirmedMessages, 1, 10_000); // the bound; the others wait for credit
+        // the bound; the others wait for credit
+        Assert.InRange(status.QueuedMessages + status.UnconfirmedMessages, 1, 10_000);
         await Task.WhenAll(callers).WaitAsync(TimeSpan.FromSeconds(60), Cancelled);
         await DrainAsync(amqp, queue, last);
         history.Verify();

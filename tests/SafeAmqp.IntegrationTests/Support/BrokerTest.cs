@@ -5,14 +5,18 @@ using LocalBroker;
 
 namespace SafeAmqp.IntegrationTests.Support;
 
-/// <summary>What every test against the broker needs: clients with names of their own, queues with names of their own, bounded waits.</summary>
+/// <summary>
+/// What every test against the broker needs: clients with names of their own, queues with names of their own, bounded
+/// waits.
+/// </summary>
 public abstract class BrokerTest(TestBroker broker) : IAsyncLifetime
 {
     /// <summary>No wait in a test is longer: a test that hangs fails and says where.</summary>
     protected static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
     /// <summary>What the numbers of a storm are multiplied by: 1, or as <c>SAFEAMQP_TEST_VOLUME</c> says.</summary>
-    protected static readonly int Volume = Environment.GetEnvironmentVariable("SAFEAMQP_TEST_VOLUME") is { Length: > 0 } volume
+    protected static readonly int Volume = Environment.GetEnvironmentVariable(
+        "SAFEAMQP_TEST_VOLUME") is { Length: > 0 } volume
         ? int.Parse(volume, CultureInfo.InvariantCulture)
         : 1;
 
@@ -57,7 +61,12 @@ public abstract class BrokerTest(TestBroker broker) : IAsyncLifetime
     /// <summary>A client that has not connected. Disposed at the end of the test.</summary>
     protected AmqpClient NewClient(Action<AmqpClientOptions>? configure = null)
     {
-        var options = new AmqpClientOptions { Uri = Broker.Uri, ClientName = $"test-{_id}", ShutdownTimeout = TimeSpan.FromSeconds(1) };
+        var options = new AmqpClientOptions
+        {
+            Uri = Broker.Uri,
+            ClientName = $"test-{_id}",
+            ShutdownTimeout = TimeSpan.FromSeconds(1)
+        };
         configure?.Invoke(options);
         var client = new AmqpClient(options);
         _clients.Add(client);
@@ -72,23 +81,29 @@ public abstract class BrokerTest(TestBroker broker) : IAsyncLifetime
         return queue;
     }
 
-    /// <summary>The broker's connections of this test's clients: <c>send</c>, <c>receive</c> or <c>shared</c> links.</summary>
+    /// <summary>
+    /// The broker's connections of this test's clients: <c>send</c>, <c>receive</c> or <c>shared</c> links.
+    /// </summary>
     protected async Task<IReadOnlyList<BrokerConnection>> ConnectionsAsync(string link = "")
-        => [.. (await Broker.Node.ListConnectionsAsync(Cancelled)).Where(connection => connection.Name.StartsWith($"test-{_id}:{link}", StringComparison.Ordinal))];
+        => [.. (await Broker.Node.ListConnectionsAsync(Cancelled))
+            .Where(connection => connection.Name.StartsWith($"test-{_id}:{link}", StringComparison.Ordinal))];
 
     /// <summary>Has the broker close the connection of one link.</summary>
     protected async Task KillAsync(string link)
     {
-        IReadOnlyList<BrokerConnection> found = await UntilAsync(async () => await ConnectionsAsync(link), connections => connections.Count > 0);
+        IReadOnlyList<BrokerConnection> found = await UntilAsync(
+            async () => await ConnectionsAsync(link), connections => connections.Count > 0);
         foreach (BrokerConnection connection in found)
             await Broker.Node.CloseConnectionAsync(connection, "test", Cancelled);
     }
 
     /// <summary>Waits for a condition, looking again and again, at most for <see cref="Limit"/>.</summary>
-    protected static async Task UntilAsync(Func<bool> condition, string? what = null, [CallerArgumentExpression(nameof(condition))] string expression = "")
+    protected static async Task UntilAsync(
+        Func<bool> condition, string? what = null, [CallerArgumentExpression(nameof(condition))] string expression = "")
         => await UntilAsync(() => Task.FromResult(condition()), value => value, what ?? expression);
 
-    protected static async Task<T> UntilAsync<T>(Func<Task<T>> look, Func<T, bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "")
+    protected static async Task<T> UntilAsync<T>(
+        Func<Task<T>> look, Func<T, bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "")
     {
         long start = TimeProvider.System.GetTimestamp();
         while (true)

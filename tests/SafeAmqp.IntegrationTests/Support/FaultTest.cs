@@ -2,7 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace SafeAmqp.IntegrationTests.Support;
 
-/// <summary>What tests with faults need beside: faults that end with the test, ends of operations as values, a reader of all messages.</summary>
+/// <summary>
+/// What tests with faults need beside: faults that end with the test, ends of operations as values, a reader of all
+/// messages.
+/// </summary>
 public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
 {
     /// <summary>What a completion may be late by on a busy machine, beyond the 250 ms that are promised.</summary>
@@ -10,7 +13,8 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
 
     private readonly Stack<Func<Task>> _undo = [];
 
-    protected static string LinkThatSends(ConnectionLayout layout) => layout == ConnectionLayout.Shared ? "shared" : "send";
+    protected static string LinkThatSends(ConnectionLayout layout)
+        => layout == ConnectionLayout.Shared ? "shared" : "send";
 
     public override async ValueTask DisposeAsync()
     {
@@ -52,7 +56,9 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
         await Broker.Node.SetMemoryAlarmAsync(true, Cancelled);
     }
 
-    /// <summary>Raises the alarm and publishes, to nobody, until the broker has told this client that it blocks it.</summary>
+    /// <summary>
+    /// Raises the alarm and publishes, to nobody, until the broker has told this client that it blocks it.
+    /// </summary>
     /// <returns>The publish that found out. Most often it was sent, and is answered when the alarm is over.</returns>
     protected async Task<Task> BlockAsync(AmqpClient client)
     {
@@ -60,7 +66,8 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
         while (true)
         {
             // The alarm takes a moment to reach the connection, which tells of it at the next publish only.
-            Task found = client.PublishAsync(AmqpMessage.ToQueue("nobody", default) with { Mandatory = false }, CancellationToken.None).AsTask();
+            Task found = client.PublishAsync(
+                AmqpMessage.ToQueue("nobody", default) with { Mandatory = false }, CancellationToken.None).AsTask();
             await UntilAsync(() => client.Status.Links[0].BlockedReason is not null || found.IsCompleted);
             if (client.Status.Links[0].BlockedReason is not null)
                 return found;
@@ -101,14 +108,16 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
     }
 
     /// <summary>Takes all messages out of a queue that holds so many.</summary>
-    protected static async Task<IReadOnlyList<AmqpDelivery>> TakeAsync(AmqpClient client, string queue, int count, int prefetch = 100)
+    protected static async Task<IReadOnlyList<AmqpDelivery>> TakeAsync(
+        AmqpClient client, string queue, int count, int prefetch = 100)
     {
         var taken = new List<AmqpDelivery>();
         if (count == 0)
             return taken;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
         limit.CancelAfter(TimeSpan.FromSeconds(60));
-        await foreach (AmqpDelivery delivery in client.ReadAllAsync(queue, new AmqpConsumerOptions { Prefetch = prefetch }, limit.Token))
+        await foreach (AmqpDelivery delivery in client.ReadAllAsync(
+            queue, new AmqpConsumerOptions { Prefetch = prefetch }, limit.Token))
         {
             taken.Add(delivery);
             delivery.Settle(AmqpSettlement.Ack);
@@ -118,8 +127,11 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
         return taken;
     }
 
-    /// <summary>Consumes a queue into a history until a last message, which is sent by <see cref="DrainAsync"/>.</summary>
-    private protected static async Task<TaskCompletionSource> RecordAsync(AmqpClient client, string queue, History history, int prefetch = 500)
+    /// <summary>
+    /// Consumes a queue into a history until a last message, which is sent by <see cref="DrainAsync"/>.
+    /// </summary>
+    private protected static async Task<TaskCompletionSource> RecordAsync(
+        AmqpClient client, string queue, History history, int prefetch = 500)
     {
         var last = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await client.ConsumeAsync(queue, (delivery, _) =>
@@ -134,11 +146,13 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
     }
 
     /// <summary>Publishes a last message behind all others and waits until it was received.</summary>
-    protected static async Task DrainAsync(AmqpClient client, string queue, TaskCompletionSource last, TimeSpan? limit = null)
+    protected static async Task DrainAsync(
+        AmqpClient client, string queue, TaskCompletionSource last, TimeSpan? limit = null)
     {
         ArgumentNullException.ThrowIfNull(client);
         ArgumentNullException.ThrowIfNull(last);
-        while (await EndOf(client.PublishAsync(AmqpMessage.ToQueue(queue, default) with { Type = "last" }, Cancelled)) is { } error)
+        while (await EndOf(
+            client.PublishAsync(AmqpMessage.ToQueue(queue, default) with { Type = "last" }, Cancelled)) is { } error)
             Assert.IsType<AmqpUnknownOutcomeException>(error);
         await last.Task.WaitAsync(limit ?? Limit, Cancelled);
     }
@@ -146,7 +160,8 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
     /// <summary>How many messages a queue holds, by the broker's own count; -1 when there is no such queue.</summary>
     protected Task<int> MessagesInAsync(string queue) => Broker.Node.MessagesInAsync(queue, Cancelled);
 
-    protected static async Task<TimeSpan> UntilTimedAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "")
+    protected static async Task<TimeSpan> UntilTimedAsync(
+        Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string what = "")
     {
         long start = TimeProvider.System.GetTimestamp();
         await UntilAsync(condition, what);

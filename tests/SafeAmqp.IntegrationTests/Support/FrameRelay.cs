@@ -7,8 +7,9 @@ using System.Text;
 namespace SafeAmqp.IntegrationTests.Support;
 
 /// <summary>
-/// Stands between clients and the broker and understands AMQP frames: notes the methods that pass, holds back what the broker says on one channel while
-/// the others go on, puts frames of its own into a channel, and cuts all connections at once.
+/// Stands between clients and the broker and understands AMQP frames: notes the methods that pass, holds back what the
+/// broker says on one channel while the others go on, puts frames of its own into a channel, and cuts all connections
+/// at once.
 /// </summary>
 public sealed class FrameRelay : IAsyncDisposable
 {
@@ -27,7 +28,9 @@ public sealed class FrameRelay : IAsyncDisposable
     }
 
     /// <summary>The broker's URI, by way of this relay.</summary>
-    public string Uri => new UriBuilder(_broker) { Host = "127.0.0.1", Port = ((IPEndPoint)_listener.LocalEndpoint).Port }.Uri.ToString();
+    public string Uri
+        => new UriBuilder(_broker) { Host = "127.0.0.1", Port = ((IPEndPoint)_listener.LocalEndpoint).Port }.Uri
+            .ToString();
 
     /// <summary>How many connections were accepted.</summary>
     public int Accepted { get; private set; }
@@ -38,7 +41,9 @@ public sealed class FrameRelay : IAsyncDisposable
     /// <summary>How many frames are being held back.</summary>
     public int Held => _connections.Keys.Sum(connection => connection.Held);
 
-    /// <summary>From now on, whenever the broker sends such a method, it and all that follows on its channel is held back.</summary>
+    /// <summary>
+    /// From now on, whenever the broker sends such a method, it and all that follows on its channel is held back.
+    /// </summary>
     public void Hold(Func<AmqpMethod, bool> method) => _hold = method;
 
     /// <summary>Lets everything pass, what was held back first.</summary>
@@ -56,9 +61,12 @@ public sealed class FrameRelay : IAsyncDisposable
             connection.Reset();
     }
 
-    /// <summary>Sends the broker a method as if the client had, on the channel on which <paramref name="like"/> was seen.</summary>
+    /// <summary>
+    /// Sends the broker a method as if the client had, on the channel on which <paramref name="like"/> was seen.
+    /// </summary>
     public Task SendAsync(AmqpMethod like, byte[] payload)
-        => _connections.Keys.Single(connection => connection.Number == like.Connection).SendToBrokerAsync(Frame(like.Channel, payload));
+        => _connections.Keys.Single(connection => connection.Number == like.Connection)
+            .SendToBrokerAsync(Frame(like.Channel, payload));
 
     public async ValueTask DisposeAsync()
     {
@@ -155,7 +163,8 @@ public sealed class FrameRelay : IAsyncDisposable
                 {
                     end.LingerState = new LingerOption(true, 0);
                 }
-                catch (Exception error) when (error is SocketException or ObjectDisposedException or NullReferenceException)
+                catch (Exception error)
+                    when (error is SocketException or ObjectDisposedException or NullReferenceException)
                 {
                     // It has ended by itself.
                 }
@@ -216,7 +225,8 @@ public sealed class FrameRelay : IAsyncDisposable
                     }
                 }
             }
-            catch (Exception error) when (error is IOException or ObjectDisposedException or SocketException or InvalidOperationException)
+            catch (Exception error)
+                when (error is IOException or ObjectDisposedException or SocketException or InvalidOperationException)
             {
                 // One end is gone; the other follows.
             }
@@ -235,7 +245,8 @@ public sealed class FrameRelay : IAsyncDisposable
                         held.Add(frame);
                         return;
                     }
-                    if (AmqpMethod.Of(frame, number, fromBroker: true) is { } method && relay._hold?.Invoke(method) == true)
+                    if (AmqpMethod.Of(frame, number, fromBroker: true) is { } method
+                        && relay._hold?.Invoke(method) == true)
                     {
                         _held[channel] = [frame];
                         return;
@@ -272,7 +283,8 @@ public sealed class FrameRelay : IAsyncDisposable
 }
 
 /// <summary>A method frame that passed a relay (AMQP 0-9-1, section 4.2.4).</summary>
-public sealed record AmqpMethod(int Connection, bool FromBroker, ushort Channel, ushort ClassId, ushort MethodId, byte[] Payload)
+public sealed record AmqpMethod(
+    int Connection, bool FromBroker, ushort Channel, ushort ClassId, ushort MethodId, byte[] Payload)
 {
     public bool IsQueueDeclareOk => (ClassId, MethodId) == (50, 11);
     public bool IsConsume => (ClassId, MethodId) == (60, 20);
@@ -295,6 +307,7 @@ public sealed record AmqpMethod(int Connection, bool FromBroker, ushort Channel,
 
     internal static AmqpMethod? Of(byte[] frame, int connection, bool fromBroker) => frame[0] != 1
         ? null
-        : new AmqpMethod(connection, fromBroker, BinaryPrimitives.ReadUInt16BigEndian(frame.AsSpan(1)), BinaryPrimitives.ReadUInt16BigEndian(frame.AsSpan(7)),
+        : new AmqpMethod(connection, fromBroker, BinaryPrimitives.ReadUInt16BigEndian(frame.AsSpan(1)),
+            BinaryPrimitives.ReadUInt16BigEndian(frame.AsSpan(7)),
             BinaryPrimitives.ReadUInt16BigEndian(frame.AsSpan(9)), frame[7..^1]);
 }

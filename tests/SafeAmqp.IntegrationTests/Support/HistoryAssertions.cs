@@ -9,6 +9,7 @@ internal static class HistoryAssertions
     internal static void Verify(this History history, bool mayRepeat = false, bool ordered = true)
     {
         IReadOnlyList<Violation> found = history.Violations(new Lane { MayRepeat = mayRepeat, Ordered = ordered });
-        Assert.True(found.Count == 0, $"{found.Count} violations, the first: {string.Join("; ", found.Take(5))}. {history}");
+        Assert.True(
+            found.Count == 0, $"{found.Count} violations, the first: {string.Join("; ", found.Take(5))}. {history}");
     }
 }

@@ -3,7 +3,9 @@ using System.Threading.Channels;
 
 namespace SafeAmqp.IntegrationTests.Support;
 
-/// <summary>A handler for tests: hands deliveries over, and answers as it is told, by default with an acknowledgement.</summary>
+/// <summary>
+/// A handler for tests: hands deliveries over, and answers as it is told, by default with an acknowledgement.
+/// </summary>
 public sealed class Inbox(Func<AmqpDelivery, CancellationToken, ValueTask<AmqpSettlement>>? answer = null)
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
@@ -45,7 +47,8 @@ public sealed class Inbox(Func<AmqpDelivery, CancellationToken, ValueTask<AmqpSe
 
     /// <summary>The next delivery, within the limit of all waits.</summary>
     public async Task<AmqpDelivery> NextAsync()
-        => await _deliveries.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Limit, TestContext.Current.CancellationToken);
+        => await _deliveries.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask()
+            .WaitAsync(Limit, TestContext.Current.CancellationToken);
 
     public async Task<IReadOnlyList<AmqpDelivery>> NextAsync(int count)
     {

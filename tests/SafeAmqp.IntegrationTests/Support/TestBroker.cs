@@ -18,13 +18,16 @@ public sealed class TestBroker : IAsyncLifetime
     private RabbitMqBroker? _found;
     private string _missing = "";
 
-    private static bool IsNamed => RabbitMqBroker.Variables.Any(name => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name)));
+    private static bool IsNamed
+        => RabbitMqBroker.Variables.Any(name => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name)));
 
     /// <summary>The broker, for tests that control it.</summary>
     public ControlledBroker Node => _controlled
         ?? GiveUp<ControlledBroker>(_found is null ? _missing : $"This test controls its broker, not {_found.Origin}.");
 
-    /// <summary>The RabbitMQ node, for tests that are <see cref="OnlyRabbitMqAttribute">only RabbitMQ's</see>.</summary>
+    /// <summary>
+    /// The RabbitMQ node, for tests that are <see cref="OnlyRabbitMqAttribute">only RabbitMQ's</see>.
+    /// </summary>
     public PrivateRabbitMqNode RabbitMq => (Node as RabbitMqControl)?.Node
         ?? GiveUp<PrivateRabbitMqNode>($"This test is about RabbitMQ itself: set {ChosenBroker.Variable}=rabbitmq.");
 
@@ -76,7 +79,8 @@ public sealed class TestBroker : IAsyncLifetime
         }
         if (!IsNamed && PrivateRabbitMqNode.IsInstalled)
         {
-            _controlled = new RabbitMqControl(await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions { Schedulers = 2 }), owned: true);
+            _controlled = new RabbitMqControl(
+                await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions { Schedulers = 2 }), owned: true);
             return;
         }
         try
@@ -84,7 +88,8 @@ public sealed class TestBroker : IAsyncLifetime
             _found = await RabbitMqBroker.FindOrStartAsync();
             _controlled = _found.Node is { } node ? new RabbitMqControl(node, owned: false) : null;
         }
-        catch (BrokerUnavailableException error) when (error.Variable is null) // one that was named and does not work fails everything
+        // one that was named and does not work fails everything
+        catch (BrokerUnavailableException error) when (error.Variable is null)
         {
             _missing = error.Message;
         }

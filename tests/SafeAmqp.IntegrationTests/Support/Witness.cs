@@ -4,7 +4,10 @@ using RabbitMQ.Client.Exceptions;
 
 namespace SafeAmqp.IntegrationTests.Support;
 
-/// <summary>A second pair of eyes: a connection that owes nothing to the library under test. Looks into queues, and plays peers that misbehave.</summary>
+/// <summary>
+/// A second pair of eyes: a connection that owes nothing to the library under test. Looks into queues, and plays peers
+/// that misbehave.
+/// </summary>
 public sealed class Witness : IAsyncDisposable
 {
     private readonly IConnection _connection;
@@ -33,7 +36,8 @@ public sealed class Witness : IAsyncDisposable
     /// <summary>How many messages are ready in a queue: those that nobody holds.</summary>
     public async Task<uint> ReadyAsync(string queue) => await Channel.MessageCountAsync(queue, CancellationToken.None);
 
-    public async Task<uint> ConsumersAsync(string queue) => await Channel.ConsumerCountAsync(queue, CancellationToken.None);
+    public async Task<uint> ConsumersAsync(string queue)
+        => await Channel.ConsumerCountAsync(queue, CancellationToken.None);
 
     public async Task<bool> ExistsAsync(string queue)
     {
@@ -57,7 +61,8 @@ public sealed class Witness : IAsyncDisposable
     public Task<string> QueueAsync(string queue) => QueueAsync(queue, null);
 
     public async Task<string> QueueAsync(string queue, IDictionary<string, object?>? arguments)
-        => (await Channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, arguments)).QueueName;
+        => (await Channel.QueueDeclareAsync(
+            queue, durable: true, exclusive: false, autoDelete: false, arguments)).QueueName;
 
     public async Task PublishAsync(string queue, byte[] body, Action<BasicProperties>? properties = null)
     {

@@ -7,14 +7,17 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
     [InlineData(AmqpExchangeType.Direct, "a.b", "a.b", "a.c")]
     [InlineData(AmqpExchangeType.Topic, "a.*", "a.b", "b.b")]
     [InlineData(AmqpExchangeType.Fanout, "", "anything", null)]
-    public async Task An_exchange_of_each_type_routes_as_its_type_says(string type, string bindingKey, string routed, string? unrouted)
+    public async Task An_exchange_of_each_type_routes_as_its_type_says(
+        string type, string bindingKey, string routed, string? unrouted)
     {
         AmqpClient amqp = await ConnectAsync();
         string exchange = NewName(), queue = NewName();
-        await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, type).Queue(queue).Bind(exchange, queue, bindingKey), Cancelled);
+        await amqp.DeclareAsync(
+            new AmqpTopology().Exchange(exchange, type).Queue(queue).Bind(exchange, queue, bindingKey), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, routed, Bytes("in")), Cancelled);
         if (unrouted is not null)
-            await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, unrouted, Bytes("out")), Cancelled));
+            await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.PublishAsync(
+                AmqpMessage.ToExchange(exchange, unrouted, Bytes("out")), Cancelled));
         Witness witness = await WitnessAsync();
         Assert.Equal(1u, await witness.ReadyAsync(queue));
     }
@@ -28,12 +31,25 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
             .Exchange(exchange, AmqpExchangeType.Headers)
             .Queue(all)
             .Queue(any)
-            .With(new AmqpBinding { Exchange = exchange, Queue = all, Arguments = new Dictionary<string, object?> { ["x-match"] = "all", ["color"] = "red", ["size"] = 5 } })
-            .With(new AmqpBinding { Exchange = exchange, Queue = any, Arguments = new Dictionary<string, object?> { ["x-match"] = "any", ["color"] = "red", ["size"] = 5 } }), Cancelled);
+            .With(new AmqpBinding
+            {
+                Exchange = exchange,
+                Queue = all,
+                Arguments = new Dictionary<string, object?> { ["x-match"] = "all", ["color"] = "red", ["size"] = 5 }
+            })
+            .With(new AmqpBinding
+            {
+                Exchange = exchange,
+                Queue = any,
+                Arguments = new Dictionary<string, object?> { ["x-match"] = "any", ["color"] = "red", ["size"] = 5 }
+            }), Cancelled);
         AmqpMessage message = AmqpMessage.ToExchange(exchange, "", default);
-        await amqp.PublishAsync(message with { Headers = new Dictionary<string, object?> { ["color"] = "red" } }, Cancelled);
-        await amqp.PublishAsync(message with { Headers = new Dictionary<string, object?> { ["color"] = "red", ["size"] = 5 } }, Cancelled);
-        await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.PublishAsync(message with { Headers = new Dictionary<string, object?> { ["color"] = "blue" } }, Cancelled));
+        await amqp.PublishAsync(
+            message with { Headers = new Dictionary<string, object?> { ["color"] = "red" } }, Cancelled);
+        await amqp.PublishAsync(
+            message with { Headers = new Dictionary<string, object?> { ["color"] = "red", ["size"] = 5 } }, Cancelled);
+        await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.PublishAsync(
+            message with { Headers = new Dictionary<string, object?> { ["color"] = "blue" } }, Cancelled));
         Witness witness = await WitnessAsync();
         Assert.Equal((1u, 2u), (await witness.ReadyAsync(all), await witness.ReadyAsync(any)));
     }
@@ -50,7 +66,8 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
             .With(new AmqpBinding { Exchange = outer, ToExchange = inner, RoutingKey = "log.#" })
             .Bind(inner, queue), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange(outer, "log.error", Bytes("in")), Cancelled);
-        await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.PublishAsync(AmqpMessage.ToExchange(outer, "other", Bytes("out")), Cancelled));
+        await Assert.ThrowsAsync<AmqpReturnedException>(
+            async () => await amqp.PublishAsync(AmqpMessage.ToExchange(outer, "other", Bytes("out")), Cancelled));
         Witness witness = await WitnessAsync();
         Assert.Equal(1u, await witness.ReadyAsync(queue));
     }
@@ -66,13 +83,14 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
             .Queue(routed).Queue(rest)
             .Bind(main, routed, "known").Bind(alternate, rest), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange(main, "known", default), Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToExchange(main, "unknown", default), Cancelled); // no error: it was routed after all
+        // no error: it was routed after all
+        await amqp.PublishAsync(AmqpMessage.ToExchange(main, "unknown", default), Cancelled);
         Witness witness = await WitnessAsync();
         Assert.Equal((1u, 1u), (await witness.ReadyAsync(routed), await witness.ReadyAsync(rest)));
     }
 
     [Fact]
-    public async Task An_auto_delete_exchange_goes_with_its_last_binding_and_a_transient_one_may_be_declared_again_only_as_such()
+    public async Task An_auto_delete_exchange_goes_with_its_last_binding_and_a_transient_one_stays_transient()
     {
         AmqpClient amqp = await ConnectAsync();
         Witness witness = await WitnessAsync();
@@ -80,10 +98,12 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
         AmqpExchange transient = new() { Name = exchange, AutoDelete = true, Durable = false };
         await amqp.DeclareAsync(new AmqpTopology().With(transient).Bind(exchange, queue, "k"), Cancelled);
         await amqp.DeclareAsync(new AmqpTopology().With(transient), Cancelled);
-        var error = await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(new AmqpTopology().With(transient with { Durable = true }), Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpTopologyException>(
+            async () => await amqp.DeclareAsync(new AmqpTopology().With(transient with { Durable = true }), Cancelled));
         Assert.Equal(406, error.ReplyCode);
         await witness.Channel.QueueUnbindAsync(queue, exchange, "k", null, Cancelled);
-        error = await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(new AmqpTopology().With(transient with { Passive = true }), Cancelled));
+        error = await Assert.ThrowsAsync<AmqpTopologyException>(
+            async () => await amqp.DeclareAsync(new AmqpTopology().With(transient with { Passive = true }), Cancelled));
         Assert.Equal(404, error.ReplyCode);
     }
 
@@ -100,12 +120,14 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
         };
         foreach (var (entity, passive) in checks)
         {
-            var error = await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(passive, Cancelled));
+            var error = await Assert.ThrowsAsync<AmqpTopologyException>(
+                async () => await amqp.DeclareAsync(passive, Cancelled));
             Assert.Equal((404, entity), (error.ReplyCode, error.Entity));
         }
         Assert.False(await witness.ExistsAsync(queue));
         await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Topic).Queue(queue), Cancelled);
-        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Passive = true }).With(new AmqpExchange { Name = exchange, Passive = true }), Cancelled);
+        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Passive = true })
+            .With(new AmqpExchange { Name = exchange, Passive = true }), Cancelled);
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
     }
 }

@@ -16,7 +16,14 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
     public async Task A_message_that_waited_too_long_is_dead_lettered(AmqpQueueType type)
     {
         var (amqp, witness, dead) = await StartAsync();
-        AmqpQueue queue = new() { Name = NewName(), Type = type, MessageTtl = TimeSpan.FromMilliseconds(100), DeadLetterExchange = "", DeadLetterRoutingKey = dead };
+        AmqpQueue queue = new()
+        {
+            Name = NewName(),
+            Type = type,
+            MessageTtl = TimeSpan.FromMilliseconds(100),
+            DeadLetterExchange = "",
+            DeadLetterRoutingKey = dead
+        };
         await amqp.DeclareAsync(new AmqpTopology().With(queue), Cancelled);
         await PublishAsync(amqp, queue.Name, "a");
         await UntilReadyAsync(witness, dead, 1);
@@ -36,7 +43,8 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
         while (!returned)
         {
             Assert.True(watch.Elapsed < Limit);
-            returned = (await amqp.PublishAllAsync([AmqpMessage.ToQueue(queue.Name, default)], Cancelled))[0].Outcome == AmqpOutcome.Returned;
+            returned = (await amqp.PublishAllAsync([AmqpMessage.ToQueue(queue.Name, default)], Cancelled))[0].Outcome
+                == AmqpOutcome.Returned;
         }
         Assert.False(await witness.ExistsAsync(queue.Name));
     }
@@ -45,7 +53,15 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
     public async Task A_full_queue_drops_its_oldest_message(AmqpQueueType type)
     {
         var (amqp, witness, dead) = await StartAsync();
-        AmqpQueue queue = new() { Name = NewName(), Type = type, MaxLength = 3, Overflow = AmqpOverflow.DropHead, DeadLetterExchange = "", DeadLetterRoutingKey = dead };
+        AmqpQueue queue = new()
+        {
+            Name = NewName(),
+            Type = type,
+            MaxLength = 3,
+            Overflow = AmqpOverflow.DropHead,
+            DeadLetterExchange = "",
+            DeadLetterRoutingKey = dead
+        };
         await amqp.DeclareAsync(new AmqpTopology().With(queue), Cancelled);
         await PublishAsync(amqp, queue.Name, Numbers(5));
         await UntilReadyAsync(witness, dead, 2);
@@ -60,19 +76,28 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
     {
         var (amqp, witness, dead) = await StartAsync();
         AmqpQueue queue = new() { Name = NewName(), MaxLength = 2, Overflow = AmqpOverflow.RejectPublish };
-        AmqpQueue letters = new() { Name = NewName(), MaxLength = 2, Overflow = AmqpOverflow.RejectPublishDeadLetter, DeadLetterExchange = "", DeadLetterRoutingKey = dead };
+        AmqpQueue letters = new()
+        {
+            Name = NewName(),
+            MaxLength = 2,
+            Overflow = AmqpOverflow.RejectPublishDeadLetter,
+            DeadLetterExchange = "",
+            DeadLetterRoutingKey = dead
+        };
         AmqpQueue bytes = new() { Name = NewName(), MaxLengthBytes = 10, Overflow = AmqpOverflow.RejectPublish };
         await amqp.DeclareAsync(new AmqpTopology().With(queue).With(letters).With(bytes), Cancelled);
         foreach (string full in (string[])[queue.Name, letters.Name])
         {
             await PublishAsync(amqp, full, "1", "2");
-            var error = await Assert.ThrowsAsync<AmqpNackedException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue(full, default), Cancelled));
+            var error = await Assert.ThrowsAsync<AmqpNackedException>(
+                async () => await amqp.PublishAsync(AmqpMessage.ToQueue(full, default), Cancelled));
             Assert.True(error.IsSafeToRepeat);
             Assert.Equal(2u, await witness.ReadyAsync(full));
         }
         await UntilReadyAsync(witness, dead, 1);
         await PublishAsync(amqp, bytes.Name, "0123456789");
-        await Assert.ThrowsAsync<AmqpNackedException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue(bytes.Name, Bytes("x")), Cancelled));
+        await Assert.ThrowsAsync<AmqpNackedException>(
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(bytes.Name, Bytes("x")), Cancelled));
     }
 
     [Fact]
@@ -85,14 +110,22 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
             await amqp.PublishAsync(AmqpMessage.ToQueue(queue.Name, default) with { Priority = priority }, Cancelled);
         var inbox = new Inbox();
         await amqp.ConsumeAsync(queue.Name, inbox.HandleAsync, new AmqpConsumerOptions { Prefetch = 1 }, Cancelled);
-        Assert.Equal([10, 9, 7, 5, 1, 0], (await inbox.NextAsync(6)).Select(delivery => (int)(delivery.Message.Priority ?? 0)));
+        Assert.Equal(
+            [10, 9, 7, 5, 1, 0], (await inbox.NextAsync(6)).Select(delivery => (int)(delivery.Message.Priority ?? 0)));
     }
 
     [Fact]
     public async Task A_quorum_queue_dead_letters_what_came_too_often()
     {
         var (amqp, witness, dead) = await StartAsync();
-        AmqpQueue queue = new() { Name = NewName(), Type = AmqpQueueType.Quorum, DeliveryLimit = 2, DeadLetterExchange = "", DeadLetterRoutingKey = dead };
+        AmqpQueue queue = new()
+        {
+            Name = NewName(),
+            Type = AmqpQueueType.Quorum,
+            DeliveryLimit = 2,
+            DeadLetterExchange = "",
+            DeadLetterRoutingKey = dead
+        };
         await amqp.DeclareAsync(new AmqpTopology().With(queue), Cancelled);
         var inbox = new Inbox(AmqpSettlement.Requeue);
         await amqp.ConsumeAsync(queue.Name, inbox.HandleAsync, cancellationToken: Cancelled);
@@ -114,7 +147,11 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
         {
             var inbox = new Inbox();
             await using AmqpSubscription subscription = await amqp.ConsumeAsync(stream.Name, inbox.HandleAsync,
-                new AmqpConsumerOptions { Arguments = new Dictionary<string, object?> { ["x-stream-offset"] = "first" } }, Cancelled);
+                new AmqpConsumerOptions
+                {
+                    Arguments = new Dictionary<string, object?> { ["x-stream-offset"] = "first" }
+                },
+                Cancelled);
             Assert.Equal(Numbers(5), (await inbox.NextAsync(5)).Select(Text));
         }
     }
@@ -123,10 +160,17 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
     public async Task Further_arguments_reach_the_broker_and_win()
     {
         var (amqp, _, _) = await StartAsync();
-        AmqpQueue queue = new() { Name = NewName(), MaxLength = 100, Overflow = AmqpOverflow.RejectPublish, Arguments = new Dictionary<string, object?> { ["x-max-length"] = 1L, ["x-queue-mode"] = "lazy" } };
+        AmqpQueue queue = new()
+        {
+            Name = NewName(),
+            MaxLength = 100,
+            Overflow = AmqpOverflow.RejectPublish,
+            Arguments = new Dictionary<string, object?> { ["x-max-length"] = 1L, ["x-queue-mode"] = "lazy" }
+        };
         await amqp.DeclareAsync(new AmqpTopology().With(queue), Cancelled);
         await PublishAsync(amqp, queue.Name, "1");
-        await Assert.ThrowsAsync<AmqpNackedException>(async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue.Name, default), Cancelled));
+        await Assert.ThrowsAsync<AmqpNackedException>(
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue.Name, default), Cancelled));
     }
 
     [Fact]
@@ -134,7 +178,8 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string durable = NewName(), transient = NewName();
-        await amqp.DeclareAsync(new AmqpTopology().Queue(durable).With(new AmqpQueue { Name = transient, Durable = false }), Cancelled);
+        await amqp.DeclareAsync(
+            new AmqpTopology().Queue(durable).With(new AmqpQueue { Name = transient, Durable = false }), Cancelled);
         await PublishAsync(amqp, durable, "kept");
         await amqp.PublishAsync(AmqpMessage.ToQueue(durable, Bytes("lost")) with { Persistent = false }, Cancelled);
         await amqp.DisposeAsync(); // so that nobody declares anything again

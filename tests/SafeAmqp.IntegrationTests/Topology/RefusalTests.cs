@@ -21,7 +21,8 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
 
     [Theory, MemberData(nameof(Refusals))]
     [Trait("Broker", "3.10")]
-    public async Task A_declaration_that_is_refused_names_its_entity_while_publishes_consumers_and_calls_go_on(string refusal, ConnectionLayout layout)
+    public async Task A_declaration_that_is_refused_names_its_entity_while_publishes_consumers_and_calls_go_on(
+        string refusal, ConnectionLayout layout)
     {
         AmqpClient other = await ConnectAsync();
         string queue = await NewQueueAsync(other), entity = NewName();
@@ -38,10 +39,12 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
                 if (refusal == "forbidden")
                     options.Uri = new UriBuilder(Broker.Uri) { UserName = User, Password = Password }.Uri.ToString();
             });
-            await other.ServeAsync(queue, (request, _) => ValueTask.FromResult(new AmqpMessage { Body = request.Body }), cancellationToken: Cancelled);
+            await other.ServeAsync(queue, (request, _) => ValueTask.FromResult(new AmqpMessage { Body = request.Body }),
+                cancellationToken: Cancelled);
             string consumed = await NewQueueAsync(other);
             var inbox = new Inbox();
-            AmqpSubscription subscription = await amqp.ConsumeAsync(consumed, inbox.HandleAsync, cancellationToken: Cancelled);
+            AmqpSubscription subscription = await amqp.ConsumeAsync(
+                consumed, inbox.HandleAsync, cancellationToken: Cancelled);
             using var stop = new CancellationTokenSource();
             int sent = 0, called = 0;
             Task publishing = Task.Run(async () =>
@@ -64,16 +67,23 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
 
             (AmqpTopology bad, int code, string name) = refusal switch
             {
-                "mismatch" => (new AmqpTopology().With(new AmqpQueue { Name = consumed, MessageTtl = TimeSpan.FromMinutes(1) }), 406, $"queue '{consumed}'"),
+                "mismatch" => (
+                    new AmqpTopology().With(new AmqpQueue { Name = consumed, MessageTtl = TimeSpan.FromMinutes(1) }),
+                    406,
+                    $"queue '{consumed}'"),
                 "locked" => (new AmqpTopology().Queue(entity), 405, $"queue '{entity}'"),
                 "forbidden" => (new AmqpTopology().Queue(entity), 403, $"queue '{entity}'"),
-                _ => (new AmqpTopology().Bind(entity, consumed, "key"), 404, $"binding of exchange '{entity}' to queue '{consumed}' with key 'key'"),
+                _ => (new AmqpTopology().Bind(entity, consumed, "key"), 404, $"binding of exchange '{entity}' "
+                    + $"to queue '{consumed}' with key 'key'"),
             };
             if (refusal == "locked")
-                await other.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = entity, Exclusive = true, Durable = false }), Cancelled);
+                await other.DeclareAsync(
+                    new AmqpTopology().With(new AmqpQueue { Name = entity, Exclusive = true, Durable = false }),
+                    Cancelled);
             for (int i = 0; i < 5; i++)
             {
-                var error = await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(bad, Cancelled));
+                var error = await Assert.ThrowsAsync<AmqpTopologyException>(
+                    async () => await amqp.DeclareAsync(bad, Cancelled));
                 Assert.Equal((code, name), (error.ReplyCode, error.Entity));
                 Assert.Contains(name, error.Message, StringComparison.Ordinal);
                 Assert.NotNull(error.ReplyText);
@@ -104,7 +114,8 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
         Witness witness = await WitnessAsync();
         string queue = await NewQueueAsync(amqp), exchange = NewName(), missing = NewName(), good = NewName();
         await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Topic), Cancelled);
-        var error = await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(new AmqpTopology()
+        var error = await Assert.ThrowsAsync<AmqpTopologyException>(
+            async () => await amqp.DeclareAsync(new AmqpTopology()
             .With(new AmqpQueue { Name = queue, Durable = false })
             .Exchange(exchange, AmqpExchangeType.Fanout)
             .Bind(missing, queue, "key")
@@ -112,7 +123,10 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
         Assert.Equal($"queue '{queue}'", error.Entity);
         Assert.Contains($"queue '{queue}': 406", error.Message, StringComparison.Ordinal);
         Assert.Contains($"exchange '{exchange}': 406", error.Message, StringComparison.Ordinal);
-        Assert.Contains($"binding of exchange '{missing}' to queue '{queue}' with key 'key': 404", error.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            $"binding of exchange '{missing}' to queue '{queue}' with key 'key': 404",
+            error.Message,
+            StringComparison.Ordinal);
         Assert.True(await witness.ExistsAsync(good));
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
     }
@@ -130,7 +144,8 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
         for (int i = 0; i < declarations.Length; i++)
         {
             if (i % 5 == 0)
-                Assert.Equal(406, (await Assert.ThrowsAsync<AmqpTopologyException>(() => InTime(declarations[i]))).ReplyCode);
+                Assert.Equal(
+                    406, (await Assert.ThrowsAsync<AmqpTopologyException>(() => InTime(declarations[i]))).ReplyCode);
             else
                 await InTime(declarations[i]);
             Assert.Equal(i % 5 != 0, await witness.ExistsAsync(names[i]));
@@ -165,19 +180,32 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
             "long name" => ("Name", () => new AmqpTopology().Queue(longName)),
             "exchange name" => ("Name", () => new AmqpTopology().Exchange("", "topic")),
             "exchange type" => ("Type", () => new AmqpTopology().Exchange("e", "")),
-            "alternate" => ("AlternateExchange", () => new AmqpTopology().With(new AmqpExchange { Name = "e", AlternateExchange = longName })),
+            "alternate" => ("AlternateExchange", () =>
+                new AmqpTopology().With(new AmqpExchange { Name = "e", AlternateExchange = longName })),
             "binding to nothing" => ("Queue", () => new AmqpTopology().With(new AmqpBinding { Exchange = "e" })),
-            "binding to both" => ("ToExchange", () => new AmqpTopology().With(new AmqpBinding { Exchange = "e", Queue = "q", ToExchange = "f" })),
+            "binding to both" => ("ToExchange", () =>
+                new AmqpTopology().With(new AmqpBinding { Exchange = "e", Queue = "q", ToExchange = "f" })),
             "binding key" => ("RoutingKey", () => new AmqpTopology().Bind("e", "q", longName)),
-            "queue argument" => ("Arguments['bad']", () => new AmqpTopology().With(new AmqpQueue { Name = "q", Arguments = new Dictionary<string, object?> { ["bad"] = new object() } })),
-            "nested argument" => ("Arguments['list']", () => new AmqpTopology().With(new AmqpBinding { Exchange = "e", Queue = "q", Arguments = new Dictionary<string, object?> { ["list"] = new object[] { new Version(1, 0) } } })),
-            "time to live" => ("MessageTtl", () => new AmqpTopology().With(new AmqpQueue { Name = "q", MessageTtl = TimeSpan.FromDays(50) })),
-            "expires" => ("Expires", () => new AmqpTopology().With(new AmqpQueue { Name = "q", Expires = TimeSpan.Zero })),
+            "queue argument" => ("Arguments['bad']", () => new AmqpTopology().With(
+                new AmqpQueue { Name = "q", Arguments = new Dictionary<string, object?> { ["bad"] = new object() } })),
+            "nested argument" => ("Arguments['list']", () => new AmqpTopology().With(new AmqpBinding
+            {
+                Exchange = "e",
+                Queue = "q",
+                Arguments = new Dictionary<string, object?> { ["list"] = new object[] { new Version(1, 0) } }
+            })),
+            "time to live" => ("MessageTtl", () =>
+                new AmqpTopology().With(new AmqpQueue { Name = "q", MessageTtl = TimeSpan.FromDays(50) })),
+            "expires" =>
+                ("Expires", () => new AmqpTopology().With(new AmqpQueue { Name = "q", Expires = TimeSpan.Zero })),
             "length" => ("MaxLength", () => new AmqpTopology().With(new AmqpQueue { Name = "q", MaxLength = -1 })),
             "priority" => ("MaxPriority", () => new AmqpTopology().With(new AmqpQueue { Name = "q", MaxPriority = 0 })),
-            "delivery limit" => ("DeliveryLimit", () => new AmqpTopology().With(new AmqpQueue { Name = "q", DeliveryLimit = -1 })),
-            "transient quorum" => ("Quorum", () => new AmqpTopology().With(new AmqpQueue { Name = "q", Type = AmqpQueueType.Quorum, Durable = false })),
-            "unknown type" => ("Type", () => new AmqpTopology().With(new AmqpQueue { Name = "q", Type = (AmqpQueueType)9 })),
+            "delivery limit" =>
+                ("DeliveryLimit", () => new AmqpTopology().With(new AmqpQueue { Name = "q", DeliveryLimit = -1 })),
+            "transient quorum" => ("Quorum", () =>
+                new AmqpTopology().With(new AmqpQueue { Name = "q", Type = AmqpQueueType.Quorum, Durable = false })),
+            "unknown type" =>
+                ("Type", () => new AmqpTopology().With(new AmqpQueue { Name = "q", Type = (AmqpQueueType)9 })),
             _ => ("Overflow", () => new AmqpTopology().With(new AmqpQueue { Name = "q", Overflow = (AmqpOverflow)9 })),
         };
         var error = Assert.ThrowsAny<ArgumentException>(bad.Build);

@@ -5,7 +5,8 @@ namespace SafeAmqp.IntegrationTests.Topology;
 public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
-    public async Task Exclusive_and_auto_delete_queues_come_back_with_their_bindings_and_consumers(ConnectionLayout layout)
+    public async Task Exclusive_and_auto_delete_queues_come_back_with_their_bindings_and_consumers(
+        ConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         Witness witness = await WitnessAsync();
@@ -18,14 +19,16 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
             .Bind(exchange, exclusive, "x.*")
             .Bind(exchange, autoDelete, "x.*"), Cancelled);
         // Exclusive: locked for every other connection. It lives on the link that consumes.
-        var locked = await Assert.ThrowsAsync<RabbitMQ.Client.Exceptions.OperationInterruptedException>(() => witness.Channel.QueueDeclarePassiveAsync(exclusive, Cancelled));
+        var locked = await Assert.ThrowsAsync<RabbitMQ.Client.Exceptions.OperationInterruptedException>(
+            () => witness.Channel.QueueDeclarePassiveAsync(exclusive, Cancelled));
         Assert.Equal(405, locked.ShutdownReason!.ReplyCode);
         var inbox = new Inbox();
         await amqp.ConsumeAsync(exclusive, inbox.HandleAsync, cancellationToken: Cancelled);
         await amqp.ConsumeAsync(autoDelete, inbox.HandleAsync, cancellationToken: Cancelled);
         int epoch = amqp.Status.Links[^1].Epoch;
         await KillAsync(receive);
-        await UntilAsync(() => amqp.Status.Links[^1].Epoch > epoch && amqp.Status.Links[^1].State == AmqpLinkState.Open);
+        await UntilAsync(
+            () => amqp.Status.Links[^1].Epoch > epoch && amqp.Status.Links[^1].State == AmqpLinkState.Open);
         await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "x.y", Bytes("after")), Cancelled);
         Assert.Equal([exclusive, autoDelete], (await inbox.NextAsync(2)).Select(delivery => delivery.Queue).Order());
         Assert.Empty(amqp.Status.Links.SelectMany(link => link.TopologyErrors));
@@ -36,8 +39,10 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string exchange = NewName(), exclusive = NewName();
-        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = exclusive, Exclusive = true, Durable = false }), Cancelled);
-        await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Bind(exchange, exclusive), Cancelled);
+        await amqp.DeclareAsync(
+            new AmqpTopology().With(new AmqpQueue { Name = exclusive, Exclusive = true, Durable = false }), Cancelled);
+        await amqp.DeclareAsync(
+            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Bind(exchange, exclusive), Cancelled);
         var inbox = new Inbox();
         await amqp.ConsumeAsync(exclusive, inbox.HandleAsync, cancellationToken: Cancelled);
         await amqp.PublishAsync(AmqpMessage.Broadcast(exchange, Bytes("a")), Cancelled);
@@ -60,10 +65,16 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
             .Exchange(second, AmqpExchangeType.Headers)
             .With(new AmqpQueue { Name = queue, MaxLength = 7, Overflow = AmqpOverflow.RejectPublish })
             .With(new AmqpBinding { Exchange = first, ToExchange = second, RoutingKey = "#" })
-            .With(new AmqpBinding { Exchange = second, Queue = queue, Arguments = new Dictionary<string, object?> { ["x-match"] = "any", ["k"] = 1 } }), Cancelled);
+            .With(new AmqpBinding
+            {
+                Exchange = second,
+                Queue = queue,
+                Arguments = new Dictionary<string, object?> { ["x-match"] = "any", ["k"] = 1 }
+            }), Cancelled);
         var inbox = new Inbox();
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
-        relay.Hold(method => (method.ClassId, method.MethodId) == (10, 10)); // connection.start: no new link gets through
+        // connection.start: no new link gets through
+        relay.Hold(method => (method.ClassId, method.MethodId) == (10, 10));
         relay.Cut();
         await UntilAsync(() => amqp.Status.Links.All(link => link.State != AmqpLinkState.Open));
         await witness.Channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, noWait: false, Cancelled);
@@ -71,12 +82,15 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
         await witness.Channel.ExchangeDeleteAsync(second, ifUnused: false, noWait: false, Cancelled);
         Assert.False(await witness.ExistsAsync(queue));
         await relay.ReleaseAsync();
-        await UntilAsync(() => amqp.Status.Links.All(link => link.State == AmqpLinkState.Open) && subscription.State == AmqpConsumerState.Live);
-        await amqp.PublishAsync(AmqpMessage.ToExchange(first, "any", Bytes("after")) with { Headers = new Dictionary<string, object?> { ["k"] = 1 } }, Cancelled);
+        await UntilAsync(() => amqp.Status.Links.All(link => link.State == AmqpLinkState.Open)
+            && subscription.State == AmqpConsumerState.Live);
+        AmqpMessage after = AmqpMessage.ToExchange(first, "any", Bytes("after"));
+        await amqp.PublishAsync(after with { Headers = new Dictionary<string, object?> { ["k"] = 1 } }, Cancelled);
         Assert.Equal("after", Text(await inbox.NextAsync()));
         await subscription.DisposeAsync();
         // With its arguments: any other declaration is a mismatch.
-        var error = await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(new AmqpTopology().Queue(queue), Cancelled));
+        var error = await Assert.ThrowsAsync<AmqpTopologyException>(
+            async () => await amqp.DeclareAsync(new AmqpTopology().Queue(queue), Cancelled));
         Assert.Equal(406, error.ReplyCode);
         Assert.Empty(amqp.Status.Links.SelectMany(link => link.TopologyErrors));
     }
@@ -96,7 +110,9 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
         var inbox = new Inbox();
         await amqp.ConsumeAsync(good, inbox.HandleAsync, cancellationToken: Cancelled);
         await witness.Channel.QueueDeleteAsync(bad, ifUnused: false, ifEmpty: false, noWait: false, Cancelled);
-        await witness.Channel.QueueDeclareAsync(bad, durable: false, exclusive: false, autoDelete: false, cancellationToken: Cancelled); // somebody else's now
+        // somebody else's now
+        await witness.Channel.QueueDeclareAsync(
+            bad, durable: false, exclusive: false, autoDelete: false, cancellationToken: Cancelled);
         relay.Cut();
         await UntilAsync(() => amqp.Status.Links.All(link => link.Epoch > 1 && link.State == AmqpLinkState.Open));
         await PublishAsync(amqp, good, "after");
@@ -106,12 +122,15 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
             string error = Assert.Single(link.TopologyErrors);
             Assert.Contains($"queue '{bad}': 406", error, StringComparison.Ordinal);
         });
-        Assert.Equal(2, lines.Lines.Count(line => line.StartsWith("Error 200", StringComparison.Ordinal) && line.Contains(bad, StringComparison.Ordinal))); // once per link
+        // once per link
+        Assert.Equal(2, lines.Lines.Count(line => line.StartsWith("Error 200", StringComparison.Ordinal)
+            && line.Contains(bad, StringComparison.Ordinal)));
         // Put right by hand: gone with the next recovery.
         await witness.Channel.QueueDeleteAsync(bad, ifUnused: false, ifEmpty: false, noWait: false, Cancelled);
         int[] epochs = [.. amqp.Status.Links.Select(link => link.Epoch)];
         relay.Cut();
-        await UntilAsync(() => amqp.Status.Links.Select((link, i) => link.Epoch > epochs[i] && link.State == AmqpLinkState.Open && link.TopologyErrors.Count == 0).All(right => right));
+        await UntilAsync(() => amqp.Status.Links.Select((link, i) => link.Epoch > epochs[i]
+            && link.State == AmqpLinkState.Open && link.TopologyErrors.Count == 0).All(right => right));
     }
 
     [Fact]
@@ -122,7 +141,8 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
         Witness witness = await WitnessAsync();
         string queue = NewName();
         await witness.QueueAsync(queue);
-        await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Durable = false }), Cancelled));
+        await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.DeclareAsync(
+            new AmqpTopology().With(new AmqpQueue { Name = queue, Durable = false }), Cancelled));
         await witness.Channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, noWait: false, Cancelled);
         relay.Cut();
         await UntilAsync(() => amqp.Status.Links.All(link => link.Epoch > 1 && link.State == AmqpLinkState.Open));
@@ -141,7 +161,8 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
         await UntilAsync(() => amqp.Status.Links.All(link => link.State != AmqpLinkState.Open));
         string queue = NewName();
         Task declare = amqp.DeclareAsync(new AmqpTopology().Queue(queue), Cancelled).AsTask();
-        Task<AmqpSubscription> consume = amqp.ConsumeAsync(await witness.QueueAsync(NewName()), new Inbox().HandleAsync, cancellationToken: Cancelled).AsTask();
+        Task<AmqpSubscription> consume = amqp.ConsumeAsync(
+            await witness.QueueAsync(NewName()), new Inbox().HandleAsync, cancellationToken: Cancelled).AsTask();
         Assert.False(declare.IsCompleted || consume.IsCompleted);
         await relay.ReleaseAsync();
         await InTime(declare);

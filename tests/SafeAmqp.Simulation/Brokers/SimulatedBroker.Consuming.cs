@@ -17,8 +17,12 @@ internal sealed partial class SimulatedBroker
         SimulatedChannel channel = InUse(incarnation);
         BeginAnswer(channel);
         bool direct = request.Queue == DirectReplyTo;
-        Require(!direct || (channel.Confirms && request.NoAck), "direct reply-to needs no-ack and the channel of its requests");
-        Require(direct || request.NoAck == channel.IsReplyChannel, "what is consumed without acknowledgement is lost with its channel, which only replies may be");
+        Require(
+            !direct || (channel.Confirms && request.NoAck),
+            "direct reply-to needs no-ack and the channel of its requests");
+        Require(
+            direct || request.NoAck == channel.IsReplyChannel,
+            "what is consumed without acknowledgement is lost with its channel, which only replies may be");
         channel.IsDirect = direct;
         CheckConsume(channel, request.Queue);
         if (Chance(Scenario[Fault.Silences] * 0.1))
@@ -75,11 +79,15 @@ internal sealed partial class SimulatedBroker
         });
     }
 
-    /// <summary>How many deliveries of a queue's consumer the broker has seen settled on the channel that consumes it now.</summary>
-    internal int SettledOn(string queue) => Current?.Channels.FindLast(channel => channel.Queue == queue && channel.Consumes)?.Settled ?? 0;
+    /// <summary>
+    /// How many deliveries of a queue's consumer the broker has seen settled on the channel that consumes it now.
+    /// </summary>
+    internal int SettledOn(string queue)
+        => Current?.Channels.FindLast(channel => channel.Queue == queue && channel.Consumes)?.Settled ?? 0;
 
     /// <summary>Whether a settlement could still be sent.</summary>
-    internal bool IsInUse(long incarnation) => _channels.TryGetValue(incarnation, out SimulatedChannel? channel) && channel is { ClientClosed: false, HeardClosed: false, Connection.IsAbandoned: false };
+    internal bool IsInUse(long incarnation) => _channels.TryGetValue(incarnation, out SimulatedChannel? channel)
+        && channel is { ClientClosed: false, HeardClosed: false, Connection.IsAbandoned: false };
 
     private void Deliver(SimulatedChannel channel)
     {

@@ -21,19 +21,26 @@ internal sealed partial class SimulatedBroker
             return;
         // A question begins to count anew when the reason for no answer is over.
         long excused = Math.Max(connection.StarvedUntil, Math.Max(connection.ThawedAt, connection.HeardUnblockedAt));
-        Require(connection.OpenAskedAt is not { } asked || world.Now <= Math.Max(asked, excused) + Unheard + Look + Tolerance, "a link that the broker does not read any more is not noticed");
+        Require(
+            connection.OpenAskedAt is not { } asked
+                || world.Now <= Math.Max(asked, excused) + Unheard + Look + Tolerance,
+            "a link that the broker does not read any more is not noticed");
         if (world.State != AmqpLinkState.Open)
             return;
         foreach (SimulatedChannel channel in connection.Channels)
             Require(!channel.Confirms || !channel.HeardReady || channel.IsKnownGone || channel.Outstanding.Count == 0
-                || world.Now <= Math.Max(channel.HeardAt, excused) + Silence + Unheard + 2 * Look + Tolerance, "a channel on which the broker answers nothing is not noticed");
+                || world.Now <= Math.Max(channel.HeardAt, excused) + Silence + Unheard + 2 * Look + Tolerance,
+                "a channel on which the broker answers nothing is not noticed");
     }
 
     private void Probe(SimulatedChannel channel)
     {
-        Require(channel.Confirms && channel.Outstanding.Count > 0 && world.Now >= channel.HeardAt + Silence, "the broker is asked whether it hears without need");
+        Require(
+            channel.Confirms && channel.Outstanding.Count > 0 && world.Now >= channel.HeardAt + Silence,
+            "the broker is asked whether it hears without need");
         channel.AskedAt = world.Now;
     }
 
-    private bool IsUnheard(SimulatedConnection connection, long? asked) => !connection.HeardBlocked && asked is { } since && world.Now - since >= Unheard;
+    private bool IsUnheard(SimulatedConnection connection, long? asked)
+        => !connection.HeardBlocked && asked is { } since && world.Now - since >= Unheard;
 }

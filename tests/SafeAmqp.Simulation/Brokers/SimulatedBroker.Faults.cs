@@ -24,7 +24,8 @@ internal sealed partial class SimulatedBroker
         else if (Happens(Fault.Refusals))
             Refuse(connection);
         else if (Happens(Fault.ConnectionCloses))
-            CloseByBroker(connection, dice.Pick(320, 541, 501, 504), dice.Pick("CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'", "INTERNAL_ERROR"));
+            CloseByBroker(connection, dice.Pick(320, 541, 501, 504), dice.Pick(
+                "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'", "INTERNAL_ERROR"));
         else if (!connection.IsFrozen && Happens(Fault.Freezes))
             Freeze(connection);
         else if (!connection.IsBlocked && Happens(Fault.Blocks))
@@ -44,11 +45,14 @@ internal sealed partial class SimulatedBroker
         }
         if (Happens(Fault.ChannelErrors) && Pick(connection, channel => channel.BrokerOpen) is { } broken)
             CloseByBroker(broken, dice.Pick(541, 504, 501), "INTERNAL_ERROR");
-        if (Happens(Fault.ConsumerCancels) && Pick(connection, channel => channel is { Consumes: true, IsDirect: false }) is { } consumer)
+        if (Happens(Fault.ConsumerCancels)
+            && Pick(connection, channel => channel is { Consumes: true, IsDirect: false }) is { } consumer)
             LoseQueue(consumer);
     }
 
-    /// <summary>Ends all faults: from now on everything works. A channel that names a dead leader goes on doing so.</summary>
+    /// <summary>
+    /// Ends all faults: from now on everything works. A channel that names a dead leader goes on doing so.
+    /// </summary>
     internal void Heal()
     {
         IsHealed = true;
@@ -221,9 +225,12 @@ internal sealed partial class SimulatedBroker
         world.Count("channels closed by the broker");
         channel.Connection.ChannelsLost++;
         CloseAtBroker(channel);
-        Signal(channel, new BrokerSignal.ChannelClosed(channel.Incarnation, new CloseReason(code, text, ByBroker: true)));
+        Signal(
+            channel, new BrokerSignal.ChannelClosed(channel.Incarnation, new CloseReason(code, text, ByBroker: true)));
         // RabbitMQ.Client knows before its event is handled.
-        world.At(channel.LastSignal - Math.Min(Latency(), channel.LastSignal - world.Now), () => channel.ClientKnowsClosed = true);
+        world.At(
+            channel.LastSignal - Math.Min(Latency(), channel.LastSignal - world.Now),
+            () => channel.ClientKnowsClosed = true);
     }
 
     private void CloseAtBroker(SimulatedChannel channel)

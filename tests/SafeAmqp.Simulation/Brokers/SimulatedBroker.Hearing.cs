@@ -3,7 +3,8 @@ using SafeAmqp.Simulation.Runs;
 
 namespace SafeAmqp.Simulation.Brokers;
 
-// What the actor knows at each moment, as told by the signals that it has handled: rules hold against that, not against the broker's truth.
+// What the actor knows at each moment, as told by the signals that it has handled: rules hold against that, not against
+// the broker's truth.
 internal sealed partial class SimulatedBroker
 {
     private readonly Dictionary<(bool Direct, string Exchange, string Key), (int Count, long Since)> _nackRuns = [];
@@ -17,7 +18,8 @@ internal sealed partial class SimulatedBroker
     {
         switch (message)
         {
-            case BrokerSignal.OfChannel signal when _channels.TryGetValue(signal.Incarnation, out SimulatedChannel? channel)
+            case BrokerSignal.OfChannel signal when _channels.TryGetValue(
+                signal.Incarnation, out SimulatedChannel? channel)
                     && channel is { ClientClosed: false, HeardClosed: false, Connection.IsAbandoned: false }:
                 Heard(channel, signal);
                 break;
@@ -54,7 +56,8 @@ internal sealed partial class SimulatedBroker
     {
         if (signal is not BrokerSignal.Readied)
             channel.Connection.OpenAskedAt = null;
-        if (signal is BrokerSignal.Acked or BrokerSignal.Nacked or BrokerSignal.Returned or BrokerSignal.Delivered or BrokerSignal.Declared)
+        if (signal is BrokerSignal.Acked or BrokerSignal.Nacked or BrokerSignal.Returned or BrokerSignal.Delivered
+            or BrokerSignal.Declared)
             channel.HeardAt = world.Now;
         switch (signal)
         {
@@ -117,7 +120,8 @@ internal sealed partial class SimulatedBroker
             _nackRuns[address] = (count + 1, since);
             storm |= count + 1 >= 10 && world.Now - since >= TimeSpan.FromMilliseconds(250).Ticks;
         }
-        if (!storm || world.Now - _lastStorm.GetValueOrDefault(channel.IsDirect, long.MinValue / 2) < TimeSpan.FromSeconds(10).Ticks)
+        if (!storm || world.Now - _lastStorm.GetValueOrDefault(channel.IsDirect, long.MinValue / 2)
+            < TimeSpan.FromSeconds(10).Ticks)
             return;
         world.Count("storms of nacks");
         _lastStorm[channel.IsDirect] = world.Now;

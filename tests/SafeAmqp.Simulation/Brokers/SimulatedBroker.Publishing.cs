@@ -4,7 +4,8 @@ using SafeAmqp.Simulation.Runs;
 
 namespace SafeAmqp.Simulation.Brokers;
 
-// Publishing: what comes is stored, returned, nacked, or closes its channel; answers come in any order, singly or for many.
+// Publishing: what comes is stored, returned, nacked, or closes its channel; answers come in any order, singly or for
+// many.
 internal sealed partial class SimulatedBroker
 {
     private readonly HashSet<string> _exchanges = ["orders", "news", "secret"];
@@ -44,7 +45,9 @@ internal sealed partial class SimulatedBroker
             return PassResult.Passed;
         world.Count("busy channels");
         channel.IsBusy = true;
-        WhenRead(channel.Connection, () => Signal(channel, new BrokerSignal.Readied(incarnation), () => channel.IsBusy = false));
+        WhenRead(
+            channel.Connection,
+            () => Signal(channel, new BrokerSignal.Readied(incarnation), () => channel.IsBusy = false));
         return PassResult.PassedBusy;
     }
 
@@ -57,11 +60,14 @@ internal sealed partial class SimulatedBroker
         if (Chance(Scenario[Fault.BadAnswers] * 0.2))
         {
             channel.IsSuspect = true;
-            // Nonsense: the channel is not to be trusted. Zero means "all so far" to AMQP, but the broker cannot know how much that is here.
-            Signal(channel, new BrokerSignal.Acked(channel.Incarnation, dice.Pick<ulong>(0, sequence + 10_000), Multiple: dice.Next(2) == 0));
+            // Nonsense: the channel is not to be trusted. Zero means "all so far" to AMQP, but the broker cannot know
+            // how much that is here.
+            Signal(channel, new BrokerSignal.Acked(
+                channel.Incarnation, dice.Pick<ulong>(0, sequence + 10_000), Multiple: dice.Next(2) == 0));
         }
         bool? ack = true;
-        if (message.RoutingKey == "nowhere" || Chance(Scenario[Fault.Returns] * 0.1)) // bindings and queues change, also between two copies of one message
+        // bindings and queues change, also between two copies of one message
+        if (message.RoutingKey == "nowhere" || Chance(Scenario[Fault.Returns] * 0.1))
         {
             if (message.Mandatory)
             {
@@ -69,7 +75,8 @@ internal sealed partial class SimulatedBroker
                 Signal(channel, new BrokerSignal.Returned(channel.Incarnation, slot, 312, "NO_ROUTE"));
             }
         }
-        else if (message.RoutingKey == "full" || Chance(Scenario[Fault.Nacks] * 0.1) || (message.RoutingKey == "led" && (channel.NamesDeadLeader || world.Now < _leaderlessUntil)))
+        else if (message.RoutingKey == "full" || Chance(Scenario[Fault.Nacks] * 0.1)
+            || (message.RoutingKey == "led" && (channel.NamesDeadLeader || world.Now < _leaderlessUntil)))
         {
             ack = false;
         }
@@ -94,7 +101,8 @@ internal sealed partial class SimulatedBroker
             return false;
         sending.Attempt.WasRefused = true;
         if (forbidden)
-            CloseByBroker(channel, 403, "ACCESS_REFUSED - access to exchange 'secret' in vhost '/' refused for user 'guest'");
+            CloseByBroker(
+                channel, 403, "ACCESS_REFUSED - access to exchange 'secret' in vhost '/' refused for user 'guest'");
         else
             CloseByBroker(channel, 404, $"NOT_FOUND - no exchange '{exchange}' in vhost '/'");
         return true;
@@ -123,7 +131,8 @@ internal sealed partial class SimulatedBroker
         bool? kind = channel.Unanswered[first].Ack;
         if (kind is not null && dice.Next(2) == 0)
         {
-            List<ulong> prefix = [.. channel.Unanswered.TakeWhile(pair => pair.Value.Ack == kind).Select(pair => pair.Key)];
+            List<ulong> prefix = [
+                .. channel.Unanswered.TakeWhile(pair => pair.Value.Ack == kind).Select(pair => pair.Key)];
             Answer(channel, prefix[..dice.Next(1, prefix.Count + 1)], kind.Value, multiple: true);
         }
         else
@@ -148,8 +157,12 @@ internal sealed partial class SimulatedBroker
         }
         if (multiple)
             world.Count("multiple answers");
-        Signal(channel, ack ? new BrokerSignal.Acked(channel.Incarnation, sequences[^1], multiple) : new BrokerSignal.Nacked(channel.Incarnation, sequences[^1], multiple));
+        Signal(channel, ack
+            ? new BrokerSignal.Acked(channel.Incarnation, sequences[^1], multiple)
+            : new BrokerSignal.Nacked(channel.Incarnation, sequences[^1], multiple));
         if (Chance(Scenario[Fault.DoubleAnswers] * 0.3)) // once more: it says nothing new, whatever it says
-            Signal(channel, dice.Next(2) == 0 ? new BrokerSignal.Acked(channel.Incarnation, sequences[^1], Multiple: false) : new BrokerSignal.Nacked(channel.Incarnation, sequences[^1], Multiple: false));
+            Signal(channel, dice.Next(2) == 0
+                ? new BrokerSignal.Acked(channel.Incarnation, sequences[^1], Multiple: false)
+                : new BrokerSignal.Nacked(channel.Incarnation, sequences[^1], Multiple: false));
     }
 }

@@ -12,7 +12,8 @@ internal sealed partial class SimulatedBroker
     private readonly Dictionary<string, SimulatedChannel> _replyQueues = [];
     private readonly Dictionary<string, SimulatedChannel> _replyQueuesEver = [];
 
-    // The channel that a reply can come over, and no other: what a request names stands, whatever becomes of it. A fixed queue outlives all.
+    // The channel that a reply can come over, and no other: what a request names stands, whatever becomes of it. A
+    // fixed queue outlives all.
     private SimulatedChannel? WayBack(SimulatedChannel requests, AmqpMessage request)
         => request.ReplyTo switch
         {

@@ -26,14 +26,21 @@ internal sealed partial class SimulatedBroker
         }
         if (!connection.HeardConnected)
         {
-            Require(world.Now <= connection.BegunAt + World.ConnectTimeout.Ticks + Ticks(1_000) + Tolerance, "connecting takes for ever");
+            Require(
+                world.Now <= connection.BegunAt + World.ConnectTimeout.Ticks + Ticks(1_000) + Tolerance,
+                "connecting takes for ever");
             return;
         }
-        Require(!IsSilent(connection) || world.Now <= Math.Max(connection.LastHeard, connection.StarvedUntil) + SilenceAllowed + Tolerance, "a silent link is not noticed");
+        Require(
+            !IsSilent(connection)
+                || world.Now <= Math.Max(connection.LastHeard, connection.StarvedUntil) + SilenceAllowed + Tolerance,
+            "a silent link is not noticed");
         CheckHearing(connection);
         foreach (SimulatedChannel channel in connection.Channels)
         {
-            Require(!channel.IsInStorm || channel.Outstanding.Count > 0 || channel.ClientClosed || channel.HeardClosed, "a channel is drained after a storm of nacks and not replaced");
+            Require(
+                !channel.IsInStorm || channel.Outstanding.Count > 0 || channel.ClientClosed || channel.HeardClosed,
+                "a channel is drained after a storm of nacks and not replaced");
         }
     }
 
@@ -73,10 +80,13 @@ internal sealed partial class SimulatedBroker
         if (world.IsClosing || connection.WasReportedLost)
             return;
         bool tooSlow = !connection.HeardConnected && world.Now - connection.BegunAt >= World.ConnectTimeout.Ticks;
-        Require(tooSlow || HasBeenSilent(connection) || IsUnheard(connection, connection.OpenAskedAt), "a link that lives was given up");
+        Require(
+            tooSlow || HasBeenSilent(connection) || IsUnheard(connection, connection.OpenAskedAt),
+            "a link that lives was given up");
     }
 
-    private static bool IsSilent(SimulatedConnection connection) => (connection.IsCut || connection.IsFrozen) && !connection.IsStarved;
+    private static bool IsSilent(SimulatedConnection connection)
+        => (connection.IsCut || connection.IsFrozen) && !connection.IsStarved;
 
     private bool HasBeenSilent(SimulatedConnection connection)
         => connection.HeardConnected && IsSilent(connection) && world.Now - connection.LastHeard >= SilenceAllowed;
@@ -86,17 +96,24 @@ internal sealed partial class SimulatedBroker
         SimulatedConnection connection = channel.Connection;
         if (!channel.Confirms || channel.IsSuspect || connection.IsAbandoned)
             return;
-        bool unanswered = !(channel.IsDirect ? channel.HeardReady && !(channel.AwaitsAnswer && channel.AskedAt is null) : channel.HeardReady)
+        bool unanswered = !(channel.IsDirect
+            ? channel.HeardReady && !(channel.AwaitsAnswer && channel.AskedAt is null)
+            : channel.HeardReady)
             && world.Now - channel.OpenedAt >= Scenario.OperationTimeout.Ticks;
         bool drained = channel.IsInStorm && channel.Outstanding.Count == 0;
-        bool heldUp = channel.Outstanding.Count > 0 && channel.Outstanding.TrueForAll(entry => entry.Sending.Attempt.Deadline <= world.Now);
+        bool heldUp = channel.Outstanding.Count > 0
+            && channel.Outstanding.TrueForAll(entry => entry.Sending.Attempt.Deadline <= world.Now);
         if (world.IsClosing)
         {
-            bool mayStillBeAnswered = channel.Outstanding.Count > 0 && !connection.HeardBlocked && !connection.WasReportedLost && !HasBeenSilent(connection);
-            Require(!mayStillBeAnswered || heldUp || world.Now >= world.CloseBy, "closing does not wait for the answers to what was sent");
+            bool mayStillBeAnswered = channel.Outstanding.Count > 0 && !connection.HeardBlocked
+                && !connection.WasReportedLost && !HasBeenSilent(connection);
+            Require(
+                !mayStillBeAnswered || heldUp || world.Now >= world.CloseBy,
+                "closing does not wait for the answers to what was sent");
             return;
         }
-        Require(unanswered || drained || heldUp || IsUnheard(connection, channel.AskedAt), $"channel {channel.Incarnation} was given up without a reason, with {channel.Outstanding.Count} unanswered");
+        Require(unanswered || drained || heldUp || IsUnheard(connection, channel.AskedAt), "channel "
+            + $"{channel.Incarnation} was given up without a reason, with {channel.Outstanding.Count} unanswered");
     }
 
     private void CheckPublish(SimulatedChannel channel, Sending sending, AmqpMessage message, int slot)
@@ -106,13 +123,22 @@ internal sealed partial class SimulatedBroker
         Require(!channel.HeardBad && !channel.IsInStorm, "a publish on a channel that is not to be trusted");
         Require(message.Mandatory == (slot >= 0), "a slot for what is not mandatory, or none for what is");
         Require(!channel.Connection.HeardBlocked, "a publish while the broker blocks");
-        Require(world.State is AmqpLinkState.Open or AmqpLinkState.Closing, $"a publish while the link is {world.State}");
-        Require(!sending.Job!.HasEnded && attempt.End == Checking.End.Pending, $"attempt {attempt.Id} is sent after its end");
+        Require(
+            world.State is AmqpLinkState.Open or AmqpLinkState.Closing, $"a publish while the link is {world.State}");
+        Require(
+            !sending.Job!.HasEnded && attempt.End == Checking.End.Pending,
+            $"attempt {attempt.Id} is sent after its end");
         Require(world.Now <= attempt.Deadline + Tolerance, $"attempt {attempt.Id} is sent after its deadline");
         Require(channel.Outstanding.Count < Scenario.Window, "more publishes than the window allows are unanswered");
-        Require(channel.Outstanding.Count == 0 || channel.OutstandingBytes + message.Body.Length <= Scenario.WindowBytes, "more bytes than the window allows are unanswered");
-        Require(message.Exchange.Length == 0 || channel.Connection.Asked.Contains(message.Exchange), $"exchange '{message.Exchange}' was not asked for before the first publish to it");
-        Require(message.Exchange != "secret" || world.Now >= channel.Connection.HeardForbiddenAt + Ticks(1_000), "a refusal of access is provoked again at once");
+        Require(
+            channel.Outstanding.Count == 0 || channel.OutstandingBytes + message.Body.Length <= Scenario.WindowBytes,
+            "more bytes than the window allows are unanswered");
+        Require(
+            message.Exchange.Length == 0 || channel.Connection.Asked.Contains(message.Exchange),
+            $"exchange '{message.Exchange}' was not asked for before the first publish to it");
+        Require(
+            message.Exchange != "secret" || world.Now >= channel.Connection.HeardForbiddenAt + Ticks(1_000),
+            "a refusal of access is provoked again at once");
         CheckReply(channel, attempt, message);
         CheckTurn(channel, sending);
     }
@@ -121,21 +147,32 @@ internal sealed partial class SimulatedBroker
     {
         if (!attempt.IsCall)
             return;
-        Require(message is { Mandatory: true, CorrelationId: not null, ReplyTo: not null, Expiration: not null }, "a request lacks what makes it one");
-        Require(message.Expiration <= TimeSpan.FromTicks(Math.Max(TimeSpan.TicksPerMillisecond, attempt.Deadline - world.Now)), "a request outlives its deadline");
+        Require(
+            message is { Mandatory: true, CorrelationId: not null, ReplyTo: not null, Expiration: not null },
+            "a request lacks what makes it one");
+        Require(message.Expiration <= TimeSpan.FromTicks(
+            Math.Max(TimeSpan.TicksPerMillisecond, attempt.Deadline - world.Now)), "a request outlives its deadline");
         if (message.ReplyTo == DirectReplyTo)
-            Require(channel.IsDirect && channel.HeardReady, "direct reply-to is used on a channel that does not consume it");
+            Require(
+                channel.IsDirect && channel.HeardReady,
+                "direct reply-to is used on a channel that does not consume it");
         else if (attempt.Kind == Kind.Call)
-            Require(_replyQueuesEver.GetValueOrDefault(message.ReplyTo!)?.Connection == channel.Connection, "a reply queue of another link is used");
+            Require(
+                _replyQueuesEver.GetValueOrDefault(message.ReplyTo!)?.Connection == channel.Connection,
+                "a reply queue of another link is used");
     }
 
-    // In the order in which they were accepted: on each channel without exception, and whatever goes for the first time.
+    // In the order in which they were accepted: on each channel without exception, and whatever goes for the first
+    // time.
     private void CheckTurn(SimulatedChannel channel, Sending sending)
     {
         Attempt attempt = sending.Attempt;
         bool isRepeated = sending.Channels.Count > 0;
-        Require(!isRepeated || (Scenario.Republish && attempt.Kind == Kind.Publish && !sending.IsAnswered), $"attempt {attempt.Id} is sent again");
-        Require(!isRepeated || sending.Channels[^1] is { ClientClosed: true } or { HeardClosed: true } or { Connection.IsAbandoned: true }, $"attempt {attempt.Id} is sent again while its channel is in use");
+        Require(
+            !isRepeated || (Scenario.Republish && attempt.Kind == Kind.Publish && !sending.IsAnswered),
+            $"attempt {attempt.Id} is sent again");
+        Require(!isRepeated || sending.Channels[^1] is { ClientClosed: true } or { HeardClosed: true }
+            or { Connection.IsAbandoned: true }, $"attempt {attempt.Id} is sent again while its channel is in use");
         if (channel.ClientKnowsClosed || attempt.IsUnencodable)
             return;
         if (attempt.Kind == Kind.Call)
@@ -144,7 +181,9 @@ internal sealed partial class SimulatedBroker
             channel.LastCallOrdinal = attempt.Accepted;
             return;
         }
-        Require(attempt.Accepted > channel.LastOrdinal && (isRepeated || attempt.Accepted > _lastOrdinal), $"attempt {attempt.Id} overtook another");
+        Require(
+            attempt.Accepted > channel.LastOrdinal && (isRepeated || attempt.Accepted > _lastOrdinal),
+            $"attempt {attempt.Id} overtook another");
         channel.LastOrdinal = attempt.Accepted;
         _lastOrdinal = Math.Max(_lastOrdinal, attempt.Accepted);
     }
@@ -154,7 +193,9 @@ internal sealed partial class SimulatedBroker
         if (channel.IsDirect || _replyQueuesEver.ContainsKey(queue) || world.State != AmqpLinkState.Preparing)
             return;
         foreach (TopologyItem item in world.Topology)
-            Require(channel.Connection.Declared.Contains(item.Key), $"queue '{queue}' is consumed before {item.Key} was declared again");
+            Require(
+                channel.Connection.Declared.Contains(item.Key),
+                $"queue '{queue}' is consumed before {item.Key} was declared again");
     }
 
     private static long Ticks(int milliseconds) => TimeSpan.FromMilliseconds(milliseconds).Ticks;

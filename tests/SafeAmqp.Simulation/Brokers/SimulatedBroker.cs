@@ -7,8 +7,9 @@ using static SafeAmqp.Simulation.Checking.ViolationException;
 namespace SafeAmqp.Simulation.Brokers;
 
 /// <summary>
-/// A broker and the way to it in virtual time. It takes what the actor asks at once and answers by signals later, as the real one was seen to;
-/// and it refuses what RabbitMQ or RabbitMQ.Client would: a second publish on a busy channel, an unknown delivery tag, a second RPC.
+/// A broker and the way to it in virtual time. It takes what the actor asks at once and answers by signals later, as
+/// the real one was seen to; and it refuses what RabbitMQ or RabbitMQ.Client would: a second publish on a busy channel,
+/// an unknown delivery tag, a second RPC.
 /// </summary>
 internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerLink
 {
@@ -19,14 +20,21 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
 
     internal bool IsHealed { get; private set; }
 
-    /// <summary>Whether there is something that it does not read any more, and that the client has not given up.</summary>
-    internal bool HasDeaf => Current is { IsDead: false } connection && (connection.IsDeaf || connection.Channels.Exists(channel => channel is { IsDeaf: true, IsKnownGone: false }));
+    /// <summary>
+    /// Whether there is something that it does not read any more, and that the client has not given up.
+    /// </summary>
+    internal bool HasDeaf => Current is { IsDead: false } connection && (connection.IsDeaf
+        || connection.Channels.Exists(channel => channel is { IsDeaf: true, IsKnownGone: false }));
 
     internal bool IsConnected => Current is { IsUp: true, IsDead: false };
 
-    /// <summary>Whether it closed a channel or cancelled a consumer and that has not been heard: on a slow link it takes seconds.</summary>
+    /// <summary>
+    /// Whether it closed a channel or cancelled a consumer and that has not been heard: on a slow link it takes
+    /// seconds.
+    /// </summary>
     internal bool HasEndOnItsWay => Current is { IsDead: false } connection
-        && connection.Channels.Exists(channel => channel is { ClientOpened: true, IsKnownGone: false } and ({ BrokerOpen: false } or { IsCancelled: true }));
+        && connection.Channels.Exists(channel => channel is { ClientOpened: true, IsKnownGone: false }
+            and ({ BrokerOpen: false } or { IsCancelled: true }));
 
     private Scenario Scenario => world.Scenario;
 
@@ -37,10 +45,14 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
         var connection = Current = new SimulatedConnection(epoch, world.Now);
         if (world.Now < _refusingUntil && !IsHealed)
         {
-            // Only RabbitMQ says that it was the credentials; a virtual host that may not be used closes what had begun to open.
+            // Only RabbitMQ says that it was the credentials; a virtual host that may not be used closes what had begun
+            // to open.
             if (Chance(0.5))
             {
-                FailConnect(connection, new CloseReason(403, "ACCESS_REFUSED - Login was refused", ByBroker: true), refused: true);
+                FailConnect(
+                    connection,
+                    new CloseReason(403, "ACCESS_REFUSED - Login was refused", ByBroker: true),
+                    refused: true);
                 return;
             }
             world.After(Latency() * 3, () =>
@@ -86,7 +98,9 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
     {
         Flush();
         world.Note("open", incarnation, prefetch);
-        Require(Current is { IsUp: true, IsAbandoned: false } current && current.Epoch == epoch, "a channel is opened on a link that is not in use");
+        Require(
+            Current is { IsUp: true, IsAbandoned: false } current && current.Epoch == epoch,
+            "a channel is opened on a link that is not in use");
         var channel = new SimulatedChannel(Current!, incarnation, confirms, prefetch, world.Now);
         Require(_channels.TryAdd(incarnation, channel), "an incarnation is used twice");
         Current!.Channels.Add(channel);
@@ -99,7 +113,8 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
         {
             if (Chance(Scenario[Fault.OpenFailures]))
             {
-                Signal(channel, new BrokerSignal.ChannelClosed(incarnation, new CloseReason(504, "CHANNEL_ERROR", ByBroker: true)));
+                Signal(channel, new BrokerSignal.ChannelClosed(
+                    incarnation, new CloseReason(504, "CHANNEL_ERROR", ByBroker: true)));
                 channel.Connection.ChannelsLost++;
                 return;
             }
@@ -161,14 +176,17 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
         connection.LastHeard = world.Now;
         if (Chance(Scenario[Fault.Blocks] * 0.05))
             Block(connection); // may come before Connected
-        world.After(Latency(), () => world.Post(new BrokerSignal.Connected(connection.Epoch, "broker"))); // the client may have given up by then
+        // the client may have given up by then
+        world.After(Latency(), () => world.Post(new BrokerSignal.Connected(connection.Epoch, "broker")));
     }
 
     private SimulatedChannel InUse(long incarnation, bool mustBeOpen = true, bool mustBeConnected = true)
     {
         if (!_channels.TryGetValue(incarnation, out SimulatedChannel? channel))
             throw new ViolationException($"channel {incarnation} was never opened");
-        Require(!channel.Connection.IsAbandoned || !mustBeConnected, $"channel {incarnation} is of a link that was given up");
+        Require(
+            !channel.Connection.IsAbandoned || !mustBeConnected,
+            $"channel {incarnation} is of a link that was given up");
         Require(!channel.ClientClosed, $"channel {incarnation} was closed");
         Require(channel.ClientOpened || !mustBeOpen, $"channel {incarnation} is not open yet");
         return channel;

@@ -3,7 +3,8 @@ using SafeAmqp.Simulation.Runs;
 namespace SafeAmqp.Simulation.Brokers;
 
 /// <summary>One channel, as both ends see it.</summary>
-internal sealed class SimulatedChannel(SimulatedConnection connection, long incarnation, bool confirms, int prefetch, long openedAt)
+internal sealed class SimulatedChannel(
+    SimulatedConnection connection, long incarnation, bool confirms, int prefetch, long openedAt)
 {
     internal SimulatedConnection Connection => connection;
     internal long Incarnation => incarnation;
@@ -40,7 +41,10 @@ internal sealed class SimulatedChannel(SimulatedConnection connection, long inca
 
     internal SortedSet<ulong> Unsettled { get; } = [];
 
-    /// <summary>Whether the actor has a reason to give it up: an answer that cannot be, a failed write, a message that cannot be encoded.</summary>
+    /// <summary>
+    /// Whether the actor has a reason to give it up: an answer that cannot be, a failed write, a message that cannot be
+    /// encoded.
+    /// </summary>
     internal bool IsSuspect { get; set; }
 
     /// <summary>Whether a storm of nacks is a reason to replace it once everything is answered.</summary>
@@ -55,7 +59,9 @@ internal sealed class SimulatedChannel(SimulatedConnection connection, long inca
     internal SortedDictionary<ulong, (Sending Sending, bool? Ack)> Unanswered { get; } = [];
     internal bool FlushIsDue { get; set; }
 
-    /// <summary>Its view of the queue with a leader names one that is gone: it nacks for as long as it lives (F4).</summary>
+    /// <summary>
+    /// Its view of the queue with a leader names one that is gone: it nacks for as long as it lives (F4).
+    /// </summary>
     internal bool NamesDeadLeader { get; set; }
 
     internal string? Queue { get; set; }

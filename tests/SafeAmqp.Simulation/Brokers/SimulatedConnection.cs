@@ -29,7 +29,9 @@ internal sealed class SimulatedConnection(int epoch, long begunAt)
 
     internal bool IsFrozen { get; set; }
 
-    /// <summary>It sends heartbeats and what it had to send, and reads nothing any more: seen after a leader was killed.</summary>
+    /// <summary>
+    /// It sends heartbeats and what it had to send, and reads nothing any more: seen after a leader was killed.
+    /// </summary>
     internal bool IsDeaf { get; set; }
 
     internal long ThawedAt { get; set; }

@@ -30,7 +30,9 @@ internal enum Kind
     CallToFixedQueue,
 }
 
-/// <summary>One message that a caller sent: what its caller was told, and what the broker knows of it. Pure data.</summary>
+/// <summary>
+/// One message that a caller sent: what its caller was told, and what the broker knows of it. Pure data.
+/// </summary>
 internal sealed class Attempt
 {
     internal required int Id { get; init; }
@@ -69,7 +71,9 @@ internal sealed class Attempt
     // What the broker did with it.
     internal int Stored { get; set; }
 
-    /// <summary>Where the copy that was passed on last stands among all that the broker stored; 0 when it was not stored.</summary>
+    /// <summary>
+    /// Where the copy that was passed on last stands among all that the broker stored; 0 when it was not stored.
+    /// </summary>
     internal long StoredAt { get; set; }
 
     internal int Acks { get; set; }

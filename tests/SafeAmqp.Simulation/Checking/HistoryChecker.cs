@@ -3,8 +3,9 @@ using static SafeAmqp.Simulation.Checking.ViolationException;
 namespace SafeAmqp.Simulation.Checking;
 
 /// <summary>
-/// What must be true of every history of messages, whatever went wrong: nothing confirmed is lost, each end tells the truth, order is kept among
-/// what is certain. Pure: it sees only <see cref="Attempt"/>s, so that doctored histories can be shown to it.
+/// What must be true of every history of messages, whatever went wrong: nothing confirmed is lost, each end tells the
+/// truth, order is kept among what is certain. Pure: it sees only <see cref="Attempt"/>s, so that doctored histories
+/// can be shown to it.
 /// </summary>
 /// <param name="closingSince">When closing began; <see cref="long.MaxValue"/> when it has not.</param>
 /// <param name="republishes">Whether a publish whose outcome is not known may be sent again.</param>
@@ -25,7 +26,9 @@ internal sealed class HistoryChecker(Func<long> closingSince, bool republishes)
         bool isClosing = attempt.EndedAt >= closingSince();
         Require(attempt.Ends == 1, $"{it}, {attempt.Ends} times");
         Require(attempt.EndedAt <= attempt.Deadline + Tolerance, $"{it} after its deadline");
-        Require(attempt.Passes.Count <= 1 || (republishes && attempt.Kind == Kind.Publish), $"{it}, and was sent {attempt.Passes.Count} times");
+        Require(
+            attempt.Passes.Count <= 1 || (republishes && attempt.Kind == Kind.Publish),
+            $"{it}, and was sent {attempt.Passes.Count} times");
         switch (attempt.End)
         {
             case End.Confirmed:
@@ -39,7 +42,9 @@ internal sealed class HistoryChecker(Func<long> closingSince, bool republishes)
             case End.Replied or End.RemoteFault:
                 Require(attempt.IsCall && wasPassed, $"{it}, and its request had not left");
                 Require(attempt.Replies > 0 || attempt.HasGuessableId, $"{it}, and nobody replied");
-                Require(attempt.ReplyOf == attempt.Id || attempt.End == End.RemoteFault || attempt.HasGuessableId, $"{it} with the reply to {attempt.ReplyOf}");
+                Require(
+                    attempt.ReplyOf == attempt.Id || attempt.End == End.RemoteFault || attempt.HasGuessableId,
+                    $"{it} with the reply to {attempt.ReplyOf}");
                 break;
             case End.Cancelled:
                 Require(attempt.IsCancelled, $"{it}, and nobody had cancelled it");
@@ -47,7 +52,8 @@ internal sealed class HistoryChecker(Func<long> closingSince, bool republishes)
                 break;
             case End.NotSent:
                 Require(!wasPassed, $"{it}, and was passed on");
-                Require(isLate || isClosing || attempt.IsUnencodable || attempt.HasGuessableId || (attempt.IsCancelled && attempt.Accepted == 0), $"{it} without a reason");
+                Require(isLate || isClosing || attempt.IsUnencodable || attempt.HasGuessableId
+                    || (attempt.IsCancelled && attempt.Accepted == 0), $"{it} without a reason");
                 break;
             case End.Disposed:
                 Require(!wasPassed, $"{it}, and was passed on");
@@ -60,7 +66,8 @@ internal sealed class HistoryChecker(Func<long> closingSince, bool republishes)
                 Require(attempt.Nacks > 0, $"{it}, and the broker did not nack it");
                 break;
             case End.Refused:
-                Require(Refusable.Contains(attempt.Exchange), $"{it}, and exchange '{attempt.Exchange}' refuses nothing");
+                Require(
+                    Refusable.Contains(attempt.Exchange), $"{it}, and exchange '{attempt.Exchange}' refuses nothing");
                 Require(attempt.WasRefused || !wasPassed, $"{it}, and the broker did not refuse it");
                 break;
             case End.Unknown:
@@ -70,8 +77,12 @@ internal sealed class HistoryChecker(Func<long> closingSince, bool republishes)
                 break;
             case End.NoReplyToUnknown or End.NoReplyToConfirmed:
                 Require(wasPassed && attempt.IsCall, $"{it}, and was not passed on");
-                Require(isLate || isClosing || (attempt.Kind == Kind.Call && attempt.LostItsChannel), $"{it}, and a reply could still come");
-                Require(attempt.End == End.NoReplyToUnknown || attempt.Acks > 0, $"{it}, and the broker did not confirm it");
+                Require(
+                    isLate || isClosing || (attempt.Kind == Kind.Call && attempt.LostItsChannel),
+                    $"{it}, and a reply could still come");
+                Require(
+                    attempt.End == End.NoReplyToUnknown || attempt.Acks > 0,
+                    $"{it}, and the broker did not confirm it");
                 break;
         }
     }
@@ -82,16 +93,23 @@ internal sealed class HistoryChecker(Func<long> closingSince, bool republishes)
         foreach (Attempt attempt in attempts)
         {
             Require(attempt.End != End.Pending, $"attempt {attempt.Id} did not end");
-            bool cannotHaveArrived = attempt.End is End.Returned or End.Nacked or End.Refused or End.NotSent or End.Disposed
+            bool cannotHaveArrived = attempt.End is End.Returned or End.Nacked or End.Refused or End.NotSent
+                or End.Disposed
                 || (attempt.End == End.Cancelled && !attempt.IsCall);
-            Require(!cannotHaveArrived || attempt.Stored == 0, $"attempt {attempt.Id} ended {attempt.End}, and is stored {attempt.Stored} times");
-            Require(attempt.Stored <= attempt.Passes.Count, $"attempt {attempt.Id} is stored {attempt.Stored} times, and was sent {attempt.Passes.Count} times");
+            Require(
+                !cannotHaveArrived || attempt.Stored == 0,
+                $"attempt {attempt.Id} ended {attempt.End}, and is stored {attempt.Stored} times");
+            Require(
+                attempt.Stored <= attempt.Passes.Count,
+                $"attempt {attempt.Id} is stored {attempt.Stored} times, and was sent {attempt.Passes.Count} times");
         }
-        foreach (var publisher in attempts.Where(attempt => attempt.Kind == Kind.Publish).GroupBy(attempt => attempt.Publisher))
+        foreach (var publisher in attempts.Where(attempt => attempt.Kind == Kind.Publish)
+            .GroupBy(attempt => attempt.Publisher))
             CheckOrder(publisher);
     }
 
-    // What goes again keeps its order among what goes with it on the same channel; what was confirmed on the lost one stays before it.
+    // What goes again keeps its order among what goes with it on the same channel; what was confirmed on the lost one
+    // stays before it.
     private static void CheckOrder(IEnumerable<Attempt> ofOnePublisher)
     {
         long last = 0;
@@ -106,7 +124,8 @@ internal sealed class HistoryChecker(Func<long> closingSince, bool republishes)
             if (attempt.End != End.Confirmed || attempt.StoredAt == 0)
                 continue;
             bool isRepeated = attempt.Passes.Count > 1;
-            Require(attempt.StoredAt > lastOn.GetValueOrDefault(attempt.Passes[^1]) && (isRepeated || attempt.StoredAt > last),
+            Require(attempt.StoredAt > lastOn.GetValueOrDefault(attempt.Passes[^1])
+                && (isRepeated || attempt.StoredAt > last),
                 $"attempt {attempt.Id} overtook another of its publisher");
             lastOn[attempt.Passes[^1]] = attempt.StoredAt;
             if (!isRepeated)

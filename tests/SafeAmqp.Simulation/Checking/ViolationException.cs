@@ -6,7 +6,8 @@ namespace SafeAmqp.Simulation.Checking;
 /// <summary>A promise was broken.</summary>
 internal sealed class ViolationException(string message) : Exception(message)
 {
-    internal static void Require(bool condition, [InterpolatedStringHandlerArgument(nameof(condition))] ref Otherwise otherwise)
+    internal static void Require(
+        bool condition, [InterpolatedStringHandlerArgument(nameof(condition))] ref Otherwise otherwise)
     {
         if (!condition)
             throw new ViolationException(otherwise.Text);

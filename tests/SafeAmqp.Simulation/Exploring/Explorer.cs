@@ -9,7 +9,9 @@ namespace SafeAmqp.Simulation.Exploring;
 /// <param name="Trace">The run.</param>
 internal sealed record Verdict(string? Violation, Trace Trace);
 
-/// <summary>Runs plans, one seed after the other on every core, until so many publishes were made or a promise was broken.</summary>
+/// <summary>
+/// Runs plans, one seed after the other on every core, until so many publishes were made or a promise was broken.
+/// </summary>
 internal static class Explorer
 {
     /// <summary>Seeds that one core takes at a time.</summary>
@@ -73,7 +75,8 @@ internal static class Explorer
             thread.Start();
         foreach (Thread thread in threads)
             thread.Join();
-        return new Exploration(seeds, total, watch.Elapsed, [.. failing.Select(pair => (new Plan(pair.Key), pair.Value))]);
+        return new Exploration(
+            seeds, total, watch.Elapsed, [.. failing.Select(pair => (new Plan(pair.Key), pair.Value))]);
     }
 
     /// <summary>What a mutant is judged by: called in its own load context, by name.</summary>
@@ -86,9 +89,12 @@ internal static class Explorer
                 return violation;
         }
         Exploration exploration = Explore(firstSeed: 1, publishes, cores: 1);
-        return exploration.Failing is [(var failing, var verdict), ..] ? $"seed {failing.Seed}: {verdict.Violation}" : null;
+        return exploration.Failing is [(var failing, var verdict), ..]
+            ? $"seed {failing.Seed}: {verdict.Violation}"
+            : null;
     }
 }
 
 /// <summary>What exploring came to.</summary>
-internal sealed record Exploration(int Seeds, Counts Counts, TimeSpan Took, IReadOnlyList<(Plan Plan, Verdict Verdict)> Failing);
+internal sealed record Exploration(
+    int Seeds, Counts Counts, TimeSpan Took, IReadOnlyList<(Plan Plan, Verdict Verdict)> Failing);

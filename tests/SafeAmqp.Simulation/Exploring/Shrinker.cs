@@ -3,8 +3,8 @@ using SafeAmqp.Simulation.Runs;
 namespace SafeAmqp.Simulation.Exploring;
 
 /// <summary>
-/// Makes a failing plan smaller: fewer faults, callers and messages, less time. A smaller plan counts when some order of its events still breaks a
-/// promise, not necessarily the same: what is left is what matters.
+/// Makes a failing plan smaller: fewer faults, callers and messages, less time. A smaller plan counts when some order
+/// of its events still breaks a promise, not necessarily the same: what is left is what matters.
 /// </summary>
 internal static class Shrinker
 {

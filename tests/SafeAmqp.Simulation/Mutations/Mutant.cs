@@ -16,5 +16,6 @@ internal sealed record Trial(Mutant Mutant, string? Violation, TimeSpan Took)
     internal bool IsCaught => Violation is not null;
 
     public override string ToString()
-        => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{(IsCaught ? "caught" : "LIVES "),-7} {Took.TotalSeconds,5:0.0} s  {Mutant.Name}: {Violation?.Split('\n')[0]}");
+        => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{(IsCaught ? "caught" : "LIVES "),-7} "
+            + $"{Took.TotalSeconds,5:0.0} s  {Mutant.Name}: {Violation?.Split('\n')[0]}");
 }

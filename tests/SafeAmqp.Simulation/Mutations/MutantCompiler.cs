@@ -8,7 +8,10 @@ using SafeAmqp.Simulation.Exploring;
 
 namespace SafeAmqp.Simulation.Mutations;
 
-/// <summary>Compiles the library's sources in memory, one of them changed. Everything else is parsed, and its generated code made, once.</summary>
+/// <summary>
+/// Compiles the library's sources in memory, one of them changed. Everything else is parsed, and its generated code
+/// made, once.
+/// </summary>
 internal sealed class MutantCompiler
 {
     private static readonly CSharpParseOptions Options = new(LanguageVersion.Latest);
@@ -21,11 +24,17 @@ internal sealed class MutantCompiler
         string folder = Path.Combine(Repository.Root, "src", "SafeAmqp");
         _trees = Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories)
             .Select(file => Path.GetRelativePath(folder, file).Replace('\\', '/'))
-            .Where(file => !file.StartsWith("obj/", StringComparison.Ordinal) && !file.StartsWith("bin/", StringComparison.Ordinal))
+            .Where(file => !file.StartsWith("obj/", StringComparison.Ordinal)
+                && !file.StartsWith("bin/", StringComparison.Ordinal))
             .ToDictionary(file => file, file => Parse(File.ReadAllText(Path.Combine(folder, file)), file));
-        var compilation = CSharpCompilation.Create("SafeAmqp", [.. _trees.Values, Parse(WhatTheProjectAdds, "Project.cs")], References(),
-            new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, optimizationLevel: OptimizationLevel.Release, nullableContextOptions: NullableContextOptions.Enable));
-        CSharpGeneratorDriver.Create(Generators(), parseOptions: Options).RunGeneratorsAndUpdateCompilation(compilation, out Compilation generated, out _);
+        var compilation = CSharpCompilation.Create(
+            "SafeAmqp", [.. _trees.Values, Parse(WhatTheProjectAdds, "Project.cs")], References(),
+            new CSharpCompilationOptions(
+                OutputKind.DynamicallyLinkedLibrary,
+                optimizationLevel: OptimizationLevel.Release,
+                nullableContextOptions: NullableContextOptions.Enable));
+        CSharpGeneratorDriver.Create(Generators(), parseOptions: Options).RunGeneratorsAndUpdateCompilation(
+            compilation, out Compilation generated, out _);
         _original = (CSharpCompilation)generated;
     }
 
@@ -36,12 +45,14 @@ internal sealed class MutantCompiler
         string source = tree.ToString();
         int times = source.Split(mutant.Old).Length - 1;
         if (times != 1)
-            throw new InvalidOperationException($"'{mutant.Name}' does not apply: its text occurs {times} times in {mutant.File}.");
+            throw new InvalidOperationException(
+                $"'{mutant.Name}' does not apply: its text occurs {times} times in {mutant.File}.");
         SyntaxTree changed = Parse(source.Replace(mutant.Old, mutant.New, StringComparison.Ordinal), mutant.File);
         using var assembly = new MemoryStream();
         var result = _original.ReplaceSyntaxTree(tree, changed).Emit(assembly);
         if (!result.Success)
-            throw new InvalidOperationException($"'{mutant.Name}' does not compile: {result.Diagnostics.First(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error)}");
+            throw new InvalidOperationException($"'{mutant.Name}' does not compile: "
+                + $"{result.Diagnostics.First(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error)}");
         return assembly.ToArray();
     }
 
@@ -56,7 +67,8 @@ internal sealed class MutantCompiler
         [assembly: System.Runtime.CompilerServices.InternalsVisibleTo("SafeAmqp.Simulation")]
         """;
 
-    private static SyntaxTree Parse(string source, string path) => CSharpSyntaxTree.ParseText(SourceText.From(source, Encoding.UTF8), Options, path);
+    private static SyntaxTree Parse(string source, string path)
+        => CSharpSyntaxTree.ParseText(SourceText.From(source, Encoding.UTF8), Options, path);
 
     // What this process runs with is what the library is compiled against.
     private static IEnumerable<MetadataReference> References()
@@ -67,7 +79,10 @@ internal sealed class MutantCompiler
     // Of the log lines.
     private static ImmutableArray<ISourceGenerator> Generators()
     {
-        string file = typeof(MutantCompiler).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(attribute => attribute.Key == "LoggingGenerator").Value!;
+        string package = typeof(MutantCompiler).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+            .Single(attribute => attribute.Key == "LoggingPackage").Value!;
+        string file = Path.Combine(
+            package, "analyzers", "dotnet", "roslyn4.4", "cs", "Microsoft.Extensions.Logging.Generators.dll");
         return [.. Assembly.LoadFrom(file).GetTypes()
             .Where(type => !type.IsAbstract && typeof(IIncrementalGenerator).IsAssignableFrom(type))
             .Select(type => ((IIncrementalGenerator)Activator.CreateInstance(type)!).AsSourceGenerator())];

@@ -5,7 +5,9 @@ using SafeAmqp.Simulation.Exploring;
 
 namespace SafeAmqp.Simulation.Mutations;
 
-/// <summary>Runs the simulation on mutants of the library, each in a load context of its own, until one promise is broken.</summary>
+/// <summary>
+/// Runs the simulation on mutants of the library, each in a load context of its own, until one promise is broken.
+/// </summary>
 internal static class MutantRunner
 {
     /// <summary>Publishes after which a mutant is taken to live.</summary>
@@ -15,7 +17,8 @@ internal static class MutantRunner
     {
         var compiler = new MutantCompiler();
         var trials = new List<Trial>();
-        await Parallel.ForEachAsync(mutants, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, (mutant, _) =>
+        await Parallel.ForEachAsync(
+            mutants, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, (mutant, _) =>
         {
             Trial trial = Try(mutant, compiler.Compile(mutant));
             lock (trials)
@@ -33,7 +36,8 @@ internal static class MutantRunner
         var watch = Stopwatch.StartNew();
         var context = new MutantContext(library);
         Assembly simulation = context.LoadFromAssemblyPath(typeof(Explorer).Assembly.Location);
-        MethodInfo judge = simulation.GetType(typeof(Explorer).FullName!, throwOnError: true)!.GetMethod(nameof(Explorer.FirstViolation), BindingFlags.Static | BindingFlags.NonPublic)!;
+        MethodInfo judge = simulation.GetType(typeof(Explorer).FullName!, throwOnError: true)!
+            .GetMethod(nameof(Explorer.FirstViolation), BindingFlags.Static | BindingFlags.NonPublic)!;
         var violation = (string?)judge.Invoke(null, [Publishes]);
         context.Unload();
         return new Trial(mutant, violation, watch.Elapsed);

@@ -1,6 +1,8 @@
 namespace SafeAmqp.Simulation.Runs;
 
-/// <summary>Seeded numbers, the same on every machine: SplitMix64 (Steele, Lea, Flood, 2014). Each concern of a run has its own.</summary>
+/// <summary>
+/// Seeded numbers, the same on every machine: SplitMix64 (Steele, Lea, Flood, 2014). Each concern of a run has its own.
+/// </summary>
 internal sealed class Dice(ulong seed)
 {
     private ulong _state = seed;

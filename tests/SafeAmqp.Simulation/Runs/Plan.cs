@@ -3,7 +3,9 @@ using System.Globalization;
 
 namespace SafeAmqp.Simulation.Runs;
 
-/// <summary>What to run: a seed, and what was taken away from what it draws. Written as the words of a command line.</summary>
+/// <summary>
+/// What to run: a seed, and what was taken away from what it draws. Written as the words of a command line.
+/// </summary>
 internal sealed record Plan(int Seed)
 {
     /// <summary>Another order of events under the same options.</summary>
@@ -55,7 +57,8 @@ internal sealed record Plan(int Seed)
             words.Add($"--salt {Text(Salt)}");
         if (!Without.IsEmpty)
             words.Add($"--without {string.Join(',', Without)}");
-        foreach (var (name, value) in ((string, int)[])[("publishers", Publishers), ("messages", Messages), ("consumers", Consumers), ("milliseconds", Milliseconds)])
+        foreach (var (name, value) in ((string, int)[])[("publishers", Publishers), ("messages", Messages),
+            ("consumers", Consumers), ("milliseconds", Milliseconds)])
         {
             if (value != int.MaxValue)
                 words.Add($"--{name} {Text(value)}");

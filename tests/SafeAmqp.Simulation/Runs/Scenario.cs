@@ -1,8 +1,8 @@
 namespace SafeAmqp.Simulation.Runs;
 
 /// <summary>
-/// What one plan does: the client's options, and which faults happen how often. Each fault is off in half of the seeds, so that combinations
-/// of few are tried as well as all at once.
+/// What one plan does: the client's options, and which faults happen how often. Each fault is off in half of the seeds,
+/// so that combinations of few are tried as well as all at once.
 /// </summary>
 internal sealed class Scenario
 {
@@ -36,7 +36,9 @@ internal sealed class Scenario
             _rates[(int)fault] = plan.Without.Contains(fault) ? 0 : rate;
         }
         if (this[Fault.Deafness] > 0) // it shows after a while
-            Trouble = Math.Min(TimeSpan.FromMilliseconds(plan.Milliseconds).Ticks, Trouble + TimeSpan.FromMilliseconds(dice.Next(15_000)).Ticks);
+            Trouble = Math.Min(
+                TimeSpan.FromMilliseconds(plan.Milliseconds).Ticks,
+                Trouble + TimeSpan.FromMilliseconds(dice.Next(15_000)).Ticks);
     }
 
     internal int Window { get; }
@@ -73,7 +75,9 @@ internal sealed class Scenario
     {
         Fault.Cuts => 3,
         Fault.Blocks or Fault.ExchangeLosses => 2,
-        Fault.ConnectionCloses or Fault.Freezes or Fault.Stalls or Fault.ChannelErrors or Fault.ConsumerCancels or Fault.LeaderLosses => 1,
+        Fault.ConnectionCloses or Fault.Freezes or Fault.Stalls or Fault.ChannelErrors or Fault.ConsumerCancels
+            or Fault.LeaderLosses =>
+            1,
         Fault.Restarts or Fault.Refusals or Fault.Starvation or Fault.Deafness => 0.3,
         Fault.ConnectFailures => 0.6,
         Fault.Cancels or Fault.Busy or Fault.Nacks or Fault.Calls => 0.5,

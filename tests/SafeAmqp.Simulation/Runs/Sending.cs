@@ -22,7 +22,9 @@ internal sealed class Sending(Attempt attempt, AmqpMessage message)
     /// <summary>Whether the actor has seen the broker answer for it.</summary>
     internal bool IsAnswered { get; set; }
 
-    /// <summary>The channel that its reply comes over; <see langword="null"/> when it has none, or comes to a fixed queue.</summary>
+    /// <summary>
+    /// The channel that its reply comes over; <see langword="null"/> when it has none, or comes to a fixed queue.
+    /// </summary>
     internal SimulatedChannel? WayBack { get; set; }
 
     /// <summary>What its publisher does when it has ended.</summary>
@@ -34,8 +36,10 @@ internal sealed class Sending(Attempt attempt, AmqpMessage message)
         (bool ended, end) = Job switch
         {
             PostJob { Task.IsCompleted: true } job => (true, Read(() => job.Task.GetAwaiter().GetResult(), End.Posted)),
-            PublishJob { Task.IsCompleted: true } job => (true, Read(() => job.Task.GetAwaiter().GetResult(), End.Confirmed)),
-            CallJob { Task.IsCompleted: true } job => (true, Read(() => attempt.ReplyOf = World.RequestOf(job.Task.GetAwaiter().GetResult().Message), End.Replied)),
+            PublishJob { Task.IsCompleted: true } job =>
+                (true, Read(() => job.Task.GetAwaiter().GetResult(), End.Confirmed)),
+            CallJob { Task.IsCompleted: true } job => (true, Read(
+                () => attempt.ReplyOf = World.RequestOf(job.Task.GetAwaiter().GetResult().Message), End.Replied)),
             _ => (false, End.Pending),
         };
         return ended;

@@ -24,8 +24,10 @@ internal sealed class Trace
 
     public override string ToString()
     {
-        IEnumerable<string> lines = Enumerable.Range(0, (int)Math.Min(Count, Kept)).Select(i => _tail[(Count - Math.Min(Count, Kept) + i) % Kept])
-            .Select(e => string.Create(CultureInfo.InvariantCulture, $"{e.Time / 10_000.0,12:0.000} ms  {e.What} {e.A} {e.B}"));
+        IEnumerable<string> lines = Enumerable.Range(0, (int)Math.Min(Count, Kept))
+            .Select(i => _tail[(Count - Math.Min(Count, Kept) + i) % Kept])
+            .Select(e => string.Create(
+                CultureInfo.InvariantCulture, $"{e.Time / 10_000.0,12:0.000} ms  {e.What} {e.A} {e.B}"));
         return string.Join('\n', lines);
     }
 

@@ -27,14 +27,20 @@ internal sealed partial class World
             }
             else
             {
-                Require(Now <= sending.Attempt.Deadline + HistoryChecker.Tolerance, $"attempt {sending.Attempt.Id} did not end by its deadline");
+                Require(
+                    Now <= sending.Attempt.Deadline + HistoryChecker.Tolerance,
+                    $"attempt {sending.Attempt.Id} did not end by its deadline");
             }
         }
         foreach (DeclareJob job in _declares)
-            Require(job.Completion.HasEnded || Now <= job.Deadline + HistoryChecker.Tolerance, "a declaration did not end by its deadline");
+            Require(
+                job.Completion.HasEnded || Now <= job.Deadline + HistoryChecker.Tolerance,
+                "a declaration did not end by its deadline");
         foreach (var (subscription, startBy) in _subscriptions)
         {
-            Require(subscription.Started.HasEnded || Now <= startBy + HistoryChecker.Tolerance, "who waits for a consumer's start was not told by the deadline");
+            Require(
+                subscription.Started.HasEnded || Now <= startBy + HistoryChecker.Tolerance,
+                "who waits for a consumer's start was not told by the deadline");
             if (!subscription.Started.HasEnded || _stopped.Contains(subscription) || _started.Contains(subscription))
                 continue;
             if (HasStarted(subscription))
@@ -42,13 +48,16 @@ internal sealed partial class World
             else
                 Stop(subscription); // as ConsumeAsync does
         }
-        Require(_closed is null || _actor.IsClosed || Now <= _closeBy + HistoryChecker.Tolerance, "closing did not end by its deadline");
+        Require(
+            _closed is null || _actor.IsClosed || Now <= _closeBy + HistoryChecker.Tolerance,
+            "closing did not end by its deadline");
     }
 
     private void CheckStep()
     {
         Require(_credit.Messages <= Math.Max(1, Scenario.MaxPending), $"{_credit.Messages} messages are pending");
-        Require(_credit.Messages <= 1 || _credit.Bytes <= Scenario.MaxPendingBytes, $"{_credit.Bytes} bytes are pending");
+        Require(
+            _credit.Messages <= 1 || _credit.Bytes <= Scenario.MaxPendingBytes, $"{_credit.Bytes} bytes are pending");
         Require(_actor.PendingCalls <= Scenario.MaxCalls, $"{_actor.PendingCalls} calls are pending");
         Require(_actor.Queued <= Math.Max(1, Scenario.MaxPending), $"{_actor.Queued} jobs are queued");
         if (_actor.IsClosed)
@@ -62,22 +71,29 @@ internal sealed partial class World
             _lastOpenEpoch = _actor.Epoch;
             Count("links opened");
             _broker.CheckOpen(Topology);
-            Require(_broker.Current!.ChannelsLost > 0 || _subscriptions.TrueForAll(s => !_started.Contains(s.Subscription) || s.Subscription.State != AmqpConsumerState.Recovering),
+            Require(_broker.Current!.ChannelsLost > 0 || _subscriptions.TrueForAll(
+                s => !_started.Contains(s.Subscription) || s.Subscription.State != AmqpConsumerState.Recovering),
                 "the link is open before its consumers are live again");
         }
         _lastState = _actor.State;
     }
 
-    // What was sent over a channel that is gone ends at once, or goes again; a call may wait for a reply that comes by another way.
+    // What was sent over a channel that is gone ends at once, or goes again; a call may wait for a reply that comes by
+    // another way.
     private void CheckNobodyWaitsInVain()
     {
         foreach (Sending sending in _pending)
         {
-            if (sending.Channels.Count == 0 || sending.Attempt.Kind == Kind.CallToFixedQueue || (Scenario.Republish && sending.Attempt.Kind == Kind.Publish))
+            if (sending.Channels.Count == 0 || sending.Attempt.Kind == Kind.CallToFixedQueue
+                || (Scenario.Republish && sending.Attempt.Kind == Kind.Publish))
                 continue;
             var channel = sending.Channels[^1];
-            Require(!channel.IsKnownGone || (sending.IsAnswered && !channel.IsDirect && !channel.Connection.IsAbandoned), $"attempt {sending.Attempt.Id} waits for an answer that cannot come any more");
-            Require(sending.WayBack is not { IsKnownGone: true }, $"attempt {sending.Attempt.Id} waits for a reply that cannot come any more");
+            Require(
+                !channel.IsKnownGone || (sending.IsAnswered && !channel.IsDirect && !channel.Connection.IsAbandoned),
+                $"attempt {sending.Attempt.Id} waits for an answer that cannot come any more");
+            Require(
+                sending.WayBack is not { IsKnownGone: true },
+                $"attempt {sending.Attempt.Id} waits for a reply that cannot come any more");
         }
     }
 
@@ -88,7 +104,9 @@ internal sealed partial class World
             return;
         foreach (var (incarnation, tag) in _requested.Keys.ToList())
         {
-            Require(!_broker.IsInUse(incarnation), $"the settlement of delivery {tag} of channel {incarnation} is held back");
+            Require(
+                !_broker.IsInUse(incarnation),
+                $"the settlement of delivery {tag} of channel {incarnation} is held back");
             _requested.Remove((incarnation, tag));
         }
     }
@@ -105,7 +123,8 @@ internal sealed partial class World
         }
     }
 
-    // With nothing in the way: a publish, a call to each address, and to the queue whose leader was lost; each consumer works.
+    // With nothing in the way: a publish, a call to each address, and to the queue whose leader was lost; each consumer
+    // works.
     private void ProveItWorks()
     {
         ProveWhatIsNotReadIsReplaced();
@@ -117,8 +136,11 @@ internal sealed partial class World
         ProveLeaderIsFound();
         ProveConsumersWork();
         // What the broker left unanswered when it was declared again is named in the status until it has been.
-        RunUntil(() => _actor.TopologyErrors.Count == 0, Now + Scenario.OperationTimeout.Ticks + MaxDelay.Ticks + Ms(1_000));
-        Require(_actor.TopologyErrors.Count == 0, $"what was not answered is not declared again: {string.Join("; ", _actor.TopologyErrors)}");
+        RunUntil(
+            () => _actor.TopologyErrors.Count == 0, Now + Scenario.OperationTimeout.Ticks + MaxDelay.Ticks + Ms(1_000));
+        Require(
+            _actor.TopologyErrors.Count == 0,
+            $"what was not answered is not declared again: {string.Join("; ", _actor.TopologyErrors)}");
         _broker.CheckTopology(Topology);
     }
 
@@ -150,19 +172,39 @@ internal sealed partial class World
 
     private void ProveConsumersWork()
     {
-        Subscription[] live = [.. _subscriptions.Select(s => s.Subscription).Where(subscription => subscription.State == AmqpConsumerState.Live)];
+        Subscription[] live = [.. _subscriptions.Select(s => s.Subscription)
+            .Where(subscription => subscription.State == AmqpConsumerState.Live)];
         int[] before = [.. live.Select(subscription => _broker.SettledOn(subscription.Queue))];
-        RunUntil(() => live.Index().All(one => _broker.SettledOn(one.Item.Queue) > before[one.Index] || _stopped.Contains(one.Item)), Now + Ms(20_000));
+        RunUntil(
+            () => live.Index()
+                .All(one => _broker.SettledOn(one.Item.Queue) > before[one.Index] || _stopped.Contains(one.Item)),
+            Now + Ms(20_000));
         foreach (var (index, subscription) in live.Index())
-            Require(_broker.SettledOn(subscription.Queue) > before[index] || _stopped.Contains(subscription), $"the consumer of {subscription.Queue} is live and nothing is settled");
+            Require(
+                _broker.SettledOn(subscription.Queue) > before[index] || _stopped.Contains(subscription),
+                $"the consumer of {subscription.Queue} is live and nothing is settled");
     }
 
     private End Prove(string exchange, string key, AmqpReplyAddress? replyTo, bool isCertain = true)
     {
         int id = _sendings.Count;
-        var message = new AmqpMessage { Exchange = exchange, RoutingKey = key, MessageId = id.ToString(CultureInfo.InvariantCulture) };
-        Sending proof = Begin(new Attempt { Id = id, Publisher = -1, Exchange = exchange, Deadline = Now + Ms(20_000), Accepted = ++_accepted }, message);
-        Require(_credit.TryTake(0) && _places.TryTake(0), $"the credit is not back: {_credit.Messages} messages, {_credit.Bytes} bytes, {_places.Messages} calls");
+        var message = new AmqpMessage
+        {
+            Exchange = exchange,
+            RoutingKey = key,
+            MessageId = id.ToString(CultureInfo.InvariantCulture)
+        };
+        Sending proof = Begin(new Attempt
+        {
+            Id = id,
+            Publisher = -1,
+            Exchange = exchange,
+            Deadline = Now + Ms(20_000),
+            Accepted = ++_accepted
+        }, message);
+        Require(
+            _credit.TryTake(0) && _places.TryTake(0),
+            $"the credit is not back: {_credit.Messages} messages, {_credit.Bytes} bytes, {_places.Messages} calls");
         if (replyTo is null)
         {
             _places.Release(0);
@@ -177,7 +219,9 @@ internal sealed partial class World
         RunUntil(() => proof.Attempt.End != End.Pending, Now + Ms(20_300));
         RunUntil(() => _credit.Messages == 0, Now + Ms(1_000)); // a call's reply may come before its request's confirm
         End end = proof.Attempt.End;
-        Require(end is End.Confirmed or End.Replied or End.RemoteFault || (end == End.Nacked && key == "led") || !isCertain, $"after all faults a {proof.Attempt.Kind} ends {end}");
+        Require(
+            end is End.Confirmed or End.Replied or End.RemoteFault || (end == End.Nacked && key == "led") || !isCertain,
+            $"after all faults a {proof.Attempt.Kind} ends {end}");
         return end;
     }
 
@@ -186,12 +230,18 @@ internal sealed partial class World
         Require(_pending.Count == 0 && _sendings.Count == _sent, $"not everything ended: {Pending()}");
         LookAtEnds();
         _checker.CheckWhole(_sendings.ConvertAll(sending => sending.Attempt));
-        Require(_credit.Messages == 0 && _credit.Bytes == 0 && _places.Messages == 0, $"credit was lost: {_credit.Messages} messages, {_credit.Bytes} bytes, {_places.Messages} calls");
-        Require(_actor.Queued == 0 && _actor.Unconfirmed == 0 && _actor.PendingCalls == 0, "something is left in the closed link");
+        Require(
+            _credit.Messages == 0 && _credit.Bytes == 0 && _places.Messages == 0,
+            $"credit was lost: {_credit.Messages} messages, {_credit.Bytes} bytes, {_places.Messages} calls");
+        Require(
+            _actor.Queued == 0 && _actor.Unconfirmed == 0 && _actor.PendingCalls == 0,
+            "something is left in the closed link");
         foreach (DeclareJob job in _declares)
             Require(job.Completion.HasEnded, "a declaration did not end");
         foreach (var (subscription, _) in _subscriptions)
-            Require(subscription.Started.HasEnded && subscription.Quiet.HasEnded && subscription.Ended.HasEnded, "a subscription did not end");
+            Require(
+                subscription.Started.HasEnded && subscription.Quiet.HasEnded && subscription.Ended.HasEnded,
+                "a subscription did not end");
         Require(_openWaits.TrueForAll(wait => wait.Completion.HasEnded), "a wait for the link did not end");
         Count("stale settlements", _actor.StaleSettlements);
         Count("late replies", _actor.LateReplies);
@@ -199,5 +249,8 @@ internal sealed partial class World
     }
 
     private string Pending()
-        => $"{_sent - _sendings.Count} attempts not begun, {_pending.Count} pending ({string.Join(", ", _pending.Select(sending => sending.Attempt.Id).Take(5))}), link {_actor.State}, {_credit.Messages} messages of credit taken, consumers {string.Join(", ", _subscriptions.Select(s => s.Subscription.State))}";
+        => $"{_sent - _sendings.Count} attempts not begun, {_pending.Count} "
+            + $"pending ({string.Join(", ", _pending.Select(sending => sending.Attempt.Id).Take(5))}), "
+            + $"link {_actor.State}, {_credit.Messages} messages of credit taken, "
+            + $"consumers {string.Join(", ", _subscriptions.Select(s => s.Subscription.State))}";
 }

@@ -26,8 +26,12 @@ internal sealed partial class World
     /// <summary>A delivery was settled on the wire.</summary>
     internal void Settled(long incarnation, ulong tag, AmqpSettlement settlement)
     {
-        Require(_requested.Remove((incarnation, tag), out AmqpSettlement wanted), $"nobody settled delivery {tag} of channel {incarnation}");
-        Require(wanted == settlement, $"delivery {tag} of channel {incarnation} was to be settled with {wanted}, not {settlement}");
+        Require(
+            _requested.Remove((incarnation, tag), out AmqpSettlement wanted),
+            $"nobody settled delivery {tag} of channel {incarnation}");
+        Require(
+            wanted == settlement,
+            $"delivery {tag} of channel {incarnation} was to be settled with {wanted}, not {settlement}");
         Count("settled");
     }
 
@@ -53,7 +57,8 @@ internal sealed partial class World
     private void Subscribe()
     {
         var options = new AmqpConsumerOptions { Prefetch = Scenario.Prefetch };
-        var subscription = new Subscription($"work-{_subscriptions.Count}", options, NoThread, s => new Handlers(this, s));
+        var subscription = new Subscription(
+            $"work-{_subscriptions.Count}", options, NoThread, s => new Handlers(this, s));
         _subscriptions.Add((subscription, Now + Scenario.OperationTimeout.Ticks));
         Send(new ConsumerCommand.Consume(subscription));
         if (_dice.Next(3) == 0)
@@ -113,11 +118,18 @@ internal sealed partial class World
             Require(!subscription.Quiet.HasEnded, "a delivery came after the consumer was said to be quiet");
             Require(!delivery.Lost.IsCancellationRequested, "a delivery came that was lost already");
             Dice dice = world._dice;
-            AmqpSettlement settlement = dice.Next(5) switch { 0 => AmqpSettlement.Requeue, 1 => AmqpSettlement.Reject, _ => AmqpSettlement.Ack };
+            AmqpSettlement settlement = dice.Next(5) switch
+            {
+                0 => AmqpSettlement.Requeue,
+                1 => AmqpSettlement.Reject,
+                _ => AmqpSettlement.Ack
+            };
             long time = dice.Next(10) == 0 ? Ms(dice.Next(5_000)) : Ms(dice.Next(30));
             world.After(time, () =>
             {
-                Require(delivery.Lost.IsCancellationRequested || world._broker.IsInUse(delivery.Incarnation), "the channel of a delivery is gone, and its handler was not told");
+                Require(
+                    delivery.Lost.IsCancellationRequested || world._broker.IsInUse(delivery.Incarnation),
+                    "the channel of a delivery is gone, and its handler was not told");
                 if (delivery.Lost.IsCancellationRequested && dice.Next(2) == 0)
                     return; // the handler saw its token; the other half is as quick as the loss
                 world._requested[(delivery.Incarnation, delivery.DeliveryTag)] = settlement;

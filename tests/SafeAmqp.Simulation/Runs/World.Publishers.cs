@@ -59,7 +59,8 @@ internal sealed partial class World
         if (left == 0)
             return;
         Sending sending = NewSending(publisher);
-        void Next() => After(_dice.Next(3) == 0 ? 0 : _dice.NextInt64(Scenario.Pause), () => SendNext(publisher, left - 1, awaits));
+        void Next() => After(
+            _dice.Next(3) == 0 ? 0 : _dice.NextInt64(Scenario.Pause), () => SendNext(publisher, left - 1, awaits));
         if (awaits)
             sending.Next = Next;
         TakeCredit(sending);
@@ -138,7 +139,8 @@ internal sealed partial class World
         Attempt attempt = sending.Attempt;
         double lot = _dice.NextDouble();
         if (lot < Scenario[Fault.Calls] && _places.TryTake(0))
-            sending.Job = NewCall(sending, _dice.Pick(AmqpReplyAddress.Direct, FixedQueue, AmqpReplyAddress.Exclusive, AmqpReplyAddress.Exclusive));
+            sending.Job = NewCall(sending, _dice.Pick(
+                AmqpReplyAddress.Direct, FixedQueue, AmqpReplyAddress.Exclusive, AmqpReplyAddress.Exclusive));
         else if (lot < Scenario[Fault.Calls] + Scenario[Fault.Posts])
             (sending.Job, attempt.Kind) = (new PostJob(sending.Message, Now, attempt.Deadline, _credit), Kind.Post);
         else
@@ -178,7 +180,8 @@ internal sealed partial class World
         attempt.End = end;
         attempt.EndedAt = Now;
         attempt.Ends++;
-        attempt.LostItsChannel = sending.Channels.Exists(channel => channel.IsGone) || sending.WayBack is { IsGone: true };
+        attempt.LostItsChannel = sending.Channels.Exists(channel => channel.IsGone)
+            || sending.WayBack is { IsGone: true };
         _pending.Remove(sending);
         Note(end.ToString(), attempt.Id);
         Count(end.ToString());

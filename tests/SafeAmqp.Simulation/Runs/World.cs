@@ -12,8 +12,8 @@ using static SafeAmqp.Simulation.Checking.ViolationException;
 namespace SafeAmqp.Simulation.Runs;
 
 /// <summary>
-/// One run: the actor as it is, its thread's loop, its callers and its broker, all in virtual time and all from one plan. Promises are checked
-/// at each step and at the end.
+/// One run: the actor as it is, its thread's loop, its callers and its broker, all in virtual time and all from one
+/// plan. Promises are checked at each step and at the end.
 /// </summary>
 internal sealed partial class World
 {
@@ -22,7 +22,8 @@ internal sealed partial class World
     internal static readonly TimeSpan RefusedDelay = TimeSpan.FromSeconds(2);
 
     private static readonly LinkEvents Silent = new(NullLogger.Instance, "simulated");
-    private static readonly IoThread NoThread = new("simulated", new MonotonicClock(TimeProvider.System), Silent, _ => ActorTime.Never);
+    private static readonly IoThread NoThread = new(
+        "simulated", new MonotonicClock(TimeProvider.System), Silent, _ => ActorTime.Never);
     private static readonly AmqpClientStatus NoStatus = new([]);
 
     private readonly PriorityQueue<Action, (long Time, long Tie)> _events = new();
@@ -110,7 +111,8 @@ internal sealed partial class World
         Note("healed");
         _broker.Heal();
         RunUntil(() => IsQuiet, Now + Ms(120_000));
-        RunUntil(() => false, Now + Ms(1_000)); // the broker may still read what it had not, and close a channel over it
+        // the broker may still read what it had not, and close a channel over it
+        RunUntil(() => false, Now + Ms(1_000));
         RunUntil(() => IsQuiet, Now + Ms(30_000)); // or answer nothing to a consumer that stops
         Require(IsQuiet, $"it does not come to rest: {Pending()}");
         if (!_actor.IsClosed && _closed is null)
@@ -126,7 +128,10 @@ internal sealed partial class World
     }
 
     private bool IsQuiet => _sendings.Count == _sent && _pending.Count == 0 && AreConsumersAtRest
-        && (_closed is null ? _actor.State == AmqpLinkState.Open && _broker is { IsConnected: true, HasEndOnItsWay: false } && _credit.Messages == 0 : _actor.IsClosed);
+        && (_closed is null
+            ? _actor.State == AmqpLinkState.Open && _broker is { IsConnected: true, HasEndOnItsWay: false }
+                && _credit.Messages == 0
+            : _actor.IsClosed);
 
     private void RunUntil(Func<bool> done, long limit)
     {
@@ -134,7 +139,8 @@ internal sealed partial class World
         {
             long due = _events.TryPeek(out _, out var first) ? first.Time : ActorTime.Never;
             long wake = _actor.IsClosed ? ActorTime.Never : Math.Min(_actor.NextWake, LookAfterCredit());
-            bool mailIsLate = _mailbox.Count > 0 && (due > _waitingSince + Ms(2) || wake <= Now || _order.NextDouble() >= Scenario.Batching);
+            bool mailIsLate = _mailbox.Count > 0
+                && (due > _waitingSince + Ms(2) || wake <= Now || _order.NextDouble() >= Scenario.Batching);
             if (mailIsLate)
             {
                 Turn();

@@ -58,7 +58,8 @@ public sealed class DoctoredHistoryTests
             Ended(6, End.Refused, passes: 1, exchange: "missing"),
             Ended(7, End.Unknown, passes: 1, stored: 1, storedAt: 3),
             Ended(8, End.Replied, passes: 1, stored: 1, storedAt: 4, kind: Kind.Call),
-            Ended(9, End.NoReplyToConfirmed, passes: 1, stored: 1, storedAt: 5, kind: Kind.CallToFixedQueue, endedAt: Deadline),
+            Ended(9, End.NoReplyToConfirmed, passes: 1, stored: 1, storedAt: 5, kind: Kind.CallToFixedQueue,
+                endedAt: Deadline),
             Ended(10, End.Disposed, endedAt: Closing),
             Ended(11, End.Posted, passes: 1, stored: 1, storedAt: 6, kind: Kind.Post),
         ];
@@ -78,9 +79,16 @@ public sealed class DoctoredHistoryTests
             case "one ended twice": history[1].Ends = 2; break;
             case "one ended too late": history[1].EndedAt = Deadline + HistoryChecker.Tolerance + 1; break;
             case "one did not end": history[1].End = End.Pending; break;
-            case "one is stored and was never sent": history[3].Stored = 1; history[3].End = End.Cancelled; history[3].Kind = Kind.Call; history[3].IsCancelled = true; break;
+            case "one is stored and was never sent":
+                history[3].Stored = 1;
+                history[3].End = End.Cancelled;
+                history[3].Kind = Kind.Call;
+                history[3].IsCancelled = true;
+                break;
             case "one is stored more often than it was sent": history[1].Stored = 2; break;
-            case "two changed places": (history[0].StoredAt, history[1].StoredAt) = (history[1].StoredAt, history[0].StoredAt); break;
+            case "two changed places":
+                (history[0].StoredAt, history[1].StoredAt) = (history[1].StoredAt, history[0].StoredAt);
+                break;
             case "a cancelled one was sent": history[2].Passes.Add(1); break;
             case "one was cancelled by nobody": history[2].IsCancelled = false; break;
             case "one that was not sent was sent": history[3].Passes.Add(1); break;
@@ -95,15 +103,27 @@ public sealed class DoctoredHistoryTests
             case "one was sent again although nobody wants that": history[1].Passes.Add(2); break;
             case "a call got another's reply": history[8].ReplyOf = 4711; break;
             case "a call got a reply that nobody sent": history[8].Replies = 0; break;
-            case "a call to a fixed queue was given up": history[9].EndedAt = 1; history[9].LostItsChannel = true; break;
+            case "a call to a fixed queue was given up":
+                history[9].EndedAt = 1;
+                history[9].LostItsChannel = true;
+                break;
             case "one was disposed by nobody": history[10].EndedAt = Closing - 1; break;
             default: throw new ArgumentOutOfRangeException(nameof(doctoring), doctoring, null);
         }
     }
 
-    private static Attempt Ended(int id, End end, int passes = 0, int stored = 0, long storedAt = 0, string exchange = "", Kind kind = Kind.Publish, long endedAt = 100)
+    private static Attempt Ended(int id, End end, int passes = 0, int stored = 0, long storedAt = 0,
+        string exchange = "", Kind kind = Kind.Publish, long endedAt = 100)
     {
-        var attempt = new Attempt { Id = id, Publisher = 1, Exchange = exchange, Deadline = Deadline, Accepted = id + 1, Kind = kind };
+        var attempt = new Attempt
+        {
+            Id = id,
+            Publisher = 1,
+            Exchange = exchange,
+            Deadline = Deadline,
+            Accepted = id + 1,
+            Kind = kind
+        };
         (attempt.End, attempt.EndedAt, attempt.Ends) = (end, endedAt, 1);
         (attempt.Stored, attempt.StoredAt, attempt.Acks) = (stored, storedAt, stored);
         for (int i = 0; i < passes; i++)

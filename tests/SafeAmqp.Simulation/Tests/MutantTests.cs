@@ -4,7 +4,9 @@ using SafeAmqp.TestOrder;
 
 namespace SafeAmqp.Simulation.Tests;
 
-/// <summary>Bugs planted in the library, each found by the simulation. One that lives shows a rule that is missing.</summary>
+/// <summary>
+/// Bugs planted in the library, each found by the simulation. One that lives shows a rule that is missing.
+/// </summary>
 public sealed class MutantTests(ITestOutputHelper output)
 {
     /// <summary>Names how many runs share the bugs: of three, each takes a third, as its seed says.</summary>
@@ -13,7 +15,9 @@ public sealed class MutantTests(ITestOutputHelper output)
     [Fact]
     public async Task Every_planted_bug_is_caught()
     {
-        int shares = Environment.GetEnvironmentVariable(Shares) is { Length: > 0 } number ? int.Parse(number, CultureInfo.InvariantCulture) : 1;
+        int shares = Environment.GetEnvironmentVariable(Shares) is { Length: > 0 } number
+            ? int.Parse(number, CultureInfo.InvariantCulture)
+            : 1;
         int share = SeededOrder.Seed % shares;
         Mutant[] mutants = [.. Mutants.All.Where((_, index) => index % shares == share)];
         IReadOnlyList<Trial> trials = await MutantRunner.TryAsync(mutants, output.WriteLine);
@@ -22,5 +26,6 @@ public sealed class MutantTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void Each_has_a_name_of_its_own() => Assert.Equal(Mutants.All.Count, Mutants.All.Select(mutant => mutant.Name).Distinct().Count());
+    public void Each_has_a_name_of_its_own()
+        => Assert.Equal(Mutants.All.Count, Mutants.All.Select(mutant => mutant.Name).Distinct().Count());
 }

@@ -4,12 +4,17 @@ using SafeAmqp.Simulation.Runs;
 
 namespace SafeAmqp.Simulation.Tests;
 
-/// <summary>Seeded runs of the actor against a simulated broker, a million publishes. <c>SAFEAMQP_SIMULATED_PUBLISHES</c> makes it other numbers.</summary>
+/// <summary>
+/// Seeded runs of the actor against a simulated broker, a million publishes. <c>SAFEAMQP_SIMULATED_PUBLISHES</c> makes
+/// it other numbers.
+/// </summary>
 public sealed class SimulationTests(ITestOutputHelper output)
 {
     private const long DefaultPublishes = 1_000_000;
 
-    /// <summary>What must have happened among a thousand publishes: a run in which nothing goes wrong proves nothing.</summary>
+    /// <summary>
+    /// What must have happened among a thousand publishes: a run in which nothing goes wrong proves nothing.
+    /// </summary>
     private static readonly Dictionary<string, double> PerThousandPublishes = new()
     {
         ["Confirmed"] = 200,
@@ -58,15 +63,20 @@ public sealed class SimulationTests(ITestOutputHelper output)
     {
         Exploration exploration = Explorer.Explore(firstSeed: 1, Publishes(), Environment.ProcessorCount);
         output.WriteLine(Report.Of(exploration));
-        Assert.True(exploration.Failing.Count == 0, exploration.Failing is [var (plan, verdict), ..] ? Shrinker.Report(plan, verdict) : null);
+        Assert.True(
+            exploration.Failing.Count == 0,
+            exploration.Failing is [var (plan, verdict), ..] ? Shrinker.Report(plan, verdict) : null);
         double thousands = exploration.Counts["publishes"] / 1000.0;
         foreach (var (what, atLeast) in PerThousandPublishes)
-            Assert.True(exploration.Counts[what] >= atLeast * thousands, $"only {exploration.Counts[what]} times in {exploration.Seeds} seeds: {what}");
+            Assert.True(
+                exploration.Counts[what] >= atLeast * thousands,
+                $"only {exploration.Counts[what]} times in {exploration.Seeds} seeds: {what}");
     }
 
     [Fact]
     public void Plans_that_once_broke_a_promise_are_replayed()
-        => Assert.All(KeptPlans.All, kept => Assert.True(Explorer.Run(kept.Plan) is { Violation: null }, $"{kept.Plan} ({kept.Was}) breaks a promise again"));
+        => Assert.All(KeptPlans.All, kept => Assert.True(
+            Explorer.Run(kept.Plan) is { Violation: null }, $"{kept.Plan} ({kept.Was}) breaks a promise again"));
 
     [Fact]
     public void The_same_seed_gives_the_same_history()
@@ -83,12 +93,21 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [Fact]
     public void A_plan_is_read_as_it_is_written()
     {
-        var plan = new Plan(4711) { Salt = 3, Without = [Fault.Cuts, Fault.Blocks], Publishers = 1, Messages = 4, Consumers = 0, Milliseconds = 250 };
+        var plan = new Plan(4711)
+        {
+            Salt = 3,
+            Without = [Fault.Cuts, Fault.Blocks],
+            Publishers = 1,
+            Messages = 4,
+            Consumers = 0,
+            Milliseconds = 250
+        };
         Plan read = Plan.Parse(plan.ToString().Split(' '));
         Assert.Equal(plan.ToString(), read.ToString());
         Assert.Equal(Explorer.Run(plan).Trace.Hash, Explorer.Run(read).Trace.Hash);
     }
 
     private static long Publishes()
-        => long.TryParse(Environment.GetEnvironmentVariable("SAFEAMQP_SIMULATED_PUBLISHES"), NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : DefaultPublishes;
+        => long.TryParse(Environment.GetEnvironmentVariable("SAFEAMQP_SIMULATED_PUBLISHES"), NumberStyles.None,
+            CultureInfo.InvariantCulture, out long number) ? number : DefaultPublishes;
 }

@@ -14,8 +14,10 @@ internal sealed class Spans : IDisposable
     {
         _listener = new ActivityListener
         {
-            ShouldListenTo = source => sources?.Invoke(source.Name) ?? source.Name is AmqpTelemetry.ActivitySourceName or "test",
-            Sample = sample ?? ((ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded),
+            ShouldListenTo = source =>
+                sources?.Invoke(source.Name) ?? source.Name is AmqpTelemetry.ActivitySourceName or "test",
+            Sample = sample
+                ?? ((ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded),
             ActivityStopped = activity =>
             {
                 lock (_ended)
@@ -34,9 +36,11 @@ internal sealed class Spans : IDisposable
         }
     }
 
-    internal IReadOnlyList<Activity> Named(string operation) => [.. All.Where(span => (string?)span.GetTagItem("messaging.operation.name") == operation)];
+    internal IReadOnlyList<Activity> Named(string operation)
+        => [.. All.Where(span => (string?)span.GetTagItem("messaging.operation.name") == operation)];
 
-    internal Activity One(string operation, string? source = null) => Assert.Single(Named(operation), span => source is null || span.Source.Name == source);
+    internal Activity One(string operation, string? source = null)
+        => Assert.Single(Named(operation), span => source is null || span.Source.Name == source);
 
     public void Dispose() => _listener.Dispose();
 }

@@ -26,7 +26,12 @@ public abstract class TelemetryTest : IAsyncLifetime
 
     private protected async Task<AmqpClient> ConnectAsync(Action<AmqpClientOptions>? configure = null)
     {
-        var options = new AmqpClientOptions { Uri = Broker.Uri.ToString(), ClientName = "tested", ShutdownTimeout = TimeSpan.FromSeconds(2) };
+        var options = new AmqpClientOptions
+        {
+            Uri = Broker.Uri.ToString(),
+            ClientName = "tested",
+            ShutdownTimeout = TimeSpan.FromSeconds(2)
+        };
         options.Telemetry.MeterFactory = Meters;
         configure?.Invoke(options);
         AmqpClient amqp = await AmqpClient.ConnectAsync(options, Cancelled);
@@ -34,7 +39,8 @@ public abstract class TelemetryTest : IAsyncLifetime
         return amqp;
     }
 
-    private protected static Task DeclareAsync(IAmqpClient amqp, string queue) => amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue }), Cancelled).AsTask();
+    private protected static Task DeclareAsync(IAmqpClient amqp, string queue)
+        => amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue }), Cancelled).AsTask();
 
     /// <summary>Has the broker block publishing. It blocks connections that have published.</summary>
     private protected async Task BlockAsync(AmqpClient amqp)

@@ -36,7 +36,8 @@ internal sealed class TestMeters : IMeterFactory
                 listener.EnableMeasurementEvents(instrument);
             };
             _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Hear(instrument, value, tags));
-            _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Hear(instrument, value, tags));
+            _listener.SetMeasurementEventCallback<double>(
+                (instrument, value, tags, _) => Hear(instrument, value, tags));
             _listener.Start();
         }
 
@@ -70,13 +71,15 @@ internal sealed class TestMeters : IMeterFactory
         }
 
         internal double Sum(string name, params (string Key, object? Value)[] tags)
-            => this[name].Where(measured => tags.All(tag => Equals(measured[tag.Key], tag.Value))).Sum(measured => measured.Value);
+            => this[name].Where(measured => tags.All(tag => Equals(measured[tag.Key], tag.Value)))
+                .Sum(measured => measured.Value);
 
         public void Dispose() => _listener.Dispose();
 
         private void Hear(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
         {
-            var measured = new Measured(instrument.Name, value, tags.ToArray().ToDictionary(tag => tag.Key, tag => tag.Value), instrument.IsObservable);
+            var measured = new Measured(instrument.Name, value,
+                tags.ToArray().ToDictionary(tag => tag.Key, tag => tag.Value), instrument.IsObservable);
             lock (_measured)
                 _measured.Add(measured);
         }

@@ -2,7 +2,10 @@ using RabbitMQ.Client.Events;
 
 namespace SafeAmqp.Testing.Tests.Conformance;
 
-/// <summary>What clients see of users, permissions and an administrator's hand; played against both brokers like all other cases.</summary>
+/// <summary>
+/// What clients see of users, permissions and an administrator's hand; played against both brokers like all other
+/// cases.
+/// </summary>
 public sealed class AdministeredCases(BrokerPairs brokers)
 {
     private static readonly Dictionary<string, Func<Stage, Administration, Task>> All = new()
@@ -21,7 +24,8 @@ public sealed class AdministeredCases(BrokerPairs brokers)
             await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Name("theirs"), false, false, true));
             await AttemptAsync(s, c, channel => channel.ExchangeDeclareAsync(s.Name("theirs"), "direct"));
             await AttemptAsync(s, c, channel => channel.BasicGetAsync(s.Name("theirs"), true));
-            await AttemptAsync(s, c, channel => channel.BasicConsumeAsync(s.Name("theirs"), true, new AsyncEventingBasicConsumer(channel)));
+            await AttemptAsync(s, c, channel =>
+                channel.BasicConsumeAsync(s.Name("theirs"), true, new AsyncEventingBasicConsumer(channel)));
             await AttemptAsync(s, c, channel => channel.QueuePurgeAsync(s.Name("theirs")));
             await AttemptAsync(s, c, channel => channel.QueueBindAsync(s.Name("theirs"), "amq.direct", "k"));
             await AttemptAsync(s, c, channel => channel.QueueBindAsync(s.Name("mine"), "amq.direct", "k"));
@@ -102,7 +106,8 @@ public sealed class AdministeredCases(BrokerPairs brokers)
             await AttemptAsync(s, c, async channel => s.Note(await channel.MessageCountAsync(s.Q)));
             await AttemptAsync(s, c, channel => channel.ExchangeDeclarePassiveAsync("amq.topic"));
             await s.DrainAsync();
-            await s.TryAsync(() => s.ConnectAsync(f => (f.VirtualHost, f.UserName, f.Password) = (s.Name("host"), user, "first")));
+            await s.TryAsync(
+                () => s.ConnectAsync(f => (f.VirtualHost, f.UserName, f.Password) = (s.Name("host"), user, "first")));
         },
         ["a password is changed"] = async (s, admin) =>
         {
@@ -184,7 +189,9 @@ public sealed class AdministeredCases(BrokerPairs brokers)
         IReadOnlyList<string> expected = await PlayAsync(name, pair.RabbitMq, Administration.Of(pair.RabbitMqNode));
         IReadOnlyList<string> observed = await PlayAsync(name, pair.Embedded.Uri, Administration.Of(pair.Embedded));
         Assert.NotEmpty(expected);
-        Assert.True(expected.SequenceEqual(observed), $"RabbitMQ:\n{string.Join('\n', expected)}\nEmbedded:\n{string.Join('\n', observed)}");
+        Assert.True(
+            expected.SequenceEqual(observed),
+            $"RabbitMQ:\n{string.Join('\n', expected)}\nEmbedded:\n{string.Join('\n', observed)}");
     }
 
     private static async Task<IReadOnlyList<string>> PlayAsync(string name, Uri uri, Administration admin)
@@ -204,7 +211,8 @@ public sealed class AdministeredCases(BrokerPairs brokers)
         return user;
     }
 
-    private static Task<IConnection> ConnectAsync(Stage s, string user) => s.ConnectAsync(f => (f.UserName, f.Password) = (user, "first"));
+    private static Task<IConnection> ConnectAsync(Stage s, string user)
+        => s.ConnectAsync(f => (f.UserName, f.Password) = (user, "first"));
 
     /// <summary>Each on a channel of its own, which a refusal closes.</summary>
     private static async Task AttemptAsync(Stage s, IConnection connection, Func<IChannel, Task> what)
@@ -213,7 +221,9 @@ public sealed class AdministeredCases(BrokerPairs brokers)
         await s.TryAsync(() => what(channel));
     }
 
-    /// <summary>A publish that a refusal answers with the end of its channel; the passive declare behind it shows why.</summary>
+    /// <summary>
+    /// A publish that a refusal answers with the end of its channel; the passive declare behind it shows why.
+    /// </summary>
     private static async Task PublishedAsync(IChannel channel, string exchange, string key)
     {
         ValueTask publish = channel.BasicPublishAsync(exchange, key, "m"u8.ToArray());

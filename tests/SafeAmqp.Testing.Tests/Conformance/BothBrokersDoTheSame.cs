@@ -32,7 +32,9 @@ public sealed class BothBrokersDoTheSame(BrokerPairs brokers)
         IReadOnlyList<string> expected = await PlayAsync(name, pair.RabbitMq);
         IReadOnlyList<string> observed = await PlayAsync(name, pair.Embedded.Uri);
         Assert.NotEmpty(expected);
-        Assert.True(expected.SequenceEqual(observed), $"RabbitMQ:\n{string.Join('\n', expected)}\nEmbedded:\n{string.Join('\n', observed)}");
+        Assert.True(
+            expected.SequenceEqual(observed),
+            $"RabbitMQ:\n{string.Join('\n', expected)}\nEmbedded:\n{string.Join('\n', observed)}");
     }
 
     [Fact]

@@ -11,7 +11,11 @@ internal static class ConnectionCases
         new("a wrong password", s => s.TryAsync(() => s.ConnectAsync(f => f.Password = "wrong"))),
         new("an unknown user", s => s.TryAsync(() => s.ConnectAsync(f => f.UserName = "nobody"))),
         new("an unknown virtual host", s => s.TryAsync(() => s.ConnectAsync(f => f.VirtualHost = "none"))),
-        new("what is negotiated", s => { s.Note($"{s.Connection.ChannelMax} {s.Connection.FrameMax} {s.Connection.Heartbeat}"); return Task.CompletedTask; }),
+        new("what is negotiated", s =>
+        {
+            s.Note($"{s.Connection.ChannelMax} {s.Connection.FrameMax} {s.Connection.Heartbeat}");
+            return Task.CompletedTask;
+        }),
         new("a small frame size", async s =>
         {
             IConnection c = await s.ConnectAsync(f => f.RequestedFrameMax = 4096);
@@ -25,7 +29,10 @@ internal static class ConnectionCases
         new("a frame size below the smallest", s => s.TryAsync(() => s.ConnectAsync(f => f.RequestedFrameMax = 1000))),
         new("capabilities", s =>
         {
-            foreach ((string name, object? value) in ((IDictionary<string, object?>)s.Connection.ServerProperties!["capabilities"]!).OrderBy(c => c.Key, StringComparer.Ordinal))
+            foreach ((
+                string name,
+                object? value) in ((IDictionary<string, object?>)s.Connection.ServerProperties!["capabilities"]!)
+                    .OrderBy(c => c.Key, StringComparer.Ordinal))
                 s.Note($"{name} {value}");
             return Task.CompletedTask;
         }),
@@ -35,9 +42,24 @@ internal static class ConnectionCases
                 s.Note(Encoding.UTF8.GetString((byte[])s.Connection.ServerProperties![name]!));
             return Task.CompletedTask;
         }) { TellsVersions = true },
-        new("channel numbers", async s => { IChannel a = await s.NewChannelAsync(), b = await s.NewChannelAsync(); s.Note($"{a.ChannelNumber} {b.ChannelNumber}"); }),
-        new("a channel's number is free again", async s => { IChannel a = await s.NewChannelAsync(); int n = a.ChannelNumber; await a.CloseAsync(); IChannel b = await s.NewChannelAsync(); s.Note(n == b.ChannelNumber); }),
-        new("too many channels", s => s.TryAsync(async () => { IConnection c = await s.ConnectAsync(f => f.RequestedChannelMax = 2); for (int i = 0; i < 3; i++) await c.CreateChannelAsync(); })),
+        new("channel numbers", async s =>
+        {
+            IChannel a = await s.NewChannelAsync(), b = await s.NewChannelAsync();
+            s.Note($"{a.ChannelNumber} {b.ChannelNumber}");
+        }),
+        new("a channel's number is free again", async s =>
+        {
+            IChannel a = await s.NewChannelAsync();
+            int n = a.ChannelNumber;
+            await a.CloseAsync();
+            IChannel b = await s.NewChannelAsync();
+            s.Note(n == b.ChannelNumber);
+        }),
+        new("too many channels", s => s.TryAsync(async () =>
+        {
+            IConnection c = await s.ConnectAsync(f => f.RequestedChannelMax = 2);
+            for (int i = 0; i < 3; i++) await c.CreateChannelAsync();
+        })),
         new("one channel's error leaves the others", async s =>
         {
             await s.DeclareAsync();

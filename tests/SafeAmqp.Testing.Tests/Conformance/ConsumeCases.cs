@@ -7,23 +7,66 @@ internal static class ConsumeCases
 {
     public static IEnumerable<Case> All =>
     [
-        new("a consumer of a queue that is not there", s => s.TryAsync(c => c.BasicConsumeAsync(s.Q, true, new Inbox(c).Consumer))),
+        new(
+            "a consumer of a queue that is not there",
+            s => s.TryAsync(c => c.BasicConsumeAsync(s.Q, true, new Inbox(c).Consumer))),
         new("reading a queue that is not there", s => s.TryAsync(c => c.BasicGetAsync(s.Q, true))),
         new("reading an empty queue", async s => { await s.DeclareAsync(); await s.DrainAsync(); }),
-        new("reading says how many are left", async s => { await s.DeclareAsync(); for (int i = 0; i < 3; i++) await s.PublishAsync("", s.Q, $"{i}"); await s.DrainAsync(show: got => $"{Stage.Text(got)} {got.MessageCount}"); }),
-        new("a consumer tag is used twice", s => s.TryAsync(async c => { await s.DeclareAsync(); await s.ConsumeAsync(tag: "same"); await s.ConsumeAsync(tag: "same"); })),
-        new("a consumer's tag is the client's", async s => { await s.DeclareAsync(); Inbox i = await s.ConsumeAsync(tag: "mine"); s.Note(i.Tag); await s.PublishAsync("", s.Q, "m"); s.Note((await i.NextAsync()).ConsumerTag); }),
-        new("a consumer's tag is the broker's", async s => { await s.DeclareAsync(); Inbox i = await s.ConsumeAsync(); s.Note(i.Tag.StartsWith("amq.ctag-", StringComparison.Ordinal)); s.Note(i.Tag.Length); }),
-        new("an exclusive consumer beside another", s => s.TryAsync(async c => { await s.DeclareAsync(); await s.ConsumeAsync(); await s.ConsumeAsync(exclusive: true); })),
-        new("a consumer beside an exclusive one", s => s.TryAsync(async c => { await s.DeclareAsync(); await s.ConsumeAsync(exclusive: true); await s.ConsumeAsync(); })),
-        new("a consumer is told that its queue is gone", async s => { await s.DeclareAsync(); Inbox i = await s.ConsumeAsync(); await s.Channel.QueueDeleteAsync(s.Q); await i.Cancelled; s.Note("cancelled"); s.Note(s.Channel.IsOpen); }),
+        new("reading says how many are left", async s =>
+        {
+            await s.DeclareAsync();
+            for (int i = 0; i < 3; i++) await s.PublishAsync("", s.Q, $"{i}");
+            await s.DrainAsync(show: got => $"{Stage.Text(got)} {got.MessageCount}");
+        }),
+        new("a consumer tag is used twice", s => s.TryAsync(async c =>
+        {
+            await s.DeclareAsync();
+            await s.ConsumeAsync(tag: "same");
+            await s.ConsumeAsync(tag: "same");
+        })),
+        new("a consumer's tag is the client's", async s =>
+        {
+            await s.DeclareAsync();
+            Inbox i = await s.ConsumeAsync(tag: "mine");
+            s.Note(i.Tag);
+            await s.PublishAsync("", s.Q, "m");
+            s.Note((await i.NextAsync()).ConsumerTag);
+        }),
+        new("a consumer's tag is the broker's", async s =>
+        {
+            await s.DeclareAsync();
+            Inbox i = await s.ConsumeAsync();
+            s.Note(i.Tag.StartsWith("amq.ctag-", StringComparison.Ordinal));
+            s.Note(i.Tag.Length);
+        }),
+        new("an exclusive consumer beside another", s => s.TryAsync(
+            async c => { await s.DeclareAsync(); await s.ConsumeAsync(); await s.ConsumeAsync(exclusive: true); })),
+        new("a consumer beside an exclusive one", s => s.TryAsync(
+            async c => { await s.DeclareAsync(); await s.ConsumeAsync(exclusive: true); await s.ConsumeAsync(); })),
+        new("a consumer is told that its queue is gone", async s =>
+        {
+            await s.DeclareAsync();
+            Inbox i = await s.ConsumeAsync();
+            await s.Channel.QueueDeleteAsync(s.Q);
+            await i.Cancelled;
+            s.Note("cancelled");
+            s.Note(s.Channel.IsOpen);
+        }),
         new("an unknown consumer is cancelled", s => s.TryAsync(c => c.BasicCancelAsync("nobody"))),
         new("a cancelled consumer keeps what it has", CancelKeeps),
-        new("messages are delivered in order", async s => { await s.DeclareAsync(); for (int i = 0; i < 10; i++) await s.PublishAsync("", s.Q, $"{i}"); Inbox inbox = await s.ConsumeAsync(autoAck: true); for (int i = 0; i < 10; i++) s.Note(await inbox.TextAsync()); }),
+        new("messages are delivered in order", async s =>
+        {
+            await s.DeclareAsync();
+            for (int i = 0; i < 10; i++) await s.PublishAsync("", s.Q, $"{i}");
+            Inbox inbox = await s.ConsumeAsync(autoAck: true);
+            for (int i = 0; i < 10; i++) s.Note(await inbox.TextAsync());
+        }),
         new("delivery tags count up over consumers and gets", Tags),
         new("consumers take turns", Turns),
-        .. new ushort[] { 1, 2, 5 }.Select(p => new Case($"a prefetch of {p} per consumer", s => Prefetch(s, p, global: false))),
-        .. new ushort[] { 1, 3 }.Select(p => new Case($"a prefetch of {p} per channel", s => Prefetch(s, p, global: true))),
+        .. new ushort[] { 1, 2, 5 }
+            .Select(p => new Case($"a prefetch of {p} per consumer", s => Prefetch(s, p, global: false))),
+        .. new ushort[] { 1, 3 }
+            .Select(p => new Case($"a prefetch of {p} per channel", s => Prefetch(s, p, global: true))),
         new("a prefetch per channel is shared by consumers of one queue in turn", async s =>
         {
             await Filled(s, 6);
@@ -83,12 +126,28 @@ internal static class ConsumeCases
             await s.Channel.BasicQosAsync(0, 1, false);
             for (int i = 0; i < 4; i++) s.Note(await first.TextAsync());
         }),
-        new("a prefetch does not bind who needs no ack", async s => { await Filled(s, 3); await s.Channel.BasicQosAsync(0, 1, false); Inbox i = await s.ConsumeAsync(autoAck: true); for (int n = 0; n < 3; n++) s.Note(await i.TextAsync()); }),
+        new("a prefetch does not bind who needs no ack", async s =>
+        {
+            await Filled(s, 3);
+            await s.Channel.BasicQosAsync(0, 1, false);
+            Inbox i = await s.ConsumeAsync(autoAck: true);
+            for (int n = 0; n < 3; n++) s.Note(await i.TextAsync());
+        }),
         new("a prefetch in octets", s => s.TryAsync(c => c.BasicQosAsync(10, 0, false))),
         new("a higher priority is served first", ConsumerPriority),
-        new("a consumer priority that is no number", s => s.TryAsync(async c => { await s.DeclareAsync(); await s.ConsumeAsync(arguments: new Dictionary<string, object?> { ["x-priority"] = "high" }); })),
+        new("a consumer priority that is no number", s => s.TryAsync(async c =>
+        {
+            await s.DeclareAsync();
+            await s.ConsumeAsync(arguments: new Dictionary<string, object?> { ["x-priority"] = "high" });
+        })),
         new("a single active consumer and its heir", SingleActive),
-        new("a consumer on a queue that is filled later", async s => { await s.DeclareAsync(); Inbox i = await s.ConsumeAsync(autoAck: true); await s.PublishAsync("", s.Q, "later"); s.Note(await i.TextAsync()); }),
+        new("a consumer on a queue that is filled later", async s =>
+        {
+            await s.DeclareAsync();
+            Inbox i = await s.ConsumeAsync(autoAck: true);
+            await s.PublishAsync("", s.Q, "later");
+            s.Note(await i.TextAsync());
+        }),
         new("the connection that closes gives back", async s =>
         {
             await Filled(s, 3);
@@ -133,7 +192,10 @@ internal static class ConsumeCases
     private static async Task Turns(Stage s)
     {
         await s.DeclareAsync();
-        Inbox[] inboxes = [await s.ConsumeAsync(autoAck: true), await s.ConsumeAsync(autoAck: true), await s.ConsumeAsync(autoAck: true)];
+        Inbox[] inboxes = [
+            await s.ConsumeAsync(autoAck: true),
+            await s.ConsumeAsync(autoAck: true),
+            await s.ConsumeAsync(autoAck: true)];
         for (int i = 0; i < 6; i++)
             await s.PublishAsync("", s.Q, $"{i}");
         foreach (Inbox inbox in inboxes)

@@ -5,11 +5,22 @@ internal static class DeadLetterCases
 {
     public static IEnumerable<Case> All =>
     [
-        new("dead letter: rejected", s => Dead(s, [], async () => { await s.PublishAsync("", s.Q, "m"); await RejectAsync(s); })),
+        new(
+            "dead letter: rejected",
+            s => Dead(s, [], async () => { await s.PublishAsync("", s.Q, "m"); await RejectAsync(s); })),
         new("dead letter: expired", s => Dead(s, new() { ["x-message-ttl"] = 10 }, () => s.PublishAsync("", s.Q, "m"))),
-        new("dead letter: the message's own expiration is taken off", s => Dead(s, [], () => s.PublishAsync("", s.Q, "m", p => p.Expiration = "10"))),
-        new("dead letter: too many", s => Dead(s, new() { ["x-max-length"] = 1 }, async () => { await s.PublishAsync("", s.Q, "m"); await s.PublishAsync("", s.Q, "n"); })),
-        new("dead letter: refused", s => Dead(s, new() { ["x-max-length"] = 0, ["x-overflow"] = "reject-publish-dlx" }, () => s.TryAsync(() => s.PublishAsync("", s.Q, "m")))),
+        new(
+            "dead letter: the message's own expiration is taken off",
+            s => Dead(s, [], () => s.PublishAsync("", s.Q, "m", p => p.Expiration = "10"))),
+        new("dead letter: too many", s => Dead(s, new() { ["x-max-length"] = 1 }, async () =>
+        {
+            await s.PublishAsync("", s.Q, "m");
+            await s.PublishAsync("", s.Q, "n");
+        })),
+        new("dead letter: refused", s => Dead(
+            s,
+            new() { ["x-max-length"] = 0, ["x-overflow"] = "reject-publish-dlx" },
+            () => s.TryAsync(() => s.PublishAsync("", s.Q, "m")))),
         new("dead letter: with its own routing key", async s =>
         {
             await s.Channel.ExchangeDeclareAsync(s.X, "fanout");
@@ -23,16 +34,34 @@ internal static class DeadLetterCases
         new("dead letter: through two queues", async s =>
         {
             await s.DeclareAsync(s.Name("dead"));
-            await s.DeclareAsync(s.Name("second"), new Dictionary<string, object?> { ["x-dead-letter-exchange"] = "", ["x-dead-letter-routing-key"] = s.Name("dead"), ["x-message-ttl"] = 5 });
-            await s.DeclareAsync(arguments: new Dictionary<string, object?> { ["x-dead-letter-exchange"] = "", ["x-dead-letter-routing-key"] = s.Name("second") });
+            await s.DeclareAsync(s.Name("second"), new Dictionary<string, object?>
+            {
+                ["x-dead-letter-exchange"] = "",
+                ["x-dead-letter-routing-key"] = s.Name("dead"),
+                ["x-message-ttl"] = 5
+            });
+            await s.DeclareAsync(arguments: new Dictionary<string, object?>
+            {
+                ["x-dead-letter-exchange"] = "",
+                ["x-dead-letter-routing-key"] = s.Name("second")
+            });
             await s.PublishAsync("", s.Q, "m");
             await RejectAsync(s);
             await ShowAsync(s);
         }),
         new("dead letter: the same queue counts up", async s =>
         {
-            await s.DeclareAsync(s.Name("wait"), new Dictionary<string, object?> { ["x-dead-letter-exchange"] = "", ["x-dead-letter-routing-key"] = s.Q, ["x-message-ttl"] = 5 });
-            await s.DeclareAsync(arguments: new Dictionary<string, object?> { ["x-dead-letter-exchange"] = "", ["x-dead-letter-routing-key"] = s.Name("wait") });
+            await s.DeclareAsync(s.Name("wait"), new Dictionary<string, object?>
+            {
+                ["x-dead-letter-exchange"] = "",
+                ["x-dead-letter-routing-key"] = s.Q,
+                ["x-message-ttl"] = 5
+            });
+            await s.DeclareAsync(arguments: new Dictionary<string, object?>
+            {
+                ["x-dead-letter-exchange"] = "",
+                ["x-dead-letter-routing-key"] = s.Name("wait")
+            });
             await s.PublishAsync("", s.Q, "m");
             for (int i = 0; i < 3; i++)
             {
@@ -44,7 +73,12 @@ internal static class DeadLetterCases
         }),
         new("dead letter: a circle without a rejection ends", async s =>
         {
-            await s.DeclareAsync(arguments: new Dictionary<string, object?> { ["x-dead-letter-exchange"] = "", ["x-dead-letter-routing-key"] = s.Q, ["x-message-ttl"] = 5 });
+            await s.DeclareAsync(arguments: new Dictionary<string, object?>
+            {
+                ["x-dead-letter-exchange"] = "",
+                ["x-dead-letter-routing-key"] = s.Q,
+                ["x-message-ttl"] = 5
+            });
             await s.PublishAsync("", s.Q, "m");
             await s.UntilCountAsync(0);
             await s.DrainAsync();
@@ -78,11 +112,16 @@ internal static class DeadLetterCases
         new("dead letter: headers of any depth are kept", async s =>
         {
             await s.DeclareAsync(s.Name("dead"));
-            await s.DeclareAsync(arguments: new Dictionary<string, object?> { ["x-dead-letter-exchange"] = "", ["x-dead-letter-routing-key"] = s.Name("dead") });
+            await s.DeclareAsync(arguments: new Dictionary<string, object?>
+            {
+                ["x-dead-letter-exchange"] = "",
+                ["x-dead-letter-routing-key"] = s.Name("dead")
+            });
             await s.PublishAsync("", s.Q, "m", p => p.Headers = PublishCases.Nested(200));
             await RejectAsync(s);
             await s.UntilCountAsync(1, s.Name("dead"));
-            await s.DrainAsync(s.Name("dead"), got => $"{PublishCases.Innermost(got.BasicProperties.Headers!)} {got.BasicProperties.Headers!.ContainsKey("x-death")}");
+            await s.DrainAsync(s.Name("dead"), got => $"{PublishCases.Innermost(got.BasicProperties.Headers!)} "
+                + $"{got.BasicProperties.Headers!.ContainsKey("x-death")}");
         }),
         new("dead letter: an exchange that is not there", async s =>
         {
@@ -177,7 +216,11 @@ internal static class DeadLetterCases
     private static async Task NotDead(Stage s, Func<IChannel, Task> act)
     {
         await s.DeclareAsync(s.Name("dead"));
-        await s.DeclareAsync(arguments: new Dictionary<string, object?> { ["x-dead-letter-exchange"] = "", ["x-dead-letter-routing-key"] = s.Name("dead") });
+        await s.DeclareAsync(arguments: new Dictionary<string, object?>
+        {
+            ["x-dead-letter-exchange"] = "",
+            ["x-dead-letter-routing-key"] = s.Name("dead")
+        });
         await s.PublishAsync("", s.Q, "m");
         await act(s.Channel);
         await s.DrainAsync(s.Name("dead"));
@@ -201,6 +244,7 @@ internal static class DeadLetterCases
         foreach (object? death in (IList<object?>)headers["x-death"]!)
             if (!((IDictionary<string, object?>)death!).Remove("time"))
                 s.Note("no time");
-        return s.Plain($"{Stage.Text(got)} exchange {got.Exchange} key {got.RoutingKey} expiration {got.BasicProperties.Expiration} {PublishCases.Show(headers)}");
+        return s.Plain($"{Stage.Text(got)} exchange {got.Exchange} key {got.RoutingKey} "
+            + $"expiration {got.BasicProperties.Expiration} {PublishCases.Show(headers)}");
     }
 }

@@ -11,7 +11,8 @@ internal static partial class FieldCases
 {
     private const ushort HasHeaders = 0x2000;
 
-    private static readonly byte[] Five = [0, 0, 0, 5], LongFive = [0, 0, 0, 0, 0, 0, 0, 5], NotANumber = [0x7F, 0xC0, 0, 0];
+    private static readonly byte[] Five = [0, 0, 0, 5], LongFive = [0, 0, 0, 0, 0, 0, 0, 5],
+        NotANumber = [0x7F, 0xC0, 0, 0];
 
     /// <summary>A value of each type that there is.</summary>
     private static readonly (string Name, byte[] Field)[] Values =
@@ -27,7 +28,8 @@ internal static partial class FieldCases
         ("x", Field('x', [0, 0, 0, 2, 0, 0xFF])),
         ("F with a name twice", Field('F', Sized(Named("a", Field('I', Five)), Named("a", Field('L', LongFive))))),
         ("F out of order", Field('F', Sized(Named("b", Field('I', Five)), Named("a", Field('I', Five))))),
-        ("L four deep", Field('F', Sized(Named("a", Field('A', Sized(Field('F', Sized(Named("b", Field('L', LongFive)))))))))),
+        ("L four deep", Field(
+            'F', Sized(Named("a", Field('A', Sized(Field('F', Sized(Named("b", Field('L', LongFive)))))))))),
     ];
 
     /// <summary>Equal and nearly equal values, to be compared with each other.</summary>
@@ -48,9 +50,11 @@ internal static partial class FieldCases
     private static readonly (string Name, byte[] Entries)[] Unreadable =
     [
         ("a type without a value", Named("k", [(byte)'?'])), ("not a number", Named("k", Field('f', NotANumber))),
-        ("infinite", Named("k", Field('d', [0x7F, 0xF0, 0, 0, 0, 0, 0, 0]))), ("a number cut short", Named("k", Field('l', [1]))),
+        ("infinite", Named("k", Field('d', [0x7F, 0xF0, 0, 0, 0, 0, 0, 0]))),
+        ("a number cut short", Named("k", Field('l', [1]))),
         ("a name alone", ShortText("kkk")), ("a name cut short", [9, (byte)'a']),
-        ("a text cut short", Named("k", Field('S', [0, 0, 0, 9, 1]))), ("a size cut short", Named("k", Field('S', [0, 0]))),
+        ("a text cut short", Named("k", Field('S', [0, 0, 0, 9, 1]))),
+        ("a size cut short", Named("k", Field('S', [0, 0]))),
         ("a wrong table in it", Named("k", Field('F', Sized(Named("i", [(byte)'U']))))),
         ("a wrong array in it", Named("k", Field('A', Sized([(byte)'U'])))),
         ("a table cut short", Named("k", Field('F', [0, 0, 0, 9, 1]))),
@@ -62,7 +66,8 @@ internal static partial class FieldCases
         ("the flag that continues", [0x20, 1, 0, 0, 0, 0, 0, 0]), ("the unused flag", [0x20, 2, 0, 0, 0, 0]),
         ("one octet", [0x20]), ("nothing", []), ("a text cut short", [0x80, 0, 9, 1]), ("no text", [0x80, 0]),
         ("headers cut short", [0x20, 0, 0, 0, 0, 9, 1]), ("a size cut short", [0x20, 0, 0, 0]),
-        ("an octet too many", [0x80, 0, 1, (byte)'a', 5]), ("no delivery mode", [0x10, 0]), ("half a time", [0, 0x40, 0, 0]),
+        ("an octet too many", [0x80, 0, 1, (byte)'a', 5]), ("no delivery mode", [0x10, 0]),
+        ("half a time", [0, 0x40, 0, 0]),
         ("a text that is none", [0x80, 0, 2, 0xFF, 0xFE]), ("empty headers", [0x20, 0, 0, 0, 0, 0]),
         .. new byte[] { 0, 1, 2, 3, 255 }.Select(mode => ($"delivery mode {mode}", new byte[] { 0x10, 0, mode })),
     ];
@@ -70,7 +75,8 @@ internal static partial class FieldCases
     /// <summary>All fourteen, none of them text where it need not be.</summary>
     private static readonly byte[] Everything =
     [
-        0xFF, 0xFC, .. ShortText("type"), 1, 0xFF, .. Sized(Named("z", Field('L', LongFive)), Named("b", Field('t', [5]))),
+        0xFF, 0xFC, .. ShortText("type"), 1, 0xFF,
+        .. Sized(Named("z", Field('L', LongFive)), Named("b", Field('t', [5]))),
         2, 7, 2, 0xFE, 0xFF, .. ShortText("reply"), .. ShortText("60000"), .. ShortText("id"), .. LongFive,
         .. ShortText("kind"), .. ShortText("guest"), .. ShortText("app"), .. ShortText("cluster"),
     ];
@@ -78,9 +84,11 @@ internal static partial class FieldCases
     public static IEnumerable<Case> All =>
     [
         .. Values.Select(v => Published($"a header of type {v.Name}", HeadersOf(Named("k", v.Field)))),
-        Published("headers of all types", HeadersOf([.. Values.Select((v, i) => Named($"{(i * 7) % 23:00}", v.Field))])),
+        Published(
+            "headers of all types", HeadersOf([.. Values.Select((v, i) => Named($"{(i * 7) % 23:00}", v.Field))])),
         Published("headers out of order and one twice", HeadersOf(
-            Named("b", Field('I', Five)), Named("aa", Field('L', LongFive)), Named("B", Field('V', [])), Named("b", Field('V', [])),
+            Named("b", Field('I', Five)), Named("aa", Field('L', LongFive)), Named("B", Field('V', [])),
+            Named("b", Field('V', [])),
             Named("x-b", Field('V', [])), Named("x-a", Field('V', [])))),
         .. Lists.Select(l => Published($"properties with {l.Name}", l.Octets)),
         Published("all properties", Everything),
@@ -94,7 +102,8 @@ internal static partial class FieldCases
         new("fields: a table that is longer than its method", async s =>
         {
             using RawClient client = await OpenAsync(s.Uri);
-            s.Note(await client.CallAsync(1, 50, 10, [0, 0, .. ShortText("q"), 8, 0, 0, 0, 9, .. Named("k", Field('V', []))]));
+            s.Note(await client.CallAsync(
+                1, 50, 10, [0, 0, .. ShortText("q"), 8, 0, 0, 0, 9, .. Named("k", Field('V', []))]));
         }),
         new("fields: unreadable headers for an exchange that is not there", async s =>
         {
@@ -104,12 +113,14 @@ internal static partial class FieldCases
         }),
         new("fields: what headers bindings match", Matching),
         new("fields: which bindings are the same", SameBindings),
-        .. new[] { 'I', 'i', 'l', 'L', 'u', 'T', 'd', 'D' }.Select(type => new Case($"fields: arguments of type {type}", async s =>
+        .. new[] { 'I', 'i', 'l', 'L', 'u', 'T', 'd', 'D' }
+            .Select(type => new Case($"fields: arguments of type {type}", async s =>
         {
             byte[] value = Fives.First(v => v.Name == $"{type}").Field;
             using RawClient client = await OpenAsync(s.Uri);
             byte[] arguments = Sized(Named("x-max-length", value));
-            s.Note(await client.CallAsync(1, 50, 10, [0, 0, .. ShortText(s.Q), 8, .. Sized(Named("x-max-length", Fives[4].Field))]));
+            s.Note(await client.CallAsync(
+                1, 50, 10, [0, 0, .. ShortText(s.Q), 8, .. Sized(Named("x-max-length", Fives[4].Field))]));
             s.Note(s.Plain(await client.CallAsync(1, 50, 10, [0, 0, .. ShortText(s.Q), 8, .. arguments])));
         })),
         .. Values.Select(v => DeadLettered($"a header of type {v.Name}", HeadersOf(Named("k", v.Field)))),
@@ -146,12 +157,14 @@ internal static partial class FieldCases
         s.Note(await client.GetAsync(s.Q));
     });
 
-    private static Case DeadLettered(string name, byte[] properties) => new($"fields: {name} in a dead letter", async s =>
+    private static Case DeadLettered(string name, byte[] properties)
+        => new($"fields: {name} in a dead letter", async s =>
     {
         using RawClient client = await OpenAsync(s.Uri);
         await DeclareAsync(client, s.Name("dead"));
         await DeclareAsync(client, s.Q, Named("x-dead-letter-exchange", Field('S', LongText(""))),
-            Named("x-dead-letter-routing-key", Field('S', LongText(s.Name("dead")))), Named("x-message-ttl", Field('I', [0, 0, 0, 0])));
+            Named("x-dead-letter-routing-key", Field('S', LongText(s.Name("dead")))),
+            Named("x-message-ttl", Field('I', [0, 0, 0, 0])));
         await client.SendAsync(Publish(1, "", s.Q, [1], properties));
         string got = "method 60.72 on 1";
         await Stage.UntilAsync(async () => (got = await client.GetAsync(s.Name("dead"))) != "method 60.72 on 1");
@@ -198,7 +211,8 @@ internal static partial class FieldCases
     {
         using RawClient client = await OpenAsync(s.Uri);
         await client.CallAsync(1, 85, 10, [0]);
-        (string Name, byte[] Field)[] some = [.. Fives.Where(f => f.Name is "I" or "l" or "L" or "S" or "x" or "d" or "f"
+        (string Name, byte[] Field)[] some = [.. Fives.Where(f => f.Name is "I" or "l" or "L" or "S" or "x"
+            or "d" or "f"
             or "t" or "t5" or "AI" or "Al" or "AL" or "Fab" or "Fba")];
         foreach ((string one, byte[] first) in some)
         {

@@ -5,24 +5,30 @@ namespace SafeAmqp.Testing.Tests.Conformance;
 /// <summary>Where the embedded broker does not do what RabbitMQ does, and why.</summary>
 public sealed class KnownDifferences(BrokerPairs brokers)
 {
-    /// <summary>RabbitMQ has transactions. Nobody should begin with them; confirms do the same in a fraction of the time.</summary>
+    /// <summary>
+    /// RabbitMQ has transactions. Nobody should begin with them; confirms do the same in a fraction of the time.
+    /// </summary>
     [Fact]
     public async Task Transactions_are_refused_with_a_hint()
     {
         using RawClient client = await OpenAsync(brokers.Embedded.Uri);
         Assert.Equal(
-            "close connection 540 NOT_IMPLEMENTED - transactions are not supported by this broker: use publisher confirms (confirm.select) class 90 method 10",
+            "close connection 540 NOT_IMPLEMENTED - transactions are not supported by this broker: use "
+                + "publisher confirms (confirm.select) class 90 method 10",
             await client.CallAsync(1, 90, 10, []));
     }
 
-    /// <summary>RabbitMQ has streams: a log on disk with offsets, which a broker in memory would only pretend to be.</summary>
+    /// <summary>
+    /// RabbitMQ has streams: a log on disk with offsets, which a broker in memory would only pretend to be.
+    /// </summary>
     [Fact]
     public async Task Streams_are_refused()
     {
         using RawClient client = await OpenAsync(brokers.Embedded.Uri);
         byte[] table = [.. ShortText("x-queue-type"), (byte)'S', .. LongText("stream")];
         Assert.Equal(
-            "close channel 406 PRECONDITION_FAILED - streams are not supported by this broker: queue 's' in vhost '/' class 50 method 10",
+            "close channel 406 PRECONDITION_FAILED - streams are not supported by this broker: queue 's' in vhost "
+                + "'/' class 50 method 10",
             await client.CallAsync(1, 50, 10, [0, 0, .. ShortText("s"), 2, .. FourOctets(table.Length), .. table]));
     }
 

@@ -3,8 +3,8 @@ using static SafeAmqp.Testing.Tests.Support.RawClient;
 namespace SafeAmqp.Testing.Tests.Conformance;
 
 /// <summary>
-/// A message above the broker's limit. The specification has 311 (CONTENT_TOO_LARGE) for it; RabbitMQ closes the channel with 406, and so does the
-/// embedded broker. Who wants to see 311 has it sent by a script.
+/// A message above the broker's limit. The specification has 311 (CONTENT_TOO_LARGE) for it; RabbitMQ closes the
+/// channel with 406, and so does the embedded broker. Who wants to see 311 has it sent by a script.
 /// </summary>
 public sealed class OversizeTests(BrokerPairs brokers)
 {
@@ -36,10 +36,13 @@ public sealed class OversizeTests(BrokerPairs brokers)
     public async Task A_script_sends_311()
     {
         await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(cancellationToken: Cancelled);
-        using FaultScript script = broker.Script(FaultTrigger.Publish(), FaultAction.CloseChannel(311, "too large for this test"));
+        using FaultScript script = broker.Script(
+            FaultTrigger.Publish(), FaultAction.CloseChannel(311, "too large for this test"));
         using RawClient client = await OpenAsync(broker.Uri);
         await client.SendAsync(Publish(1, "amq.direct", "nobody", [1]));
-        Assert.Equal("close channel 311 CONTENT_TOO_LARGE - too large for this test class 60 method 40", await client.NextAsync());
+        Assert.Equal(
+            "close channel 311 CONTENT_TOO_LARGE - too large for this test class 60 method 40",
+            await client.NextAsync());
     }
 
     private static async Task<string> PlayAsync(Uri uri, int limit)

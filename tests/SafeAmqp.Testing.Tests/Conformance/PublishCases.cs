@@ -5,17 +5,39 @@ internal static class PublishCases
 {
     public static IEnumerable<Case> All =>
     [
-        new("publishing to an exchange that is not there", s => s.ClosedByAsync(c => s.PublishAsync(s.X, "k", "m", channel: c))),
-        new("a user id of somebody else", s => s.ClosedByAsync(c => s.PublishAsync("", "k", "m", p => p.UserId = "mallory", channel: c))),
-        new("one's own user id", s => s.TryAsync(async c => { await s.DeclareAsync(); await s.PublishAsync("", s.Q, "m", p => p.UserId = "guest"); await s.DrainAsync(); })),
-        .. new[] { "abc", "-1", "1.5", "", "10 " }.Select(e => new Case($"an expiration of '{e}'", s => s.ClosedByAsync(c => s.PublishAsync("", "k", "m", p => p.Expiration = e, channel: c)))),
+        new(
+            "publishing to an exchange that is not there",
+            s => s.ClosedByAsync(c => s.PublishAsync(s.X, "k", "m", channel: c))),
+        new(
+            "a user id of somebody else",
+            s => s.ClosedByAsync(c => s.PublishAsync("", "k", "m", p => p.UserId = "mallory", channel: c))),
+        new("one's own user id", s => s.TryAsync(async c =>
+        {
+            await s.DeclareAsync();
+            await s.PublishAsync("", s.Q, "m", p => p.UserId = "guest");
+            await s.DrainAsync();
+        })),
+        .. new[] { "abc", "-1", "1.5", "", "10 " }.Select(e => new Case(
+            $"an expiration of '{e}'",
+            s => s.ClosedByAsync(c => s.PublishAsync("", "k", "m", p => p.Expiration = e, channel: c)))),
         new("confirms come in order", Confirms),
-        new("a confirm for what is not routed", async s => { await using IChannel c = await s.NewChannelAsync(true); await s.TryAsync(() => s.PublishAsync("", s.Name("none"), "m", channel: c)); }),
+        new("a confirm for what is not routed", async s =>
+        {
+            await using IChannel c = await s.NewChannelAsync(true);
+            await s.TryAsync(() => s.PublishAsync("", s.Name("none"), "m", channel: c));
+        }),
         new("a mandatory message is returned before its confirm", Returned),
-        new("a mandatory message that is routed is not returned", s => s.TryAsync(async _ => { await using IChannel c = await s.NewChannelAsync(true); await s.DeclareAsync(); await s.PublishAsync("", s.Q, "m", mandatory: true, channel: c); await s.DrainAsync(); })),
+        new("a mandatory message that is routed is not returned", s => s.TryAsync(async _ =>
+        {
+            await using IChannel c = await s.NewChannelAsync(true);
+            await s.DeclareAsync();
+            await s.PublishAsync("", s.Q, "m", mandatory: true, channel: c);
+            await s.DrainAsync();
+        })),
         new("a full queue that refuses", async s =>
         {
-            await s.DeclareAsync(arguments: new Dictionary<string, object?> { ["x-max-length"] = 1, ["x-overflow"] = "reject-publish" });
+            await s.DeclareAsync(
+                arguments: new Dictionary<string, object?> { ["x-max-length"] = 1, ["x-overflow"] = "reject-publish" });
             await using IChannel c = await s.NewChannelAsync(true);
             await s.TryAsync(() => s.PublishAsync("", s.Q, "1", channel: c));
             await s.TryAsync(() => s.PublishAsync("", s.Q, "2", channel: c));
@@ -56,7 +78,8 @@ internal static class PublishCases
         var acked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         c.BasicReturnAsync += (_, e) =>
         {
-            seen.Add($"returned {e.ReplyCode} {e.ReplyText} {s.Plain(e.Exchange)} {e.RoutingKey} {e.BasicProperties.MessageId} {e.Body.Length}");
+            seen.Add($"returned {e.ReplyCode} {e.ReplyText} {s.Plain(e.Exchange)} "
+                + $"{e.RoutingKey} {e.BasicProperties.MessageId} {e.Body.Length}");
             return Task.CompletedTask;
         };
         c.BasicAcksAsync += (_, e) =>
@@ -92,8 +115,10 @@ internal static class PublishCases
         await s.DrainAsync(show: got =>
         {
             IReadOnlyBasicProperties p = got.BasicProperties;
-            return string.Join('|', p.ContentType, p.ContentEncoding, p.DeliveryMode, p.Priority, p.CorrelationId, p.ReplyTo, p.Expiration, p.MessageId,
-                p.Timestamp.UnixTime, p.Type, p.UserId, p.AppId, p.ClusterId, got.Exchange, s.Plain(got.RoutingKey), got.Redelivered, got.MessageCount, p.IsHeadersPresent());
+            return string.Join('|', p.ContentType, p.ContentEncoding, p.DeliveryMode, p.Priority, p.CorrelationId,
+                p.ReplyTo, p.Expiration, p.MessageId,
+                p.Timestamp.UnixTime, p.Type, p.UserId, p.AppId, p.ClusterId, got.Exchange, s.Plain(got.RoutingKey),
+                got.Redelivered, got.MessageCount, p.IsHeadersPresent());
         });
     }
 
@@ -120,7 +145,9 @@ internal static class PublishCases
             ["table"] = new Dictionary<string, object?> { ["a"] = 1 },
             ["list"] = new List<object?> { 1, "two" },
         });
-        await s.DrainAsync(show: got => string.Join('\n', got.BasicProperties.Headers!.OrderBy(h => h.Key, StringComparer.Ordinal).Select(h => $"{h.Key}={Show(h.Value)}")));
+        await s.DrainAsync(
+            show: got => string.Join('\n', got.BasicProperties.Headers!.OrderBy(h => h.Key, StringComparer.Ordinal)
+                .Select(h => $"{h.Key}={Show(h.Value)}")));
     }
 
     /// <summary>Tables and arrays by turns.</summary>
@@ -145,7 +172,8 @@ internal static class PublishCases
         null => "null",
         byte[] bytes => System.Text.Encoding.UTF8.GetString(bytes),
         BinaryTableValue binary => "binary " + Convert.ToHexString(binary.Bytes!),
-        IDictionary<string, object?> table => "{" + string.Join(',', table.OrderBy(t => t.Key, StringComparer.Ordinal).Select(t => $"{t.Key}={Show(t.Value)}")) + "}",
+        IDictionary<string, object?> table => "{" + string.Join(
+            ',', table.OrderBy(t => t.Key, StringComparer.Ordinal).Select(t => $"{t.Key}={Show(t.Value)}")) + "}",
         IEnumerable<object?> list => "[" + string.Join(',', list.Select(Show)) + "]",
         _ => $"{value.GetType().Name} {value}",
     };

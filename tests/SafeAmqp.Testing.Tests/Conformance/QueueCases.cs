@@ -7,10 +7,17 @@ internal static class QueueCases
     [
         new("a full queue drops its head", s => Limited(s, new() { ["x-max-length"] = 2 }, "1", "2", "3", "4")),
         new("a queue of no length", s => Limited(s, new() { ["x-max-length"] = 0 }, "1")),
-        new("a queue full of octets drops its head", s => Limited(s, new() { ["x-max-length-bytes"] = 10 }, "12345", "67890", "abc")),
-        new("a message larger than the queue", s => Limited(s, new() { ["x-max-length-bytes"] = 10 }, "12345", "this is too long")),
-        new("a full queue refuses", s => Limited(s, new() { ["x-max-length"] = 2, ["x-overflow"] = "reject-publish" }, "1", "2", "3")),
-        new("a queue full of octets refuses", s => Limited(s, new() { ["x-max-length-bytes"] = 10, ["x-overflow"] = "reject-publish" }, "12345", "67890", "a")),
+        new(
+            "a queue full of octets drops its head",
+            s => Limited(s, new() { ["x-max-length-bytes"] = 10 }, "12345", "67890", "abc")),
+        new(
+            "a message larger than the queue",
+            s => Limited(s, new() { ["x-max-length-bytes"] = 10 }, "12345", "this is too long")),
+        new(
+            "a full queue refuses",
+            s => Limited(s, new() { ["x-max-length"] = 2, ["x-overflow"] = "reject-publish" }, "1", "2", "3")),
+        new("a queue full of octets refuses", s => Limited(
+            s, new() { ["x-max-length-bytes"] = 10, ["x-overflow"] = "reject-publish" }, "12345", "67890", "a")),
         new("what is out does not count to the length", async s =>
         {
             await s.DeclareAsync(arguments: ArgumentCases.Table("x-max-length", 1));
@@ -25,13 +32,26 @@ internal static class QueueCases
         new("priorities without a queue of priorities", s => Priorities(s, null, 1, 5, 3)),
         new("a full queue of priorities drops the lowest", async s =>
         {
-            await s.DeclareAsync(arguments: new Dictionary<string, object?> { ["x-max-priority"] = 5, ["x-max-length"] = 2 });
+            await s.DeclareAsync(
+                arguments: new Dictionary<string, object?> { ["x-max-priority"] = 5, ["x-max-length"] = 2 });
             foreach (byte p in new byte[] { 5, 1, 3 })
                 await s.PublishAsync("", s.Q, $"{p}", x => x.Priority = p);
             await s.DrainAsync();
         }),
-        new("a queue's messages expire", async s => { await s.DeclareAsync(arguments: ArgumentCases.Table("x-message-ttl", 20)); await s.PublishAsync("", s.Q, "m"); await s.UntilCountAsync(0); await s.DrainAsync(); }),
-        new("a message expires", async s => { await s.DeclareAsync(); await s.PublishAsync("", s.Q, "m", p => p.Expiration = "20"); await s.UntilCountAsync(0); await s.DrainAsync(); }),
+        new("a queue's messages expire", async s =>
+        {
+            await s.DeclareAsync(arguments: ArgumentCases.Table("x-message-ttl", 20));
+            await s.PublishAsync("", s.Q, "m");
+            await s.UntilCountAsync(0);
+            await s.DrainAsync();
+        }),
+        new("a message expires", async s =>
+        {
+            await s.DeclareAsync();
+            await s.PublishAsync("", s.Q, "m", p => p.Expiration = "20");
+            await s.UntilCountAsync(0);
+            await s.DrainAsync();
+        }),
         new("a message behind one that stays does not go before it", async s =>
         {
             await s.DeclareAsync();
@@ -43,8 +63,20 @@ internal static class QueueCases
             s.Note(await s.Channel.MessageCountAsync(s.Q));
             await s.DrainAsync();
         }),
-        new("a time to live of nothing without a consumer", async s => { await s.DeclareAsync(); await s.PublishAsync("", s.Q, "m", p => p.Expiration = "0"); await s.UntilCountAsync(0); await s.DrainAsync(); }),
-        new("a time to live of nothing with a consumer", async s => { await s.DeclareAsync(); Inbox i = await s.ConsumeAsync(autoAck: true); await s.PublishAsync("", s.Q, "m", p => p.Expiration = "0"); s.Note(await i.TextAsync()); }),
+        new("a time to live of nothing without a consumer", async s =>
+        {
+            await s.DeclareAsync();
+            await s.PublishAsync("", s.Q, "m", p => p.Expiration = "0");
+            await s.UntilCountAsync(0);
+            await s.DrainAsync();
+        }),
+        new("a time to live of nothing with a consumer", async s =>
+        {
+            await s.DeclareAsync();
+            Inbox i = await s.ConsumeAsync(autoAck: true);
+            await s.PublishAsync("", s.Q, "m", p => p.Expiration = "0");
+            s.Note(await i.TextAsync());
+        }),
         new("an unused queue expires", async s =>
         {
             await s.DeclareAsync(arguments: ArgumentCases.Table("x-expires", 30));

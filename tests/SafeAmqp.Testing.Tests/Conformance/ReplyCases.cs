@@ -21,14 +21,30 @@ internal static class ReplyCases
             s.Note((await other.QueueDeclarePassiveAsync(address)).ConsumerCount);
             await s.PublishAsync("", address, "answer", p => p.CorrelationId = "c", channel: other);
             BasicDeliverEventArgs answer = await replies.NextAsync();
-            s.Note($"{System.Text.Encoding.UTF8.GetString(answer.Body.Span)} {answer.BasicProperties.CorrelationId} {answer.DeliveryTag} {answer.RoutingKey == address} {answer.Redelivered}");
+            s.Note($"{System.Text.Encoding.UTF8.GetString(answer.Body.Span)} {answer.BasicProperties.CorrelationId} "
+                + $"{answer.DeliveryTag} {answer.RoutingKey == address} {answer.Redelivered}");
         }),
         new("direct reply: a consumer that acknowledges", s => s.TryAsync(_ => s.ConsumeAsync(Address))),
-        new("direct reply: two consumers", s => s.TryAsync(async _ => { await s.ConsumeAsync(Address, autoAck: true); await s.ConsumeAsync(Address, autoAck: true); })),
-        new("direct reply: a question without a consumer", s => s.ClosedByAsync(c => s.PublishAsync("", s.Q, "q", p => p.ReplyTo = Address, channel: c))),
-        new("direct reply: declaring the address", s => s.TryAsync(async c => s.Note((await c.QueueDeclarePassiveAsync(Address)).QueueName))),
-        new("direct reply: asking for an address that is gone", s => s.TryAsync(c => c.QueueDeclarePassiveAsync(Address + ".nonsense"))),
-        new("direct reply: after cancelling", s => s.TryAsync(async c => { Inbox i = await s.ConsumeAsync(Address, autoAck: true); await c.BasicCancelAsync(i.Tag); await s.ConsumeAsync(Address, autoAck: true); })),
+        new("direct reply: two consumers", s => s.TryAsync(async _ =>
+        {
+            await s.ConsumeAsync(Address, autoAck: true);
+            await s.ConsumeAsync(Address, autoAck: true);
+        })),
+        new(
+            "direct reply: a question without a consumer",
+            s => s.ClosedByAsync(c => s.PublishAsync("", s.Q, "q", p => p.ReplyTo = Address, channel: c))),
+        new(
+            "direct reply: declaring the address",
+            s => s.TryAsync(async c => s.Note((await c.QueueDeclarePassiveAsync(Address)).QueueName))),
+        new(
+            "direct reply: asking for an address that is gone",
+            s => s.TryAsync(c => c.QueueDeclarePassiveAsync(Address + ".nonsense"))),
+        new("direct reply: after cancelling", s => s.TryAsync(async c =>
+        {
+            Inbox i = await s.ConsumeAsync(Address, autoAck: true);
+            await c.BasicCancelAsync(i.Tag);
+            await s.ConsumeAsync(Address, autoAck: true);
+        })),
         new("direct reply: an answer to nobody is returned when mandatory", s => s.TryAsync(async _ =>
         {
             await using IChannel c = await s.Connection.CreateChannelAsync(new CreateChannelOptions(true, false));

@@ -5,26 +5,39 @@ internal static class RoutingCases
 {
     private static readonly (string Pattern, string[] Keys)[] Topics =
     [
-        ("a.b", ["a.b", "a.c", "a", "a.b.c"]), ("*", ["", "a", "a.b"]), ("#", ["", "a", "a.b.c"]), ("a.*", ["a", "a.", "a.b", "a.b.c"]),
-        ("a.#", ["a", "a.b", "a.b.c", "b.a"]), ("#.a", ["a", "b.a", "b.c.a", "a.b"]), ("*.a", ["a", "b.a", "b.c.a", ".a"]),
-        ("a.#.b", ["a.b", "a.x.b", "a.x.y.b", "a", "b"]), ("#.a.#", ["a", "x.a", "a.x", "x.a.y", "x.y"]), ("*.*", ["a", "a.b", ".", "a.b.c"]),
-        ("#.#", ["", "a", "a.b"]), ("a.*.#", ["a", "a.b", "a.b.c"]), ("#.*", ["", "a", "a.b"]), ("*.#.*", ["a", "a.b", "a.b.c"]), ("", ["", "a"]),
-        ("a..b", ["a..b", "a.b"]), ("a.#.#.b", ["a.b", "a.x.b"]), ("#.a.*.b.#", ["a.x.b", "a.b", "q.a.x.b.r"]), ("*", ["*", "#"]), ("#", ["#", "*.*"]),
+        ("a.b", ["a.b", "a.c", "a", "a.b.c"]), ("*", ["", "a", "a.b"]), ("#", ["", "a", "a.b.c"]),
+        ("a.*", ["a", "a.", "a.b", "a.b.c"]),
+        ("a.#", ["a", "a.b", "a.b.c", "b.a"]), ("#.a", ["a", "b.a", "b.c.a", "a.b"]),
+        ("*.a", ["a", "b.a", "b.c.a", ".a"]),
+        ("a.#.b", ["a.b", "a.x.b", "a.x.y.b", "a", "b"]), ("#.a.#", ["a", "x.a", "a.x", "x.a.y", "x.y"]),
+        ("*.*", ["a", "a.b", ".", "a.b.c"]),
+        ("#.#", ["", "a", "a.b"]), ("a.*.#", ["a", "a.b", "a.b.c"]), ("#.*", ["", "a", "a.b"]),
+        ("*.#.*", ["a", "a.b", "a.b.c"]), ("", ["", "a"]),
+        ("a..b", ["a..b", "a.b"]), ("a.#.#.b", ["a.b", "a.x.b"]), ("#.a.*.b.#", ["a.x.b", "a.b", "q.a.x.b.r"]),
+        ("*", ["*", "#"]), ("#", ["#", "*.*"]),
     ];
 
-    private static readonly (string Name, Dictionary<string, object?> Wanted, Dictionary<string, object?>[] Given)[] Headers =
+    private static readonly (string Name, Dictionary<string, object?> Wanted,
+        Dictionary<string, object?>[] Given)[] Headers =
     [
-        ("all", new() { ["x-match"] = "all", ["a"] = "1", ["b"] = 2 }, [new() { ["a"] = "1", ["b"] = 2 }, new() { ["a"] = "1" }, new() { ["a"] = "1", ["b"] = 3 }, []]),
-        ("any", new() { ["x-match"] = "any", ["a"] = "1", ["b"] = 2 }, [new() { ["a"] = "1" }, new() { ["b"] = 2 }, new() { ["c"] = 1 }, []]),
+        ("all", new() { ["x-match"] = "all", ["a"] = "1", ["b"] = 2 }, [
+            new() { ["a"] = "1", ["b"] = 2 }, new() { ["a"] = "1" }, new() { ["a"] = "1", ["b"] = 3 }, []]),
+        ("any", new() { ["x-match"] = "any", ["a"] = "1", ["b"] = 2 }, [
+            new() { ["a"] = "1" }, new() { ["b"] = 2 }, new() { ["c"] = 1 }, []]),
         ("no mode", new() { ["a"] = "1" }, [new() { ["a"] = "1" }, new() { ["a"] = "2" }, []]),
-        ("presence", new() { ["x-match"] = "all", ["a"] = null }, [new() { ["a"] = "any" }, new() { ["a"] = null }, []]),
-        ("types", new() { ["x-match"] = "all", ["a"] = 1 }, [new() { ["a"] = 1 }, new() { ["a"] = "1" }, new() { ["a"] = true }]),
+        ("presence", new() { ["x-match"] = "all", ["a"] = null }, [
+            new() { ["a"] = "any" }, new() { ["a"] = null }, []]),
+        ("types", new() { ["x-match"] = "all", ["a"] = 1 }, [
+            new() { ["a"] = 1 }, new() { ["a"] = "1" }, new() { ["a"] = true }]),
         ("nothing wanted, all", new() { ["x-match"] = "all" }, [new() { ["a"] = 1 }, []]),
         ("nothing wanted, any", new() { ["x-match"] = "any" }, [new() { ["a"] = 1 }, []]),
-        ("x- names, all", new() { ["x-match"] = "all", ["x-a"] = 1 }, [new() { ["x-a"] = 1 }, new() { ["x-a"] = 2 }, []]),
+        ("x- names, all", new() { ["x-match"] = "all", ["x-a"] = 1 }, [
+            new() { ["x-a"] = 1 }, new() { ["x-a"] = 2 }, []]),
         ("x- names, any", new() { ["x-match"] = "any", ["x-a"] = 1 }, [new() { ["x-a"] = 1 }, new() { ["x-a"] = 2 }]),
-        ("x- names, all-with-x", new() { ["x-match"] = "all-with-x", ["x-a"] = 1 }, [new() { ["x-a"] = 1 }, new() { ["x-a"] = 2 }]),
-        ("x- names, any-with-x", new() { ["x-match"] = "any-with-x", ["x-a"] = 1 }, [new() { ["x-a"] = 1 }, new() { ["x-a"] = 2 }]),
+        ("x- names, all-with-x", new() { ["x-match"] = "all-with-x", ["x-a"] = 1 }, [
+            new() { ["x-a"] = 1 }, new() { ["x-a"] = 2 }]),
+        ("x- names, any-with-x", new() { ["x-match"] = "any-with-x", ["x-a"] = 1 }, [
+            new() { ["x-a"] = 1 }, new() { ["x-a"] = 2 }]),
         ("booleans", new() { ["x-match"] = "all", ["a"] = true }, [new() { ["a"] = true }, new() { ["a"] = false }]),
     ];
 
@@ -38,7 +51,8 @@ internal static class RoutingCases
                 await s.TryAsync(c => c.QueueBindAsync(s.Q, "amq.headers", "", arguments));
                 await s.TryAsync(c => c.QueueUnbindAsync(s.Q, "amq.headers", "", arguments));
             })),
-        .. Topics.Select(t => new Case($"topic pattern '{t.Pattern}' with {string.Join(' ', t.Keys.Select(k => $"'{k}'"))}", async s =>
+        .. Topics.Select(t => new Case(
+            $"topic pattern '{t.Pattern}' with {string.Join(' ', t.Keys.Select(k => $"'{k}'"))}", async s =>
         {
             await s.DeclareAsync();
             await s.Channel.ExchangeDeclareAsync(s.X, "topic");
@@ -59,7 +73,9 @@ internal static class RoutingCases
         new("direct exchange", s => Bound(s, "direct", ["a", "b"], ["a", "b", "c", ""])),
         new("fanout exchange", s => Bound(s, "fanout", ["a"], ["a", "b", ""])),
         new("two bindings give one message", s => Bound(s, "topic", ["a.*", "*.b", "#"], ["a.b"])),
-        new("a queue's name is its key at the default exchange", async s => { await s.DeclareAsync(); await s.PublishAsync("", s.Q, "m"); await s.DrainAsync(); }),
+        new(
+            "a queue's name is its key at the default exchange",
+            async s => { await s.DeclareAsync(); await s.PublishAsync("", s.Q, "m"); await s.DrainAsync(); }),
         new("an exchange behind an exchange", async s =>
         {
             await Bound(s, "direct", ["k"], []);
@@ -84,17 +100,20 @@ internal static class RoutingCases
         new("an alternate exchange", async s =>
         {
             await Bound(s, "fanout", [""], []);
-            await s.Channel.ExchangeDeclareAsync(s.Name("front"), "direct", arguments: new Dictionary<string, object?> { ["alternate-exchange"] = s.X });
+            await s.Channel.ExchangeDeclareAsync(
+                s.Name("front"), "direct", arguments: new Dictionary<string, object?> { ["alternate-exchange"] = s.X });
             await s.PublishAsync(s.Name("front"), "nobody", "alternate", mandatory: true);
             await s.DrainAsync(show: got => $"{Stage.Text(got)} {s.Plain(got.Exchange)} {got.RoutingKey}");
         }),
         new("an alternate exchange that is not there", s => s.TryAsync(async c =>
         {
-            await c.ExchangeDeclareAsync(s.X, "direct", arguments: new Dictionary<string, object?> { ["alternate-exchange"] = s.Name("none") });
+            await c.ExchangeDeclareAsync(
+                s.X, "direct", arguments: new Dictionary<string, object?> { ["alternate-exchange"] = s.Name("none") });
             await s.PublishAsync(s.X, "k", "lost");
             await c.ExchangeDeclarePassiveAsync(s.X);
         })),
-        new("an alternate exchange that is no name", s => s.TryAsync(c => c.ExchangeDeclareAsync(s.X, "direct", arguments: new Dictionary<string, object?> { ["alternate-exchange"] = 5 }))),
+        new("an alternate exchange that is no name", s => s.TryAsync(c => c.ExchangeDeclareAsync(
+            s.X, "direct", arguments: new Dictionary<string, object?> { ["alternate-exchange"] = 5 }))),
         new("an internal exchange is not published to", s => s.ClosedByAsync(async c =>
         {
             await c.ExchangeDeclareAsync(s.X, "fanout", false, false, null, passive: false, noWait: false);
@@ -109,9 +128,11 @@ internal static class RoutingCases
                 ["CC"] = new List<object?> { s.Name("cc") }, ["BCC"] = new List<object?> { s.Name("bcc") },
             });
             foreach (string queue in (string[])["q", "cc", "bcc"])
-                await s.DrainAsync(s.Name(queue), got => $"{Stage.Text(got)} {string.Join(',', got.BasicProperties.Headers!.Keys)} {s.Plain(got.RoutingKey)}");
+                await s.DrainAsync(s.Name(queue), got => $"{Stage.Text(got)} "
+                    + $"{string.Join(',', got.BasicProperties.Headers!.Keys)} {s.Plain(got.RoutingKey)}");
         }),
-        new("a copy header of the wrong type", s => s.ClosedByAsync(c => s.PublishAsync("", s.Q, "m", p => p.Headers = new Dictionary<string, object?> { ["CC"] = 1 }, channel: c))),
+        new("a copy header of the wrong type", s => s.ClosedByAsync(c =>
+            s.PublishAsync("", s.Q, "m", p => p.Headers = new Dictionary<string, object?> { ["CC"] = 1 }, channel: c))),
     ];
 
     private static async Task Bound(Stage s, string type, string[] bindings, string[] keys)

@@ -10,8 +10,20 @@ internal static class SettleCases
         new("an unknown tag is rejected", s => s.ClosedByAsync(c => c.BasicRejectAsync(5, false).AsTask())),
         new("an unknown tag is refused", s => s.ClosedByAsync(c => c.BasicNackAsync(5, false, true).AsTask())),
         new("tag 0 alone is acknowledged", s => s.ClosedByAsync(c => c.BasicAckAsync(0, false).AsTask())),
-        new("a tag is acknowledged twice", s => s.ClosedByAsync(async c => { await Filled(s, 1); await c.BasicGetAsync(s.Q, false); await c.BasicAckAsync(1, false); await c.BasicAckAsync(1, false); })),
-        new("tags are acknowledged together twice", s => s.ClosedByAsync(async c => { await Filled(s, 1); await c.BasicGetAsync(s.Q, false); await c.BasicAckAsync(1, true); await c.BasicAckAsync(1, true); })),
+        new("a tag is acknowledged twice", s => s.ClosedByAsync(async c =>
+        {
+            await Filled(s, 1);
+            await c.BasicGetAsync(s.Q, false);
+            await c.BasicAckAsync(1, false);
+            await c.BasicAckAsync(1, false);
+        })),
+        new("tags are acknowledged together twice", s => s.ClosedByAsync(async c =>
+        {
+            await Filled(s, 1);
+            await c.BasicGetAsync(s.Q, false);
+            await c.BasicAckAsync(1, true);
+            await c.BasicAckAsync(1, true);
+        })),
         new("all are acknowledged with tag 0", s => With(s, 4, (c, _) => c.BasicAckAsync(0, true).AsTask())),
         new("some are acknowledged together", s => With(s, 4, (c, t) => c.BasicAckAsync(t[1], true).AsTask())),
         new("one in the middle is acknowledged", s => With(s, 4, (c, t) => c.BasicAckAsync(t[1], false).AsTask())),
@@ -21,8 +33,11 @@ internal static class SettleCases
         new("some are put back together", s => With(s, 4, (c, t) => c.BasicNackAsync(t[1], true, true).AsTask())),
         new("all are put back with tag 0", s => With(s, 3, (c, t) => c.BasicNackAsync(0, true, true).AsTask())),
         new("all are thrown away together", s => With(s, 3, (c, t) => c.BasicNackAsync(0, true, false).AsTask())),
-        new("they are put back one by one, backwards", s => With(s, 3, async (c, t) => { foreach (ulong tag in t.Reverse()) await c.BasicNackAsync(tag, false, true); })),
-        new("they are put back one by one, forwards", s => With(s, 3, async (c, t) => { foreach (ulong tag in t) await c.BasicNackAsync(tag, false, true); })),
+        new("they are put back one by one, backwards", s => With(
+            s, 3, async (c, t) => { foreach (ulong tag in t.Reverse()) await c.BasicNackAsync(tag, false, true); })),
+        new(
+            "they are put back one by one, forwards",
+            s => With(s, 3, async (c, t) => { foreach (ulong tag in t) await c.BasicNackAsync(tag, false, true); })),
         new("a message put back stands before the later ones", async s =>
         {
             await Filled(s, 3);
@@ -47,9 +62,11 @@ internal static class SettleCases
             await s.UntilCountAsync(5);
             await s.DrainAsync();
         }),
-        .. new[] { "classic", "quorum" }.Select(type => new Case($"the delivery count of a {type} queue", s => DeliveryCount(s, type))),
+        .. new[] { "classic", "quorum" }
+            .Select(type => new Case($"the delivery count of a {type} queue", s => DeliveryCount(s, type))),
         new("a delivery limit sends away", DeliveryLimit),
-        .. new int?[] { null, 5 }.Select(limit => new Case($"what is returned to a quorum queue with limit {limit}", async s =>
+        .. new int?[] { null, 5 }
+            .Select(limit => new Case($"what is returned to a quorum queue with limit {limit}", async s =>
         {
             var arguments = new Dictionary<string, object?> { ["x-queue-type"] = "quorum" };
             if (limit is not null)
@@ -57,7 +74,8 @@ internal static class SettleCases
             await s.DeclareAsync(arguments: arguments, durable: true);
             for (int i = 0; i < 4; i++) await s.PublishAsync("", s.Q, $"{i}");
             await s.UntilCountAsync(4);
-            BasicGetResult first = (await s.Channel.BasicGetAsync(s.Q, false))!, second = (await s.Channel.BasicGetAsync(s.Q, false))!;
+            BasicGetResult first = (await s.Channel.BasicGetAsync(s.Q, false))!,
+                second = (await s.Channel.BasicGetAsync(s.Q, false))!;
             await s.Channel.BasicNackAsync(second.DeliveryTag, false, true);
             await s.Channel.BasicNackAsync(first.DeliveryTag, false, true);
             await s.UntilCountAsync(4);
@@ -122,6 +140,8 @@ internal static class SettleCases
             await s.Channel.BasicNackAsync(got.DeliveryTag, false, true);
         }
         await s.UntilCountAsync(1, s.Name("dead"));
-        await s.DrainAsync(s.Name("dead"), got => $"{Stage.Text(got)} {PublishCases.Show(got.BasicProperties.Headers!["x-first-death-reason"])}");
+        await s.DrainAsync(
+            s.Name("dead"),
+            got => $"{Stage.Text(got)} {PublishCases.Show(got.BasicProperties.Headers!["x-first-death-reason"])}");
     }
 }

@@ -3,13 +3,16 @@ using static SafeAmqp.Testing.Tests.Support.RawClient;
 
 namespace SafeAmqp.Testing.Tests.Conformance;
 
-/// <summary>What no client library would send: frames out of order, fields that end too early, methods that do not exist.</summary>
+/// <summary>
+/// What no client library would send: frames out of order, fields that end too early, methods that do not exist.
+/// </summary>
 internal static class WireCases
 {
     private static readonly byte[] Properties = [0, 0];
 
     /// <summary>Has an answer on every broker; it ends what is read, where the channel lives on.</summary>
-    private static readonly byte[] Question = Method(1, 50, 10, [0, 0, .. ShortText("amq.rabbitmq.reply-to"), 1, 0, 0, 0, 0]);
+    private static readonly byte[] Question = Method(
+        1, 50, 10, [0, 0, .. ShortText("amq.rabbitmq.reply-to"), 1, 0, 0, 0, 0]);
 
     public static IEnumerable<Case> All =>
     [
@@ -36,12 +39,14 @@ internal static class WireCases
         One("a channel method on the connection", Method(0, 20, 10, [0])),
         One("a body on the connection", Frame(3, 0, [1])),
         Wire("too few fields", Method(1, 60, 70, [0, 0, 9, 1])),
-        Wire("an expiration and a time in properties", PublishMethod(1, "", "k", 1), Header(1, 0, [0x01, 0x40, 2, (byte)'5', (byte)'0', 0, 0, 0, 0, 0, 0, 0, 1])),
+        Wire("an expiration and a time in properties", PublishMethod(1, "", "k", 1), Header(
+            1, 0, [0x01, 0x40, 2, (byte)'5', (byte)'0', 0, 0, 0, 0, 0, 0, 0, 1])),
         Wire("prefetch for all octets", Method(1, 60, 10, [0, 0, 0, 1, 0, 0, 0])),
         Wire("connection.close", Method(0, 10, 50, [0, 200, .. ShortText("bye"), 0, 0, 0, 0])),
         One("channel.close", Method(1, 20, 40, [0, 200, .. ShortText("bye"), 0, 0, 0, 0])),
         Wire("an empty body in frames", [.. PublishMethod(1, "amq.direct", "nobody", 1), .. Header(1, 0, Properties)]),
-        Wire("a body in single octets", [.. PublishMethod(1, "amq.direct", "nobody", 1), .. Header(1, 3, Properties), .. Frame(3, 1, [1]), .. Frame(3, 1, [2]), .. Frame(3, 1, [3])]),
+        Wire("a body in single octets", [.. PublishMethod(1, "amq.direct", "nobody", 1), .. Header(1, 3, Properties),
+            .. Frame(3, 1, [1]), .. Frame(3, 1, [2]), .. Frame(3, 1, [3])]),
         Wire("confirm.select twice", Method(1, 85, 10, [0]), Method(1, 85, 10, [0])),
         Wire("tx.select on a channel with confirms", Method(1, 85, 10, [0]), Method(1, 90, 10, [])),
         Wire("tx.commit", Method(1, 90, 20, [])),
@@ -51,8 +56,10 @@ internal static class WireCases
             Login($"properties that make the frame {size} octets", size)),
         Login("an unknown mechanism", "NONSENSE", "x"),
         Login("a malformed PLAIN response", "PLAIN", "x"),
-        Login("AMQPLAIN", "AMQPLAIN", Encoding.Latin1.GetString([.. ShortText("LOGIN"), (byte)'S', .. LongText("guest"), .. ShortText("PASSWORD"), (byte)'S', .. LongText("guest")])),
-        Login("AMQPLAIN without a password", "AMQPLAIN", Encoding.Latin1.GetString([.. ShortText("LOGIN"), (byte)'S', .. LongText("guest")])),
+        Login("AMQPLAIN", "AMQPLAIN", Encoding.Latin1.GetString([.. ShortText("LOGIN"), (byte)'S', .. LongText("guest"),
+            .. ShortText("PASSWORD"), (byte)'S', .. LongText("guest")])),
+        Login("AMQPLAIN without a password", "AMQPLAIN", Encoding.Latin1.GetString(
+            [.. ShortText("LOGIN"), (byte)'S', .. LongText("guest")])),
     ];
 
     private static Case Wire(string name, params byte[][] frames) => Wire(name, [.. frames, Question], int.MaxValue);
@@ -69,7 +76,9 @@ internal static class WireCases
         {
             string answer = await client.NextAsync();
             s.Note(answer);
-            if (answer is "end" or "method 50.11 on 1" or "method 10.51 on 0" || answer.StartsWith("close channel", StringComparison.Ordinal) || answer.StartsWith("close connection", StringComparison.Ordinal))
+            if (answer is "end" or "method 50.11 on 1" or "method 10.51 on 0"
+                || answer.StartsWith("close channel", StringComparison.Ordinal)
+                || answer.StartsWith("close connection", StringComparison.Ordinal))
                 break;
         }
     });
@@ -95,11 +104,13 @@ internal static class WireCases
         s.Note(await client.NextAsync());
     });
 
-    private static Case Login(string name, string mechanism, string response) => new($"wire: login with {name}", async s =>
+    private static Case Login(string name, string mechanism, string response)
+        => new($"wire: login with {name}", async s =>
     {
         using RawClient client = await ConnectAsync(s.Uri);
         await client.SendAsync("AMQP\0\0\u0009\u0001"u8.ToArray());
         await client.NextAsync();
-        s.Note(await client.CallAsync(0, 10, 11, [0, 0, 0, 0, .. ShortText(mechanism), .. FourOctets(response.Length), .. Encoding.Latin1.GetBytes(response), .. ShortText("en_US")]));
+        s.Note(await client.CallAsync(0, 10, 11, [0, 0, 0, 0, .. ShortText(mechanism), .. FourOctets(response.Length),
+            .. Encoding.Latin1.GetBytes(response), .. ShortText("en_US")]));
     });
 }

@@ -25,7 +25,8 @@ public sealed class PauseTests
         await broker.ResumeAsync();
         Assert.StartsWith("close channel 404", await answer, StringComparison.Ordinal);
         Assert.Equal("method 10.10 on 0", await start);
-        Assert.Equal("0 1 2 3 4", await broker.LookAsync(view => string.Join(' ', view.Messages("q").Select(message => message.Body.Span[0]))));
+        Assert.Equal("0 1 2 3 4", await broker.LookAsync(
+            view => string.Join(' ', view.Messages("q").Select(message => message.Body.Span[0]))));
     }
 
     [Fact]
@@ -35,7 +36,10 @@ public sealed class PauseTests
         using RawClient client = await RawClient.OpenAsync(broker.Uri);
         await client.CallAsync(1, 50, 10, [0, 0, .. RawClient.ShortText("q"), 2, 0, 0, 0, 0]);
         await broker.PauseAsync();
-        byte[] persistent = [.. RawClient.PublishMethod(1, "", "q"), .. RawClient.Header(1, 1, [0x10, 0x00, 2]), .. RawClient.Frame(3, 1, [1])];
+        byte[] persistent = [
+            .. RawClient.PublishMethod(1, "", "q"),
+            .. RawClient.Header(1, 1, [0x10, 0x00, 2]),
+            .. RawClient.Frame(3, 1, [1])];
         await client.SendAsync(persistent);
         await broker.KillAsync(Cancelled);
         Assert.Equal("end", await client.NextAsync());
@@ -51,7 +55,8 @@ public sealed class PauseTests
         await broker.StopAsync(Cancelled);
         for (int i = 0; i < 500; i++)
         {
-            var error = await Assert.ThrowsAsync<System.Net.Sockets.SocketException>(() => RawClient.ConnectAsync(broker.Uri));
+            var error = await Assert.ThrowsAsync<System.Net.Sockets.SocketException>(
+                () => RawClient.ConnectAsync(broker.Uri));
             Assert.Equal(System.Net.Sockets.SocketError.ConnectionRefused, error.SocketErrorCode);
         }
         await broker.StartAgainAsync(Cancelled);

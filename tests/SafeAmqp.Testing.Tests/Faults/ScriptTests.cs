@@ -70,7 +70,8 @@ public sealed class ScriptTests : IAsyncLifetime
         await _channel.BasicConsumeAsync("q", false, inbox.Consumer, Cancelled);
         await inbox.NextAsync();
         await _broker.InjectAsync(FaultAction.Drop(), "x");
-        await _broker.WaitUntilAsync(view => view.ReadyCount("q") == 1 && view.Connections.Count == 0, cancellationToken: Cancelled);
+        await _broker.WaitUntilAsync(
+            view => view.ReadyCount("q") == 1 && view.Connections.Count == 0, cancellationToken: Cancelled);
         Assert.True(await _broker.LookAsync(view => view.Messages("q")[0].Redelivered));
     }
 
@@ -153,16 +154,19 @@ public sealed class ScriptTests : IAsyncLifetime
     [Fact]
     public async Task A_publisher_that_fills_the_memory_waits_until_there_is_room()
     {
-        await using AmqpTestBroker small = await AmqpTestBroker.StartAsync(new AmqpTestBrokerOptions { MemoryLimit = 100_000 }, Cancelled);
+        await using AmqpTestBroker small = await AmqpTestBroker.StartAsync(
+            new AmqpTestBrokerOptions { MemoryLimit = 100_000 }, Cancelled);
         using RawClient client = await RawClient.OpenAsync(small.Uri);
         await client.CallAsync(1, 50, 10, [0, 0, .. RawClient.ShortText("q"), 0, 0, 0, 0, 0]);
-        Task flood = client.SendAsync(Enumerable.Repeat(RawClient.Publish(1, "", "q", new byte[1000]), 1000).SelectMany(m => m).ToArray());
+        Task flood = client.SendAsync(
+            Enumerable.Repeat(RawClient.Publish(1, "", "q", new byte[1000]), 1000).SelectMany(m => m).ToArray());
         await small.WaitUntilAsync(view => view.ReadyCount("q") >= 70, cancellationToken: Cancelled);
         using RawClient consumer = await RawClient.OpenAsync(small.Uri);
         Task<string> heldUp = client.CallAsync(1, 50, 10, [0, 0, .. RawClient.ShortText("q"), 1, 0, 0, 0, 0]);
         Assert.InRange(await small.LookAsync(view => view.ReadyCount("q")), 70, 200);
         Assert.False(heldUp.IsCompleted);
-        await consumer.SendAsync(RawClient.Method(1, 60, 20, [0, 0, .. RawClient.ShortText("q"), .. RawClient.ShortText("c"), 2, 0, 0, 0, 0]));
+        await consumer.SendAsync(RawClient.Method(
+            1, 60, 20, [0, 0, .. RawClient.ShortText("q"), .. RawClient.ShortText("c"), 2, 0, 0, 0, 0]));
         _ = consumer.UntilClosedAsync();
         await flood;
         Assert.Equal("method 50.11 on 1", await heldUp.WaitAsync(Limit, Cancelled));
@@ -193,18 +197,21 @@ public sealed class ScriptTests : IAsyncLifetime
     public async Task A_login_is_refused()
     {
         _broker.Script(FaultTrigger.LogIn().OnConnection("other"), FaultAction.RefuseAuthentication());
-        BrokerUnreachableException refused = await Assert.ThrowsAsync<BrokerUnreachableException>(() => ConnectAsync("other"));
+        BrokerUnreachableException refused = await Assert.ThrowsAsync<BrokerUnreachableException>(
+            () => ConnectAsync("other"));
         Assert.IsType<AuthenticationFailureException>(refused.InnerException);
     }
 
     [Fact]
     public async Task A_declaration_is_answered_late_and_carried_out_once()
     {
-        _broker.Script(FaultTrigger.QueueDeclare().ForQueue("late"), FaultAction.AnswerLate(TimeSpan.FromMilliseconds(150)));
+        _broker.Script(
+            FaultTrigger.QueueDeclare().ForQueue("late"), FaultAction.AnswerLate(TimeSpan.FromMilliseconds(150)));
         long start = TimeProvider.System.GetTimestamp();
         await _channel.QueueDeclareAsync("late", false, false, false, cancellationToken: Cancelled);
         Assert.True(TimeProvider.System.GetElapsedTime(start) >= TimeSpan.FromMilliseconds(140));
-        Assert.Single(await _broker.LookAsync(view => view.Events.Where(e => e.Queue == "late" && e.Name == "queue.declare").ToList()));
+        Assert.Single(await _broker.LookAsync(
+            view => view.Events.Where(e => e.Queue == "late" && e.Name == "queue.declare").ToList()));
     }
 
     [Theory]
@@ -224,7 +231,8 @@ public sealed class ScriptTests : IAsyncLifetime
     {
         _broker.Script(FaultTrigger.Deliver(), FaultAction.CutAfter(1000));
         using RawClient client = await RawClient.OpenAsync(_broker.Uri);
-        await client.CallAsync(1, 60, 20, [0, 0, .. RawClient.ShortText("q"), .. RawClient.ShortText("c"), 2, 0, 0, 0, 0]);
+        await client.CallAsync(
+            1, 60, 20, [0, 0, .. RawClient.ShortText("q"), .. RawClient.ShortText("c"), 2, 0, 0, 0, 0]);
         await PublishAsync(new string('x', 5000));
         Assert.Equal(1000, (await client.RestAsync()).Length);
     }
@@ -252,7 +260,9 @@ public sealed class ScriptTests : IAsyncLifetime
         await _broker.StopAsync(Cancelled);
         await _broker.StartAgainAsync(Cancelled);
         Assert.Equal(port, _broker.Port);
-        Assert.Equal("CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'", _connection.CloseReason?.ReplyText);
+        Assert.Equal(
+            "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'",
+            _connection.CloseReason?.ReplyText);
         Assert.Equal(["kept"], (await _broker.LookAsync(view => view.Messages("q"))).Select(m => m.Text));
         Assert.False(await _broker.LookAsync(view => view.HasQueue("passing")));
         await using IConnection again = await ConnectAsync();
@@ -265,12 +275,14 @@ public sealed class ScriptTests : IAsyncLifetime
         {
             await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(cancellationToken: Cancelled);
             broker.Script(FaultTrigger.Publish().EveryNth(5, seed: 42), FaultAction.Nack());
-            await using IConnection connection = await new ConnectionFactory { Uri = broker.Uri }.CreateConnectionAsync("x", Cancelled);
+            await using IConnection connection = await new ConnectionFactory { Uri = broker.Uri }.CreateConnectionAsync(
+                "x", Cancelled);
             await using IChannel channel = await connection.CreateChannelAsync(cancellationToken: Cancelled);
             for (int i = 0; i < 30; i++)
                 await channel.BasicPublishAsync("amq.direct", $"{i}", ReadOnlyMemory<byte>.Empty, Cancelled);
             await broker.WaitUntilAsync(view => view.Published().Count == 30, cancellationToken: Cancelled);
-            return await broker.LookAsync(view => string.Join(' ', view.Events.Select(e => $"{e.Number}{e.Name}{e.RoutingKey}")));
+            return await broker.LookAsync(
+                view => string.Join(' ', view.Events.Select(e => $"{e.Number}{e.Name}{e.RoutingKey}")));
         }
         Assert.Equal(await RunAsync(), await RunAsync());
     }
@@ -293,15 +305,28 @@ public sealed class ScriptTests : IAsyncLifetime
     {
         _broker.AddUser("reader", "secret");
         _broker.SetPermissions("reader", configure: "", write: "", read: "^q$");
-        await using IConnection reader = await new ConnectionFactory { HostName = "127.0.0.1", Port = _broker.Port, UserName = "reader", Password = "secret" }.CreateConnectionAsync(Cancelled);
+        await using IConnection reader = await new ConnectionFactory
+        {
+            HostName = "127.0.0.1",
+            Port = _broker.Port,
+            UserName = "reader",
+            Password = "secret"
+        }
+            .CreateConnectionAsync(Cancelled);
         await using IChannel channel = await reader.CreateChannelAsync(cancellationToken: Cancelled);
         Assert.Null(await channel.BasicGetAsync("q", true, Cancelled));
-        OperationInterruptedException refused = await Assert.ThrowsAsync<OperationInterruptedException>(() => channel.QueueDeclareAsync("new", cancellationToken: Cancelled));
-        Assert.Equal("ACCESS_REFUSED - configure access to queue 'new' in vhost '/' refused for user 'reader'", refused.ShutdownReason!.ReplyText);
+        OperationInterruptedException refused = await Assert.ThrowsAsync<OperationInterruptedException>(
+            () => channel.QueueDeclareAsync("new", cancellationToken: Cancelled));
+        Assert.Equal(
+            "ACCESS_REFUSED - configure access to queue 'new' in vhost '/' refused for user 'reader'",
+            refused.ShutdownReason!.ReplyText);
     }
 
-    private Task<IConnection> ConnectAsync(string name = "x") => new ConnectionFactory { Uri = _broker.Uri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(name, Cancelled);
+    private Task<IConnection> ConnectAsync(string name = "x")
+        => new ConnectionFactory { Uri = _broker.Uri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(
+            name, Cancelled);
 
     private async Task PublishAsync(string body, string? id = null, bool persistent = false) =>
-        await _channel.BasicPublishAsync("", "q", false, new BasicProperties { MessageId = id, Persistent = persistent }, Encoding.UTF8.GetBytes(body), Cancelled);
+        await _channel.BasicPublishAsync("", "q", false,
+            new BasicProperties { MessageId = id, Persistent = persistent }, Encoding.UTF8.GetBytes(body), Cancelled);
 }

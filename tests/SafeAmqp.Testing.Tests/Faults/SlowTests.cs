@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace SafeAmqp.Testing.Tests.Faults;
 
-/// <summary>A connection that is slow in one direction or in both. Only lower bounds are asserted: the machine may be slow as well.</summary>
+/// <summary>
+/// A connection that is slow in one direction or in both. Only lower bounds are asserted: the machine may be slow as
+/// well.
+/// </summary>
 public sealed class SlowTests
 {
     private const int Rate = 20_000;
@@ -18,8 +21,11 @@ public sealed class SlowTests
     public async Task A_slow_connection_takes_its_time_in_the_direction_that_is_slow(FaultDirection direction)
     {
         await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(cancellationToken: Cancelled);
-        await using IConnection connection = await new ConnectionFactory { Uri = broker.Uri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync("slow", Cancelled);
-        await using IChannel channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true), Cancelled);
+        await using IConnection connection =
+            await new ConnectionFactory { Uri = broker.Uri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(
+                "slow", Cancelled);
+        await using IChannel channel = await connection.CreateChannelAsync(
+            new CreateChannelOptions(true, true), Cancelled);
         await channel.QueueDeclareAsync("q", false, false, false, cancellationToken: Cancelled);
         await broker.InjectAsync(FaultAction.Slow(Rate, direction), "slow");
         // The receive that waits while the limit is set is still done whole: this is what it gets.
@@ -38,6 +44,8 @@ public sealed class SlowTests
             Assert.True(getting >= AtLeast, $"{BodySize} octets left in {getting} at {Rate} a second");
 
         await broker.InjectAsync(FaultAction.Slow(0, FaultDirection.Both), "slow");
-        await channel.BasicPublishAsync("", "q", new byte[1_000_000], Cancelled).AsTask().WaitAsync(Stage.Limit, Cancelled); // 50 s at the old rate
+        // 50 s at the old rate
+        await channel.BasicPublishAsync("", "q", new byte[1_000_000], Cancelled).AsTask()
+            .WaitAsync(Stage.Limit, Cancelled);
     }
 }

@@ -21,7 +21,8 @@ public sealed class TimeTests
         Assert.Equal("frame 3 on 1", await client.NextAsync());
         _time.Advance(TimeSpan.FromMinutes(30));
         string closed = await client.NextAsync();
-        Assert.StartsWith("close channel 406 PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 1800000 ms.", closed, StringComparison.Ordinal);
+        Assert.StartsWith("close channel 406 PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed "
+            + "out. Timeout value used: 1800000 ms.", closed, StringComparison.Ordinal);
         await broker.WaitUntilAsync(view => view.ReadyCount("q") == 1, cancellationToken: Cancelled);
     }
 
@@ -31,7 +32,9 @@ public sealed class TimeTests
         await using AmqpTestBroker broker = await StartAsync();
         using RawClient client = await RawClient.OpenAsync(broker.Uri);
         await client.CallAsync(1, 50, 10, [0, 0, .. RawClient.ShortText("q"), 0, 0, 0, 0, 0]);
-        await client.SendAsync((byte[])[.. RawClient.PublishMethod(1, "", "q"), .. RawClient.Header(1, 0, [0x01, 0x00, .. RawClient.ShortText("1000")])]);
+        await client.SendAsync((byte[])[
+            .. RawClient.PublishMethod(1, "", "q"),
+            .. RawClient.Header(1, 0, [0x01, 0x00, .. RawClient.ShortText("1000")])]);
         await broker.WaitUntilAsync(view => view.ReadyCount("q") == 1, cancellationToken: Cancelled);
         _time.Advance(TimeSpan.FromMilliseconds(999));
         Assert.Equal(1, await broker.LookAsync(view => view.ReadyCount("q")));
@@ -64,5 +67,6 @@ public sealed class TimeTests
         Assert.Equal("end", await client.NextAsync());
     }
 
-    private Task<AmqpTestBroker> StartAsync() => AmqpTestBroker.StartAsync(new AmqpTestBrokerOptions { TimeProvider = _time }, Cancelled);
+    private Task<AmqpTestBroker> StartAsync()
+        => AmqpTestBroker.StartAsync(new AmqpTestBrokerOptions { TimeProvider = _time }, Cancelled);
 }

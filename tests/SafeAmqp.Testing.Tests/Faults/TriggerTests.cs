@@ -28,7 +28,8 @@ public sealed class TriggerTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _broker = await AmqpTestBroker.StartAsync();
-        _connection = await new ConnectionFactory { Uri = _broker.Uri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync("x", Cancelled);
+        _connection = await new ConnectionFactory { Uri = _broker.Uri, AutomaticRecoveryEnabled = false }
+            .CreateConnectionAsync("x", Cancelled);
         _channel = await _connection.CreateChannelAsync(new CreateChannelOptions(true, true), Cancelled);
         await _channel.QueueDeclareAsync("q", false, false, false, cancellationToken: Cancelled);
     }
@@ -51,7 +52,8 @@ public sealed class TriggerTests : IAsyncLifetime
             "every third" => publish.EveryNth(3),
             "every third, twice" => publish.EveryNth(3).Times(2),
             "by message id" => publish.WithMessageId("5"),
-            "by a condition" => publish.Where(moment => int.Parse(moment.MessageId!, System.Globalization.CultureInfo.InvariantCulture) % 2 == 0),
+            "by a condition" => publish.Where(
+                moment => int.Parse(moment.MessageId!, System.Globalization.CultureInfo.InvariantCulture) % 2 == 0),
             "on another channel" => publish.OnChannel(7),
             "on another connection" => publish.OnConnection("y"),
             _ => publish.ForExchange("amq.direct"),
@@ -61,7 +63,8 @@ public sealed class TriggerTests : IAsyncLifetime
         {
             try
             {
-                await _channel.BasicPublishAsync("", "q", false, new BasicProperties { MessageId = $"{i}" }, ReadOnlyMemory<byte>.Empty, Cancelled);
+                await _channel.BasicPublishAsync(
+                    "", "q", false, new BasicProperties { MessageId = $"{i}" }, ReadOnlyMemory<byte>.Empty, Cancelled);
             }
             catch (RabbitMQ.Client.Exceptions.PublishException)
             {
@@ -143,7 +146,8 @@ public sealed class TriggerTests : IAsyncLifetime
         TimeSpan delay = TimeSpan.FromMilliseconds(300);
         _broker.Script(FaultTrigger.Publish().WithMessageId("late"), FaultAction.DelayConfirm(delay));
         long start = TimeProvider.System.GetTimestamp();
-        Task late = _channel.BasicPublishAsync("", "q", false, new BasicProperties { MessageId = "late" }, ReadOnlyMemory<byte>.Empty, Cancelled).AsTask();
+        Task late = _channel.BasicPublishAsync(
+            "", "q", false, new BasicProperties { MessageId = "late" }, ReadOnlyMemory<byte>.Empty, Cancelled).AsTask();
         await _channel.BasicPublishAsync("", "q", ReadOnlyMemory<byte>.Empty, Cancelled);
         await late.WaitAsync(Stage.Limit, Cancelled);
         Assert.True(TimeProvider.System.GetElapsedTime(start) >= delay - TimeSpan.FromMilliseconds(20));
@@ -170,23 +174,31 @@ public sealed class TriggerTests : IAsyncLifetime
     public async Task Octets_of_the_tests_own_are_sent_as_they_are()
     {
         using RawClient client = await RawClient.OpenAsync(_broker.Uri);
-        _broker.Script(FaultTrigger.OnMethod("queue.purge"), FaultAction.Send(RawClient.Method(1, 20, 20, [1])).Then(FaultAction.Ignore()));
+        _broker.Script(
+            FaultTrigger.OnMethod("queue.purge"),
+            FaultAction.Send(RawClient.Method(1, 20, 20, [1])).Then(FaultAction.Ignore()));
         Assert.Equal("method 20.20 on 1", await client.CallAsync(1, 50, 30, [0, 0, .. RawClient.ShortText("q"), 0]));
     }
 
     [Fact]
     public async Task A_flood_of_messages_does_not_wash_away_what_else_was_seen()
     {
-        await using AmqpTestBroker small = await AmqpTestBroker.StartAsync(new AmqpTestBrokerOptions { HistoryCapacity = 20 }, Cancelled);
+        await using AmqpTestBroker small = await AmqpTestBroker.StartAsync(
+            new AmqpTestBrokerOptions { HistoryCapacity = 20 }, Cancelled);
         using RawClient client = await RawClient.OpenAsync(small.Uri);
         for (int i = 0; i < 100; i++)
             await client.SendAsync(RawClient.Publish(1, "amq.direct", $"{i}", Encoding.UTF8.GetBytes($"{i}")));
-        Assert.Contains("404", await client.CallAsync(1, 50, 30, [0, 0, .. RawClient.ShortText("missing"), 0]), StringComparison.Ordinal);
+        Assert.Contains(
+            "404",
+            await client.CallAsync(1, 50, 30, [0, 0, .. RawClient.ShortText("missing"), 0]),
+            StringComparison.Ordinal);
         IReadOnlyList<AmqpTestEvent> events = await small.LookAsync(view => view.Events.ToList());
         Assert.Equal(events.Select(e => e.Number).Order(), events.Select(e => e.Number));
         Assert.Equal(20, events.Count(e => e.Name == "basic.publish"));
         Assert.Contains(events, e => e.Name == "connection.open");
         AmqpTestEvent error = Assert.Single(await small.LookAsync(view => view.Errors));
-        Assert.Equal(("channel.error", 404, "NOT_FOUND - no queue 'missing' in vhost '/'"), (error.Name, error.ReplyCode, error.ReplyText));
+        Assert.Equal(
+            ("channel.error", 404, "NOT_FOUND - no queue 'missing' in vhost '/'"),
+            (error.Name, error.ReplyCode, error.ReplyText));
     }
 }

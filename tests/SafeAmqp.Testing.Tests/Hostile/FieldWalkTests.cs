@@ -2,7 +2,9 @@ using SafeAmqp.Testing.Protocol;
 
 namespace SafeAmqp.Testing.Tests.Hostile;
 
-/// <summary>Tables of any depth are checked without a stack that grows with them, and by the same rules as those that are read.</summary>
+/// <summary>
+/// Tables of any depth are checked without a stack that grows with them, and by the same rules as those that are read.
+/// </summary>
 public sealed class FieldWalkTests
 {
     [Theory]
@@ -24,7 +26,8 @@ public sealed class FieldWalkTests
     {
         byte[] right = Deep([(byte)'t', 1]);
         _ = FieldTable.Read(right);
-        foreach (byte[] wrong in (byte[][])[[(byte)'?'], [(byte)'l', 1], [(byte)'S', 0, 0, 0, 9, 1], [(byte)'S', 255, 255, 255, 255], [(byte)'F', 0, 0, 0, 1, 1], [(byte)'A', 0, 0]])
+        foreach (byte[] wrong in (byte[][])[[(byte)'?'], [(byte)'l', 1], [(byte)'S', 0, 0, 0, 9, 1],
+            [(byte)'S', 255, 255, 255, 255], [(byte)'F', 0, 0, 0, 1, 1], [(byte)'A', 0, 0]])
             Assert.Equal(541, Assert.Throws<AmqpError>(() => FieldTable.Read(Deep(wrong))).Code);
     }
 
@@ -40,7 +43,8 @@ public sealed class FieldWalkTests
             byte[] octets = writer.Written.ToArray();
             if (octets.Length > 0 && random.Next(2) == 0)
                 octets[random.Next(octets.Length)] = (byte)random.Next(256);
-            bool read = Accepts(() => FieldTable.Read(octets)), walked = Accepts(() => FieldWalk.Check((byte)'F', octets));
+            bool read = Accepts(() => FieldTable.Read(octets)),
+                walked = Accepts(() => FieldWalk.Check((byte)'F', octets));
             Assert.True(read == walked, $"seed {seed}: read {read}, walked {walked}, {Convert.ToHexString(octets)}");
             _ = read ? accepted++ : refused++;
         }

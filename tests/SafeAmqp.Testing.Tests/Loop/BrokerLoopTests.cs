@@ -18,7 +18,8 @@ public sealed class BrokerLoopTests
             // The next one comes as soon as this one is seen done: just when the loop looks whether there is more.
             var watch = Stopwatch.StartNew();
             for (var spin = new SpinWait(); Volatile.Read(ref done) != posted; spin.SpinOnce(sleep1Threshold: -1))
-                Assert.True(watch.Elapsed < TimeSpan.FromSeconds(10), $"nothing ran what was posted as number {posted}");
+                Assert.True(
+                    watch.Elapsed < TimeSpan.FromSeconds(10), $"nothing ran what was posted as number {posted}");
         }
     }
 }

@@ -1,6 +1,8 @@
 namespace SafeAmqp.Testing.Tests.OtherClients;
 
-/// <summary>Debian's amqp-tools, that is librabbitmq, a client in C: the same commands against both brokers, printing the same.</summary>
+/// <summary>
+/// Debian's amqp-tools, that is librabbitmq, a client in C: the same commands against both brokers, printing the same.
+/// </summary>
 public sealed class AmqpToolsTests(BrokerPairs brokers)
 {
     private readonly string _id = "tools" + Guid.NewGuid().ToString("N")[..8];
@@ -58,7 +60,10 @@ public sealed class AmqpToolsTests(BrokerPairs brokers)
                 break;
             case "lines of a file with headers and properties":
                 await RunAsync("amqp-declare-queue", "-q", q);
-                printed.Add(await OtherPrograms.RunAsync("amqp-publish", ["-u", url, "-r", q, "-l", "-H", "color: red", "-t", "reply", "-E", "utf-8"], "one\ntwo\nthree\n"));
+                printed.Add(await OtherPrograms.RunAsync(
+                    "amqp-publish",
+                    ["-u", url, "-r", q, "-l", "-H", "color: red", "-t", "reply", "-E", "utf-8"],
+                    "one\ntwo\nthree\n"));
                 await RunAsync("amqp-consume", "-q", q, "-A", "-c", "3", "cat");
                 await RunAsync("amqp-delete-queue", "-q", q);
                 break;
@@ -88,14 +93,17 @@ public sealed class AmqpToolsTests(BrokerPairs brokers)
         }
         return string.Join('\n', printed);
 
-        async Task RunAsync(string tool, params string[] arguments) => printed.Add($"{tool}: {await OtherPrograms.RunAsync(tool, ["-u", url, .. arguments])}");
+        async Task RunAsync(string tool, params string[] arguments)
+            => printed.Add($"{tool}: {await OtherPrograms.RunAsync(tool, ["-u", url, .. arguments])}");
 
         // The queue is bound some time after the tool has started: messages go out until it has got what it waits for.
         async Task ConsumeWhilePublishingAsync()
         {
-            Task<string> consumed = OtherPrograms.RunAsync("amqp-consume", ["-u", url, "-e", "amq.topic", "-r", $"{_id}.#", "-c", "1", "cat"]);
+            Task<string> consumed = OtherPrograms.RunAsync(
+                "amqp-consume", ["-u", url, "-e", "amq.topic", "-r", $"{_id}.#", "-c", "1", "cat"]);
             while (!consumed.IsCompleted)
-                await OtherPrograms.RunAsync("amqp-publish", ["-u", url, "-e", "amq.topic", "-r", $"{_id}.key", "-b", "hello"]);
+                await OtherPrograms.RunAsync(
+                    "amqp-publish", ["-u", url, "-e", "amq.topic", "-r", $"{_id}.key", "-b", "hello"]);
             printed.Add(System.Text.RegularExpressions.Regex.Replace(await consumed, @"amq\.gen-\S+", "amq.gen-…"));
         }
     }

@@ -5,9 +5,13 @@ namespace SafeAmqp.Testing.Tests.OtherClients;
 /// <summary>npm's amqplib: the same program against both brokers, noting the same.</summary>
 public sealed partial class AmqplibTests(BrokerPairs brokers, AmqplibTests.Runs runs) : IClassFixture<AmqplibTests.Runs>
 {
-    private static string Folder => Path.Combine(Repository.Root, "tests", "SafeAmqp.Testing.Tests", "OtherClients", "amqplib");
+    private static string Folder
+        => Path.Combine(Repository.Root, "tests", "SafeAmqp.Testing.Tests", "OtherClients", "amqplib");
 
-    public static TheoryData<string> Names => [.. CaseName().Matches(File.ReadAllText(Path.Combine(Folder, "cases.js"))).Select(match => match.Groups[1].Value), "a channel is closed over"];
+    public static TheoryData<string> Names => [
+        .. CaseName().Matches(File.ReadAllText(Path.Combine(Folder, "cases.js")))
+            .Select(match => match.Groups[1].Value),
+        "a channel is closed over"];
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -15,9 +19,12 @@ public sealed partial class AmqplibTests(BrokerPairs brokers, AmqplibTests.Runs 
     {
         if (!Directory.Exists(Path.Combine(Folder, "node_modules", "amqplib")))
             OtherPrograms.GiveUp($"amqplib is not installed: run npm ci in {Folder}.");
-        string[] expected = [.. (await runs.OnRabbitMqAsync(brokers)).Where(Is)], observed = [.. (await runs.OnEmbeddedAsync(brokers)).Where(Is)];
+        string[] expected = [.. (await runs.OnRabbitMqAsync(brokers)).Where(Is)],
+            observed = [.. (await runs.OnEmbeddedAsync(brokers)).Where(Is)];
         Assert.NotEmpty(expected);
-        Assert.True(expected.SequenceEqual(observed), $"RabbitMQ:\n{string.Join('\n', expected)}\nEmbedded:\n{string.Join('\n', observed)}");
+        Assert.True(
+            expected.SequenceEqual(observed),
+            $"RabbitMQ:\n{string.Join('\n', expected)}\nEmbedded:\n{string.Join('\n', observed)}");
 
         bool Is(string line) => line.StartsWith(name, StringComparison.Ordinal);
     }
@@ -28,7 +35,9 @@ public sealed partial class AmqplibTests(BrokerPairs brokers, AmqplibTests.Runs 
         if (!Directory.Exists(Path.Combine(Folder, "node_modules", "amqplib")))
             OtherPrograms.GiveUp($"amqplib is not installed: run npm ci in {Folder}.");
         IReadOnlyList<string> observed = await runs.OnEmbeddedAsync(brokers);
-        int cases = int.Parse(observed[^1].Split('\t') is ["end", var count] ? count : "0", System.Globalization.CultureInfo.InvariantCulture);
+        int cases = int.Parse(
+            observed[^1].Split('\t') is ["end", var count] ? count : "0",
+            System.Globalization.CultureInfo.InvariantCulture);
         Assert.Equal(cases, observed.SkipLast(1).Select(line => line.Split('\t')[0]).Distinct().Count());
         Assert.True(cases >= 15, $"{cases} cases");
     }

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace SafeAmqp.Testing.Tests.OtherClients;
 
-/// <summary>Programs of other languages. Where one is missing the test is skipped at a desk and fails on CI, which installs it.</summary>
+/// <summary>
+/// Programs of other languages. Where one is missing the test is skipped at a desk and fails on CI, which installs it.
+/// </summary>
 internal static class OtherPrograms
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
@@ -12,13 +14,19 @@ internal static class OtherPrograms
     {
         if (!IsInstalled(program))
             GiveUp($"{program} is not installed.");
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        };
         using Process process = Process.Start(start)!;
         try
         {
             await process.StandardInput.WriteAsync(input);
             process.StandardInput.Close();
-            Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
+            Task<string> output = process.StandardOutput.ReadToEndAsync(),
+                error = process.StandardError.ReadToEndAsync();
             await process.WaitForExitAsync().WaitAsync(Limit);
             string said = await output + await error;
             return process.ExitCode == 0 ? said : $"{said}exit code {process.ExitCode}";
@@ -38,5 +46,6 @@ internal static class OtherPrograms
     }
 
     private static bool IsInstalled(string program) =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => folder.Length > 0 && File.Exists(Path.Combine(folder, program)));
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+            .Any(folder => folder.Length > 0 && File.Exists(Path.Combine(folder, program)));
 }

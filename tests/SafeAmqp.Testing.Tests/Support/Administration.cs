@@ -38,15 +38,19 @@ public abstract class Administration
             await node.RabbitMqCtlAsync("set_permissions", "-p", name, "guest", ".*", ".*", ".*");
         }
 
-        public override Task AddUserAsync(string user, string password) => node.RabbitMqCtlAsync("add_user", user, password);
+        public override Task AddUserAsync(string user, string password)
+            => node.RabbitMqCtlAsync("add_user", user, password);
 
-        public override Task ChangePasswordAsync(string user, string password) => node.RabbitMqCtlAsync("change_password", user, password);
+        public override Task ChangePasswordAsync(string user, string password)
+            => node.RabbitMqCtlAsync("change_password", user, password);
 
         public override Task RemoveUserAsync(string user) => node.RabbitMqCtlAsync("delete_user", user);
 
-        public override Task PermitAsync(string user, string configure, string write, string read) => node.RabbitMqCtlAsync("set_permissions", user, configure, write, read);
+        public override Task PermitAsync(string user, string configure, string write, string read)
+            => node.RabbitMqCtlAsync("set_permissions", user, configure, write, read);
 
-        public override Task PermitTopicsAsync(string user, string exchange, string write, string read) => node.RabbitMqCtlAsync("set_topic_permissions", user, exchange, write, read);
+        public override Task PermitTopicsAsync(string user, string exchange, string write, string read)
+            => node.RabbitMqCtlAsync("set_topic_permissions", user, exchange, write, read);
 
         public override Task ClearTopicsAsync(string user) => node.RabbitMqCtlAsync("clear_topic_permissions", user);
 
@@ -70,15 +74,19 @@ public abstract class Administration
             broker.SetPermissions("guest", name);
         });
 
-        public override Task AddUserAsync(string user, string password) => DoAsync(() => broker.AddUser(user, password));
+        public override Task AddUserAsync(string user, string password)
+            => DoAsync(() => broker.AddUser(user, password));
 
-        public override Task ChangePasswordAsync(string user, string password) => DoAsync(() => broker.AddUser(user, password));
+        public override Task ChangePasswordAsync(string user, string password)
+            => DoAsync(() => broker.AddUser(user, password));
 
         public override Task RemoveUserAsync(string user) => DoAsync(() => broker.RemoveUser(user));
 
-        public override Task PermitAsync(string user, string configure, string write, string read) => DoAsync(() => broker.SetPermissions(user, "/", configure, write, read));
+        public override Task PermitAsync(string user, string configure, string write, string read)
+            => DoAsync(() => broker.SetPermissions(user, "/", configure, write, read));
 
-        public override Task PermitTopicsAsync(string user, string exchange, string write, string read) => DoAsync(() => broker.SetTopicPermissions(user, exchange, "/", write, read));
+        public override Task PermitTopicsAsync(string user, string exchange, string write, string read)
+            => DoAsync(() => broker.SetTopicPermissions(user, exchange, "/", write, read));
 
         public override Task ClearTopicsAsync(string user) => DoAsync(() => broker.ClearTopicPermissions(user));
 
@@ -86,7 +94,9 @@ public abstract class Administration
 
         public override async Task CloseConnectionsOfAsync(string user, string reason)
         {
-            foreach (string name in await broker.LookAsync(view => view.Connections.Where(connection => connection.UserName == user).Select(connection => connection.Name).ToList()))
+            foreach (string name in await broker.LookAsync(
+                view => view.Connections.Where(connection => connection.UserName == user)
+                    .Select(connection => connection.Name).ToList()))
                 await broker.InjectAsync(FaultAction.CloseConnection(320, reason), name);
         }
 

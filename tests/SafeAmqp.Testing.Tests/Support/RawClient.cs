@@ -12,7 +12,10 @@ public sealed class RawClient : IDisposable
     /// <summary>What fits into a frame of the size that <see cref="OpenAsync"/> agrees to.</summary>
     private const int LargestPart = 131_072 - 8;
 
-    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
+    {
+        NoDelay = true
+    };
     private readonly byte[] _received = new byte[256 * 1024];
     private int _start;
     private int _end;
@@ -34,16 +37,19 @@ public sealed class RawClient : IDisposable
         RawClient client = await ConnectAsync(uri);
         await client.SendAsync("AMQP\0\0\u0009\u0001"u8.ToArray());
         await client.NextAsync();
-        await client.CallAsync(0, 10, 11, [0, 0, 0, 0, .. ShortText("PLAIN"), .. LongText("\0guest\0guest"), .. ShortText("en_US")]);
+        await client.CallAsync(
+            0, 10, 11, [0, 0, 0, 0, .. ShortText("PLAIN"), .. LongText("\0guest\0guest"), .. ShortText("en_US")]);
         await client.SendAsync(Method(0, 10, 31, [7, 255, 0, 2, 0, 0, 0, heartbeat]));
         await client.CallAsync(0, 10, 40, [.. ShortText("/"), 0, 0]);
         await client.CallAsync(1, 20, 10, [0]);
         return client;
     }
 
-    public static byte[] ShortText(string text) => [(byte)Encoding.UTF8.GetByteCount(text), .. Encoding.UTF8.GetBytes(text)];
+    public static byte[] ShortText(string text)
+        => [(byte)Encoding.UTF8.GetByteCount(text), .. Encoding.UTF8.GetBytes(text)];
 
-    public static byte[] LongText(string text) => [.. FourOctets(Encoding.UTF8.GetByteCount(text)), .. Encoding.UTF8.GetBytes(text)];
+    public static byte[] LongText(string text)
+        => [.. FourOctets(Encoding.UTF8.GetByteCount(text)), .. Encoding.UTF8.GetBytes(text)];
 
     public static byte[] FourOctets(int value)
     {
@@ -96,7 +102,10 @@ public sealed class RawClient : IDisposable
         return await NextAsync();
     }
 
-    /// <summary>The next frame as text: <c>method 60.71 on 1</c>, closes with code and reason; heartbeats are left out; <c>end</c> when the socket closes.</summary>
+    /// <summary>
+    /// The next frame as text: <c>method 60.71 on 1</c>, closes with code and reason; heartbeats are left out;
+    /// <c>end</c> when the socket closes.
+    /// </summary>
     public async Task<string> NextAsync()
     {
         while (true)
@@ -127,7 +136,9 @@ public sealed class RawClient : IDisposable
     public async Task<ulong> ConfirmedAsync()
     {
         byte[] frame = await FrameAsync().WaitAsync(Limit) ?? throw new EndOfStreamException();
-        return frame.Length >= 19 && frame[0] == 1 && frame[10] == 80 ? BinaryPrimitives.ReadUInt64BigEndian(frame.AsSpan(11)) : throw new InvalidDataException(Show(frame));
+        return frame.Length >= 19 && frame[0] == 1 && frame[10] == 80
+            ? BinaryPrimitives.ReadUInt64BigEndian(frame.AsSpan(11))
+            : throw new InvalidDataException(Show(frame));
     }
 
     /// <summary>Whether the other side has closed; what it sent before is thrown away.</summary>
@@ -208,7 +219,9 @@ public sealed class RawClient : IDisposable
         {
             int at = 14 + frame[13];
             int code = frame[11] << 8 | frame[12];
-            return $"close {(classId == 10 ? "connection" : "channel")} {code} {Encoding.UTF8.GetString(frame, 14, frame[13])} class {frame[at] << 8 | frame[at + 1]} method {frame[at + 2] << 8 | frame[at + 3]}";
+            return $"close {(classId == 10 ? "connection" : "channel")} "
+                + $"{code} {Encoding.UTF8.GetString(frame, 14, frame[13])} class "
+                + $"{frame[at] << 8 | frame[at + 1]} method {frame[at + 2] << 8 | frame[at + 3]}";
         }
         return $"method {classId}.{methodId} on {channel}";
     }

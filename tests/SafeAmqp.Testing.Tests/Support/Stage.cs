@@ -6,7 +6,10 @@ using RabbitMQ.Client.Exceptions;
 
 namespace SafeAmqp.Testing.Tests.Support;
 
-/// <summary>One run of a case against one broker: names of its own, and a list of what it observed in terms that both brokers share.</summary>
+/// <summary>
+/// One run of a case against one broker: names of its own, and a list of what it observed in terms that both brokers
+/// share.
+/// </summary>
 public sealed class Stage(Uri uri) : IAsyncDisposable
 {
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
@@ -20,7 +23,10 @@ public sealed class Stage(Uri uri) : IAsyncDisposable
 
     public IReadOnlyList<string> Notes => _notes;
 
-    /// <summary>A connection and channel that every case has; a publish on the channel waits for its confirm, so that the next step sees it.</summary>
+    /// <summary>
+    /// A connection and channel that every case has; a publish on the channel waits for its confirm, so that the next
+    /// step sees it.
+    /// </summary>
     public IConnection Connection { get; private set; } = null!;
 
     public IChannel Channel { get; private set; } = null!;
@@ -33,7 +39,8 @@ public sealed class Stage(Uri uri) : IAsyncDisposable
 
     public string Name(string part) => $"{_id}.{part}";
 
-    public void Note(object? value) => _notes.Add(Plain(Convert.ToString(value, CultureInfo.InvariantCulture) ?? "null"));
+    public void Note(object? value)
+        => _notes.Add(Plain(Convert.ToString(value, CultureInfo.InvariantCulture) ?? "null"));
 
     /// <summary>Names of this run look the same in every run.</summary>
     public string Plain(string text) => text.Replace(_id, "T", StringComparison.Ordinal);
@@ -64,7 +71,8 @@ public sealed class Stage(Uri uri) : IAsyncDisposable
     }
 
     public Task<IChannel> NewChannelAsync(bool confirms = false) =>
-        Connection.CreateChannelAsync(new CreateChannelOptions(confirms, publisherConfirmationTrackingEnabled: confirms));
+        Connection.CreateChannelAsync(
+            new CreateChannelOptions(confirms, publisherConfirmationTrackingEnabled: confirms));
 
     /// <summary>Does something and notes how it ended: <c>ok</c>, or the reply code and text.</summary>
     public async Task TryAsync(Func<Task> action)
@@ -80,7 +88,9 @@ public sealed class Stage(Uri uri) : IAsyncDisposable
         }
     }
 
-    /// <summary>As <see cref="TryAsync(Func{Task})"/>, on the channel of the stage, which is replaced when it died of it.</summary>
+    /// <summary>
+    /// As <see cref="TryAsync(Func{Task})"/>, on the channel of the stage, which is replaced when it died of it.
+    /// </summary>
     public async Task TryAsync(Func<IChannel, Task> action)
     {
         await TryAsync(() => action(Channel));
@@ -108,7 +118,8 @@ public sealed class Stage(Uri uri) : IAsyncDisposable
         return Channel.QueueDeclareAsync(queue ?? Q, durable, exclusive: false, autoDelete: false, arguments);
     }
 
-    public async Task PublishAsync(string exchange, string key, string body, Action<BasicProperties>? properties = null, bool mandatory = false, IChannel? channel = null)
+    public async Task PublishAsync(string exchange, string key, string body, Action<BasicProperties>? properties = null,
+        bool mandatory = false, IChannel? channel = null)
     {
         var given = new BasicProperties();
         properties?.Invoke(given);
@@ -140,16 +151,20 @@ public sealed class Stage(Uri uri) : IAsyncDisposable
         }
     }
 
-    public async Task<Inbox> ConsumeAsync(string? queue = null, bool autoAck = false, IChannel? channel = null, string tag = "", IDictionary<string, object?>? arguments = null, bool exclusive = false)
+    public async Task<Inbox> ConsumeAsync(string? queue = null, bool autoAck = false, IChannel? channel = null,
+        string tag = "", IDictionary<string, object?>? arguments = null, bool exclusive = false)
     {
         var inbox = new Inbox(channel ?? Channel);
-        inbox.Tag = await (channel ?? Channel).BasicConsumeAsync(queue ?? Q, autoAck, tag, noLocal: false, exclusive, arguments, inbox.Consumer);
+        inbox.Tag = await (channel ?? Channel).BasicConsumeAsync(
+            queue ?? Q, autoAck, tag, noLocal: false, exclusive, arguments, inbox.Consumer);
         return inbox;
     }
 
-    public static string Text(BasicGetResult got) => Encoding.UTF8.GetString(got.Body.Span) + (got.Redelivered ? " redelivered" : "");
+    public static string Text(BasicGetResult got)
+        => Encoding.UTF8.GetString(got.Body.Span) + (got.Redelivered ? " redelivered" : "");
 
-    public static string Show(ShutdownEventArgs why) => $"{why.ReplyCode} {why.ReplyText} class {why.ClassId} method {why.MethodId}";
+    public static string Show(ShutdownEventArgs why)
+        => $"{why.ReplyCode} {why.ReplyText} class {why.ClassId} method {why.MethodId}";
 
     public async ValueTask DisposeAsync()
     {
@@ -184,7 +199,8 @@ public sealed class Inbox
         Consumer.ReceivedAsync += (_, delivery) =>
         {
             // The body is only lent: kept, it has to be copied.
-            _got.Add(new BasicDeliverEventArgs(delivery.ConsumerTag, delivery.DeliveryTag, delivery.Redelivered, delivery.Exchange,
+            _got.Add(new BasicDeliverEventArgs(
+                delivery.ConsumerTag, delivery.DeliveryTag, delivery.Redelivered, delivery.Exchange,
                 delivery.RoutingKey, new BasicProperties(delivery.BasicProperties), delivery.Body.ToArray()));
             return Task.CompletedTask;
         };
@@ -200,7 +216,9 @@ public sealed class Inbox
     public int Waiting => _got.Count;
 
     public async Task<BasicDeliverEventArgs> NextAsync() =>
-        await Task.Run(() => _got.TryTake(out BasicDeliverEventArgs? got, Stage.Limit) ? got : throw new TimeoutException("No delivery."));
+        await Task.Run(() => _got.TryTake(out BasicDeliverEventArgs? got, Stage.Limit)
+            ? got
+            : throw new TimeoutException("No delivery."));
 
     public async Task<string> TextAsync()
     {

@@ -9,7 +9,8 @@ public sealed class ManyConnections
     {
         CancellationToken cancelled = TestContext.Current.CancellationToken;
         await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(cancellationToken: cancelled);
-        RawClient[] clients = await Task.WhenAll(Enumerable.Range(0, Count).Select(_ => RawClient.OpenAsync(broker.Uri)));
+        RawClient[] clients = await Task.WhenAll(
+            Enumerable.Range(0, Count).Select(_ => RawClient.OpenAsync(broker.Uri)));
         Assert.Equal(Count, await broker.LookAsync(view => view.Connections.Count));
         await clients[0].CallAsync(1, 50, 10, [0, 0, .. RawClient.ShortText("q"), 0, 0, 0, 0, 0]);
         await Task.WhenAll(clients.Select(client => client.SendAsync(RawClient.Publish(1, "", "q", [1, 2, 3]))));

@@ -15,14 +15,16 @@ namespace SafeAmqp.Tests.Actor;
 internal sealed class ActorBench
 {
     /// <summary>A thread that never runs, for subscriptions that post nothing.</summary>
-    internal static readonly IoThread NoThread = new("bench", new MonotonicClock(TimeProvider.System), new LinkEvents(NullLogger.Instance, "bench"), _ => ActorTime.Never);
+    internal static readonly IoThread NoThread = new("bench", new MonotonicClock(TimeProvider.System),
+        new LinkEvents(NullLogger.Instance, "bench"), _ => ActorTime.Never);
 
     private int _nextId;
 
     internal ActorBench(ActorSettings? settings = null, Func<AmqpClientStatus>? snapshot = null)
     {
         Settings = settings ?? new ActorSettings { Name = "bench" };
-        Actor = new LinkActor(Settings, Link, Topology, new LinkEvents(NullLogger.Instance, "bench"), () => Random, snapshot ?? (() => new AmqpClientStatus([])));
+        Actor = new LinkActor(Settings, Link, Topology, new LinkEvents(NullLogger.Instance, "bench"), () => Random,
+            snapshot ?? (() => new AmqpClientStatus([])));
     }
 
     internal ActorSettings Settings { get; }
@@ -58,7 +60,9 @@ internal sealed class ActorBench
         Actor.Flush();
     }
 
-    /// <summary>Moves the time as the thread does: the actor is advanced when it asked for it, and not otherwise.</summary>
+    /// <summary>
+    /// Moves the time as the thread does: the actor is advanced when it asked for it, and not otherwise.
+    /// </summary>
     internal void Wait(TimeSpan time)
     {
         long end = Now + time.Ticks;
@@ -80,22 +84,28 @@ internal sealed class ActorBench
 
     internal void Connected() => Post(new BrokerSignal.Connected(Actor.Epoch, "broker:5672"));
 
-    internal void LoseLink(string why = "reset") => Post(new BrokerSignal.LinkLost(Actor.Epoch, new CloseReason(0, why, ByBroker: false)));
+    internal void LoseLink(string why = "reset")
+        => Post(new BrokerSignal.LinkLost(Actor.Epoch, new CloseReason(0, why, ByBroker: false)));
 
     internal void Opened(FakeLink.Channel channel) => Post(new BrokerSignal.ChannelOpened(channel.Incarnation));
 
-    internal void Closed(FakeLink.Channel channel, CloseReason end) => Post(new BrokerSignal.ChannelClosed(channel.Incarnation, end));
+    internal void Closed(FakeLink.Channel channel, CloseReason end)
+        => Post(new BrokerSignal.ChannelClosed(channel.Incarnation, end));
 
-    internal void Declared(FakeLink.Channel channel, string name = "") => Post(new BrokerSignal.Declared(channel.Incarnation, name));
+    internal void Declared(FakeLink.Channel channel, string name = "")
+        => Post(new BrokerSignal.Declared(channel.Incarnation, name));
 
     internal void Started(FakeLink.Channel channel) => Post(new BrokerSignal.ConsumerStarted(channel.Incarnation));
 
-    internal void Acked(ulong sequence, bool multiple = false) => Post(new BrokerSignal.Acked(Link.Lane.Incarnation, sequence, multiple));
+    internal void Acked(ulong sequence, bool multiple = false)
+        => Post(new BrokerSignal.Acked(Link.Lane.Incarnation, sequence, multiple));
 
-    internal void Nacked(ulong sequence, bool multiple = false) => Post(new BrokerSignal.Nacked(Link.Lane.Incarnation, sequence, multiple));
+    internal void Nacked(ulong sequence, bool multiple = false)
+        => Post(new BrokerSignal.Nacked(Link.Lane.Incarnation, sequence, multiple));
 
     internal void Delivered(FakeLink.Channel channel, ulong tag, AmqpMessage? message = null)
-        => Post(new BrokerSignal.Delivered(channel.Incarnation, tag, IsRedelivered: false, message ?? new AmqpMessage()));
+        => Post(new BrokerSignal.Delivered(
+            channel.Incarnation, tag, IsRedelivered: false, message ?? new AmqpMessage()));
 
     /// <summary>Connects and answers until the link is open.</summary>
     internal void Open()
@@ -118,10 +128,19 @@ internal sealed class ActorBench
             Opened(Link.Lane);
     }
 
-    internal PublishJob Publish(string exchange = "", TimeSpan? timeout = null, int size = 0, bool mandatory = true, string key = "key", string? userId = null)
+    internal PublishJob Publish(string exchange = "", TimeSpan? timeout = null, int size = 0, bool mandatory = true,
+        string key = "key", string? userId = null)
     {
         Assert.True(Credit.TryTake(size));
-        var message = new AmqpMessage { Exchange = exchange, RoutingKey = key, Body = new byte[size], Mandatory = mandatory, MessageId = $"m{++_nextId}", UserId = userId };
+        var message = new AmqpMessage
+        {
+            Exchange = exchange,
+            RoutingKey = key,
+            Body = new byte[size],
+            Mandatory = mandatory,
+            MessageId = $"m{++_nextId}",
+            UserId = userId
+        };
         var job = new PublishJob(message, Now, Now + (timeout ?? S(30)).Ticks, Credit);
         Post(job);
         return job;
@@ -130,7 +149,8 @@ internal sealed class ActorBench
     internal PostJob PostJob(TimeSpan? timeout = null)
     {
         Assert.True(Credit.TryTake(0));
-        var job = new PostJob(new AmqpMessage { MessageId = $"m{++_nextId}" }, Now, Now + (timeout ?? S(30)).Ticks, Credit);
+        var job = new PostJob(
+            new AmqpMessage { MessageId = $"m{++_nextId}" }, Now, Now + (timeout ?? S(30)).Ticks, Credit);
         Post(job);
         return job;
     }
@@ -141,7 +161,8 @@ internal sealed class ActorBench
         Assert.True(Places.TryTake(0));
         string number = $"m{++_nextId}";
         long accepted = Now - (old ?? TimeSpan.Zero).Ticks;
-        var job = new CallJob(new AmqpMessage { RoutingKey = "requests", MessageId = number }, address, id ?? $"call-{number}", accepted,
+        var job = new CallJob(
+            new AmqpMessage { RoutingKey = "requests", MessageId = number }, address, id ?? $"call-{number}", accepted,
             accepted + (timeout ?? S(30)).Ticks, wallDeadline: 0, Credit, Places);
         Post(job);
         return job;
@@ -168,7 +189,8 @@ internal sealed class ActorBench
 
     internal DeclareJob Declare(TimeSpan timeout, params string[] queues)
     {
-        var job = new DeclareJob([.. queues.Select(name => new TopologyItem.Queue(new AmqpQueue { Name = name }))], Now + timeout.Ticks);
+        var job = new DeclareJob(
+            [.. queues.Select(name => new TopologyItem.Queue(new AmqpQueue { Name = name }))], Now + timeout.Ticks);
         Post(job);
         return job;
     }
@@ -194,19 +216,25 @@ internal sealed class ActorBench
 /// <summary>How an operation ended, read without waiting.</summary>
 internal static class Endings
 {
-    internal static string Ended(this PublishJob job) => Name(job.Task.IsCompleted, () => job.Task.GetAwaiter().GetResult());
+    internal static string Ended(this PublishJob job)
+        => Name(job.Task.IsCompleted, () => job.Task.GetAwaiter().GetResult());
 
-    internal static string Ended(this CallJob job) => Name(job.Task.IsCompleted, () => job.Task.GetAwaiter().GetResult());
+    internal static string Ended(this CallJob job)
+        => Name(job.Task.IsCompleted, () => job.Task.GetAwaiter().GetResult());
 
-    internal static string Ended<T>(this Completion<T> completion) => Name(completion.Task.IsCompleted, () => completion.Task.GetAwaiter().GetResult());
+    internal static string Ended<T>(this Completion<T> completion)
+        => Name(completion.Task.IsCompleted, () => completion.Task.GetAwaiter().GetResult());
 
     internal static T Value<T>(this Completion<T> completion) => completion.Task.GetAwaiter().GetResult();
 
-    internal static Exception Error(this PublishJob job) => Assert.ThrowsAny<Exception>(() => job.Task.GetAwaiter().GetResult());
+    internal static Exception Error(this PublishJob job)
+        => Assert.ThrowsAny<Exception>(() => job.Task.GetAwaiter().GetResult());
 
-    internal static Exception Error(this CallJob job) => Assert.ThrowsAny<Exception>(() => { job.Task.GetAwaiter().GetResult(); });
+    internal static Exception Error(this CallJob job)
+        => Assert.ThrowsAny<Exception>(() => { job.Task.GetAwaiter().GetResult(); });
 
-    internal static Exception Error<T>(this Completion<T> completion) => Assert.ThrowsAny<Exception>(() => { completion.Task.GetAwaiter().GetResult(); });
+    internal static Exception Error<T>(this Completion<T> completion)
+        => Assert.ThrowsAny<Exception>(() => { completion.Task.GetAwaiter().GetResult(); });
 
     private static string Name(bool completed, Action result)
     {

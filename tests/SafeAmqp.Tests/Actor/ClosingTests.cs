@@ -59,7 +59,9 @@ public sealed class ClosingTests
         _bench.Link.NextPass = PassResult.Passed;
         _bench.Post(new BrokerSignal.Readied(_bench.Link.Lane.Incarnation));
         _bench.Acked(2, multiple: true);
-        Assert.Equal(("done", "done", "ObjectDisposedException", "done"), (first.Ended(), second.Ended(), late.Ended(), closed.Ended()));
+        Assert.Equal(
+            ("done", "done", "ObjectDisposedException", "done"),
+            (first.Ended(), second.Ended(), late.Ended(), closed.Ended()));
         Assert.Equal((0L, 0L), (_bench.Credit.Messages, _bench.Credit.Bytes));
     }
 

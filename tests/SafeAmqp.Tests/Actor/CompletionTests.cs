@@ -27,7 +27,8 @@ public sealed class CompletionTests
     {
         var failed = new Completion<int>();
         failed.TryFail(new InvalidOperationException("why"));
-        Assert.Equal("why", (await Assert.ThrowsAsync<InvalidOperationException>(async () => await failed.Void)).Message);
+        Assert.Equal(
+            "why", (await Assert.ThrowsAsync<InvalidOperationException>(async () => await failed.Void)).Message);
         var cancelled = new Completion<int>();
         cancelled.TryFail(new OperationCanceledException());
         Assert.True(cancelled.Task.IsCanceled);
@@ -37,7 +38,8 @@ public sealed class CompletionTests
     public void A_second_await_is_refused()
     {
         var completion = new Completion<int>();
-        ConfiguredValueTaskAwaitable<int>.ConfiguredValueTaskAwaiter awaiter = completion.Task.ConfigureAwait(false).GetAwaiter();
+        ConfiguredValueTaskAwaitable<int>.ConfiguredValueTaskAwaiter awaiter = completion.Task.ConfigureAwait(false)
+            .GetAwaiter();
         awaiter.UnsafeOnCompleted(static () => { });
         Assert.Throws<InvalidOperationException>(() => awaiter.UnsafeOnCompleted(static () => { }));
     }
@@ -82,11 +84,14 @@ public sealed class CompletionTests
         {
             foreach (Completion<bool> completion in behind.Prepend(blocking))
                 completion.TryComplete(true);
-            // Only the thread looks after them: without that the others would wait for the gate. Its own clock, as a loop would have it.
+            // Only the thread looks after them: without that the others would wait for the gate. Its own clock, as a
+            // loop would have it.
             for (long now = 0; !others.IsCompleted; now += ContinuationBatch.LookAfter)
             {
                 bool looksAgain = batch.HandOut(now) != ActorTime.Never; // unless each of them has begun
-                Assert.True(others.Wait(looksAgain ? TimeSpan.FromMilliseconds(2) : Long) || looksAgain, "nobody would look again");
+                Assert.True(
+                    others.Wait(looksAgain ? TimeSpan.FromMilliseconds(2) : Long) || looksAgain,
+                    "nobody would look again");
             }
         });
         Assert.False(blocked.IsCompleted);
@@ -139,7 +144,8 @@ public sealed class CompletionTests
         var completion = new Completion<bool>();
         SynchronizationContext? before = SynchronizationContext.Current;
         SynchronizationContext.SetSynchronizationContext(context);
-        completion.Task.GetAwaiter().UnsafeOnCompleted(() => context.Ran.TrySetResult(SynchronizationContext.Current == context));
+        completion.Task.GetAwaiter()
+            .UnsafeOnCompleted(() => context.Ran.TrySetResult(SynchronizationContext.Current == context));
         SynchronizationContext.SetSynchronizationContext(before);
         OnIoThread(_ => completion.TryComplete(true));
         Assert.True(await context.Ran.Task.WaitAsync(Long));

@@ -5,7 +5,10 @@ using static SafeAmqp.Tests.Actor.ActorBench;
 
 namespace SafeAmqp.Tests.Actor;
 
-/// <summary>A broker that sends heartbeats and does not read any more, as RabbitMQ was seen to after the leader of a quorum queue was killed.</summary>
+/// <summary>
+/// A broker that sends heartbeats and does not read any more, as RabbitMQ was seen to after the leader of a quorum
+/// queue was killed.
+/// </summary>
 public sealed class DeafnessTests
 {
     private static readonly LinkTraffic Alive = new(TimeSpan.FromHours(1).Ticks, null);
@@ -121,7 +124,8 @@ public sealed class DeafnessTests
         _bench.Link.LastTraffic = new LinkTraffic(1, null);
         _bench.Wait(S(44));
         Assert.Empty(_bench.Link.Abandoned);
-        _bench.Link.LastTraffic = new LinkTraffic(_bench.Now, null); // it goes on: its heartbeat comes before its answers
+        // it goes on: its heartbeat comes before its answers
+        _bench.Link.LastTraffic = new LinkTraffic(_bench.Now, null);
         _bench.Wait(S(2));
         Assert.Empty(_bench.Link.Abandoned);
     }
@@ -134,7 +138,8 @@ public sealed class DeafnessTests
         for (int second = 1; second < 100; second++)
         {
             long now = S(second).Ticks;
-            Assert.False(question.IsUnheard(now, new LinkTraffic(now, now, HasUnread: second % 2 == 0, HasUnsent: second % 2 != 0), out _));
+            Assert.False(question.IsUnheard(
+                now, new LinkTraffic(now, now, HasUnread: second % 2 == 0, HasUnsent: second % 2 != 0), out _));
         }
         long since = S(99).Ticks;
         Assert.False(question.IsUnheard(since + S(7.9).Ticks, Alive, out long next));

@@ -51,7 +51,8 @@ internal sealed class FakeLink : IBrokerLink
     public void Abandon(int epoch, bool politely) => Abandoned.Add((epoch, politely));
 
     public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch)
-        => Channels.Add(new Channel { Incarnation = incarnation, Epoch = epoch, Confirms = confirms, Prefetch = prefetch });
+        => Channels.Add(
+            new Channel { Incarnation = incarnation, Epoch = epoch, Confirms = confirms, Prefetch = prefetch });
 
     public void CloseChannel(long incarnation) => this[incarnation].IsClosed = true;
 
@@ -62,7 +63,8 @@ internal sealed class FakeLink : IBrokerLink
         return NextPass;
     }
 
-    public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement) => this[incarnation].Settled.Add((tag, multiple, settlement));
+    public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement)
+        => this[incarnation].Settled.Add((tag, multiple, settlement));
 
     public void Declare(long incarnation, TopologyItem item) => this[incarnation].Declared.Add(item);
 

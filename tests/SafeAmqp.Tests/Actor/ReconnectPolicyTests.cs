@@ -5,7 +5,8 @@ namespace SafeAmqp.Tests.Actor;
 
 public sealed class ReconnectPolicyTests
 {
-    private static readonly ReconnectPolicy Policy = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30));
+    private static readonly ReconnectPolicy Policy = new(
+        TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30));
 
     [Theory]
     [InlineData(1, 100)]
@@ -24,7 +25,9 @@ public sealed class ReconnectPolicyTests
 
     [Fact]
     public void After_a_refusal_the_wait_is_long_and_always_the_same()
-        => Assert.Equal([TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(30)], [Policy.Delay(1, 0, refused: true), Policy.Delay(50, 0.9, refused: true)]);
+        => Assert.Equal(
+            [TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(30)],
+            [Policy.Delay(1, 0, refused: true), Policy.Delay(50, 0.9, refused: true)]);
 
     [Fact]
     public void Very_long_waits_do_not_overflow()

@@ -79,7 +79,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void An_entity_whose_declaration_is_not_answered_on_a_new_link_is_named_and_declared_again_ever_more_rarely_until_it_is()
+    public void An_entity_whose_declaration_goes_unanswered_on_a_new_link_is_named_and_retried_with_growing_delays()
     {
         _bench.Open();
         _bench.Declare(S(5), "a");
@@ -179,8 +179,10 @@ public sealed class RecoveryTests
         _bench.Publish();
         _bench.Reopen();
         var job = _bench.Publish();
-        _bench.Post(new BrokerSignal.Acked(old.Incarnation, 1, Multiple: false), new BrokerSignal.LinkLost(1, ByBroker(320, "old")),
-            new BrokerSignal.ChannelClosed(old.Incarnation, ByBroker(404, "old")), new BrokerSignal.Connected(1, "old"));
+        _bench.Post(new BrokerSignal.Acked(old.Incarnation, 1, Multiple: false),
+            new BrokerSignal.LinkLost(1, ByBroker(320, "old")),
+            new BrokerSignal.ChannelClosed(old.Incarnation, ByBroker(404, "old")),
+            new BrokerSignal.Connected(1, "old"));
         Assert.Equal("pending", job.Ended());
         Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
     }
@@ -190,7 +192,10 @@ public sealed class RecoveryTests
     {
         var fast = new Completion<bool>();
         var patient = new Completion<bool>();
-        _bench.Post(new ActorCommand.Start(), new ActorCommand.WaitOpen(FailFast: true, fast), new ActorCommand.WaitOpen(FailFast: false, patient));
+        _bench.Post(
+            new ActorCommand.Start(),
+            new ActorCommand.WaitOpen(FailFast: true, fast),
+            new ActorCommand.WaitOpen(FailFast: false, patient));
         _bench.Post(new BrokerSignal.ConnectFailed(1, ByBroker(403, "ACCESS_REFUSED"), Refused: true, "broker"));
         Assert.True(Assert.IsType<AmqpConnectException>(fast.Error()).IsRefused);
         Assert.Equal("pending", patient.Ended());
@@ -203,7 +208,9 @@ public sealed class RecoveryTests
     [Fact]
     public void A_link_that_was_let_in_after_a_refusal_and_goes_silent_counts_as_lost_not_as_refused()
     {
-        _bench.Post(new ActorCommand.Start(), new BrokerSignal.ConnectFailed(1, ByBroker(403, "ACCESS_REFUSED"), Refused: true, "broker"));
+        _bench.Post(
+            new ActorCommand.Start(),
+            new BrokerSignal.ConnectFailed(1, ByBroker(403, "ACCESS_REFUSED"), Refused: true, "broker"));
         _bench.Wait(S(31));
         _bench.Connected();
         _bench.Link.LastTraffic = new LinkTraffic(_bench.Now, null);
@@ -218,10 +225,12 @@ public sealed class RecoveryTests
         var bench = new ActorBench(new ActorSettings { Name = "bench", Hosts = 2 });
         var opened = new Completion<bool>();
         bench.Post(new ActorCommand.Start(), new ActorCommand.WaitOpen(FailFast: true, opened));
-        bench.Post(new BrokerSignal.ConnectFailed(1, new CloseReason(0, "refused", ByBroker: false), Refused: false, "one"));
+        bench.Post(new BrokerSignal.ConnectFailed(
+            1, new CloseReason(0, "refused", ByBroker: false), Refused: false, "one"));
         Assert.Equal("pending", opened.Ended());
         bench.Wait(S(1));
-        bench.Post(new BrokerSignal.ConnectFailed(2, new CloseReason(0, "refused", ByBroker: false), Refused: false, "two"));
+        bench.Post(new BrokerSignal.ConnectFailed(
+            2, new CloseReason(0, "refused", ByBroker: false), Refused: false, "two"));
         Assert.Equal("AmqpConnectException", opened.Ended());
     }
 

@@ -19,7 +19,8 @@ public sealed class ArchitecturePageTests
     [Fact]
     public void Every_function_that_the_page_names_is_in_its_file()
     {
-        var named = Regex.Matches(Page, @"`([\w/.]+\.cs)`\s+`(\w+)`").Select(match => (File: match.Groups[1].Value, Name: match.Groups[2].Value));
+        var named = Regex.Matches(Page, @"`([\w/.]+\.cs)`\s+`(\w+)`")
+            .Select(match => (File: match.Groups[1].Value, Name: match.Groups[2].Value));
         Assert.All(named, place => Assert.Matches($@"\b{place.Name}\b", File.ReadAllText(Source(place.File))));
     }
 

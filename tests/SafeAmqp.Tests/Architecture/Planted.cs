@@ -3,7 +3,9 @@ using SafeAmqp.Broker;
 
 namespace SafeAmqp.Tests.Architecture;
 
-/// <summary>References against the direction, for the test of the test: in a signature, in code, in an iterator.</summary>
+/// <summary>
+/// References against the direction, for the test of the test: in a signature, in code, in an iterator.
+/// </summary>
 internal static class Planted
 {
     internal sealed class InASignature

@@ -22,7 +22,9 @@ public sealed class BrokerAddressTests
     public void A_uri_names_host_port_and_virtual_host(string uri, string host, int port, bool tls, string virtualHost)
     {
         BrokerAddress address = BrokerAddress.From(new AmqpClientOptions { Uri = uri });
-        Assert.Equal((new BrokerHost(host, port), tls, virtualHost), (address.Hosts.Single(), address.UseTls, address.VirtualHost));
+        Assert.Equal(
+            (new BrokerHost(host, port), tls, virtualHost),
+            (address.Hosts.Single(), address.UseTls, address.VirtualHost));
         Assert.Equal(("u", "p"), (address.UserName, address.Password));
         if (host[0] == '[')
             Assert.True(System.Net.IPAddress.TryParse(host, out _)); // resolving it needs no name service
@@ -42,7 +44,14 @@ public sealed class BrokerAddressTests
     [Fact]
     public void The_uri_wins_over_the_options_and_the_options_fill_what_it_leaves_out()
     {
-        var options = new AmqpClientOptions { Uri = "amqp://localhost", UserName = "u", Password = "p", VirtualHost = "v", Hosts = ["localhost:1", "127.0.0.1"] };
+        var options = new AmqpClientOptions
+        {
+            Uri = "amqp://localhost",
+            UserName = "u",
+            Password = "p",
+            VirtualHost = "v",
+            Hosts = ["localhost:1", "127.0.0.1"]
+        };
         BrokerAddress address = BrokerAddress.From(options);
         Assert.Equal(("u", "p", "v"), (address.UserName, address.Password, address.VirtualHost));
         Assert.Equal([new("localhost", 5672), new("localhost", 1), new("127.0.0.1", 5672)], address.Hosts);
@@ -53,7 +62,10 @@ public sealed class BrokerAddressTests
 
     [Fact]
     public void Further_hosts_of_a_tls_uri_use_the_tls_port()
-        => Assert.Equal(["a:5671", "b:5671"], BrokerAddress.From(new AmqpClientOptions { Uri = "amqps://u:p@a", Hosts = ["b"] }).Hosts.Select(host => host.ToString()));
+        => Assert.Equal(
+            ["a:5671", "b:5671"],
+            BrokerAddress.From(new AmqpClientOptions { Uri = "amqps://u:p@a", Hosts = ["b"] }).Hosts
+                .Select(host => host.ToString()));
 
     [Theory]
     [InlineData("amqp://u:s3cretPw@broker.example")]
@@ -68,15 +80,24 @@ public sealed class BrokerAddressTests
 
     [Fact]
     public void An_unencrypted_further_host_is_refused_by_the_name_of_its_option()
-        => AssertRefused(new AmqpClientOptions { Uri = "amqp://u:s3cretPw@localhost", Hosts = ["broker.example"] }, "Hosts", "broker.example");
+        => AssertRefused(
+            new AmqpClientOptions { Uri = "amqp://u:s3cretPw@localhost", Hosts = ["broker.example"] },
+            "Hosts",
+            "broker.example");
 
     [Fact]
     public void Guest_is_refused_beyond_loopback_unless_credentials_come_from_elsewhere()
     {
         AssertRefused(new AmqpClientOptions { Uri = "amqps://guest:s3cretPw@broker.example" }, "UserName", "guest");
-        AssertRefused(new AmqpClientOptions { Uri = "amqps://broker.example", UserName = "guest", Password = Secret }, "UserName", "guest");
-        Assert.Equal("guest", BrokerAddress.From(new AmqpClientOptions { Uri = "amqp://guest:guest@localhost" }).UserName);
-        var provider = new AmqpClientOptions { Uri = "amqps://guest@broker.example", Credentials = _ => new(new AmqpCredentials("a", Secret)) };
+        AssertRefused(new AmqpClientOptions { Uri = "amqps://broker.example", UserName = "guest", Password = Secret },
+            "UserName", "guest");
+        Assert.Equal(
+            "guest", BrokerAddress.From(new AmqpClientOptions { Uri = "amqp://guest:guest@localhost" }).UserName);
+        var provider = new AmqpClientOptions
+        {
+            Uri = "amqps://guest@broker.example",
+            Credentials = _ => new(new AmqpCredentials("a", Secret))
+        };
         Assert.Single(BrokerAddress.From(provider).Hosts);
     }
 
@@ -106,7 +127,10 @@ public sealed class BrokerAddressTests
     [InlineData("host:port")]
     [InlineData("amqp://host")]
     public void A_host_that_is_not_one_is_named_without_its_text(string host)
-        => AssertRefused(new AmqpClientOptions { Hosts = [host], UserName = "u", Password = Secret, AllowPlaintext = true }, "Hosts", "host:port");
+        => AssertRefused(
+            new AmqpClientOptions { Hosts = [host], UserName = "u", Password = Secret, AllowPlaintext = true },
+            "Hosts",
+            "host:port");
 
     [Fact]
     public void Without_host_user_or_virtual_host_it_says_what_to_set()
@@ -114,7 +138,10 @@ public sealed class BrokerAddressTests
         AssertRefused(new AmqpClientOptions { UserName = "u" }, "Uri", "Hosts");
         AssertRefused(new AmqpClientOptions { Uri = "amqp://localhost" }, "UserName", "Credentials");
         AssertRefused(new AmqpClientOptions { Uri = "amqp://u:p@localhost", VirtualHost = "" }, "VirtualHost", "empty");
-        AssertRefused(new AmqpClientOptions { Uri = "amqp://u:p@localhost", VirtualHost = new string('v', 256) }, "VirtualHost", "255");
+        AssertRefused(
+            new AmqpClientOptions { Uri = "amqp://u:p@localhost", VirtualHost = new string('v', 256) },
+            "VirtualHost",
+            "255");
     }
 
     [Fact]
@@ -122,7 +149,10 @@ public sealed class BrokerAddressTests
     {
         BrokerAddress address = BrokerAddress.From(new AmqpClientOptions { Uri = $"amqp://u:{Secret}@localhost" });
         Assert.Equal("localhost:5672", address.ToString());
-        Assert.DoesNotContain(Secret, new AmqpClientOptions { Uri = $"amqp://u:{Secret}@localhost", Password = Secret }.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            Secret,
+            new AmqpClientOptions { Uri = $"amqp://u:{Secret}@localhost", Password = Secret }.ToString(),
+            StringComparison.Ordinal);
         Assert.DoesNotContain(Secret, new AmqpCredentials("u", Secret).ToString(), StringComparison.Ordinal);
     }
 

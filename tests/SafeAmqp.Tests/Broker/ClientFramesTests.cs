@@ -5,7 +5,9 @@ using SafeAmqp.Wire;
 
 namespace SafeAmqp.Tests.Broker;
 
-/// <summary>What keeps our frames from landing in the middle of RabbitMQ.Client's, or on a channel that it has closed.</summary>
+/// <summary>
+/// What keeps our frames from landing in the middle of RabbitMQ.Client's, or on a channel that it has closed.
+/// </summary>
 public sealed class ClientFramesTests
 {
     private static readonly byte[] ProtocolHeader = "AMQP\0\0\u0009\u0001"u8.ToArray();
@@ -23,7 +25,8 @@ public sealed class ClientFramesTests
     [Fact]
     public void However_they_are_cut_only_whole_frames_come_out_and_all_of_them()
     {
-        byte[] all = [.. ProtocolHeader, .. Method(1, 20, 10), .. Method(2, 60, 20, 300), .. Method(1, 20, 40), .. Method(3, 50, 10, 5000)];
+        byte[] all = [.. ProtocolHeader, .. Method(1, 20, 10), .. Method(2, 60, 20, 300), .. Method(1, 20, 40),
+            .. Method(3, 50, 10, 5000)];
         var random = new Random(1);
         for (int i = 0; i < 200; i++)
         {
@@ -60,7 +63,8 @@ public sealed class ClientFramesTests
     private static IEnumerable<int> Ends(byte[] all)
     {
         yield return 0;
-        for (int at = ProtocolHeader.Length; at <= all.Length; at += BinaryPrimitives.ReadInt32BigEndian(all.AsSpan(at + 3)) + 8)
+        for (int at =
+            ProtocolHeader.Length; at <= all.Length; at += BinaryPrimitives.ReadInt32BigEndian(all.AsSpan(at + 3)) + 8)
         {
             yield return at;
             if (at == all.Length)
@@ -69,5 +73,6 @@ public sealed class ClientFramesTests
     }
 
     private static byte[] Method(ushort channel, byte classId, byte method, int arguments = 0)
-        => [1, (byte)(channel >> 8), (byte)channel, 0, 0, (byte)((arguments + 4) >> 8), (byte)(arguments + 4), 0, classId, 0, method, .. new byte[arguments], 0xCE];
+        => [1, (byte)(channel >> 8), (byte)channel, 0, 0, (byte)((arguments + 4) >> 8), (byte)(arguments + 4), 0,
+            classId, 0, method, .. new byte[arguments], 0xCE];
 }

@@ -35,7 +35,8 @@ public sealed class MessagePropertiesTests
             AppId = "app",
         };
         AmqpMessage back = RoundTrip(message);
-        foreach (PropertyInfo property in typeof(AmqpMessage).GetProperties().Where(property => property.Name is not ("Body" or "Headers" or "Expiration")))
+        foreach (PropertyInfo property in typeof(AmqpMessage).GetProperties()
+            .Where(property => property.Name is not ("Body" or "Headers" or "Expiration")))
             Assert.Equal((property.Name, property.GetValue(message)), (property.Name, property.GetValue(back)));
         Assert.Equal(TimeSpan.FromMilliseconds(1500), back.Expiration);
         Assert.Equal(message.Body.ToArray(), back.Body.ToArray());
@@ -76,7 +77,10 @@ public sealed class MessagePropertiesTests
         { "as text"u8.ToArray(), "as text" }, // long strings do not tell text from bytes
         { new List<object?> { 1, "two", null }, new List<object?> { 1, "two", null } },
         { new[] { 1, 2 }, new List<object?> { 1, 2 } },
-        { new Dictionary<string, object?> { ["a"] = new List<object?> { Noon } }, new Dictionary<string, object?> { ["a"] = new List<object?> { Noon } } },
+        { new Dictionary<string, object?> { ["a"] = new List<object?> { Noon } }, new Dictionary<string, object?>
+        {
+            ["a"] = new List<object?> { Noon }
+        } },
     };
 
     [Theory]
@@ -88,26 +92,43 @@ public sealed class MessagePropertiesTests
         Assert.Equal(expected, RoundTrip(message).Headers!["h"]);
     }
 
-    public static TheoryData<object> Unsendable => new() { ulong.MaxValue, 1UL << 63, decimal.MaxValue, 2147483648m, -4294967296m, 0.00000000000000000000001m * 5_000_000_000m };
+    public static TheoryData<object> Unsendable => new()
+    {
+        ulong.MaxValue,
+        1UL << 63,
+        decimal.MaxValue,
+        2147483648m,
+        -4294967296m,
+        0.00000000000000000000001m * 5_000_000_000m
+    };
 
     [Theory]
     [MemberData(nameof(Unsendable), DisableDiscoveryEnumeration = true)]
     public void Numbers_that_cannot_be_sent_are_refused_before_they_cost_a_channel(object value)
     {
-        foreach (object wrapped in new[] { value, new List<object?> { value }, new Dictionary<string, object?> { ["x"] = value } })
+        foreach (object wrapped in new[]
+        {
+            value,
+            new List<object?> { value },
+            new Dictionary<string, object?> { ["x"] = value }
+        })
         {
             var message = new AmqpMessage { Headers = new Dictionary<string, object?> { ["h"] = wrapped } };
             var error = Assert.ThrowsAny<ArgumentException>(() => SafeAmqp.MessageCheck.Validate(message, 1000));
             Assert.Contains("Headers['h']", error.Message, StringComparison.Ordinal);
             object? sent = null; // it cannot be encoded, or as another number
-            Assert.True(Record.Exception(() => sent = RoundTrip(message).Headers!["h"]) is not null || !wrapped.Equals(sent));
+            Assert.True(
+                Record.Exception(() => sent = RoundTrip(message).Headers!["h"]) is not null || !wrapped.Equals(sent));
         }
     }
 
     [Fact]
     public void The_slot_goes_with_a_mandatory_message_and_is_taken_off_again()
     {
-        var message = new AmqpMessage { Headers = new Dictionary<string, object?> { ["mine"] = 1, [FieldTable.SlotHeader] = 3 } };
+        var message = new AmqpMessage
+        {
+            Headers = new Dictionary<string, object?> { ["mine"] = 1, [FieldTable.SlotHeader] = 3 }
+        };
         PublishedFrames sent = PublishedFrames.Read(message, slot: 7);
         Assert.Equal(7, sent.Properties.Headers![FieldTable.SlotHeader]);
         Assert.Equal(["mine"], ContentHeader.Read(sent.Header, "", "", []).Headers!.Keys);
@@ -125,7 +146,9 @@ public sealed class MessagePropertiesTests
     [InlineData("soon", null)]
     [InlineData("", null)]
     public void An_expiration_that_makes_no_sense_counts_as_not_given(string text, double? milliseconds)
-        => Assert.Equal(milliseconds, ContentHeader.Read(Encode(new BasicProperties { Expiration = text }), "", "", []).Expiration?.TotalMilliseconds);
+        => Assert.Equal(
+            milliseconds, ContentHeader.Read(Encode(new BasicProperties { Expiration = text }), "", "", []).Expiration
+                ?.TotalMilliseconds);
 
     [Theory]
     [InlineData(long.MaxValue)]
@@ -148,7 +171,12 @@ public sealed class MessagePropertiesTests
     {
         var properties = new BasicProperties
         {
-            Headers = new Dictionary<string, object?> { ["bad"] = new byte[] { 0xC3, 0x28 }, ["binary"] = new BinaryTableValue([1, 2]), ["cut"] = "ä"u8[..1].ToArray() },
+            Headers = new Dictionary<string, object?>
+            {
+                ["bad"] = new byte[] { 0xC3, 0x28 },
+                ["binary"] = new BinaryTableValue([1, 2]),
+                ["cut"] = "ä"u8[..1].ToArray()
+            },
         };
         var headers = ContentHeader.Read(Encode(properties), "", "", []).Headers!;
         Assert.Equal([0xC3, 0x28], Assert.IsType<byte[]>(headers["bad"]));
@@ -164,7 +192,8 @@ public sealed class MessagePropertiesTests
 
     private static byte[] Encode(BasicProperties properties)
     {
-        MethodInfo write = typeof(BasicProperties).GetMethods(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public)
+        MethodInfo write = typeof(BasicProperties)
+            .GetMethods(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public)
             .Single(method => method.Name.EndsWith("WriteTo", StringComparison.Ordinal));
         byte[] bytes = new byte[100_000];
         int length = write.CreateDelegate<Write>(properties)(bytes);

@@ -96,7 +96,12 @@ public sealed class AckJoinerTests
                 {
                     ulong tag = open[random.Next(3) == 0 ? random.Next(open.Count) : 0];
                     open.Remove(tag);
-                    AmqpSettlement settlement = random.Next(6) switch { 0 => AmqpSettlement.Requeue, 1 => AmqpSettlement.Reject, _ => AmqpSettlement.Ack };
+                    AmqpSettlement settlement = random.Next(6) switch
+                    {
+                        0 => AmqpSettlement.Requeue,
+                        1 => AmqpSettlement.Reject,
+                        _ => AmqpSettlement.Ack
+                    };
                     broker.Asked[tag] = settlement;
                     if (settlement == AmqpSettlement.Ack)
                         acks.Ack(tag);
@@ -144,7 +149,8 @@ public sealed class AckJoinerTests
         public void Abandon(int epoch, bool politely) => Assert.Fail();
         public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch) => Assert.Fail();
         public void CloseChannel(long incarnation) => Assert.Fail();
-        public PassResult Publish(long incarnation, AmqpMessage message, int slot) => throw new InvalidOperationException();
+        public PassResult Publish(long incarnation, AmqpMessage message, int slot)
+            => throw new InvalidOperationException();
         public void Declare(long incarnation, TopologyItem item) => Assert.Fail();
         public void Consume(long incarnation, ConsumeRequest request) => Assert.Fail();
         public void CancelConsumer(long incarnation) => Assert.Fail();

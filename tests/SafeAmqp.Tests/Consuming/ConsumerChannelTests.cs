@@ -35,7 +35,9 @@ public sealed class ConsumerChannelTests
         _bench.Opened(_bench.Link.Consumer);
         _bench.Started(_bench.Link.Consumer);
         _bench.Delivered(_bench.Link.Consumer, 1);
-        _bench.Post(new ConsumerCommand.Settle(subscription, old, AmqpSettlement.Ack), new ConsumerCommand.Settle(subscription, old, AmqpSettlement.Requeue));
+        _bench.Post(
+            new ConsumerCommand.Settle(subscription, old, AmqpSettlement.Ack),
+            new ConsumerCommand.Settle(subscription, old, AmqpSettlement.Requeue));
         Assert.Empty(_bench.Link.Consumer.Settled);
         Assert.Equal(2, _bench.Actor.StaleSettlements);
         Assert.False(Received(subscription)[1].Lost.IsCancellationRequested);
@@ -49,7 +51,9 @@ public sealed class ConsumerChannelTests
         var subscription = _bench.SubscribeLive();
         FakeLink.Channel first = _bench.Link.Consumer;
         _bench.Delivered(first, 1);
-        _bench.Post(Settle(subscription, 1, AmqpSettlement.Ack), new BrokerSignal.ChannelClosed(first.Incarnation, ByBroker(541, "oops")));
+        _bench.Post(
+            Settle(subscription, 1, AmqpSettlement.Ack),
+            new BrokerSignal.ChannelClosed(first.Incarnation, ByBroker(541, "oops")));
         _bench.Wait(S(1));
         FakeLink.Channel second = _bench.Link.Consumer;
         Assert.NotSame(first, second);
@@ -103,7 +107,9 @@ public sealed class ConsumerChannelTests
         _bench.Post(new ActorCommand.Start());
         var subscription = _bench.Subscribe();
         _bench.Post(new ConsumerCommand.Stop(subscription), new ConsumerCommand.End(subscription));
-        Assert.Equal(("ObjectDisposedException", "done", "done"), (subscription.Started.Ended(), subscription.Quiet.Ended(), subscription.Ended.Ended()));
+        Assert.Equal(
+            ("ObjectDisposedException", "done", "done"),
+            (subscription.Started.Ended(), subscription.Quiet.Ended(), subscription.Ended.Ended()));
     }
 
     [Fact]
@@ -194,13 +200,20 @@ public sealed class ConsumerChannelTests
     public void Prefetch_priority_and_arguments_go_with_the_consumer()
     {
         _bench.Open();
-        _bench.Subscribe("work", new AmqpConsumerOptions { Prefetch = 7, Priority = 5, Exclusive = true, Arguments = new Dictionary<string, object?> { ["x-stream-offset"] = "first" } });
+        _bench.Subscribe("work", new AmqpConsumerOptions
+        {
+            Prefetch = 7,
+            Priority = 5,
+            Exclusive = true,
+            Arguments = new Dictionary<string, object?> { ["x-stream-offset"] = "first" }
+        });
         FakeLink.Channel channel = _bench.Link.Consumer;
         Assert.Equal(7, channel.Prefetch);
         _bench.Opened(channel);
         var request = Assert.Single(channel.Consumed);
         Assert.Equal(("work", false, true), (request.Queue, request.NoAck, request.Exclusive));
-        Assert.Equal(new Dictionary<string, object?> { ["x-stream-offset"] = "first", ["x-priority"] = 5 }, request.Arguments);
+        Assert.Equal(
+            new Dictionary<string, object?> { ["x-stream-offset"] = "first", ["x-priority"] = 5 }, request.Arguments);
     }
 
     private static ConsumerCommand.Settle Settle(Subscription subscription, int tag, AmqpSettlement settlement)

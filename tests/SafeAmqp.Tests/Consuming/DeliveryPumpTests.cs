@@ -24,7 +24,9 @@ public sealed class DeliveryPumpTests
         var running = new ConcurrentDictionary<string, int>();
         using var all = new CountdownEvent(Keys * Each);
         int overlaps = 0, together = 0, most = 0;
-        Subscription subscription = Subscribe(new AmqpConsumerOptions { Concurrency = 4, KeySelector = delivery => delivery.Message.RoutingKey }, async (_, delivery) =>
+        Subscription subscription = Subscribe(
+            new AmqpConsumerOptions { Concurrency = 4, KeySelector = delivery => delivery.Message.RoutingKey },
+            async (_, delivery) =>
         {
             string key = delivery.Message.RoutingKey;
             if (running.AddOrUpdate(key, 1, (_, count) => count + 1) > 1)
@@ -90,7 +92,9 @@ public sealed class DeliveryPumpTests
         release.SetResult();
         await stop.WaitAsync(Long);
         Assert.Equal(1, handled);
-        Assert.Equal([2UL, 3UL, 4UL, 5UL], _settled.All.Where(settled => settled.Settlement == AmqpSettlement.Requeue).Select(settled => settled.Tag));
+        Assert.Equal(
+            [2UL, 3UL, 4UL, 5UL],
+            _settled.All.Where(settled => settled.Settlement == AmqpSettlement.Requeue).Select(settled => settled.Tag));
         subscription.Pump.Post(Delivery());
         Assert.Equal((6UL, AmqpSettlement.Requeue), _settled.All.Last());
     }
@@ -101,7 +105,8 @@ public sealed class DeliveryPumpTests
     public async Task Stopping_from_inside_a_handler_does_not_wait_for_itself(int concurrency)
     {
         var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Subscription subscription = Subscribe(new AmqpConsumerOptions { Concurrency = concurrency, KeySelector = _ => "k" }, async (subscription, _) =>
+        Subscription subscription = Subscribe(
+            new AmqpConsumerOptions { Concurrency = concurrency, KeySelector = _ => "k" }, async (subscription, _) =>
         {
             await Task.Yield();
             await Task.Run(() => subscription.Pump.StopAsync(Timeout.InfiniteTimeSpan, TimeProvider.System));
@@ -161,7 +166,8 @@ public sealed class DeliveryPumpTests
         Subscription subscription = Subscribe(new AmqpConsumerOptions
         {
             Concurrency = 3,
-            KeySelector = delivery => (delivery.DeliveryTag % 3) switch { 0 => throw new FormatException(), 1 => null, _ => "key" },
+            KeySelector = delivery =>
+                (delivery.DeliveryTag % 3) switch { 0 => throw new FormatException(), 1 => null, _ => "key" },
         }, (_, _) =>
         {
             all.Signal();
@@ -175,7 +181,8 @@ public sealed class DeliveryPumpTests
     private static Subscription Subscribe(AmqpConsumerOptions options, DeliveryHandler handler)
     {
         var events = new LinkEvents(NullLogger.Instance, "test");
-        return new Subscription("work", options, new IoThread("test", new MonotonicClock(TimeProvider.System), events, _ => ActorTime.Never), handler);
+        return new Subscription("work", options,
+            new IoThread("test", new MonotonicClock(TimeProvider.System), events, _ => ActorTime.Never), handler);
     }
 
     private AmqpDelivery Delivery(string key = "", CancellationToken lost = default)

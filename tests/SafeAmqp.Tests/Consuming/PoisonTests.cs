@@ -10,23 +10,26 @@ public sealed class PoisonTests
     private readonly ActorBench _bench = new(new ActorSettings { Name = "receive", Publishes = false });
 
     private void LoseLinkOver(FakeLink.Channel channel, string rule = "TableDepth", ulong size = 3)
-        => _bench.Post(new BrokerSignal.LinkLost(_bench.Actor.Epoch, new CloseReason(0, "the peer nested tables more than 64 deep.", ByBroker: false)
-        {
-            Suspect = new PoisonSuspect(channel.Incarnation, rule, size),
-        }));
+        => _bench.Post(new BrokerSignal.LinkLost(
+            _bench.Actor.Epoch, new CloseReason(0, "the peer nested tables more than 64 deep.", ByBroker: false)
+            {
+                Suspect = new PoisonSuspect(channel.Incarnation, rule, size),
+            }));
 
     private FakeLink.Channel NextConsumer(Subscription subscription)
     {
         _bench.Wait(S(5));
         _bench.Connected();
         _bench.Opened(_bench.Link.Admin);
-        foreach (FakeLink.Channel channel in _bench.Link.Channels.Where(channel => channel.Prefetch != 0 && channel.Epoch == _bench.Actor.Epoch).ToArray())
+        foreach (FakeLink.Channel channel in _bench.Link.Channels
+            .Where(channel => channel.Prefetch != 0 && channel.Epoch == _bench.Actor.Epoch).ToArray())
         {
             _bench.Opened(channel);
             _bench.Started(channel);
         }
         Assert.Equal(AmqpConsumerState.Live, subscription.State);
-        return _bench.Link.Channels.Last(channel => channel.Consumed.Any(consumed => consumed.Queue == subscription.Queue));
+        return _bench.Link.Channels.Last(
+            channel => channel.Consumed.Any(consumed => consumed.Queue == subscription.Queue));
     }
 
     [Fact]
@@ -40,7 +43,8 @@ public sealed class PoisonTests
         LoseLinkOver(second);
 
         Assert.Equal(AmqpConsumerState.Stopped, poisoned.State);
-        Assert.Contains("a message in queue 'poisoned' ended the link twice", poisoned.LastError, StringComparison.Ordinal);
+        Assert.Contains(
+            "a message in queue 'poisoned' ended the link twice", poisoned.LastError, StringComparison.Ordinal);
         AmqpPoisonException error = poisoned.Poisoned.Value();
         Assert.Equal("poisoned", error.Queue);
         Assert.Contains("nested tables", error.Message, StringComparison.Ordinal);
@@ -48,7 +52,8 @@ public sealed class PoisonTests
 
         NextConsumer(other);
         Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
-        Assert.DoesNotContain(_bench.Link.Channels, channel => channel.Epoch == _bench.Actor.Epoch && channel.Consumed.Any(consumed => consumed.Queue == "poisoned"));
+        Assert.DoesNotContain(_bench.Link.Channels, channel => channel.Epoch == _bench.Actor.Epoch
+            && channel.Consumed.Any(consumed => consumed.Queue == "poisoned"));
     }
 
     [Theory]

@@ -19,7 +19,8 @@ public sealed class RetryHeadersTests
         };
         AmqpMessage waiting = RetryHeaders.ForRetry(message, "work.retry.1000");
         Assert.Equal(("", "work.retry.1000", true, null, null, "id"),
-            (waiting.Exchange, waiting.RoutingKey, waiting.Mandatory, waiting.Expiration, waiting.UserId, waiting.MessageId));
+            (waiting.Exchange, waiting.RoutingKey, waiting.Mandatory, waiting.Expiration, waiting.UserId,
+                waiting.MessageId));
         Assert.Single(message.Headers!);
 
         AmqpMessage back = RetryHeaders.Restore(waiting with { RoutingKey = "work" });
@@ -28,7 +29,8 @@ public sealed class RetryHeadersTests
         Assert.Equal(1, back.Headers!["mine"]);
 
         AmqpMessage again = RetryHeaders.Restore(RetryHeaders.ForRetry(back, "work.retry.1000"));
-        Assert.Equal(("orders", "new", 2), (again.Exchange, again.RoutingKey, RetryHeaders.PreviousAttempts(again.Headers)));
+        Assert.Equal(
+            ("orders", "new", 2), (again.Exchange, again.RoutingKey, RetryHeaders.PreviousAttempts(again.Headers)));
     }
 
     [Theory]
@@ -50,13 +52,15 @@ public sealed class RetryHeadersTests
     {
         var headers = new Dictionary<string, object?> { [RetryHeaders.Attempts] = value };
         Assert.Equal(expected, RetryHeaders.Retries(headers));
-        Assert.Equal(expected, RetryHeaders.PreviousAttempts(new Dictionary<string, object?> { ["x-delivery-count"] = value }));
+        Assert.Equal(
+            expected, RetryHeaders.PreviousAttempts(new Dictionary<string, object?> { ["x-delivery-count"] = value }));
     }
 
     [Fact]
     public void Our_own_count_goes_before_the_brokers()
     {
-        Assert.Equal(2, RetryHeaders.PreviousAttempts(new Dictionary<string, object?> { [RetryHeaders.Attempts] = 2L, ["x-delivery-count"] = 7L }));
+        Assert.Equal(2, RetryHeaders.PreviousAttempts(
+            new Dictionary<string, object?> { [RetryHeaders.Attempts] = 2L, ["x-delivery-count"] = 7L }));
         Assert.Equal(0, RetryHeaders.Retries(new Dictionary<string, object?> { ["x-delivery-count"] = 7L }));
         Assert.Equal(0, RetryHeaders.PreviousAttempts(null));
     }
@@ -70,7 +74,12 @@ public sealed class RetryHeadersTests
         var message = new AmqpMessage
         {
             RoutingKey = "work",
-            Headers = new Dictionary<string, object?> { [RetryHeaders.Attempts] = 1L, ["x-safeamqp-exchange"] = exchange, ["x-safeamqp-routing-key"] = key },
+            Headers = new Dictionary<string, object?>
+            {
+                [RetryHeaders.Attempts] = 1L,
+                ["x-safeamqp-exchange"] = exchange,
+                ["x-safeamqp-routing-key"] = key
+            },
         };
         Assert.Same(message, RetryHeaders.Restore(message));
         Assert.Same(message, RetryHeaders.Restore(message));
@@ -79,7 +88,14 @@ public sealed class RetryHeadersTests
     [Fact]
     public void A_message_that_was_never_in_a_retry_queue_is_left_alone()
     {
-        var message = new AmqpMessage { Headers = new Dictionary<string, object?> { ["x-safeamqp-exchange"] = "a", ["x-safeamqp-routing-key"] = "b" } };
+        var message = new AmqpMessage
+        {
+            Headers = new Dictionary<string, object?>
+            {
+                ["x-safeamqp-exchange"] = "a",
+                ["x-safeamqp-routing-key"] = "b"
+            }
+        };
         Assert.Same(message, RetryHeaders.Restore(message));
         var bare = new AmqpMessage();
         Assert.Same(bare, RetryHeaders.Restore(bare));

@@ -26,7 +26,8 @@ public sealed class BrokerDownTests
 
         await host.StartAsync(Token);
         var client = host.Services.GetRequiredService<IAmqpClient>();
-        while (client.Status.Links.Any(link => link.LastError is null)) // the first attempt is a thread's and a socket's, so real time passes
+        // the first attempt is a thread's and a socket's, so real time passes
+        while (client.Status.Links.Any(link => link.LastError is null))
             await Task.Delay(5, Token);
 
         var report = await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(Token);
@@ -35,7 +36,8 @@ public sealed class BrokerDownTests
         Assert.Equal(HealthStatus.Healthy, report.Entries["safeamqp-live"].Status);
         Assert.Contains($"127.0.0.1:{port}", ready.Description, StringComparison.Ordinal);
         Assert.Contains("consumer of queue 'orders' is not started yet", ready.Description, StringComparison.Ordinal);
-        Assert.DoesNotContain("hidden", ready.Description + string.Join(",", ready.Data.Values), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "hidden", ready.Description + string.Join(",", ready.Data.Values), StringComparison.Ordinal);
 
         await host.StopAsync(Token);
     }

@@ -10,7 +10,8 @@ internal sealed class CapturedLog : ILoggerProvider, ILogger
 
     public ILogger CreateLogger(string categoryName) => this;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter)
         => Lines.Enqueue((eventId.Id, logLevel, formatter(state, exception)));
 
     public bool IsEnabled(LogLevel logLevel) => true;

@@ -4,18 +4,23 @@ using SafeAmqp.Tests.Actor;
 
 namespace SafeAmqp.Tests.Hosting;
 
-/// <summary>A client without a broker: it keeps a journal of what is asked of it and does what the test tells it to.</summary>
+/// <summary>
+/// A client without a broker: it keeps a journal of what is asked of it and does what the test tells it to.
+/// </summary>
 internal sealed class FakeClient : IAmqpClient
 {
     private readonly Lock _gate = new();
     private readonly List<string> _journal = [];
     private readonly List<(string Entry, int Count, TaskCompletionSource Seen)> _waits = [];
 
-    internal static readonly AmqpClientStatus OpenStatus = new([Link("send", AmqpLinkState.Open), Link("receive", AmqpLinkState.Open)]);
+    internal static readonly AmqpClientStatus OpenStatus = new(
+        [Link("send", AmqpLinkState.Open), Link("receive", AmqpLinkState.Open)]);
 
     internal AmqpClientStatus State { get; set; } = OpenStatus;
 
-    /// <summary>Runs inside declare, consume, serve, publish, call, stop and dispose; gets the journal's entry.</summary>
+    /// <summary>
+    /// Runs inside declare, consume, serve, publish, call, stop and dispose; gets the journal's entry.
+    /// </summary>
     internal Func<string, CancellationToken, Task> Behave { get; set; } = (_, _) => Task.CompletedTask;
 
     internal Func<AmqpMessage, AmqpMessage> Answer { get; set; } = request => request;
@@ -46,7 +51,8 @@ internal sealed class FakeClient : IAmqpClient
         }
     }
 
-    internal static AmqpLinkStatus Link(string name, AmqpLinkState state) => new() { Name = name, State = state, Epoch = 1 };
+    internal static AmqpLinkStatus Link(string name, AmqpLinkState state)
+        => new() { Name = name, State = state, Epoch = 1 };
 
     internal static AmqpDelivery Delivery(string queue, ReadOnlyMemory<byte> body = default)
         => new(AmqpMessage.ToQueue(queue, body), queue, 1, false, 1, (_, _) => false, CancellationToken.None);
@@ -70,12 +76,15 @@ internal sealed class FakeClient : IAmqpClient
         await NoteAsync($"publish {message.RoutingKey}", cancellationToken);
     }
 
-    public ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken = default)
+    public ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(
+        IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken = default)
         => throw new NotSupportedException();
 
-    public ValueTask PostAsync(AmqpMessage message, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public ValueTask PostAsync(AmqpMessage message, CancellationToken cancellationToken = default)
+        => throw new NotSupportedException();
 
-    public async ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options = null,
+    public async ValueTask<AmqpSubscription> ConsumeAsync(
+        string queue, AmqpHandler handler, AmqpConsumerOptions? options = null,
         CancellationToken cancellationToken = default)
     {
         Handlers[queue] = handler;
@@ -83,17 +92,20 @@ internal sealed class FakeClient : IAmqpClient
         return new AmqpSubscription(new FakeSubscription(this, queue));
     }
 
-    public IAsyncEnumerable<AmqpDelivery> ReadAllAsync(string queue, AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<AmqpDelivery> ReadAllAsync(
+        string queue, AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
         => throw new NotSupportedException();
 
-    public async ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null, CancellationToken cancellationToken = default)
+    public async ValueTask<AmqpReply> CallAsync(
+        AmqpMessage request, AmqpCallOptions? options = null, CancellationToken cancellationToken = default)
     {
         Published.Enqueue(request);
         await NoteAsync($"call {request.RoutingKey}", cancellationToken);
         return new AmqpReply(Answer(request), TimeSpan.Zero);
     }
 
-    public async ValueTask<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler, AmqpServeOptions? options = null,
+    public async ValueTask<AmqpSubscription> ServeAsync(
+        string queue, AmqpRequestHandler handler, AmqpServeOptions? options = null,
         CancellationToken cancellationToken = default)
     {
         Servers[queue] = handler;
@@ -117,7 +129,8 @@ internal sealed class FakeClient : IAmqpClient
         lock (_gate)
         {
             _journal.Add(entry);
-            foreach (var wait in _waits.Where(wait => wait.Entry == entry && _journal.Count(seen => seen == entry) >= wait.Count).ToList())
+            foreach (var wait in _waits
+                .Where(wait => wait.Entry == entry && _journal.Count(seen => seen == entry) >= wait.Count).ToList())
             {
                 _waits.Remove(wait);
                 wait.Seen.SetResult();

@@ -10,10 +10,13 @@ public sealed class HandlerScopeTests
     public async Task Each_delivery_gets_a_handler_in_a_scope_of_its_own_that_ends_before_the_delivery_is_settled()
     {
         var trace = new Trace();
-        await using var host = await StartedAsync(amqp => amqp.AddConsumer<TracingConsumer>("orders"), trace, "consume orders");
+        await using var host = await StartedAsync(
+            amqp => amqp.AddConsumer<TracingConsumer>("orders"), trace, "consume orders");
         trace.Lines.Clear();
 
-        Assert.Equal(AmqpSettlement.Reject, await host.Client.Handlers["orders"](FakeClient.Delivery("orders"), CancellationToken.None));
+        Assert.Equal(
+            AmqpSettlement.Reject,
+            await host.Client.Handlers["orders"](FakeClient.Delivery("orders"), CancellationToken.None));
         Assert.Equal(["handle orders in scope 2", "end of scope 2"], trace.Lines);
 
         await host.Client.Handlers["orders"](FakeClient.Delivery("orders"), CancellationToken.None);
@@ -30,7 +33,9 @@ public sealed class HandlerScopeTests
             return new(AmqpSettlement.Requeue);
         }), trace, "consume orders");
 
-        Assert.Equal(AmqpSettlement.Requeue, await host.Client.Handlers["orders"](FakeClient.Delivery("orders"), CancellationToken.None));
+        Assert.Equal(
+            AmqpSettlement.Requeue,
+            await host.Client.Handlers["orders"](FakeClient.Delivery("orders"), CancellationToken.None));
         Assert.Equal(["scope 1", "end of scope 1"], trace.Lines);
     }
 
@@ -38,10 +43,12 @@ public sealed class HandlerScopeTests
     public async Task A_request_is_answered_by_a_server_in_a_scope_of_its_own()
     {
         var trace = new Trace();
-        await using var host = await StartedAsync(amqp => amqp.AddServer<TracingServer>("prices"), trace, "serve prices");
+        await using var host = await StartedAsync(
+            amqp => amqp.AddServer<TracingServer>("prices"), trace, "serve prices");
         trace.Lines.Clear();
 
-        var reply = await host.Client.Servers["prices"](FakeClient.Delivery("prices", new byte[] { 7 }), CancellationToken.None);
+        var reply = await host.Client.Servers["prices"](
+            FakeClient.Delivery("prices", new byte[] { 7 }), CancellationToken.None);
 
         Assert.Equal([7], reply.Body.ToArray());
         Assert.Equal(["serve in scope 2", "end of scope 2"], trace.Lines);
@@ -86,7 +93,9 @@ public sealed class HandlerScopeTests
 
         services.AddSafeAmqp().AddServer<TracingServer>("prices");
 
-        Assert.Equal(ServiceLifetime.Singleton, services.Single(service => service.ServiceType == typeof(TracingServer)).Lifetime);
+        Assert.Equal(
+            ServiceLifetime.Singleton,
+            services.Single(service => service.ServiceType == typeof(TracingServer)).Lifetime);
     }
 
     [Fact]
@@ -95,7 +104,8 @@ public sealed class HandlerScopeTests
         var amqp = new ServiceCollection().AddSafeAmqp();
 
         Assert.Throws<ArgumentException>(() => amqp.AddConsumer<TracingConsumer>(""));
-        Assert.Throws<ArgumentOutOfRangeException>(() => amqp.AddConsumer<TracingConsumer>("orders", new AmqpConsumerOptions { Prefetch = 0 }));
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => amqp.AddConsumer<TracingConsumer>("orders", new AmqpConsumerOptions { Prefetch = 0 }));
         Assert.Throws<ArgumentOutOfRangeException>(() => amqp.AddServer<TracingServer>("prices",
             new AmqpServeOptions { Consumer = new AmqpConsumerOptions { Concurrency = 0 } }));
         Assert.Throws<ArgumentNullException>(() => amqp.AddTopology((AmqpTopology)null!));

@@ -30,7 +30,8 @@ public sealed class HostStartTests
         await using var host = TestHost.Build(amqp => amqp
             .AddTopology(new AmqpTopology().Queue("orders"))
             .AddConsumer("orders", (_, _) => new(AmqpSettlement.Ack)));
-        host.Client.Behave = (entry, stop) => entry == "dispose" ? Task.CompletedTask : Task.Delay(Timeout.InfiniteTimeSpan, host.Time, stop);
+        host.Client.Behave = (entry, stop) =>
+            entry == "dispose" ? Task.CompletedTask : Task.Delay(Timeout.InfiniteTimeSpan, host.Time, stop);
 
         await host.StartAsync();
 
@@ -61,7 +62,8 @@ public sealed class HostStartTests
     public async Task What_failed_once_stands_when_a_later_attempt_succeeds()
     {
         await using var host = TestHost.Build(amqp => amqp.AddServer("prices", (request, _) => new(request.Message)));
-        host.Client.Behave = (entry, _) => entry.StartsWith("serve", StringComparison.Ordinal) && host.Client.Journal.Count == 1
+        host.Client.Behave = (entry, _) => entry.StartsWith("serve", StringComparison.Ordinal)
+            && host.Client.Journal.Count == 1
             ? throw new AmqpTopologyException("locked", "queue 'prices'") : Task.CompletedTask;
 
         await host.StartAsync();
@@ -100,7 +102,8 @@ public sealed class HostStartTests
         [
             (600, LogLevel.Information, $"{Prefix} is starting: 0 topologies, 1 consumers and servers"),
             (601, LogLevel.Information, $"{Prefix}: connection is ready (attempt 1)"),
-            (602, LogLevel.Warning, $"{Prefix}: consumer of queue 'orders' failed (attempt 1); next attempt in 00:00:01"),
+            (602, LogLevel.Warning, $"{Prefix}: consumer of queue 'orders' failed (attempt 1); next attempt "
+                + "in 00:00:01"),
             (601, LogLevel.Information, $"{Prefix}: consumer of queue 'orders' is ready (attempt 2)"),
             (610, LogLevel.Information, $"{Prefix}: stopping 1 consumers and servers, for at most 00:00:20"),
             (613, LogLevel.Information, $"{Prefix} is disposed"),
@@ -133,7 +136,8 @@ public sealed class HostStartTests
         var slow = new SlowService();
         await using var host = TestHost.Build(amqp =>
         {
-            amqp.AddTopology(new AmqpTopology().Queue("orders")).AddConsumer("orders", (_, _) => new(AmqpSettlement.Ack));
+            amqp.AddTopology(new AmqpTopology().Queue("orders"))
+                .AddConsumer("orders", (_, _) => new(AmqpSettlement.Ack));
             amqp.Services.AddSingleton<IHostedService>(slow);
         });
 
@@ -215,7 +219,8 @@ public sealed class HostStartTests
         await using var host = TestHost.Build(amqp =>
         {
             amqp.AddConsumer("orders", (_, _) => new(AmqpSettlement.Ack));
-            Connect(amqp, (_, _) => ++asked == 1 ? throw new AmqpConnectException("nobody there", isRefused: false) : default);
+            Connect(amqp, (_, _) =>
+                ++asked == 1 ? throw new AmqpConnectException("nobody there", isRefused: false) : default);
         });
 
         await host.StartAsync();
@@ -254,7 +259,8 @@ public sealed class HostStartTests
     {
         await using var host = TestHost.Build(_ => { }, options => options.Heartbeat = TimeSpan.Zero);
 
-        Assert.Throws<OptionsValidationException>(() => host.Services.GetRequiredService<IStartupValidator>().Validate());
+        Assert.Throws<OptionsValidationException>(
+            () => host.Services.GetRequiredService<IStartupValidator>().Validate());
     }
 
     private static void Connect(SafeAmqpBuilder amqp, Func<IAmqpClient, CancellationToken, ValueTask> open)

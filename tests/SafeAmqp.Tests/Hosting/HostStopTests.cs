@@ -15,10 +15,12 @@ public sealed class HostStopTests
         var drained = new TaskCompletionSource();
         await using var host = await StartedAsync(amqp => amqp.AddConsumer("one", Ack).AddConsumer("two", Ack)
             .AddServer("three", (request, _) => new(request.Message)), "consume one", "consume two", "serve three");
-        host.Client.Behave = (entry, _) => entry.StartsWith("stop", StringComparison.Ordinal) ? drained.Task : Task.CompletedTask;
+        host.Client.Behave = (entry, _) =>
+            entry.StartsWith("stop", StringComparison.Ordinal) ? drained.Task : Task.CompletedTask;
 
         var stopping = host.StopAsync();
-        await Task.WhenAll(host.Client.SeenAsync("stop one"), host.Client.SeenAsync("stop two"), host.Client.SeenAsync("stop three"));
+        await Task.WhenAll(
+            host.Client.SeenAsync("stop one"), host.Client.SeenAsync("stop two"), host.Client.SeenAsync("stop three"));
         Assert.False(host.Client.IsDisposed);
 
         drained.SetResult();
@@ -45,7 +47,8 @@ public sealed class HostStopTests
     [Fact(Timeout = Patience)]
     public async Task A_handler_that_hangs_costs_the_drain_time_and_no_more()
     {
-        await using var host = await StartedAsync(amqp => amqp.AddConsumer("stuck", Ack).DrainTimeout(TimeSpan.FromSeconds(7)), "consume stuck");
+        await using var host = await StartedAsync(
+            amqp => amqp.AddConsumer("stuck", Ack).DrainTimeout(TimeSpan.FromSeconds(7)), "consume stuck");
         host.Client.Behave = (entry, _) => entry == "stop stuck" ? new TaskCompletionSource().Task : Task.CompletedTask;
 
         var stopping = host.StopAsync();
@@ -78,8 +81,10 @@ public sealed class HostStopTests
     [Fact(Timeout = Patience)]
     public async Task A_consumer_whose_stop_fails_does_not_keep_the_others_or_the_client_from_ending()
     {
-        await using var host = await StartedAsync(amqp => amqp.AddConsumer("bad", Ack).AddConsumer("good", Ack), "consume bad", "consume good");
-        host.Client.Behave = (entry, _) => entry == "stop bad" ? throw new InvalidOperationException("broken") : Task.CompletedTask;
+        await using var host = await StartedAsync(
+            amqp => amqp.AddConsumer("bad", Ack).AddConsumer("good", Ack), "consume bad", "consume good");
+        host.Client.Behave = (entry, _) =>
+            entry == "stop bad" ? throw new InvalidOperationException("broken") : Task.CompletedTask;
 
         await host.StopAsync();
 
@@ -91,7 +96,8 @@ public sealed class HostStopTests
     public async Task Stopping_ends_the_waits_between_attempts()
     {
         await using var host = TestHost.Build(amqp => amqp.AddConsumer("missing", Ack));
-        host.Client.Behave = (entry, _) => entry == "consume missing" ? throw new AmqpTopologyException("404", "queue") : Task.CompletedTask;
+        host.Client.Behave = (entry, _) =>
+            entry == "consume missing" ? throw new AmqpTopologyException("404", "queue") : Task.CompletedTask;
         await host.StartAsync();
         await host.Time.WhenArmedAsync(TimeSpan.FromSeconds(1));
 
@@ -131,7 +137,8 @@ public sealed class HostStopTests
 
     private sealed class FailsToStart : IHostedService
     {
-        public Task StartAsync(CancellationToken cancellationToken) => throw new InvalidOperationException("another service failed");
+        public Task StartAsync(CancellationToken cancellationToken)
+            => throw new InvalidOperationException("another service failed");
 
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }

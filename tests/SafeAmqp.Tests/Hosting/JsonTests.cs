@@ -20,7 +20,8 @@ public sealed partial class JsonTests
 
         var message = Assert.Single(client.Published);
         Assert.Equal("""{"Article":"book","Count":3}""", Encoding.UTF8.GetString(message.Body.Span));
-        Assert.Equal(("shop", "orders", "application/json"), (message.Exchange, message.RoutingKey, message.ContentType));
+        Assert.Equal(
+            ("shop", "orders", "application/json"), (message.Exchange, message.RoutingKey, message.ContentType));
         Assert.True(message.Mandatory && message.Persistent);
     }
 
@@ -28,7 +29,11 @@ public sealed partial class JsonTests
     public async Task A_template_keeps_its_properties_and_its_own_content_type()
     {
         var client = new FakeClient();
-        var template = AmqpMessage.Broadcast("shop", "ignored"u8.ToArray()) with { MessageId = "7", ContentType = "application/vnd.order+json" };
+        var template = AmqpMessage.Broadcast("shop", "ignored"u8.ToArray()) with
+        {
+            MessageId = "7",
+            ContentType = "application/vnd.order+json"
+        };
 
         await client.PublishJsonAsync(template, Sample, Json.Default.Order, Token);
 
@@ -41,21 +46,26 @@ public sealed partial class JsonTests
     {
         var client = new FakeClient { Answer = _ => new AmqpMessage { Body = "12.5"u8.ToArray() } };
 
-        double price = await client.CallJsonAsync("", "prices", Sample, Json.Default.Order, Json.Default.Double, cancellationToken: Token);
+        double price = await client.CallJsonAsync(
+            "", "prices", Sample, Json.Default.Order, Json.Default.Double, cancellationToken: Token);
 
         Assert.Equal(12.5, price);
-        Assert.Equal(("prices", "application/json"), (client.Published.Single().RoutingKey, client.Published.Single().ContentType));
+        Assert.Equal(
+            ("prices", "application/json"),
+            (client.Published.Single().RoutingKey, client.Published.Single().ContentType));
     }
 
     [Fact]
     public async Task A_reply_may_be_null_and_must_parse()
     {
         var client = new FakeClient { Answer = _ => new AmqpMessage { Body = "null"u8.ToArray() } };
-        Assert.Null(await client.CallJsonAsync("", "orders", 1.0, Json.Default.Double, Json.Default.Order, cancellationToken: Token));
+        Assert.Null(await client.CallJsonAsync(
+            "", "orders", 1.0, Json.Default.Double, Json.Default.Order, cancellationToken: Token));
 
         client.Answer = _ => new AmqpMessage { Body = "secret"u8.ToArray() };
         var fault = await Assert.ThrowsAsync<JsonException>(async () =>
-            await client.CallJsonAsync("", "orders", 1.0, Json.Default.Double, Json.Default.Order, cancellationToken: Token));
+            await client.CallJsonAsync(
+                "", "orders", 1.0, Json.Default.Double, Json.Default.Order, cancellationToken: Token));
         Assert.DoesNotContain("secret", fault.Message, StringComparison.Ordinal);
     }
 
@@ -64,13 +74,15 @@ public sealed partial class JsonTests
     {
         var client = new FakeClient();
         Order? seen = null;
-        await using var subscription = await client.ConsumeJsonAsync("orders", Json.Default.Order, (order, delivery, _) =>
+        await using var subscription = await client.ConsumeJsonAsync(
+            "orders", Json.Default.Order, (order, delivery, _) =>
         {
             seen = order;
             return new(delivery.Queue == "orders" ? AmqpSettlement.Requeue : AmqpSettlement.Ack);
         }, cancellationToken: Token);
 
-        var settlement = await client.Handlers["orders"](FakeClient.Delivery("orders", JsonSerializer.SerializeToUtf8Bytes(Sample, Json.Default.Order)), Token);
+        var settlement = await client.Handlers["orders"](
+            FakeClient.Delivery("orders", JsonSerializer.SerializeToUtf8Bytes(Sample, Json.Default.Order)), Token);
 
         Assert.Equal(AmqpSettlement.Requeue, settlement);
         Assert.Equal(Sample, seen);
@@ -90,7 +102,9 @@ public sealed partial class JsonTests
         await using var subscription = await client.ConsumeJsonAsync("orders", Json.Default.Order,
             (_, _, _) => throw new InvalidOperationException("the handler ran"), cancellationToken: Token);
 
-        Assert.Equal(AmqpSettlement.Reject, await client.Handlers["orders"](FakeClient.Delivery("orders", Encoding.UTF8.GetBytes(body)), Token));
+        Assert.Equal(
+            AmqpSettlement.Reject,
+            await client.Handlers["orders"](FakeClient.Delivery("orders", Encoding.UTF8.GetBytes(body)), Token));
         Assert.Equal(ActivityStatusCode.Error, span.Status);
         Assert.DoesNotContain("book", span.StatusDescription, StringComparison.Ordinal);
     }
@@ -103,7 +117,8 @@ public sealed partial class JsonTests
             (_, _, _) => throw new JsonException("from another document"), cancellationToken: Token);
 
         await Assert.ThrowsAsync<JsonException>(async () =>
-            await client.Handlers["orders"](FakeClient.Delivery("orders", JsonSerializer.SerializeToUtf8Bytes(Sample, Json.Default.Order)), Token));
+            await client.Handlers["orders"](
+                FakeClient.Delivery("orders", JsonSerializer.SerializeToUtf8Bytes(Sample, Json.Default.Order)), Token));
     }
 
     [Fact]
@@ -113,7 +128,8 @@ public sealed partial class JsonTests
         await using var subscription = await client.ServeJsonAsync("prices", Json.Default.Order, Json.Default.Double,
             (order, _, _) => new(order.Count * 1.5), cancellationToken: Token);
 
-        var reply = await client.Servers["prices"](FakeClient.Delivery("prices", JsonSerializer.SerializeToUtf8Bytes(Sample, Json.Default.Order)), Token);
+        var reply = await client.Servers["prices"](
+            FakeClient.Delivery("prices", JsonSerializer.SerializeToUtf8Bytes(Sample, Json.Default.Order)), Token);
         Assert.Equal("4.5", Encoding.UTF8.GetString(reply.Body.Span));
         Assert.Equal("application/json", reply.ContentType);
 
@@ -127,7 +143,8 @@ public sealed partial class JsonTests
     {
         var client = new FakeClient();
 
-        await Assert.ThrowsAsync<ArgumentNullException>(async () => await client.PublishJsonAsync("", "orders", null!, Json.Default.Order, Token));
+        await Assert.ThrowsAsync<ArgumentNullException>(
+            async () => await client.PublishJsonAsync("", "orders", null!, Json.Default.Order, Token));
         Assert.Empty(client.Journal);
     }
 

@@ -38,7 +38,8 @@ public sealed class KeyedClientTests
     [Fact]
     public void A_section_of_a_client_that_nobody_registered_is_an_unknown_option()
         => Assert.Throws<OptionsValidationException>(() => TestHost.Options(
-            new() { ["SafeAmqp:Uri"] = "amqp://u:p@localhost/x", ["SafeAmqp:biling:Uri"] = "amqp://u:p@localhost/x" }, (services, _) =>
+            new() { ["SafeAmqp:Uri"] = "amqp://u:p@localhost/x", ["SafeAmqp:biling:Uri"] = "amqp://u:p@localhost/x" },
+            (services, _) =>
             {
                 services.AddSafeAmqp();
                 services.AddKeyedSafeAmqp("billing");
@@ -93,8 +94,10 @@ public sealed class KeyedClientTests
         var two = new FakeClient();
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddKeyedSingleton<IAmqpClient>("one", one).AddKeyedSingleton<IAmqpClient>("two", two);
-        builder.Services.AddKeyedSafeAmqp("one", options => options.Uri = "amqp://u:p@localhost/").AddConsumer("queue-one", (_, _) => new(AmqpSettlement.Ack));
-        builder.Services.AddKeyedSafeAmqp("two", options => options.Uri = "amqp://u:p@localhost/").AddConsumer("queue-two", (_, _) => new(AmqpSettlement.Ack));
+        builder.Services.AddKeyedSafeAmqp("one", options => options.Uri = "amqp://u:p@localhost/")
+            .AddConsumer("queue-one", (_, _) => new(AmqpSettlement.Ack));
+        builder.Services.AddKeyedSafeAmqp("two", options => options.Uri = "amqp://u:p@localhost/")
+            .AddConsumer("queue-two", (_, _) => new(AmqpSettlement.Ack));
         using var host = builder.Build();
 
         await host.StartAsync(TestContext.Current.CancellationToken);

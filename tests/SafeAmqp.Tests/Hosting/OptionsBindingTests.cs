@@ -21,22 +21,29 @@ public sealed class OptionsBindingTests
             ["SafeAmqp:ClientName"] = "section",
             ["SafeAmqp:Heartbeat"] = "00:01:00",
         };
-        Assert.Equal("amqp://u:p@localhost/section", TestHost.Options(settings, (services, _) => services.AddSafeAmqp()).Uri);
+        Assert.Equal(
+            "amqp://u:p@localhost/section", TestHost.Options(settings, (services, _) => services.AddSafeAmqp()).Uri);
 
         settings["ConnectionStrings:SafeAmqp"] = "amqp://u:p@localhost/connection-string";
-        var options = TestHost.Options(settings, (services, _) => services.AddSafeAmqp(set => set.ClientName = "delegate"));
+        var options = TestHost.Options(
+            settings, (services, _) => services.AddSafeAmqp(set => set.ClientName = "delegate"));
         Assert.Equal("amqp://u:p@localhost/connection-string", options.Uri);
         Assert.Equal("delegate", options.ClientName);
         Assert.Equal(TimeSpan.FromMinutes(1), options.Heartbeat);
 
-        options = TestHost.Options(settings, (services, _) => services.AddSafeAmqp(set => set.Uri = "amqp://u:p@localhost/delegate"));
+        options = TestHost.Options(
+            settings, (services, _) => services.AddSafeAmqp(set => set.Uri = "amqp://u:p@localhost/delegate"));
         Assert.Equal("amqp://u:p@localhost/delegate", options.Uri);
     }
 
     [Fact]
     public void A_delegate_wins_over_configuration_that_a_later_call_names()
     {
-        var settings = new Dictionary<string, string?> { ["Mine:Uri"] = "amqp://u:p@localhost/section", ["Mine:ClientName"] = "section" };
+        var settings = new Dictionary<string, string?>
+        {
+            ["Mine:Uri"] = "amqp://u:p@localhost/section",
+            ["Mine:ClientName"] = "section"
+        };
 
         var options = TestHost.Options(settings, (services, configuration) =>
         {
@@ -57,7 +64,8 @@ public sealed class OptionsBindingTests
             ["ConnectionStrings:SafeAmqp"] = "amqp://u:p@localhost/not-mine",
         };
 
-        var options = TestHost.Options(settings, (services, configuration) => services.AddSafeAmqp(configuration.GetSection("Mine")));
+        var options = TestHost.Options(
+            settings, (services, configuration) => services.AddSafeAmqp(configuration.GetSection("Mine")));
 
         Assert.Equal("amqp://u:p@localhost/mine", options.Uri);
         Assert.Null(options.ClientName);
@@ -70,7 +78,8 @@ public sealed class OptionsBindingTests
         services.AddSafeAmqp(set => set.Uri = "amqp://u:p@localhost/delegate");
         using var provider = services.BuildServiceProvider();
 
-        Assert.Equal("amqp://u:p@localhost/delegate", provider.GetRequiredService<IOptions<AmqpClientOptions>>().Value.Uri);
+        Assert.Equal(
+            "amqp://u:p@localhost/delegate", provider.GetRequiredService<IOptions<AmqpClientOptions>>().Value.Uri);
     }
 
     [Theory]
@@ -80,13 +89,15 @@ public sealed class OptionsBindingTests
         var (section, property) = Find(key);
         if (CodeOnly.Contains(property.Name))
         {
-            Assert.Contains($"'{key}' cannot be set in configuration, only in code", Assert.Single(Apply(key, "x", out _)),
+            Assert.Contains(
+                $"'{key}' cannot be set in configuration, only in code", Assert.Single(Apply(key, "x", out _)),
                 StringComparison.Ordinal);
             return;
         }
         string text = property.PropertyType switch
         {
-            var type when type == typeof(bool) => property.GetValue(section(new AmqpClientOptions())) is true ? "false" : "true",
+            var type when type == typeof(bool) =>
+                property.GetValue(section(new AmqpClientOptions())) is true ? "false" : "true",
             var type when type == typeof(TimeSpan) => "00:01:23",
             var type when type.IsEnum => Enum.GetNames(type)[1],
             var type when type == typeof(int) || type == typeof(long) => "4321",
@@ -95,7 +106,8 @@ public sealed class OptionsBindingTests
 
         Assert.Empty(Apply(key, text, out AmqpClientOptions options));
         object? value = property.GetValue(section(options));
-        string read = value is IEnumerable<string> list ? string.Join(",", list) : Convert.ToString(value, CultureInfo.InvariantCulture)!;
+        string read = value is IEnumerable<string> list ? string.Join(",", list) : Convert.ToString(
+            value, CultureInfo.InvariantCulture)!;
         Assert.Equal(text, read, ignoreCase: true);
     }
 
@@ -110,8 +122,10 @@ public sealed class OptionsBindingTests
         Assert.Contains("hunter2", Fault(new() { ["PublishTimeout"] = "hunter2" }), StringComparison.Ordinal);
         Assert.Equal(TimeSpan.FromDays(30), Bind(new() { ["Heartbeat"] = "30" })!.Heartbeat);
 
-        static string Fault(Dictionary<string, string?> settings) => Assert.ThrowsAny<Exception>(() => Bind(settings)).ToString();
-        static Bound? Bind(Dictionary<string, string?> settings) => new ConfigurationBuilder().AddInMemoryCollection(settings).Build()
+        static string Fault(Dictionary<string, string?> settings)
+            => Assert.ThrowsAny<Exception>(() => Bind(settings)).ToString();
+        static Bound? Bind(Dictionary<string, string?> settings) => new ConfigurationBuilder()
+            .AddInMemoryCollection(settings).Build()
             .Get<Bound>(binder => binder.ErrorOnUnknownConfiguration = true);
     }
 
@@ -137,7 +151,8 @@ public sealed class OptionsBindingTests
     [Fact]
     public void A_list_may_be_one_text_with_commas_as_environment_variables_have_it()
     {
-        var options = TestHost.Options(new() { ["SafeAmqp:Uri"] = "amqp://u:p@localhost", ["SafeAmqp:Hosts"] = "127.0.0.1, 127.0.0.1:5673" },
+        var options = TestHost.Options(
+            new() { ["SafeAmqp:Uri"] = "amqp://u:p@localhost", ["SafeAmqp:Hosts"] = "127.0.0.1, 127.0.0.1:5673" },
             (services, _) => services.AddSafeAmqp());
 
         Assert.Equal(["127.0.0.1", "127.0.0.1:5673"], options.Hosts);
@@ -185,7 +200,8 @@ public sealed class OptionsBindingTests
     public void All_faults_of_a_section_are_told_at_once()
     {
         var fault = Assert.Throws<OptionsValidationException>(() => TestHost.Options(
-            new() { ["SafeAmqp:Heartbeet"] = "x", ["SafeAmqp:PublishTimeout"] = "x" }, (services, _) => services.AddSafeAmqp()));
+            new() { ["SafeAmqp:Heartbeet"] = "x", ["SafeAmqp:PublishTimeout"] = "x" }, (services, _) =>
+                services.AddSafeAmqp()));
 
         Assert.Equal(2, fault.Failures.Count());
     }
@@ -193,7 +209,12 @@ public sealed class OptionsBindingTests
     [Fact]
     public void An_empty_value_leaves_the_default()
     {
-        var options = TestHost.Options(new() { ["SafeAmqp:Uri"] = "amqp://u:p@localhost/x", ["SafeAmqp:Heartbeat"] = "", ["SafeAmqp:Layout"] = null },
+        var options = TestHost.Options(new()
+        {
+            ["SafeAmqp:Uri"] = "amqp://u:p@localhost/x",
+            ["SafeAmqp:Heartbeat"] = "",
+            ["SafeAmqp:Layout"] = null
+        },
             (services, _) => services.AddSafeAmqp());
 
         Assert.Equal(new AmqpClientOptions().Heartbeat, options.Heartbeat);
@@ -207,7 +228,8 @@ public sealed class OptionsBindingTests
         void Register(IServiceCollection services, Action<AmqpClientOptions> configure)
             => services.AddSingleton<ILoggerFactory>(factory).AddSingleton<TimeProvider>(time).AddSafeAmqp(configure);
 
-        var options = TestHost.Options([], (services, _) => Register(services, set => set.Uri = "amqp://u:p@localhost/x"));
+        var options = TestHost.Options(
+            [], (services, _) => Register(services, set => set.Uri = "amqp://u:p@localhost/x"));
         Assert.Same(factory, options.LoggerFactory);
         Assert.Same(time, options.TimeProvider);
 
@@ -224,7 +246,8 @@ public sealed class OptionsBindingTests
     [Fact]
     public void A_missing_address_is_refused_with_the_places_that_were_looked_at()
     {
-        var fault = Assert.Throws<OptionsValidationException>(() => TestHost.Options([], (services, _) => services.AddKeyedSafeAmqp("billing"), "billing"));
+        var fault = Assert.Throws<OptionsValidationException>(
+            () => TestHost.Options([], (services, _) => services.AddKeyedSafeAmqp("billing"), "billing"));
 
         Assert.Contains("'SafeAmqp:billing'", fault.Message, StringComparison.Ordinal);
         Assert.Contains("'ConnectionStrings:billing'", fault.Message, StringComparison.Ordinal);
@@ -245,12 +268,13 @@ public sealed class OptionsBindingTests
     private static readonly string[] CodeOnly =
         ["Credentials", "LoggerFactory", "TimeProvider", "TrustedRoots", "ClientCertificates", "MeterFactory"];
 
-    private static (Func<AmqpClientOptions, object> Section, PropertyInfo Property) Find(string key) => key.Split(':') switch
-    {
-        ["Tls", var name] => (options => options.Tls, typeof(AmqpTlsOptions).GetProperty(name)!),
-        ["Telemetry", var name] => (options => options.Telemetry, typeof(AmqpTelemetryOptions).GetProperty(name)!),
-        _ => (options => options, typeof(AmqpClientOptions).GetProperty(key)!),
-    };
+    private static (Func<AmqpClientOptions, object> Section, PropertyInfo Property) Find(string key)
+        => key.Split(':') switch
+        {
+            ["Tls", var name] => (options => options.Tls, typeof(AmqpTlsOptions).GetProperty(name)!),
+            ["Telemetry", var name] => (options => options.Telemetry, typeof(AmqpTelemetryOptions).GetProperty(name)!),
+            _ => (options => options, typeof(AmqpClientOptions).GetProperty(key)!),
+        };
 
     private static List<string> Apply(string key, string value, out AmqpClientOptions options)
     {

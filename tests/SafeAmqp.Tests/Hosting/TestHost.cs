@@ -44,13 +44,15 @@ internal sealed class TestHost : IAsyncDisposable
     public ValueTask DisposeAsync() => ((IAsyncDisposable)_host).DisposeAsync();
 
     /// <summary>The options that a client gets out of some configuration.</summary>
-    internal static AmqpClientOptions Options(Dictionary<string, string?> settings, Action<IServiceCollection, IConfiguration> register, string? key = null)
+    internal static AmqpClientOptions Options(
+        Dictionary<string, string?> settings, Action<IServiceCollection, IConfiguration> register, string? key = null)
     {
         IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
         var services = new ServiceCollection();
         services.AddSingleton(configuration);
         register(services, configuration);
         using var provider = services.BuildServiceProvider();
-        return provider.GetRequiredService<IOptionsMonitor<AmqpClientOptions>>().Get(key ?? Microsoft.Extensions.Options.Options.DefaultName);
+        return provider.GetRequiredService<IOptionsMonitor<AmqpClientOptions>>()
+            .Get(key ?? Microsoft.Extensions.Options.Options.DefaultName);
     }
 }

@@ -13,7 +13,10 @@ using SafeAmqp.Topology;
 
 namespace SafeAmqp.Tests.Owner;
 
-/// <summary>Two threads or more, released by a barrier into the spots that no lock guards: whoever comes first, each operation ends once and truly.</summary>
+/// <summary>
+/// Two threads or more, released by a barrier into the spots that no lock guards: whoever comes first, each operation
+/// ends once and truly.
+/// </summary>
 public sealed class BoundaryRaceTests
 {
     private static readonly TimeSpan Long = TimeSpan.FromSeconds(20);
@@ -24,7 +27,8 @@ public sealed class BoundaryRaceTests
         var completion = new Completion<int>();
         bool completed = false, failed = false;
         int completions = 0;
-        AtOnce(20_000, round => completion = new Completion<int>(), [() => completed = completion.TryComplete(1), () => failed = completion.TryFail(new InvalidOperationException())], round =>
+        AtOnce(20_000, round => completion = new Completion<int>(), [() => completed = completion.TryComplete(1), () =>
+            failed = completion.TryFail(new InvalidOperationException())], round =>
         {
             Assert.True(completed ^ failed, $"round {round}: {completed} and {failed}");
             Assert.True(completion.Task.IsCompleted);
@@ -40,8 +44,10 @@ public sealed class BoundaryRaceTests
         var settler = new CountingSettler();
         AmqpDelivery delivery = null!;
         AmqpSettleResult first = default, second = default;
-        AtOnce(20_000, round => delivery = new AmqpDelivery(new AmqpMessage(), "work", 1, false, 1, settler.Settle, default),
-            [() => first = delivery.Settle(AmqpSettlement.Ack), () => second = delivery.Settle(AmqpSettlement.Reject)], round =>
+        AtOnce(20_000,
+            round => delivery = new AmqpDelivery(new AmqpMessage(), "work", 1, false, 1, settler.Settle, default),
+            [() => first = delivery.Settle(AmqpSettlement.Ack), () => second = delivery.Settle(AmqpSettlement.Reject)],
+            round =>
             {
                 Assert.True(first == AmqpSettleResult.Settled ^ second == AmqpSettleResult.Settled, $"round {round}");
                 Assert.Equal(round + 1, settler.Count);
@@ -53,7 +59,8 @@ public sealed class BoundaryRaceTests
     {
         Round current = null!;
         var ends = new Dictionary<string, int>();
-        AtOnce(1_500, round => current = new Round(), [() => current.Send(), () => current.Cancel(), () => current.Close()], round =>
+        AtOnce(1_500, round => current = new Round(),
+            [() => current.Send(), () => current.Cancel(), () => current.Close()], round =>
         {
             string end = current.End();
             ends[end] = ends.GetValueOrDefault(end) + 1;
@@ -112,7 +119,8 @@ public sealed class BoundaryRaceTests
             var events = new LinkEvents(NullLogger.Instance, "race");
             _thread = new IoThread("race", new MonotonicClock(TimeProvider.System), events, _ => ActorTime.Never);
             _link = new AnsweringLink(_thread);
-            _thread.Actor = new LinkActor(new ActorSettings { Name = "race" }, _link, new TopologyLedger(), events, () => 0.5, () => new AmqpClientStatus([]));
+            _thread.Actor = new LinkActor(new ActorSettings { Name = "race" }, _link, new TopologyLedger(), events,
+                () => 0.5, () => new AmqpClientStatus([]));
             var open = new Completion<bool>();
             _thread.Post(new ActorCommand.Start());
             _thread.Post(new ActorCommand.WaitOpen(FailFast: false, open));
@@ -127,7 +135,8 @@ public sealed class BoundaryRaceTests
 
         internal void Cancel() => _thread.Post(new CancelJob(_job));
 
-        internal void Close() => _thread.PostOrAbandon(new ActorCommand.Close(_thread.Clock.In(TimeSpan.FromSeconds(5)), _closed));
+        internal void Close()
+            => _thread.PostOrAbandon(new ActorCommand.Close(_thread.Clock.In(TimeSpan.FromSeconds(5)), _closed));
 
         internal string End()
         {
@@ -165,7 +174,8 @@ public sealed class BoundaryRaceTests
         {
         }
 
-        public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch) => Answer(new BrokerSignal.ChannelOpened(incarnation));
+        public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch)
+            => Answer(new BrokerSignal.ChannelOpened(incarnation));
 
         public void CloseChannel(long incarnation)
         {
@@ -178,7 +188,8 @@ public sealed class BoundaryRaceTests
             return PassResult.Passed;
         }
 
-        public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement) => throw new NotSupportedException();
+        public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement)
+            => throw new NotSupportedException();
 
         public void Flush()
         {
@@ -192,6 +203,7 @@ public sealed class BoundaryRaceTests
 
         public LinkTraffic Traffic(int epoch) => default;
 
-        private void Answer(BrokerSignal signal) => ThreadPool.UnsafeQueueUserWorkItem(static state => state.thread.Post(state.signal), (thread, signal), preferLocal: false);
+        private void Answer(BrokerSignal signal) => ThreadPool.UnsafeQueueUserWorkItem(
+            static state => state.thread.Post(state.signal), (thread, signal), preferLocal: false);
     }
 }

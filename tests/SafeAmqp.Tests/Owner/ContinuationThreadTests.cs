@@ -17,7 +17,8 @@ public sealed class ContinuationThreadTests
         for (int i = 0; i < 100; i++)
         {
             int number = i;
-            Assert.True(SpinWait.SpinUntil(() => thread.TryTake(new Work(() => done.Add(number))), Long)); // refused while the machine holds it up
+            // refused while the machine holds it up
+            Assert.True(SpinWait.SpinUntil(() => thread.TryTake(new Work(() => done.Add(number))), Long));
         }
         Assert.True(SpinWait.SpinUntil(() => thread.TryTake(new Work(() => name = Thread.CurrentThread.Name)), Long));
         Assert.True(SpinWait.SpinUntil(() => thread.TryTake(new Work(last.Set)), Long));

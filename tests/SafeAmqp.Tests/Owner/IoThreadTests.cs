@@ -128,10 +128,12 @@ public sealed class IoThreadTests
     }
 
     private static IoThread NewThread()
-        => new("test", new MonotonicClock(TimeProvider.System), new LinkEvents(NullLogger.Instance, "test"), _ => ActorTime.Never);
+        => new("test", new MonotonicClock(TimeProvider.System), new LinkEvents(NullLogger.Instance, "test"), _ =>
+            ActorTime.Never);
 
     private static LinkActor NewActor(IBrokerLink link)
-        => new(new ActorSettings { Name = "test" }, link, new TopologyLedger(), new LinkEvents(NullLogger.Instance, "test"), () => 0.5, () => new AmqpClientStatus([]));
+        => new(new ActorSettings { Name = "test" }, link, new TopologyLedger(),
+            new LinkEvents(NullLogger.Instance, "test"), () => 0.5, () => new AmqpClientStatus([]));
 
     private void Use(IBrokerLink link) => _thread.Actor = NewActor(link);
 
@@ -146,10 +148,13 @@ public sealed class IoThreadTests
     {
         public void Connect(int epoch) => throw new InvalidOperationException("broken");
         public void Abandon(int epoch, bool politely) => throw new InvalidOperationException("broken, too");
-        public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch) => throw new InvalidOperationException();
+        public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch)
+            => throw new InvalidOperationException();
         public void CloseChannel(long incarnation) => throw new InvalidOperationException();
-        public PassResult Publish(long incarnation, AmqpMessage message, int slot) => throw new InvalidOperationException();
-        public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement) => throw new InvalidOperationException();
+        public PassResult Publish(long incarnation, AmqpMessage message, int slot)
+            => throw new InvalidOperationException();
+        public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement)
+            => throw new InvalidOperationException();
         public void Declare(long incarnation, TopologyItem item) => throw new InvalidOperationException();
         public void Consume(long incarnation, ConsumeRequest request) => throw new InvalidOperationException();
         public void CancelConsumer(long incarnation) => throw new InvalidOperationException();

@@ -72,7 +72,8 @@ public sealed class StarvedPoolTests
         {
             using var factory = new OneLog(log);
             // Nobody listens there: the client only tries, and the probe works all the same.
-            var client = new AmqpClient(new AmqpClientOptions { Uri = "amqp://guest:guest@127.0.0.1:1/", LoggerFactory = factory });
+            var client = new AmqpClient(
+                new AmqpClientOptions { Uri = "amqp://guest:guest@127.0.0.1:1/", LoggerFactory = factory });
             client.Start();
             before = client.Status;
             ThreadPool.GetMinThreads(out int workers, out int ports);
@@ -97,7 +98,11 @@ public sealed class StarvedPoolTests
         Assert.NotNull(during);
         Assert.Contains("thread pool starved for ", starved, StringComparison.Ordinal);
         Assert.Equal(Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus.Degraded,
-            SafeAmqp.Hosting.Health.Readiness(new AmqpClientStatus([FakeClient.Link("send", AmqpLinkState.Open)]) { ThreadPoolStarvedFor = during.ThreadPoolStarvedFor }, isComplete: true));
+            SafeAmqp.Hosting.Health.Readiness(
+                new AmqpClientStatus([FakeClient.Link(
+                    "send", AmqpLinkState.Open)])
+                { ThreadPoolStarvedFor = during.ThreadPoolStarvedFor },
+                isComplete: true));
         Assert.True(delay >= TimeSpan.FromSeconds(1), $"{delay}");
         Assert.True(ended);
         Assert.True(starvations >= 1);

@@ -77,7 +77,8 @@ public sealed class ConfirmLedgerTests
             int slot = _ledger.NextSlot;
             Add(3);
             Assert.Same(_jobs[^3], _ledger.InSlot(slot));
-            Assert.Equal([(round * 3) + 1, (round * 3) + 2, (round * 3) + 3], Take((ulong)(round * 3) + 3, multiple: true));
+            Assert.Equal(
+                [(round * 3) + 1, (round * 3) + 2, (round * 3) + 3], Take((ulong)(round * 3) + 3, multiple: true));
             Assert.Null(_ledger.InSlot(slot));
         }
     }
@@ -126,7 +127,8 @@ public sealed class ConfirmLedgerTests
             var taken = new List<OutgoingJob>();
             bool known = sequence > 0;
             Assert.Equal(known, ledger.Take(sequence, multiple, taken));
-            var expected = known ? model.Where(pair => multiple ? pair.Key <= sequence : pair.Key == sequence).ToList() : [];
+            var expected =
+                known ? model.Where(pair => multiple ? pair.Key <= sequence : pair.Key == sequence).ToList() : [];
             Assert.Equal(expected.Select(pair => pair.Value), taken);
             foreach (var (key, _) in expected)
                 model.Remove(key);

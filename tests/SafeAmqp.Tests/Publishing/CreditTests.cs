@@ -75,7 +75,8 @@ public sealed class CreditTests
     {
         var credit = new Credit(10, 100);
         credit.TryTake(90);
-        Credit.Waiter large = credit.Wait(50, deadline: 100), small = credit.Wait(5, deadline: 200), last = credit.Wait(20, deadline: 300);
+        Credit.Waiter large = credit.Wait(50, deadline: 100), small = credit.Wait(5, deadline: 200),
+            last = credit.Wait(20, deadline: 300);
         Assert.Equal(100, credit.Expire(99));
         Assert.Equal(200, credit.Expire(100)); // looked at before the small one's turn
         Assert.False(Granted(large));
@@ -105,7 +106,8 @@ public sealed class CreditTests
         var credit = new Credit(Bound, 1_000);
         long inside = 0, most = 0, granted = 0, withdrawn = 0;
         for (int i = 0; i < Bound; i++)
-            Assert.True(credit.TryTake(0)); // given back when all stand in line: so they do wait, however few threads there are
+            // given back when all stand in line: so they do wait, however few threads there are
+            Assert.True(credit.TryTake(0));
         using var expiring = new CancellationTokenSource();
         Task expirer = Task.Run(() =>
         {
@@ -139,7 +141,8 @@ public sealed class CreditTests
                 credit.Release(size);
             }
         })));
-        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref withdrawn) > 0 && credit.Waiting > 0, TimeSpan.FromSeconds(30)));
+        Assert.True(
+            SpinWait.SpinUntil(() => Volatile.Read(ref withdrawn) > 0 && credit.Waiting > 0, TimeSpan.FromSeconds(30)));
         for (int i = 0; i < Bound; i++)
             credit.Release(0);
         await all.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);

@@ -62,7 +62,8 @@ public sealed class ExchangeBookTests
         var end = new CloseReason(403, "ACCESS_REFUSED", ByBroker: true);
         _book.Checked("a", present: true);
         _book.Learn("a", end, now: 0);
-        Assert.Equal(ExchangeAnswer.Refused, _book.Ask("a", TimeSpan.FromSeconds(1).Ticks - 1, out CloseReason? refusal));
+        Assert.Equal(
+            ExchangeAnswer.Refused, _book.Ask("a", TimeSpan.FromSeconds(1).Ticks - 1, out CloseReason? refusal));
         Assert.Same(end, refusal);
         Assert.Equal(ExchangeAnswer.Present, _book.Ask("a", TimeSpan.FromSeconds(1).Ticks, out refusal));
         Assert.Null(refusal);

@@ -39,7 +39,10 @@ public sealed class MessageCheckTests
         { "Headers['h']", Header(new Dictionary<string, object?> { [new string('k', 256)] = 1 }) },
         { "Headers['h']", Header(Nested(9)) },
         { "Headers['h']", Header(Endless()) },
-        { $"Headers['{new string('k', 256)}']", Good with { Headers = new Dictionary<string, object?> { [new string('k', 256)] = 1 } } },
+        { $"Headers['{new string('k', 256)}']", Good with
+        {
+            Headers = new Dictionary<string, object?> { [new string('k', 256)] = 1 }
+        } },
     };
 
     [Theory]
@@ -55,7 +58,8 @@ public sealed class MessageCheckTests
     public void A_body_is_bounded_to_the_byte()
     {
         MessageCheck.Validate(Good with { Body = new byte[1000] }, 1000);
-        var error = Assert.Throws<ArgumentException>(() => MessageCheck.Validate(Good with { Body = new byte[1001] }, 1000));
+        var error = Assert.Throws<ArgumentException>(
+            () => MessageCheck.Validate(Good with { Body = new byte[1001] }, 1000));
         Assert.Contains("1001", error.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentNullException>(() => MessageCheck.Validate(null!, 1000));
     }
@@ -81,7 +85,8 @@ public sealed class MessageCheckTests
         }, 0);
     }
 
-    private static AmqpMessage Header(object? value) => Good with { Headers = new Dictionary<string, object?> { ["h"] = value } };
+    private static AmqpMessage Header(object? value)
+        => Good with { Headers = new Dictionary<string, object?> { ["h"] = value } };
 
     private static object Nested(int depth)
     {

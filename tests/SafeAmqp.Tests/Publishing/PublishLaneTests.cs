@@ -12,7 +12,13 @@ public sealed class PublishLaneTests
     private readonly ActorBench _bench = new();
 
     private static ActorBench Bench(int window = 4096, long bytes = 32 << 20, bool republish = false)
-        => new(new ActorSettings { Name = "bench", MaxUnconfirmedMessages = window, MaxUnconfirmedBytes = bytes, Republish = republish });
+        => new(new ActorSettings
+        {
+            Name = "bench",
+            MaxUnconfirmedMessages = window,
+            MaxUnconfirmedBytes = bytes,
+            Republish = republish
+        });
 
     [Fact]
     public void Publishes_leave_in_order_within_the_window_and_end_with_their_answers()
@@ -183,7 +189,8 @@ public sealed class PublishLaneTests
         _bench.Publish("secret");
         _bench.Declared(_bench.Link.Admin);
         FakeLink.Channel first = _bench.Link.Lane;
-        _bench.Closed(first, ByBroker(403, "ACCESS_REFUSED - access to exchange 'secret' in vhost '/' refused for user 'guest'"));
+        _bench.Closed(
+            first, ByBroker(403, "ACCESS_REFUSED - access to exchange 'secret' in vhost '/' refused for user 'guest'"));
         _bench.Opened(_bench.Link.Lane);
         Assert.Equal("Refused", _bench.Publish("secret").Ended());
         Assert.Empty(_bench.Link.Lane.Published);
@@ -256,7 +263,9 @@ public sealed class PublishLaneTests
             if (fate == "nacked")
                 bench.Nacked(1);
             else if (fate == "returned")
-                bench.Post(new BrokerSignal.Returned(lane.Incarnation, lane.Published[0].Slot, 312, "NO_ROUTE"), new BrokerSignal.Acked(lane.Incarnation, 1, false));
+                bench.Post(
+                    new BrokerSignal.Returned(lane.Incarnation, lane.Published[0].Slot, 312, "NO_ROUTE"),
+                    new BrokerSignal.Acked(lane.Incarnation, 1, false));
             else
                 bench.Closed(lane, ByBroker(404, "NOT_FOUND - no exchange 'orders' in vhost '/'"));
         }

@@ -25,16 +25,21 @@ public sealed class RefusalTests
     [Theory]
     [InlineData(404, "NOT_FOUND - no exchange 'orders' in vhost '/'")]
     [InlineData(403, "ACCESS_REFUSED - access to exchange 'orders' in vhost 'shop' refused for user 'guest'")]
-    public void Among_several_that_name_the_exchange_the_first_may_have_got_through_so_none_is_it_but_the_exchange_is_known(int code, string text)
-        => Assert.Equal(new Blame(null, "orders"), Refusal.Of([Plain, Orders, Shop, OrdersToo], new CloseReason(code, text, ByBroker: true)));
+    public void When_several_publishes_name_the_refused_exchange_none_is_blamed_but_the_exchange_is_known(
+        int code, string text)
+        => Assert.Equal(
+            new Blame(null, "orders"),
+            Refusal.Of([Plain, Orders, Shop, OrdersToo], new CloseReason(code, text, ByBroker: true)));
 
     [Fact]
     public void Among_several_with_a_wrong_user_id_the_first_is_it()
-        => Assert.Same(Mallory, Culprit(406, "PRECONDITION_FAILED - user_id property set to 'mallory' but authenticated user was 'guest'", Mallory, Plain, Job(userId: "mallory")));
+        => Assert.Same(Mallory, Culprit(406, "PRECONDITION_FAILED - user_id property set to 'mallory' "
+            + "but authenticated user was 'guest'", Mallory, Plain, Job(userId: "mallory")));
 
     [Fact]
     public void A_user_id_that_is_not_the_connections_is_it_and_one_that_is_the_connections_is_not()
-        => Assert.Same(Mallory, Culprit(406, "PRECONDITION_FAILED - user_id property set to 'mallory' but authenticated user was 'guest'", Plain, Guest, Mallory));
+        => Assert.Same(Mallory, Culprit(406, "PRECONDITION_FAILED - user_id property set to 'mallory' "
+            + "but authenticated user was 'guest'", Plain, Guest, Mallory));
 
     [Theory]
     [InlineData(311, "CONTENT_TOO_LARGE")]
@@ -58,7 +63,9 @@ public sealed class RefusalTests
 
     [Fact]
     public void What_the_client_closed_is_nobodys_fault()
-        => Assert.Equal(default, Refusal.Of([Orders], new CloseReason(404, "no exchange 'orders' in vhost '/'", ByBroker: false)));
+        => Assert.Equal(
+            default, Refusal.Of([Orders], new CloseReason(404, "no exchange 'orders' in vhost '/'", ByBroker: false)));
 
-    private static OutgoingJob? Culprit(int code, string text, params OutgoingJob[] jobs) => Refusal.Of(jobs, new CloseReason(code, text, ByBroker: true)).Culprit;
+    private static OutgoingJob? Culprit(int code, string text, params OutgoingJob[] jobs)
+        => Refusal.Of(jobs, new CloseReason(code, text, ByBroker: true)).Culprit;
 }

@@ -61,7 +61,9 @@ public sealed class CallTests
     {
         OpenReplies(out CallJob job);
         FakeLink.Channel lane = _bench.Link.Lane;
-        _bench.Post(new BrokerSignal.Returned(lane.Incarnation, lane.Published[0].Slot, 312, "NO_ROUTE"), new BrokerSignal.Acked(lane.Incarnation, 1, false));
+        _bench.Post(
+            new BrokerSignal.Returned(lane.Incarnation, lane.Published[0].Slot, 312, "NO_ROUTE"),
+            new BrokerSignal.Acked(lane.Incarnation, 1, false));
         Assert.Equal("Returned", job.Ended());
         AssertAllGivenBack();
     }
@@ -69,7 +71,8 @@ public sealed class CallTests
     [Theory]
     [InlineData(true, "Confirmed")]
     [InlineData(false, "Unknown")]
-    public void A_call_without_a_reply_ends_at_its_deadline_and_says_what_became_of_its_request(bool confirmed, string outcome)
+    public void A_call_without_a_reply_ends_at_its_deadline_and_says_what_became_of_its_request(
+        bool confirmed, string outcome)
     {
         OpenReplies(out CallJob job);
         if (confirmed)
@@ -160,7 +163,7 @@ public sealed class CallTests
     }
 
     [Fact]
-    public void With_a_fixed_queue_a_reply_that_comes_before_the_confirm_gives_its_credit_back_even_when_the_link_is_lost()
+    public void With_a_fixed_queue_a_reply_before_the_confirm_returns_its_credit_even_when_the_link_is_lost()
     {
         _bench.Open();
         var job = _bench.Call(Fixed);
@@ -280,5 +283,7 @@ public sealed class CallTests
         return replies;
     }
 
-    private void AssertAllGivenBack() => Assert.Equal((0L, 0L, 0L, 0), (_bench.Credit.Messages, _bench.Credit.Bytes, _bench.Places.Messages, _bench.Actor.PendingCalls));
+    private void AssertAllGivenBack() => Assert.Equal(
+        (0L, 0L, 0L, 0),
+        (_bench.Credit.Messages, _bench.Credit.Bytes, _bench.Places.Messages, _bench.Actor.PendingCalls));
 }

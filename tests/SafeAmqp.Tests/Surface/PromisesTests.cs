@@ -2,14 +2,18 @@ using System.Text.RegularExpressions;
 
 namespace SafeAmqp.Tests.Surface;
 
-/// <summary>Holds the table of tests/README.md against the tests: a promise whose test was renamed or removed shows here.</summary>
+/// <summary>
+/// Holds the table of tests/README.md against the tests: a promise whose test was renamed or removed shows here.
+/// </summary>
 public sealed partial class PromisesTests
 {
     [Fact]
     public void Every_test_that_the_table_names_exists()
     {
-        string[] rows = [.. File.ReadLines(RepositoryFiles.Path("tests", "README.md")).SkipWhile(line => line != "## Which test proves which promise")
-            .Where(line => line.StartsWith("| ", StringComparison.Ordinal) && !line.EndsWith("| tests |", StringComparison.Ordinal))];
+        string[] rows = [.. File.ReadLines(RepositoryFiles.Path("tests", "README.md"))
+            .SkipWhile(line => line != "## Which test proves which promise")
+            .Where(line => line.StartsWith("| ", StringComparison.Ordinal)
+                && !line.EndsWith("| tests |", StringComparison.Ordinal))];
         Assert.True(rows.Length > 40, "The table is gone.");
         AssertTestsExist(rows);
     }
@@ -17,15 +21,19 @@ public sealed partial class PromisesTests
     [Fact]
     public void Every_fault_of_the_matrix_has_its_tests_and_they_exist()
     {
-        string[] rows = [.. File.ReadLines(RepositoryFiles.Path("tests", "FAULTS.md")).Where(line => line.StartsWith("| ", StringComparison.Ordinal) && char.IsAsciiDigit(line[2]))];
-        Assert.Equal(Enumerable.Range(1, 32), rows.Select(row => int.Parse(row.Split('|')[1], System.Globalization.CultureInfo.InvariantCulture)));
+        string[] rows = [.. File.ReadLines(RepositoryFiles.Path("tests", "FAULTS.md"))
+            .Where(line => line.StartsWith("| ", StringComparison.Ordinal) && char.IsAsciiDigit(line[2]))];
+        Assert.Equal(
+            Enumerable.Range(1, 32),
+            rows.Select(row => int.Parse(row.Split('|')[1], System.Globalization.CultureInfo.InvariantCulture)));
         AssertTestsExist(rows);
     }
 
     private static void AssertTestsExist(string[] rows)
     {
         var tests = Directory.EnumerateFiles(RepositoryFiles.Path("tests"), "*.cs", SearchOption.AllDirectories)
-            .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
+            .Where(file => !file.Contains(
+                $"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
             .SelectMany(file => TestMethod().Matches(File.ReadAllText(file)).Select(match => match.Groups[1].Value))
             .ToHashSet();
         Assert.All(rows, row =>
@@ -36,7 +44,10 @@ public sealed partial class PromisesTests
         });
     }
 
-    [GeneratedRegex(@"\[(?:Fact|Theory)[^\]]*\](?:(?:\s|//[^\n]*)*\[[^\]]*(?:\[[^\]]*\][^\]]*)*\])*(?:\s|//[^\n]*)*public (?:async )?(?:Task|void|ValueTask) (\w+)\(", RegexOptions.Singleline)]
+    [GeneratedRegex(
+        @"\[(?:Fact|Theory)[^\]]*\](?:(?:\s|//[^\n]*)*\[[^\]]*(?:\[[^\]]*\][^\]]*)*\])*(?:\s|//[^\n]*)*"
+            + @"public (?:async )?(?:Task|void|ValueTask) (\w+)\(",
+        RegexOptions.Singleline)]
     private static partial Regex TestMethod();
 
     [GeneratedRegex("`([A-Za-z]\\w+)`")]

@@ -15,7 +15,9 @@ public sealed class ReadmeTests
     [Fact]
     public void Every_path_that_the_readme_names_exists()
     {
-        string[] named = [.. System.Text.RegularExpressions.Regex.Matches(_readme, @"(?:src|tests|samples|benchmarks)/[\w./]*\w").Select(match => match.Value)];
+        string[] named = [
+            .. System.Text.RegularExpressions.Regex.Matches(_readme, @"(?:src|tests|samples|benchmarks)/[\w./]*\w")
+                .Select(match => match.Value)];
         Assert.NotEmpty(named);
         Assert.All(named, path => Assert.True(Path.Exists(RepositoryFiles.Path(path)), $"{path} does not exist"));
     }

@@ -52,7 +52,8 @@ public sealed class LogThrottleTests
         events.StateChanged(AmqpLinkState.Idle, AmqpLinkState.Connecting, 1, "attempt 1");
         for (int i = 1; i <= 100; i++)
         {
-            events.StateChanged(AmqpLinkState.Connecting, AmqpLinkState.Waiting, i, $"refused; next attempt in {i} ms", "refused");
+            events.StateChanged(
+                AmqpLinkState.Connecting, AmqpLinkState.Waiting, i, $"refused; next attempt in {i} ms", "refused");
             events.StateChanged(AmqpLinkState.Waiting, AmqpLinkState.Connecting, i + 1, $"attempt {i + 1}");
         }
         var told = log.Lines.Where(line => line.Level >= LogLevel.Information).Select(line => line.Text).ToList();
@@ -60,7 +61,8 @@ public sealed class LogThrottleTests
         Assert.Contains("failure 64 in a row; 31 similar messages were suppressed", told[^1], StringComparison.Ordinal);
 
         events.StateChanged(AmqpLinkState.Connecting, AmqpLinkState.Waiting, 101, "ACCESS_REFUSED", "ACCESS_REFUSED");
-        Assert.Contains("ACCESS_REFUSED (failure 101 in a row; 36 similar", log.Lines.Last().Text, StringComparison.Ordinal);
+        Assert.Contains(
+            "ACCESS_REFUSED (failure 101 in a row; 36 similar", log.Lines.Last().Text, StringComparison.Ordinal);
         events.StateChanged(AmqpLinkState.Preparing, AmqpLinkState.Open, 102, "host");
         Assert.Equal((102, LogLevel.Information), (log.Lines.Last().Id, log.Lines.Last().Level));
         events.StateChanged(AmqpLinkState.Open, AmqpLinkState.Waiting, 102, "reset", "reset");

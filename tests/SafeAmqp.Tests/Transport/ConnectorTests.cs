@@ -38,12 +38,14 @@ public abstract class ConnectorTests : IDisposable
 
     private protected void Own(IDisposable opened) => _opened.Add(opened);
 
-    private protected TlsSettings Tls() => new() { Enabled = true, ServerName = "localhost", TrustedRoots = _certificates.Roots };
+    private protected TlsSettings Tls()
+        => new() { Enabled = true, ServerName = "localhost", TrustedRoots = _certificates.Roots };
 
     private protected async Task<ClientStream> ConnectAsync(
         TlsSettings tls, TimeSpan? timeout = null, int? port = null, CancellationToken cancellationToken = default)
     {
-        ClientStream link = await LinkConnector.ConnectAsync(IPAddress.Loopback, port ?? Port, tls, timeout ?? Wires.Long, TimeProvider.System,
+        ClientStream link = await LinkConnector.ConnectAsync(
+            IPAddress.Loopback, port ?? Port, tls, timeout ?? Wires.Long, TimeProvider.System,
             (socket, stream) => Wires.Stream(socket, stream, _ended.Call), cancellationToken);
         // Kept, as a link that nobody holds is collected and its socket closed under the server.
         Own(link);

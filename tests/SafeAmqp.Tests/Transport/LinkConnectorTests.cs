@@ -57,7 +57,10 @@ public sealed class LinkConnectorTests : ConnectorTests
         int port = ((IPEndPoint)busy.LocalEndPoint!).Port;
         for (int i = 0; i < 8; i++)
         {
-            var filler = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { Blocking = false };
+            var filler = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
+            {
+                Blocking = false
+            };
             Own(filler);
             try
             {
@@ -69,7 +72,8 @@ public sealed class LinkConnectorTests : ConnectorTests
             }
         }
 
-        await Assert.ThrowsAsync<TimeoutException>(() => ConnectAsync(TlsSettings.Off, TimeSpan.FromMilliseconds(300), port));
+        await Assert.ThrowsAsync<TimeoutException>(
+            () => ConnectAsync(TlsSettings.Off, TimeSpan.FromMilliseconds(300), port));
     }
 
     [Fact]
@@ -81,7 +85,8 @@ public sealed class LinkConnectorTests : ConnectorTests
         using Socket server = await accepting.Soon();
         await server.ReceiveAsync(new byte[5]);
         await cancel.CancelAsync();
-        OperationCanceledException cancelled = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => connecting.Soon());
+        OperationCanceledException cancelled = await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => connecting.Soon());
         Assert.Equal(cancel.Token, cancelled.CancellationToken);
         Assert.Equal(0, Ended.Count);
     }

@@ -67,11 +67,13 @@ public sealed class LinkStreamTests
     {
         (ClientStream link, Socket peer) = await LinkAsync();
         await peer.SendAsync(HeaderWithTable(Nested(65, arrays: false)));
-        FrameViolationException refused = await Assert.ThrowsAsync<FrameViolationException>(() => link.ReadAsync(new byte[10]).Soon());
+        FrameViolationException refused = await Assert.ThrowsAsync<FrameViolationException>(
+            () => link.ReadAsync(new byte[10]).Soon());
         Assert.Equal(FrameRule.TableDepth, refused.Rule);
         Assert.Contains("64", refused.Message, StringComparison.Ordinal);
         Assert.Same(refused, await _ended.Reason);
-        Assert.Same(refused, await Assert.ThrowsAsync<FrameViolationException>(() => link.ReadAsync(new byte[10]).Soon()));
+        Assert.Same(
+            refused, await Assert.ThrowsAsync<FrameViolationException>(() => link.ReadAsync(new byte[10]).Soon()));
         Assert.True(link.SendAsync(new byte[10]).IsCompletedSuccessfully);
         Assert.Empty(await peer.ReadToEndAsync());
         Assert.Equal((LinkEnd.Failed, 1), (link.End, _ended.Count));
@@ -262,12 +264,15 @@ public sealed class LinkStreamTests
         {
             var ended = new Ended();
             (Socket ours, Socket peer) = await Wires.PairAsync(buffers: 8192);
-            ClientStream link = Wires.Stream(ours, null, ended.Call, maxBufferedBytes: 50_000, TimeSpan.FromMilliseconds(5)).Receiving();
+            ClientStream link =
+                Wires.Stream(ours, null, ended.Call, maxBufferedBytes: 50_000, TimeSpan.FromMilliseconds(5))
+                    .Receiving();
             Task reading = round % 3 == 0 ? Task.CompletedTask : peer.ReadToEndAsync(777);
             Task[] writers = [.. Enumerable.Range(0, 4).Select(w => Task.Run(async () =>
             {
                 var random = new Random((round * 10) + w);
-                for (int i = 0; i < 400; i++) await link.SendAsync(new byte[random.Next(1, random.Next(10) == 0 ? 100_000 : 2000)]);
+                for (int i = 0; i < 400; i++)
+                    await link.SendAsync(new byte[random.Next(1, random.Next(10) == 0 ? 100_000 : 2000)]);
             }))];
             Task<int> read = link.ReadAsync(new byte[10]).AsTask();
             // A peer that does not read may let the first send stick.

@@ -22,7 +22,8 @@ internal sealed class TestCertificates : IDisposable
 
     public X509Certificate2Collection Roots => [X509CertificateLoader.LoadCertificate(_root.RawData)];
 
-    public X509Certificate2 Server(string name = "localhost", int endsInDays = 10) => Leaf(name, "1.3.6.1.5.5.7.3.1", endsInDays);
+    public X509Certificate2 Server(string name = "localhost", int endsInDays = 10)
+        => Leaf(name, "1.3.6.1.5.5.7.3.1", endsInDays);
 
     public X509Certificate2 Client(string name) => Leaf(name, "1.3.6.1.5.5.7.3.2", 10);
 
@@ -39,7 +40,8 @@ internal sealed class TestCertificates : IDisposable
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(usage)], true));
         using X509Certificate2 bare = request.Create(
-            _root, DateTimeOffset.UtcNow.AddDays(-20), DateTimeOffset.UtcNow.AddDays(endsInDays), RandomNumberGenerator.GetBytes(8));
+            _root, DateTimeOffset.UtcNow.AddDays(-20), DateTimeOffset.UtcNow.AddDays(endsInDays),
+            RandomNumberGenerator.GetBytes(8));
         using X509Certificate2 whole = bare.CopyWithPrivateKey(key);
         // By way of PKCS#12, as Windows takes no key for TLS that only lives in memory.
         X509Certificate2 leaf = X509CertificateLoader.LoadPkcs12(whole.Export(X509ContentType.Pfx), null);

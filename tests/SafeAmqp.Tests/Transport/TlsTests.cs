@@ -154,14 +154,23 @@ public sealed class TlsTests : ConnectorTests
     {
         X509Certificate2 elsewhere = Certificates.Server("elsewhere.example");
         _ = ServeAsync(elsewhere);
-        Assert.Contains("name mismatch", (await RefusedAsync(Tls() with { PinnedKeys = [KeyOf(elsewhere)] })).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "name mismatch",
+            (await RefusedAsync(Tls() with { PinnedKeys = [KeyOf(elsewhere)] })).Message,
+            StringComparison.Ordinal);
         using var others = new TestCertificates("Another root");
         X509Certificate2 untrusted = Certificates.Server();
         _ = ServeAsync(untrusted);
-        Assert.Contains("untrusted root", (await RefusedAsync(Tls() with { TrustedRoots = others.Roots, PinnedKeys = [KeyOf(untrusted)] })).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "untrusted root",
+            (await RefusedAsync(Tls() with { TrustedRoots = others.Roots, PinnedKeys = [KeyOf(untrusted)] })).Message,
+            StringComparison.Ordinal);
         X509Certificate2 expired = Certificates.Server(endsInDays: -1);
         _ = ServeAsync(expired);
-        Assert.Contains("expired", (await RefusedAsync(Tls() with { PinnedKeys = [KeyOf(expired)] })).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "expired",
+            (await RefusedAsync(Tls() with { PinnedKeys = [KeyOf(expired)] })).Message,
+            StringComparison.Ordinal);
     }
 
     private static byte[] KeyOf(X509Certificate2 certificate)
@@ -197,7 +206,8 @@ public sealed class TlsTests : ConnectorTests
     {
 #pragma warning disable SYSLIB0039, CA5397
         Assert.Throws<ArgumentException>(() => (Tls() with { Protocols = SslProtocols.Tls11 }).Validate());
-        Assert.Throws<ArgumentException>(() => (Tls() with { Protocols = SslProtocols.Tls11 | SslProtocols.Tls12 }).Validate());
+        Assert.Throws<ArgumentException>(
+            () => (Tls() with { Protocols = SslProtocols.Tls11 | SslProtocols.Tls12 }).Validate());
 #pragma warning restore SYSLIB0039, CA5397
         Assert.Throws<ArgumentException>(() => (Tls() with { Protocols = SslProtocols.None }).Validate());
         Assert.Throws<ArgumentException>(() => (Tls() with { ServerName = "" }).Validate());
@@ -211,8 +221,10 @@ public sealed class TlsTests : ConnectorTests
         {
             var ended = new Ended();
             Task<SslStream> serving = ServeAsync(Certificates.Server());
-            ClientStream link = await LinkConnector.ConnectAsync(IPAddress.Loopback, Port, Tls(), Wires.Long, TimeProvider.System,
-                (socket, stream) => Wires.Stream(socket, stream, ended.Call, maxBufferedBytes: 50_000), CancellationToken.None);
+            ClientStream link = await LinkConnector.ConnectAsync(
+                IPAddress.Loopback, Port, Tls(), Wires.Long, TimeProvider.System,
+                (socket, stream) => Wires.Stream(socket, stream, ended.Call, maxBufferedBytes: 50_000),
+                CancellationToken.None);
             link.Receiving();
             SslStream server = await serving.Soon();
             Task<byte[]> receiving = ReadToEndAsync(server);

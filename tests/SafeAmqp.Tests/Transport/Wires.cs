@@ -43,8 +43,10 @@ internal static class Wires
         int maxBufferedBytes = LinkStream.DefaultMaxBufferedBytes, TimeSpan? drainTimeout = null)
     {
         var inbound = new InboundPipe();
-        var incoming = new FrameReader(FrameFormat.MaxFrameSize, maxBodySize: 16L << 20, new SignalSink(_ => { }, inbound));
-        return new ClientStream(socket, tls, incoming, inbound, TimeProvider.System, ended, maxBufferedBytes, drainTimeout);
+        var incoming = new FrameReader(
+            FrameFormat.MaxFrameSize, maxBodySize: 16L << 20, new SignalSink(_ => { }, inbound));
+        return new ClientStream(
+            socket, tls, incoming, inbound, TimeProvider.System, ended, maxBufferedBytes, drainTimeout);
     }
 
     /// <summary>Receives for a link, as its I/O thread does, until it has ended.</summary>
@@ -145,13 +147,18 @@ internal sealed class GatedWire(bool open = false) : Stream
 
     public override long Length => throw new NotSupportedException();
 
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
 
     public async Task SendBegunAsync() => Assert.True(await _begun.WaitAsync(Wires.Long));
 
     public void Release(int sends = 1) => _gate.Release(sends);
 
-    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    public override async ValueTask WriteAsync(
+        ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
         Overlapped |= Interlocked.Exchange(ref _sending, 1) != 0;
         _begun.Release();

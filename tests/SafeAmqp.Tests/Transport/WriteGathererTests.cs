@@ -75,7 +75,8 @@ public sealed class WriteGathererTests : IDisposable
         Assert.True(gatherer.WriteAsync(Bytes(5, 10)).IsCompletedSuccessfully);
         _wire.Release(3);
         Assert.True(await gatherer.DrainAsync(Wires.Long));
-        Assert.Equal([.. Bytes(1, 10), .. Bytes(2, 10), .. Bytes(3, WriteGatherer.LargestCopied + 1), .. Bytes(4, 10), .. Bytes(5, 10)], _wire.All);
+        Assert.Equal([.. Bytes(1, 10), .. Bytes(2, 10), .. Bytes(3, WriteGatherer.LargestCopied + 1), .. Bytes(4, 10),
+            .. Bytes(5, 10)], _wire.All);
     }
 
     [Fact]
@@ -102,7 +103,8 @@ public sealed class WriteGathererTests : IDisposable
         _wire.Release(5);
         await third.Soon();
         Assert.True(await gatherer.DrainAsync(Wires.Long));
-        Assert.Equal([.. Bytes(1, 400), .. Bytes(2, 600), .. Bytes(3, 500), .. Bytes(4, 1), .. Bytes(5, 1000)], _wire.All);
+        Assert.Equal(
+            [.. Bytes(1, 400), .. Bytes(2, 600), .. Bytes(3, 500), .. Bytes(4, 1), .. Bytes(5, 1000)], _wire.All);
     }
 
     [Fact]
@@ -251,7 +253,8 @@ public sealed class WriteGathererTests : IDisposable
         Assert.False(wire.Overlapped);
         byte[] all = wire.All;
         int[] next = new int[writers];
-        for (int at = 0; at < all.Length; at += BitConverter.ToInt32(all, at)) Assert.Equal(next[all[at + 4]]++, BitConverter.ToInt16(all, at + 5));
+        for (int at = 0; at < all.Length; at += BitConverter.ToInt32(all, at))
+            Assert.Equal(next[all[at + 4]]++, BitConverter.ToInt16(all, at + 5));
         Assert.All(next, n => Assert.Equal(writes, n));
         Assert.Equal((all.Length, 0), (gatherer.BytesSent, gatherer.BufferedBytes));
     }

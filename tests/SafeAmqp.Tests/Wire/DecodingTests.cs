@@ -7,7 +7,10 @@ using SafeAmqp.Wire;
 
 namespace SafeAmqp.Tests.Wire;
 
-/// <summary>What is taken out of the broker's frames: confirms, returns and deliveries, each as one signal, in order, stamped with the channel's incarnation.</summary>
+/// <summary>
+/// What is taken out of the broker's frames: confirms, returns and deliveries, each as one signal, in order, stamped
+/// with the channel's incarnation.
+/// </summary>
 public sealed class DecodingTests
 {
     private const ushort Channel = 5;
@@ -40,21 +43,34 @@ public sealed class DecodingTests
     {
         byte[] body = new byte[size];
         new Random(size).NextBytes(body);
-        Deliver(9, redelivered: true, "orders", "new", new AmqpMessage { Body = body, CorrelationId = "c", Headers = new Dictionary<string, object?> { ["n"] = 4 } });
+        Deliver(9, redelivered: true, "orders", "new", new AmqpMessage
+        {
+            Body = body,
+            CorrelationId = "c",
+            Headers = new Dictionary<string, object?> { ["n"] = 4 }
+        });
         var delivered = Assert.IsType<BrokerSignal.Delivered>(Assert.Single(_signals));
         Assert.Equal((Incarnation, 9UL, true), (delivered.Incarnation, delivered.Tag, delivered.IsRedelivered));
-        Assert.Equal(("orders", "new", "c", 4), (delivered.Message.Exchange, delivered.Message.RoutingKey, delivered.Message.CorrelationId, (int)delivered.Message.Headers!["n"]!));
+        Assert.Equal(("orders", "new", "c", 4), (delivered.Message.Exchange, delivered.Message.RoutingKey,
+            delivered.Message.CorrelationId, (int)delivered.Message.Headers!["n"]!));
         Assert.Equal(body, delivered.Message.Body.ToArray());
     }
 
     [Fact]
     public void Deliveries_after_one_another_keep_nothing_of_each_other()
     {
-        Deliver(1, redelivered: false, "a", "x", new AmqpMessage { Body = "first"u8.ToArray(), Type = "t", Headers = new Dictionary<string, object?> { ["h"] = "long enough to be kept" } });
+        Deliver(1, redelivered: false, "a", "x", new AmqpMessage
+        {
+            Body = "first"u8.ToArray(),
+            Type = "t",
+            Headers = new Dictionary<string, object?> { ["h"] = "long enough to be kept" }
+        });
         Deliver(2, redelivered: false, "b", "x", new AmqpMessage { Body = "2"u8.ToArray(), Persistent = false });
         AmqpMessage[] messages = [.. _signals.Cast<BrokerSignal.Delivered>().Select(signal => signal.Message)];
-        Assert.Equal(("a", "x", "t", "first"), (messages[0].Exchange, messages[0].RoutingKey, messages[0].Type, Encoding.UTF8.GetString(messages[0].Body.Span)));
-        Assert.Equal(("b", "x", null, "2", false), (messages[1].Exchange, messages[1].RoutingKey, messages[1].Type, Encoding.UTF8.GetString(messages[1].Body.Span), messages[1].Persistent));
+        Assert.Equal(("a", "x", "t", "first"), (messages[0].Exchange, messages[0].RoutingKey, messages[0].Type,
+            Encoding.UTF8.GetString(messages[0].Body.Span)));
+        Assert.Equal(("b", "x", null, "2", false), (messages[1].Exchange, messages[1].RoutingKey, messages[1].Type,
+            Encoding.UTF8.GetString(messages[1].Body.Span), messages[1].Persistent));
         Assert.Empty(messages[1].Headers!);
     }
 
@@ -62,11 +78,13 @@ public sealed class DecodingTests
     public void A_return_comes_before_its_ack_with_its_slot_and_its_reason()
     {
         Assert.True(Take(Method(60, 50, [1, 56, .. Short("NO_ROUTE"), .. Short("orders"), .. Short("new")])));
-        foreach (byte[] frame in Content(new AmqpMessage { Body = new byte[10], ContentType = "a/b", ContentEncoding = "e" }, slot: 12))
+        foreach (byte[] frame in Content(
+            new AmqpMessage { Body = new byte[10], ContentType = "a/b", ContentEncoding = "e" }, slot: 12))
             Assert.True(Take(frame));
         Assert.True(Take(Method(60, 80, [.. LongLong(3), 0])));
         var returned = Assert.IsType<BrokerSignal.Returned>(_signals[0]);
-        Assert.Equal((Incarnation, 12, 312, "NO_ROUTE"), (returned.Incarnation, returned.Slot, returned.Code, returned.Text));
+        Assert.Equal(
+            (Incarnation, 12, 312, "NO_ROUTE"), (returned.Incarnation, returned.Slot, returned.Code, returned.Text));
         Assert.IsType<BrokerSignal.Acked>(_signals[1]);
     }
 
@@ -94,16 +112,20 @@ public sealed class DecodingTests
     public void Messages_on_two_channels_may_come_mixed()
     {
         _frames.Own(6, 78);
-        byte[][] one = Delivery(1, "", "one", new AmqpMessage { Body = new byte[200_000] }, Channel), two = Delivery(1, "", "two", new AmqpMessage { Body = new byte[200_000] }, 6);
+        byte[][] one = Delivery(1, "", "one", new AmqpMessage { Body = new byte[200_000] }, Channel),
+            two = Delivery(1, "", "two", new AmqpMessage { Body = new byte[200_000] }, 6);
         foreach (var (first, second) in one.Zip(two))
         {
             Assert.True(Take(first));
             Assert.True(Take(second));
         }
-        Assert.Equal([(Incarnation, "one"), (78, "two")], _signals.Cast<BrokerSignal.Delivered>().Select(signal => (signal.Incarnation, signal.Message.RoutingKey)));
+        Assert.Equal(
+            [(Incarnation, "one"), (78, "two")],
+            _signals.Cast<BrokerSignal.Delivered>().Select(signal => (signal.Incarnation, signal.Message.RoutingKey)));
     }
 
-    public static TheoryData<string> Breaches => ["method for header", "body for header", "method for body", "header for body", "more body"];
+    public static TheoryData<string> Breaches
+        => ["method for header", "body for header", "method for body", "header for body", "more body"];
 
     [Theory, MemberData(nameof(Breaches))]
     public void A_frame_that_may_not_follow_ends_the_link(string breach)
@@ -139,15 +161,19 @@ public sealed class DecodingTests
         Assert.All(frames, frame => Assert.True(Take(frame)));
     }
 
-    private static byte[][] Delivery(ulong tag, string exchange, string key, AmqpMessage message, ushort channel = Channel)
-        => [Method(60, 60, [.. Short("consumer"), .. LongLong(tag), 0, .. Short(exchange), .. Short(key)], channel), .. Content(message, slot: -1, channel)];
+    private static byte[][] Delivery(
+        ulong tag, string exchange, string key, AmqpMessage message, ushort channel = Channel)
+        => [
+            Method(60, 60, [.. Short("consumer"), .. LongLong(tag), 0, .. Short(exchange), .. Short(key)], channel),
+            .. Content(message, slot: -1, channel)];
 
     // As we would send it, without the method in front.
     private static List<byte[]> Content(AmqpMessage message, int slot, ushort channel = Channel)
     {
         var buffer = new FrameBuffer();
         FrameWriter.Publish(buffer, channel, message, slot, maxFrame: 131_072);
-        return [.. PublishedFrames.Split(buffer.Written.Span, channel).Skip(1).Select(frame => Frame(frame.Type, channel, frame.Payload))];
+        return [.. PublishedFrames.Split(buffer.Written.Span, channel).Skip(1)
+            .Select(frame => Frame(frame.Type, channel, frame.Payload))];
     }
 
     private static byte[] Method(int classId, int method, byte[] arguments, ushort channel = Channel)
@@ -175,8 +201,10 @@ public sealed class DecodingTests
 
         public void Acked(long channel, ulong sequence, bool multiple) => inner.Acked(channel, sequence, multiple);
         public void Nacked(long channel, ulong sequence, bool multiple) => inner.Nacked(channel, sequence, multiple);
-        public void Returned(long channel, int slot, int code, string text) => inner.Returned(channel, slot, code, text);
-        public void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message) => inner.Delivered(channel, tag, redelivered, message);
+        public void Returned(long channel, int slot, int code, string text)
+            => inner.Returned(channel, slot, code, text);
+        public void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message)
+            => inner.Delivered(channel, tag, redelivered, message);
         public void ConsumerStarted(long channel) => inner.ConsumerStarted(channel);
         public void Pass(ReadOnlySpan<byte> frames) => Passed++;
     }

@@ -6,7 +6,10 @@ using static SafeAmqp.Tests.Wire.Frames;
 
 namespace SafeAmqp.Tests.Wire;
 
-/// <summary>What a server sends, in slices of any size: what is decoded here, and all else on its way to RabbitMQ.Client as it came.</summary>
+/// <summary>
+/// What a server sends, in slices of any size: what is decoded here, and all else on its way to RabbitMQ.Client as it
+/// came.
+/// </summary>
 public sealed class FrameOrderTests
 {
     private readonly List<BrokerSignal> _signals = [];
@@ -15,12 +18,14 @@ public sealed class FrameOrderTests
 
     public FrameOrderTests()
     {
-        _received = new FrameReader(FrameFormat.MaxFrameSize, maxBodySize: 1 << 20, new SignalSink(_signals.Add, _inbound));
+        _received = new FrameReader(
+            FrameFormat.MaxFrameSize, maxBodySize: 1 << 20, new SignalSink(_signals.Add, _inbound));
         _received.Own(1, 1);
         _received.Own(2, 2);
     }
 
-    [Theory, InlineData(1), InlineData(2), InlineData(7), InlineData(8), InlineData(50), InlineData(4096), InlineData(60_000)]
+    [Theory, InlineData(1), InlineData(2), InlineData(7), InlineData(8), InlineData(50), InlineData(4096),
+        InlineData(60_000)]
     public async Task Every_frame_is_decoded_or_goes_on_whole_in_the_order_in_which_it_came(int slice)
     {
         var random = new Random(slice);
@@ -34,7 +39,8 @@ public sealed class FrameOrderTests
             ushort channel = (ushort)(i % 5);
             if (channel is 1 or 2)
             {
-                all.AddRange([.. Frame(1, channel, [0, 60, 0, 60, .. Str("c"), .. Long((ulong)i), 0, .. Str(""), .. Str("q")]),
+                all.AddRange([
+                    .. Frame(1, channel, [0, 60, 0, 60, .. Str("c"), .. Long((ulong)i), 0, .. Str(""), .. Str("q")]),
                     .. Frame(2, channel, [0, 60, 0, 0, .. Long((ulong)content.Length), 0, 0])]);
                 if (content.Length > 0)
                     all.AddRange(Frame(3, channel, content));
@@ -42,13 +48,16 @@ public sealed class FrameOrderTests
             }
             else
             {
-                byte[] frame = i % 3 == 0 ? Frame(8, 0) : i % 3 == 1 ? Frame(3, channel, content) : Frame(1, channel, 0, 50, 0, 21);
+                byte[] frame = i % 3 == 0
+                    ? Frame(8, 0)
+                    : i % 3 == 1 ? Frame(3, channel, content) : Frame(1, channel, 0, 50, 0, 21);
                 all.AddRange(frame);
                 passed.AddRange(frame);
             }
         }
         Feed([.. all], slice);
-        Assert.Equal(bodies, _signals.Cast<BrokerSignal.Delivered>().Select(signal => (signal.Incarnation, signal.Message.Body.ToArray())));
+        Assert.Equal(bodies, _signals.Cast<BrokerSignal.Delivered>()
+            .Select(signal => (signal.Incarnation, signal.Message.Body.ToArray())));
         Assert.Equal(passed, await TakeAllAsync());
     }
 
@@ -80,11 +89,13 @@ public sealed class FrameOrderTests
         Assert.InRange(put, 512 * 1024, 512 * 1024 + 60_000);
         byte[] buffer = new byte[10_000];
         int taken = 0;
-        for (; _inbound.IsFull; taken += buffer.Length) Assert.Equal(buffer.Length, await _inbound.TakeAsync(buffer, TestContext.Current.CancellationToken).Soon());
+        for (; _inbound.IsFull; taken += buffer.Length)
+            Assert.Equal(buffer.Length, await _inbound.TakeAsync(buffer, TestContext.Current.CancellationToken).Soon());
         Assert.InRange(put - taken, 118 * 1024, 128 * 1024);
         Assert.Equal(1, told);
         _inbound.Complete();
-        for (int count = 1; count > 0; taken += count) count = await _inbound.TakeAsync(buffer, TestContext.Current.CancellationToken).Soon();
+        for (int count = 1; count > 0; taken += count)
+            count = await _inbound.TakeAsync(buffer, TestContext.Current.CancellationToken).Soon();
         Assert.Equal((put, 1, false), (taken, told, _inbound.HasUnread));
     }
 
@@ -108,7 +119,8 @@ public sealed class FrameOrderTests
     {
         using var all = new MemoryStream();
         byte[] buffer = new byte[999];
-        while (_inbound.HasUnread) all.Write(buffer, 0, await _inbound.TakeAsync(buffer, TestContext.Current.CancellationToken).Soon());
+        while (_inbound.HasUnread)
+            all.Write(buffer, 0, await _inbound.TakeAsync(buffer, TestContext.Current.CancellationToken).Soon());
         return all.ToArray();
     }
 }

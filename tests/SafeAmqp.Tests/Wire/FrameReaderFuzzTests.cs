@@ -10,7 +10,8 @@ public sealed class FrameReaderFuzzTests
 {
     private static readonly byte[][] Seeds =
     [
-        Start(), Deliver(), FullHeader(10), HeaderWithTable(Nested(20, arrays: false)), HeaderWithTable(Nested(64, arrays: true)),
+        Start(), Deliver(), FullHeader(10), HeaderWithTable(Nested(20, arrays: false)),
+        HeaderWithTable(Nested(64, arrays: true)),
         Body(30), Heartbeat(), Conversation(), Method(20, 40, Short(404), Str("NOT_FOUND"), Short(60), Short(40)),
     ];
 
@@ -60,7 +61,9 @@ public sealed class FrameReaderFuzzTests
         int accepted = 0;
         for (int i = 0; i < 200_000; i++)
         {
-            byte[] frame = Mutate(random, random.Next(4) == 0 ? HeaderWithTable(Nested(random.Next(1, 70), random.Next(2) == 0)) : FullHeader(10));
+            byte[] frame = Mutate(random, random.Next(4) == 0
+                ? HeaderWithTable(Nested(random.Next(1, 70), random.Next(2) == 0))
+                : FullHeader(10));
             if (frame.Length < 8 + 14 || frame[0] != 2 || Verdict(frame, frame.Length) is not null) continue;
 
             int payload = (frame[5] << 8) | frame[6];
@@ -79,7 +82,8 @@ public sealed class FrameReaderFuzzTests
         var guard = Reading.Reader(4096, 1000);
         try
         {
-            for (int at = 0; at < bytes.Length; at += size) guard.Check(bytes.AsSpan(at, Math.Min(size, bytes.Length - at)));
+            for (int at = 0; at < bytes.Length; at += size)
+                guard.Check(bytes.AsSpan(at, Math.Min(size, bytes.Length - at)));
             return null;
         }
         catch (FrameViolationException e)

@@ -35,23 +35,34 @@ public sealed class FrameReaderTests
         ["a table of 4 GiB"] = (FrameRule.FieldLength, HeaderWithTable([0xFF, 0xFF, 0xFF, 0xFF, 1])),
         ["a table that ends after a key"] = (FrameRule.FieldLength, HeaderWithTable(Table(Str("key")))),
         ["a key beyond its table"] = (FrameRule.FieldLength, Header(0, 0x3000, Table([5, 1]), new byte[40])),
-        ["a string beyond its table"] = (FrameRule.FieldLength, Header(0, 0x3000, Table(Entry("k", (byte)'S', 0, 0, 0, 9)), new byte[40])),
-        ["a table beyond its table"] = (FrameRule.FieldLength, Header(0, 0x3000, Table(Entry("k", (byte)'F', 0, 0, 0, 9)), new byte[40])),
-        ["an array beyond its table"] = (FrameRule.FieldLength, Header(0, 0x3000, Table(Entry("k", (byte)'A', 0, 0, 0, 9)), new byte[40])),
-        ["an array that cuts its last value"] = (FrameRule.FieldLength, HeaderWithTable(Table(Entry("k", [(byte)'A', .. LongBytes([(byte)'l', 0])])))),
+        ["a string beyond its table"] = (
+            FrameRule.FieldLength, Header(0, 0x3000, Table(Entry("k", (byte)'S', 0, 0, 0, 9)), new byte[40])),
+        ["a table beyond its table"] = (
+            FrameRule.FieldLength, Header(0, 0x3000, Table(Entry("k", (byte)'F', 0, 0, 0, 9)), new byte[40])),
+        ["an array beyond its table"] = (
+            FrameRule.FieldLength, Header(0, 0x3000, Table(Entry("k", (byte)'A', 0, 0, 0, 9)), new byte[40])),
+        ["an array that cuts its last value"] = (
+            FrameRule.FieldLength, HeaderWithTable(Table(Entry("k", [(byte)'A', .. LongBytes([(byte)'l', 0])])))),
         ["an unknown type of value"] = (FrameRule.FieldType, HeaderWithTable(Table(Entry("k", (byte)'Z')))),
-        ["a decimal of scale 29"] = (FrameRule.FieldType, HeaderWithTable(Table(Entry("k", (byte)'D', 29, 0, 0, 0, 0)))),
+        ["a decimal of scale 29"] = (
+            FrameRule.FieldType, HeaderWithTable(Table(Entry("k", (byte)'D', 29, 0, 0, 0, 0)))),
         ["tables 65 deep"] = (FrameRule.TableDepth, HeaderWithTable(Nested(65, arrays: false))),
         ["arrays 65 deep"] = (FrameRule.TableDepth, HeaderWithTable(Nested(65, arrays: true))),
-        ["server properties 65 deep"] = (FrameRule.TableDepth, Method(10, 10, [0, 9], Nested(65, arrays: false), LongStr("PLAIN"), LongStr("en_US"))),
-        ["server properties 10,000 deep"] = (FrameRule.TableDepth, Method(10, 10, [0, 9], Nested(10_000, arrays: false), LongStr("PLAIN"), LongStr("en_US"))),
-        ["a connection.start without locales"] = (FrameRule.FieldLength, Method(10, 10, [0, 9], Table(), LongStr("PLAIN"))),
+        ["server properties 65 deep"] = (FrameRule.TableDepth, Method(
+            10, 10, [0, 9], Nested(65, arrays: false), LongStr("PLAIN"), LongStr("en_US"))),
+        ["server properties 10,000 deep"] = (FrameRule.TableDepth, Method(
+            10, 10, [0, 9], Nested(10_000, arrays: false), LongStr("PLAIN"), LongStr("en_US"))),
+        ["a connection.start without locales"] = (
+            FrameRule.FieldLength, Method(10, 10, [0, 9], Table(), LongStr("PLAIN"))),
         ["a delivery cut in its consumer tag"] = (FrameRule.FieldLength, Method(60, 60, [9, 1, 2])),
-        ["a delivery without a routing key"] = (FrameRule.FieldLength, Method(60, 60, Str("ctag"), Long(7), [0], Str("exchange"))),
-        ["a return with a long exchange"] = (FrameRule.FieldLength, Method(60, 50, Short(312), Str("NO_ROUTE"), [255, 1])),
+        ["a delivery without a routing key"] = (
+            FrameRule.FieldLength, Method(60, 60, Str("ctag"), Long(7), [0], Str("exchange"))),
+        ["a return with a long exchange"] = (
+            FrameRule.FieldLength, Method(60, 50, Short(312), Str("NO_ROUTE"), [255, 1])),
         ["a get-ok without a count"] = (FrameRule.FieldLength, Method(60, 71, Long(1), [0], Str("x"), Str("k"))),
         ["a channel.close with a long text"] = (FrameRule.FieldLength, Method(20, 40, Short(404), [250, 1], Short(0))),
-        ["a connection.close without a method"] = (FrameRule.FieldLength, Method(10, 50, Short(320), Str("x"), Short(0))),
+        ["a connection.close without a method"] = (
+            FrameRule.FieldLength, Method(10, 50, Short(320), Str("x"), Short(0))),
         ["a method of no class"] = (FrameRule.Method, Method(99, 99, [1, 2, 3])),
         ["a method that only clients send"] = (FrameRule.Method, Method(60, 40, Short(0), Str("x"), Str("k"), [0])),
         ["an ack without its bits"] = (FrameRule.FieldLength, Method(60, 80, Long(1))),
@@ -114,8 +125,11 @@ public sealed class FrameReaderTests
         Assert.Equal(rule, Assert.Throws<FrameViolationException>(() => InSlices(Guard(), bytes, 1)).Rule);
         // A protocol header is one only at the very beginning.
         FrameRule later = bytes[0] == 'A' ? FrameRule.FrameType : rule;
-        Assert.Equal(later, Assert.Throws<FrameViolationException>(() => Guard().Check([.. Conversation(), .. bytes])).Rule);
-        Assert.Equal(later, Assert.Throws<FrameViolationException>(() => InSlices(Guard(), [.. Conversation(), .. bytes], 3)).Rule);
+        Assert.Equal(
+            later, Assert.Throws<FrameViolationException>(() => Guard().Check([.. Conversation(), .. bytes])).Rule);
+        Assert.Equal(
+            later,
+            Assert.Throws<FrameViolationException>(() => InSlices(Guard(), [.. Conversation(), .. bytes], 3)).Rule);
     }
 
     [Theory]
@@ -195,6 +209,7 @@ public sealed class FrameReaderTests
 
     private static void InSlices(FrameReader guard, byte[] bytes, int size)
     {
-        for (int at = 0; at < bytes.Length; at += size) guard.Check(bytes.AsSpan(at, Math.Min(size, bytes.Length - at)));
+        for (int at = 0; at < bytes.Length; at += size)
+            guard.Check(bytes.AsSpan(at, Math.Min(size, bytes.Length - at)));
     }
 }

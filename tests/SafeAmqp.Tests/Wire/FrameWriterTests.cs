@@ -9,7 +9,8 @@ public sealed class FrameWriterTests
     [Fact]
     public void Address_flag_and_body_arrive_as_they_were()
     {
-        PublishedFrames sent = PublishedFrames.Read(AmqpMessage.ToExchange("orders", "new.é", "body"u8.ToArray()), slot: -1, channel: 513);
+        PublishedFrames sent = PublishedFrames.Read(
+            AmqpMessage.ToExchange("orders", "new.é", "body"u8.ToArray()), slot: -1, channel: 513);
         Assert.Equal(("orders", "new.é", true), (sent.Exchange, sent.RoutingKey, sent.Mandatory));
         Assert.Equal("body"u8.ToArray(), sent.Body);
         Assert.False(PublishedFrames.Read(AmqpMessage.Broadcast("news", default), slot: -1).Mandatory);
@@ -37,7 +38,8 @@ public sealed class FrameWriterTests
     {
         string name = new('é', 127);
         Assert.Equal(name, PublishedFrames.Read(new AmqpMessage { Exchange = name }, slot: -1).Exchange);
-        Assert.Throws<InvalidOperationException>(() => PublishedFrames.Read(new AmqpMessage { Exchange = name + "éé" }, slot: -1));
+        Assert.Throws<InvalidOperationException>(
+            () => PublishedFrames.Read(new AmqpMessage { Exchange = name + "éé" }, slot: -1));
     }
 
     [Theory]

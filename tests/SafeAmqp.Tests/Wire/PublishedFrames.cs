@@ -6,8 +6,12 @@ using SafeAmqp.Wire;
 
 namespace SafeAmqp.Tests.Wire;
 
-/// <summary>A publish as it goes onto the wire, taken apart again by hand, but for the properties, which are RabbitMQ.Client's to read.</summary>
-internal sealed record PublishedFrames(string Exchange, string RoutingKey, bool Mandatory, byte[] Header, byte[] Body, IReadOnlyList<int> Sizes)
+/// <summary>
+/// A publish as it goes onto the wire, taken apart again by hand, but for the properties, which are RabbitMQ.Client's
+/// to read.
+/// </summary>
+internal sealed record PublishedFrames(
+    string Exchange, string RoutingKey, bool Mandatory, byte[] Header, byte[] Body, IReadOnlyList<int> Sizes)
 {
     internal ReadOnlyBasicProperties Properties => new(Header);
 
@@ -28,7 +32,8 @@ internal sealed record PublishedFrames(string Exchange, string RoutingKey, bool 
         Assert.All(frames.Skip(2), frame => Assert.Equal(3, frame.Type));
         byte[] body = [.. frames.Skip(2).SelectMany(frame => frame.Payload)];
         Assert.Equal((ulong)body.Length, BinaryPrimitives.ReadUInt64BigEndian(header.AsSpan(4)));
-        return new PublishedFrames(exchange, key, bits == 1, header[12..], body, [.. frames.Select(frame => frame.Payload.Length + 8)]);
+        return new PublishedFrames(
+            exchange, key, bits == 1, header[12..], body, [.. frames.Select(frame => frame.Payload.Length + 8)]);
     }
 
     internal static List<(byte Type, byte[] Payload)> Split(ReadOnlySpan<byte> bytes, ushort channel)

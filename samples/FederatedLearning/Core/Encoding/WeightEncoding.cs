@@ -11,8 +11,9 @@ namespace FederatedLearning.Encoding;
 /// A model as base64 text, the value of <c>weights</c> in JSON. The format is written down in ENCODING.md.
 /// </summary>
 /// <remarks>
-/// The header's length is a multiple of 12: of 3, so that header and values are two independent runs of base64, and of 4, so that the values are
-/// aligned. Values go straight from the model's block into the message and back: nothing holds a second copy of the whole.
+/// The header's length is a multiple of 12: of 3, so that header and values are two independent runs of base64, and of
+/// 4, so that the values are aligned. Values go straight from the model's block into the message and back: nothing
+/// holds a second copy of the whole.
 /// </remarks>
 public static class WeightEncoding
 {
@@ -20,7 +21,8 @@ public static class WeightEncoding
     public static int EncodedLength(ModelWeights weights)
     {
         ArgumentNullException.ThrowIfNull(weights);
-        return Base64.GetMaxEncodedToUtf8Length(checked(WeightHeader.Length(weights.Layout) + weights.Values.Length * sizeof(float)));
+        return Base64.GetMaxEncodedToUtf8Length(
+            checked(WeightHeader.Length(weights.Layout) + weights.Values.Length * sizeof(float)));
     }
 
     /// <summary>Writes a model's text.</summary>
@@ -40,13 +42,15 @@ public static class WeightEncoding
     }
 
     /// <summary>Reads a model's text.</summary>
-    /// <exception cref="MessageRefusedException">The text is something else, of another version, or its length is not what its header says.</exception>
+    /// <exception cref="MessageRefusedException">The text is something else, of another version, or its length is not
+    /// what its header says.</exception>
     public static ModelWeights Decode(ReadOnlySpan<byte> text)
     {
         var (layout, count, headerText) = WeightHeader.Read(text);
         var expected = headerText + Base64.GetMaxEncodedToUtf8Length(checked((int)(count * sizeof(float))));
         if (text.Length != expected)
-            throw new MessageRefusedException($"weights: the header announces {expected} characters of base64, there are {text.Length}");
+            throw new MessageRefusedException(
+                $"weights: the header announces {expected} characters of base64, there are {text.Length}");
         var values = GC.AllocateUninitializedArray<float>((int)count);
         var bytes = MemoryMarshal.AsBytes(values.AsSpan());
         var status = Base64.DecodeFromUtf8(text[headerText..], bytes, out var consumed, out var written);
@@ -72,12 +76,14 @@ public static class WeightEncoding
     }
 
     /// <summary>Reads a model from bytes.</summary>
-    /// <exception cref="MessageRefusedException">They are something else, of another version, or not as many as their header says.</exception>
+    /// <exception cref="MessageRefusedException">They are something else, of another version, or not as many as their
+    /// header says.</exception>
     public static ModelWeights FromBytes(ReadOnlySpan<byte> bytes)
     {
         var (layout, count, header) = WeightHeader.ReadBytes(bytes);
         if (bytes.Length != header + count * sizeof(float))
-            throw new MessageRefusedException($"weights: the header announces {header + count * sizeof(float)} bytes, there are {bytes.Length}");
+            throw new MessageRefusedException(
+                $"weights: the header announces {header + count * sizeof(float)} bytes, there are {bytes.Length}");
         var values = GC.AllocateUninitializedArray<float>((int)count);
         bytes[header..].CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
         if (!BitConverter.IsLittleEndian) ReverseBytes(values);

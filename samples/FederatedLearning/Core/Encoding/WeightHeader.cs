@@ -6,7 +6,9 @@ using FederatedLearning.Model;
 
 namespace FederatedLearning.Encoding;
 
-/// <summary>The head of encoded weights: magic, version, the tensors' names, types and shapes. All numbers are little-endian.</summary>
+/// <summary>
+/// The head of encoded weights: magic, version, the tensors' names, types and shapes. All numbers are little-endian.
+/// </summary>
 internal static class WeightHeader
 {
     /// <summary>The most tensors, dimensions of one, and bytes of a name.</summary>
@@ -23,7 +25,8 @@ internal static class WeightHeader
 
     public static int Length(IReadOnlyList<TensorShape> layout)
     {
-        var length = FixedLength + layout.Sum(tensor => 4 + System.Text.Encoding.UTF8.GetByteCount(tensor.Name) + 4 * tensor.Shape.Count);
+        var length = FixedLength
+            + layout.Sum(tensor => 4 + System.Text.Encoding.UTF8.GetByteCount(tensor.Name) + 4 * tensor.Shape.Count);
         return (length + Alignment - 1) / Alignment * Alignment;
     }
 
@@ -40,7 +43,8 @@ internal static class WeightHeader
         {
             var name = System.Text.Encoding.UTF8.GetBytes(tensor.Name);
             if (name.Length > MaxName || tensor.Shape.Count > MaxRank)
-                throw new ArgumentException($"{tensor}: the name is too long, or there are too many dimensions.", nameof(layout));
+                throw new ArgumentException(
+                    $"{tensor}: the name is too long, or there are too many dimensions.", nameof(layout));
             header[at] = Float32;
             header[at + 1] = (byte)tensor.Shape.Count;
             BinaryPrimitives.WriteUInt16LittleEndian(header.AsSpan(at + 2), (ushort)name.Length);
@@ -60,7 +64,8 @@ internal static class WeightHeader
     public static (IReadOnlyList<TensorShape> Layout, long Count, int TextLength) Read(ReadOnlySpan<byte> text)
     {
         Span<byte> start = stackalloc byte[FixedLength];
-        if (text.Length < FixedLength / 3 * 4 || !Decode(text[..(FixedLength / 3 * 4)], start)) throw Refuse(DescribeOther(text));
+        if (text.Length < FixedLength / 3 * 4 || !Decode(text[..(FixedLength / 3 * 4)], start))
+            throw Refuse(DescribeOther(text));
         if (!start[..4].SequenceEqual(Magic)) throw Refuse(DescribeOther(text));
         var length = LengthOf(start);
         var textLength = length / 3 * 4;
@@ -86,9 +91,11 @@ internal static class WeightHeader
     {
         if (!start[..4].SequenceEqual(Magic))
             throw Refuse(start[0] == 0x80 ? Pickle : NotThis);
-        if (start[4] != Version || start[5] != 0) throw Refuse($"version {start[4]}.{start[5]} is not known here; version {Version}.0 is");
+        if (start[4] != Version || start[5] != 0)
+            throw Refuse($"version {start[4]}.{start[5]} is not known here; version {Version}.0 is");
         var length = BinaryPrimitives.ReadInt32LittleEndian(start[8..]);
-        if (length < FixedLength || length > MaxHeader || length % Alignment != 0) throw Refuse($"a header of {length} bytes cannot be");
+        if (length < FixedLength || length > MaxHeader || length % Alignment != 0)
+            throw Refuse($"a header of {length} bytes cannot be");
         return length;
     }
 
@@ -104,7 +111,8 @@ internal static class WeightHeader
             total += count;
             if (total > MaxValues) throw Refuse($"more than {MaxValues} values cannot be");
         }
-        if (rest.Length >= Alignment || rest.ContainsAnyExcept((byte)0)) throw Refuse("the header is longer than its tensors");
+        if (rest.Length >= Alignment || rest.ContainsAnyExcept((byte)0))
+            throw Refuse("the header is longer than its tensors");
         return (layout, total);
     }
 
@@ -113,7 +121,8 @@ internal static class WeightHeader
         if (rest.Length < 4) throw Refuse("the header ends within a tensor");
         if (rest[0] != Float32) throw Refuse($"element type {rest[0]} is not known here; {Float32} (float32) is");
         int rank = rest[1], nameLength = BinaryPrimitives.ReadUInt16LittleEndian(rest[2..]);
-        if (rank > MaxRank || nameLength > MaxName) throw Refuse($"{rank} dimensions with a name of {nameLength} bytes cannot be");
+        if (rank > MaxRank || nameLength > MaxName)
+            throw Refuse($"{rank} dimensions with a name of {nameLength} bytes cannot be");
         if (rest.Length < 4 + nameLength + 4 * rank) throw Refuse("the header ends within a tensor");
         var name = System.Text.Encoding.UTF8.GetString(rest.Slice(4, nameLength));
         rest = rest[(4 + nameLength)..];
@@ -123,13 +132,15 @@ internal static class WeightHeader
         {
             shape[d] = BinaryPrimitives.ReadInt32LittleEndian(rest);
             rest = rest[4..];
-            if (shape[d] < 1 || shape[d] > MaxValues || (count *= shape[d]) > MaxValues) throw Refuse("a dimension is out of range");
+            if (shape[d] < 1 || shape[d] > MaxValues || (count *= shape[d]) > MaxValues)
+                throw Refuse("a dimension is out of range");
         }
         return new TensorShape(name, shape);
     }
 
     private static bool Decode(ReadOnlySpan<byte> text, Span<byte> bytes)
-        => Base64.DecodeFromUtf8(text, bytes, out var consumed, out var written, isFinalBlock: false) == OperationStatus.Done
+        => Base64.DecodeFromUtf8(text, bytes, out var consumed, out var written, isFinalBlock: false)
+            == OperationStatus.Done
             && consumed == text.Length && written == bytes.Length;
 
     // A pickle begins with 0x80 and its protocol's number, 2 to 5; in base64 "gAI" … "gAU". It is named, never opened.
@@ -138,7 +149,8 @@ internal static class WeightHeader
             ? Pickle
             : NotThis;
 
-    private const string Pickle = "this is a Python pickle, which is never loaded; send the encoding that begins with FLTW (see ENCODING.md)";
+    private const string Pickle =
+        "this is a Python pickle, which is never loaded; send the encoding that begins with FLTW (see ENCODING.md)";
     private const string NotThis = "this is not the encoding that begins with FLTW (see ENCODING.md)";
 
     private static MessageRefusedException Refuse(string reason) => new($"weights: {reason}");

@@ -3,8 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace FederatedLearning.Messages;
 
 /// <summary>
-/// Who a client is, across all protocols. In JSON an integer or a string; <c>2</c> and <c>"2"</c> are the same client. It becomes part of queue
-/// names and topics, so it is 1 to 64 of: ASCII letters, digits, <c>_</c>, <c>-</c>.
+/// Who a client is, across all protocols. In JSON an integer or a string; <c>2</c> and <c>"2"</c> are the same client.
+/// It becomes part of queue names and topics, so it is 1 to 64 of: ASCII letters, digits, <c>_</c>, <c>-</c>.
 /// </summary>
 public sealed record ClientId
 {
@@ -30,7 +30,8 @@ public sealed record ClientId
     }
 
     /// <summary>Orders by the text, character by character: the same on every machine.</summary>
-    public static IComparer<ClientId> ByText { get; } = Comparer<ClientId>.Create((x, y) => string.CompareOrdinal(x.Value, y.Value));
+    public static IComparer<ClientId> ByText { get; } = Comparer<ClientId>.Create(
+        (x, y) => string.CompareOrdinal(x.Value, y.Value));
 
     /// <summary>The id's text.</summary>
     public override string ToString() => Value;

@@ -22,9 +22,12 @@ public static class ClientJson
 
     /// <summary>Reads any message.</summary>
     /// <param name="json">Its bytes.</param>
-    /// <param name="kind"><c>register</c>, <c>update</c> or <c>metrics</c>; null where the message says it itself, in <c>type</c>.</param>
-    /// <param name="owner">The client that alone may speak here; null where the way does not say whose message it is.</param>
-    /// <exception cref="MessageRefusedException">It is no such message, or another client's. Names the client where it is known.</exception>
+    /// <param name="kind"><c>register</c>, <c>update</c> or <c>metrics</c>; null where the message says it itself, in
+    /// <c>type</c>.</param>
+    /// <param name="owner">The client that alone may speak here; null where the way does not say whose message it
+    /// is.</param>
+    /// <exception cref="MessageRefusedException">It is no such message, or another client's. Names the client where it
+    /// is known.</exception>
     public static ClientMessage Read(ReadOnlySpan<byte> json, string? kind = null, ClientId? owner = null)
     {
         ClientMessage message;
@@ -36,7 +39,8 @@ public static class ClientJson
                 Register => ToRegistration(fields),
                 Update => ToUpdate(fields),
                 Metrics => ToMetrics(fields),
-                _ => throw new MessageRefusedException($"{TypeProperty} must be {Register}, {Update} or {Metrics}", fields.Client),
+                _ => throw new MessageRefusedException(
+                    $"{TypeProperty} must be {Register}, {Update} or {Metrics}", fields.Client),
             };
         }
         catch (MessageRefusedException refused) when (refused.Client is null && owner is not null)
@@ -45,7 +49,8 @@ public static class ClientJson
         }
         return owner is null || message.Client == owner
             ? message
-            : throw new MessageRefusedException($"client_id is {message.Client}, but only client {owner} may speak here", owner);
+            : throw new MessageRefusedException(
+                $"client_id is {message.Client}, but only client {owner} may speak here", owner);
     }
 
     /// <summary>Reads <c>register</c>: {client_id}.</summary>
@@ -53,11 +58,15 @@ public static class ClientJson
     public static ClientRegistration ReadRegistration(ReadOnlySpan<byte> json) => ToRegistration(JsonFields.Read(json));
 
     /// <summary>Reads <c>update</c>: {client_id, round, weights, num_samples, metrics?}.</summary>
-    /// <exception cref="MessageRefusedException">It is no such message. Names the client where that could be read.</exception>
+    /// <exception cref="MessageRefusedException">It is no such message. Names the client where that could be
+    /// read.</exception>
     public static ClientUpdate ReadUpdate(ReadOnlySpan<byte> json) => ToUpdate(JsonFields.Read(json));
 
-    /// <summary>Reads <c>metrics</c>: {client_id, round, num_samples, metrics {loss, accuracy, client_converged?}}.</summary>
-    /// <exception cref="MessageRefusedException">It is no such message. Names the client where that could be read.</exception>
+    /// <summary>
+    /// Reads <c>metrics</c>: {client_id, round, num_samples, metrics {loss, accuracy, client_converged?}}.
+    /// </summary>
+    /// <exception cref="MessageRefusedException">It is no such message. Names the client where that could be
+    /// read.</exception>
     public static ClientMetrics ReadMetrics(ReadOnlySpan<byte> json) => ToMetrics(JsonFields.Read(json));
 
     /// <summary>Writes a message, on one line.</summary>
@@ -74,7 +83,8 @@ public static class ClientJson
         }, (message as ClientUpdate)?.Weights);
     }
 
-    private static ClientRegistration ToRegistration(JsonFields fields) => new(fields.Require(fields.Client, "client_id"));
+    private static ClientRegistration ToRegistration(JsonFields fields)
+        => new(fields.Require(fields.Client, "client_id"));
 
     private static ClientUpdate ToUpdate(JsonFields fields) => new(
         fields.Require(fields.Client, "client_id"),
@@ -87,7 +97,8 @@ public static class ClientJson
         fields.Require(fields.Client, "client_id"),
         fields.Require(fields.Round, "round"),
         fields.Require(fields.NumSamples, "num_samples"),
-        new ReportedMetrics(fields.Require(fields.Loss, "metrics.loss"), fields.Require(fields.Accuracy, "metrics.accuracy")),
+        new ReportedMetrics(
+            fields.Require(fields.Loss, "metrics.loss"), fields.Require(fields.Accuracy, "metrics.accuracy")),
         fields.Converged);
 
     private static void WriteFields(Utf8JsonWriter json, ClientMessage message)

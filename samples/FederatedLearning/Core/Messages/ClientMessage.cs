@@ -21,7 +21,8 @@ public sealed record ClientRegistration(ClientId Client) : ClientMessage(Client)
 /// <param name="Weights">The client's model, of the global model's shape.</param>
 /// <param name="NumSamples">On how many samples it was trained, at least 1: its weight in the average.</param>
 /// <param name="Metrics">What the training measured; may be absent.</param>
-public sealed record ClientUpdate(ClientId Client, int Round, ModelWeights Weights, int NumSamples, ReportedMetrics? Metrics = null)
+public sealed record ClientUpdate(
+    ClientId Client, int Round, ModelWeights Weights, int NumSamples, ReportedMetrics? Metrics = null)
     : ClientMessage(Client);
 
 /// <summary><c>metrics</c>: a client's evaluation of the global model.</summary>
@@ -30,7 +31,8 @@ public sealed record ClientUpdate(ClientId Client, int Round, ModelWeights Weigh
 /// <param name="NumSamples">On how many samples it was evaluated, at least 1: its weight in the average.</param>
 /// <param name="Metrics">What was measured.</param>
 /// <param name="Converged">Whether the client's own training makes no more progress (<c>client_converged</c>).</param>
-public sealed record ClientMetrics(ClientId Client, int Round, int NumSamples, ReportedMetrics Metrics, bool Converged = false)
+public sealed record ClientMetrics(
+    ClientId Client, int Round, int NumSamples, ReportedMetrics Metrics, bool Converged = false)
     : ClientMessage(Client);
 
 /// <summary>What a client measured.</summary>
@@ -38,7 +40,10 @@ public sealed record ClientMetrics(ClientId Client, int Round, int NumSamples, R
 /// <param name="Accuracy">The fraction classified correctly, 0 to 1.</param>
 public readonly record struct ReportedMetrics(double Loss, double Accuracy);
 
-/// <summary>A message that cannot be read. The text is written for the operator of the client that sent it, and is safe to send back.</summary>
+/// <summary>
+/// A message that cannot be read. The text is written for the operator of the client that sent it, and is safe to send
+/// back.
+/// </summary>
 public sealed class MessageRefusedException : Exception
 {
     /// <summary>Refuses a message.</summary>

@@ -6,7 +6,10 @@ using FederatedLearning.Model;
 
 namespace FederatedLearning.Messages;
 
-/// <summary>Writes a message's bytes: the small fields by the writer, then the weights straight from the model into a body of the exact size.</summary>
+/// <summary>
+/// Writes a message's bytes: the small fields by the writer, then the weights straight from the model into a body of
+/// the exact size.
+/// </summary>
 internal static class JsonBody
 {
     public static byte[] Write(Action<Utf8JsonWriter> fields, ModelWeights? weights)

@@ -6,8 +6,8 @@ using FederatedLearning.Model;
 namespace FederatedLearning.Messages;
 
 /// <summary>
-/// What may stand in a message, read in one pass over the bytes, in whatever order it comes. Unknown fields are passed over. The text of
-/// <c>weights</c> is decoded where it lies.
+/// What may stand in a message, read in one pass over the bytes, in whatever order it comes. Unknown fields are passed
+/// over. The text of <c>weights</c> is decoded where it lies.
 /// </summary>
 internal sealed class JsonFields
 {
@@ -27,14 +27,16 @@ internal sealed class JsonFields
     private string? _wrong;
 
     /// <summary>Reads a message.</summary>
-    /// <exception cref="MessageRefusedException">It is not JSON, or a field is wrong. It names the client, if the message does anywhere.</exception>
+    /// <exception cref="MessageRefusedException">It is not JSON, or a field is wrong. It names the client, if the
+    /// message does anywhere.</exception>
     public static JsonFields Read(ReadOnlySpan<byte> json, string typeProperty = ServerJson.DefaultTypeProperty)
     {
         var fields = new JsonFields();
         try
         {
             var reader = new Utf8JsonReader(json);
-            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) throw new MessageRefusedException("the message is not a JSON object");
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+                throw new MessageRefusedException("the message is not a JSON object");
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
                 var name = reader.GetString()!;
@@ -45,7 +47,8 @@ internal sealed class JsonFields
         }
         catch (JsonException error)
         {
-            throw new MessageRefusedException($"the message is not JSON: byte {error.BytePositionInLine} of line {error.LineNumber}", fields.Client);
+            throw new MessageRefusedException(
+                $"the message is not JSON: byte {error.BytePositionInLine} of line {error.LineNumber}", fields.Client);
         }
         // Strings that hold half a surrogate pair are JSON to the reader, but no text.
         catch (InvalidOperationException)
@@ -89,7 +92,8 @@ internal sealed class JsonFields
         var text = reader.TokenType switch
         {
             JsonTokenType.String => reader.GetString(),
-            JsonTokenType.Number when reader.TryGetInt64(out var number) => number.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            JsonTokenType.Number when reader.TryGetInt64(out var number) =>
+                number.ToString(System.Globalization.CultureInfo.InvariantCulture),
             _ => null,
         };
         reader.Skip();
@@ -149,7 +153,8 @@ internal sealed class JsonFields
                 case "loss": Loss = Number(ref reader); break;
                 case "accuracy": Accuracy = Number(ref reader); break;
                 case "client_converged":
-                    Converged = reader.TokenType == JsonTokenType.True || (reader.TokenType == JsonTokenType.Number && Number(ref reader) == 1);
+                    Converged = reader.TokenType == JsonTokenType.True
+                        || (reader.TokenType == JsonTokenType.Number && Number(ref reader) == 1);
                     reader.Skip();
                     break;
                 default: reader.Skip(); break;
@@ -166,7 +171,9 @@ internal sealed class JsonFields
 
     private int? Whole(ref Utf8JsonReader reader, string name, int min)
     {
-        int? number = reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var value) && value >= min ? value : null;
+        int? number = reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var value) && value >= min
+            ? value
+            : null;
         reader.Skip();
         if (number is null) Wrong($"{name} must be a whole number of at least {min}");
         return number;

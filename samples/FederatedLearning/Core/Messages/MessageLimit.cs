@@ -2,8 +2,9 @@ namespace FederatedLearning.Messages;
 
 /// <summary>The one bound on the size of a message, over every protocol and in either direction.</summary>
 /// <remarks>
-/// Weights travel as base64, so a message of 128 MiB has room for 96 MiB of them, less the small fields beside them. What a protocol puts around a
-/// message (an envelope, a topic, a line's end) is not counted: a protocol's own limit is this one plus <see cref="Overhead"/>.
+/// Weights travel as base64, so a message of 128 MiB has room for 96 MiB of them, less the small fields beside them.
+/// What a protocol puts around a message (an envelope, a topic, a line's end) is not counted: a protocol's own limit is
+/// this one plus <see cref="Overhead"/>.
 /// </remarks>
 public static class MessageLimit
 {

@@ -32,11 +32,14 @@ internal static class ModelConfigJson
             && root.TryGetProperty("kind", out var kind) && kind.ValueKind == JsonValueKind.String
             && Size(root, "inputs") is { } inputs && Size(root, "classes") is { } classes
             && Number(root, "learning_rate") is { } rate
-            && root.TryGetProperty("hidden", out var hidden) && hidden.ValueKind == JsonValueKind.Array && hidden.GetArrayLength() <= MaxHidden
+            && root.TryGetProperty("hidden", out var hidden) && hidden.ValueKind == JsonValueKind.Array
+            && hidden.GetArrayLength() <= MaxHidden
             && hidden.EnumerateArray().All(units => Size(units) is not null))
         {
-            return new ModelConfig(kind.GetString()!, inputs, [.. hidden.EnumerateArray().Select(units => units.GetInt32())], classes, rate,
-                root.TryGetProperty("seed", out var seed) && seed.ValueKind == JsonValueKind.Number && seed.TryGetInt32(out var s) ? s : 0)
+            return new ModelConfig(kind.GetString()!, inputs, [.. hidden.EnumerateArray()
+                .Select(units => units.GetInt32())], classes, rate,
+                root.TryGetProperty("seed", out var seed) && seed.ValueKind == JsonValueKind.Number
+                    && seed.TryGetInt32(out var s) ? s : 0)
             {
                 LearningRateDecay = Number(root, "learning_rate_decay") ?? 1,
             };
@@ -45,11 +48,15 @@ internal static class ModelConfigJson
         return null;
     }
 
-    private static int? Size(JsonElement root, string name) => root.TryGetProperty(name, out var value) ? Size(value) : null;
+    private static int? Size(JsonElement root, string name)
+        => root.TryGetProperty(name, out var value) ? Size(value) : null;
 
     private static int? Size(JsonElement value)
-        => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var size) && size is > 0 and <= MaxSize ? size : null;
+        => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var size) && size is > 0 and <= MaxSize
+            ? size
+            : null;
 
     private static double? Number(JsonElement root, string name)
-        => root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) ? number : null;
+        => root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number
+            && value.TryGetDouble(out var number) ? number : null;
 }

@@ -6,9 +6,9 @@ namespace FederatedLearning.Messages;
 /// What the server sends. A closed family: a handler switches over it, or just sends <see cref="ToJson"/>.
 /// </summary>
 /// <remarks>
-/// <see cref="Recipient"/> null means every client in the handler's table; else one of them. A handler that cannot reach one client alone
-/// (a broadcast) sends to all: the JSON then names the recipient in <c>client_id</c>, and other clients pass it over. A peer that does not know that
-/// field does no harm: what it answers a second time is ignored.
+/// <see cref="Recipient"/> null means every client in the handler's table; else one of them. A handler that cannot
+/// reach one client alone (a broadcast) sends to all: the JSON then names the recipient in <c>client_id</c>, and other
+/// clients pass it over. A peer that does not know that field does no harm: what it answers a second time is ignored.
 /// </remarks>
 public abstract record OutgoingMessage
 {
@@ -25,7 +25,10 @@ public abstract record OutgoingMessage
     /// <summary>The one client it is for, or null for all.</summary>
     public ClientId? Recipient { get; init; }
 
-    /// <summary>The name on the wire, for example <c>global_model</c>: the value of <c>message_type</c>, and the end of <c>client_{id}_{message_type}</c>.</summary>
+    /// <summary>
+    /// The name on the wire, for example <c>global_model</c>: the value of <c>message_type</c>, and the end of
+    /// <c>client_{id}_{message_type}</c>.
+    /// </summary>
     public abstract string MessageType { get; }
 
     /// <summary>Same kind, same recipient, same content; whether it was encoded already makes no difference.</summary>
@@ -36,14 +39,18 @@ public abstract record OutgoingMessage
     public override int GetHashCode() => HashCode.Combine(EqualityContract, Recipient);
 
     /// <summary>
-    /// The message as JSON, with its type in <c>message_type</c>. Made once and kept, so that fifty queues and several handlers share one body.
-    /// Not to be changed.
+    /// The message as JSON, with its type in <c>message_type</c>. Made once and kept, so that fifty queues and several
+    /// handlers share one body. Not to be changed.
     /// </summary>
-    /// <remarks>Protocols that name the type otherwise (QUIC: <c>type</c>) use <see cref="ServerJson.Write(OutgoingMessage, string)"/>.</remarks>
+    /// <remarks>
+    /// Protocols that name the type otherwise (QUIC: <c>type</c>) use
+    /// <see cref="ServerJson.Write(OutgoingMessage, string)"/>.
+    /// </remarks>
     public ReadOnlyMemory<byte> ToJson()
     {
         // Two threads may both make it once; they make the same.
-        return Volatile.Read(ref _json) ?? Interlocked.CompareExchange(ref _json, ServerJson.Write(this), null) ?? _json;
+        return Volatile.Read(ref _json)
+            ?? Interlocked.CompareExchange(ref _json, ServerJson.Write(this), null) ?? _json;
     }
 }
 
@@ -59,14 +66,17 @@ public sealed record TrainingConfig(int BatchSize, int LocalEpochs) : OutgoingMe
 /// <summary><c>global_model</c>: the model after <see cref="Round"/>; round 0 is the untrained model.</summary>
 /// <param name="Round">The round that made it.</param>
 /// <param name="Weights">The model.</param>
-/// <param name="ModelConfig">How to build the model: with round 0, and with whatever round for one who joins late.</param>
+/// <param name="ModelConfig">How to build the model: with round 0, and with whatever round for one who joins
+/// late.</param>
 public sealed record GlobalModel(int Round, ModelWeights Weights, ModelConfig? ModelConfig = null) : OutgoingMessage
 {
     /// <inheritdoc/>
     public override string MessageType => "global_model";
 }
 
-/// <summary><c>start_training</c>: train on the latest global model and answer with <see cref="ClientUpdate"/> of this round.</summary>
+/// <summary>
+/// <c>start_training</c>: train on the latest global model and answer with <see cref="ClientUpdate"/> of this round.
+/// </summary>
 /// <param name="Round">The round, from 1.</param>
 public sealed record StartTraining(int Round) : OutgoingMessage
 {
@@ -74,7 +84,9 @@ public sealed record StartTraining(int Round) : OutgoingMessage
     public override string MessageType => "start_training";
 }
 
-/// <summary><c>start_evaluation</c>: evaluate the latest global model and answer with <see cref="ClientMetrics"/> of this round.</summary>
+/// <summary>
+/// <c>start_evaluation</c>: evaluate the latest global model and answer with <see cref="ClientMetrics"/> of this round.
+/// </summary>
 /// <param name="Round">The round whose model is evaluated.</param>
 public sealed record StartEvaluation(int Round) : OutgoingMessage
 {
@@ -92,8 +104,8 @@ public sealed record TrainingComplete(int Round, string Reason) : OutgoingMessag
 }
 
 /// <summary>
-/// <c>server_started</c>: a server has begun, and knows nobody yet; clients that are connected already register again. Sent by handlers whose clients
-/// are connected to a broker, and so do not notice that the server was another before.
+/// <c>server_started</c>: a server has begun, and knows nobody yet; clients that are connected already register again.
+/// Sent by handlers whose clients are connected to a broker, and so do not notice that the server was another before.
 /// </summary>
 public sealed record ServerStarted : OutgoingMessage
 {
@@ -109,7 +121,9 @@ public sealed record Rejected(string Reason) : OutgoingMessage
     public override string MessageType => "rejected";
 }
 
-/// <summary><c>error</c>: something that the client sent was refused; it still takes part. Always for one client.</summary>
+/// <summary>
+/// <c>error</c>: something that the client sent was refused; it still takes part. Always for one client.
+/// </summary>
 /// <param name="Reason">What was wrong, for the client's operator.</param>
 /// <param name="Round">The round at that time.</param>
 public sealed record ErrorReport(string Reason, int Round) : OutgoingMessage

@@ -8,7 +8,9 @@ public static class ServerJson
     /// <summary>The field that says what a message is, over AMQP and MQTT.</summary>
     public const string DefaultTypeProperty = "message_type";
 
-    /// <summary>Writes a message, on one line. <see cref="OutgoingMessage.ToJson"/> keeps what it has written.</summary>
+    /// <summary>
+    /// Writes a message, on one line. <see cref="OutgoingMessage.ToJson"/> keeps what it has written.
+    /// </summary>
     /// <param name="message">The message.</param>
     /// <param name="typeProperty">The field for its type; over QUIC <c>type</c>.</param>
     public static byte[] Write(OutgoingMessage message, string typeProperty = DefaultTypeProperty)
@@ -24,8 +26,10 @@ public static class ServerJson
         var fields = JsonFields.Read(json, typeProperty);
         OutgoingMessage? message = fields.Require(fields.Type, typeProperty) switch
         {
-            "training_config" => new TrainingConfig(fields.Require(fields.BatchSize, "batch_size"), fields.Require(fields.LocalEpochs, "local_epochs")),
-            "global_model" => new GlobalModel(fields.Require(fields.Round, "round"), fields.Require(fields.Weights, "weights"), fields.ModelConfig),
+            "training_config" => new TrainingConfig(
+                fields.Require(fields.BatchSize, "batch_size"), fields.Require(fields.LocalEpochs, "local_epochs")),
+            "global_model" => new GlobalModel(
+                fields.Require(fields.Round, "round"), fields.Require(fields.Weights, "weights"), fields.ModelConfig),
             "start_training" => new StartTraining(fields.Require(fields.Round, "round")),
             "start_evaluation" => new StartEvaluation(fields.Require(fields.Round, "round")),
             "training_complete" => new TrainingComplete(fields.Round ?? 0, fields.Reason ?? ""),

@@ -9,7 +9,8 @@ public sealed record TensorShape(string Name, IReadOnlyList<int> Shape)
     public long Count => Shape.Aggregate(1L, (count, dimension) => checked(count * dimension));
 
     /// <summary>Same name, same dimensions.</summary>
-    public bool Equals(TensorShape? other) => other is not null && Name == other.Name && Shape.SequenceEqual(other.Shape);
+    public bool Equals(TensorShape? other)
+        => other is not null && Name == other.Name && Shape.SequenceEqual(other.Shape);
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Name, Shape.Count, Count);
@@ -19,8 +20,9 @@ public sealed record TensorShape(string Name, IReadOnlyList<int> Shape)
 }
 
 /// <summary>
-/// A model's parameters: all tensors' float32 values in one block, one tensor after the other, so that encoding, decoding and averaging each
-/// go over the block once and copy nothing. Immutable: whoever makes one gives the array away.
+/// A model's parameters: all tensors' float32 values in one block, one tensor after the other, so that encoding,
+/// decoding and averaging each go over the block once and copy nothing. Immutable: whoever makes one gives the array
+/// away.
 /// </summary>
 public sealed class ModelWeights
 {
@@ -36,7 +38,8 @@ public sealed class ModelWeights
         ArgumentNullException.ThrowIfNull(values);
         var expected = layout.Sum(tensor => tensor.Count);
         if (expected != values.Length)
-            throw new ArgumentException($"The layout has {expected} values, the array {values.Length}.", nameof(values));
+            throw new ArgumentException(
+                $"The layout has {expected} values, the array {values.Length}.", nameof(values));
         Layout = layout;
         _values = values;
     }
@@ -58,7 +61,8 @@ public sealed class ModelWeights
     }
 
     /// <summary>Whether both have the same tensors: names, shapes, order.</summary>
-    public bool HasLayoutOf(ModelWeights other) => ReferenceEquals(Layout, other.Layout) || Layout.SequenceEqual(other.Layout);
+    public bool HasLayoutOf(ModelWeights other)
+        => ReferenceEquals(Layout, other.Layout) || Layout.SequenceEqual(other.Layout);
 
     /// <summary>The tensors in words.</summary>
     public override string ToString() => $"{_values.Length} values in {string.Join(' ', Layout)}";

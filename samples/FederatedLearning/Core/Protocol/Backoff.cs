@@ -1,8 +1,8 @@
 namespace FederatedLearning.Protocol;
 
 /// <summary>
-/// How long to wait before a connection is tried again: from a quarter of a second, twice as long each time, to ten seconds, and up to half of it
-/// less at random, so that fifty clients do not come back in one moment. For one loop.
+/// How long to wait before a connection is tried again: from a quarter of a second, twice as long each time, to ten
+/// seconds, and up to half of it less at random, so that fifty clients do not come back in one moment. For one loop.
 /// </summary>
 public sealed class Backoff(TimeProvider time)
 {

@@ -5,13 +5,14 @@ using Microsoft.Extensions.Logging;
 namespace FederatedLearning.Protocol;
 
 /// <summary>
-/// The unified client's way to the server: one link at a time, over the first protocol of its list that works. It stays connected across rounds,
-/// comes back by itself, registers whenever the server may not know the client, and may change to another protocol while the training runs.
+/// The unified client's way to the server: one link at a time, over the first protocol of its list that works. It stays
+/// connected across rounds, comes back by itself, registers whenever the server may not know the client, and may change
+/// to another protocol while the training runs.
 /// </summary>
 /// <remarks>
-/// One loop owns the links. The new link is there before the old one is closed, so a client that changes its protocol does not leave in between;
-/// the server takes the way of the last registration. What a link has not delivered goes again over the next one: the server ignores what it has
-/// already seen.
+/// One loop owns the links. The new link is there before the old one is closed, so a client that changes its protocol
+/// does not leave in between; the server takes the way of the last registration. What a link has not delivered goes
+/// again over the next one: the server ignores what it has already seen.
 /// </remarks>
 public sealed class ClientConnection : IAsyncDisposable
 {
@@ -51,7 +52,10 @@ public sealed class ClientConnection : IAsyncDisposable
         _running = Task.Run(RunAsync);
     }
 
-    /// <summary>What the server says to this client, over whatever link. Ends with a <see cref="LinkException"/> when nothing can work.</summary>
+    /// <summary>
+    /// What the server says to this client, over whatever link. Ends with a <see cref="LinkException"/> when nothing
+    /// can work.
+    /// </summary>
     public ChannelReader<OutgoingMessage> Received => _received.Reader;
 
     /// <summary>The protocol in use; null while there is none.</summary>
@@ -60,7 +64,10 @@ public sealed class ClientConnection : IAsyncDisposable
         get { lock (_lock) return _session?.Link.Protocol; }
     }
 
-    /// <summary>Sends an update or metrics; when a link is lost with it, again over the next. Waits for a link as long as it takes.</summary>
+    /// <summary>
+    /// Sends an update or metrics; when a link is lost with it, again over the next. Waits for a link as long as it
+    /// takes.
+    /// </summary>
     /// <exception cref="MessageRefusedException">It is larger than <see cref="MessageLimit.Bytes"/>.</exception>
     /// <exception cref="LinkException">Nothing can work any more.</exception>
     public async ValueTask SendAsync(ClientMessage message, CancellationToken cancellationToken)
@@ -82,7 +89,9 @@ public sealed class ClientConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Goes on to the next protocol of the list, as soon as it is connected; until then the present link stays.</summary>
+    /// <summary>
+    /// Goes on to the next protocol of the list, as soon as it is connected; until then the present link stays.
+    /// </summary>
     public void ChangeProtocol()
     {
         lock (_lock) _changeWanted.TrySetResult();
@@ -154,12 +163,14 @@ public sealed class ClientConnection : IAsyncDisposable
                 _log.Connected(_client.Value, entry.Name);
                 return new Session(link) { LastHeard = _time.GetTimestamp() };
             }
-            catch (Exception error) when (!_closing.IsCancellationRequested && error is LinkException or OperationCanceledException)
+            catch (Exception error)
+                when (!_closing.IsCancellationRequested && error is LinkException or OperationCanceledException)
             {
                 await link.DisposeAsync();
                 final = error is LinkException { IsFinal: true } ? final + 1 : 0;
                 if (final == _protocols.Count) throw;
-                _log.NotConnected(_client.Value, entry.Name, error is LinkException ? error.Message : "it took too long");
+                _log.NotConnected(
+                    _client.Value, entry.Name, error is LinkException ? error.Message : "it took too long");
             }
             catch
             {
@@ -242,7 +253,8 @@ public sealed class ClientConnection : IAsyncDisposable
             {
                 session.LastHeard = _time.GetTimestamp();
                 _backoff.Reset();
-                if (message is ServerStarted or ErrorReport { Reason: ErrorReport.NotRegistered }) await RegisterAsync(session);
+                if (message is ServerStarted or ErrorReport { Reason: ErrorReport.NotRegistered })
+                    await RegisterAsync(session);
                 else if (ReferenceEquals(_session, session)) await _received.Writer.WriteAsync(message, _closing.Token);
             }
         }
@@ -297,7 +309,9 @@ public sealed record ClientConnectionOptions
     /// <value>10 seconds</value>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>After how long without a word from the server the client registers again: <c>SILENCE_SECONDS</c>.</summary>
+    /// <summary>
+    /// After how long without a word from the server the client registers again: <c>SILENCE_SECONDS</c>.
+    /// </summary>
     /// <value>5 minutes</value>
     public TimeSpan Silence { get; init; } = TimeSpan.FromMinutes(5);
 

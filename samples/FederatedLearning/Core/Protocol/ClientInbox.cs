@@ -2,15 +2,19 @@ using FederatedLearning.Messages;
 
 namespace FederatedLearning.Protocol;
 
-/// <summary>What every handler does with a body that came from a client: counts it, reads it and gives it to the core.</summary>
+/// <summary>
+/// What every handler does with a body that came from a client: counts it, reads it and gives it to the core.
+/// </summary>
 /// <param name="federation">The core.</param>
 /// <param name="traffic">The handler's counters.</param>
 public sealed class ClientInbox(IFederation federation, ProtocolTraffic traffic)
 {
     /// <summary>Takes a body; ends when the core has decided about it.</summary>
     /// <param name="json">The body. It is not kept.</param>
-    /// <param name="kind"><c>register</c>, <c>update</c> or <c>metrics</c>; null where the body says it itself, in <c>type</c>.</param>
-    /// <param name="owner">The client that alone may speak here; null where the way does not say whose message it is.</param>
+    /// <param name="kind"><c>register</c>, <c>update</c> or <c>metrics</c>; null where the body says it itself, in
+    /// <c>type</c>.</param>
+    /// <param name="owner">The client that alone may speak here; null where the way does not say whose message it
+    /// is.</param>
     /// <param name="registering">Enters a client into the handler's table, before the core is told.</param>
     /// <param name="cancellationToken">Ends waiting for the core.</param>
     /// <returns>Why it was refused, for the log; null if it could be read.</returns>
@@ -38,7 +42,8 @@ public sealed class ClientInbox(IFederation federation, ProtocolTraffic traffic)
     }
 
     /// <summary>Gives a message that was read already to the core.</summary>
-    /// <inheritdoc cref="TakeAsync(ReadOnlyMemory{byte}, string?, ClientId?, Func{ClientId, ValueTask}, CancellationToken)"/>
+    /// <inheritdoc
+    /// cref="TakeAsync(ReadOnlyMemory{byte}, string?, ClientId?, Func{ClientId, ValueTask}, CancellationToken)"/>
     public async ValueTask<MessageVerdict> TakeAsync(
         ClientMessage message, Func<ClientId, ValueTask> registering, CancellationToken cancellationToken = default)
     {

@@ -2,8 +2,11 @@ using FederatedLearning.Messages;
 
 namespace FederatedLearning.Protocol;
 
-/// <summary>A handler's own table from client id to the way to that client: a queue, a topic, a stream. From any thread.</summary>
-/// <typeparam name="TWay">The way, as the handler's protocol has it. Two ways are the same if they are one object.</typeparam>
+/// <summary>
+/// A handler's own table from client id to the way to that client: a queue, a topic, a stream. From any thread.
+/// </summary>
+/// <typeparam name="TWay">The way, as the handler's protocol has it. Two ways are the same if they are one
+/// object.</typeparam>
 public sealed class ClientWays<TWay> where TWay : class
 {
     /// <summary>More than the core ever takes, and few enough for a broker that has several queues for each.</summary>

@@ -8,8 +8,9 @@ namespace FederatedLearning.Protocol;
 /// What one handler has to send, in order. The core puts in and never waits; the handler alone takes out.
 /// </summary>
 /// <remarks>
-/// Bounded without a bound: what a newer message makes pointless goes. A newer model for the same recipients replaces the older one and the
-/// orders of older rounds; an order repeated replaces itself. A handler whose broker is away for a hundred rounds finds one model here, not a hundred.
+/// Bounded without a bound: what a newer message makes pointless goes. A newer model for the same recipients replaces
+/// the older one and the orders of older rounds; an order repeated replaces itself. A handler whose broker is away for
+/// a hundred rounds finds one model here, not a hundred.
 /// </remarks>
 public sealed class OutgoingQueue
 {
@@ -27,7 +28,9 @@ public sealed class OutgoingQueue
         get { lock (_lock) return _messages.Count; }
     }
 
-    /// <summary>Takes the next message, waiting for one; null when the core has completed the queue and all was taken.</summary>
+    /// <summary>
+    /// Takes the next message, waiting for one; null when the core has completed the queue and all was taken.
+    /// </summary>
     /// <param name="cancellationToken">Ends the waiting; no message is lost by it.</param>
     public async ValueTask<OutgoingMessage?> TakeAsync(CancellationToken cancellationToken = default)
     {
@@ -47,12 +50,15 @@ public sealed class OutgoingQueue
     }
 
     /// <summary>All messages until the queue is completed.</summary>
-    public async IAsyncEnumerable<OutgoingMessage> TakeAllAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<OutgoingMessage> TakeAllAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         while (await TakeAsync(cancellationToken) is { } message) yield return message;
     }
 
-    /// <summary>Puts a message in. For the core, and for tests of handlers. After <see cref="Complete"/> without effect.</summary>
+    /// <summary>
+    /// Puts a message in. For the core, and for tests of handlers. After <see cref="Complete"/> without effect.
+    /// </summary>
     public void Post(OutgoingMessage message)
     {
         lock (_lock)
@@ -70,8 +76,8 @@ public sealed class OutgoingQueue
         _changed.Writer.TryWrite(true);
     }
 
-    // Removes what the message makes pointless. A model without configuration takes over that of the one it replaces: whoever has not had
-    // the first model yet needs it.
+    // Removes what the message makes pointless. A model without configuration takes over that of the one it replaces:
+    // whoever has not had the first model yet needs it.
     private OutgoingMessage Supersede(OutgoingMessage message)
     {
         for (var node = _messages.First; node is not null;)
@@ -79,7 +85,8 @@ public sealed class OutgoingQueue
             var next = node.Next;
             if (node.Value.Recipient == message.Recipient && IsPointless(node.Value, message))
             {
-                if (message is GlobalModel { ModelConfig: null } model && node.Value is GlobalModel { ModelConfig: { } config })
+                if (message is GlobalModel { ModelConfig: null } model
+                    && node.Value is GlobalModel { ModelConfig: { } config })
                     message = model with { ModelConfig = config };
                 _messages.Remove(node);
             }

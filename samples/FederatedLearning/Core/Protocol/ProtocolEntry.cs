@@ -1,12 +1,15 @@
 namespace FederatedLearning.Protocol;
 
 /// <summary>One row of a program's table of protocols.</summary>
-/// <typeparam name="T">What is made: a server's <see cref="IProtocolHandler"/>, a client's <see cref="IClientLink"/>.</typeparam>
+/// <typeparam name="T">What is made: a server's <see cref="IProtocolHandler"/>, a client's
+/// <see cref="IClientLink"/>.</typeparam>
 /// <param name="Name">The protocol's short name: <c>amqp</c>.</param>
 /// <param name="Create">Makes it.</param>
 public sealed record ProtocolEntry<T>(string Name, Func<T> Create)
 {
-    /// <summary>Why the protocol cannot run on this machine, in one line that says what to install; null where it can.</summary>
+    /// <summary>
+    /// Why the protocol cannot run on this machine, in one line that says what to install; null where it can.
+    /// </summary>
     public Func<string?> FindMissing { get; init; } = () => null;
 }
 
@@ -17,8 +20,8 @@ public static class ProtocolTable
     /// <param name="all">The table.</param>
     /// <param name="names">The setting <c>PROTOCOLS</c>: names with commas between; not set: all.</param>
     /// <param name="switchedOff">Told the line of each protocol that cannot run here and was not asked for.</param>
-    /// <exception cref="InvalidOperationException">A protocol that was asked for is not known, or cannot run here; the message says what to
-    /// install.</exception>
+    /// <exception cref="InvalidOperationException">A protocol that was asked for is not known, or cannot run here; the
+    /// message says what to install.</exception>
     public static IReadOnlyList<ProtocolEntry<T>> ForServer<T>(
         IReadOnlyList<ProtocolEntry<T>> all, string? names, Action<string> switchedOff)
     {
@@ -34,7 +37,8 @@ public static class ProtocolTable
 
     /// <summary>What a client tries, in order: the protocols of the setting that can run here.</summary>
     /// <param name="all">The table.</param>
-    /// <param name="names">The setting <c>PROTOCOL_SELECTION</c>: names with commas between; not set: <c>amqp</c>.</param>
+    /// <param name="names">The setting <c>PROTOCOL_SELECTION</c>: names with commas between; not set:
+    /// <c>amqp</c>.</param>
     /// <param name="switchedOff">Told the line of each protocol that cannot run here.</param>
     /// <exception cref="InvalidOperationException">A protocol is not known, or none of them can run here.</exception>
     public static IReadOnlyList<ProtocolEntry<T>> ForClient<T>(
@@ -67,7 +71,8 @@ public static class ProtocolTable
         {
             var entry = all.FirstOrDefault(entry => entry.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
                 ?? throw new InvalidOperationException(
-                    $"{setting} must be one or more of {string.Join(", ", all.Select(one => one.Name))}, with commas between.");
+                    $"{setting} must be one or more of {string.Join(", ", all.Select(one => one.Name))}, with "
+                        + "commas between.");
             if (!chosen.Contains(entry)) chosen.Add(entry);
         }
         return chosen.Count > 0 ? chosen : throw new InvalidOperationException($"{setting} names no protocol.");

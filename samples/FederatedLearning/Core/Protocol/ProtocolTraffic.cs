@@ -35,6 +35,8 @@ public sealed class ProtocolTraffic
     /// <summary>The handler's connection came back, or a client came back over a new one.</summary>
     public void Reconnected() => Interlocked.Increment(ref _reconnects);
 
-    /// <summary>For a handler whose connections are counted elsewhere: how often they came back is read there.</summary>
+    /// <summary>
+    /// For a handler whose connections are counted elsewhere: how often they came back is read there.
+    /// </summary>
     public void CountReconnectsBy(Func<long> count) => _countReconnects = count;
 }

@@ -4,18 +4,23 @@ using FederatedLearning.Status;
 
 namespace FederatedLearning.Results;
 
-/// <summary>Loss and accuracy by round as an SVG picture: two plots side by side, nothing to load, readable in light and dark.</summary>
+/// <summary>
+/// Loss and accuracy by round as an SVG picture: two plots side by side, nothing to load, readable in light and dark.
+/// </summary>
 public static class ResultPlot
 {
     private const int Width = 420, Height = 260, Left = 52, Top = 34, Right = 16, Bottom = 40;
+
+    private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
 
     /// <summary>Draws the rounds. Rounds in which nobody evaluated leave a gap.</summary>
     public static string ToSvg(IReadOnlyList<RoundResult> rounds)
     {
         ArgumentNullException.ThrowIfNull(rounds);
         var svg = new StringBuilder();
-        Add(svg, $$"""
-            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{2 * Width}} {{Height}}" width="{{2 * Width}}" height="{{Height}}" role="img">
+        svg.Append(Invariant, $$"""
+            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{2 * Width}} {{Height}}"
+            width="{{2 * Width}}" height="{{Height}}" role="img">
             <title>Federated learning: loss and accuracy by round</title>
             <style>text { font: 12px system-ui, sans-serif; fill: #57606a } .head { font-weight: 600; font-size: 13px }
             .grid { stroke: #8c959f; stroke-opacity: .3 } .line { fill: none; stroke-width: 2 }</style>
@@ -29,33 +34,41 @@ public static class ResultPlot
     }
 
     private static void Plot(
-        StringBuilder svg, int offset, string name, string colour, IReadOnlyList<RoundResult> rounds, Func<RoundResult, double?> value, double max, string format)
+        StringBuilder svg, int offset, string name, string colour, IReadOnlyList<RoundResult> rounds,
+        Func<RoundResult, double?> value, double max, string format)
     {
         var last = rounds.Count == 0 ? 1 : Math.Max(2, rounds[^1].Round);
         double X(double round) => offset + Left + (round - 1) / Math.Max(1, last - 1) * (Width - Left - Right);
         double Y(double y) => Height - Bottom - Math.Clamp(y / max, 0, 1) * (Height - Top - Bottom);
 
-        Add(svg, $"<text class=\"head\" x=\"{offset + Left}\" y=\"20\">{name}{LastOf(rounds, value, format)}</text>\n");
+        svg.Append(Invariant, $"<text class=\"head\" "
+            + $"x=\"{offset + Left}\" y=\"20\">{name}{LastOf(rounds, value, format)}</text>\n");
         for (var i = 0; i <= 4; i++)
         {
             var y = max * i / 4;
-            Add(svg, $"<line class=\"grid\" x1=\"{offset + Left}\" x2=\"{offset + Width - Right}\" y1=\"{Y(y):F1}\" y2=\"{Y(y):F1}\"/>\n");
-            Add(svg, $"<text x=\"{offset + Left - 8}\" y=\"{Y(y) + 4:F1}\" text-anchor=\"end\">{y.ToString(format, CultureInfo.InvariantCulture)}</text>\n");
+            svg.Append(Invariant, $"<line class=\"grid\" x1=\"{offset + Left}\" x2=\"{offset + Width - Right}\" "
+                + $"y1=\"{Y(y):F1}\" y2=\"{Y(y):F1}\"/>\n");
+            svg.Append(Invariant, $"<text x=\"{offset + Left - 8}\" y=\"{Y(y) + 4:F1}\" "
+                + $"text-anchor=\"end\">{y.ToString(format, Invariant)}</text>\n");
         }
         var step = Math.Max(1, (last + 9) / 10);
         for (var round = 1; round <= last; round += step)
-            Add(svg, $"<text x=\"{X(round):F1}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{round}</text>\n");
-        Add(svg, $"<text x=\"{offset + (Width + Left - Right) / 2}\" y=\"{Height - 6}\" text-anchor=\"middle\">round</text>\n");
+            svg.Append(Invariant, $"<text x=\"{X(round):F1}\" "
+                + $"y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{round}</text>\n");
+        svg.Append(Invariant, $"<text x=\"{offset + (Width + Left - Right) / 2}\" "
+            + $"y=\"{Height - 6}\" text-anchor=\"middle\">round</text>\n");
         foreach (var run in RunsOf(rounds, value))
         {
             var points = string.Join(' ', run.Select(point => Text($"{X(point.Round):F1},{Y(point.Value):F1}")));
-            Add(svg, $"<polyline class=\"line\" stroke=\"{colour}\" points=\"{points}\"/>\n");
-            foreach (var (round, y) in run) Add(svg, $"<circle cx=\"{X(round):F1}\" cy=\"{Y(y):F1}\" r=\"2.5\" fill=\"{colour}\"/>\n");
+            svg.Append(Invariant, $"<polyline class=\"line\" stroke=\"{colour}\" points=\"{points}\"/>\n");
+            foreach (var (round, y) in run)
+                svg.Append(Invariant, $"<circle cx=\"{X(round):F1}\" cy=\"{Y(y):F1}\" r=\"2.5\" fill=\"{colour}\"/>\n");
         }
     }
 
     // Rounds in a row that have a value.
-    private static IEnumerable<List<(int Round, double Value)>> RunsOf(IReadOnlyList<RoundResult> rounds, Func<RoundResult, double?> value)
+    private static IEnumerable<List<(int Round, double Value)>> RunsOf(
+        IReadOnlyList<RoundResult> rounds, Func<RoundResult, double?> value)
     {
         List<(int, double)> run = [];
         foreach (var round in rounds)
@@ -74,7 +87,9 @@ public static class ResultPlot
     }
 
     private static string LastOf(IReadOnlyList<RoundResult> rounds, Func<RoundResult, double?> value, string format)
-        => rounds.Count > 0 && value(rounds[^1]) is { } number ? ": " + number.ToString(format == "0 %" ? "0.0 %" : "0.0000", CultureInfo.InvariantCulture) : "";
+        => rounds.Count > 0 && value(rounds[^1]) is { } number
+            ? ": " + number.ToString(format == "0 %" ? "0.0 %" : "0.0000", Invariant)
+            : "";
 
     // The next of 1, 2, 2.5, 5 times a power of ten.
     private static double NiceCeiling(double value)
@@ -84,7 +99,5 @@ public static class ResultPlot
         return new[] { 1, 2, 2.5, 5, 10 }.First(factor => factor * power >= value * 0.999999) * power;
     }
 
-    private static void Add(StringBuilder svg, FormattableString text) => svg.Append(Text(text));
-
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    private static string Text(FormattableString text) => text.ToString(Invariant);
 }

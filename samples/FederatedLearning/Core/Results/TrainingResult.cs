@@ -11,8 +11,10 @@ namespace FederatedLearning.Results;
 /// <param name="Counts">What came in.</param>
 /// <param name="Duration">From the first round's start.</param>
 public sealed record TrainingResult(
-    CompletionReason Reason, ModelWeights Model, ModelConfig Config, IReadOnlyList<RoundResult> Rounds, MessageCounts Counts, TimeSpan Duration)
+    CompletionReason Reason, ModelWeights Model, ModelConfig Config, IReadOnlyList<RoundResult> Rounds,
+    MessageCounts Counts, TimeSpan Duration)
 {
     /// <summary>Whether it ran to an end of its own: converged, or all rounds done.</summary>
-    public bool IsSuccess => Reason is CompletionReason.Converged or CompletionReason.ClientsConverged or CompletionReason.RoundLimit;
+    public bool IsSuccess
+        => Reason is CompletionReason.Converged or CompletionReason.ClientsConverged or CompletionReason.RoundLimit;
 }

@@ -1,8 +1,8 @@
 namespace FederatedLearning.Rounds;
 
 /// <summary>
-/// When a training has converged: the loss did not fall below the best one by the threshold, for so many rounds in a row. Rounds up to MIN_ROUNDS
-/// set the best loss but are not held against the training.
+/// When a training has converged: the loss did not fall below the best one by the threshold, for so many rounds in a
+/// row. Rounds up to MIN_ROUNDS set the best loss but are not held against the training.
 /// </summary>
 internal sealed class Convergence(FederationSettings settings)
 {

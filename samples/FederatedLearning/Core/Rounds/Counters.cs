@@ -24,7 +24,9 @@ internal sealed class Counters
             case MessageVerdict.Duplicate: Duplicates++; break;
             case MessageVerdict.Stale: Stale++; break;
             case MessageVerdict.Refused: Refused++; break;
-            default: throw new ArgumentOutOfRangeException(nameof(verdict), verdict, "What is accepted is counted by its kind.");
+            default:
+                throw new ArgumentOutOfRangeException(
+                    nameof(verdict), verdict, "What is accepted is counted by its kind.");
         }
         return verdict;
     }

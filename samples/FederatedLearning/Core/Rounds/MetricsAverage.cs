@@ -2,7 +2,10 @@ using FederatedLearning.Messages;
 
 namespace FederatedLearning.Rounds;
 
-/// <summary>The mean of the clients' loss and accuracy, weighted by their samples. Summed by id, so that the order of arrival does not show.</summary>
+/// <summary>
+/// The mean of the clients' loss and accuracy, weighted by their samples. Summed by id, so that the order of arrival
+/// does not show.
+/// </summary>
 internal sealed class MetricsAverage
 {
     private readonly SortedDictionary<ClientId, ClientMetrics> _reports = new(ClientId.ByText);

@@ -42,7 +42,8 @@ internal sealed partial class TrainingRun
         if (client.LastRound == _round) return _counters.Note(MessageVerdict.Duplicate);
         if (_phase != FederationPhase.Training) return _counters.Note(MessageVerdict.Stale);
         if (_attendance.HasAnswered(client.Id)) return _counters.Note(MessageVerdict.Duplicate); // left and came back
-        problem ??= _average.HasRoomFor(update.NumSamples) ? null : "num_samples: the round's samples are too many in all";
+        problem ??=
+            _average.HasRoomFor(update.NumSamples) ? null : "num_samples: the round's samples are too many in all";
         if (problem is not null) return Refuse(client, problem);
 
         _average.Add(update.Weights.Values, update.NumSamples);
@@ -56,7 +57,9 @@ internal sealed partial class TrainingRun
         return MessageVerdict.Accepted;
     }
 
-    /// <summary>A client has evaluated. Also one that was not asked (it joined meanwhile) counts: it had the same model.</summary>
+    /// <summary>
+    /// A client has evaluated. Also one that was not asked (it joined meanwhile) counts: it had the same model.
+    /// </summary>
     public MessageVerdict Evaluated(int handler, ClientMetrics metrics)
     {
         if (Hear(handler, metrics.Client) is not { } client) return MessageVerdict.Refused;
@@ -64,7 +67,8 @@ internal sealed partial class TrainingRun
             return OtherRound(client, metrics.Round, "metrics");
         if (_phase != FederationPhase.Evaluating) return _counters.Note(MessageVerdict.Stale);
         if (_attendance.HasAnswered(client.Id)) return _counters.Note(MessageVerdict.Duplicate);
-        var problem = metrics.NumSamples < 1 ? "num_samples must be at least 1" : UpdateCheck.FindProblem(metrics.Metrics);
+        var problem =
+            metrics.NumSamples < 1 ? "num_samples must be at least 1" : UpdateCheck.FindProblem(metrics.Metrics);
         if (problem is not null) return Refuse(client, problem);
 
         _metrics.Add(metrics);
@@ -102,7 +106,8 @@ internal sealed partial class TrainingRun
     /// <summary>A handler is gone, and with it its clients.</summary>
     public void HandlerGone(int handler, string reason)
     {
-        foreach (var client in _clients.All.Where(client => client.Handler == handler).ToArray()) Remove(client, reason);
+        foreach (var client in _clients.All.Where(client => client.Handler == handler).ToArray())
+            Remove(client, reason);
         CloseTrainingIfAllAnswered();
         CloseEvaluationIfAllAnswered();
     }
@@ -190,5 +195,6 @@ internal sealed partial class TrainingRun
         _log.ClientLeft(client.Id, reason);
     }
 
-    private void Tell(Client client, OutgoingMessage message) => _outbox.ToOne(client.Handler, message with { Recipient = client.Id });
+    private void Tell(Client client, OutgoingMessage message)
+        => _outbox.ToOne(client.Handler, message with { Recipient = client.Id });
 }

@@ -7,7 +7,8 @@ internal sealed partial class TrainingRun
 {
     /// <summary>The state now.</summary>
     public FederationSnapshot ToSnapshot(
-        long version, IReadOnlyList<string> handlers, Func<int, int> backlog, IReadOnlyList<string?> failures, Func<int, TrafficCounts> traffic)
+        long version, IReadOnlyList<string> handlers, Func<int, int> backlog, IReadOnlyList<string?> failures,
+        Func<int, TrafficCounts> traffic)
     {
         var clients = _clients.All.Select(client => new ClientSnapshot(
             client.Id.Value, handlers[client.Handler], StateOf(client), client.LastRound, client.Samples)).ToArray();

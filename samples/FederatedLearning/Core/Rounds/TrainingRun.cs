@@ -7,13 +7,14 @@ using Microsoft.Extensions.Logging;
 namespace FederatedLearning.Rounds;
 
 /// <summary>
-/// A training's decisions: rounds, who is waited for, what counts. Synchronous and without threads, so that every sequence of events can be
-/// replayed; its owner calls it from one loop, with the time from a clock that tests turn by hand.
+/// A training's decisions: rounds, who is waited for, what counts. Synchronous and without threads, so that every
+/// sequence of events can be replayed; its owner calls it from one loop, with the time from a clock that tests turn by
+/// hand.
 /// </summary>
 /// <remarks>
-/// A round: <c>start_training</c>, updates until all awaited have answered or the deadline passes, the average, <c>global_model</c> and
-/// <c>start_evaluation</c>, metrics likewise, the next round or <c>training_complete</c>. This file is the rounds; TrainingRun.Clients.cs is what
-/// clients do to them.
+/// A round: <c>start_training</c>, updates until all awaited have answered or the deadline passes, the average,
+/// <c>global_model</c> and <c>start_evaluation</c>, metrics likewise, the next round or <c>training_complete</c>. This
+/// file is the rounds; TrainingRun.Clients.cs is what clients do to them.
 /// </remarks>
 internal sealed partial class TrainingRun
 {
@@ -37,7 +38,8 @@ internal sealed partial class TrainingRun
     private DateTimeOffset? _startedAt, _deadline;
 
     public TrainingRun(
-        FederationSettings settings, ModelWeights initial, ModelConfig config, IOutbox outbox, TimeProvider time, ILogger log)
+        FederationSettings settings, ModelWeights initial, ModelConfig config, IOutbox outbox, TimeProvider time,
+        ILogger log)
     {
         _settings = settings.Validated();
         _config = config;
@@ -66,7 +68,9 @@ internal sealed partial class TrainingRun
         }
     }
 
-    /// <summary>Looks at the clock: a deadline that has passed closes the phase without those who did not answer.</summary>
+    /// <summary>
+    /// Looks at the clock: a deadline that has passed closes the phase without those who did not answer.
+    /// </summary>
     public void Tick()
     {
         if (UntilDeadline is not { } left || left > TimeSpan.Zero) return;
@@ -132,7 +136,8 @@ internal sealed partial class TrainingRun
     {
         var (loss, accuracy) = _metrics.Average();
         var result = new RoundResult(
-            _round, loss, accuracy, _updates, _samples, _metrics.Count, _missed + missed, _time.GetElapsedTime(_roundStarted));
+            _round, loss, accuracy, _updates, _samples, _metrics.Count, _missed + missed, _time.GetElapsedTime(
+                _roundStarted));
         _results = [.. _results, result];
         _log.RoundComplete(_round, loss, accuracy);
         // Every round's loss is shown to the rule, also where another end comes first.
@@ -145,7 +150,8 @@ internal sealed partial class TrainingRun
 
     // Silent clients do not hold it up, unless they said before they fell silent that they were done.
     private bool HaveAllClientsConverged()
-        => _clients.All.Any(client => client.HasConverged) && _clients.All.All(client => client.HasConverged || client.IsSilent);
+        => _clients.All.Any(client => client.HasConverged)
+            && _clients.All.All(client => client.HasConverged || client.IsSilent);
 
     private void TrainingDeadline()
     {
@@ -201,7 +207,8 @@ internal sealed partial class TrainingRun
         _phase = phase;
         _attendance.Clear();
         _deadline = _time.GetUtcNow() + deadline;
-        _deadlineAt = deadline is { } after ? _time.GetTimestamp() + (long)(after.TotalSeconds * _time.TimestampFrequency) : 0;
+        _deadlineAt =
+            deadline is { } after ? _time.GetTimestamp() + (long)(after.TotalSeconds * _time.TimestampFrequency) : 0;
     }
 
     private void AwaitTheHeard()

@@ -3,7 +3,9 @@ using FederatedLearning.Model;
 
 namespace FederatedLearning.Rounds;
 
-/// <summary>Whether an update's content can be averaged. Pure; runs on the handler's thread, since it looks at every value.</summary>
+/// <summary>
+/// Whether an update's content can be averaged. Pure; runs on the handler's thread, since it looks at every value.
+/// </summary>
 internal static class UpdateCheck
 {
     /// <summary>What is wrong with the update, in words for its client; null when nothing is.</summary>
@@ -31,7 +33,8 @@ internal static class UpdateCheck
         {
             // Written so that NaN fails too.
             if (!(MathF.Abs(values[i]) < FederatedAverage.WeightLimit))
-                return $"weights: value {i - Before(weights, i, out var name)} of {name} is {(float.IsNaN(values[i]) ? "NaN" : "infinite or beyond 2^32")}";
+                return $"weights: value {i - Before(weights, i, out var name)} of {name} "
+                    + $"is {(float.IsNaN(values[i]) ? "NaN" : "infinite or beyond 2^32")}";
         }
         return null;
     }

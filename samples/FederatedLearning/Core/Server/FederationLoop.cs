@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace FederatedLearning.Server;
 
 /// <summary>
-/// The one owner of a training's state: a loop that takes commands from a bounded queue, lets <see cref="TrainingRun"/> decide, and publishes
-/// the new state. Nothing else touches the run.
+/// The one owner of a training's state: a loop that takes commands from a bounded queue, lets <see cref="TrainingRun"/>
+/// decide, and publishes the new state. Nothing else touches the run.
 /// </summary>
 internal sealed class FederationLoop : IOutbox, IFederationStatus
 {
@@ -26,12 +26,14 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
     private readonly TrainingRun _run;
     private readonly ITimer _timer;
     private readonly ILogger _log;
-    private readonly TaskCompletionSource<CompletionReason> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<CompletionReason> _completion = new(
+        TaskCreationOptions.RunContinuationsAsynchronously);
 
     private volatile State _state;
 
     public FederationLoop(
-        FederationSettings settings, ModelWeights initial, ModelConfig config, IReadOnlyList<string> handlers, TimeProvider time, ILogger log)
+        FederationSettings settings, ModelWeights initial, ModelConfig config, IReadOnlyList<string> handlers,
+        TimeProvider time, ILogger log)
     {
         _names = [.. handlers];
         _failures = new string?[_names.Length];
@@ -40,14 +42,17 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
         _log = log;
         InitialModel = initial;
         _run = new TrainingRun(settings, initial, config, this, time, log);
-        _timer = time.CreateTimer(_ => _commands.Writer.TryWrite(new FederationCommand.Wake()), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _timer = time.CreateTimer(_ => _commands.Writer.TryWrite(new FederationCommand.Wake()), null,
+            Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _state = new State(TakeSnapshot(0));
     }
 
     /// <summary>The model of the beginning: its layout is that of every later one.</summary>
     public ModelWeights InitialModel { get; }
 
-    /// <summary>The model now. For the end: while the loop runs it may be that of another round a moment later.</summary>
+    /// <summary>
+    /// The model now. For the end: while the loop runs it may be that of another round a moment later.
+    /// </summary>
     public ModelWeights Model => _run.Model;
 
     /// <summary>Ends when the training has.</summary>
@@ -88,7 +93,9 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
     /// <summary>Takes no more commands; the loop ends when it has decided those that it has.</summary>
     public void Complete() => _commands.Writer.TryComplete();
 
-    /// <summary>The loop. Ends after <see cref="Complete"/>, or by a bug, which everybody who waits gets to know.</summary>
+    /// <summary>
+    /// The loop. Ends after <see cref="Complete"/>, or by a bug, which everybody who waits gets to know.
+    /// </summary>
     public async Task RunAsync()
     {
         try
@@ -149,7 +156,9 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
             case FederationCommand.Register register: return _run.Register(register.Handler, register.Client);
             case FederationCommand.Update update: return _run.Update(update.Handler, update.Message, update.Problem);
             case FederationCommand.Evaluated evaluated: return _run.Evaluated(evaluated.Handler, evaluated.Message);
-            case FederationCommand.Unreadable unreadable: _run.Unreadable(unreadable.Handler, unreadable.Client, unreadable.Reason); break;
+            case FederationCommand.Unreadable unreadable:
+                _run.Unreadable(unreadable.Handler, unreadable.Client, unreadable.Reason);
+                break;
             case FederationCommand.Leave leave: _run.Leave(leave.Handler, leave.Client, leave.Reason); break;
             case FederationCommand.HandlerGone gone: EndHandler(gone.Handler, gone.Error); break;
             case FederationCommand.Stop: _run.Stop(); break;
@@ -183,7 +192,10 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
         => _run.ToSnapshot(version, _names, i => _queues[i].Count, [.. _failures], i => _traffic[i].Counts);
 
     private FederationSnapshot WithTraffic(FederationSnapshot snapshot)
-        => snapshot with { Handlers = [.. snapshot.Handlers.Select((handler, i) => handler with { Traffic = _traffic[i].Counts })] };
+        => snapshot with
+        {
+            Handlers = [.. snapshot.Handlers.Select((handler, i) => handler with { Traffic = _traffic[i].Counts })]
+        };
 
     private sealed record State(FederationSnapshot Snapshot)
     {

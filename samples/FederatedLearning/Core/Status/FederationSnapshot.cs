@@ -111,14 +111,16 @@ public enum ClientState
 /// <summary>One completed round.</summary>
 /// <param name="Round">The round, from 1.</param>
 /// <param name="Loss">The mean loss over all evaluated samples; null when nobody evaluated.</param>
-/// <param name="Accuracy">The fraction of all evaluated samples classified correctly, 0 to 1; null when nobody evaluated.</param>
+/// <param name="Accuracy">The fraction of all evaluated samples classified correctly, 0 to 1; null when nobody
+/// evaluated.</param>
 /// <param name="Updates">How many updates the model is made of.</param>
 /// <param name="Samples">How many samples these were trained on.</param>
 /// <param name="Evaluations">How many clients evaluated it.</param>
 /// <param name="Missed">How many clients let a deadline of the round pass.</param>
 /// <param name="Duration">From <c>start_training</c> to the end of the evaluation.</param>
 public sealed record RoundResult(
-    int Round, double? Loss, double? Accuracy, int Updates, long Samples, int Evaluations, int Missed, TimeSpan Duration);
+    int Round, double? Loss, double? Accuracy, int Updates, long Samples, int Evaluations, int Missed,
+    TimeSpan Duration);
 
 /// <summary>What came in since the start.</summary>
 /// <param name="Updates">Updates that count.</param>
@@ -130,7 +132,8 @@ public sealed record RoundResult(
 /// <param name="Rejections">Registrations that were not.</param>
 /// <param name="Departures">Clients that left.</param>
 public sealed record MessageCounts(
-    long Updates, long Metrics, long Duplicates, long Stale, long Refused, long Registrations, long Rejections, long Departures);
+    long Updates, long Metrics, long Duplicates, long Stale, long Refused, long Registrations, long Rejections,
+    long Departures);
 
 /// <summary>One protocol.</summary>
 /// <param name="Name">Its name.</param>

@@ -18,11 +18,14 @@ internal static class Endpoints
 
     public static void MapPage(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/api/training", (Reporter reporter) => Json(reporter.Now(), ServerJsonContext.Default.TrainingReport));
+        app.MapGet(
+            "/api/training", (Reporter reporter) => Json(reporter.Now(), ServerJsonContext.Default.TrainingReport));
         app.MapGet("/api/events", (Reporter reporter, IHostApplicationLifetime life, CancellationToken aborted)
             => TypedResults.ServerSentEvents(reporter.EventsAsync(life.ApplicationStopping, aborted)));
-        app.MapGet("/results.json", (IFederationStatus training) => Json(ResultReport.Of(training.Snapshot), ServerJsonContext.Default.ResultReport));
-        app.MapGet("/results.svg", (IFederationStatus training) => Microsoft.AspNetCore.Http.Results.Text(ResultPlot.ToSvg(training.Snapshot.Rounds), "image/svg+xml"));
+        app.MapGet("/results.json", (IFederationStatus training) =>
+            Json(ResultReport.Of(training.Snapshot), ServerJsonContext.Default.ResultReport));
+        app.MapGet("/results.svg", (IFederationStatus training) =>
+            Microsoft.AspNetCore.Http.Results.Text(ResultPlot.ToSvg(training.Snapshot.Rounds), "image/svg+xml"));
     }
 
     private static IResult Json<T>(T value, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
@@ -34,11 +37,14 @@ internal static class Endpoints
         public TrainingReport Now() => Of(training.Snapshot);
 
         /// <summary>The state now and after each change.</summary>
-        public async IAsyncEnumerable<SseItem<string>> EventsAsync(CancellationToken stopping, [EnumeratorCancellation] CancellationToken aborted)
+        public async IAsyncEnumerable<SseItem<string>> EventsAsync(
+            CancellationToken stopping, [EnumeratorCancellation] CancellationToken aborted)
         {
             using var end = CancellationTokenSource.CreateLinkedTokenSource(stopping, aborted);
-            for (var snapshot = training.Snapshot; !end.IsCancellationRequested; snapshot = await NextAsync(snapshot, end.Token))
-                yield return new SseItem<string>(JsonSerializer.Serialize(Of(snapshot), ServerJsonContext.Default.TrainingReport));
+            for (var snapshot = training.Snapshot; !end.IsCancellationRequested; snapshot = await NextAsync(
+                snapshot, end.Token))
+                yield return new SseItem<string>(
+                    JsonSerializer.Serialize(Of(snapshot), ServerJsonContext.Default.TrainingReport));
         }
 
         private async ValueTask<FederationSnapshot> NextAsync(FederationSnapshot seen, CancellationToken end)
@@ -61,7 +67,8 @@ internal static class Endpoints
     }
 
     // Once it is over, the clock of the page stands still: the rounds' times add up to the whole.
-    private static DateTimeOffset? EndedAt(this FederationSnapshot snapshot) => snapshot.Phase == FederationPhase.Complete
+    private static DateTimeOffset? EndedAt(this FederationSnapshot snapshot) => snapshot.Phase
+        == FederationPhase.Complete
         ? snapshot.StartedAt + snapshot.Rounds.Aggregate(TimeSpan.Zero, (sum, round) => sum + round.Duration)
         : null;
 }

@@ -43,7 +43,8 @@ internal sealed record RoundReport(
     int Round, double? Loss, double? Accuracy, int Updates, long Samples, int Evaluations, int Missed, double Seconds)
 {
     public static RoundReport Of(RoundResult round) => new(
-        round.Round, round.Loss, round.Accuracy, round.Updates, round.Samples, round.Evaluations, round.Missed, round.Duration.TotalSeconds);
+        round.Round, round.Loss, round.Accuracy, round.Updates, round.Samples, round.Evaluations, round.Missed,
+        round.Duration.TotalSeconds);
 }
 
 /// <summary>One connection to the broker.</summary>

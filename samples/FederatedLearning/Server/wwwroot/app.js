@@ -3,9 +3,12 @@ import { draw } from './chart.js';
 import { clientItem, countFacts, duration, linkCard, nobody, percent, roundRow } from './parts.js';
 
 const $ = id => document.getElementById(id);
-const phases = { waiting_for_clients: 'Waiting for clients', training: 'Training', evaluating: 'Evaluating', complete: 'Complete' };
+const phases = {
+  waiting_for_clients: 'Waiting for clients', training: 'Training', evaluating: 'Evaluating', complete: 'Complete',
+};
 const ends = {
-  converged: 'the loss does not improve any more', clients_converged: 'every client has converged', round_limit: 'all rounds are done',
+  converged: 'the loss does not improve any more', clients_converged: 'every client has converged',
+  round_limit: 'all rounds are done',
   abandoned: 'no client answered any more', stopped: 'the server was stopped',
 };
 
@@ -40,7 +43,8 @@ function show(state) {
 
   curves(state.rounds);
   $('links').replaceChildren(...state.links.map(linkCard));
-  $('client-list').replaceChildren(...(state.clients.length ? state.clients.map(clientItem) : [nobody(state.min_clients)]));
+  $('client-list').replaceChildren(
+    ...(state.clients.length ? state.clients.map(clientItem) : [nobody(state.min_clients)]));
   $('counts').replaceChildren(...countFacts(state.counts));
   $('round-rows').replaceChildren(...state.rounds.map(roundRow).reverse());
   document.title = state.round ? `Round ${state.round} · Federated learning` : 'Federated learning';
@@ -51,15 +55,18 @@ let drawn = -1;
 function curves(rounds) {
   if (rounds.length === drawn) return;
   drawn = rounds.length;
-  const of = name => rounds.filter(round => round[name] != null).map(round => ({ round: round.round, value: round[name] }));
+  const of = name => rounds.filter(round => round[name] != null)
+    .map(round => ({ round: round.round, value: round[name] }));
   const accuracy = of('accuracy'), loss = of('loss');
   const lowest = Math.min(1, ...accuracy.map(point => point.value));
   draw($('accuracy-chart'), accuracy, {
-    min: accuracy.length ? Math.max(0, Math.floor((lowest - 0.02) * 20) / 20) : 0, max: 1, goal: 0.95, format: percentLabel,
+    min: accuracy.length ? Math.max(0, Math.floor((lowest - 0.02) * 20) / 20) : 0, max: 1, goal: 0.95,
+    format: percentLabel,
     label: points => `Accuracy after ${points.length} rounds: ${percent(points.at(-1)?.value)}`,
   });
   draw($('loss-chart'), loss, {
-    min: 0, max: loss.length ? Math.max(...loss.map(point => point.value)) * 1.08 : 1, format: (value, exact) => exact ? value.toFixed(4) : String(+value.toFixed(3)),
+    min: 0, max: loss.length ? Math.max(...loss.map(point => point.value)) * 1.08 : 1,
+    format: (value, exact) => exact ? value.toFixed(4) : String(+value.toFixed(3)),
     label: points => `Loss after ${points.length} rounds: ${points.at(-1)?.value.toFixed(3) ?? '–'}`,
   });
 }

@@ -39,7 +39,8 @@ export function draw(place, points, { min, max, format, label, goal }) {
     const line = points.map(point => `${x(point.round).toFixed(1)},${y(point.value).toFixed(1)}`);
     const end = points.at(-1);
     if (points.length > 1) {
-      svg.append(shape('path', { class: 'area', d: `M${x(points[0].round)},${y(min)} L${line.join(' L')} L${x(end.round)},${y(min)} Z` }),
+      const area = `M${x(points[0].round)},${y(min)} L${line.join(' L')} L${x(end.round)},${y(min)} Z`;
+      svg.append(shape('path', { class: 'area', d: area }),
         shape('path', { class: 'line', d: `M${line.join(' L')}` }));
     }
     for (const point of points) {
@@ -48,7 +49,8 @@ export function draw(place, points, { min, max, format, label, goal }) {
       svg.append(dot);
     }
   } else {
-    svg.append(shape('text', { x: (LEFT + WIDTH - RIGHT) / 2, y: (TOP + HEIGHT - BOTTOM) / 2, 'text-anchor': 'middle' }, 'after the first round'));
+    const middle = { x: (LEFT + WIDTH - RIGHT) / 2, y: (TOP + HEIGHT - BOTTOM) / 2, 'text-anchor': 'middle' };
+    svg.append(shape('text', middle, 'after the first round'));
   }
   place.replaceChildren(svg);
 }

@@ -34,9 +34,15 @@ function kindOf(link) {
 export function linkCard(link) {
   const facts = [fact('for', duration(link.in_state_seconds)), fact('connection no.', link.epoch)];
   if (link.name !== 'receive') facts.push(fact('waiting', link.queued), fact('unconfirmed', link.unconfirmed));
-  if (link.name !== 'send') facts.push(fact('queues consumed', link.live_consumers === link.consumers ? link.consumers : `${link.live_consumers} of ${link.consumers}`));
-  if (link.next_attempt_in_seconds != null) facts.push(fact('next attempt in', `${link.next_attempt_in_seconds.toFixed(1)} s`));
-  const why = link.blocked_reason ? `The broker takes no messages: ${link.blocked_reason}` : link.state === 'open' ? null : link.last_error;
+  const live = link.live_consumers === link.consumers
+    ? link.consumers
+    : `${link.live_consumers} of ${link.consumers}`;
+  if (link.name !== 'send') facts.push(fact('queues consumed', live));
+  if (link.next_attempt_in_seconds != null)
+    facts.push(fact('next attempt in', `${link.next_attempt_in_seconds.toFixed(1)} s`));
+  const why = link.blocked_reason
+    ? `The broker takes no messages: ${link.blocked_reason}`
+    : link.state === 'open' ? null : link.last_error;
   return element('article', { className: `link ${kindOf(link)}` },
     element('h3', {}, `AMQP, ${roles[link.name]?.toLowerCase() ?? link.name}`,
       element('span', { className: 'state' }, link.blocked_reason ? 'blocked' : link.state),
@@ -49,8 +55,10 @@ const says = { idle: 'waiting', working: 'working', done: 'done', silent: 'silen
 
 export function clientItem(client) {
   const samples = client.samples ? `, ${number(client.samples)} samples` : '';
-  return element('li', { className: client.state, title: `${client.protocol}, last update in round ${client.last_round || '–'}${samples}` },
-    element('b', {}, client.id), `${says[client.state] ?? client.state}${client.last_round ? `, round ${client.last_round}` : ''}`);
+  const title = `${client.protocol}, last update in round ${client.last_round || '–'}${samples}`;
+  return element('li', { className: client.state, title },
+    element('b', {}, client.id),
+    `${says[client.state] ?? client.state}${client.last_round ? `, round ${client.last_round}` : ''}`);
 }
 
 export function nobody(minClients) {
@@ -58,13 +66,14 @@ export function nobody(minClients) {
 }
 
 export function countFacts(counts) {
-  const named = [['updates', counts.updates], ['metrics', counts.metrics], ['duplicates', counts.duplicates], ['stale', counts.stale],
-    ['refused', counts.refused], ['left', counts.departures]];
+  const named = [['updates', counts.updates], ['metrics', counts.metrics], ['duplicates', counts.duplicates],
+    ['stale', counts.stale], ['refused', counts.refused], ['left', counts.departures]];
   return named.map(([name, value]) => fact(name, number(value)));
 }
 
 export function roundRow(round) {
-  const cells = [round.round, percent(round.accuracy, true), round.loss?.toFixed(4) ?? '–', round.updates, number(round.samples), round.missed, `${round.seconds.toFixed(1)} s`];
+  const cells = [round.round, percent(round.accuracy, true), round.loss?.toFixed(4) ?? '–', round.updates,
+    number(round.samples), round.missed, `${round.seconds.toFixed(1)} s`];
   const row = element('tr', {}, ...cells.map(cell => element('td', {}, String(cell))));
   if (round.missed) row.children[5].className = 'missed';
   return row;

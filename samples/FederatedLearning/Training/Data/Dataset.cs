@@ -11,7 +11,8 @@ public sealed class Dataset
     /// <param name="classes">How many labels there are: each is below.</param>
     /// <param name="pixels">All images, one after the other, each value from 0 to 1.</param>
     /// <param name="labels">A label per image.</param>
-    /// <exception cref="ArgumentException">Images and labels do not fit each other, or a label is out of range.</exception>
+    /// <exception cref="ArgumentException">Images and labels do not fit each other, or a label is out of
+    /// range.</exception>
     public Dataset(int inputs, int classes, float[] pixels, byte[] labels)
     {
         ArgumentNullException.ThrowIfNull(pixels);

@@ -1,7 +1,8 @@
 namespace FederatedLearning.Training.Data;
 
 /// <summary>
-/// Digits that are drawn, not downloaded: strokes, turned, sheared, scaled, shifted, of varying thickness, with noise. 28 by 28, like MNIST.
+/// Digits that are drawn, not downloaded: strokes, turned, sheared, scaled, shifted, of varying thickness, with noise.
+/// 28 by 28, like MNIST.
 /// </summary>
 public static class DrawnDigits
 {
@@ -14,7 +15,8 @@ public static class DrawnDigits
     /// <param name="count">How many.</param>
     /// <param name="seed">The seed.</param>
     /// <param name="stream">Another number draws others of the same kind: 0 for training, 1 for testing.</param>
-    public static Dataset Draw(int count, int seed, int stream = 0) => Draw([.. Enumerable.Range(0, count)], seed, stream);
+    public static Dataset Draw(int count, int seed, int stream = 0)
+        => Draw([.. Enumerable.Range(0, count)], seed, stream);
 
     /// <summary>Draws some of them: number 7 is the same whether the others are drawn or not.</summary>
     /// <param name="numbers">Which.</param>
@@ -39,8 +41,8 @@ public static class DrawnDigits
 
     private static byte LabelOf(int number) => (byte)(number % 10);
 
-    // Every pixel's value falls with its distance from the nearest stroke, which is found in the digit's own coordinates: the map goes from
-    // the picture back to the glyph.
+    // Every pixel's value falls with its distance from the nearest stroke, which is found in the digit's own
+    // coordinates: the map goes from the picture back to the glyph.
     private static void Draw(int digit, SeededRandom random, Span<float> picture)
     {
         var turn = random.NextDouble(-MaxTurn, MaxTurn);

@@ -1,6 +1,8 @@
 namespace FederatedLearning.Training.Data;
 
-/// <summary>The ten digits as strokes: straight pieces in a box from -1 to 1, y downwards. Curves are made of short pieces.</summary>
+/// <summary>
+/// The ten digits as strokes: straight pieces in a box from -1 to 1, y downwards. Curves are made of short pieces.
+/// </summary>
 internal static class Glyphs
 {
     private static readonly Stroke[][] Digits =
@@ -41,7 +43,8 @@ internal static class Glyphs
 
     private static IEnumerable<Stroke> Line(params float[] points)
     {
-        for (var i = 0; i + 3 < points.Length; i += 2) yield return new Stroke(points[i], points[i + 1], points[i + 2], points[i + 3]);
+        for (var i = 0; i + 3 < points.Length; i += 2)
+            yield return new Stroke(points[i], points[i + 1], points[i + 2], points[i + 3]);
     }
 }
 

@@ -12,19 +12,24 @@ public sealed record LearningData(Dataset Train, Dataset Test)
     {
         ArgumentNullException.ThrowIfNull(settings);
         if (settings.Files is not { } files)
-            return new LearningData(DrawnDigits.Draw(settings.TrainSamples, settings.Seed), DrawnDigits.Draw(settings.TestSamples, settings.Seed, 1));
-        var data = new LearningData(IdxReader.Read(files.TrainImages, files.TrainLabels), IdxReader.Read(files.TestImages, files.TestLabels));
+            return new LearningData(
+                DrawnDigits.Draw(settings.TrainSamples, settings.Seed),
+                DrawnDigits.Draw(settings.TestSamples, settings.Seed, 1));
+        var data = new LearningData(
+            IdxReader.Read(files.TrainImages, files.TrainLabels), IdxReader.Read(files.TestImages, files.TestLabels));
         return data.Train.Inputs == data.Test.Inputs
             ? data
-            : throw new InvalidDataException($"{files.TestImages} has images of another size than {files.TrainImages}.");
+            : throw new InvalidDataException(
+                $"{files.TestImages} has images of another size than {files.TrainImages}.");
     }
 
     /// <summary>
-    /// One client's share: of the training data evenly or skewed as the settings say, of the test data always evenly, so that the clients' metrics
-    /// together are those of the whole. Of drawn digits only the share is drawn.
+    /// One client's share: of the training data evenly or skewed as the settings say, of the test data always evenly,
+    /// so that the clients' metrics together are those of the whole. Of drawn digits only the share is drawn.
     /// </summary>
     /// <param name="settings">Which data, and how they are split. All clients must use the same.</param>
-    /// <param name="share">Which share, from 0. Beyond the number of shares it begins anew: more clients than shares train on the same.</param>
+    /// <param name="share">Which share, from 0. Beyond the number of shares it begins anew: more clients than shares
+    /// train on the same.</param>
     /// <exception cref="InvalidDataException">A file is not of the format.</exception>
     /// <exception cref="IOException">A file cannot be read.</exception>
     public static LearningData LoadShare(LearningSettings settings, int share)
@@ -36,7 +41,8 @@ public sealed record LearningData(Dataset Train, Dataset Test)
         {
             var all = Load(settings);
             return new LearningData(
-                all.Train.Select(TrainShares(all.Train.Labels, settings)[share]), all.Test.Select(TestShares(all.Test.Count, settings)[share]));
+                all.Train.Select(TrainShares(all.Train.Labels, settings)[share]), all.Test.Select(
+                    TestShares(all.Test.Count, settings)[share]));
         }
         return new LearningData(
             DrawnDigits.Draw(TrainShares(DrawnDigits.LabelsOf(settings.TrainSamples), settings)[share], settings.Seed),
@@ -48,5 +54,6 @@ public sealed record LearningData(Dataset Train, Dataset Test)
             ? Partition.Dirichlet(labels, settings.Shares, alpha, settings.Seed)
             : Partition.Even(labels.Length, settings.Shares, settings.Seed);
 
-    private static IReadOnlyList<int>[] TestShares(int count, LearningSettings settings) => Partition.Even(count, settings.Shares, settings.Seed);
+    private static IReadOnlyList<int>[] TestShares(int count, LearningSettings settings)
+        => Partition.Even(count, settings.Shares, settings.Seed);
 }

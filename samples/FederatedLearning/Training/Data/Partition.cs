@@ -1,6 +1,9 @@
 namespace FederatedLearning.Training.Data;
 
-/// <summary>Splits data over clients: who gets which image. Every image goes to one client, every client gets at least one. The same seed splits the same.</summary>
+/// <summary>
+/// Splits data over clients: who gets which image. Every image goes to one client, every client gets at least one. The
+/// same seed splits the same.
+/// </summary>
 public static class Partition
 {
     /// <summary>Evenly: each client gets a random share of the same size (or one more).</summary>
@@ -19,7 +22,8 @@ public static class Partition
     }
 
     /// <summary>
-    /// Skewed by label: for each label, the clients' shares are drawn from a Dirichlet distribution. Small alpha (0.1): a client sees few labels; large (100): nearly even.
+    /// Skewed by label: for each label, the clients' shares are drawn from a Dirichlet distribution. Small alpha (0.1):
+    /// a client sees few labels; large (100): nearly even.
     /// </summary>
     public static IReadOnlyList<int>[] Dirichlet(ReadOnlySpan<byte> labels, int clients, double alpha, int seed)
     {
@@ -39,7 +43,8 @@ public static class Partition
             for (var i = 0; i < clients; i++)
             {
                 sum += weights[i];
-                var to = i == clients - 1 ? indices.Count : Math.Clamp((int)Math.Round(sum * indices.Count), from, indices.Count);
+                var to = i == clients - 1 ? indices.Count : Math.Clamp(
+                    (int)Math.Round(sum * indices.Count), from, indices.Count);
                 shares[i].AddRange(indices[from..to]);
                 from = to;
             }

@@ -3,7 +3,10 @@ using FederatedLearning.Model;
 
 namespace FederatedLearning.Training.Models;
 
-/// <summary>A dense layer: where its parameters lie in the block, a row of weights per unit and then the biases, and what it does with them.</summary>
+/// <summary>
+/// A dense layer: where its parameters lie in the block, a row of weights per unit and then the biases, and what it
+/// does with them.
+/// </summary>
 internal sealed record Layer(int Inputs, int Units, int Offset)
 {
     /// <summary>Where the next layer's parameters begin.</summary>
@@ -44,12 +47,14 @@ internal sealed record Layer(int Inputs, int Units, int Offset)
     }
 
     /// <summary>The delta of the layer below, whose outputs went through a ReLU.</summary>
-    public void Back(ReadOnlySpan<float> parameters, ReadOnlySpan<float> delta, ReadOnlySpan<float> below, Span<float> deltaBelow)
+    public void Back(
+        ReadOnlySpan<float> parameters, ReadOnlySpan<float> delta, ReadOnlySpan<float> below, Span<float> deltaBelow)
     {
         deltaBelow.Clear();
         for (var unit = 0; unit < Units; unit++)
         {
-            if (delta[unit] != 0) TensorPrimitives.MultiplyAdd(Row(parameters, unit), delta[unit], deltaBelow, deltaBelow);
+            if (delta[unit] != 0)
+                TensorPrimitives.MultiplyAdd(Row(parameters, unit), delta[unit], deltaBelow, deltaBelow);
         }
         for (var i = 0; i < below.Length; i++)
         {
@@ -57,5 +62,6 @@ internal sealed record Layer(int Inputs, int Units, int Offset)
         }
     }
 
-    private ReadOnlySpan<float> Row(ReadOnlySpan<float> parameters, int unit) => parameters.Slice(Offset + unit * Inputs, Inputs);
+    private ReadOnlySpan<float> Row(ReadOnlySpan<float> parameters, int unit)
+        => parameters.Slice(Offset + unit * Inputs, Inputs);
 }

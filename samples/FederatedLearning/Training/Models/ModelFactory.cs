@@ -20,7 +20,9 @@ public static class ModelFactory
         })];
     }
 
-    /// <summary>The untrained model: small random weights (He et al. 2015), biases zero. The same seed makes the same.</summary>
+    /// <summary>
+    /// The untrained model: small random weights (He et al. 2015), biases zero. The same seed makes the same.
+    /// </summary>
     /// <exception cref="ArgumentException">The configuration is of no model known here.</exception>
     public static ModelWeights Create(ModelConfig config)
     {
@@ -30,7 +32,8 @@ public static class ModelFactory
         foreach (var layer in Layer.Of(config))
         {
             var deviation = Math.Sqrt(2.0 / layer.Inputs);
-            foreach (ref var weight in values.AsSpan(layer.Offset, layer.Inputs * layer.Units)) weight = (float)(deviation * random.NextGaussian());
+            foreach (ref var weight in values.AsSpan(layer.Offset, layer.Inputs * layer.Units))
+                weight = (float)(deviation * random.NextGaussian());
         }
         return new ModelWeights(layout, values);
     }
@@ -39,8 +42,11 @@ public static class ModelFactory
     {
         ArgumentNullException.ThrowIfNull(config);
         var isKnown = config.Kind == Softmax ? config.Hidden.Count == 0 : config.Kind == Mlp && config.Hidden.Count > 0;
-        if (!isKnown) throw new ArgumentException($"A model '{config.Kind}' with {config.Hidden.Count} hidden layers is not known here.", nameof(config));
+        if (!isKnown)
+            throw new ArgumentException(
+                $"A model '{config.Kind}' with {config.Hidden.Count} hidden layers is not known here.", nameof(config));
         if (config.Inputs < 1 || config.Classes < 2 || config.Hidden.Any(units => units < 1))
-            throw new ArgumentException("A model has at least one input, two classes, and a unit in each layer.", nameof(config));
+            throw new ArgumentException(
+                "A model has at least one input, two classes, and a unit in each layer.", nameof(config));
     }
 }

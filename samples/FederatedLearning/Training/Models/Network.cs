@@ -4,8 +4,9 @@ using FederatedLearning.Model;
 namespace FederatedLearning.Training.Models;
 
 /// <summary>
-/// A feed-forward network: dense layers with ReLU between them, softmax with cross-entropy at the end. Without hidden layers it is the softmax
-/// regression. It reads and changes parameters that lie in one block, tensor after tensor, as they travel.
+/// A feed-forward network: dense layers with ReLU between them, softmax with cross-entropy at the end. Without hidden
+/// layers it is the softmax regression. It reads and changes parameters that lie in one block, tensor after tensor, as
+/// they travel.
 /// </summary>
 internal sealed class Network
 {
@@ -32,7 +33,8 @@ internal sealed class Network
 
     /// <summary>Adds the gradient of one sample's loss.</summary>
     /// <returns>The loss before, and whether the model's first choice was right.</returns>
-    public (float Loss, bool IsRight) AddGradient(ReadOnlySpan<float> parameters, ReadOnlySpan<float> input, byte label, Span<float> gradient)
+    public (float Loss, bool IsRight) AddGradient(
+        ReadOnlySpan<float> parameters, ReadOnlySpan<float> input, byte label, Span<float> gradient)
     {
         var result = Evaluate(parameters, input, label);
         var delta = _deltas[^1].AsSpan();

@@ -14,7 +14,8 @@ internal sealed class Found(CanonicalName name, Measure? measure)
         get
         {
             if (Measure?.Value is null) return null;
-            if (Measure.Unit is { } unit) return unit == "piece" && Name.TrailingUnit is not null ? Name.TrailingUnit : unit;
+            if (Measure.Unit is { } unit)
+                return unit == "piece" && Name.TrailingUnit is not null ? Name.TrailingUnit : unit;
             return Name.TrailingUnit ?? (Name.Food is null or { IsCountable: true } ? "piece" : null);
         }
     }

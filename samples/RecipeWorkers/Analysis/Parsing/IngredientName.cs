@@ -1,6 +1,8 @@
 namespace RecipeWorkers.Analysis.Parsing;
 
-/// <summary>A canonical name, what the lexicon knows of it, and a unit that stood behind it ("garlic cloves").</summary>
+/// <summary>
+/// A canonical name, what the lexicon knows of it, and a unit that stood behind it ("garlic cloves").
+/// </summary>
 internal sealed record CanonicalName(string Text, Food? Food, string? TrailingUnit)
 {
     public bool IsEmpty => Text.Length == 0;
@@ -11,10 +13,12 @@ internal static class IngredientName
 {
     // Cuts and parts that name a portion of the food before them.
     private static readonly HashSet<string> Parts =
-        ["clove", "stalk", "stick", "sprig", "slice", "rasher", "floret", "leaf", "head", "piece", "chunk", "wedge", "half", "bulb", "strand", "thread", "bunch", "ball", "strip", "stem", "cube"];
+        ["clove", "stalk", "stick", "sprig", "slice", "rasher", "floret", "leaf", "head", "piece", "chunk", "wedge",
+            "half", "bulb", "strand", "thread", "bunch", "ball", "strip", "stem", "cube"];
 
     public static string Canonicalize(string name) =>
-        Canonicalize(Tokenizer.Tokenize(TextNormalizer.Normalize(name)).Where(token => token.IsWord).Select(token => token.Text)).Text;
+        Canonicalize(Tokenizer.Tokenize(TextNormalizer.Normalize(name)).Where(token => token.IsWord)
+            .Select(token => token.Text)).Text;
 
     public static CanonicalName Canonicalize(IEnumerable<string> source)
     {
@@ -45,7 +49,9 @@ internal static class IngredientName
                 continue;
             }
 
-            if (!Vocabulary.IsDropped(words[i]) && words[i] is not ("of" or "the" or "a" or "an" or "x" or "and" or "each" or "some")) kept.Add(words[i]);
+            if (!Vocabulary.IsDropped(words[i])
+                && words[i] is not ("of" or "the" or "a" or "an" or "x" or "and" or "each" or "some"))
+                kept.Add(words[i]);
             i++;
         }
 

@@ -39,7 +39,9 @@ internal static class ItemParser
 
     private static void TakeMeasured(Line line, List<Token> phrase, int at, Measure measure)
     {
-        if (at < phrase.Count && phrase[at].IsWord && (Vocabulary.IsNonFood(phrase[at].Text) && Lexicon.Find([phrase[at].Text]) is null)) return;
+        if (at < phrase.Count && phrase[at].IsWord
+            && (Vocabulary.IsNonFood(phrase[at].Text) && Lexicon.Find([phrase[at].Text]) is null))
+            return;
         var name = Phrases.NameOf(phrase, at, out _);
         if (!name.IsEmpty)
         {
@@ -47,7 +49,8 @@ internal static class ItemParser
             line.Shared = measure.IsEach || measure.Unit == "pinch" ? measure : null;
         }
         else if (measure.UnitWord is { } word && Lexicon.Find([word]) is { } food)
-            line.Found.Add(new Found(new CanonicalName(food.Name, food, null), measure with { Unit = "piece", UnitWord = null }));
+            line.Found.Add(
+                new Found(new CanonicalName(food.Name, food, null), measure with { Unit = "piece", UnitWord = null }));
         else if (measure.IsEach && line.Found.Count > 0)
             line.Found.ForEach(found => found.Measure ??= measure);
         else if (line.Found.Count > 0 && line.Found[^1].Measure is null)
@@ -71,7 +74,9 @@ internal static class ItemParser
     private static bool IsNote(Line line, List<Token> phrase, CanonicalName name)
     {
         var first = phrase[0].Text;
-        if (name.Food is not null && Foods.LongestAt(phrase, 0, isCorrected: false).Length == phrase.Count(token => token.IsWord)) return false;
+        if (name.Food is not null
+            && Foods.LongestAt(phrase, 0, isCorrected: false).Length == phrase.Count(token => token.IsWord))
+            return false;
         if (Vocabulary.OpensNote(first)) return true;
         if (Vocabulary.IsPreparation(first) && !(Vocabulary.IsDropped(first) && name.Food is not null)) return true;
         if (Vocabulary.IsVerb(first) && name.Food is null) return true;
@@ -83,7 +88,8 @@ internal static class ItemParser
     {
         for (var i = end; i < phrase.Count; i++)
         {
-            var isMarked = i > 0 && phrase[i - 1].Kind is TokenKind.Dash or TokenKind.Colon or TokenKind.Open || phrase[i - 1].Is("x");
+            var isMarked = i > 0 && phrase[i - 1].Kind is TokenKind.Dash or TokenKind.Colon or TokenKind.Open
+                || phrase[i - 1].Is("x");
             if (!phrase[i].IsNumber && !isMarked) continue;
             var at = i;
             if (MeasureParser.TryRead(phrase, ref at, out var measure) && IsEndOfMeasure(phrase, at)) return measure;
@@ -93,7 +99,8 @@ internal static class ItemParser
     }
 
     private static bool IsEndOfMeasure(List<Token> phrase, int at) =>
-        at >= phrase.Count || !phrase[at].IsWord || Vocabulary.OpensNote(phrase[at].Text) || Vocabulary.IsPreparation(phrase[at].Text);
+        at >= phrase.Count || !phrase[at].IsWord || Vocabulary.OpensNote(phrase[at].Text)
+            || Vocabulary.IsPreparation(phrase[at].Text);
 
     private static bool IsNameAlone(List<Token> phrase)
     {
@@ -102,5 +109,6 @@ internal static class ItemParser
         return Phrases.NameOf(phrase, 0, out _).Food is not null && !Vocabulary.OpensNote(phrase[0].Text);
     }
 
-    private static bool IsNegation(string word) => word is "no" or "without" or "not" or "omit" or "skip" or "minus" or "except";
+    private static bool IsNegation(string word)
+        => word is "no" or "without" or "not" or "omit" or "skip" or "minus" or "except";
 }

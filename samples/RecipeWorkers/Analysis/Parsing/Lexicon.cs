@@ -45,7 +45,8 @@ internal static class Lexicon
             if (line.StartsWith('['))
                 isCountable = line == "[countable]";
             else
-                foreach (var entry in line.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+                foreach (var entry in line.Split(
+                    ',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
                     Add(foods, entry.Split('='), isCountable);
         }
 

@@ -5,8 +5,10 @@ internal static class MeasureParser
 {
     private static readonly string[][] VagueAmounts =
     [
-        ["a", "little", "bit", "of"], ["a", "little"], ["a", "bit", "of"], ["bit", "of"], ["a", "lot", "of"], ["lots", "of"], ["plenty", "of"], ["loads", "of"], ["some", "more"], ["some"],
-        ["enough"], ["a", "good", "amount", "of"], ["a", "generous", "amount", "of"], ["a", "small", "amount", "of"], ["several"],
+        ["a", "little", "bit", "of"], ["a", "little"], ["a", "bit", "of"], ["bit", "of"], ["a", "lot", "of"],
+        ["lots", "of"], ["plenty", "of"], ["loads", "of"], ["some", "more"], ["some"],
+        ["enough"], ["a", "good", "amount", "of"], ["a", "generous", "amount", "of"], ["a", "small", "amount", "of"],
+        ["several"],
     ];
 
     public static bool TryRead(IReadOnlyList<Token> tokens, ref int at, out Measure measure)
@@ -36,9 +38,13 @@ internal static class MeasureParser
 
     private static void SkipApproximation(IReadOnlyList<Token> tokens, ref int i)
     {
-        while (i < tokens.Count && tokens[i].IsWord && tokens[i].Text is "about" or "approx" or "approximately" or "around" or "roughly" or "circa" or "nearly" or "almost" or "max" or "scant" or "generous" or "another" or "extra" or "ca")
+        while (i < tokens.Count && tokens[i].IsWord
+            && tokens[i].Text is "about" or "approx" or "approximately" or "around" or "roughly" or "circa" or "nearly"
+                or "almost" or "max" or "scant" or "generous" or "another" or "extra" or "ca")
             i++;
-        if (i + 1 < tokens.Count && ((tokens[i].Is("up") && tokens[i + 1].Is("to")) || (tokens[i].Is("at") && tokens[i + 1].Is("least")))) i += 2;
+        if (i + 1 < tokens.Count
+            && ((tokens[i].Is("up") && tokens[i + 1].Is("to")) || (tokens[i].Is("at") && tokens[i + 1].Is("least"))))
+            i += 2;
     }
 
     private static bool TryReadVague(IReadOnlyList<Token> tokens, ref int i)
@@ -70,10 +76,15 @@ internal static class MeasureParser
         measure = new Measure(null, null, null, false, false);
         var next = i;
         SkipDropped(tokens, ref next);
-        if (next >= tokens.Count || !tokens[next].IsWord || !Units.StandsAlone(tokens[next].Text) || Units.Find(tokens[next]) is not { } unit) return false;
-        if (next + 1 < tokens.Count && !tokens[next + 1].Is("of") && !(unit.Name is "pinch" or "handful" or "tsp" or "tbsp")) return false;
+        if (next >= tokens.Count || !tokens[next].IsWord || !Units.StandsAlone(tokens[next].Text)
+            || Units.Find(tokens[next]) is not { } unit)
+            return false;
+        if (next + 1 < tokens.Count && !tokens[next + 1].Is("of")
+            && !(unit.Name is "pinch" or "handful" or "tsp" or "tbsp"))
+            return false;
         var isPlural = Singular.Of(tokens[next].Text) != tokens[next].Text;
-        measure = new Measure(isPlural || unit.Name is null ? null : unit.Factor, isPlural ? null : unit.Name, tokens[next].Text, false, false);
+        measure = new Measure(isPlural || unit.Name is null ? null : unit.Factor, isPlural ? null : unit.Name,
+            tokens[next].Text, false, false);
         i = next + 1;
         measure = measure with { IsEach = SkipEach(tokens, ref i) };
         SkipOf(tokens, ref i);
@@ -88,7 +99,8 @@ internal static class MeasureParser
         var unit = ReadUnit(tokens, ref i, out var word);
         if (isSized && unit?.Dimension is Dimension.Mass or Dimension.Volume)
         {
-            if (TryReadContainer(tokens, ref i, out var container)) return Finish(tokens, ref i, value, container, container.Name);
+            if (TryReadContainer(tokens, ref i, out var container))
+                return Finish(tokens, ref i, value, container, container.Name);
             // "a 1/2 cup" is half a cup; "3 x 150 g fillets" are three.
             return isArticle ? Finish(tokens, ref i, size, unit, word) : Finish(tokens, ref i, value, null, null);
         }
@@ -97,7 +109,8 @@ internal static class MeasureParser
         if (unit?.Dimension is Dimension.Mass or Dimension.Volume)
         {
             SkipAlternative(tokens, ref i);
-            if (TryReadContainer(tokens, ref i, out var container)) return Finish(tokens, ref i, 1, container, container.Name);
+            if (TryReadContainer(tokens, ref i, out var container))
+                return Finish(tokens, ref i, 1, container, container.Name);
             value = AddSecond(tokens, ref i, value, unit);
             SkipShape(tokens, ref i);
         }
@@ -108,7 +121,8 @@ internal static class MeasureParser
     private static Measure Finish(IReadOnlyList<Token> tokens, ref int i, double value, Unit? unit, string? word)
     {
         SkipBrackets(tokens, ref i);
-        if (i + 2 < tokens.Count && tokens[i].Is("and") && tokens[i + 1].Is("a") && tokens[i + 2].Is("half")) (value, i) = (value + 0.5, i + 3);
+        if (i + 2 < tokens.Count && tokens[i].Is("and") && tokens[i + 1].Is("a") && tokens[i + 2].Is("half"))
+            (value, i) = (value + 0.5, i + 3);
         var isEach = SkipEach(tokens, ref i);
         SkipOf(tokens, ref i);
         if (unit is null) return new Measure(Round(value), null, null, true, isEach);
@@ -125,7 +139,8 @@ internal static class MeasureParser
         if (i < tokens.Count && tokens[i].Is("x")) i++;
         var next = i;
         SkipDropped(tokens, ref next);
-        if (next >= tokens.Count || !tokens[next].IsNumber || !NumberWords.TryRead(tokens, ref next, out size)) return false;
+        if (next >= tokens.Count || !tokens[next].IsNumber || !NumberWords.TryRead(tokens, ref next, out size))
+            return false;
         i = next;
         return true;
     }
@@ -137,7 +152,8 @@ internal static class MeasureParser
         var next = i;
         SkipDropped(tokens, ref next);
         if (next >= tokens.Count) return null;
-        if (next + 1 < tokens.Count && tokens[next].IsWord && tokens[next].Text is "fl" or "fluid" && Units.Find(tokens[next + 1])?.Name == "oz")
+        if (next + 1 < tokens.Count && tokens[next].IsWord && tokens[next].Text is "fl" or "fluid"
+            && Units.Find(tokens[next + 1])?.Name == "oz")
         {
             i = next + 2;
             return Units.Find("floz");
@@ -157,11 +173,14 @@ internal static class MeasureParser
     }
 
     // "2 rib eye steaks": "rib" belongs to the name.
-    private static bool IsPartOfName(IReadOnlyList<Token> tokens, int i) => Foods.LongestAt(tokens, i, isCorrected: false).Length > 1;
+    private static bool IsPartOfName(IReadOnlyList<Token> tokens, int i)
+        => Foods.LongestAt(tokens, i, isCorrected: false).Length > 1;
 
     private static bool SkipLength(IReadOnlyList<Token> tokens, ref int i)
     {
-        if (i >= tokens.Count || !tokens[i].IsWord || tokens[i].Text is not ("inch" or "inches" or "cm" or "mm" or "in" or "centimetre" or "centimeter" or "inch-long")) return false;
+        if (i >= tokens.Count || !tokens[i].IsWord || tokens[i].Text is not ("inch" or "inches" or "cm" or "mm" or "in"
+            or "centimetre" or "centimeter" or "inch-long"))
+            return false;
         i++;
         return true;
     }
@@ -169,10 +188,13 @@ internal static class MeasureParser
     private static void SkipAlternative(IReadOnlyList<Token> tokens, ref int i)
     {
         SkipBrackets(tokens, ref i);
-        while (i + 2 < tokens.Count && (tokens[i].Kind == TokenKind.Slash || tokens[i].Is("or")) && tokens[i + 1].IsNumber)
+        while (i + 2 < tokens.Count && (tokens[i].Kind == TokenKind.Slash || tokens[i].Is("or"))
+            && tokens[i + 1].IsNumber)
         {
             var next = i + 1;
-            if (!NumberWords.TryRead(tokens, ref next, out _) || next >= tokens.Count || Units.Find(tokens[next]) is null) return;
+            if (!NumberWords.TryRead(tokens, ref next, out _) || next >= tokens.Count
+                || Units.Find(tokens[next]) is null)
+                return;
             i = next + 1;
             SkipBrackets(tokens, ref i);
         }
@@ -182,7 +204,9 @@ internal static class MeasureParser
     {
         var next = i;
         SkipDropped(tokens, ref next);
-        container = next < tokens.Count && Units.Find(tokens[next]) is { Dimension: Dimension.Container } found ? found : new Unit(null, Dimension.Vague);
+        container = next < tokens.Count && Units.Find(tokens[next]) is { Dimension: Dimension.Container } found
+            ? found
+            : new Unit(null, Dimension.Vague);
         if (container.Name is null) return false;
         i = next + 1;
         return true;
@@ -193,17 +217,23 @@ internal static class MeasureParser
     {
         var next = i;
         if (next < tokens.Count && tokens[next].IsWord && tokens[next].Text is "plus" or "and") next++;
-        if (next >= tokens.Count || !tokens[next].IsNumber || !NumberWords.TryRead(tokens, ref next, out var second)) return value;
-        if (next >= tokens.Count || Units.Find(tokens[next]) is not { } other || other == unit || !Units.AreConvertible(unit.Name, other.Name)) return value;
+        if (next >= tokens.Count || !tokens[next].IsNumber || !NumberWords.TryRead(tokens, ref next, out var second))
+            return value;
+        if (next >= tokens.Count || Units.Find(tokens[next]) is not { } other || other == unit
+            || !Units.AreConvertible(unit.Name, other.Name))
+            return value;
         // A name already behind the first unit would have stopped us: this amount belongs to the same food.
         i = next + 1;
-        return value + (second * other.Factor * Units.Canonical[other.Name!].Base / (Units.Canonical[unit.Name!].Base * unit.Factor));
+        return value + (second * other.Factor * Units.Canonical[
+            other.Name!].Base / (Units.Canonical[unit.Name!].Base * unit.Factor));
     }
 
     // "125 g ball of mozzarella", "100 g bar of chocolate": the weight says more.
     private static void SkipShape(IReadOnlyList<Token> tokens, ref int i)
     {
-        if (i + 1 < tokens.Count && Units.Find(tokens[i]) is { Dimension: Dimension.Count } && tokens[i + 1].IsWord && Foods.LongestAt(tokens, i, false).Length < 2 && tokens[i].Text is not ("clove" or "cloves")) i++;
+        if (i + 1 < tokens.Count && Units.Find(tokens[i]) is { Dimension: Dimension.Count } && tokens[i + 1].IsWord
+            && Foods.LongestAt(tokens, i, false).Length < 2 && tokens[i].Text is not ("clove" or "cloves"))
+            i++;
     }
 
     private static void SkipBrackets(IReadOnlyList<Token> tokens, ref int i)
@@ -225,7 +255,8 @@ internal static class MeasureParser
     {
         if (i < tokens.Count && tokens[i].Is("of")) i++;
         if (i < tokens.Count && tokens[i].Is("each")) i++;
-        while (i < tokens.Count && tokens[i].IsWord && tokens[i].Text is "the" or "your" or "my" or "some" or "our") i++;
+        while (i < tokens.Count && tokens[i].IsWord && tokens[i].Text is "the" or "your" or "my" or "some" or "our")
+            i++;
     }
 
     private static void SkipDropped(IReadOnlyList<Token> tokens, ref int i)

@@ -41,9 +41,11 @@ internal static class NumberWords
     };
 
     // "A few" is read as three: the lower end of what people mean by it.
-    private static readonly Dictionary<string, double> Collectives = new() { ["dozen"] = 12, ["dozens"] = 12, ["couple"] = 2, ["pair"] = 2, ["few"] = 3 };
+    private static readonly Dictionary<string, double> Collectives =
+        new() { ["dozen"] = 12, ["dozens"] = 12, ["couple"] = 2, ["pair"] = 2, ["few"] = 3 };
 
-    public static bool IsNumberWord(string word) => Values.ContainsKey(word) || Fractions.ContainsKey(word) || Collectives.ContainsKey(word);
+    public static bool IsNumberWord(string word)
+        => Values.ContainsKey(word) || Fractions.ContainsKey(word) || Collectives.ContainsKey(word);
 
     /// <summary>Reads an amount, moving <paramref name="at"/> behind it. Of a range the lower bound counts.</summary>
     public static bool TryRead(IReadOnlyList<Token> tokens, ref int at, out double value)
@@ -65,7 +67,8 @@ internal static class NumberWords
     {
         if (at + 1 >= tokens.Count) return false;
         // "a" after "or" opens an alternative ("2 eggs or a ..."), it does not close a range.
-        var isUpper = tokens[at + 1].IsNumber || (tokens[at + 1].IsWord && Values.ContainsKey(tokens[at + 1].Text) && tokens[at + 1].Text is not ("a" or "an"));
+        var isUpper = tokens[at + 1].IsNumber || (tokens[at + 1].IsWord && Values.ContainsKey(tokens[at + 1].Text)
+            && tokens[at + 1].Text is not ("a" or "an"));
         return isUpper && (tokens[at].Kind == TokenKind.Dash || tokens[at].Is("to") || tokens[at].Is("or"));
     }
 
@@ -76,7 +79,8 @@ internal static class NumberWords
         if (tokens[at].IsNumber)
         {
             value = tokens[at++].Value;
-            if (at < tokens.Count && tokens[at].IsWord && tokens[at].Text is "dozen") (value, at) = (value * 12, at + 1);
+            if (at < tokens.Count && tokens[at].IsWord && tokens[at].Text is "dozen")
+                (value, at) = (value * 12, at + 1);
             else TakeAndAHalf(tokens, ref at, ref value);
             return true;
         }
@@ -127,14 +131,16 @@ internal static class NumberWords
     private static bool Take(IReadOnlyList<Token> tokens, ref int at)
     {
         at++;
-        if (at + 1 < tokens.Count && tokens[at].Is("of") && tokens[at + 1].IsWord && tokens[at + 1].Text is "a" or "an") at += 2;
+        if (at + 1 < tokens.Count && tokens[at].Is("of") && tokens[at + 1].IsWord && tokens[at + 1].Text is "a" or "an")
+            at += 2;
         return true;
     }
 
     // "one and a half", "2 and a half", "two and a quarter".
     private static void TakeAndAHalf(IReadOnlyList<Token> tokens, ref int at, ref double value)
     {
-        if (at + 2 < tokens.Count && tokens[at].Is("and") && tokens[at + 1].IsWord && tokens[at + 1].Text is "a" or "one"
+        if (at + 2 < tokens.Count && tokens[at].Is("and") && tokens[at + 1].IsWord
+            && tokens[at + 1].Text is "a" or "one"
             && Fractions.TryGetValue(tokens[at + 2].Text, out var fraction))
             (value, at) = (value + fraction, at + 3);
     }

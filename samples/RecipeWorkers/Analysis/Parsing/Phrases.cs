@@ -47,7 +47,8 @@ internal static class Phrases
     }
 
     private static bool IsExtractWord(Token token) =>
-        token.IsWord && (token.Text is "juice" or "zest" or "rind" or "peel" or "and" or "the" or "a" or "plus" || Vocabulary.IsDropped(token.Text));
+        token.IsWord && (token.Text is "juice" or "zest" or "rind" or "peel" or "and" or "the" or "a" or "plus"
+            || Vocabulary.IsDropped(token.Text));
 
     // "red or green pepper": the noun stands behind the second colour.
     private static IEnumerable<string> NounBehindAlternative(IReadOnlyList<Token> phrase, int or)
@@ -117,8 +118,11 @@ internal static class Phrases
         var left = NameOf(phrase[..at], leftAt, out _);
         if (left.IsEmpty) return false;
         var rightAt = 0;
-        if (MeasureParser.TryRead(right, ref rightAt, out var measure) && (rightAt < right.Count || measure.UnitWord is not null)) return rightAt < right.Count;
-        return (hasMeasure || left.Food is not null) && NameOf(right, 0, out _).Food is not null && !Vocabulary.OpensNote(right[0].Text);
+        if (MeasureParser.TryRead(right, ref rightAt, out var measure)
+            && (rightAt < right.Count || measure.UnitWord is not null))
+            return rightAt < right.Count;
+        return (hasMeasure || left.Food is not null) && NameOf(right, 0, out _).Food is not null
+            && !Vocabulary.OpensNote(right[0].Text);
     }
 
     // "half and half", "salt and vinegar crisps": the conjunction is inside a name the lexicon has.
@@ -133,7 +137,9 @@ internal static class Phrases
     private static List<Token> Strip(List<Token> phrase)
     {
         var from = 0;
-        while (from < phrase.Count && (phrase[from].Kind is TokenKind.Dash or TokenKind.Colon || IsFiller(phrase, from))) from++;
+        while (from < phrase.Count
+            && (phrase[from].Kind is TokenKind.Dash or TokenKind.Colon || IsFiller(phrase, from)))
+            from++;
         return phrase[from..];
     }
 
@@ -143,6 +149,7 @@ internal static class Phrases
         if (!phrase[at].IsWord || MeasureParser.TryRead(phrase, ref at, out _)) return false;
         var word = phrase[at].Text;
         if (word is "and" or "plus" or "also" or "then") return true;
-        return Vocabulary.IsStop(word) && !Vocabulary.IsDropped(word) && !Vocabulary.IsModifier(word) && !Vocabulary.OpensNote(word) && !Vocabulary.IsPreparation(word) && !Lexicon.HasWord(word);
+        return Vocabulary.IsStop(word) && !Vocabulary.IsDropped(word) && !Vocabulary.IsModifier(word)
+            && !Vocabulary.OpensNote(word) && !Vocabulary.IsPreparation(word) && !Lexicon.HasWord(word);
     }
 }

@@ -1,6 +1,8 @@
 namespace RecipeWorkers.Analysis.Parsing;
 
-/// <summary>Picks ingredients out of sentences: amounts with what follows them, and known foods named in passing.</summary>
+/// <summary>
+/// Picks ingredients out of sentences: amounts with what follows them, and known foods named in passing.
+/// </summary>
 internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
 {
     private const int LongestPrefix = 4;
@@ -20,18 +22,22 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
     private int Step(IReadOnlyList<Token> tokens, int i)
     {
         if (IsNegation(tokens, i, out var end)) return end;
-        if (tokens[i].Kind is TokenKind.Stop or TokenKind.Break || (tokens[i].IsWord && Vocabulary.IsVerb(tokens[i].Text))) _shared = null;
+        if (tokens[i].Kind is TokenKind.Stop or TokenKind.Break
+            || (tokens[i].IsWord && Vocabulary.IsVerb(tokens[i].Text)))
+            _shared = null;
         if (IsExtract(tokens, i, out end)) return end;
 
         var next = i;
-        if (!IsTime(tokens, i, out end) && MeasureParser.TryRead(tokens, ref next, out var measure)) return TakeMeasured(tokens, i, next, measure);
+        if (!IsTime(tokens, i, out end) && MeasureParser.TryRead(tokens, ref next, out var measure))
+            return TakeMeasured(tokens, i, next, measure);
         if (end > i) return end;
         return tokens[i].IsWord ? TakeMention(tokens, i) : i + 1;
     }
 
     private int TakeMeasured(IReadOnlyList<Token> tokens, int start, int at, Measure measure)
     {
-        if (measure.UnitWord is { } word && Lexicon.Find([word]) is { } itself && (at >= tokens.Count || !tokens[at].IsWord || Vocabulary.IsStop(tokens[at].Text)))
+        if (measure.UnitWord is { } word && Lexicon.Find([word]) is { } itself
+            && (at >= tokens.Count || !tokens[at].IsWord || Vocabulary.IsStop(tokens[at].Text)))
         {
             Add(new CanonicalName(itself.Name, itself, null), measure with { Unit = "piece" }, false, at);
             return at;
@@ -39,8 +45,12 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
 
         if (!TryReadName(tokens, at, measure, out var name, out var end))
         {
-            if (IsRightBehind(tokens, start) && found.Count > 0 && found[^1].Measure is null && (measure.Unit is not null || tokens[start].IsNumber)) found[^1].Measure = measure;
-            return measure.IsVague || !tokens[start].IsNumber ? Math.Max(start + 1, measure.Unit is null ? start + 1 : at) : at;
+            if (IsRightBehind(tokens, start) && found.Count > 0 && found[^1].Measure is null
+                && (measure.Unit is not null || tokens[start].IsNumber))
+                found[^1].Measure = measure;
+            return measure.IsVague || !tokens[start].IsNumber
+                ? Math.Max(start + 1, measure.Unit is null ? start + 1 : at)
+                : at;
         }
 
         var isPointingBack = tokens[at - 1].IsWord && tokens[at - 1].Text is "the";
@@ -51,9 +61,12 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
 
     // "milk (1 l)", "flour 200 g", "eggs x 2".
     private bool IsRightBehind(IReadOnlyList<Token> tokens, int start) =>
-        start == _lastEnd || (start == _lastEnd + 1 && start > 0 && (tokens[start - 1].Kind is TokenKind.Open or TokenKind.Dash or TokenKind.Colon || tokens[start - 1].Is("x")));
+        start == _lastEnd || (start == _lastEnd + 1 && start > 0
+            && (tokens[start - 1].Kind is TokenKind.Open or TokenKind.Dash or TokenKind.Colon
+                || tokens[start - 1].Is("x")));
 
-    private static bool TryReadName(IReadOnlyList<Token> tokens, int at, Measure measure, out CanonicalName name, out int end)
+    private static bool TryReadName(
+        IReadOnlyList<Token> tokens, int at, Measure measure, out CanonicalName name, out int end)
     {
         var words = new List<string>();
         for (end = at; end < tokens.Count && tokens[end].IsWord && words.Count <= LongestPrefix; end++)
@@ -69,7 +82,9 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
             }
 
             var word = tokens[end].Text;
-            if (!IsAdjective(word) && (Vocabulary.IsStop(word) || Vocabulary.IsVerb(word) || Vocabulary.IsNonFood(word) || Vocabulary.OpensNote(word))) break;
+            if (!IsAdjective(word) && (Vocabulary.IsStop(word) || Vocabulary.IsVerb(word) || Vocabulary.IsNonFood(word)
+                || Vocabulary.OpensNote(word)))
+                break;
             words.Add(word);
         }
 
@@ -91,7 +106,9 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
 
     private int TakeMention(IReadOnlyList<Token> tokens, int i)
     {
-        var isListed = i > 0 && (tokens[i - 1].Kind is TokenKind.Comma or TokenKind.Colon || (tokens[i - 1].IsWord && tokens[i - 1].Text is "and" or "with" or "add" or "of" or "or" or "plus" || tokens[i - 1].IsWord && IsAdjective(tokens[i - 1].Text)));
+        var isListed = i > 0 && (tokens[i - 1].Kind is TokenKind.Comma or TokenKind.Colon
+            || (tokens[i - 1].IsWord && tokens[i - 1].Text is "and" or "with" or "add" or "of" or "or" or "plus"
+                || tokens[i - 1].IsWord && IsAdjective(tokens[i - 1].Text)));
         var (food, length) = Foods.LongestAt(tokens, i, isListed);
         if (food is null) return i + 1;
         if (length == 1 && !IsNoun(tokens, i)) return i + 1;
@@ -101,7 +118,8 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
 
         var words = ModifiersBefore(tokens, i).Concat(tokens.Skip(i).Take(length).Select(token => token.Text)).ToList();
         TakePart(tokens, words, ref end);
-        var isPointingBack = i > 0 && tokens[i - 1].IsWord && tokens[i - 1].Text is "the" or "this" or "that" or "these" or "those";
+        var isPointingBack = i > 0 && tokens[i - 1].IsWord
+            && tokens[i - 1].Text is "the" or "this" or "that" or "these" or "those";
         if (!ContinuesList(tokens, i)) _shared = null;
         Add(IngredientName.Canonicalize(words), _shared, isPointingBack, end);
         return end;
@@ -111,7 +129,8 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
     private bool ContinuesList(IReadOnlyList<Token> tokens, int i)
     {
         for (var k = Math.Max(_lastEnd, 0); k < i; k++)
-            if (tokens[k].Kind != TokenKind.Comma && !tokens[k].Is("and") && !(tokens[k].IsWord && IsAdjective(tokens[k].Text)))
+            if (tokens[k].Kind != TokenKind.Comma && !tokens[k].Is("and")
+                && !(tokens[k].IsWord && IsAdjective(tokens[k].Text)))
                 return false;
         return true;
     }
@@ -119,7 +138,9 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
     private static IEnumerable<string> ModifiersBefore(IReadOnlyList<Token> tokens, int i)
     {
         var from = i;
-        while (from > 0 && i - from < 2 && tokens[from - 1].IsWord && Vocabulary.IsModifier(tokens[from - 1].Text) && !Vocabulary.IsVerb(tokens[from - 1].Text)) from--;
+        while (from > 0 && i - from < 2 && tokens[from - 1].IsWord && Vocabulary.IsModifier(tokens[from - 1].Text)
+            && !Vocabulary.IsVerb(tokens[from - 1].Text))
+            from--;
         return tokens.Skip(from).Take(i - from).Select(token => token.Text);
     }
 
@@ -129,8 +150,10 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
         var word = tokens[i].Text;
         if (i > 0 && tokens[i - 1].IsWord && tokens[i - 1].Text is "to" && Vocabulary.IsVerb(word)) return false;
         if (Vocabulary.IsDropped(word) || (Vocabulary.IsStop(word) && !Vocabulary.IsVerb(word))) return false;
-        var isVerbLike = Vocabulary.IsVerb(word) || word is "juice" or "flour" or "oil" or "butter" or "salt" or "steam" or "date" or "zest" or "water";
-        var isObjectBehind = i + 1 < tokens.Count && tokens[i + 1].IsWord && tokens[i + 1].Text is "the" or "it" or "them" or "together" or "your" or "a" or "up" or "out" or "each";
+        var isVerbLike = Vocabulary.IsVerb(word)
+            || word is "juice" or "flour" or "oil" or "butter" or "salt" or "steam" or "date" or "zest" or "water";
+        var isObjectBehind = i + 1 < tokens.Count && tokens[i + 1].IsWord
+            && tokens[i + 1].Text is "the" or "it" or "them" or "together" or "your" or "a" or "up" or "out" or "each";
         return !isVerbLike || !isObjectBehind && !(Vocabulary.IsVerb(word) && i == 0);
     }
 
@@ -150,20 +173,24 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
         if (known.Measure is null)
         {
             known.Measure = measure;
-            if (known.Name.Text != name.Text) found[found.IndexOf(known)] = new Found(name.Text.Length > known.Name.Text.Length ? name : known.Name, measure);
+            if (known.Name.Text != name.Text)
+                found[found.IndexOf(known)] = new Found(
+                    name.Text.Length > known.Name.Text.Length ? name : known.Name, measure);
         }
         else if (!measure.IsVague)
             found.Add(new Found(name, measure));
     }
 
     private static bool Covers(string known, string name) =>
-        known == name || known.EndsWith(" " + name, StringComparison.Ordinal) || known.StartsWith(name + " ", StringComparison.Ordinal);
+        known == name || known.EndsWith(" " + name, StringComparison.Ordinal)
+            || known.StartsWith(name + " ", StringComparison.Ordinal);
 
     // "juice of a lemon", "the zest and juice of 1 lime".
     private static bool IsExtract(IReadOnlyList<Token> tokens, int i, out int end)
     {
         end = i;
-        while (end < tokens.Count && tokens[end].IsWord && tokens[end].Text is "juice" or "zest" or "rind" or "and") end++;
+        while (end < tokens.Count && tokens[end].IsWord && tokens[end].Text is "juice" or "zest" or "rind" or "and")
+            end++;
         var isExtract = end > i && tokens[i].Text is not "and" && end < tokens.Count && tokens[end].Is("of");
         end = isExtract ? end + 1 : i;
         return isExtract;
@@ -175,11 +202,16 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
         end = i;
         var next = i;
         if (!NumberWords.TryRead(tokens, ref next, out var value)) return false;
-        while (next < tokens.Count && tokens[next].IsWord && tokens[next].Text is "more" or "or" or "so" or "good" or "large" or "small" or "equal" or "big" or "separate") next++;
+        while (next < tokens.Count && tokens[next].IsWord && tokens[next].Text is "more" or "or" or "so" or "good"
+            or "large" or "small" or "equal" or "big" or "separate")
+            next++;
         if (next >= tokens.Count || !tokens[next].IsWord) return false;
         var word = tokens[next].Text;
-        var isOther = (word is "f" or "c" && value >= 90) || (Vocabulary.IsNonFood(word) && Units.Find(word) is null && Lexicon.Find([word]) is null);
-        if (word is "inch" or "inches" or "cm" or "mm" && next + 1 < tokens.Count && tokens[next + 1].IsWord && (Units.Find(tokens[next + 1]) is not null || Lexicon.HasWord(tokens[next + 1].Text))) isOther = false;
+        var isOther = (word is "f" or "c" && value >= 90)
+            || (Vocabulary.IsNonFood(word) && Units.Find(word) is null && Lexicon.Find([word]) is null);
+        if (word is "inch" or "inches" or "cm" or "mm" && next + 1 < tokens.Count && tokens[next + 1].IsWord
+            && (Units.Find(tokens[next + 1]) is not null || Lexicon.HasWord(tokens[next + 1].Text)))
+            isOther = false;
         if (isOther) end = next + 1;
         return isOther;
     }
@@ -188,11 +220,18 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
     {
         end = i;
         if (!tokens[i].IsWord) return false;
-        var isNegation = tokens[i].Text is "no" or "without" or "except" or "omit" or "avoid" or "skip" or "hate" or "minus"
-            || (i + 1 < tokens.Count && ((tokens[i].Is("instead") && tokens[i + 1].Is("of")) || (tokens[i].Is("rather") && tokens[i + 1].Is("than")) || (tokens[i].Is("allergic") && tokens[i + 1].Is("to"))
-                || (tokens[i].Text is "don't" or "dont" or "doesn't" or "didn't" or "cannot" or "can't" && tokens[i + 1].Text is "have" or "like" or "eat" or "use" or "add" or "need" or "want" or "got")));
+        var isNegation = tokens[i].Text is "no" or "without" or "except" or "omit" or "avoid" or "skip"
+            or "hate" or "minus"
+            || (i + 1 < tokens.Count && ((tokens[i].Is("instead") && tokens[i + 1].Is("of"))
+                || (tokens[i].Is("rather") && tokens[i + 1].Is("than"))
+                || (tokens[i].Is("allergic") && tokens[i + 1].Is("to"))
+                || (tokens[i].Text is "don't" or "dont" or "doesn't" or "didn't" or "cannot" or "can't" && tokens[i
+                    + 1].Text is "have" or "like" or "eat" or "use" or "add" or "need" or "want" or "got")));
         if (!isNegation) return false;
-        while (end < tokens.Count && tokens[end].Kind is not (TokenKind.Comma or TokenKind.Stop or TokenKind.Break or TokenKind.Close) && tokens[end].Text is not ("but" or "then" or "so")) end++;
+        while (end < tokens.Count
+            && tokens[end].Kind is not (TokenKind.Comma or TokenKind.Stop or TokenKind.Break or TokenKind.Close)
+            && tokens[end].Text is not ("but" or "then" or "so"))
+            end++;
         return true;
     }
 }

@@ -77,7 +77,9 @@ internal sealed class RecipeText
     private void ReadProse()
     {
         var scanner = new ProseScanner(_found, isMeasuredOnly: _found.Count >= ListIsComplete);
-        var dish = _dish is null ? [] : Tokenizer.Tokenize(TextNormalizer.Normalize(_dish)).Select(token => token.Text).ToList();
+        var dish = _dish is null
+            ? []
+            : Tokenizer.Tokenize(TextNormalizer.Normalize(_dish)).Select(token => token.Text).ToList();
         var isFood = Lexicon.Find(dish) is not null;
         foreach (var sentence in _prose)
             scanner.Scan(WithoutDish(sentence, dish, isFood));

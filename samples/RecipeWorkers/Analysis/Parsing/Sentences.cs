@@ -29,11 +29,14 @@ internal static class Sentences
     {
         var from = 0;
         isNumbered = false;
-        while (from < tokens.Count && (tokens[from].Kind is TokenKind.Dash or TokenKind.Break or TokenKind.Colon || tokens[from].Raw == "+")) from++;
+        while (from < tokens.Count
+            && (tokens[from].Kind is TokenKind.Dash or TokenKind.Break or TokenKind.Colon || tokens[from].Raw == "+"))
+            from++;
         from = SkipCheckBox(tokens, from);
         if (from + 2 < tokens.Count && tokens[from].Is("step") && tokens[from + 1].IsNumber) from++;
         if (from + 1 < tokens.Count && (tokens[from].IsNumber || tokens[from].Text.Length == 1)
-            && tokens[from + 1].Kind is TokenKind.Stop or TokenKind.Close or TokenKind.Colon && tokens[from].Value == Math.Floor(tokens[from].Value))
+            && tokens[from + 1].Kind is TokenKind.Stop or TokenKind.Close or TokenKind.Colon
+            && tokens[from].Value == Math.Floor(tokens[from].Value))
         {
             isNumbered = true;
             from += 2;
@@ -52,7 +55,8 @@ internal static class Sentences
         var first = sentence[0].Text;
         if (Vocabulary.IsVerb(first) && Foods.LongestAt(sentence, 0, isCorrected: false).Length < 2) return true;
         var opensClause = Vocabulary.IsStop(first) || Vocabulary.OpensNote(first);
-        return opensClause && sentence.Any(token => token.IsWord && Vocabulary.IsVerb(token.Text) && !Vocabulary.IsPreparation(token.Text));
+        return opensClause && sentence.Any(
+            token => token.IsWord && Vocabulary.IsVerb(token.Text) && !Vocabulary.IsPreparation(token.Text));
     }
 
     /// <summary>Whether the sentence outside any list is one: amounts and names, no story around them.</summary>
@@ -66,7 +70,8 @@ internal static class Sentences
         if (sentence.Any(IsStory)) return false;
         var known = found.Count(item => item.Name.Food is not null);
         if (IsMeasured(sentence)) return hasReal && !IsArticleAlone(sentence, known);
-        return known > 0 && known * 2 >= found.Count && (found.Exists(item => item.Measure is not null) || found.Count > 1 || IsNameLine(sentence));
+        return known > 0 && known * 2 >= found.Count
+            && (found.Exists(item => item.Measure is not null) || found.Count > 1 || IsNameLine(sentence));
     }
 
     /// <summary>The words before a colon when they name what follows, and the tokens behind it.</summary>
@@ -78,7 +83,8 @@ internal static class Sentences
         if (rest.Count == 0) return true;
         // "Flour: 200 g" is an entry, "Pancakes: 200 g flour" has a label.
         var at = 0;
-        var isAmountOnly = MeasureParser.TryRead(rest, ref at, out _) && (at >= rest.Count || !rest[at].IsWord || Vocabulary.OpensNote(rest[at].Text) || Vocabulary.IsPreparation(rest[at].Text));
+        var isAmountOnly = MeasureParser.TryRead(rest, ref at, out _) && (at >= rest.Count || !rest[at].IsWord
+            || Vocabulary.OpensNote(rest[at].Text) || Vocabulary.IsPreparation(rest[at].Text));
         return !isAmountOnly;
     }
 
@@ -99,7 +105,8 @@ internal static class Sentences
     private static bool IsNameLine(IReadOnlyList<Token> sentence)
     {
         var words = sentence.TakeWhile(token => token.IsWord).Select(token => token.Text).ToList();
-        return words.Count == sentence.Count && words.Count <= LongestNameLine && IngredientName.Canonicalize(words).Food is not null
+        return words.Count == sentence.Count && words.Count <= LongestNameLine
+            && IngredientName.Canonicalize(words).Food is not null
             && !(Vocabulary.IsVerb(words[0]) && words.Count > 1 && Lexicon.Find(words) is null);
     }
 
@@ -108,7 +115,12 @@ internal static class Sentences
         sentence[0].IsWord && sentence[0].Text is "a" or "an" or "some" or "several" or "one" && known == 0;
 
     private static bool IsStory(Token token) =>
-        token.IsWord && (token.Text is "i" or "i'm" or "im" or "we" or "you" or "is" or "are" or "was" or "my" or "have" or "it" or "them" or "then" or "until" or "i've" or "this" or "you'll" or "i'd" or "made"
-            || (Vocabulary.IsVerb(token.Text) && !Vocabulary.IsPreparation(token.Text) && !Lexicon.HasWord(token.Text) && !Vocabulary.IsDropped(token.Text)
-                && token.Text is not ("cooking" or "frying" or "dusting" or "greasing" or "brushing" or "serving" or "rolling" or "garnish" or "serve" or "taste" or "drizzling" or "sprinkling" or "dipping" or "need" or "crumble" or "baking" or "topping" or "coating" or "use" or "stewing" or "whipping" or "roasting" or "braising" or "season" or "cover" or "fry" or "strips")));
+        token.IsWord && (token.Text is "i" or "i'm" or "im" or "we" or "you" or "is" or "are" or "was" or "my" or "have"
+            or "it" or "them" or "then" or "until" or "i've" or "this" or "you'll" or "i'd" or "made"
+            || (Vocabulary.IsVerb(token.Text) && !Vocabulary.IsPreparation(token.Text) && !Lexicon.HasWord(token.Text)
+                && !Vocabulary.IsDropped(token.Text)
+                && token.Text is not ("cooking" or "frying" or "dusting" or "greasing" or "brushing" or "serving"
+                    or "rolling" or "garnish" or "serve" or "taste" or "drizzling" or "sprinkling"
+                    or "dipping" or "need" or "crumble" or "baking" or "topping" or "coating" or "use" or "stewing"
+                    or "whipping" or "roasting" or "braising" or "season" or "cover" or "fry" or "strips")));
 }

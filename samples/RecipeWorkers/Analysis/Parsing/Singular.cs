@@ -35,14 +35,18 @@ internal static class Singular
 
     // Words whose "s" is their own.
     private static readonly HashSet<string> Invariable =
-        ["hummus", "houmous", "couscous", "cous", "asparagus", "molasses", "citrus", "swiss", "brussels", "octopus", "bass", "watercress", "cress", "cos", "schnapps",
-         "grits", "haggis", "bitters", "krispies", "goats", "confectioners", "birds", "herbes", "pois", "asafoetida", "lemongrass", "glass", "swordfish", "molluscs",
-         "quarters", "less", "gas", "gress", "cactus", "hibiscus", "physalis", "ras", "angus", "jus", "cassis", "pastis", "mass", "aminos"];
+        ["hummus", "houmous", "couscous", "cous", "asparagus", "molasses", "citrus", "swiss", "brussels", "octopus",
+            "bass", "watercress", "cress", "cos", "schnapps",
+         "grits", "haggis", "bitters", "krispies", "goats", "confectioners", "birds", "herbes", "pois", "asafoetida",
+         "lemongrass", "glass", "swordfish", "molluscs",
+         "quarters", "less", "gas", "gress", "cactus", "hibiscus", "physalis", "ras", "angus", "jus", "cassis",
+         "pastis", "mass", "aminos"];
 
     public static string Of(string word)
     {
         if (Irregular.TryGetValue(word, out var singular)) return singular;
-        if (word.Length < 4 || !word.EndsWith('s') || word.EndsWith("ss", StringComparison.Ordinal) || word.EndsWith("'s", StringComparison.Ordinal) || Invariable.Contains(word))
+        if (word.Length < 4 || !word.EndsWith('s') || word.EndsWith("ss", StringComparison.Ordinal)
+            || word.EndsWith("'s", StringComparison.Ordinal) || Invariable.Contains(word))
             return word;
         if (word.EndsWith("ies", StringComparison.Ordinal) && word.Length > 4) return word[..^3] + "y";
         if (EndsWithAny(word, "oes", "ches", "shes", "sses", "xes")) return word[..^2];

@@ -66,7 +66,8 @@ internal static partial class TextNormalizer
 
     private static string Fold(Rune rune) => rune.IsBmp ? Fold((char)rune.Value).ToString() : rune.ToString();
 
-    private static char Fold(char letter) => Accented.IndexOf(letter, StringComparison.Ordinal) is var at and >= 0 ? Plain[at] : letter;
+    private static char Fold(char letter)
+        => Accented.IndexOf(letter, StringComparison.Ordinal) is var at and >= 0 ? Plain[at] : letter;
 
     private const string Accented = "àáâãäåçèéêëìíîïñòóôõöøùúûüýÿÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝ";
     private const string Plain = "aaaaaaceeeeiiiinoooooouuuuyyAAAAAACEEEEIIIINOOOOOOUUUUY";
@@ -130,7 +131,9 @@ internal static partial class TextNormalizer
     private static partial Regex AndShort();
 
     // "Chili sin carne - ingredients: …": a heading in the middle of a line starts a new one.
-    [GeneratedRegex(@"(?<=\S)[ \-.,;]+(?=(?:ingredients|method|instructions|directions|steps|preparation)\s*:)", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(
+        @"(?<=\S)[ \-.,;]+(?=(?:ingredients|method|instructions|directions|steps|preparation)\s*:)",
+        RegexOptions.IgnoreCase)]
     private static partial Regex InnerHeading();
 
     [GeneratedRegex("(?<=\\d)(\\s?)\"")]

@@ -49,10 +49,13 @@ internal static class Tokenizer
     private static bool IsAbbreviation(string line, int at, List<Token> tokens)
     {
         if (tokens.Count == 0 || !tokens[^1].IsWord || at == 0 || !char.IsLetter(line[at - 1])) return false;
-        if (tokens[^1].Text is "tbsp" or "tsp" or "oz" or "lb" or "lbs" or "pkg" or "qt" or "pt" or "tbs" or "approx" or "fl" or "eg" or "e.g") return true;
+        if (tokens[^1].Text is "tbsp" or "tsp" or "oz" or "lb" or "lbs" or "pkg" or "qt" or "pt" or "tbs" or "approx"
+            or "fl" or "eg" or "e.g")
+            return true;
         if (!IsDigit(line, at + 1) && at + 1 < line.Length && char.IsLetter(line[at + 1])) return true;
         var next = line.AsSpan(at + 1).TrimStart(' ');
-        return tokens[^1].Text is "g" or "kg" or "ml" or "l" or "c" or "pkt" or "t" or "in" && next.Length > 0 && char.IsAsciiLetterLower(next[0]);
+        return tokens[^1].Text is "g" or "kg" or "ml" or "l" or "c" or "pkt" or "t" or "in" && next.Length > 0
+            && char.IsAsciiLetterLower(next[0]);
     }
 
     private static int ReadNumber(string line, int at, List<Token> tokens)

@@ -44,8 +44,10 @@ internal static class Units
 
     /// <summary>Units that stand without a number: "pinch of salt".</summary>
     private static readonly HashSet<string> Standalone =
-        ["pinch", "dash", "handful", "bunch", "splash", "drizzle", "knob", "sprig", "squeeze", "glug", "dollop", "sprinkle", "sprinkling", "pinches",
-         "sprigs", "handfuls", "fistful", "touch", "hint", "drop", "drops", "cup", "slice", "slices", "tin", "jar", "pack", "packet", "bag", "cloves", "clove",
+        ["pinch", "dash", "handful", "bunch", "splash", "drizzle", "knob", "sprig", "squeeze", "glug", "dollop",
+            "sprinkle", "sprinkling", "pinches",
+         "sprigs", "handfuls", "fistful", "touch", "hint", "drop", "drops", "cup", "slice", "slices", "tin", "jar",
+         "pack", "packet", "bag", "cloves", "clove",
          "tsp", "tbsp", "teaspoon", "tablespoon"];
 
     /// <summary>Units that may follow the name: "2 garlic cloves".</summary>
@@ -73,9 +75,11 @@ internal static class Units
     /// <summary>Whether two canonical units are of one measurable dimension.</summary>
     public static bool AreConvertible(string? left, string? right) =>
         left is not null && right is not null
-        && Canonical.TryGetValue(left, out var a) && Canonical.TryGetValue(right, out var b) && a.Dimension == b.Dimension;
+        && Canonical.TryGetValue(left, out var a) && Canonical.TryGetValue(right, out var b)
+        && a.Dimension == b.Dimension;
 
-    private static readonly string[] LongWords = [.. ByWord.Keys.Where(word => word.Length >= 5 && ByWord[word].Dimension != Dimension.Vague)];
+    private static readonly string[] LongWords = [
+        .. ByWord.Keys.Where(word => word.Length >= 5 && ByWord[word].Dimension != Dimension.Vague)];
 
     private static Dictionary<string, Unit> Build()
     {
@@ -94,11 +98,15 @@ internal static class Units
         Add("l", Dimension.Volume, 3.785, "gallon gallons gal");
         Add("ml", Dimension.Volume, 30, "floz fl-oz");
         Add("tsp", Dimension.Volume, 1, "tsp tsps ts tspn teaspoon teaspoons teaspoonful teaspoonfuls");
-        Add("tbsp", Dimension.Volume, 1, "tbsp tbsps tbs tb tblsp tbl tblspn tbps tablespoon tablespoons tablespoonful tablespoonfuls");
+        Add("tbsp", Dimension.Volume, 1, "tbsp tbsps tbs tb tblsp tbl tblspn tbps tablespoon "
+            + "tablespoons tablespoonful tablespoonfuls");
         Add("cup", Dimension.Volume, 1, "cup cups c cupful cupfuls mug mugs glass glasses");
         Add("can", Dimension.Container, 1, "can cans tin tins");
-        Add("pack", Dimension.Container, 1, "pack packs packet packets package packages pkg pkgs pkt pkts bag bags box boxes carton cartons jar jars bottle bottles tub tubs sachet sachets envelope envelopes pouch pouches punnet punnets container containers tube tubes");
-        Add("piece", Dimension.Count, 1, "piece pieces pc pcs head heads ear ears bulb bulbs thumb thumbs ball balls loaf loaves chunk chunks wedge wedges sheet sheets cube cubes bar bars square squares block blocks");
+        Add("pack", Dimension.Container, 1, "pack packs packet packets package packages pkg pkgs pkt pkts bag "
+            + "bags box boxes carton cartons jar jars bottle bottles tub tubs sachet sachets envelope envelopes "
+            + "pouch pouches punnet punnets container containers tube tubes");
+        Add("piece", Dimension.Count, 1, "piece pieces pc pcs head heads ear ears bulb bulbs thumb thumbs ball balls "
+            + "loaf loaves chunk chunks wedge wedges sheet sheets cube cubes bar bars square squares block blocks");
         Add("clove", Dimension.Count, 1, "clove cloves");
         Add("slice", Dimension.Count, 1, "slice slices rasher rashers strip strips");
         Add("bunch", Dimension.Count, 1, "bunch bunches");
@@ -106,7 +114,8 @@ internal static class Units
         Add("sprig", Dimension.Count, 1, "sprig sprigs");
         Add("stick", Dimension.Count, 1, "stick sticks stalk stalks rib ribs");
         Add("handful", Dimension.Count, 1, "handful handfuls fistful fistfuls");
-        Add(null, Dimension.Vague, 1, "splash splashes drizzle knob knobs glug glugs dollop dollops squeeze sprinkle sprinkling touch hint drop drops bit");
+        Add(null, Dimension.Vague, 1, "splash splashes drizzle knob knobs glug glugs dollop dollops squeeze "
+            + "sprinkle sprinkling touch hint drop drops bit");
         return table;
 
         void Add(string? name, Dimension dimension, double factor, string words)

@@ -1,12 +1,13 @@
-// What amqplib does and notes about a broker: `node cases.js amqp://…`. One line for each note, "case<TAB>note"; the tests run it against
-// RabbitMQ and against the embedded broker and compare.
+// What amqplib does and notes about a broker: `node cases.js amqp://…`. One line for each note, "case<TAB>note"; the
+// tests run it against RabbitMQ and against the embedded broker and compare.
 'use strict';
 const amqp = require('amqplib');
 const { randomUUID } = require('crypto');
 
 const url = process.argv[2];
 const cases = {};
-const text = message => message ? message.content.toString() + (message.fields.redelivered ? ' redelivered' : '') : 'nothing';
+const text = message =>
+  message ? message.content.toString() + (message.fields.redelivered ? ' redelivered' : '') : 'nothing';
 
 // Collects deliveries; next() is the next one.
 function inbox() {
@@ -41,8 +42,13 @@ cases['properties and headers of every kind arrive'] = async s => {
   const channel = await s.connection.createChannel();
   await channel.assertQueue(s.name('q'), { exclusive: true });
   channel.sendToQueue(s.name('q'), Buffer.from('ü'), {
-    contentType: 'text/plain', contentEncoding: 'utf-8', headers: { text: 'größe', number: 42, large: 2 ** 40, double: 1.5, yes: true, nothing: null, list: [1, 'two'], table: { a: { b: 1 } } },
-    priority: 3, correlationId: 'c', replyTo: 'r', expiration: '60000', messageId: 'm', timestamp: 1700000000, type: 't', userId: 'guest', appId: 'a', persistent: true,
+    contentType: 'text/plain', contentEncoding: 'utf-8',
+    headers: {
+      text: 'größe', number: 42, large: 2 ** 40, double: 1.5, yes: true, nothing: null, list: [1, 'two'],
+      table: { a: { b: 1 } },
+    },
+    priority: 3, correlationId: 'c', replyTo: 'r', expiration: '60000', messageId: 'm', timestamp: 1700000000,
+    type: 't', userId: 'guest', appId: 'a', persistent: true,
   });
   const box = inbox();
   await channel.consume(s.name('q'), box.take, { noAck: true });
@@ -63,7 +69,8 @@ cases['an unroutable mandatory message comes back'] = async s => {
 cases['a message is nacked, rejected and dead-lettered'] = async s => {
   const channel = await s.connection.createChannel();
   await channel.assertQueue(s.name('dead'), { exclusive: true });
-  await channel.assertQueue(s.name('q'), { exclusive: true, deadLetterExchange: '', deadLetterRoutingKey: s.name('dead') });
+  await channel.assertQueue(s.name('q'),
+    { exclusive: true, deadLetterExchange: '', deadLetterRoutingKey: s.name('dead') });
   channel.sendToQueue(s.name('q'), Buffer.from('m'));
   const box = inbox(), dead = inbox();
   await channel.consume(s.name('q'), box.take);
@@ -87,16 +94,19 @@ cases['exchanges route by topic, headers and to each other'] = async s => {
   await channel.bindQueue(s.name('star'), s.name('topic'), '*.b');
   await channel.bindQueue(s.name('hash'), s.name('topic'), 'a.#');
   await channel.bindQueue(s.name('any'), s.name('headers'), '', { 'x-match': 'any', x: 1, y: 2 });
-  for (const key of ['a', 'a.b', 'a.b.c', 'c.b', 'to.headers']) channel.publish(s.name('topic'), key, Buffer.from(key), { headers: { y: 2 } });
+  for (const key of ['a', 'a.b', 'a.b.c', 'c.b', 'to.headers'])
+    channel.publish(s.name('topic'), key, Buffer.from(key), { headers: { y: 2 } });
   await channel.waitForConfirms();
   for (const queue of ['star', 'hash', 'any'])
-    for (let message; (message = await channel.get(s.name(queue), { noAck: true }));) s.note(`${queue} ${message.content} ${message.fields.messageCount}`);
+    for (let message; (message = await channel.get(s.name(queue), { noAck: true }));)
+      s.note(`${queue} ${message.content} ${message.fields.messageCount}`);
 };
 
 cases['a call is answered over direct reply-to'] = async s => {
   const channel = await s.connection.createChannel();
   await channel.assertQueue(s.name('q'), { exclusive: true });
-  await channel.consume(s.name('q'), request => channel.sendToQueue(request.properties.replyTo, Buffer.from(`re: ${request.content}`), { correlationId: request.properties.correlationId }), { noAck: true });
+  await channel.consume(s.name('q'), ({ properties: { replyTo, correlationId }, content }) =>
+    channel.sendToQueue(replyTo, Buffer.from(`re: ${content}`), { correlationId }), { noAck: true });
   const box = inbox();
   await channel.consume('amq.rabbitmq.reply-to', box.take, { noAck: true });
   for (let i = 0; i < 3; i++) {
@@ -108,9 +118,16 @@ cases['a call is answered over direct reply-to'] = async s => {
 
 for (const [what, act] of Object.entries({
   'a missing queue': (s, channel) => channel.checkQueue(s.name('missing')),
-  'a missing exchange': (s, channel) => channel.publish(s.name('missing'), '', Buffer.from('m')) && channel.checkExchange('amq.direct'),
-  'other arguments': async (s, channel) => { await channel.assertQueue(s.name('q'), { exclusive: true }); await channel.assertQueue(s.name('q'), { exclusive: true, maxLength: 1 }); },
-  'an unknown tag': async (s, channel) => { channel.ack({ fields: { deliveryTag: 7 } }); await channel.checkExchange('amq.direct'); },
+  'a missing exchange': (s, channel) =>
+    channel.publish(s.name('missing'), '', Buffer.from('m')) && channel.checkExchange('amq.direct'),
+  'other arguments': async (s, channel) => {
+    await channel.assertQueue(s.name('q'), { exclusive: true });
+    await channel.assertQueue(s.name('q'), { exclusive: true, maxLength: 1 });
+  },
+  'an unknown tag': async (s, channel) => {
+    channel.ack({ fields: { deliveryTag: 7 } });
+    await channel.checkExchange('amq.direct');
+  },
   'a reserved name': (s, channel) => channel.assertQueue('amq.mine'),
 }))
   cases[`a channel is closed over ${what}, and its connection lives`] = async s => {
@@ -155,10 +172,12 @@ cases['a large body arrives whole'] = async s => {
 
 cases['a full queue nacks'] = async s => {
   const channel = await s.connection.createConfirmChannel();
-  await channel.assertQueue(s.name('q'), { exclusive: true, maxLength: 1, arguments: { 'x-overflow': 'reject-publish' } });
+  await channel.assertQueue(s.name('q'),
+    { exclusive: true, maxLength: 1, arguments: { 'x-overflow': 'reject-publish' } });
   channel.sendToQueue(s.name('q'), Buffer.from('1'));
   await channel.waitForConfirms();
-  await new Promise(resolve => channel.sendToQueue(s.name('q'), Buffer.from('2'), {}, error => resolve(s.note(error ? 'nacked' : 'acked'))));
+  await new Promise(resolve => channel.sendToQueue(s.name('q'), Buffer.from('2'), {},
+    error => resolve(s.note(error ? 'nacked' : 'acked'))));
   s.note((await channel.purgeQueue(s.name('q'))).messageCount);
 };
 
