@@ -11,28 +11,6 @@ namespace SafeAmqp.IntegrationTests;
 public sealed class DifferenceTests(TestBroker broker) : FeatureTest(broker)
 {
     /// <summary>
-    /// A stream is a log on disk with offsets; a broker in memory would only pretend to have one. The refusal is the
-    /// channel's, so that nothing else is harmed.
-    /// </summary>
-    [Fact]
-    public async Task A_stream_is_declared_on_RabbitMQ_and_refused_by_the_embedded_broker()
-    {
-        AmqpClient amqp = await ConnectAsync();
-        AmqpTopology topology = new AmqpTopology()
-            .With(new AmqpQueue { Name = NewName(), Type = AmqpQueueType.Stream });
-        if (!Broker.IsEmbedded)
-        {
-            await amqp.DeclareAsync(topology, Cancelled);
-            return;
-        }
-        var error = await Assert.ThrowsAsync<AmqpTopologyException>(
-            async () => await amqp.DeclareAsync(topology, Cancelled));
-        Assert.Equal(406, error.ReplyCode);
-        Assert.Contains("streams are not supported", error.Message, StringComparison.Ordinal);
-        Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
-    }
-
-    /// <summary>
     /// The embedded broker has no transactions: confirms do the same in a fraction of the time, and this library uses
     /// nothing else.
     /// </summary>

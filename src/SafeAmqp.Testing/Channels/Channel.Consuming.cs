@@ -149,8 +149,7 @@ internal sealed partial class Channel
                 + $"'{Host.Name}': \"expected integer, got {FieldTableWriter.TypeName(priority)}\"");
         if (tag.Length == 0)
             tag = Broker.NewName("amq.ctag-");
-        var consumer = new Consumer(
-            this, tag, queue, noAck, exclusive, FieldTable.Integer(priority) ?? 0, _consumerPrefetch);
+        var consumer = new Consumer(this, tag, queue, noAck, exclusive, _consumerPrefetch, arguments);
         queue.Add(consumer);
         _consumers.Add(tag, consumer);
         if (!noWait)

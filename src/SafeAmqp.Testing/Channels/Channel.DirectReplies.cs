@@ -17,7 +17,7 @@ internal sealed partial class Channel
             tag = Broker.NewName("amq.ctag-");
         _replyToken = Broker.NewName("");
         Host.DirectReplies[_replyToken] = this;
-        _replyConsumer = new Consumer(this, tag, null, noAck: true, exclusive: false, 0, 0);
+        _replyConsumer = new Consumer(this, tag, null, noAck: true, exclusive: false, 0, []);
         _consumers[tag] = _replyConsumer;
         if (!noWait)
             Send(Writer.Start(Method.BasicConsumeOk).ShortString(tag));

@@ -26,9 +26,10 @@ internal sealed partial class Channel
         BrokerQueue queue = passive ? Passive(name) : Declare(name, durable, exclusive, autoDelete, arguments);
         _lastQueue = queue.Name;
         queue.Touch();
+        (int messages, int consumers) = queue.Counts;
         if (!noWait)
-            Send(Writer.Start(Method.QueueDeclareOk).ShortString(queue.Name).Long((uint)queue.ReadyCount)
-                .Long((uint)queue.Consumers.Count));
+            Send(Writer.Start(Method.QueueDeclareOk).ShortString(queue.Name).Long((uint)messages)
+                .Long((uint)consumers));
     }
 
     private BrokerQueue Passive(string name)
@@ -42,7 +43,8 @@ internal sealed partial class Channel
     private BrokerQueue Declare(
         string name, bool durable, bool exclusive, bool autoDelete, Dictionary<string, object?> arguments)
     {
-        name = name.Length == 0 ? Broker.NewName("amq.gen-") : CheckName("queue", name);
+        bool isNamed = name.Length > 0;
+        name = isNamed ? CheckName("queue", name) : Broker.NewName("amq.gen-");
         Require(Permission.Configure, "queue", name);
         string what = $"queue '{name}' in vhost '{Host.Name}'";
         if (Host.Queues.TryGetValue(name, out BrokerQueue? existing))
@@ -55,18 +57,20 @@ internal sealed partial class Channel
             existing.Arguments.CheckSame(arguments, name, Host.Name);
             return existing;
         }
-        if (FieldTable.Text(arguments.GetValueOrDefault("x-queue-type")) == "stream")
-            throw AmqpError.Precondition($"streams are not supported by this broker: {what}");
         QueueArguments read = QueueArguments.Read(arguments, name, Host.Name, Broker.Rules);
         if (read.DeadLetterExchange is { } target)
         {
             Require(Permission.Read, "queue", name);
             Require(Permission.Write, "exchange", target);
         }
-        if (read.IsQuorum && (!durable || exclusive || autoDelete))
+        if (!isNamed && (read.IsQuorum || read.IsStream))
+            throw AmqpError.Precondition($"Cannot declare a server-named queue for type {read.TypeName}");
+        if ((read.IsQuorum || read.IsStream) && (!durable || exclusive || autoDelete))
             throw AmqpError.Precondition("invalid property "
                 + $"'{(!durable ? "non-durable" : exclusive ? "exclusive-owner" : "auto-delete")}' for {what}");
-        var queue = new BrokerQueue(Host, name, durable, autoDelete, exclusive ? Connection : null, read);
+        BrokerQueue queue = read.IsStream
+            ? new StreamQueue(Host, name, read)
+            : new MessageQueue(Host, name, durable, autoDelete, exclusive ? Connection : null, read);
         Host.Queues[name] = queue;
         if (exclusive)
             Connection.ExclusiveQueues.Add(queue);
@@ -166,10 +170,7 @@ internal sealed partial class Channel
         if (Host.Queues.TryGetValue(name, out BrokerQueue? queue))
         {
             queue.CheckAccess(Connection);
-            if ((flags & 1) != 0 && queue.Consumers.Count > 0)
-                throw AmqpError.Precondition($"queue '{name}' in vhost '{Host.Name}' in use");
-            if ((flags & 2) != 0 && queue.ReadyCount > 0)
-                throw AmqpError.Precondition($"queue '{name}' in vhost '{Host.Name}' not empty");
+            queue.CheckDelete(ifUnused: (flags & 1) != 0, ifEmpty: (flags & 2) != 0);
             count = queue.Delete();
         }
         if ((flags & 4) == 0)

@@ -22,7 +22,9 @@ internal sealed partial class Channel
         byte flags = fields.Octet();
         if (RecordSettlement(Method.BasicNack, "basic.nack", tag))
             return;
-        Refuse(Take(tag, (flags & 1) != 0), requeue: (flags & 2) != 0);
+        List<Delivery> deliveries = Take(tag, (flags & 1) != 0);
+        deliveries.ForEach(delivery => delivery.Queue.CheckRefusal());
+        Refuse(deliveries, requeue: (flags & 2) != 0);
     }
 
     private void OnReject(ref MethodReader fields)
@@ -31,7 +33,9 @@ internal sealed partial class Channel
         bool requeue = (fields.Octet() & 1) != 0;
         if (RecordSettlement(Method.BasicReject, "basic.reject", tag))
             return;
-        Refuse(Take(tag, multiple: false), requeue);
+        List<Delivery> deliveries = Take(tag, multiple: false);
+        deliveries.ForEach(delivery => delivery.Queue.CheckRefusal());
+        Refuse(deliveries, requeue);
     }
 
     private void OnRecover(ref MethodReader fields, bool answer)
@@ -40,7 +44,10 @@ internal sealed partial class Channel
         Broker.History.Received(this, "basic.recover");
         if (!requeue)
             throw new AmqpError(ReplyCode.NotImplemented, "requeue=false");
-        Refuse(Unacked.TakeUpTo(0), requeue: true);
+        List<Delivery> deliveries = Unacked.TakeUpTo(0);
+        if (!Broker.Rules.SkipsRefusedOfStreams && deliveries.Exists(delivery => delivery.Queue.Arguments.IsStream))
+            throw new AmqpError(ReplyCode.InternalError, "");
+        Refuse(deliveries, requeue: true);
         if (answer)
             Send(Writer.Start(Method.BasicRecoverOk));
     }

@@ -4,7 +4,8 @@ namespace SafeAmqp.Testing.Channels;
 
 /// <summary>One consumer of one queue on one channel.</summary>
 internal sealed class Consumer(
-    Channel channel, string tag, BrokerQueue? queue, bool noAck, bool exclusive, long priority, int prefetch)
+    Channel channel, string tag, BrokerQueue? queue, bool noAck, bool exclusive, int prefetch,
+    Dictionary<string, object?> arguments)
 {
     public Channel Channel => channel;
 
@@ -17,7 +18,9 @@ internal sealed class Consumer(
 
     public bool Exclusive => exclusive;
 
-    public long Priority => priority;
+    public Dictionary<string, object?> Arguments => arguments;
+
+    public long Priority { get; } = FieldTable.Integer(arguments.GetValueOrDefault("x-priority")) ?? 0;
 
     /// <summary>At most so many unsettled messages; 0 is no limit.</summary>
     public int Prefetch => prefetch;
@@ -32,7 +35,10 @@ internal sealed class Consumer(
 
     public bool IsCancelled { get; set; }
 
-    public bool CanTake => !IsCancelled && channel.Connection.TakesDeliveries && channel.HasRoom
+    /// <summary>Something can be sent to it.</summary>
+    public bool CanReceive => !IsCancelled && channel.Connection.TakesDeliveries;
+
+    public bool CanTake => CanReceive && channel.HasRoom
         && (noAck || prefetch == 0 || Unacked < prefetch);
 
     public void Deliver(QueueEntry entry) => channel.Deliver(this, entry);

@@ -10,6 +10,7 @@ internal sealed class BrokerState
 {
     private readonly List<Transport.Peer> _dirty = [];
     private readonly List<Connection> _toConfirm = [];
+    private readonly Queue<Action> _atBatchEnd = new();
     private long _nextConnection;
 
     public BrokerState(AmqpTestBrokerOptions options)
@@ -66,6 +67,9 @@ internal sealed class BrokerState
     /// <summary>Its confirms go out at the end of the batch.</summary>
     public void ConfirmLater(Connection connection) => _toConfirm.Add(connection);
 
+    /// <summary>Does something when all that is at hand has been read.</summary>
+    public void AtBatchEnd(Action action) => _atBatchEnd.Enqueue(action);
+
     public string NewName(string prefix)
     {
         Span<byte> bytes = stackalloc byte[16];
@@ -83,6 +87,8 @@ internal sealed class BrokerState
 
     private void BatchEnded()
     {
+        while (_atBatchEnd.TryDequeue(out Action? action))
+            action();
         foreach (Connection connection in _toConfirm)
             connection.FlushConfirms();
         _toConfirm.Clear();

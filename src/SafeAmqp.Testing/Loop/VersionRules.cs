@@ -78,6 +78,30 @@ internal sealed class VersionRules(RabbitMqVersion version)
     /// <summary>Classic queues take <c>x-queue-leader-locator</c>.</summary>
     public bool LocatesClassicQueues => _is4;
 
+    /// <summary>
+    /// A message of a stream that is given back or rejected is skipped; otherwise the connection ends.
+    /// </summary>
+    public bool SkipsRefusedOfStreams => _is4;
+
+    /// <summary>A consumer of a stream gets the chunk that it has begun, whatever its prefetch.</summary>
+    public bool SendsWholeChunks => !_is4;
+
+    /// <summary>Consumers of streams may want some of the messages only.</summary>
+    public bool FiltersStreams => _is4;
+
+    /// <summary>
+    /// What a stream keeps comes back with more of AMQP 1.0 in it: a delivery mode, and binary as text; but with tables
+    /// and arrays in headers that begin with x-.
+    /// </summary>
+    public bool StoresLikeAmqp10 => _is4;
+
+    /// <summary>How the refusal of a consumer without acknowledgements names a stream.</summary>
+    public string StreamNoun => _is4 ? "stream" : "stream queues";
+
+    /// <summary>The refusal of a consumer of a stream without a prefetch.</summary>
+    public string StreamPrefetchMissing(string queue) =>
+        $"consumer prefetch count is not set for {(_is4 ? $"stream {queue}" : $"'{queue}'")}";
+
     /// <summary>A refusal (403) says which right was missing.</summary>
     public bool NamesPermission => _is4;
 

@@ -4,21 +4,11 @@ using SafeAmqp.Testing.Routing;
 
 namespace SafeAmqp.Testing.Queues;
 
-/// <summary>A queue: messages that wait, messages that are out with consumers, and the consumers.</summary>
-internal sealed partial class BrokerQueue(
+/// <summary>A queue of any type: its name and who may use it, its consumers, and its end.</summary>
+internal abstract class BrokerQueue(
     VirtualHost host, string name, bool durable, bool autoDelete, Connection? owner, QueueArguments arguments)
     : IDestination
 {
-    private readonly ReadyList _ready = new(arguments.MaxPriority, arguments.HasQuorumPriorities);
-    private readonly BrokerLoop _loop = host.Broker.Loop;
-    private long _nextPosition;
-    private bool _isTakingNew;
-    private bool _isOverLimit;
-    private long _unackedBytes;
-    private LoopTimers.Entry? _unusedTimer;
-    private LoopTimers.Entry? _ttlTimer;
-    private long _ttlDue = long.MaxValue;
-
     public string Name => name;
 
     public VirtualHost Host => host;
@@ -36,12 +26,7 @@ internal sealed partial class BrokerQueue(
 
     public bool IsDeleted { get; private set; }
 
-    public int ReadyCount => _ready.Count;
-
-    public IEnumerable<QueueEntry> Ready => _ready.All;
-
-    /// <summary>Octets of all bodies here, waiting or out.</summary>
-    public long HeldBytes => _ready.Bytes + _unackedBytes;
+    public List<Consumer> Consumers { get; } = [];
 
     /// <summary>Messages that consumers have and did not settle.</summary>
     public HashSet<QueueEntry> Unacked { get; } = [];
@@ -49,98 +34,74 @@ internal sealed partial class BrokerQueue(
     /// <summary>Its name in an array, for the history: one for all messages.</summary>
     public string[] NameList { get; } = [name];
 
+    public abstract int ReadyCount { get; }
+
+    public abstract IEnumerable<QueueEntry> Ready { get; }
+
+    /// <summary>Octets of all bodies here, waiting or out.</summary>
+    public abstract long HeldBytes { get; }
+
+    /// <summary>What a declaration is told: messages and consumers.</summary>
+    public virtual (int Messages, int Consumers) Counts => (ReadyCount, Consumers.Count);
+
+    /// <summary>"queue 'q' in vhost '/'", as reply texts name it.</summary>
+    protected string Description => $"queue '{name}' in vhost '{host.Name}'";
+
+    protected BrokerLoop Loop => host.Broker.Loop;
+
+    protected VersionRules Rules => host.Broker.Rules;
+
     /// <summary>Takes a message in; false when the queue is full and refuses (x-overflow: reject-publish).</summary>
-    public bool Publish(Message message)
-    {
-        if (arguments.RejectsPublish && (arguments.IsQuorum ? IsStillOverLimit() : IsFull(1, message.Size)))
-        {
-            if (arguments.DeadLettersRejected)
-                DeadLetter(new QueueEntry(message, 0), "maxlen");
-            return false;
-        }
-        var entry = new QueueEntry(message, _nextPosition++)
-        {
-            ExpiresAt = ExpiryOf(message),
-            Redelivered = arguments.ShowsRejections && message.Rejections > 0,
-        };
-        _ready.Append(entry);
-        if (_active.Count > 0)
-        {
-            // A consumer that can take it gets even a message whose time to live is nothing.
-            _isTakingNew = true;
-            Dispatch();
-            _isTakingNew = false;
-        }
-        if (entry.ExpiresAt != long.MaxValue)
-            Expire();
-        DropOverflow();
-        _isOverLimit = arguments.IsQuorum && arguments.RejectsPublish && IsFull(0, 0);
-        return true;
-    }
+    public abstract bool Publish(Message message);
 
     /// <summary>
     /// Takes the first message out; it stays unacknowledged unless the receiver does not acknowledge.
     /// </summary>
-    public QueueEntry? Take(bool noAck)
-    {
-        if (!_isTakingNew)
-            Expire();
-        if (_ready.Count == 0)
-            return null;
-        QueueEntry entry = _ready.Take();
-        if (!noAck)
-        {
-            Unacked.Add(entry);
-            _unackedBytes += entry.Message.Size;
-        }
-        ArmExpiry();
-        return entry;
-    }
+    public abstract QueueEntry? Take(bool noAck);
 
-    public void Acknowledge(QueueEntry entry) => GiveUp(entry);
+    public abstract void Acknowledge(QueueEntry entry);
 
     /// <summary>Gives messages back to where they stood; the last one first, so that the order survives.</summary>
-    public void Requeue(QueueEntry entry, bool counts = true)
-    {
-        if (!GiveUp(entry) || IsDeleted)
-            return;
-        entry.Redelivered = true;
-        if (counts)
-            entry.DeliveryCount++;
-        if (counts && arguments.DeliveryLimit is { } limit && entry.DeliveryCount > limit)
-        {
-            DeadLetter(entry, "delivery_limit");
-            return;
-        }
-        // A quorum queue puts a returned message at its end; one with a delivery limit gives the returned ones out
-        // before all others.
-        if (!arguments.IsQuorum) _ready.Return(entry);
-        else if (arguments.DeliveryLimit is null) _ready.Append(entry);
-        else _ready.ReturnFirst(entry);
-    }
+    public abstract void Requeue(QueueEntry entry);
+
+    public abstract void Reject(QueueEntry entry);
 
     /// <summary>After returns: what may go out or must go away now.</summary>
-    public void Settled()
+    public abstract void Settled();
+
+    public abstract int Purge();
+
+    /// <exception cref="AmqpError">The queue does not take such a consumer.</exception>
+    public abstract void Add(Consumer consumer);
+
+    public abstract void Remove(Consumer consumer);
+
+    /// <summary>A consumer has room again.</summary>
+    public abstract void Unblock(Consumer consumer);
+
+    /// <summary>Hands out what waits to the consumers that can take it.</summary>
+    public abstract void Dispatch();
+
+    /// <summary>The broker was stopped: what is not kept is gone, consumers too.</summary>
+    public abstract void Restart();
+
+    /// <exception cref="AmqpError">It is to be deleted only without consumers, or only without messages.</exception>
+    public virtual void CheckDelete(bool ifUnused, bool ifEmpty)
     {
-        if (IsDeleted)
-            return;
-        Dispatch();
-        Expire();
-        DropOverflow();
+        if (ifUnused && Consumers.Count > 0)
+            throw AmqpError.Precondition($"{Description} in use");
+        if (ifEmpty && ReadyCount > 0)
+            throw AmqpError.Precondition($"{Description} not empty");
     }
 
-    public void Reject(QueueEntry entry)
+    /// <exception cref="AmqpError">Its messages cannot be given back or rejected.</exception>
+    public virtual void CheckRefusal()
     {
-        if (GiveUp(entry))
-            DeadLetter(entry, "rejected");
     }
 
-    public int Purge()
+    /// <summary>The queue was used: its time to live starts anew (x-expires).</summary>
+    public virtual void Touch()
     {
-        int count = ReadyCount;
-        while (_ready.Count > 0)
-            _ready.Take();
-        return count;
     }
 
     /// <summary>
@@ -151,33 +112,13 @@ internal sealed partial class BrokerQueue(
         if (IsDeleted)
             return 0;
         IsDeleted = true;
-        int count = ReadyCount;
-        _unusedTimer?.Cancel();
-        _ttlTimer?.Cancel();
+        int count = Counts.Messages;
         host.Remove(this);
         foreach (Consumer consumer in Consumers.ToArray())
             consumer.Channel.QueueGone(consumer, notify);
         Consumers.Clear();
-        _active.Clear();
+        Deleted();
         return count;
-    }
-
-    /// <summary>
-    /// The broker was stopped: persistent messages come back as redelivered, transient ones are gone, consumers too.
-    /// </summary>
-    public void Restart()
-    {
-        foreach (QueueEntry entry in Unacked.OrderByDescending(entry => entry.Position).ToArray())
-            Requeue(entry, counts: arguments.IsQuorum);
-        Consumers.Clear();
-        _active.Clear();
-        if (arguments.IsQuorum)
-            return;
-        var kept = new List<QueueEntry>();
-        while (_ready.Count > 0)
-            kept.Add(_ready.Take());
-        foreach (QueueEntry entry in kept.Where(entry => entry.Message.Properties.IsPersistent))
-            _ready.Append(entry);
     }
 
     public void CheckAccess(Connection connection)
@@ -187,37 +128,11 @@ internal sealed partial class BrokerQueue(
     }
 
     public AmqpError Locked() => new(ReplyCode.ResourceLocked,
-        $"cannot obtain exclusive access to locked queue '{name}' in vhost '{host.Name}'. It could be "
-            + "originally declared on another connection or the exclusive property value does not match that of "
-            + "the original declaration.");
+        $"cannot obtain exclusive access to locked {Description}. It could be originally declared on "
+            + "another connection or the exclusive property value does not match that of the original declaration.");
 
-    private bool IsFull(int more, int moreBytes, double share = 1) =>
-        arguments.MaxLength is { } length && ReadyCount + more > (long)(length * share)
-        || arguments.MaxLengthBytes is { } bytes && _ready.Bytes + moreBytes > (long)(bytes * share);
-
-    /// <summary>A consumer has it no more; false when none had it.</summary>
-    private bool GiveUp(QueueEntry entry)
+    /// <summary>It has no consumers any more, and nothing leads to it.</summary>
+    protected virtual void Deleted()
     {
-        if (!Unacked.Remove(entry))
-            return false;
-        _unackedBytes -= entry.Message.Size;
-        return true;
-    }
-
-    /// <summary>
-    /// A quorum queue refuses only after a message took it above its limit, and until it is down to four fifths of it:
-    /// the limit is soft.
-    /// </summary>
-    private bool IsStillOverLimit()
-    {
-        return _isOverLimit &= IsFull(0, 0, share: 0.8);
-    }
-
-    private void DropOverflow()
-    {
-        if (arguments.RejectsPublish)
-            return;
-        while (_ready.Count > 0 && IsFull(0, 0))
-            DeadLetter(_ready.Take(), "maxlen");
     }
 }

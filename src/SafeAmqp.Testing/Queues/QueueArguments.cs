@@ -8,6 +8,9 @@ internal sealed class QueueArguments
     private const string QueueType = "x-queue-type";
     private const string DeliveryLimitName = "x-delivery-limit";
     private const string LeaderLocator = "x-queue-leader-locator";
+    private const string MaxAgeName = "x-max-age";
+    private const string SegmentSizeName = "x-stream-max-segment-size-bytes";
+    private const string FilterSizeName = "x-stream-filter-size-bytes";
 
     /// <summary>RabbitMQ's limit; more priorities make a queue slow without a use.</summary>
     private const int HighestPriority = 255;
@@ -31,8 +34,11 @@ internal sealed class QueueArguments
 
     private static readonly string[] OfStreams =
     [
-        "x-max-age", "x-stream-max-segment-size-bytes", "x-initial-cluster-size",
+        MaxAgeName, SegmentSizeName, "x-initial-cluster-size",
     ];
+
+    /// <summary>Streams take few of the arguments that the other types have in common.</summary>
+    private static readonly string[] OfStreamsToo = ["x-max-length-bytes", LeaderLocator];
 
     private static readonly string[] Known = [.. OfEveryType, .. OfClassic, .. OfQuorum, .. OfStreams];
 
@@ -43,6 +49,7 @@ internal sealed class QueueArguments
         _rules = rules;
         Table = table;
         IsQuorum = Text(QueueType) is "quorum";
+        IsStream = Text(QueueType) is "stream";
     }
 
     public Dictionary<string, object?> Table { get; }
@@ -69,6 +76,18 @@ internal sealed class QueueArguments
     public bool SingleActiveConsumer => Table.GetValueOrDefault("x-single-active-consumer") is true;
 
     public bool IsQuorum { get; }
+
+    public bool IsStream { get; }
+
+    /// <summary>Octets of a stream's segment.</summary>
+    public long? MaxSegmentSize => Integer(SegmentSizeName);
+
+    /// <summary>How old a stream's messages may grow.</summary>
+    public TimeSpan? MaxAge => Table.GetValueOrDefault(MaxAgeName) is byte[] age ? StreamOffset.Interval(age) : null;
+
+    /// <summary>RabbitMQ's module for the type, as reply texts name it.</summary>
+    public string TypeName
+        => IsQuorum ? "rabbit_quorum_queue" : IsStream ? "rabbit_stream_queue" : "rabbit_classic_queue";
 
     /// <summary>
     /// A quorum queue shows a dead letter's rejections in others until it has returns of its own to show.
@@ -98,12 +117,13 @@ internal sealed class QueueArguments
         Equivalence.CheckIsText("x-dead-letter-exchange", what, table);
         Check(QueueType);
         var arguments = new QueueArguments(table, rules);
-        string type = arguments.IsQuorum ? "rabbit_quorum_queue" : "rabbit_classic_queue";
         foreach (string name in Known)
             if (table.ContainsKey(name) && !arguments.Takes(name))
-                throw AmqpError.Precondition($"invalid arg '{name}' for {what} of queue type {type}");
+                throw AmqpError.Precondition($"invalid arg '{name}' for {what} of queue type {arguments.TypeName}");
         foreach (string name in Known)
             Check(name);
+        if (arguments.IsStream && rules.FiltersStreams && arguments.Integer(FilterSizeName) is < 16 or > 255)
+            throw AmqpError.Precondition($"Invalid value for  {FilterSizeName}");
         if (rules.TypeIsAlwaysThere)
             table.TryAdd(QueueType, Classic());
         return arguments;
@@ -123,7 +143,7 @@ internal sealed class QueueArguments
         string what = $"queue '{queue}' in vhost '{vhost}'";
         if (_rules.TypeIsAlwaysThere)
             received.TryAdd(QueueType, Classic());
-        if (IsQuorum || FieldTable.Text(received.GetValueOrDefault(QueueType)) is not (null or "classic"))
+        if (IsQuorum || IsStream || FieldTable.Text(received.GetValueOrDefault(QueueType)) is not (null or "classic"))
             Equivalence.CheckArgument(QueueType, what, received, Table);
         foreach (string name in Known)
             if (Takes(name))
@@ -132,14 +152,19 @@ internal sealed class QueueArguments
 
     private static byte[] Classic() => FieldTable.Bytes("classic");
 
-    private bool Takes(string name) => OfEveryType.Contains(name) || (IsQuorum ? OfQuorum.Contains(name)
+    private bool Takes(string name) => IsStream ? OfStreams.Contains(name) || OfStreamsToo.Contains(name)
+        : OfEveryType.Contains(name) || (IsQuorum ? OfQuorum.Contains(name)
         : OfClassic.Contains(name) || name == LeaderLocator && _rules.LocatesClassicQueues);
 
     private static string? Problem(string name, object? value, Dictionary<string, object?> all) => name switch
     {
         "x-expires" => Number(value) ?? (FieldTable.Integer(value) == 0 ? "{value_zero,0}" : null),
         "x-message-ttl" or "x-max-length" or "x-max-length-bytes" => Number(value),
-        "x-quorum-initial-group-size" => Number(value) ?? (FieldTable.Integer(value) == 0 ? "{value_zero,0}" : null),
+        SegmentSizeName => Number(value),
+        MaxAgeName => value is byte[] age ? StreamOffset.Interval(age) is null ? "invalid_max_age" : null
+            : Type(value, accepted: false),
+        "x-quorum-initial-group-size" or "x-initial-cluster-size" =>
+            Number(value) ?? (FieldTable.Integer(value) == 0 ? "{value_zero,0}" : null),
         "x-queue-version" => FieldTable.Integer(value) is { } version
             ? version is 1 or 2 ? null : $"\"unsupported queue version '{Text(value)}'\"" : Number(value),
         "x-dead-letter-strategy" => Type(value, value is byte[])

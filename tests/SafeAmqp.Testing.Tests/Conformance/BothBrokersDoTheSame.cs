@@ -14,6 +14,7 @@ public sealed class BothBrokersDoTheSame(BrokerPairs brokers)
         DeadLetterCases.All.Select(c => c with { TellsVersions = true }),
         ReplyCases.All, ConnectionCases.All, WireCases.All,
         FieldCases.All.Select(c => c with { TellsVersions = true }),
+        StreamCases.All.Select(c => c with { TellsVersions = true }),
     }.SelectMany(cases => cases).ToDictionary(c => c.Name);
 
     /// <summary>

@@ -18,20 +18,6 @@ public sealed class KnownDifferences(BrokerPairs brokers)
             await client.CallAsync(1, 90, 10, []));
     }
 
-    /// <summary>
-    /// RabbitMQ has streams: a log on disk with offsets, which a broker in memory would only pretend to be.
-    /// </summary>
-    [Fact]
-    public async Task Streams_are_refused()
-    {
-        using RawClient client = await OpenAsync(brokers.Embedded.Uri);
-        byte[] table = [.. ShortText("x-queue-type"), (byte)'S', .. LongText("stream")];
-        Assert.Equal(
-            "close channel 406 PRECONDITION_FAILED - streams are not supported by this broker: queue 's' in vhost "
-                + "'/' class 50 method 10",
-            await client.CallAsync(1, 50, 10, [0, 0, .. ShortText("s"), 2, .. FourOctets(table.Length), .. table]));
-    }
-
     /// <summary>RabbitMQ listens on all addresses by default, this one on those of the loopback interface.</summary>
     [Theory]
     [InlineData("127.0.0.1")]

@@ -93,58 +93,62 @@ internal static class PublishCases
         seen.ForEach(s.Note);
     }
 
+    /// <summary>Sets every property but the headers.</summary>
+    public static void SetAll(BasicProperties p)
+    {
+        p.ContentType = "text/plain";
+        p.ContentEncoding = "utf-8";
+        p.DeliveryMode = DeliveryModes.Persistent;
+        p.Priority = 7;
+        p.CorrelationId = "c";
+        p.ReplyTo = "r";
+        p.Expiration = "60000";
+        p.MessageId = "m";
+        p.Timestamp = new AmqpTimestamp(1234567890);
+        p.Type = "t";
+        p.UserId = "guest";
+        p.AppId = "a";
+        p.ClusterId = "cl";
+    }
+
+    public static string ShowAll(IReadOnlyBasicProperties p) => string.Join('|', p.ContentType, p.ContentEncoding,
+        p.DeliveryMode, p.Priority, p.CorrelationId, p.ReplyTo, p.Expiration, p.MessageId, p.Timestamp.UnixTime, p.Type,
+        p.UserId, p.AppId, p.ClusterId);
+
+    public static Dictionary<string, object?> EveryHeader() => new()
+    {
+        ["int"] = 1,
+        ["uint"] = 2u,
+        ["long"] = 3L,
+        ["short"] = (short)4,
+        ["ushort"] = (ushort)5,
+        ["byte"] = (byte)6,
+        ["sbyte"] = (sbyte)-7,
+        ["bool"] = true,
+        ["double"] = 1.5,
+        ["float"] = 2.5f,
+        ["decimal"] = 12.34m,
+        ["text"] = "t",
+        ["time"] = new AmqpTimestamp(99),
+        ["void"] = null,
+        ["binary"] = new BinaryTableValue([1, 2, 3]),
+        ["table"] = new Dictionary<string, object?> { ["a"] = 1 },
+        ["list"] = new List<object?> { 1, "two" },
+    };
+
     private static async Task Properties(Stage s)
     {
         await s.DeclareAsync();
-        await s.PublishAsync("", s.Q, "m", p =>
-        {
-            p.ContentType = "text/plain";
-            p.ContentEncoding = "utf-8";
-            p.DeliveryMode = DeliveryModes.Persistent;
-            p.Priority = 7;
-            p.CorrelationId = "c";
-            p.ReplyTo = "r";
-            p.Expiration = "60000";
-            p.MessageId = "m";
-            p.Timestamp = new AmqpTimestamp(1234567890);
-            p.Type = "t";
-            p.UserId = "guest";
-            p.AppId = "a";
-            p.ClusterId = "cl";
-        });
-        await s.DrainAsync(show: got =>
-        {
-            IReadOnlyBasicProperties p = got.BasicProperties;
-            return string.Join('|', p.ContentType, p.ContentEncoding, p.DeliveryMode, p.Priority, p.CorrelationId,
-                p.ReplyTo, p.Expiration, p.MessageId,
-                p.Timestamp.UnixTime, p.Type, p.UserId, p.AppId, p.ClusterId, got.Exchange, s.Plain(got.RoutingKey),
-                got.Redelivered, got.MessageCount, p.IsHeadersPresent());
-        });
+        await s.PublishAsync("", s.Q, "m", SetAll);
+        await s.DrainAsync(show: got => string.Join(
+            '|', ShowAll(got.BasicProperties), got.Exchange, s.Plain(got.RoutingKey),
+            got.Redelivered, got.MessageCount, got.BasicProperties.IsHeadersPresent()));
     }
 
     private static async Task HeaderTypes(Stage s)
     {
         await s.DeclareAsync();
-        await s.PublishAsync("", s.Q, "m", p => p.Headers = new Dictionary<string, object?>
-        {
-            ["int"] = 1,
-            ["uint"] = 2u,
-            ["long"] = 3L,
-            ["short"] = (short)4,
-            ["ushort"] = (ushort)5,
-            ["byte"] = (byte)6,
-            ["sbyte"] = (sbyte)-7,
-            ["bool"] = true,
-            ["double"] = 1.5,
-            ["float"] = 2.5f,
-            ["decimal"] = 12.34m,
-            ["text"] = "t",
-            ["time"] = new AmqpTimestamp(99),
-            ["void"] = null,
-            ["binary"] = new BinaryTableValue([1, 2, 3]),
-            ["table"] = new Dictionary<string, object?> { ["a"] = 1 },
-            ["list"] = new List<object?> { 1, "two" },
-        });
+        await s.PublishAsync("", s.Q, "m", p => p.Headers = EveryHeader());
         await s.DrainAsync(
             show: got => string.Join('\n', got.BasicProperties.Headers!.OrderBy(h => h.Key, StringComparer.Ordinal)
                 .Select(h => $"{h.Key}={Show(h.Value)}")));

@@ -3,17 +3,17 @@ namespace SafeAmqp.Testing.Queues;
 /// <summary>
 /// What becomes of a message that a queue gives up (x-dead-letter-exchange), with its history in x-death.
 /// </summary>
-internal sealed partial class BrokerQueue
+internal sealed partial class MessageQueue
 {
     private void DeadLetter(QueueEntry entry, string reason)
     {
-        if (arguments.DeadLetterExchange is not { } target
-            || !host.Exchanges.TryGetValue(target, out Routing.Exchange? exchange))
+        if (Arguments.DeadLetterExchange is not { } target
+            || !Host.Exchanges.TryGetValue(target, out Routing.Exchange? exchange))
             return;
         Message message = entry.Message;
-        string[] keys = arguments.DeadLetterRoutingKey is { } key ? [key] : [.. message.RoutingKeys];
+        string[] keys = Arguments.DeadLetterRoutingKey is { } key ? [key] : [.. message.RoutingKeys];
         Dictionary<string, object?> headers = new(message.Properties.Headers);
-        VersionRules rules = host.Broker.Rules;
+        VersionRules rules = Rules;
         bool isFirst = rules.ReadsPublishedDeaths ? !headers.ContainsKey("x-death") : message.Deaths is null;
         object? before = rules.ReadsPublishedDeaths ? headers.GetValueOrDefault("x-death") : message.Deaths;
         List<object?> deaths = Deaths(before, message, reason);
@@ -22,7 +22,7 @@ internal sealed partial class BrokerQueue
             Tell("first");
         if (rules.WritesLastDeath)
             Tell("last");
-        if (arguments.DeadLetterRoutingKey is not null && !rules.KeepsCopies)
+        if (Arguments.DeadLetterRoutingKey is not null && !rules.KeepsCopies)
             headers.Remove("CC");
         // Without its expiration: it would die in the next queue as well.
         var sorted = new SortedDictionary<string, object?>(headers, StringComparer.Ordinal);
@@ -31,18 +31,18 @@ internal sealed partial class BrokerQueue
         var dead = new Message(target, keys[0], properties, message.Body)
         {
             RoutingKeys = keys,
-            VisibleKeys = arguments.DeadLetterRoutingKey is null ? message.VisibleKeys : keys,
+            VisibleKeys = Arguments.DeadLetterRoutingKey is null ? message.VisibleKeys : keys,
             Deaths = deaths,
-            Rejections = message.Rejections + (arguments.IsQuorum && reason == "rejected" ? 1 : 0),
+            Rejections = message.Rejections + (Arguments.IsQuorum && reason == "rejected" ? 1 : 0),
         };
-        foreach (BrokerQueue queue in host.Router.Route(exchange, dead).ToArray())
+        foreach (BrokerQueue queue in Host.Router.Route(exchange, dead).ToArray())
             if (!IsCycle(queue, deaths))
-                _loop.Later(() => queue.Publish(dead));
+                Loop.Later(() => queue.Publish(dead));
 
         void Tell(string which)
         {
             headers[$"x-{which}-death-reason"] = FieldTable.Bytes(reason);
-            headers[$"x-{which}-death-queue"] = FieldTable.Bytes(name);
+            headers[$"x-{which}-death-queue"] = FieldTable.Bytes(Name);
             headers[$"x-{which}-death-exchange"] = FieldTable.Bytes(message.Exchange);
         }
     }
@@ -53,7 +53,7 @@ internal sealed partial class BrokerQueue
     private List<object?> Deaths(object? before, Message message, string reason)
     {
         List<object?> deaths = before is List<object?> old ? [.. old] : [];
-        int place = deaths.FindIndex(death => death is Dictionary<string, object?> table && Is(table, "queue", name)
+        int place = deaths.FindIndex(death => death is Dictionary<string, object?> table && Is(table, "queue", Name)
             && Is(table, "reason", reason));
         Dictionary<string, object?> entry;
         if (place >= 0)
@@ -64,14 +64,14 @@ internal sealed partial class BrokerQueue
         }
         else
         {
-            bool expirationFirst = host.Broker.Rules.PutsExpirationFirst;
+            bool expirationFirst = Rules.PutsExpirationFirst;
             entry = [];
             if (expirationFirst)
                 TellExpiration();
             entry["count"] = 1L;
             entry["reason"] = FieldTable.Bytes(reason);
-            entry["queue"] = FieldTable.Bytes(name);
-            entry["time"] = new TimestampField((ulong)_loop.Time.GetUtcNow().ToUnixTimeSeconds());
+            entry["queue"] = FieldTable.Bytes(Name);
+            entry["time"] = new TimestampField((ulong)Loop.Time.GetUtcNow().ToUnixTimeSeconds());
             entry["exchange"] = FieldTable.Bytes(message.Exchange);
             entry["routing-keys"] = message.VisibleKeys.Select(key => (object?)FieldTable.Bytes(key)).ToList();
             if (!expirationFirst)

@@ -3,18 +3,18 @@ using System.Globalization;
 namespace SafeAmqp.Testing.Queues;
 
 /// <summary>Time in a queue: messages that grow too old, and the queue that nobody uses.</summary>
-internal sealed partial class BrokerQueue
+internal sealed partial class MessageQueue
 {
     /// <summary>A hundred years and more are no limit; sums with the clock cannot overflow below it.</summary>
     private const long Forever = 100L * 365 * 24 * 3600 * 1000;
 
     /// <summary>The queue was used: its time to live starts anew (x-expires).</summary>
-    public void Touch()
+    public override void Touch()
     {
         _unusedTimer?.Cancel();
         _unusedTimer = null;
-        if (arguments.Expires is { } expires and < Forever && Consumers.Count == 0 && !IsDeleted)
-            _unusedTimer = _loop.Timers.After(expires, () => Delete());
+        if (Arguments.Expires is { } expires and < Forever && Consumers.Count == 0 && !IsDeleted)
+            _unusedTimer = Loop.Timers.After(expires, () => Delete());
     }
 
     /// <summary>
@@ -24,7 +24,7 @@ internal sealed partial class BrokerQueue
     {
         if (_ttlDue == long.MaxValue && !_ready.Heads().Any(head => head.ExpiresAt != long.MaxValue))
             return;
-        long now = _loop.Timers.Now;
+        long now = Loop.Timers.Now;
         while (_ready.TakeExpired(now, out QueueEntry expired))
             DeadLetter(expired, "expired");
         ArmExpiry();
@@ -40,7 +40,7 @@ internal sealed partial class BrokerQueue
         _ttlTimer?.Cancel();
         _ttlDue = due;
         if (due != long.MaxValue)
-            _ttlTimer = _loop.Timers.After(due - _loop.Timers.Now, () =>
+            _ttlTimer = Loop.Timers.After(due - Loop.Timers.Now, () =>
             {
                 _ttlDue = long.MaxValue;
                 Expire();
@@ -49,10 +49,10 @@ internal sealed partial class BrokerQueue
 
     private long ExpiryOf(Message message)
     {
-        long? ttl = arguments.MessageTtl;
+        long? ttl = Arguments.MessageTtl;
         if (message.Properties.Expiration is { } text
             && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long own))
             ttl = Math.Min(ttl ?? long.MaxValue, own);
-        return ttl is { } milliseconds and < Forever ? _loop.Timers.Now + milliseconds : long.MaxValue;
+        return ttl is { } milliseconds and < Forever ? Loop.Timers.Now + milliseconds : long.MaxValue;
     }
 }

@@ -5,7 +5,7 @@ namespace SafeAmqp.Testing.Queues;
 /// <summary>
 /// Who gets the next message: by priority, then in turn (x-priority, single active consumer, exclusive consumers).
 /// </summary>
-internal sealed partial class BrokerQueue
+internal sealed partial class MessageQueue
 {
     /// <summary>Those who could take a message now, as far as known, in the order of their turn.</summary>
     private readonly List<Consumer> _active = [];
@@ -14,22 +14,20 @@ internal sealed partial class BrokerQueue
     /// <summary>It was the only active consumer, and still has messages.</summary>
     private Consumer? _fading;
 
-    public List<Consumer> Consumers { get; } = [];
-
-    public void Add(Consumer consumer)
+    public override void Add(Consumer consumer)
     {
         if (Consumers.Exists(other => other.Exclusive) || consumer.Exclusive && Consumers.Count > 0)
-            throw new AmqpError(ReplyCode.AccessRefused, $"queue '{name}' in vhost '{host.Name}' in exclusive use");
+            throw new AmqpError(ReplyCode.AccessRefused, $"{Description} in exclusive use");
         Consumers.Add(consumer);
         _unusedTimer?.Cancel();
         _unusedTimer = null;
-        if (!arguments.SingleActiveConsumer || Consumers.Count == 1)
+        if (!Arguments.SingleActiveConsumer || Consumers.Count == 1)
             Activate(consumer);
-        else if (arguments.PromotesByPriority)
+        else if (Arguments.PromotesByPriority)
             Promote();
     }
 
-    public void Remove(Consumer consumer)
+    public override void Remove(Consumer consumer)
     {
         if (!Consumers.Remove(consumer) || IsDeleted)
             return;
@@ -37,22 +35,22 @@ internal sealed partial class BrokerQueue
         _active.Remove(consumer);
         if (Consumers.Count > 0)
         {
-            if (arguments.PromotesByPriority)
+            if (Arguments.PromotesByPriority)
                 Promote();
-            else if (arguments.SingleActiveConsumer && wasActive)
+            else if (Arguments.SingleActiveConsumer && wasActive)
                 Activate(Consumers[0]);
             Dispatch();
             return;
         }
         // Auto-delete: only a queue that had a consumer is deleted with its last one (50.10).
-        if (autoDelete) Delete();
+        if (AutoDelete) Delete();
         else Touch();
     }
 
     /// <summary>A consumer has room again: it takes its turn behind the others.</summary>
-    public void Unblock(Consumer consumer)
+    public override void Unblock(Consumer consumer)
     {
-        if (arguments.PromotesByPriority && !IsDeleted)
+        if (Arguments.PromotesByPriority && !IsDeleted)
             Promote();
         if (!consumer.IsWaiting || IsDeleted || !Consumers.Contains(consumer))
             return;
@@ -61,7 +59,7 @@ internal sealed partial class BrokerQueue
     }
 
     /// <summary>Hands out what waits to who can take it.</summary>
-    public void Dispatch()
+    public override void Dispatch()
     {
         // A delivery can end in here again, by way of a fault that requeues at once.
         if (_dispatching)

@@ -1,0 +1,173 @@
+using SafeAmqp.Testing.Channels;
+using SafeAmqp.Testing.Connections;
+using SafeAmqp.Testing.Routing;
+
+namespace SafeAmqp.Testing.Queues;
+
+/// <summary>
+/// A classic or quorum queue: messages that wait, messages that are out with consumers, and the consumers.
+/// </summary>
+internal sealed partial class MessageQueue(
+    VirtualHost host, string name, bool durable, bool autoDelete, Connection? owner, QueueArguments arguments)
+    : BrokerQueue(host, name, durable, autoDelete, owner, arguments)
+{
+    private readonly ReadyList _ready = new(arguments.MaxPriority, arguments.HasQuorumPriorities);
+    private long _nextPosition;
+    private bool _isTakingNew;
+    private bool _isOverLimit;
+    private long _unackedBytes;
+    private LoopTimers.Entry? _unusedTimer;
+    private LoopTimers.Entry? _ttlTimer;
+    private long _ttlDue = long.MaxValue;
+
+    public override int ReadyCount => _ready.Count;
+
+    public override IEnumerable<QueueEntry> Ready => _ready.All;
+
+    public override long HeldBytes => _ready.Bytes + _unackedBytes;
+
+    public override bool Publish(Message message)
+    {
+        if (Arguments.RejectsPublish && (Arguments.IsQuorum ? IsStillOverLimit() : IsFull(1, message.Size)))
+        {
+            if (Arguments.DeadLettersRejected)
+                DeadLetter(new QueueEntry(message, 0), "maxlen");
+            return false;
+        }
+        var entry = new QueueEntry(message, _nextPosition++)
+        {
+            ExpiresAt = ExpiryOf(message),
+            Redelivered = Arguments.ShowsRejections && message.Rejections > 0,
+        };
+        _ready.Append(entry);
+        if (_active.Count > 0)
+        {
+            // A consumer that can take it gets even a message whose time to live is nothing.
+            _isTakingNew = true;
+            Dispatch();
+            _isTakingNew = false;
+        }
+        if (entry.ExpiresAt != long.MaxValue)
+            Expire();
+        DropOverflow();
+        _isOverLimit = Arguments.IsQuorum && Arguments.RejectsPublish && IsFull(0, 0);
+        return true;
+    }
+
+    public override QueueEntry? Take(bool noAck)
+    {
+        if (!_isTakingNew)
+            Expire();
+        if (_ready.Count == 0)
+            return null;
+        QueueEntry entry = _ready.Take();
+        if (!noAck)
+        {
+            Unacked.Add(entry);
+            _unackedBytes += entry.Message.Size;
+        }
+        ArmExpiry();
+        return entry;
+    }
+
+    public override void Acknowledge(QueueEntry entry) => GiveUp(entry);
+
+    public override void Requeue(QueueEntry entry) => Requeue(entry, counts: true);
+
+    private void Requeue(QueueEntry entry, bool counts)
+    {
+        if (!GiveUp(entry) || IsDeleted)
+            return;
+        entry.Redelivered = true;
+        if (counts)
+            entry.DeliveryCount++;
+        if (counts && Arguments.DeliveryLimit is { } limit && entry.DeliveryCount > limit)
+        {
+            DeadLetter(entry, "delivery_limit");
+            return;
+        }
+        // A quorum queue puts a returned message at its end; one with a delivery limit gives the returned ones out
+        // before all others.
+        if (!Arguments.IsQuorum) _ready.Return(entry);
+        else if (Arguments.DeliveryLimit is null) _ready.Append(entry);
+        else _ready.ReturnFirst(entry);
+    }
+
+    public override void Settled()
+    {
+        if (IsDeleted)
+            return;
+        Dispatch();
+        Expire();
+        DropOverflow();
+    }
+
+    public override void Reject(QueueEntry entry)
+    {
+        if (GiveUp(entry))
+            DeadLetter(entry, "rejected");
+    }
+
+    public override int Purge()
+    {
+        int count = ReadyCount;
+        while (_ready.Count > 0)
+            _ready.Take();
+        return count;
+    }
+
+    protected override void Deleted()
+    {
+        _unusedTimer?.Cancel();
+        _ttlTimer?.Cancel();
+        _active.Clear();
+    }
+
+    /// <summary>
+    /// The broker was stopped: persistent messages come back as redelivered, transient ones are gone, consumers too.
+    /// </summary>
+    public override void Restart()
+    {
+        foreach (QueueEntry entry in Unacked.OrderByDescending(entry => entry.Position).ToArray())
+            Requeue(entry, counts: Arguments.IsQuorum);
+        Consumers.Clear();
+        _active.Clear();
+        if (Arguments.IsQuorum)
+            return;
+        var kept = new List<QueueEntry>();
+        while (_ready.Count > 0)
+            kept.Add(_ready.Take());
+        foreach (QueueEntry entry in kept.Where(entry => entry.Message.Properties.IsPersistent))
+            _ready.Append(entry);
+    }
+
+    private bool IsFull(int more, int moreBytes, double share = 1) =>
+        Arguments.MaxLength is { } length && ReadyCount + more > (long)(length * share)
+        || Arguments.MaxLengthBytes is { } bytes && _ready.Bytes + moreBytes > (long)(bytes * share);
+
+    /// <summary>A consumer has it no more; false when none had it.</summary>
+    private bool GiveUp(QueueEntry entry)
+    {
+        if (!Unacked.Remove(entry))
+            return false;
+        _unackedBytes -= entry.Message.Size;
+        return true;
+    }
+
+    /// <summary>
+    /// A quorum queue refuses only after a message took it above its limit, and until it is down to four fifths of it:
+    /// the limit is soft.
+    /// </summary>
+    private bool IsStillOverLimit()
+    {
+        return _isOverLimit &= IsFull(0, 0, share: 0.8);
+    }
+
+    private void DropOverflow()
+    {
+        if (Arguments.RejectsPublish)
+            return;
+        while (_ready.Count > 0 && IsFull(0, 0))
+            DeadLetter(_ready.Take(), "maxlen");
+    }
+}
