@@ -1,6 +1,8 @@
 using FederatedLearning.Amqp;
+using FederatedLearning.Dds;
 using FederatedLearning.Messages;
 using FederatedLearning.Protocol;
+using FederatedLearning.Quic;
 using Microsoft.Extensions.Logging;
 
 namespace FederatedLearning.Client;
@@ -15,9 +17,19 @@ internal static class ClientProtocols
     {
         var amqp = AmqpSettings.From(setting);
         var way = AmqpSettings.WayOf(setting);
+        var quic = QuicSettings.From(setting);
+        var dds = DdsSettings.From(setting);
         return
         [
             new(AmqpProtocolHandler.ProtocolName, () => new AmqpClientLink(client, way, amqp, loggers)),
+            new(QuicProtocolHandler.ProtocolName, () => new QuicClientLink(client, quic, loggers))
+            {
+                FindMissing = () => QuicProtocolHandler.FindMissing(quic),
+            },
+            new(DdsProtocolHandler.ProtocolName, () => new DdsClientLink(client, dds, loggers))
+            {
+                FindMissing = DdsProtocolHandler.FindMissing,
+            },
         ];
     }
 }

@@ -80,6 +80,7 @@ internal static partial class Demonstration
             // On a broker that others use, too, queues of our own, which go when nobody has used them for a minute.
             ["AMQP_NAME_PREFIX"] = broker.IsOwned ? "" : $"fl-demo-{Environment.ProcessId}.",
             ["AMQP_QUEUE_EXPIRES_SECONDS"] = broker.IsOwned ? "" : "60",
+            ["PROTOCOLS"] = "amqp",
             ["MIN_CLIENTS"] = Clients.Length.ToString(CultureInfo.InvariantCulture),
             ["DATA_SHARES"] = Clients.Length.ToString(CultureInfo.InvariantCulture),
             ["NUM_ROUNDS"] = "15",

@@ -1,5 +1,7 @@
 using FederatedLearning.Amqp;
+using FederatedLearning.Dds;
 using FederatedLearning.Protocol;
+using FederatedLearning.Quic;
 
 namespace FederatedLearning.Server;
 
@@ -12,9 +14,19 @@ internal static class ServerProtocols
         Func<string, string?> setting, ILoggerFactory loggers, TimeProvider time)
     {
         var amqp = AmqpSettings.From(setting);
+        var quic = QuicSettings.From(setting);
+        var dds = DdsSettings.From(setting);
         return
         [
             new(AmqpProtocolHandler.ProtocolName, () => new AmqpProtocolHandler(amqp, loggers, time)),
+            new(QuicProtocolHandler.ProtocolName, () => new QuicProtocolHandler(quic, loggers, time))
+            {
+                FindMissing = () => QuicProtocolHandler.FindMissing(quic),
+            },
+            new(DdsProtocolHandler.ProtocolName, () => new DdsProtocolHandler(dds, loggers, time))
+            {
+                FindMissing = DdsProtocolHandler.FindMissing,
+            },
         ];
     }
 }

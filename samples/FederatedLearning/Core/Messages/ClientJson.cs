@@ -43,7 +43,8 @@ public static class ClientJson
                     $"{TypeProperty} must be {Register}, {Update} or {Metrics}", fields.Client),
             };
         }
-        catch (MessageRefusedException refused) when (refused.Client is null && owner is not null)
+        // Whoever it names: on a client's own way what is wrong is that client's.
+        catch (MessageRefusedException refused) when (owner is not null && refused.Client != owner)
         {
             throw new MessageRefusedException(refused.Message, owner);
         }

@@ -21,6 +21,12 @@ public sealed class ClientWays<TWay> where TWay : class
         get { lock (_lock) return _ways.Count; }
     }
 
+    /// <summary>All clients in the table, as it is now.</summary>
+    public IReadOnlyList<KeyValuePair<ClientId, TWay>> All
+    {
+        get { lock (_lock) return [.. _ways]; }
+    }
+
     /// <summary>The way to a client; null for one that is not in the table.</summary>
     public TWay? Find(ClientId client)
     {

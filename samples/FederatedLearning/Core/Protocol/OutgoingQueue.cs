@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using FederatedLearning.Messages;
@@ -36,16 +37,23 @@ public sealed class OutgoingQueue
     {
         while (true)
         {
+            if (TryTake(out var message)) return message;
             lock (_lock)
             {
-                if (_messages.First is { } first)
-                {
-                    _messages.RemoveFirst();
-                    return first.Value;
-                }
-                if (_isCompleted) return null;
+                if (_isCompleted && _messages.Count == 0) return null;
             }
             await _changed.Reader.ReadAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Takes the next message, if one waits: for a loop that is woken otherwise.</summary>
+    public bool TryTake([NotNullWhen(true)] out OutgoingMessage? message)
+    {
+        lock (_lock)
+        {
+            message = _messages.First?.Value;
+            if (message is not null) _messages.RemoveFirst();
+            return message is not null;
         }
     }
 

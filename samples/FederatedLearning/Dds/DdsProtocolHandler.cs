@@ -1,0 +1,387 @@
+using System.Diagnostics;
+using FederatedLearning.Messages;
+using FederatedLearning.Protocol;
+using Microsoft.Extensions.Logging;
+
+namespace FederatedLearning.Dds;
+
+/// <summary>
+/// DDS for the unified server: a participant whose waitset is waited for by a thread of its own. Clients write to
+/// <c>fl_from_client</c>; each has a writer here, on <c>fl_to_client</c> in the partition that is its id. A client is
+/// gone when its writer is.
+/// </summary>
+public sealed class DdsProtocolHandler : IProtocolHandler
+{
+    /// <summary>The protocol's short name.</summary>
+    public const string ProtocolName = "dds";
+
+    // The library copies what is written and keeps it until it is acknowledged: so many large messages are under way at
+    // once.
+    private const int Large = 1 << 20, LargeAtOnce = 2;
+    private const int SamplesHeld = 8, BytesASecond = 256 << 10;
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(10),
+        LookForHeirs = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5), FarewellPatience = TimeSpan.FromSeconds(2);
+
+    private readonly DdsSettings _settings;
+    private readonly ILogger _log;
+    private readonly TimeProvider _time;
+    private readonly ClientWays<DdsClient> _clients = new();
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _givenUp = new();
+    private readonly Lock _lock = new();
+
+    private HandlerContext? _context;
+    private ClientInbox? _inbox;
+    private DdsParticipant? _participant;
+    private DdsLoop? _loop;
+    private Task _sending = Task.CompletedTask, _failing = Task.CompletedTask;
+    private Task? _stopped;
+    private int _reader, _largeUnderWay;
+    private volatile bool _stopping, _draining;
+
+    /// <summary>Makes the handler; nothing is read yet.</summary>
+    /// <param name="settings">The domain and its network.</param>
+    /// <param name="loggers">Where log lines go.</param>
+    /// <param name="time">The clock.</param>
+    public DdsProtocolHandler(DdsSettings settings, ILoggerFactory loggers, TimeProvider? time = null)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        _settings = settings;
+        _log = loggers.CreateLogger<DdsProtocolHandler>();
+        _time = time ?? TimeProvider.System;
+    }
+
+    /// <inheritdoc/>
+    public string Name => ProtocolName;
+
+    /// <summary>
+    /// Why DDS cannot be spoken on this machine, in one line that says what to install; null where it can.
+    /// </summary>
+    public static string? FindMissing()
+        => Native.IsAvailable ? null : "DDS needs Cyclone DDS 0.10 (Debian 12: apt-get install libddsc0debian)";
+
+    /// <inheritdoc/>
+    public Task StartAsync(HandlerContext context, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        if (FindMissing() is { } missing)
+            throw new InvalidOperationException(missing);
+        _inbox = new ClientInbox(context.Federation, context.Traffic);
+        _context = context;
+        _loop = new DdsLoop("fl-dds-server", _settings, participant =>
+        {
+            _participant = participant;
+            _reader = participant.Reader(DdsParticipant.FromClients, "", SamplesHeld);
+        }, Turn);
+        _log.ServerStarted(_settings.Domain, DdsParticipant.NetworkOf(_settings));
+        _failing = ReportFailureAsync();
+        _sending = Task.Run(SendAllAsync, CancellationToken.None);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        lock (_lock)
+            return _stopped ??= StopOnceAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        using var patience = new CancellationTokenSource(StopPatience, _time);
+        await StopAsync(patience.Token);
+    }
+
+    // Nothing more is taken in; what waits goes to its clients until they have it; then the participant goes.
+    private async Task StopOnceAsync(CancellationToken cancellationToken)
+    {
+        _stopping = true;
+        if (_loop is null)
+            return;
+        await using var giveUp = cancellationToken.Register(_givenUp.Cancel);
+        await _sending;
+        _loop.Post(() => _draining = true);
+        await Task.WhenAny(_drained.Task, _loop.Ended, Task.Delay(Timeout.InfiniteTimeSpan, _givenUp.Token));
+        await _loop.DisposeAsync();
+        await _failing;
+        _log.ServerStopped();
+    }
+
+    private async Task ReportFailureAsync()
+    {
+        try
+        {
+            await _loop!.Ended;
+        }
+        catch (Exception error)
+        {
+            _log.Failed(error);
+            await _context!.Federation.HandlerFailedAsync(error);
+        }
+    }
+
+    private async Task SendAllAsync()
+    {
+        try
+        {
+            await foreach (var message in _context!.Outgoing.TakeAllAsync(_givenUp.Token))
+            {
+                foreach (var (_, client) in _clients.RecipientsOf(message))
+                    client.Outgoing.Post(message);
+                _loop!.Post(() => { });
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Patience is over.
+        }
+    }
+
+    private TimeSpan Turn()
+    {
+        for (int i = 0; i < SamplesHeld && DdsParticipant.TryTake(_reader, Take); i++)
+        {
+        }
+        bool areHeirsWaiting = false, areSomeWaiting = false;
+        foreach (var (_, client) in _clients.All)
+        {
+            areHeirsWaiting |= IsHeirWaiting(client);
+            areSomeWaiting |= IsWaitingForReader(client);
+        }
+        if (_draining && !areSomeWaiting)
+            _drained.TrySetResult();
+        return areSomeWaiting ? LookAgain : areHeirsWaiting ? LookForHeirs : Timeout.InfiniteTimeSpan;
+    }
+
+    // The core decides at once, so the thread waits for it; the library holds back what comes meanwhile.
+    private void Take(DdsSample sample)
+    {
+        if (_stopping)
+            return;
+        if (!ClientId.TryParse(sample.ClientId, out var id))
+        {
+            if (sample.HasData)
+                Refuse("?", $"client_id must be 1 to {ClientId.MaxLength} letters, digits, '_' or '-'");
+            return;
+        }
+        var client = _clients.Find(id);
+        if (!sample.HasData)
+        {
+            if (client is not null && !sample.IsAlive && (client.Source == sample.Writer || !IsThere(client.Source)))
+                Leave(client, "its writer is gone");
+            return;
+        }
+        if (client is null)
+        {
+            if ((client = Enter(id, sample.Writer)) is null)
+                return;
+        }
+        else if (client.Source != sample.Writer && !TryInherit(client, sample))
+        {
+            return;
+        }
+        string? refused = Decided(_inbox!.TakeAsync(sample.Body, sample.Type, id, RegisteringAsync));
+        if (refused is not null)
+            _log.Refused(id.Value, refused);
+
+        ValueTask RegisteringAsync(ClientId registered)
+        {
+            _log.Registered(registered.Value);
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    // Also a client that has not registered gets its way: it is told so over it.
+    private DdsClient? Enter(ClientId id, ulong source)
+    {
+        if (_clients.All.FirstOrDefault(other => other.Value.Source == source) is { Value: { } same })
+        {
+            Refuse(id.Value, $"its writer is that of client {same.Id}");
+            return null;
+        }
+        try
+        {
+            _clients.MakeSureOfRoomFor(id);
+        }
+        catch (MessageRefusedException refused)
+        {
+            Refuse(id.Value, refused.Message);
+            return null;
+        }
+        var client = new DdsClient(id, _participant!.Writer(DdsParticipant.ToClients, id.Value)) { Source = source };
+        _clients.Set(id, client);
+        return client;
+    }
+
+    // A client that was killed comes back before its old writer is given up: only one that is gone is replaced. The
+    // other waits, if it registers.
+    private bool TryInherit(DdsClient client, DdsSample sample)
+    {
+        if (!IsThere(client.Source))
+        {
+            client.Source = sample.Writer;
+            _context!.Traffic.Reconnected();
+            return true;
+        }
+        if (sample.Type == ClientJson.Register)
+            client.Heir = sample.Writer;
+        Refuse(client.Id.Value, "another client writes under this id");
+        return false;
+    }
+
+    private bool IsHeirWaiting(DdsClient client)
+    {
+        if (client.Heir is not { } heir)
+            return false;
+        var there = DdsParticipant.WritersOf(_reader);
+        if (there.Contains(heir) && there.Contains(client.Source))
+            return true;
+        client.Heir = null;
+        if (there.Contains(heir))
+        {
+            client.Source = heir;
+            _context!.Traffic.Reconnected();
+            _log.Registered(client.Id.Value);
+            Decided(_context.Federation.ClientRegisteredAsync(new ClientRegistration(client.Id)));
+        }
+        return false;
+    }
+
+    // Sends what its reader takes. Whether something is left that it did not take yet.
+    private bool IsWaitingForReader(DdsClient client)
+    {
+        if (client.IsUnacknowledged && DdsParticipant.IsAcknowledged(client.Writer))
+            Acknowledged(client);
+        while (client.Next is not null || client.Outgoing.TryTake(out client.Next))
+        {
+            var body = client.Next.ToJson();
+            bool isTurn = body.Length <= Large || client.IsLarge || _largeUnderWay < LargeAtOnce;
+            if (!isTurn || client.IsLeaving || DdsParticipant.ReadersOf(client.Writer).Length == 0
+                || !DdsParticipant.TryWrite(client.Writer, client.Id, client.Next.MessageType, body.Span))
+            {
+                if (!isTurn)
+                    client.Since = Stopwatch.GetTimestamp();
+                return IsPatient(client);
+            }
+            Sent(client, body.Length);
+        }
+        return client.IsUnacknowledged && IsPatient(client);
+    }
+
+    private void Sent(DdsClient client, int length)
+    {
+        _context!.Traffic.Sent(length);
+        _log.Sent(client.Next!.MessageType, client.Id.Value);
+        client.IsLeaving |= client.Next is Rejected;
+        client.Next = null;
+        client.Since = Stopwatch.GetTimestamp();
+        client.Size = length;
+        client.IsUnacknowledged = true;
+        if (length > Large && !client.IsLarge)
+        {
+            client.IsLarge = true;
+            _largeUnderWay++;
+        }
+    }
+
+    private void Acknowledged(DdsClient client)
+    {
+        client.IsUnacknowledged = false;
+        client.Since = Stopwatch.GetTimestamp();
+        if (client.IsLarge)
+        {
+            client.IsLarge = false;
+            _largeUnderWay--;
+        }
+        if (client.IsLeaving)
+            Forget(client);
+    }
+
+    private bool IsPatient(DdsClient client)
+    {
+        var patience = client.IsLeaving || _draining ? FarewellPatience : _settings.Stall;
+        if (Stopwatch.GetElapsedTime(client.Since) < patience + TimeSpan.FromSeconds(client.Size / BytesASecond))
+            return true;
+        if (client.IsLeaving)
+            Forget(client);
+        else
+            Leave(client, $"it took nothing for {patience.TotalSeconds} s");
+        return false;
+    }
+
+    private void Leave(DdsClient client, string reason)
+    {
+        Forget(client);
+        _log.Left(client.Id.Value, reason);
+        Decided(LeftAsync());
+
+        async ValueTask<bool> LeftAsync()
+        {
+            await _context!.Federation.ClientLeftAsync(client.Id, reason);
+            return true;
+        }
+    }
+
+    private void Forget(DdsClient client)
+    {
+        if (!_clients.Remove(client.Id, client))
+            return;
+        if (client.IsLarge)
+            _largeUnderWay--;
+        DdsParticipant.Delete(client.Writer);
+    }
+
+    // Counted; not told: a partition is heard by whoever has the id, and a client that is in its right must not be
+    // disturbed.
+    private void Refuse(string client, string reason)
+    {
+        _log.Refused(client, reason);
+        Decided(RefusedAsync());
+
+        async ValueTask<bool> RefusedAsync()
+        {
+            await _context!.Federation.MessageRefusedAsync(null, reason);
+            return true;
+        }
+    }
+
+    private bool IsThere(ulong writer) => DdsParticipant.WritersOf(_reader).Contains(writer);
+
+    private static T Decided<T>(ValueTask<T> decision) => decision.AsTask().GetAwaiter().GetResult();
+}
+
+/// <summary>
+/// A client with the writer to it, and what waits for it: what is newer takes the place of what is pointless.
+/// </summary>
+internal sealed class DdsClient(ClientId id, int writer)
+{
+    /// <summary>What is being sent; stays until its reader takes it.</summary>
+    public OutgoingMessage? Next;
+
+    public ClientId Id => id;
+
+    public int Writer => writer;
+
+    public OutgoingQueue Outgoing { get; } = new();
+
+    /// <summary>The client's own writer.</summary>
+    public ulong Source { get; set; }
+
+    /// <summary>Another writer that has registered under this id, and waits for the end of the first.</summary>
+    public ulong? Heir { get; set; }
+
+    /// <summary>When something last went to it, or had been taken.</summary>
+    public long Since { get; set; } = Stopwatch.GetTimestamp();
+
+    /// <summary>The length of what went last.</summary>
+    public int Size { get; set; }
+
+    public bool IsUnacknowledged { get; set; }
+
+    public bool IsLarge { get; set; }
+
+    /// <summary>It was rejected, and is forgotten once it knows.</summary>
+    public bool IsLeaving { get; set; }
+}
