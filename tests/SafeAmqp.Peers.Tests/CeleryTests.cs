@@ -36,11 +36,11 @@ public sealed class CeleryTests(Brokers brokers) : PeerTest(brokers)
             };
             await client.PublishAsync(
                 AmqpMessage.ToQueue(task.ReplyTo!, Encoding.UTF8.GetBytes(result.ToJsonString())) with
-            {
-                CorrelationId = task.CorrelationId,
-                ContentType = "application/json",
-                ContentEncoding = "utf-8",
-            }, Cancelled);
+                {
+                    CorrelationId = task.CorrelationId,
+                    ContentType = "application/json",
+                    ContentEncoding = "utf-8",
+                }, Cancelled);
             return AmqpSettlement.Ack;
         }, cancellationToken: Cancelled);
 
