@@ -24,6 +24,7 @@ public sealed partial class AmqpClient
         var subscription = new Subscription(queue, options, _receive.Thread, runner.RunAsync)
         {
             Observer = _observer,
+            TakesTooLarge = use is DeliveryUse.Request or DeliveryUse.Reply,
             Stopped = s =>
             {
                 _subscriptions.TryRemove(s, out _);

@@ -65,7 +65,7 @@ public sealed partial class AmqpClient : IAmqpClient
             LinkConfig.NameOf(options), options.TimeProvider,
             () => _send.Endpoint, () => _receive.Endpoint);
         _fixedReplies = new FixedReplies(
-            (queue, handler) => ConsumeAsync(queue, handler, options: null, ended: null, DeliveryUse.PassedOn,
+            (queue, handler) => ConsumeAsync(queue, handler, options: null, ended: null, DeliveryUse.Reply,
                 CancellationToken.None),
             _send.Thread, _logger, _throttle);
     }

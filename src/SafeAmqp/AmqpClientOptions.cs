@@ -122,8 +122,8 @@ public sealed class AmqpClientOptions
     public int MaxPendingCalls { get; set; } = 10_000;
 
     /// <summary>The largest body that is sent or received. A larger one is refused before it is sent
-    /// (<see cref="ArgumentException"/>); one that arrives ends the link, and at the second time its consumer
-    /// (<see cref="AmqpPoisonException"/>).</summary>
+    /// (<see cref="ArgumentException"/>); one that arrives stops its consumer (<see cref="AmqpPoisonException"/>) and
+    /// stays in its queue. A reply or a request that is larger fails its call.</summary>
     /// <remarks>The broker has a limit of its own, <c>max_message_size</c> in its <c>rabbitmq.conf</c>: 16 MiB from
     /// RabbitMQ 4.0 on, 128 MiB before. It closes the channel of a larger message. For larger bodies raise both, here
     /// in every client that sends or receives them.</remarks>
@@ -178,7 +178,7 @@ public sealed class AmqpClientOptions
         Check.Range(MaxUnconfirmedMessages, 1, 65_536, nameof(MaxUnconfirmedMessages));
         Check.Range(MaxUnconfirmedBytes, 1 << 10, 16L << 30, nameof(MaxUnconfirmedBytes));
         Check.Range(MaxPendingCalls, 1, 1_000_000, nameof(MaxPendingCalls));
-        Check.Range(MaxMessageSize, 1 << 10, 512L << 20, nameof(MaxMessageSize));
+        Check.Range(MaxMessageSize, 1 << 10, Wire.FrameFormat.MaxBodySize, nameof(MaxMessageSize));
         Check.Range(ShutdownTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(5), nameof(ShutdownTimeout));
         Tls.Validate();
         _ = Broker.BrokerAddress.From(this);

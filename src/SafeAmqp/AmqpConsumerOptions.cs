@@ -16,7 +16,8 @@ public sealed class AmqpConsumerOptions
     /// <value>Default: none; no order among concurrent deliveries.</value>
     public Func<AmqpDelivery, string?>? KeySelector { get; init; }
 
-    /// <summary>What happens to a delivery whose handler throws.</summary>
+    /// <summary>What happens to a delivery whose handler throws. One whose headers cannot be read is rejected, whatever
+    /// this says: no handler sees it, and it would come again as it is.</summary>
     /// <value>Default: <see cref="AmqpFailurePolicy.Requeue"/>.</value>
     public AmqpFailurePolicy OnFailure { get; init; } = AmqpFailurePolicy.Requeue;
 

@@ -35,6 +35,11 @@ public enum AmqpSettleResult
 /// <returns>What becomes of the message.</returns>
 public delegate ValueTask<AmqpSettlement> AmqpHandler(AmqpDelivery delivery, CancellationToken deliveryLost);
 
+/// <summary>What is wrong with a message whose frames are sound: it is that message's misfortune alone.</summary>
+/// <param name="Reason">In words.</param>
+/// <param name="IsTooLarge">Whether it is only larger than this client takes: another may read it.</param>
+internal sealed record DeliveryFlaw(string Reason, bool IsTooLarge);
+
 /// <summary>A delivered message. It belongs to the channel it came on.</summary>
 public sealed class AmqpDelivery
 {
@@ -78,6 +83,9 @@ public sealed class AmqpDelivery
     public CancellationToken Lost { get; }
 
     internal long Incarnation { get; }
+
+    /// <summary>Why it cannot be read; null for one that can be.</summary>
+    internal DeliveryFlaw? Flaw { get; init; }
 
     /// <summary>What kept it from being handled though its handler returned: it could not be read, or its failure was
     /// sent to the caller that waits for the answer.</summary>

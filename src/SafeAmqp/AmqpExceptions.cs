@@ -101,9 +101,9 @@ public sealed class AmqpTopologyException : AmqpException
     public string Entity { get; }
 }
 
-/// <summary>A message broke a limit of this client twice, and with it the link: nested too deep, larger than
-/// <see cref="AmqpClientOptions.MaxMessageSize"/>, malformed. Its consumer was stopped, as the broker would deliver it
-/// again and again. Consuming again is useful once the message has been removed.</summary>
+/// <summary>A message is larger than <see cref="AmqpClientOptions.MaxMessageSize"/>, or ended the link twice, as its
+/// frames were malformed. Its consumer was stopped, as the broker would deliver it again and again; it is still in its
+/// queue. Consuming again is useful once it has been removed, or the limit raised.</summary>
 public sealed class AmqpPoisonException : AmqpException
 {
     internal AmqpPoisonException(string message, string queue, Exception? inner = null,

@@ -31,9 +31,13 @@ public sealed record AmqpMessage
     public bool Persistent { get; init; } = true;
 
     /// <summary>The headers. Values: <see cref="string"/>, <see cref="bool"/>, integers up to
-    /// <see cref="long.MaxValue"/>, floating point,
-    /// <see cref="decimal"/> of up to 31 bits of digits, <see cref="DateTimeOffset"/>, byte arrays, and lists and
-    /// string-keyed dictionaries of these to a depth of 8.</summary>
+    /// <see cref="long.MaxValue"/>, floating point, <see cref="decimal"/> whose digits fit 32 bits,
+    /// <see cref="DateTimeOffset"/>, byte arrays, and lists and string-keyed dictionaries of these to a depth of
+    /// 8.</summary>
+    /// <remarks>Integers of 8 bits, signed ones of 16, and negative ones that 32 bits hold go as <see cref="int"/>,
+    /// which clients of all languages read alike. On a received message a time that <see cref="DateTimeOffset"/> cannot
+    /// hold is its seconds since 1970 as <see cref="long"/>, and a decimal of more than 28 places is a
+    /// <see cref="double"/>.</remarks>
     /// <value>Default: none. On a received message text is <see cref="string"/> when it is valid UTF-8, otherwise a
     /// byte array.</value>
     public IReadOnlyDictionary<string, object?>? Headers { get; init; }

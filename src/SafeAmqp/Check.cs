@@ -80,11 +80,11 @@ internal static class Check
                     + $"64-bit integers.", name);
             case ulong:
                 break;
-            // One byte of scale and 31 bits of digits (AMQP 0-9-1, section 4.2.5.6). Refused here, as RabbitMQ.Client
-            // would refuse it on the channel, which costs the neighbours in flight.
-            case decimal number when decimal.GetBits(number) is [< 0, ..] or [_, not 0, ..] or [_, _, not 0, _]:
-                throw new ArgumentException($"{name} must have at most 31 bits of digits, which is what AMQP tables "
-                    + $"carry of a decimal.", name);
+            // One byte of scale and a 32-bit integer of digits (AMQP 0-9-1, section 4.2.5.6).
+            case decimal number when decimal.GetBits(number) is var bits
+                && (bits[1] != 0 || bits[2] != 0 || (bits[0] < 0 && (bits[0] != int.MinValue || bits[3] >= 0))):
+                throw new ArgumentException($"{name} must have digits that fit a 32-bit integer, which is what AMQP "
+                    + $"tables carry of a decimal.", name);
             case decimal:
                 break;
             case IReadOnlyDictionary<string, object?> table:

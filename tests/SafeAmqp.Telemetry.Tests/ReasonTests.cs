@@ -104,7 +104,8 @@ public sealed class ReasonTests : TelemetryTest
         ),
         ["declaration refused"] = ("queue 'q': 406 PRECONDITION_FAILED", async t => await (await t.WithQueueAsync())
             .DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = "q", Durable = false }), Cancelled)),
-        ["poisoned"] = ("The consumer was stopped, as a message in queue 'q' ended the link twice: ", async t =>
+        ["poisoned"] = ("The consumer was stopped, as a message in queue 'q' cannot be taken: it has 5000 bytes, "
+            + "and MaxMessageSize is 1024.", async t =>
         {
             AmqpClient amqp = await t.WithQueueAsync();
             await amqp.PublishAsync(AmqpMessage.ToQueue("q", new byte[5000]), Cancelled);

@@ -89,6 +89,7 @@ internal abstract record BrokerSignal : IActorMessage
     /// <summary>The broker cancelled the consumer (its queue is gone), or answered our cancel.</summary>
     internal sealed record ConsumerCancelled(long Incarnation, bool ByBroker) : OfChannel(Incarnation);
 
-    internal sealed record Delivered(long Incarnation, ulong Tag, bool IsRedelivered, AmqpMessage Message)
-        : OfChannel(Incarnation);
+    /// <summary>A message came. One with a flaw lacks what could not be read.</summary>
+    internal sealed record Delivered(long Incarnation, ulong Tag, bool IsRedelivered, AmqpMessage Message,
+        DeliveryFlaw? Flaw = null) : OfChannel(Incarnation);
 }

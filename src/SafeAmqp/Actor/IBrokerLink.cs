@@ -79,28 +79,41 @@ internal sealed record ConsumeRequest(string Queue, bool NoAck, bool Exclusive,
 internal readonly record struct LinkTraffic(long? LastReceived, long? LastSent, bool HasUnread = false,
     bool HasUnsent = false);
 
-/// <summary>One entity to declare: a closed family. <see cref="Key"/> tells entities apart; declaring one again
-/// replaces it.</summary>
+/// <summary>One entity to declare: a closed family. Declaring one again replaces it.</summary>
 internal abstract record TopologyItem
 {
-    /// <summary>How messages name it.</summary>
+    /// <summary>How messages name it. Two entities may read alike: <see cref="IsSameAs"/> tells them apart.</summary>
     internal abstract string Key { get; }
+
+    /// <summary>Whether both are one entity to the broker, however they are to be made.</summary>
+    internal virtual bool IsSameAs(TopologyItem other) => Equals(other);
 
     internal sealed record Exchange(AmqpExchange Value) : TopologyItem
     {
         internal override string Key => $"exchange '{Value.Name}'";
+
+        internal override bool IsSameAs(TopologyItem other)
+            => other is Exchange exchange && exchange.Value.Name == Value.Name;
     }
 
     internal sealed record Queue(AmqpQueue Value) : TopologyItem
     {
         internal override string Key => $"queue '{Value.Name}'";
+
+        internal override bool IsSameAs(TopologyItem other) => other is Queue queue && queue.Value.Name == Value.Name;
     }
 
     internal sealed record Binding(AmqpBinding Value) : TopologyItem
     {
-        internal override string Key => Value.Queue is { } queue
-            ? $"binding of exchange '{Value.Exchange}' to queue '{queue}' with key '{Value.RoutingKey}'"
-            : $"binding of exchange '{Value.Exchange}' to exchange '{Value.ToExchange}' with key '{Value.RoutingKey}'";
+        internal override string Key
+            => $"binding of exchange '{Value.Exchange}' to {(Value.Queue is null ? "exchange" : "queue")} "
+                + $"'{Value.Queue ?? Value.ToExchange}' with key '{Value.RoutingKey}'"
+                + (Value.Arguments is { Count: > 0 } table ? $" and arguments {TableEquality.Describe(table)}" : "");
+
+        internal override bool IsSameAs(TopologyItem other)
+            => other is Binding { Value: var binding } && binding.Exchange == Value.Exchange
+                && binding.Queue == Value.Queue && binding.ToExchange == Value.ToExchange
+                && binding.RoutingKey == Value.RoutingKey && TableEquality.Same(binding.Arguments, Value.Arguments);
     }
 
     /// <summary>Asks whether an exchange exists, before the first publish to it.</summary>

@@ -243,8 +243,8 @@ internal sealed class SignalSink(Action<BrokerSignal> post, InboundPipe client) 
     public void Returned(long channel, int slot, int code, string text)
         => post(new BrokerSignal.Returned(channel, slot, code, StatusText.Printable(text)));
 
-    public void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message)
-        => post(new BrokerSignal.Delivered(channel, tag, redelivered, message));
+    public void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message, DeliveryFlaw? flaw)
+        => post(new BrokerSignal.Delivered(channel, tag, redelivered, message, flaw));
 
     public void ConsumerStarted(long channel) => post(new BrokerSignal.ConsumerStarted(channel));
 

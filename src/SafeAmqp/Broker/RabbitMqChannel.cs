@@ -258,9 +258,14 @@ internal static class MessageProperties
     {
         DateTimeOffset time => new AmqpTimestamp(time.ToUnixTimeSeconds()),
         ulong large => (long)large, // Check.Headers has refused what is larger
+        decimal and < 0 => TwosComplement((decimal)value),
+        byte[] bytes => new BinaryTableValue(bytes),
         IReadOnlyDictionary<string, object?> table => ToTable(table),
-        byte[] => value,
         IList list => list.Cast<object?>().Select(ToWire).ToList(),
         _ => value,
     };
+
+    // RabbitMQ.Client writes a sign and 31 bits of digits.
+    private static decimal TwosComplement(decimal negative)
+        => new(-decimal.GetBits(negative)[0] & int.MaxValue, 0, 0, isNegative: true, negative.Scale);
 }

@@ -76,15 +76,17 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         return false;
     }
 
-    /// <summary>Stops for good, naming the message: consuming again would only end the link again.</summary>
-    internal void StopPoisoned(CloseReason end)
+    /// <summary>Stops for good, naming the message: consuming again would bring it again.</summary>
+    /// <param name="what">What the message did.</param>
+    /// <param name="inner">The exception behind it.</param>
+    internal void StopPoisoned(string what, Exception? inner = null)
     {
-        string reason = $"a message in queue '{subscription.Queue}' ended the link twice: {end.Describe()}";
+        string reason = $"a message in queue '{subscription.Queue}' {what}";
         subscription.LastError = reason;
-        Actor.Events.ConsumerPoisoned(subscription.Queue, end.Describe());
+        Actor.Events.ConsumerPoisoned(subscription.Queue, what);
         AmqpClientStatus status = Actor.Snapshot();
         var error = new AmqpPoisonException($"The consumer was stopped, as {reason} Remove the message, or widen the "
-            + $"limit that it breaks, and consume again. {status}", subscription.Queue, end.Error, status);
+            + $"limit that it breaks, and consume again. {status}", subscription.Queue, inner, status);
         consumers.Remove(this, error);
         subscription.Poisoned.TryComplete(error);
     }
@@ -235,9 +237,18 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
             OnClosed(new CloseReason(0, $"the broker sent delivery tag {delivered.Tag} out of order", ByBroker: false));
             return;
         }
+        // It is only too large for this client, and nobody's to throw away.
+        if (delivered.Flaw is { IsTooLarge: true } flaw && !subscription.TakesTooLarge)
+        {
+            StopPoisoned($"cannot be taken: {flaw.Reason}.");
+            return;
+        }
         subscription.Unsettled = _acks.Unsettled;
         subscription.Pump.Post(new AmqpDelivery(RetryHeaders.Restore(delivered.Message), subscription.Queue,
-            delivered.Tag, delivered.IsRedelivered, Incarnation, subscription.Settle, _lost!.Token));
+            delivered.Tag, delivered.IsRedelivered, Incarnation, subscription.Settle, _lost!.Token)
+        {
+            Flaw = delivered.Flaw,
+        });
     }
 
     // Registered callbacks are user code: they run on the pool, and what they throw is theirs to see.

@@ -13,8 +13,11 @@ internal enum DeliveryUse
     /// <summary>A caller waits for the answer.</summary>
     Request,
 
-    /// <summary>They are passed on to a loop, or to the call whose reply they are: no user's handler runs.</summary>
+    /// <summary>They are passed on to a loop: no user's handler runs.</summary>
     PassedOn,
+
+    /// <summary>They are passed on to the calls whose replies they are.</summary>
+    Reply,
 }
 
 /// <summary>Runs a user's handler on a delivery and settles it. Never throws: a handler harms only its own
@@ -30,7 +33,9 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
 
     internal async ValueTask RunAsync(Subscription subscription, AmqpDelivery delivery)
     {
-        ClientObserver.Processing processing = use != DeliveryUse.PassedOn
+        if (delivery.Flaw is { } flaw && !Takes(delivery, flaw))
+            return;
+        ClientObserver.Processing processing = use is DeliveryUse.Handler or DeliveryUse.Request
             && observer.SeesDeliveries ? observer.BeginProcess(delivery, use == DeliveryUse.Request) : default;
         if (subscription.Options.AutoAck)
             delivery.Settle(AmqpSettlement.Ack); // when it is taken up, so that the prefetch still bounds what waits
@@ -52,6 +57,18 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
         if (settlement is { } done)
             delivery.Settle(done);
         processing.End(settlement);
+    }
+
+    // A request or a reply is taken all the same: its caller is told. Others would come again as they are: they are
+    // rejected, whatever the failure policy says.
+    private bool Takes(AmqpDelivery delivery, DeliveryFlaw flaw)
+    {
+        bool takes = use is DeliveryUse.Request or DeliveryUse.Reply;
+        if (throttle.ShouldLog(delivery.Queue, flaw.Reason, out long suppressed))
+            Log.DeliveryUnreadable(logger, delivery.Queue, delivery.DeliveryTag, flaw.Reason, suppressed);
+        if (!takes)
+            delivery.Settle(AmqpSettlement.Reject);
+        return takes;
     }
 
     private async ValueTask<AmqpSettlement> FailAsync(Subscription subscription, AmqpDelivery delivery, Exception error)

@@ -33,6 +33,10 @@ internal class Subscription
 
     internal IDeliveryPump Pump { get; }
 
+    /// <summary>Whether its deliveries have callers that are told when one is larger than this client takes. Others
+    /// stop the consumer.</summary>
+    internal bool TakesTooLarge { get; init; }
+
     /// <summary>Settles a delivery for its holder, from any thread; false when the delivery's channel is known to be
     /// gone.</summary>
     internal Func<AmqpDelivery, AmqpSettlement, bool> Settle { get; }
@@ -59,7 +63,7 @@ internal class Subscription
 
     internal int Unsettled { get; set; }
 
-    /// <summary>Ends when a message has ended the link twice: there are no deliveries any more.</summary>
+    /// <summary>Ends when a message has stopped it for good: there are no deliveries any more.</summary>
     internal Completion<AmqpPoisonException> Poisoned { get; } = new();
 
     internal AmqpException? Error { get; private set; }

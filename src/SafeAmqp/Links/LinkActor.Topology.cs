@@ -7,12 +7,14 @@ namespace SafeAmqp.Links;
 internal sealed partial class LinkActor
 {
     private readonly List<TopologyItem> _unanswered = [];
+    private readonly List<(TopologyItem Item, CloseReason Error)> _errors = [];
     private int _replaysLeft;
     private int _redeclarations;
     private long _redeclareAt = ActorTime.Never;
 
     protected override void Prepare()
     {
+        _errors.Clear();
         TopologyErrors = [];
         IReadOnlyList<TopologyItem> replay = _topology.ForLink(Settings.OwnsExclusiveQueues);
         _replaysLeft = replay.Count;
@@ -66,13 +68,11 @@ internal sealed partial class LinkActor
 
     private void Note(TopologyItem item, CloseReason? error)
     {
-        string name = $"{item.Key}: ";
+        _errors.RemoveAll(known => known.Item.IsSameAs(item));
+        if (error is not null)
+            _errors.Add((item, error));
         // In one write, as other threads read it.
-        TopologyErrors =
-        [
-            .. TopologyErrors.Where(known => !known.StartsWith(name, StringComparison.Ordinal)),
-            .. error is null ? Enumerable.Empty<string>() : [name + error.Describe()],
-        ];
+        TopologyErrors = [.. _errors.Select(known => $"{known.Item.Key}: {known.Error.Describe()}")];
         if (error is null)
             return;
         Events.TopologyRefused(item.Key, error.Describe());

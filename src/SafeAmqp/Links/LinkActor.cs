@@ -80,7 +80,8 @@ internal sealed partial class LinkActor : ConnectionActor
                 cancel.Job.Cancel();
                 break;
             case Replied replied:
-                replied.Matched.TryComplete(_calls.Answer(replied.CorrelationId, replied.Reply, Now));
+                replied.Matched.TryComplete(
+                    _calls.Answer(replied.CorrelationId, replied.Reply, replied.Flaw, Now));
                 break;
             case DeclareJob job when !isClosing:
                 WakeAt(job.Deadline);
@@ -108,7 +109,7 @@ internal sealed partial class LinkActor : ConnectionActor
     {
         ConsumerChannel? poisoned = PoisonedBy(end);
         base.LoseChannels(end);
-        poisoned?.StopPoisoned(end);
+        poisoned?.StopPoisoned($"ended the link twice: {end.Describe()}", end.Error);
     }
 
     protected override void BeginClose() => _calls.EndAll("the client was disposed");

@@ -86,7 +86,7 @@ internal sealed partial class PublishLane
                 break;
             case BrokerSignal.Delivered reply:
                 Heard();
-                gate.Received(reply.Message);
+                gate.Received(reply);
                 break;
         }
     }

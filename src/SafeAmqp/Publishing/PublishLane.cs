@@ -224,7 +224,7 @@ internal abstract class ReplyGate
 
     internal virtual void Started() { }
 
-    internal virtual void Received(AmqpMessage reply) { }
+    internal virtual void Received(BrokerSignal.Delivered reply) { }
 
     /// <summary>The lane's channel is gone, and with it the replies that were to come.</summary>
     internal virtual void Lose(CloseReason end) { }

@@ -65,8 +65,9 @@ internal sealed class FixedReplies(Func<string, AmqpHandler, ValueTask<AmqpSubsc
                 Log.CorrelateFailed(logger, address.QueueName, suppressed, error);
         }
         var matched = new Completion<bool>();
-        callers.PostOrAbandon(new Replied(id, delivery.Message, matched)); // also without an id: it is counted there
-        if (await matched.Task.ConfigureAwait(false))
+        // Also without an id: it is counted there
+        callers.PostOrAbandon(new Replied(id, delivery.Message, matched, delivery.Flaw));
+        if (await matched.Task.ConfigureAwait(false) || delivery.Flaw is not null)
             return AmqpSettlement.Ack;
         return address.Unmatched is { } unmatched ? await unmatched(delivery, lost).ConfigureAwait(false)
             : AmqpSettlement.Ack;

@@ -34,7 +34,7 @@ internal sealed class PendingCalls(ConnectionActor actor)
     }
 
     /// <returns>Whether a call was waiting for it.</returns>
-    internal bool Answer(string? correlationId, AmqpMessage reply, long now)
+    internal bool Answer(string? correlationId, AmqpMessage reply, DeliveryFlaw? flaw, long now)
     {
         // A reply to a request that was never sent cannot be one: ids are not guessable, but a caller may have chosen
         // its own.
@@ -43,7 +43,10 @@ internal sealed class PendingCalls(ConnectionActor actor)
             Late++;
             return false;
         }
-        call.Reply(reply, now);
+        if (flaw is null)
+            call.Reply(reply, now);
+        else
+            call.GiveUp($"a reply came that cannot be read: {flaw.Reason}", actor.Snapshot(), inner: null);
         return true;
     }
 
@@ -95,7 +98,8 @@ internal sealed class PendingCalls(ConnectionActor actor)
 }
 
 /// <summary>A reply that came on another link (a fixed reply queue); without an id it answers no call.</summary>
-internal sealed record Replied(string? CorrelationId, AmqpMessage Reply, Completion<bool> Matched) : ActorCommand
+internal sealed record Replied(string? CorrelationId, AmqpMessage Reply, Completion<bool> Matched,
+    DeliveryFlaw? Flaw = null) : ActorCommand
 {
     public override void Abandon(ConnectionActor actor) => Matched.TryComplete(false);
 }

@@ -21,7 +21,8 @@ internal sealed class DirectReplies(ConnectionActor actor, PendingCalls calls) :
 
     internal override void Started() => _address = PseudoQueue;
 
-    internal override void Received(AmqpMessage reply) => calls.Answer(reply.CorrelationId, reply, actor.Now);
+    internal override void Received(BrokerSignal.Delivered reply)
+        => calls.Answer(reply.Message.CorrelationId, reply.Message, reply.Flaw, actor.Now);
 
     internal override void Lose(CloseReason end)
     {
@@ -93,7 +94,7 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
                 Actor.ChannelSettled();
                 break;
             case BrokerSignal.Delivered reply:
-                calls.Answer(reply.Message.CorrelationId, reply.Message, Actor.Now);
+                calls.Answer(reply.Message.CorrelationId, reply.Message, reply.Flaw, Actor.Now);
                 break;
             case BrokerSignal.ConsumerCancelled { ByBroker: true }:
                 Close();

@@ -14,7 +14,7 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
         {
             if (throttle.ShouldLog(request.Queue, "no reply address", out long others))
                 Log.RequestWithoutReplyTo(logger, request.Queue, others);
-            return AmqpSettlement.Ack;
+            return request.Flaw is null ? AmqpSettlement.Ack : AmqpSettlement.Reject;
         }
         TimeSpan? left = TimeLeft(request.Message);
         if (left <= TimeSpan.Zero)
@@ -29,6 +29,8 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
         AmqpMessage reply;
         try
         {
+            if (request.Flaw is { } flaw)
+                throw new InvalidDataException($"The request cannot be read: {flaw.Reason}");
             reply = await handler(request, abandoned.Token).ConfigureAwait(false)
                 ?? throw new InvalidOperationException("The handler returned no message.");
         }
@@ -48,15 +50,11 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
 
     private async ValueTask<AmqpSettlement> ReplyAsync(AmqpDelivery request, AmqpMessage reply)
     {
+        Exception failure;
         try
         {
-            await client.PublishAsync(reply with
-            {
-                Exchange = "",
-                RoutingKey = request.Message.ReplyTo!,
-                CorrelationId = request.Message.CorrelationId,
-                Mandatory = !IsDirect(request.Message.ReplyTo!),
-            }).ConfigureAwait(false);
+            await SendAsync(request, reply).ConfigureAwait(false);
+            return AmqpSettlement.Ack;
         }
         catch (AmqpException error) when (error.Outcome is AmqpOutcome.NotSent
             && !(TimeLeft(request.Message) <= TimeSpan.Zero))
@@ -66,11 +64,28 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
         }
         catch (Exception error)
         {
-            // Returned: the caller is gone; unknown: a second reply would be a duplicate
             TellOfLostReply(request, error);
+            failure = error;
+        }
+        // Known not to have arrived: the caller need not wait for its deadline. Unknown: a second reply would be a
+        // duplicate.
+        bool isLost = failure is ArgumentException
+            or AmqpException { Outcome: AmqpOutcome.Refused or AmqpOutcome.Returned or AmqpOutcome.Nacked };
+        if (isLost && request.Fault is null)
+        {
+            request.Fault = failure;
+            return await ReplyAsync(request, Fault(failure, "The reply could not be sent: ")).ConfigureAwait(false);
         }
         return AmqpSettlement.Ack;
     }
+
+    private ValueTask SendAsync(AmqpDelivery request, AmqpMessage reply) => client.PublishAsync(reply with
+    {
+        Exchange = "",
+        RoutingKey = request.Message.ReplyTo!,
+        CorrelationId = request.Message.CorrelationId,
+        Mandatory = !IsDirect(request.Message.ReplyTo!),
+    });
 
     private void TellOfLostReply(AmqpDelivery request, Exception error)
     {
@@ -83,9 +98,9 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
     private static bool IsDirect(string replyTo)
         => replyTo.StartsWith("amq.rabbitmq.reply-to.", StringComparison.Ordinal);
 
-    private AmqpMessage Fault(Exception error)
+    private AmqpMessage Fault(Exception error, string prefix = "")
     {
-        string text = options.SendFaultMessages ? error.Message : "";
+        string text = options.SendFaultMessages ? prefix + error.Message : "";
         return new AmqpMessage
         {
             Persistent = false,

@@ -90,9 +90,14 @@ internal static partial class Log
     internal static partial void RetryFailed(ILogger logger, string queue, long suppressed, Exception error);
 
     [LoggerMessage(304, LogLevel.Error,
-        "The {Link} link stopped its consumer of queue '{Queue}' for good: one of its messages ended the "
-            + "link twice: {Reason}")]
+        "The {Link} link stopped its consumer of queue '{Queue}' for good: one of its messages {Reason}")]
     internal static partial void ConsumerPoisoned(ILogger logger, string link, string queue, string reason);
+
+    [LoggerMessage(305, LogLevel.Error,
+        "Delivery {Tag} of queue '{Queue}' cannot be read: {Reason} It was rejected, or its caller was told "
+            + "({Suppressed} similar messages were suppressed)")]
+    internal static partial void DeliveryUnreadable(ILogger logger, string queue, ulong tag, string reason,
+        long suppressed);
 
     [LoggerMessage(400, LogLevel.Information, "The {Link} link receives replies on queue '{Queue}'")]
     internal static partial void ReplyQueueCreated(ILogger logger, string link, string queue);

@@ -13,7 +13,7 @@ internal sealed class TopologyLedger
     {
         lock (_gate)
         {
-            int known = _items.FindIndex(other => other.Key == item.Key);
+            int known = _items.FindIndex(item.IsSameAs);
             if (known >= 0)
                 _items[known] = item;
             else

@@ -38,42 +38,42 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
 
     internal void Skip(int count) => Take(count);
 
-    /// <summary>Reads a table into a dictionary, except for one name.</summary>
-    internal Dictionary<string, object?> Table(string? except = null) => Table(except, 1);
+    /// <summary>Reads a table into a dictionary.</summary>
+    internal Dictionary<string, object?> Table() => Enter(1).Entries();
+
+    /// <summary>Reads all that is left as the entries of a table into a dictionary, except for one name.</summary>
+    internal Dictionary<string, object?> Entries(string? except = null) => Entries(except, 1);
 
     /// <summary>Checks a table without reading its values.</summary>
     internal void SkipTable() => SkipTable(1);
 
-    /// <summary>Looks for a 32-bit integer in a table, and checks the rest of it.</summary>
+    /// <summary>Looks for a 32-bit integer among all that is left as the entries of a table, up to where it
+    /// stands.</summary>
     internal int? FindInt32(ReadOnlySpan<byte> name)
     {
-        int? found = null;
-        for (FieldReader inside = Enter(1); !inside.IsAtEnd;)
+        while (!IsAtEnd)
         {
-            bool isWanted = inside.ShortBytes().SequenceEqual(name) && found is null;
-            if (isWanted && inside._rest is [(byte)'I', ..])
+            bool isWanted = ShortBytes().SequenceEqual(name);
+            if (isWanted && _rest is [(byte)'I', ..])
             {
-                inside.Skip(1);
-                found = (int)inside.Long();
+                Skip(1);
+                return (int)Long();
             }
-            else
-            {
-                inside.SkipValue(1);
-            }
+            SkipValue(1);
         }
-        return found;
+        return null;
     }
 
     /// <summary>A time in seconds since 1970; null where no <see cref="DateTimeOffset"/> can hold it.</summary>
     internal DateTimeOffset? Time() => TimeOf((long)LongLong());
 
-    private Dictionary<string, object?> Table(string? except, int depth)
+    private Dictionary<string, object?> Entries(string? except, int depth)
     {
         var table = new Dictionary<string, object?>();
-        for (FieldReader inside = Enter(depth); !inside.IsAtEnd;)
+        while (!IsAtEnd)
         {
-            string name = inside.ShortString();
-            object? value = inside.Value(depth);
+            string name = ShortString();
+            object? value = Value(depth);
             if (name != except)
                 table[name] = value;
         }
@@ -111,7 +111,7 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
         return new FieldReader(LongBytes());
     }
 
-    // RabbitMQ's types, which are those that RabbitMQ.Client knows (its errata to AMQP 0-9-1, section 4.2.1).
+    // RabbitMQ's types (its errata to AMQP 0-9-1, section 4.2.1), and L, which it takes and py-amqp writes.
     private object? Value(int depth)
     {
         byte type = Octet();
@@ -127,17 +127,18 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
             (byte)'u' => Short(),
             (byte)'I' => (int)Long(),
             (byte)'i' => Long(),
-            (byte)'l' => (long)LongLong(),
+            (byte)'l' or (byte)'L' => (long)LongLong(),
             (byte)'f' => BitConverter.UInt32BitsToSingle(Long()),
             (byte)'d' => BitConverter.UInt64BitsToDouble(LongLong()),
             (byte)'D' => Decimal(),
             (byte)'T' => TimeOrNumber((long)LongLong()),
-            (byte)'F' => Table(except: null, depth + 1),
+            (byte)'F' => Enter(depth + 1).Entries(except: null, depth + 1),
             (byte)'A' => Array(depth + 1),
             _ => throw UnknownType(type),
         };
     }
 
+    // For what RabbitMQ.Client reads after that: it knows neither L nor decimals of more places than .NET's.
     private void SkipValue(int depth)
     {
         byte type = Octet();
@@ -160,8 +161,8 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
             case (byte)'l' or (byte)'d' or (byte)'T':
                 Skip(8);
                 break;
-            case (byte)'D':
-                Decimal();
+            case (byte)'D' when _rest is [<= MaxDecimalScale, ..]:
+                Skip(5);
                 break;
             case (byte)'F':
                 SkipTable(depth + 1);
@@ -174,16 +175,15 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
         }
     }
 
-    private decimal Decimal()
+    // The digits are a two's complement (AMQP 0-9-1, section 4.2.5.6).
+    private object? Decimal()
     {
         byte scale = Octet();
-        uint digits = Long();
-        if (scale > MaxDecimalScale)
-        {
-            throw new FrameViolationException(FrameRule.FieldType,
-                $"The peer sent a decimal of scale {scale}; the limit is {MaxDecimalScale}.");
-        }
-        return new decimal((int)(digits & 0x7FFF_FFFF), 0, 0, (digits & 0x8000_0000) != 0, scale);
+        int digits = (int)Long();
+        if (scale <= MaxDecimalScale)
+            return new decimal((int)Math.Abs((long)digits), 0, 0, digits < 0, scale);
+        double nearly = digits * Math.Pow(10, -scale);
+        return nearly;
     }
 
     // The number where no time can hold it.

@@ -2,8 +2,10 @@ using System.Collections;
 
 namespace SafeAmqp.Wire;
 
-/// <summary>Writes header tables with RabbitMQ's types (its errata to AMQP 0-9-1, section 4.2.1).
-/// <see cref="Check.Headers"/> has refused all others.</summary>
+/// <summary>Writes header tables with RabbitMQ's types (its errata to AMQP 0-9-1, section 4.2.1), and of these only
+/// such as clients of all languages read alike. <see cref="Check.Headers"/> has refused all others.</summary>
+/// <remarks>pika and py-amqp take 8 bits for a number of the opposite signedness and 64 for one without a sign, and
+/// py-amqp takes 16 with a sign for a string. All read 32 bits alike, and binary values as bytes.</remarks>
 internal static class FieldTable
 {
     /// <summary>Carries a mandatory message's place in the ledger, so that a return finds its publish. Taken off again
@@ -13,24 +15,23 @@ internal static class FieldTable
     /// <summary>The same as UTF-8.</summary>
     internal static ReadOnlySpan<byte> SlotHeaderName => "x-safeamqp-slot"u8;
 
+    private static readonly Dictionary<string, object?> NoHeaders = [];
+
     /// <summary>Writes the headers of a message, and its slot in the ledger when it has one.</summary>
     internal static void Write(FrameBuffer to, IReadOnlyDictionary<string, object?>? headers, int slot)
     {
         int at = to.BeginSized();
-        if (headers is not null)
-        {
-            foreach (var (name, value) in headers)
-            {
-                if (slot >= 0 && name == SlotHeader)
-                    continue; // of an earlier journey
-                to.ShortString(name);
-                Value(to, value);
-            }
-        }
-        if (slot >= 0)
+        if (slot >= 0) // first, so that it is found whatever stands behind it
         {
             to.ShortString(SlotHeader);
             Value(to, 'I', (uint)slot);
+        }
+        foreach (var (name, value) in headers ?? NoHeaders)
+        {
+            if (slot >= 0 && name == SlotHeader)
+                continue; // of an earlier journey
+            to.ShortString(name);
+            Value(to, value);
         }
         to.EndSized(at);
     }
@@ -41,14 +42,15 @@ internal static class FieldTable
         {
             case null: to.Octet((byte)'V'); break;
             case string text: to.Octet((byte)'S'); to.LongString(text); break;
-            case byte[] bytes: to.Octet((byte)'S'); to.Long((uint)bytes.Length); to.Bytes(bytes); break;
+            case byte[] bytes: to.Octet((byte)'x'); to.Long((uint)bytes.Length); to.Bytes(bytes); break;
             case bool flag: to.Octet((byte)'t'); to.Octet(flag ? (byte)1 : (byte)0); break;
-            case byte number: to.Octet((byte)'B'); to.Octet(number); break;
-            case sbyte number: to.Octet((byte)'b'); to.Octet((byte)number); break;
-            case short number: to.Octet((byte)'s'); to.Short((ushort)number); break;
+            case byte number: Value(to, 'I', number); break;
+            case sbyte number: Value(to, 'I', (uint)number); break;
+            case short number: Value(to, 'I', (uint)number); break;
             case ushort number: to.Octet((byte)'u'); to.Short(number); break;
             case int number: Value(to, 'I', (uint)number); break;
             case uint number: Value(to, 'i', number); break;
+            case long number and < 0 and >= int.MinValue: Value(to, 'I', (uint)number); break;
             case long number: to.Octet((byte)'l'); to.LongLong((ulong)number); break;
             case ulong number: to.Octet((byte)'l'); to.LongLong(number); break;
             case float number: Value(to, 'f', BitConverter.SingleToUInt32Bits(number)); break;
@@ -67,14 +69,14 @@ internal static class FieldTable
         to.Long(value);
     }
 
-    // The sign is the highest of the 32 bits, the other 31 are digits: as RabbitMQ.Client reads and writes it.
+    // The digits are a two's complement (AMQP 0-9-1, section 4.2.5.6).
     private static void Decimal(FrameBuffer to, decimal number)
     {
         Span<int> parts = stackalloc int[4];
         decimal.GetBits(number, parts);
         to.Octet((byte)'D');
         to.Octet((byte)(parts[3] >> 16));
-        to.Long(((uint)parts[3] & 0x8000_0000) | (uint)parts[0]);
+        to.Long((uint)(number < 0 ? -parts[0] : parts[0]));
     }
 
     private static void Array(FrameBuffer to, IList list)

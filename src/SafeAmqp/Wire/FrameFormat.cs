@@ -7,6 +7,9 @@ internal static class FrameFormat
     /// <summary>RabbitMQ's own default; larger frames save nothing, smaller ones cost calls.</summary>
     internal const int MaxFrameSize = 128 * 1024;
 
+    /// <summary>The most that a RabbitMQ can be set to take (<c>max_message_size</c>), in bytes.</summary>
+    internal const long MaxBodySize = 512L << 20;
+
     /// <summary>Bytes before the payload.</summary>
     internal const int PrefixSize = 7;
 

@@ -13,7 +13,8 @@ internal interface IFrameSink
     /// <summary>A message came back. The slot is -1 when it carries none.</summary>
     void Returned(long channel, int slot, int code, string text);
 
-    void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message);
+    /// <summary>A message came. One with a flaw lacks what could not be read, and its body.</summary>
+    void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message, DeliveryFlaw? flaw);
 
     /// <summary>A consumer began. The frame is passed on as well.</summary>
     void ConsumerStarted(long channel);
@@ -227,23 +228,14 @@ internal sealed class FrameReader(int maxFrameSize, long maxBodySize, IFrameSink
 
     private bool TakeHeader(ushort channel, ReadOnlySpan<byte> payload, IncomingContent? content)
     {
-        try
+        if (content is { AwaitsHeader: true })
         {
-            if (content is { AwaitsHeader: true })
-            {
-                if (content.TakeHeader(payload, maxBodySize))
-                    content.HandTo(sink);
-                return true;
-            }
-            ContentHeader.BodySize(payload, maxBodySize);
-            ContentHeader.Slot(payload[ContentHeader.PrefixSize..]);
+            if (content.TakeHeader(payload, maxBodySize))
+                content.HandTo(sink);
+            return true;
         }
-        catch (FrameViolationException e)
-        {
-            e.Channel = channel;
-            e.ContentSize = ContentHeader.AnnouncedSize(payload);
-            throw;
-        }
+        ContentHeader.BodySize(payload);
+        ContentHeader.Check(payload[ContentHeader.PrefixSize..]);
         RefuseInsideMessage(channel, Header, content);
         return false;
     }

@@ -18,6 +18,7 @@ internal sealed class IncomingContent(long id)
     private string _text = "", _exchange = "", _routingKey = "";
     private byte[] _exchangeBytes = [], _routingKeyBytes = [], _body = [];
     private AmqpMessage? _message;
+    private DeliveryFlaw? _flaw;
     private long _size;
     private int _filled;
 
@@ -50,21 +51,18 @@ internal sealed class IncomingContent(long id)
         AwaitsHeader = true;
     }
 
-    /// <summary>Reads the content header.</summary>
+    /// <summary>Reads the content header. What is wrong with its properties, or with the size of the body, is the
+    /// message's flaw: its frames are well.</summary>
     /// <returns>Whether the message is whole, as it has no body.</returns>
     internal bool TakeHeader(ReadOnlySpan<byte> payload, long maxBodySize)
     {
-        _size = ContentHeader.BodySize(payload, maxBodySize);
+        _size = ContentHeader.BodySize(payload);
         ReadOnlySpan<byte> properties = payload[ContentHeader.PrefixSize..];
+        _flaw = null;
         if (_isReturn)
-        {
             _slot = ContentHeader.Slot(properties) ?? -1;
-        }
         else
-        {
-            _body = _size == 0 ? [] : GC.AllocateUninitializedArray<byte>((int)Math.Min(_size, FirstAllocation));
-            _message = ContentHeader.Read(properties, _exchange, _routingKey, _body); // the body is filled in below
-        }
+            BeginMessage(properties, maxBodySize);
         _filled = 0;
         AwaitsHeader = false;
         AwaitsBody = _size > 0;
@@ -76,7 +74,7 @@ internal sealed class IncomingContent(long id)
     {
         if (part.Length > _size - _filled)
             return null;
-        if (!_isReturn)
+        if (!_isReturn && _flaw is null)
         {
             if (part.Length > _body.Length - _filled)
                 Array.Resize(ref _body, (int)Math.Min(_size, Math.Max((long)_body.Length * 2, _filled + part.Length)));
@@ -98,7 +96,19 @@ internal sealed class IncomingContent(long id)
         AmqpMessage message = _size > FirstAllocation ? _message! with { Body = _body } : _message!;
         _body = [];
         _message = null;
-        sink.Delivered(id, _tag, _redelivered, message);
+        sink.Delivered(id, _tag, _redelivered, message, _flaw);
+    }
+
+    private void BeginMessage(ReadOnlySpan<byte> properties, long maxBodySize)
+    {
+        bool isTooLarge = _size > maxBodySize;
+        if (!isTooLarge && _size > 0)
+            _body = GC.AllocateUninitializedArray<byte>((int)Math.Min(_size, FirstAllocation)); // filled in later
+        _message = ContentHeader.Read(properties, _exchange, _routingKey, _body, out string? unreadable);
+        if (unreadable is not null)
+            _flaw = new DeliveryFlaw(unreadable, IsTooLarge: false);
+        else if (isTooLarge)
+            _flaw = new DeliveryFlaw($"it has {_size} bytes, and MaxMessageSize is {maxBodySize}", IsTooLarge: true);
     }
 
     // What a consumer receives most often has the same names as the message before it.
@@ -124,7 +134,7 @@ internal static class ContentHeader
 
     /// <summary>Checks what comes before the properties.</summary>
     /// <returns>The size of the body, in bytes.</returns>
-    internal static long BodySize(ReadOnlySpan<byte> payload, long maxBodySize)
+    internal static long BodySize(ReadOnlySpan<byte> payload)
     {
         if (payload.Length < PrefixSize + 2)
         {
@@ -137,58 +147,87 @@ internal static class ContentHeader
             throw new FrameViolationException(FrameRule.ContentClass,
                 $"The peer sent a content header of class {classId}; only {FrameFormat.ClassBasic} is known.");
         }
-        ulong size = AnnouncedSize(payload);
-        if (size > (ulong)maxBodySize)
+        ulong size = BinaryPrimitives.ReadUInt64BigEndian(payload[4..]);
+        if (size > (ulong)FrameFormat.MaxBodySize)
         {
             throw new FrameViolationException(FrameRule.BodySize,
-                $"The peer announced a message of {size} bytes; the limit is {maxBodySize}.");
+                $"The peer announced a message of {size} bytes; no broker takes more than {FrameFormat.MaxBodySize}.");
         }
         return (long)size;
     }
 
-    /// <summary>The size that a header announces, whether or not it is right; that of the header when it is too
-    /// short.</summary>
-    internal static ulong AnnouncedSize(ReadOnlySpan<byte> payload)
-        => payload.Length < PrefixSize ? (ulong)payload.Length : BinaryPrimitives.ReadUInt64BigEndian(payload[4..]);
-
     /// <summary>Makes the message, with its body, from the flags and properties.</summary>
-    internal static AmqpMessage Read(ReadOnlySpan<byte> properties, string exchange, string routingKey, byte[] body)
+    /// <param name="properties">The flags and what follows.</param>
+    /// <param name="exchange">Goes into the message.</param>
+    /// <param name="routingKey">Goes into the message.</param>
+    /// <param name="body">Goes into the message.</param>
+    /// <param name="unreadable">What could not be read; the message lacks it, and where nobody can tell what follows it
+    /// every property.</param>
+    internal static AmqpMessage Read(ReadOnlySpan<byte> properties, string exchange, string routingKey, byte[] body,
+        out string? unreadable)
     {
-        var reader = new FieldReader(properties);
-        int flags = Flags(ref reader);
-        // In this order on the wire; an initializer's expressions are evaluated as they are written.
-        var message = new AmqpMessage
+        unreadable = null;
+        try
         {
-            Exchange = exchange,
-            RoutingKey = routingKey,
-            Body = body,
-            ContentType = Has(flags, 15) ? reader.ShortString() : null,
-            ContentEncoding = Has(flags, 14) ? reader.ShortString() : null,
-            Headers = Has(flags, 13) ? reader.Table(except: FieldTable.SlotHeader) : NoHeaders,
-            Persistent = Has(flags, 12) && reader.Octet() == 2,
-            Priority = Has(flags, 11) ? reader.Octet() : null,
-            CorrelationId = Has(flags, 10) ? reader.ShortString() : null,
-            ReplyTo = Has(flags, 9) ? reader.ShortString() : null,
-            Expiration = Has(flags, 8) ? Milliseconds(reader.ShortString()) : null,
-            MessageId = Has(flags, 7) ? reader.ShortString() : null,
-            Timestamp = Has(flags, 6) ? reader.Time() : null,
-            Type = Has(flags, 5) ? reader.ShortString() : null,
-            UserId = Has(flags, 4) ? reader.ShortString() : null,
-            AppId = Has(flags, 3) ? reader.ShortString() : null,
-        };
-        if (Has(flags, 2))
-            reader.ShortBytes(); // a cluster id, which is not used
-        return message;
+            var reader = new FieldReader(properties);
+            int flags = Flags(ref reader);
+            // In this order on the wire; an initializer's expressions are evaluated as they are written.
+            var message = new AmqpMessage
+            {
+                Exchange = exchange,
+                RoutingKey = routingKey,
+                Body = body,
+                ContentType = Has(flags, 15) ? reader.ShortString() : null,
+                ContentEncoding = Has(flags, 14) ? reader.ShortString() : null,
+                Headers = Has(flags, 13) ? Headers(reader.LongBytes(), ref unreadable) : NoHeaders,
+                Persistent = Has(flags, 12) && reader.Octet() == 2,
+                Priority = Has(flags, 11) ? reader.Octet() : null,
+                CorrelationId = Has(flags, 10) ? reader.ShortString() : null,
+                ReplyTo = Has(flags, 9) ? reader.ShortString() : null,
+                Expiration = Has(flags, 8) ? Milliseconds(reader.ShortString()) : null,
+                MessageId = Has(flags, 7) ? reader.ShortString() : null,
+                Timestamp = Has(flags, 6) ? reader.Time() : null,
+                Type = Has(flags, 5) ? reader.ShortString() : null,
+                UserId = Has(flags, 4) ? reader.ShortString() : null,
+                AppId = Has(flags, 3) ? reader.ShortString() : null,
+            };
+            if (Has(flags, 2))
+                reader.ShortBytes(); // a cluster id, which is not used
+            return message;
+        }
+        catch (FrameViolationException error)
+        {
+            unreadable = error.Message;
+            return new AmqpMessage { Exchange = exchange, RoutingKey = routingKey, Body = body };
+        }
     }
 
-    /// <summary>Checks the properties without reading them, but for the slot that a mandatory message
-    /// carries.</summary>
-    /// <returns>The slot; null when there is none.</returns>
+    /// <summary>The slot that a mandatory message carries, written as the first of its headers; null when there is
+    /// none.</summary>
     internal static int? Slot(ReadOnlySpan<byte> properties)
+    {
+        try
+        {
+            var reader = new FieldReader(properties);
+            int flags = Flags(ref reader);
+            for (int bit = 15; bit > 13; bit--)
+            {
+                if (Has(flags, bit))
+                    reader.ShortBytes();
+            }
+            return Has(flags, 13) ? new FieldReader(reader.LongBytes()).FindInt32(FieldTable.SlotHeaderName) : null;
+        }
+        catch (FrameViolationException)
+        {
+            return null; // as good as none: which publish came back is not known
+        }
+    }
+
+    /// <summary>Checks the properties of a message that is passed on to RabbitMQ.Client.</summary>
+    internal static void Check(ReadOnlySpan<byte> properties)
     {
         var reader = new FieldReader(properties);
         int flags = Flags(ref reader);
-        int? slot = null;
         // From bit 15 down, s for a short string, T for the headers, a digit for so many bytes: content type, encoding,
         // headers, delivery mode, priority, correlation id, reply to, expiration, message id, timestamp, type, user id,
         // app id, cluster id.
@@ -203,14 +242,26 @@ internal static class ContentHeader
                     reader.ShortBytes();
                     break;
                 case (byte)'T':
-                    slot = reader.FindInt32(FieldTable.SlotHeaderName);
+                    reader.SkipTable();
                     break;
                 default:
                     reader.Skip(field - '0');
                     break;
             }
         }
-        return slot;
+    }
+
+    private static IReadOnlyDictionary<string, object?> Headers(ReadOnlySpan<byte> table, ref string? unreadable)
+    {
+        try
+        {
+            return new FieldReader(table).Entries(except: FieldTable.SlotHeader);
+        }
+        catch (FrameViolationException error)
+        {
+            unreadable = error.Message;
+            return NoHeaders;
+        }
     }
 
     private static int Flags(ref FieldReader reader)

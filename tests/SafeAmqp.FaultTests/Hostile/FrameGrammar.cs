@@ -67,7 +67,10 @@ internal sealed class FrameGrammar(int seed)
                 return FrameRule.FrameSize;
             case 3:
                 Begin(2);
-                Content(classId: 60, size: MaxBody + _random.NextInt64(1, long.MaxValue - MaxBody), flags: 0);
+                Content(
+                    classId: 60,
+                    size: FrameFormat.MaxBodySize + _random.NextInt64(1, long.MaxValue - FrameFormat.MaxBodySize),
+                    flags: 0);
                 End();
                 return FrameRule.BodySize;
             case 4:

@@ -28,6 +28,58 @@ public sealed class TopologyLedgerTests
         Assert.Equal(5, _ledger.ForLink(true).Count);
     }
 
+    public static TheoryData<object?, object?> Unlike => new()
+    {
+        { "pdf", "zip" },
+        { 1, "1" },
+        { 1, 1L }, // RabbitMQ keeps both
+        { 1, true },
+        { null, "" },
+        { new byte[] { 1 }, new byte[] { 2 } },
+        { new List<object?> { 1, 2 }, new List<object?> { 2, 1 } },
+        { new Dictionary<string, object?> { ["a"] = 1 }, new Dictionary<string, object?> { ["a"] = 2 } },
+        { new Dictionary<string, object?> { ["a"] = 1 }, new Dictionary<string, object?> { ["b"] = 1 } },
+        { 1.5, 1.5m },
+        { "a", "A" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Unlike), DisableDiscoveryEnumeration = true)]
+    public void Bindings_that_differ_in_an_argument_are_two(object? one, object? other)
+    {
+        Remember(Match(("k", one)), Match(("k", other)), Match(), Match(("k", one), ("l", 1)));
+        Assert.Equal(4, _ledger.ForLink(true).Count);
+        Remember(Match(("k", one)), Match(("k", other)), Match(), Match(("l", 1), ("k", one)));
+        Assert.Equal(4, _ledger.ForLink(true).Count);
+    }
+
+    [Fact]
+    public void Bindings_with_the_same_arguments_are_one_whatever_holds_them()
+    {
+        Remember(Match(
+            ("a", new byte[] { 1, 2 }),
+            ("b", new List<object?> { 1, new byte[] { 3 } }),
+            ("c", new Dictionary<string, object?> { ["d"] = 1.0 })));
+        Remember(Match(
+            ("c", new SortedDictionary<string, object?> { ["d"] = 1.0 }.AsReadOnly()),
+            ("b", new object?[] { 1, new byte[] { 3 } }),
+            ("a", new byte[] { 1, 2 })));
+        Assert.Single(_ledger.ForLink(true));
+        Remember(Bind("x", "a"), new TopologyItem.Binding(
+            new AmqpBinding { Exchange = "x", Queue = "a", Arguments = new Dictionary<string, object?>() }));
+        Assert.Equal(2, _ledger.ForLink(true).Count); // none are as good as an empty table
+    }
+
+    [Fact]
+    public void Names_that_read_alike_in_a_message_are_told_apart()
+    {
+        Remember(Bind("x", "a' with key 'b", "c"), Bind("x", "a", "b' with key 'c"));
+        Assert.Equal(2, _ledger.ForLink(true).Count);
+    }
+
+    private static TopologyItem.Binding Match(params (string, object?)[] arguments)
+        => new(new AmqpBinding { Exchange = "docs", Queue = "q", Arguments = arguments.ToDictionary() });
+
     [Fact]
     public void An_exclusive_queue_and_its_bindings_belong_to_the_link_that_consumes()
     {

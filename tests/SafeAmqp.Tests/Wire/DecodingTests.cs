@@ -203,8 +203,8 @@ public sealed class DecodingTests
         public void Nacked(long channel, ulong sequence, bool multiple) => inner.Nacked(channel, sequence, multiple);
         public void Returned(long channel, int slot, int code, string text)
             => inner.Returned(channel, slot, code, text);
-        public void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message)
-            => inner.Delivered(channel, tag, redelivered, message);
+        public void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message, DeliveryFlaw? flaw)
+            => inner.Delivered(channel, tag, redelivered, message, flaw);
         public void ConsumerStarted(long channel) => inner.ConsumerStarted(channel);
         public void Pass(ReadOnlySpan<byte> frames) => Passed++;
     }

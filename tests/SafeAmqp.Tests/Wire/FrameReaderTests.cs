@@ -24,7 +24,7 @@ public sealed class FrameReaderTests
         ["a heartbeat with another end"] = (FrameRule.FrameEnd, [.. Heartbeat()[..^1], 0xCD]),
         ["a body with another end"] = (FrameRule.FrameEnd, [.. Body(10)[..^1], 0]),
         ["a method with another end"] = (FrameRule.FrameEnd, [.. Deliver()[..^1], 0]),
-        ["a body over the limit"] = (FrameRule.BodySize, Header(MaxBody + 1, 0)),
+        ["a body over every limit"] = (FrameRule.BodySize, Header((ulong)FrameFormat.MaxBodySize + 1, 0)),
         ["a body of 2^64 - 1"] = (FrameRule.BodySize, Header(ulong.MaxValue, 0)),
         ["a content header of another class"] = (FrameRule.ContentClass, Frame(2, 1, [0, 50, .. new byte[12]])),
         ["a second word of flags"] = (FrameRule.PropertyFlags, Header(0, 0x0001, [0, 0])),

@@ -24,7 +24,7 @@ internal static class Reading
         public void Acked(long channel, ulong sequence, bool multiple) => throw new NotSupportedException();
         public void Nacked(long channel, ulong sequence, bool multiple) => throw new NotSupportedException();
         public void Returned(long channel, int slot, int code, string text) => throw new NotSupportedException();
-        public void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message)
+        public void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message, DeliveryFlaw? flaw)
             => throw new NotSupportedException();
         public void ConsumerStarted(long channel) => throw new NotSupportedException();
         public void Pass(ReadOnlySpan<byte> frames)
