@@ -75,8 +75,7 @@ public sealed partial class AmqpClient
         ArgumentNullException.ThrowIfNull(handler);
         options ??= AmqpServeOptions.Default;
         var server = new RpcServer(this, handler, options, _logger, _throttle, _options.TimeProvider);
-        return ConsumeAsync(queue, server.HandleAsync, options.Consumer, ended: null, DeliveryUse.Request,
-            cancellationToken);
+        return ConsumeAsync(queue, server.HandleAsync, options.Consumer, DeliveryUse.Request, cancellationToken);
     }
 
     private async Task EnsureConsumedAsync(AmqpReplyAddress.FixedReplyAddress address, TimeSpan timeout,
@@ -84,7 +83,7 @@ public sealed partial class AmqpClient
     {
         try
         {
-            await _fixedReplies.EnsureAsync(address).WaitAsync(timeout, _options.TimeProvider,
+            await _fixedReplies.EnsureAsync(address).WaitOrLeaveAsync(timeout, _options.TimeProvider,
                 cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (error is TimeoutException or AmqpTopologyException)

@@ -1,30 +1,56 @@
-using SafeAmqp.Actor;
 using SafeAmqp.Consuming;
 
 namespace SafeAmqp;
 
 public sealed partial class AmqpClient
 {
+    private readonly HandlerSurroundings _handlers;
+
+    /// <summary>Fires when the host that the client belongs to begins to stop; it disposes of the client
+    /// later.</summary>
+    internal CancellationToken HostStops { get; init; }
+
     /// <inheritdoc/>
     public ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler,
         AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
-        => ConsumeAsync(queue, handler, options, ended: null, DeliveryUse.Handler, cancellationToken);
+        => ConsumeAsync(queue, handler, options, DeliveryUse.Handler, cancellationToken);
 
-    /// <summary>Consumes, and calls back when the consumer has stopped for whatever reason.</summary>
-    internal async ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler,
-        AmqpConsumerOptions? options, Action<Exception>? ended, DeliveryUse use, CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public IAsyncEnumerable<AmqpDelivery> ReadAllAsync(string queue, AmqpConsumerOptions? options = null,
+        CancellationToken cancellationToken = default)
     {
-        Check.Name(queue, nameof(queue));
+        options = (options ?? AmqpConsumerOptions.Default).ValidatedFor(queue);
+        if (options.Concurrency != 1)
+            throw new ArgumentException("Concurrency must be 1: a sequence is read by one loop.", nameof(options));
+        // The loop's own token says when its host stops
+        return DeliverySequence.ReadAllAsync(
+            (handle, ended, cancelled)
+                => ConsumeAsync(queue, handle, options, DeliveryUse.Handler, ended, hostStops: default, cancelled),
+            _observer, cancellationToken);
+    }
+
+    private ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options,
+        DeliveryUse use, CancellationToken cancellationToken)
+    {
         ArgumentNullException.ThrowIfNull(handler);
-        options = (options ?? AmqpConsumerOptions.Default).Validated();
+        options = (options ?? AmqpConsumerOptions.Default).ValidatedFor(queue);
+        // Calls go on while the host stops, and their replies with them
+        return ConsumeAsync(queue, new HandlerRunner(_handlers, handler, use).RunAsync, options, use, ended: null,
+            use == DeliveryUse.Reply ? CancellationToken.None : HostStops, cancellationToken);
+    }
+
+    // Calls back when the consumer has stopped for whatever reason.
+    private async ValueTask<AmqpSubscription> ConsumeAsync(string queue, DeliveryHandler handle,
+        AmqpConsumerOptions options, DeliveryUse use, Action<Exception>? ended, CancellationToken hostStops,
+        CancellationToken cancellationToken)
+    {
         Start();
         // Disposal drains consumers first: none begins then
         ObjectDisposedException.ThrowIf(_disposal is not null, this);
-        var runner = new HandlerRunner(this, handler, _logger, _throttle, _observer, use);
-        var subscription = new Subscription(queue, options, _receive.Thread, runner.RunAsync)
+        var subscription = new Subscription(queue, options, _receive.Thread, handle, hostStops)
         {
             Observer = _observer,
-            TakesTooLarge = use is DeliveryUse.Request or DeliveryUse.Reply,
+            TakesUnreadable = use is DeliveryUse.Request or DeliveryUse.Reply,
             Stopped = s =>
             {
                 _subscriptions.TryRemove(s, out _);
@@ -32,11 +58,11 @@ public sealed partial class AmqpClient
             },
         };
         _subscriptions.TryAdd(subscription, true);
-        _ = subscription.EndWhenPoisonedAsync(ended);
+        subscription.EndWhenPoisoned(ended);
         _receive.Thread.PostOrAbandon(new ConsumerCommand.Consume(subscription));
         try
         {
-            await subscription.Started.Task.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+            await subscription.Started.Task.AsTask().WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
             return new AmqpSubscription(subscription);
         }
         catch
@@ -46,17 +72,19 @@ public sealed partial class AmqpClient
         }
     }
 
-    /// <inheritdoc/>
-    public IAsyncEnumerable<AmqpDelivery> ReadAllAsync(string queue, AmqpConsumerOptions? options = null,
-        CancellationToken cancellationToken = default)
+    // Up to RabbitMQ 4.2 each return counts; later ones count fewer, which the header then shows.
+    private long? ReturnsLeft(AmqpDelivery delivery)
     {
-        Check.Name(queue, nameof(queue));
-        options = (options ?? AmqpConsumerOptions.Default).Validated();
-        if (options.Concurrency != 1)
-            throw new ArgumentException("Concurrency must be 1: a sequence is read by one loop.", nameof(options));
-        return DeliverySequence.ReadAllAsync(
-            (handler, ended, cancelled) => ConsumeAsync(queue, handler, options, ended, DeliveryUse.PassedOn,
-                cancelled),
-            _observer, cancellationToken);
+        AmqpQueue? queue = _topology.QueueNamed(delivery.Queue);
+        if (RetryHeaders.Returns(delivery.Message.Headers) is not { } returns
+            || queue?.Argument("x-dead-letter-exchange") is not null)
+            return null;
+        long? limit = queue?.Argument("x-delivery-limit") switch
+        {
+            long given => given,
+            int given => given,
+            _ => _receive.BrokerVersion >= AmqpQueue.VersionWithDeliveryLimit ? AmqpQueue.DefaultDeliveryLimit : null,
+        };
+        return limit >= 0 ? limit - returns : null;
     }
 }

@@ -57,7 +57,7 @@ public sealed partial class AmqpClient
         try
         {
             long left = Math.Max(0, deadline - _clock.Now);
-            await task.WaitAsync(TimeSpan.FromTicks(left), _options.TimeProvider).ConfigureAwait(false);
+            await task.WaitOrLeaveAsync(TimeSpan.FromTicks(left), _options.TimeProvider).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {

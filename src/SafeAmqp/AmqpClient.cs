@@ -24,7 +24,7 @@ public sealed partial class AmqpClient : IAmqpClient
     private readonly ILogger _logger;
     private readonly LogThrottle _throttle;
     private readonly MonotonicClock _clock;
-    private readonly TopologyLedger _topology = new();
+    private readonly TopologyLedger _topology;
     private readonly Credit _credit;
     private readonly Credit _callSlots;
     private readonly List<ClientLink> _links = [];
@@ -52,6 +52,7 @@ public sealed partial class AmqpClient : IAmqpClient
         _logger = options.LoggerFactory.CreateLogger(Log.Category);
         _throttle = new LogThrottle(options.TimeProvider);
         _clock = new MonotonicClock(options.TimeProvider);
+        _topology = new TopologyLedger(() => _clock.Now);
         _credit = new Credit(options.MaxPendingMessages, options.MaxPendingBytes);
         _callSlots = new Credit(options.MaxPendingCalls, long.MaxValue);
         _probe = new StarvationProbe(_clock, _logger);
@@ -64,8 +65,12 @@ public sealed partial class AmqpClient : IAmqpClient
         _observer = new ClientObserver(options.Telemetry, Instruments.Of(options.Telemetry.MeterFactory),
             LinkConfig.NameOf(options), options.TimeProvider,
             () => _send.Endpoint, () => _receive.Endpoint);
+#pragma warning disable CA5394 // spreading returns needs no secret randomness
+        _handlers = new HandlerSurroundings(this, _logger, _throttle, _observer, () => IsDisposed, ReturnsLeft,
+            new Random().NextDouble);
+#pragma warning restore CA5394
         _fixedReplies = new FixedReplies(
-            (queue, handler) => ConsumeAsync(queue, handler, options: null, ended: null, DeliveryUse.Reply,
+            (queue, handler) => ConsumeAsync(queue, handler, options: null, DeliveryUse.Reply,
                 CancellationToken.None),
             _send.Thread, _logger, _throttle);
     }
@@ -139,7 +144,7 @@ public sealed partial class AmqpClient : IAmqpClient
                 opened[i]));
         Start();
         foreach (Completion<bool> link in opened)
-            await link.Task.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+            await link.Task.AsTask().WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The health of the process's thread pool.</summary>
@@ -154,6 +159,15 @@ public sealed partial class AmqpClient : IAmqpClient
         ArgumentNullException.ThrowIfNull(topology);
         Start();
         return DeclareAsync(topology.Items, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(topology);
+        Start();
+        return DeclareAsync([.. topology.Items.Reverse().Select(item => new TopologyItem.Gone(item))],
+            cancellationToken);
     }
 
     /// <summary>Begins to connect; returns at once.</summary>
@@ -182,7 +196,7 @@ public sealed partial class AmqpClient : IAmqpClient
     {
         var job = new DeclareJob(items, _clock.In(_options.OperationTimeout));
         link.Thread.PostOrAbandon(job);
-        await job.Completion.Task.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+        await job.Completion.Task.AsTask().WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private ClientLink AddLink(BrokerAddress address, string name, bool publishes, bool ownsExclusive,

@@ -32,8 +32,10 @@ public enum AmqpLinkState
 /// receive link.</param>
 public sealed record AmqpClientStatus(IReadOnlyList<AmqpLinkStatus> Links)
 {
-    /// <summary>Whether every link is open and none is blocked by the broker.</summary>
-    public bool IsReady => Links.All(link => link.State == AmqpLinkState.Open && link.BlockedReason is null);
+    /// <summary>Whether every link is open, none is blocked by the broker, and every consumer receives that is not
+    /// being stopped by its user.</summary>
+    public bool IsReady => Links.All(link => link.State == AmqpLinkState.Open && link.BlockedReason is null
+        && link.Consumers.All(consumer => consumer.State is AmqpConsumerState.Live or AmqpConsumerState.Stopping));
 
     /// <summary>For how long a work item has been waiting for a thread of the process's thread pool, while it has for 2
     /// s or more. Connections live on the pool: a process that blocks its threads loses them.</summary>
@@ -146,6 +148,7 @@ public enum AmqpConsumerState
     /// <summary>Stopping: no new deliveries, running handlers end.</summary>
     Stopping,
 
-    /// <summary>Stopped for good.</summary>
+    /// <summary>Stopped for good. A consumer that its user stopped is not in the status any more; one that is there was
+    /// stopped over a message (<see cref="AmqpPoisonException"/>).</summary>
     Stopped,
 }

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+
 namespace SafeAmqp;
 
 /// <summary>How a queue is consumed.</summary>
@@ -16,8 +19,10 @@ public sealed class AmqpConsumerOptions
     /// <value>Default: none; no order among concurrent deliveries.</value>
     public Func<AmqpDelivery, string?>? KeySelector { get; init; }
 
-    /// <summary>What happens to a delivery whose handler throws. One whose headers cannot be read is rejected, whatever
-    /// this says: no handler sees it, and it would come again as it is.</summary>
+    /// <summary>What happens to a delivery whose handler throws. Not to one that ends because it is
+    /// <see cref="AmqpDelivery.Stopping"/>, nor in a sequence (<see cref="IAmqpClient.ReadAllAsync"/>), which has no
+    /// handler. One whose headers cannot be read is rejected, whatever this says: no handler sees it, and it would come
+    /// again as it is.</summary>
     /// <value>Default: <see cref="AmqpFailurePolicy.Requeue"/>.</value>
     public AmqpFailurePolicy OnFailure { get; init; } = AmqpFailurePolicy.Requeue;
 
@@ -34,7 +39,21 @@ public sealed class AmqpConsumerOptions
     /// <value>Default: none.</value>
     public int? Priority { get; init; }
 
-    /// <summary>Further consumer arguments, such as <c>x-stream-offset</c>.</summary>
+    /// <summary>Where to begin to read a stream.</summary>
+    /// <value>Default: none; the broker's is <see cref="AmqpStreamOffset.Next"/>.</value>
+    public AmqpStreamOffset? StreamOffset { get; init; }
+
+    /// <summary>Of a stream, only messages with one of these filter values
+    /// (<see cref="AmqpMessage.WithStreamFilterValue"/>). RabbitMQ 3.13 and later leave out chunks that have none of
+    /// them; the rest is left out here, as everything is with earlier ones.</summary>
+    /// <value>Default: none; every message.</value>
+    public IReadOnlyList<string>? StreamFilter { get; init; }
+
+    /// <summary>With <see cref="StreamFilter"/>: whether messages without a filter value come, too.</summary>
+    /// <value>Default: <see langword="false"/>.</value>
+    public bool StreamMatchUnfiltered { get; init; }
+
+    /// <summary>Further consumer arguments. Those of the options above win.</summary>
     /// <value>Default: none.</value>
     public IReadOnlyDictionary<string, object?>? Arguments { get; init; }
 
@@ -52,6 +71,21 @@ public sealed class AmqpConsumerOptions
         Check.Range(StopTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(10), nameof(StopTimeout));
         Check.NotNull(OnFailure, nameof(OnFailure));
         Check.Headers(Arguments, nameof(Arguments));
+        foreach (string value in StreamFilter ?? [])
+            Check.NotNull(value, nameof(StreamFilter));
+        return this;
+    }
+
+    /// <param name="queue">The queue to consume, which names its retry queue.</param>
+    internal AmqpConsumerOptions ValidatedFor(string queue)
+    {
+        Check.Name(queue, nameof(queue));
+        Validated();
+        if (OnFailure.Attempts > 0
+            && Encoding.UTF8.GetByteCount(OnFailure.RetryQueueOf(queue)) is > Check.MaxShortString and var bytes)
+            throw new ArgumentException($"{nameof(OnFailure)} needs a retry queue named "
+                + $"'{OnFailure.RetryQueueOf(queue)}', of {bytes} bytes; a name has at most {Check.MaxShortString}. "
+                + $"Use a shorter name for the queue.", nameof(OnFailure));
         return this;
     }
 }
@@ -61,10 +95,14 @@ public sealed class AmqpFailurePolicy
 {
     private AmqpFailurePolicy(AmqpSettlement settlement) => Settlement = settlement;
 
-    /// <summary>Back to the queue, to be tried again at once.</summary>
+    /// <summary>Back to the queue, to be tried again. Before that it is held, for 50 ms at the first time and twice as
+    /// long at each further, up to 5 s; it counts as unsettled meanwhile, and the others of the prefetch go on. A
+    /// quorum queue drops a message that comes back too often: see <see cref="AmqpQueue.DeliveryLimit"/>. A stream
+    /// takes nothing back: its delivery comes to the handler again after that wait.</summary>
     public static AmqpFailurePolicy Requeue { get; } = new(AmqpSettlement.Requeue);
 
-    /// <summary>To the queue's dead-letter exchange, or away when it has none.</summary>
+    /// <summary>To the queue's dead-letter exchange, or away when it has none. A stream, which has none, is read on
+    /// behind it.</summary>
     public static AmqpFailurePolicy Reject { get; } = new(AmqpSettlement.Reject);
 
     /// <summary>A bounded number of further attempts, each after a delay, then <see cref="Reject"/>. Works on classic
@@ -72,7 +110,12 @@ public sealed class AmqpFailurePolicy
     /// client declares and whose messages expire back into the queue, and its attempts are counted in the header
     /// <c>x-safeamqp-attempts</c>. A crash between the two steps of moving it may repeat an attempt; it never loses the
     /// message. While that queue cannot be used (refused, or another of its name exists) a failed delivery is kept for
-    /// the delay, at most a minute, and then requeued, uncounted.</summary>
+    /// the delay, at most a minute, and then requeued, uncounted. A stream gets no copy: its delivery comes to the
+    /// handler again after the delay.</summary>
+    /// <remarks>The copy carries every property and header octet by octet, but for what would be acted upon again:
+    /// <c>CC</c> and <c>BCC</c>, whose queues have theirs; the expiration, which is put back for handlers, and by which
+    /// the message does not expire any more; the user id, which the broker would refuse; <c>x-delivery-count</c> and
+    /// <c>x-safeamqp-slot</c>.</remarks>
     /// <param name="attempts">Further attempts after the first: 1 to 1,000.</param>
     /// <param name="delay">The wait before each: 1 ms to 7 days.</param>
     /// <returns>The policy.</returns>
@@ -83,6 +126,10 @@ public sealed class AmqpFailurePolicy
         Check.Range(delay, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(7), nameof(delay));
         return new AmqpFailurePolicy(AmqpSettlement.Reject) { Attempts = attempts, Delay = delay };
     }
+
+    /// <summary>The name of the queue in which a queue's failed messages wait.</summary>
+    internal string RetryQueueOf(string queue)
+        => string.Create(CultureInfo.InvariantCulture, $"{queue}.retry.{(long)Delay.TotalMilliseconds}");
 
     internal AmqpSettlement Settlement { get; }
     internal int Attempts { get; private init; }

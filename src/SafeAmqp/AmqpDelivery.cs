@@ -1,3 +1,5 @@
+using SafeAmqp.Consuming;
+
 namespace SafeAmqp;
 
 /// <summary>What becomes of a delivered message.</summary>
@@ -6,10 +8,14 @@ public enum AmqpSettlement
     /// <summary>Done: the broker forgets it.</summary>
     Ack,
 
-    /// <summary>Not done: back to the queue, at its old place where the broker can.</summary>
+    /// <summary>Not done: back to the queue, at its old place where the broker can. What a handler returns goes back
+    /// after a wait that grows from 50 ms to 5 s with each time, so that a message which is never done does not spin;
+    /// <see cref="AmqpDelivery.Settle"/> gives it back at once. A stream takes nothing back: what its handler returns
+    /// comes to the handler again after that wait.</summary>
     Requeue,
 
-    /// <summary>Never to be done: to the queue's dead-letter exchange, or away when it has none.</summary>
+    /// <summary>Never to be done: to the queue's dead-letter exchange, or away when it has none. A stream, which has
+    /// none, is read on behind it.</summary>
     Reject,
 }
 
@@ -31,14 +37,15 @@ public enum AmqpSettleResult
 /// <see cref="AmqpConsumerOptions.OnFailure"/>.</summary>
 /// <param name="delivery">The message. Its body may be kept.</param>
 /// <param name="deliveryLost">Fires when the delivery can no longer be settled: its channel is gone and the broker
-/// delivers it again, perhaps elsewhere. Work that should not be done twice stops.</param>
+/// delivers it again, perhaps elsewhere. Work that should not be done twice stops.
+/// <see cref="AmqpDelivery.Stopping"/> fires when its consumer stops.</param>
 /// <returns>What becomes of the message.</returns>
 public delegate ValueTask<AmqpSettlement> AmqpHandler(AmqpDelivery delivery, CancellationToken deliveryLost);
 
 /// <summary>What is wrong with a message whose frames are sound: it is that message's misfortune alone.</summary>
 /// <param name="Reason">In words.</param>
-/// <param name="IsTooLarge">Whether it is only larger than this client takes: another may read it.</param>
-internal sealed record DeliveryFlaw(string Reason, bool IsTooLarge);
+/// <param name="TooLarge">Its size in bytes when it is only larger than this client takes: another may read it.</param>
+internal sealed record DeliveryFlaw(string Reason, long? TooLarge = null);
 
 /// <summary>A delivered message. It belongs to the channel it came on.</summary>
 public sealed class AmqpDelivery
@@ -47,7 +54,8 @@ public sealed class AmqpDelivery
     private int _settled;
 
     internal AmqpDelivery(AmqpMessage message, string queue, ulong deliveryTag, bool redelivered, long incarnation,
-        Func<AmqpDelivery, AmqpSettlement, bool> settle, CancellationToken lost)
+        Func<AmqpDelivery, AmqpSettlement, bool> settle, CancellationToken lost, StopSignal? stop = null,
+        long? streamOffset = null)
     {
         Message = message;
         Queue = queue;
@@ -56,6 +64,8 @@ public sealed class AmqpDelivery
         Incarnation = incarnation;
         _settle = settle;
         Lost = lost;
+        Stop = stop ?? StopSignal.None;
+        StreamOffset = streamOffset;
     }
 
     /// <summary>The message as it was published: exchange, routing key, properties and body.</summary>
@@ -75,14 +85,29 @@ public sealed class AmqpDelivery
     public ulong DeliveryTag { get; }
 
     /// <summary>How often it was tried before: the retries of <see cref="AmqpFailurePolicy.Retry"/>, else the delivery
-    /// count of a quorum queue.</summary>
+    /// count of a quorum queue, or how often this consumer failed on a delivery of a stream.</summary>
     /// <value>0 the first time, and where nobody counts.</value>
-    public int PreviousAttempts => Consuming.RetryHeaders.PreviousAttempts(Message.Headers);
+    public int PreviousAttempts => StreamOffset is null ? RetryHeaders.PreviousAttempts(Message.Headers) : Failures;
 
     /// <summary>Fires when the delivery can no longer be settled.</summary>
     public CancellationToken Lost { get; }
 
+    /// <summary>Fires when its consumer, its client or its host begins to stop. A handler that ends by an
+    /// <see cref="OperationCanceledException"/> from then on, its own or as a cause, is not done and not failed: the
+    /// message goes back to the queue, no attempt is counted, no error logged.</summary>
+    public CancellationToken Stopping => Stop.Token;
+
+    /// <summary>Its place in the stream that it came from.</summary>
+    /// <value><see langword="null"/> when its queue is no stream.</value>
+    public long? StreamOffset { get; }
+
     internal long Incarnation { get; }
+
+    internal StopSignal Stop { get; }
+
+    /// <summary>How often a handler has failed on this delivery; above 0 only for a stream's, which comes to it
+    /// again.</summary>
+    internal int Failures { get; set; }
 
     /// <summary>Why it cannot be read; null for one that can be.</summary>
     internal DeliveryFlaw? Flaw { get; init; }
@@ -91,16 +116,32 @@ public sealed class AmqpDelivery
     /// sent to the caller that waits for the answer.</summary>
     internal Exception? Fault { get; set; }
 
+    /// <summary>The span of its handler, once that has ended.</summary>
+    internal System.Diagnostics.ActivityContext ProcessedIn { get; set; }
+
     internal bool IsSettled => Volatile.Read(ref _settled) != 0;
 
     /// <summary>Settles the delivery by hand. What the handler returns is ignored then.</summary>
     /// <param name="settlement">What becomes of it.</param>
     /// <returns>What the settlement did. It never throws over a lost link, and never settles another
     /// delivery.</returns>
+    /// <exception cref="InvalidOperationException">A delivery of a stream cannot be requeued.</exception>
     public AmqpSettleResult Settle(AmqpSettlement settlement)
     {
         if (!Enum.IsDefined(settlement))
             throw new ArgumentOutOfRangeException(nameof(settlement), settlement, "Must be Ack, Requeue or Reject.");
+        if (settlement == AmqpSettlement.Requeue && StreamOffset is not null)
+            throw new InvalidOperationException($"Queue '{Queue}' is a stream, which takes nothing back. Return "
+                + $"Requeue from the handler to be handed the delivery again, or leave it unsettled.");
+        return SettleOnce(settlement);
+    }
+
+    /// <summary>It was not done, and is nobody's failure: it goes back to the queue. One of a stream is left as it is,
+    /// and comes again to whoever reads on from there.</summary>
+    internal void GiveBack() => SettleOnce(AmqpSettlement.Requeue);
+
+    private AmqpSettleResult SettleOnce(AmqpSettlement settlement)
+    {
         if (Interlocked.Exchange(ref _settled, 1) != 0)
             return AmqpSettleResult.AlreadySettled;
         return _settle(this, settlement) ? AmqpSettleResult.Settled : AmqpSettleResult.Stale;
@@ -115,9 +156,9 @@ public sealed class AmqpDelivery
 /// <see cref="AmqpConsumerOptions.StopTimeout"/>, the rest goes back to the queue.</summary>
 public sealed class AmqpSubscription : IAsyncDisposable
 {
-    private readonly Consuming.Subscription _subscription;
+    private readonly Subscription _subscription;
 
-    internal AmqpSubscription(Consuming.Subscription subscription) => _subscription = subscription;
+    internal AmqpSubscription(Subscription subscription) => _subscription = subscription;
 
     /// <summary>The queue that it consumes.</summary>
     public string Queue => _subscription.Queue;

@@ -23,6 +23,9 @@ public sealed record AmqpMessage
     public ReadOnlyMemory<byte> Body { get; init; }
 
     /// <summary>Whether a message that no queue receives is an error (<see cref="AmqpReturnedException"/>).</summary>
+    /// <remarks>A mandatory message carries the header <c>x-safeamqp-slot</c>, a number by which its return is matched:
+    /// a return names nothing else that tells two messages apart. SafeAmqp takes it off on delivery; other clients see
+    /// it.</remarks>
     /// <value>Default: <see langword="true"/>.</value>
     public bool Mandatory { get; init; } = true;
 
@@ -112,6 +115,38 @@ public sealed record AmqpMessage
     public static AmqpMessage Broadcast(string exchange, ReadOnlyMemory<byte> body, string routingKey = "")
         => new() { Exchange = exchange, RoutingKey = routingKey, Body = body, Mandatory = false };
 
+    /// <summary>The octets of a property as they were received, for what its typed view does not show: text that is no
+    /// UTF-8, an expiration that is no number, a time stamp in milliseconds, a delivery mode other than 1 and 2, a
+    /// cluster id, the types of headers.</summary>
+    /// <param name="property">The property.</param>
+    /// <returns>Its value without a length before it: text, one octet, eight octets of a time stamp, or the entries of
+    /// the headers. <see langword="null"/> when the message has none, or was not received.</returns>
+    public ReadOnlyMemory<byte>? RawProperty(AmqpProperty property)
+    {
+        Check.Defined(property, nameof(property));
+        return Received.Bytes.IsEmpty ? null : Wire.RawContent.Find(Received.Bytes, (int)property);
+    }
+
+    /// <summary>All properties as they were received; empty for a message that was made here.</summary>
+    internal ReceivedProperties Received { get; init; }
+
+    /// <summary>Set when it passes a received message on: its properties leave as they came, but for this.</summary>
+    internal PassedOn? PassedOn { get; init; }
+
+    internal const string StreamFilterHeader = "x-stream-filter-value";
+
+    /// <summary>The message with the value by which a stream's consumers may ask for it
+    /// (<see cref="AmqpConsumerOptions.StreamFilter"/>): the header <c>x-stream-filter-value</c>.</summary>
+    /// <param name="value">The value; at most 255 bytes of UTF-8.</param>
+    /// <returns>The message, with its other headers.</returns>
+    public AmqpMessage WithStreamFilterValue(string value)
+    {
+        Check.ShortString(value, nameof(value));
+        var headers = Headers is null ? [] : new Dictionary<string, object?>(Headers);
+        headers[StreamFilterHeader] = value;
+        return this with { Headers = headers };
+    }
+
     /// <summary>Names the address and the body's size; never the body or the headers.</summary>
     /// <returns>One line.</returns>
     public override string ToString()
@@ -145,8 +180,8 @@ internal static class MessageCheck
         if (message.Expiration is { } expiration)
             Check.Range(expiration, TimeSpan.Zero, TimeSpan.FromMilliseconds(uint.MaxValue),
                 nameof(message.Expiration));
-        if (message.Headers is not { Count: > 0 } headers)
-            return;
+        if (message.Headers is not { Count: > 0 } headers || message.PassedOn is not null)
+            return; // none, or they came from the wire and go back as they are
         Check.Headers(headers, nameof(message.Headers));
         long bytes = TableBytes(headers);
         if (bytes > MaxHeaderBytes)
@@ -172,3 +207,64 @@ internal static class MessageCheck
         _ => 9,
     };
 }
+
+/// <summary>A basic property of AMQP 0-9-1; its value is the number of its flag.</summary>
+public enum AmqpProperty
+{
+    /// <summary>The cluster id, which nobody uses.</summary>
+    ClusterId = 2,
+
+    /// <summary><see cref="AmqpMessage.AppId"/>.</summary>
+    AppId = 3,
+
+    /// <summary><see cref="AmqpMessage.UserId"/>.</summary>
+    UserId = 4,
+
+    /// <summary><see cref="AmqpMessage.Type"/>.</summary>
+    Type = 5,
+
+    /// <summary><see cref="AmqpMessage.Timestamp"/>.</summary>
+    Timestamp = 6,
+
+    /// <summary><see cref="AmqpMessage.MessageId"/>.</summary>
+    MessageId = 7,
+
+    /// <summary><see cref="AmqpMessage.Expiration"/>.</summary>
+    Expiration = 8,
+
+    /// <summary><see cref="AmqpMessage.ReplyTo"/>.</summary>
+    ReplyTo = 9,
+
+    /// <summary><see cref="AmqpMessage.CorrelationId"/>.</summary>
+    CorrelationId = 10,
+
+    /// <summary><see cref="AmqpMessage.Priority"/>.</summary>
+    Priority = 11,
+
+    /// <summary>The delivery mode, of which <see cref="AmqpMessage.Persistent"/> is 2.</summary>
+    DeliveryMode = 12,
+
+    /// <summary><see cref="AmqpMessage.Headers"/>.</summary>
+    Headers = 13,
+
+    /// <summary><see cref="AmqpMessage.ContentEncoding"/>.</summary>
+    ContentEncoding = 14,
+
+    /// <summary><see cref="AmqpMessage.ContentType"/>.</summary>
+    ContentType = 15,
+}
+
+/// <summary>Flags and properties of a content header. No part of what a message is equal by.</summary>
+internal readonly record struct ReceivedProperties(ReadOnlyMemory<byte> Bytes)
+{
+    public bool Equals(ReceivedProperties other) => true;
+
+    public override int GetHashCode() => 0;
+}
+
+/// <summary>What is different about a message that is passed on.</summary>
+/// <param name="Added">Headers that it gets, or that replace its own.</param>
+/// <param name="Dropped">Headers that it loses.</param>
+/// <param name="Without">Properties that it loses.</param>
+internal sealed record PassedOn(IReadOnlyDictionary<string, object?> Added, IReadOnlySet<string> Dropped,
+    IReadOnlySet<AmqpProperty> Without);

@@ -10,9 +10,9 @@ public enum AmqpQueueType
     /// then the queue dead-letters it, or drops it where it has no dead-letter exchange.</summary>
     Quorum,
 
-    /// <summary>An append-only log; consumers need a prefetch and acknowledge. Nothing returns to it: a delivery that
-    /// is requeued or rejected closes the whole connection (540) on RabbitMQ 3, and is skipped as if it were
-    /// acknowledged from 4.0 on.</summary>
+    /// <summary>An append-only log, read from where a consumer says (<see cref="AmqpConsumerOptions.StreamOffset"/>).
+    /// Nothing returns to it: a delivery that is requeued comes to its handler again, one that is rejected is passed
+    /// over (<see cref="AmqpSettlement"/>).</summary>
     Stream,
 }
 
@@ -49,11 +49,14 @@ public sealed record AmqpQueue
     public bool Durable { get; init; } = true;
 
     /// <summary>Whether only the connection that declared it may use it; it goes with that connection and is made again
-    /// after a recovery. It lives on the receive link.</summary>
+    /// after a recovery, until it is deleted (<see cref="IAmqpClient.DeleteAsync"/>) or was auto-deleted. It lives on
+    /// the receive link.</summary>
     /// <value>Default: <see langword="false"/>.</value>
     public bool Exclusive { get; init; }
 
-    /// <summary>Whether it goes with its last consumer.</summary>
+    /// <summary>Whether it goes with its last consumer. With this client's last one it is not declared again after a
+    /// recovery; the next <see cref="IAmqpClient.ConsumeAsync"/> of it declares it again, with its
+    /// bindings.</summary>
     /// <value>Default: <see langword="false"/>.</value>
     public bool AutoDelete { get; init; }
 
@@ -65,7 +68,8 @@ public sealed record AmqpQueue
     /// <value>Default: for ever.</value>
     public TimeSpan? MessageTtl { get; init; }
 
-    /// <summary>After how long without use the queue goes (<c>x-expires</c>); whole milliseconds.</summary>
+    /// <summary>After how long without use the queue goes (<c>x-expires</c>); whole milliseconds. It is not declared
+    /// again after a recovery once this client has not used it for so long.</summary>
     /// <value>Default: never.</value>
     public TimeSpan? Expires { get; init; }
 
@@ -105,13 +109,33 @@ public sealed record AmqpQueue
     /// where it has no <see cref="DeadLetterExchange"/>; quorum queues. It is delivered once more than that.</summary>
     /// <remarks>Up to RabbitMQ 4.2 every return counts: <see cref="AmqpSettlement.Requeue"/>, and each loss of the
     /// channel or connection that had the message. From 4.3 on a requeue (basic.nack) does not count: the message comes
-    /// again without end.</remarks>
+    /// again without end. A client warns of the last returns of a queue that it did not declare with a dead-letter
+    /// exchange.</remarks>
     /// <value>Default: the broker's, 20 from RabbitMQ 4.0 on, none before.</value>
     public int? DeliveryLimit { get; init; }
 
     /// <summary>Further arguments. They win over those above.</summary>
     /// <value>Default: none.</value>
     public IReadOnlyDictionary<string, object?>? Arguments { get; init; }
+
+    /// <summary>What limits the returns to a quorum queue that names no limit, and since when.</summary>
+    internal const int DefaultDeliveryLimit = 20;
+
+    internal static readonly Version VersionWithDeliveryLimit = new(4, 0);
+
+    /// <summary>Whether it is a stream, in whichever way that is said.</summary>
+    internal bool IsStream => Argument("x-queue-type") is "stream";
+
+    /// <summary>After how long without use it goes, in whichever way that is said.</summary>
+    internal TimeSpan? Expiry => Argument("x-expires") switch
+    {
+        long milliseconds => TimeSpan.FromMilliseconds(milliseconds),
+        int milliseconds => TimeSpan.FromMilliseconds(milliseconds),
+        _ => null,
+    };
+
+    /// <summary>The value that an argument goes to the broker with; null when it does not.</summary>
+    internal object? Argument(string name) => WireArguments().GetValueOrDefault(name);
 
     internal void Validate()
     {

@@ -96,7 +96,8 @@ public sealed record AmqpExchange
     /// <value>Default: <see langword="true"/>.</value>
     public bool Durable { get; init; } = true;
 
-    /// <summary>Whether it goes with its last binding.</summary>
+    /// <summary>Whether it goes with its last binding. With the last one that this client declared it is not declared
+    /// again after a recovery.</summary>
     /// <value>Default: <see langword="false"/>.</value>
     public bool AutoDelete { get; init; }
 

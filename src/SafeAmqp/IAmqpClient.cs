@@ -100,4 +100,17 @@ public interface IAmqpClient : IAsyncDisposable
     /// missing 404) or not answered in time; the message names each. What was refused is not declared
     /// again.</exception>
     ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default);
+
+    /// <summary>Takes away what was declared, by this client or another: bindings, queues with their messages,
+    /// exchanges, in the reverse of their order. None of it is declared again after a recovery, nor what it takes with
+    /// it: the bindings of a queue or exchange, and an auto-delete exchange with its last binding. What is not there,
+    /// or was only checked (<c>Passive</c>), is left alone. Stop a queue's consumers first: they would go on waiting
+    /// for it.</summary>
+    /// <param name="topology">What to take away. Queues and exchanges are known by their names, bindings also by key
+    /// and arguments.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>A task that ends when the broker has confirmed each.</returns>
+    /// <exception cref="AmqpTopologyException">At least one was refused (locked 405, forbidden 403) or not answered in
+    /// time; the message names each.</exception>
+    ValueTask DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default);
 }

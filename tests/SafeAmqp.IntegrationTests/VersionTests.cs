@@ -34,7 +34,12 @@ public sealed class VersionTests(TestBroker broker) : FeatureTest(broker)
         AmqpClient amqp = await ConnectAsync();
         Witness witness = await WitnessAsync();
         (string queue, string dead) = await NewQueueWithDeadLettersAsync(amqp, AmqpQueueType.Quorum);
-        var inbox = new Inbox(AmqpSettlement.Requeue);
+        // By hand, which is at once: what a handler returns is held for a while before it goes back
+        var inbox = new Inbox((delivery, _) =>
+        {
+            delivery.Settle(AmqpSettlement.Requeue);
+            return ValueTask.FromResult(AmqpSettlement.Requeue);
+        });
         await using AmqpSubscription subscription =
             await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
         await PublishAsync(amqp, queue, "poison");

@@ -95,13 +95,22 @@ internal abstract class Completion : IThreadPoolWorkItem
         }
     }
 
+    // Neither the awaiting code nor its context is kept: a completion may live as long as what it belongs to.
     private void Continue()
     {
-        if (_context is null)
-            _continuation!(_state);
+        ExecutionContext? context = _context;
+        (_context, _scheduler) = (null, null);
+        if (context is null)
+            Resume();
         else
-            ExecutionContext.Run(_context,
-                static completion => ((Completion)completion!)._continuation!(((Completion)completion)._state), this);
+            ExecutionContext.Run(context, static completion => ((Completion)completion!).Resume(), this);
+    }
+
+    private void Resume()
+    {
+        (Action<object?> continuation, object? state) = (_continuation!, _state);
+        (_continuation, _state) = (null, null);
+        continuation(state);
     }
 
     private void Schedule()

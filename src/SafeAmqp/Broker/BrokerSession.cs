@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using RabbitMQ.Client;
 using SafeAmqp.Actor;
 using SafeAmqp.Owner;
@@ -74,11 +75,11 @@ internal sealed class BrokerSession
                 CancellationToken.None);
             await Task.WhenAny(goodbye, Task.Delay(GoodbyeTimeout, _link.Config.Time,
                 CancellationToken.None)).ConfigureAwait(false);
-            RabbitMqLink.Forget(goodbye);
+            goodbye.Forget();
         }
         _stream?.Abandon(new OperationCanceledException("The link was given up."));
         if (connection is not null)
-            RabbitMqLink.Forget(TearDownAsync(connection));
+            TearDownAsync(connection).Forget();
     }
 
     // Its main loop must have ended first: it would fail on a disposed connection, with an unobserved exception.
@@ -135,7 +136,7 @@ internal sealed class BrokerSession
             Task<IConnection> connecting =
                 factory.CreateConnectionAsync([endpoint], config.ConnectionName, CancellationToken.None);
             // After the deadline it is not awaited: its socket is closed, so it fails
-            RabbitMqLink.Forget(connecting);
+            connecting.Forget();
             return connecting.WaitAsync(deadline.Token);
         }, done =>
         {
@@ -152,7 +153,7 @@ internal sealed class BrokerSession
         if (_ended.IsCancellationRequested)
         {
             if (connection is not null)
-                RabbitMqLink.Forget(TearDownAsync(connection));
+                TearDownAsync(connection).Forget();
         }
         else if (connection is null)
         {
@@ -163,6 +164,7 @@ internal sealed class BrokerSession
         else
         {
             Connection = connection;
+            _link.BrokerVersion = VersionOf(connection);
             Outbox = new Outbox(_link, _stream!);
             Subscribe(connection);
             _link.Owner.Post(new BrokerSignal.Connected(Epoch, _host.ToString()));
@@ -171,6 +173,11 @@ internal sealed class BrokerSession
                 Lose(CloseClassifier.Of(connection.CloseReason!)); // it closed before the handlers were attached
         }
     }
+
+    // "4.1.0-beta.1" is 4.1.0 for whoever asks what it can.
+    private static Version? VersionOf(IConnection connection)
+        => connection.ServerProperties?.TryGetValue("version", out object? version) == true && version is byte[] text
+            && Version.TryParse(Encoding.UTF8.GetString(text).Split('-', '+')[0], out Version? parsed) ? parsed : null;
 
     private void Subscribe(IConnection connection)
     {

@@ -146,7 +146,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
 
     // Closing inside a callback, or waiting for it, can stall (#1567, #1751, #1960): it is started here and not
     // awaited.
-    private void CloseDetached(IChannel channel) => RabbitMqLink.Forget(CloseAsync(channel));
+    private void CloseDetached(IChannel channel) => CloseAsync(channel).Forget();
 
     private static async Task CloseAsync(IChannel channel)
     {
@@ -195,6 +195,9 @@ internal static class Declaration
     {
         switch (item)
         {
+            case TopologyItem.Gone { Item: var gone }:
+                await DeleteAsync(channel, gone).ConfigureAwait(false);
+                break;
             case TopologyItem.ExchangeCheck check:
                 await channel.ExchangeDeclarePassiveAsync(check.Name, CancellationToken.None).ConfigureAwait(false);
                 break;
@@ -232,6 +235,23 @@ internal static class Declaration
         }
         return "";
     }
+
+    // What was only checked is not ours to take away.
+    private static Task DeleteAsync(IChannel channel, TopologyItem item) => item switch
+    {
+        TopologyItem.Exchange { Value: { Passive: false } exchange }
+            => channel.ExchangeDeleteAsync(exchange.Name, ifUnused: false, noWait: false, CancellationToken.None),
+        TopologyItem.Queue { Value: { Passive: false } queue }
+            => channel.QueueDeleteAsync(queue.Name, ifUnused: false, ifEmpty: false, noWait: false,
+                CancellationToken.None),
+        TopologyItem.Binding { Value: { Queue: { } queue } binding }
+            => channel.QueueUnbindAsync(queue, binding.Exchange, binding.RoutingKey,
+                MessageProperties.ToTable(binding.Arguments), CancellationToken.None),
+        TopologyItem.Binding { Value: var binding }
+            => channel.ExchangeUnbindAsync(binding.ToExchange!, binding.Exchange, binding.RoutingKey,
+                MessageProperties.ToTable(binding.Arguments), noWait: false, CancellationToken.None),
+        _ => Task.CompletedTask,
+    };
 
     private static Task DeclareAsync(IChannel channel, AmqpExchange exchange)
     {

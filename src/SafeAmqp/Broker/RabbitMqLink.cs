@@ -13,6 +13,7 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
     private readonly Lock _totalsGate = new();
     private BrokerSession? _session;
     private TransportTotals _totalsBefore;
+    private Version? _brokerVersion;
     private LinkEndpoint _endpoint = new(config.Host(1).Name, config.Host(1).Port);
 
     internal IoThread Owner => owner;
@@ -26,6 +27,13 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
     {
         get => Volatile.Read(ref _endpoint);
         set => Volatile.Write(ref _endpoint, value);
+    }
+
+    /// <summary>What the broker that it is or was last connected to calls its version.</summary>
+    internal Version? BrokerVersion
+    {
+        get => Volatile.Read(ref _brokerVersion);
+        set => Volatile.Write(ref _brokerVersion, value);
     }
 
     /// <summary>Completes when the last connection has been closed.</summary>
@@ -51,7 +59,7 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
             _session = null;
         }
         Teardown = session.EndAsync(politely);
-        Forget(Teardown);
+        Teardown.Forget();
     }
 
     public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch)
@@ -149,8 +157,4 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
             owner.Post(new ShellStep(() => next(done)));
         }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
-
-    /// <summary>Ignores a task's outcome: its link or channel has been abandoned.</summary>
-    internal static void Forget(Task task) => _ = task.ContinueWith(done => _ = done.Exception, CancellationToken.None,
-        TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 }

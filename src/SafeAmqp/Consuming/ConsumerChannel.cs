@@ -12,6 +12,7 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
     private const int MaxSuspects = 16;
 
     private readonly AckJoiner _acks = new();
+    private readonly StreamPosition _stream = new(subscription.Options);
     private readonly List<(string Rule, ulong Size)> _suspects = [];
     private CancellationTokenSource? _lost; // one for all deliveries of an incarnation
     private long _startBy = actor.Now + actor.Settings.OperationTimeout.Ticks;
@@ -25,10 +26,13 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
     internal bool IsSettled => subscription.State is AmqpConsumerState.Live or AmqpConsumerState.Stopping
         || _attempt > 0;
 
+    /// <summary>Whether the broker has ever confirmed the consumer.</summary>
+    internal bool WasLive { get; private set; }
+
     internal void Prepare()
     {
         _reopenAt = ActorTime.Never;
-        if (Incarnation == 0 && subscription.State != AmqpConsumerState.Stopping)
+        if (Incarnation == 0 && subscription.State is not (AmqpConsumerState.Stopping or AmqpConsumerState.Stopped))
             Open(confirms: false, subscription.Options.Prefetch);
     }
 
@@ -77,22 +81,29 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
     }
 
     /// <summary>Stops for good, naming the message: consuming again would bring it again.</summary>
-    /// <param name="what">What the message did.</param>
-    /// <param name="inner">The exception behind it.</param>
-    internal void StopPoisoned(string what, Exception? inner = null)
+    internal void StopPoisoned(string what, string advice, Exception? inner = null)
     {
         string reason = $"a message in queue '{subscription.Queue}' {what}";
         subscription.LastError = reason;
         Actor.Events.ConsumerPoisoned(subscription.Queue, what);
         AmqpClientStatus status = Actor.Snapshot();
-        var error = new AmqpPoisonException($"The consumer was stopped, as {reason} Remove the message, or widen the "
-            + $"limit that it breaks, and consume again. {status}", subscription.Queue, inner, status);
+        var error = new AmqpPoisonException($"The consumer was stopped, as {reason} {advice} {status}",
+            subscription.Queue, inner, status);
         consumers.Remove(this, error);
         subscription.Poisoned.TryComplete(error);
     }
 
     internal void Settle(AmqpDelivery delivery, AmqpSettlement settlement)
     {
+        if (delivery.StreamOffset is { } offset)
+        {
+            // A stream takes nothing back: RabbitMQ 3 would close the connection (540), later ones would skip the
+            // message. It is left, and comes again when the next channel reads on from here.
+            if (settlement == AmqpSettlement.Requeue)
+                return;
+            _stream.Settled(delivery.Incarnation, offset);
+            settlement = AmqpSettlement.Ack;
+        }
         if (delivery.Incarnation != Incarnation || Incarnation == 0)
         {
             // The broker delivers it again; an ack now would name another delivery
@@ -122,9 +133,9 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         _acks.Reset();
         _lost = new CancellationTokenSource();
         AwaitAnswer();
-        AmqpConsumerOptions options = subscription.Options;
         Actor.Link.Consume(Incarnation,
-            new ConsumeRequest(subscription.Queue, NoAck: false, options.Exclusive, Arguments(options)));
+            new ConsumeRequest(subscription.Queue, NoAck: false, subscription.Options.Exclusive,
+                _stream.Begin(Incarnation, consumers.Queues.Declared(subscription.Queue))));
     }
 
     protected override void OnSignal(BrokerSignal.OfChannel signal)
@@ -134,6 +145,7 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
             case BrokerSignal.ConsumerStarted:
                 Answered();
                 _attempt = 0;
+                WasLive = true;
                 subscription.State = AmqpConsumerState.Live;
                 Actor.Events.ConsumerLive(subscription.Queue);
                 subscription.Started.TryComplete(true);
@@ -148,7 +160,8 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
                 break;
             case BrokerSignal.ConsumerCancelled:
                 Close();
-                OnClosed(new CloseReason(404,
+                // Of a stream whether it is gone is asked first, as a new one would be read from its beginning
+                OnClosed(new CloseReason(_stream.HasBegun ? 0 : 404,
                     $"the broker cancelled the consumer of queue '{subscription.Queue}': the queue was deleted or "
                         + $"its node went away", ByBroker: true));
                 break;
@@ -164,7 +177,10 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
             subscription.Quiet.TryComplete(true);
             return;
         }
-        if (!subscription.Started.HasEnded && end.ByBroker)
+        // A queue of ours may have gone with another consumer since it was declared: it is put back once
+        bool mayBePutBack = end.Code == 404 && _attempt == 0
+            && consumers.Queues.Declared(subscription.Queue) is { Passive: false };
+        if (!subscription.Started.HasEnded && end.ByBroker && !mayBePutBack)
         {
             consumers.Remove(this, Error(end)); // refused at once: the caller decides what to do
             return;
@@ -173,10 +189,15 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         Actor.Events.ConsumerLost(subscription.Queue, end.Describe());
         _attempt++;
         if (end.Code == 404)
+        {
+            _stream.Forget();
             // With its bindings, so that a live consumer can be reached
-            consumers.RedeclareQueue(subscription.Queue, ReopenLater);
+            consumers.Queues.Redeclare(subscription.Queue, ReopenLater);
+        }
         else
+        {
             ReopenLater();
+        }
         Actor.ChannelSettled();
     }
 
@@ -238,17 +259,25 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
             return;
         }
         // It is only too large for this client, and nobody's to throw away.
-        if (delivered.Flaw is { IsTooLarge: true } flaw && !subscription.TakesTooLarge)
+        if (delivered.Flaw is { TooLarge: { } size, Reason: var why } && !subscription.TakesUnreadable)
         {
-            StopPoisoned($"cannot be taken: {flaw.Reason}.");
+            StopPoisoned($"cannot be taken: {why}.",
+                $"Consume it with a client whose {nameof(AmqpClientOptions.MaxMessageSize)} is at least {size} bytes.");
             return;
         }
         subscription.Unsettled = _acks.Unsettled;
-        subscription.Pump.Post(new AmqpDelivery(RetryHeaders.Restore(delivered.Message), subscription.Queue,
-            delivered.Tag, delivered.IsRedelivered, Incarnation, subscription.Settle, _lost!.Token)
+        var delivery = new AmqpDelivery(RetryHeaders.Restore(delivered.Message), subscription.Queue, delivered.Tag,
+            delivered.IsRedelivered, Incarnation, subscription.Settle, _lost!.Token, subscription.Stopping,
+            _stream.Delivered(delivered.Message)) { Flaw = delivered.Flaw };
+        if (_stream.IsWanted(delivered.Message) && (delivered.Flaw is null || subscription.TakesUnreadable))
         {
-            Flaw = delivered.Flaw,
-        });
+            subscription.Pump.Post(delivery);
+            return;
+        }
+        // What cannot be read would come again as it is: it is rejected, whatever the failure policy says
+        if (delivered.Flaw is { } flaw)
+            Actor.Events.DeliveryUnreadable(subscription.Queue, delivered.Tag, flaw.Reason);
+        Settle(delivery, delivered.Flaw is null ? AmqpSettlement.Ack : AmqpSettlement.Reject);
     }
 
     // Registered callbacks are user code: they run on the pool, and what they throw is theirs to see.
@@ -267,14 +296,5 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         string why = end.Error is TimeoutException ? $": {WaitReason.NotDone(status)}" : "";
         return new($"Queue '{subscription.Queue}' cannot be consumed: {end.Describe()}{why}. {status}",
             $"queue '{subscription.Queue}'", status, end);
-    }
-
-    private static IReadOnlyDictionary<string, object?>? Arguments(AmqpConsumerOptions options)
-    {
-        if (options.Priority is not { } priority)
-            return options.Arguments;
-        var arguments = options.Arguments is null ? [] : new Dictionary<string, object?>(options.Arguments);
-        arguments["x-priority"] = priority;
-        return arguments;
     }
 }

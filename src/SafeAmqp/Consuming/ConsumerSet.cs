@@ -2,14 +2,22 @@ using SafeAmqp.Actor;
 
 namespace SafeAmqp.Consuming;
 
+/// <summary>What consumers ask and tell the desired state.</summary>
+/// <param name="Redeclare">Puts a queue back that the broker lost while the link stayed up, if it is ours, with its
+/// bindings, and calls back when each was answered; never when the link is lost before, as the next link declares them
+/// all.</param>
+/// <param name="Declared">How this client declared a queue; null when it did not.</param>
+/// <param name="Used">A consumer of a queue begins. Says whether the queue has to be put back first.</param>
+/// <param name="Left">A consumer of a queue has ended; whether the broker had ever confirmed it.</param>
+internal sealed record ConsumedQueues(Action<string, Action> Redeclare, Func<string, AmqpQueue?> Declared,
+    Func<string, bool> Used, Action<string, bool> Left);
+
 /// <summary>The consumers of one link, each on a channel of its own.</summary>
-/// <param name="actor">The link's actor.</param>
-/// <param name="redeclareQueue">Puts a queue back that the broker lost while the link stayed up, if it is ours, with
-/// its bindings, and calls back when each was answered; never when the link is lost before, as the next link declares
-/// them all.</param>
-internal sealed class ConsumerSet(ConnectionActor actor, Action<string, Action> redeclareQueue)
+internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
 {
     private readonly List<ConsumerChannel> _consumers = [];
+
+    internal ConsumedQueues Queues => queues;
 
     /// <summary>Settlements that came after their delivery's channel was gone.</summary>
     internal long StaleSettlements { get; set; }
@@ -58,10 +66,9 @@ internal sealed class ConsumerSet(ConnectionActor actor, Action<string, Action> 
         _consumers.Remove(consumer);
         consumer.Subscription.Channel = null;
         consumer.End(error);
+        queues.Left(consumer.Subscription.Queue, consumer.WasLive);
         actor.ChannelSettled();
     }
-
-    internal void RedeclareQueue(string queue, Action done) => redeclareQueue(queue, done);
 
     internal void EndAll()
     {
@@ -75,7 +82,10 @@ internal sealed class ConsumerSet(ConnectionActor actor, Action<string, Action> 
         subscription.Channel = consumer;
         _consumers.Add(consumer);
         actor.WakeAt(actor.Now + actor.Settings.OperationTimeout.Ticks);
-        if (mayConsume)
+        bool isGone = queues.Used(subscription.Queue);
+        if (mayConsume && isGone)
+            queues.Redeclare(subscription.Queue, consumer.Prepare);
+        else if (mayConsume)
             consumer.Prepare();
     }
 

@@ -6,7 +6,9 @@ using SafeAmqp.Telemetry;
 namespace SafeAmqp.Consuming;
 
 /// <summary>Runs a delivery to its end: the user's handler, the failure policy, the settlement.</summary>
-internal delegate ValueTask DeliveryHandler(Subscription subscription, AmqpDelivery delivery);
+/// <returns>Null when it is done with. Otherwise for how long it is held before it goes back, or for a stream's comes
+/// to the handler again; <see cref="Timeout.InfiniteTimeSpan"/> until the consumer stops.</returns>
+internal delegate ValueTask<TimeSpan?> DeliveryHandler(Subscription subscription, AmqpDelivery delivery);
 
 /// <summary>Where the actor puts deliveries. A simulation takes them itself, without tasks.</summary>
 internal interface IDeliveryPump
@@ -32,7 +34,7 @@ internal sealed class DeliveryPump : IDeliveryPump
     private readonly Channel<AmqpDelivery>[] _lanes;
     private readonly Worker[] _workers;
     private readonly Task _distributing = Task.CompletedTask;
-    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _stopped = new();
     private volatile bool _stopping;
 
     internal DeliveryPump(Subscription subscription, DeliveryHandler handle)
@@ -43,7 +45,7 @@ internal sealed class DeliveryPump : IDeliveryPump
         bool keyed = options.KeySelector is not null && options.Concurrency > 1;
         _inbox = NewChannel();
         _lanes = keyed ? [.. Enumerable.Range(0, options.Concurrency).Select(_ => NewChannel())] : [];
-        using (ExecutionContext.SuppressFlow()) // handlers see the context of no particular caller
+        using (UserCode.WithoutContext()) // handlers see the context of no particular caller
         {
             if (keyed)
                 _distributing = UserCode.RunAsync(DistributeAsync);
@@ -55,17 +57,17 @@ internal sealed class DeliveryPump : IDeliveryPump
     public void Post(AmqpDelivery delivery)
     {
         if (!_inbox.Writer.TryWrite(delivery))
-            GiveBack(delivery);
+            delivery.GiveBack();
     }
 
     public async Task StopAsync(TimeSpan timeout, TimeProvider time)
     {
         DoNotWaitForCaller(this);
         _stopping = true;
-        _stopped.TrySetResult();
         _inbox.Writer.TryComplete();
         foreach (Channel<AmqpDelivery> waiting in (Channel<AmqpDelivery>[])[_inbox, .. _lanes])
             GiveBackWaiting(waiting); // the workers would come to it only after the handlers that they run
+        await _stopped.CancelAsync().ConfigureAwait(false);
         try
         {
             await Task.WhenAll([_distributing, .. _workers.Select(worker => worker.Released)]).WaitAsync(timeout,
@@ -122,31 +124,43 @@ internal sealed class DeliveryPump : IDeliveryPump
         Current.Value = worker;
         await foreach (AmqpDelivery delivery in deliveries.ReadAllAsync().ConfigureAwait(false))
         {
-            // No handler starts once the consumer is being cancelled. The delivery goes back when the broker has
-            // answered; before that it would be delivered here again.
-            if (_subscription.State == AmqpConsumerState.Stopping)
-                await _stopped.Task.ConfigureAwait(false);
-            if (_stopping)
-                GiveBack(delivery);
-            else if (!delivery.Lost.IsCancellationRequested) // the broker delivers a lost one again
-                await _handle(_subscription, delivery).ConfigureAwait(false);
+            if (_subscription.Stopping.IsBegun) // no handler starts any more
+                await HoldAsync(delivery, Timeout.InfiniteTimeSpan).ConfigureAwait(false);
+            else if (!delivery.Lost.IsCancellationRequested // the broker delivers a lost one again
+                && await _handle(_subscription, delivery).ConfigureAwait(false) is { } time)
+                _ = HoldAsync(delivery, time); // not awaited: the worker goes on with the others of the prefetch
         }
+    }
+
+    // Given back at once, it would be delivered here again at once: to a consumer that stops until the broker has
+    // answered its cancel, to any other without end. Never throws.
+    private async Task HoldAsync(AmqpDelivery delivery, TimeSpan time)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(_stopped.Token, delivery.Lost);
+        await WaitAsync(time).ConfigureAwait(false);
+        if (_subscription.Stopping.IsBegun)
+            await WaitAsync(Timeout.InfiniteTimeSpan).ConfigureAwait(false);
+        if (delivery.Lost.IsCancellationRequested)
+            return;
+        if (delivery.StreamOffset is null || !_inbox.Writer.TryWrite(delivery))
+            delivery.GiveBack();
+
+        async Task WaitAsync(TimeSpan duration) => await Task.Delay(duration, _subscription.Time, end.Token)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private static void GiveBackWaiting(Channel<AmqpDelivery> waiting)
     {
         while (waiting.Reader.TryRead(out AmqpDelivery? delivery))
-            GiveBack(delivery);
+            delivery.GiveBack();
     }
 
-    private static void GiveBack(AmqpDelivery delivery) => delivery.Settle(AmqpSettlement.Requeue);
-
-    // Not for a single reader: stopping the pump reads beside the workers.
+    // Stopping the pump reads beside the workers, and what was held is written beside the I/O thread.
     private static Channel<AmqpDelivery> NewChannel()
         => Channel.CreateUnbounded<AmqpDelivery>(new UnboundedChannelOptions
         {
             SingleReader = false,
-            SingleWriter = true
+            SingleWriter = false,
         });
 
     /// <summary>Runs one handler at a time.</summary>
@@ -175,20 +189,18 @@ internal sealed class DeliveryPump : IDeliveryPump
 /// it.</summary>
 internal static class DeliverySequence
 {
+    /// <param name="consumeAsync">Consumes with a handler, and calls back when the consumer has ended.</param>
+    /// <param name="observer">Watches what the loop is handed.</param>
+    /// <param name="cancellationToken">Ends the sequence.</param>
     internal static async IAsyncEnumerable<AmqpDelivery> ReadAllAsync(
-        Func<AmqpHandler, Action<Exception>, CancellationToken, ValueTask<AmqpSubscription>> consumeAsync,
-            ClientObserver observer,
-        [EnumeratorCancellation] CancellationToken cancellationToken)
+        Func<DeliveryHandler, Action<Exception>, CancellationToken, ValueTask<AmqpSubscription>> consumeAsync,
+        ClientObserver observer, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var handed = Channel.CreateBounded<Handed>(1);
         using var left = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        AmqpSubscription subscription = await consumeAsync(async (delivery, lost) =>
-        {
-            var item = new Handed(delivery);
-            using var gone = CancellationTokenSource.CreateLinkedTokenSource(lost, left.Token);
-            await handed.Writer.WriteAsync(item, gone.Token).ConfigureAwait(false);
-            return await item.Settlement.Task.WaitAsync(gone.Token).ConfigureAwait(false);
-        }, error => handed.Writer.TryComplete(error), cancellationToken).ConfigureAwait(false);
+        AmqpSubscription subscription = await consumeAsync(
+            (subscription, delivery) => HandAsync(subscription, delivery, handed.Writer, left.Token),
+            error => handed.Writer.TryComplete(error), cancellationToken).ConfigureAwait(false);
         await using (subscription.ConfigureAwait(false))
         {
             try
@@ -208,8 +220,11 @@ internal static class DeliverySequence
                     }
                     finally
                     {
-                        item.Delivery.Settle(isDone ? AmqpSettlement.Ack : AmqpSettlement.Requeue);
-                        item.Settlement.TrySetResult(AmqpSettlement.Ack); // settled already: this only frees the worker
+                        if (isDone)
+                            item.Delivery.Settle(AmqpSettlement.Ack);
+                        else
+                            item.Delivery.GiveBack();
+                        item.Left.TrySetResult();
                     }
                     asked = observer.Asked;
                 }
@@ -221,9 +236,29 @@ internal static class DeliverySequence
         }
     }
 
+    // What the loop does not take any more did not fail, and is for nobody's failure policy.
+    private static async ValueTask<TimeSpan?> HandAsync(Subscription subscription, AmqpDelivery delivery,
+        ChannelWriter<Handed> loop, CancellationToken left)
+    {
+        if (subscription.Options.AutoAck)
+            delivery.Settle(AmqpSettlement.Ack);
+        var item = new Handed(delivery);
+        using var gone = CancellationTokenSource.CreateLinkedTokenSource(delivery.Lost, left);
+        try
+        {
+            await loop.WriteAsync(item, gone.Token).ConfigureAwait(false);
+            await item.Left.Task.WaitAsync(gone.Token).ConfigureAwait(false);
+            return null;
+        }
+        catch (Exception end) when (end is OperationCanceledException or ChannelClosedException)
+        {
+            return Timeout.InfiniteTimeSpan;
+        }
+    }
+
     private sealed record Handed(AmqpDelivery Delivery)
     {
-        internal TaskCompletionSource<AmqpSettlement> Settlement { get; } =
-            new(TaskCreationOptions.RunContinuationsAsynchronously);
+        /// <summary>Ends when the loop is done with the delivery, or was left over it.</summary>
+        internal TaskCompletionSource Left { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -13,33 +13,47 @@ internal enum DeliveryUse
     /// <summary>A caller waits for the answer.</summary>
     Request,
 
-    /// <summary>They are passed on to a loop: no user's handler runs.</summary>
-    PassedOn,
-
-    /// <summary>They are passed on to the calls whose replies they are.</summary>
+    /// <summary>They are passed on to the calls whose replies they are: no user's handler runs.</summary>
     Reply,
 }
 
+/// <summary>What the handlers of a client have in common.</summary>
+/// <param name="Client">Where retries are published.</param>
+/// <param name="Logger">Where failures are logged.</param>
+/// <param name="Throttle">Keeps repeated failures out of the log.</param>
+/// <param name="Observer">Watches handlers.</param>
+/// <param name="IsDisposed">Whether the client has got to the point from which nothing new is taken: handlers that
+/// still run fail over that.</param>
+/// <param name="ReturnsLeft">How often a delivery may still go back before its queue drops it; null where it may
+/// without end, would be dead-lettered, or nothing is known.</param>
+/// <param name="Random">From 0 to below 1, for jitter.</param>
+internal sealed record HandlerSurroundings(IAmqpClient Client, ILogger Logger, LogThrottle Throttle,
+    ClientObserver Observer, Func<bool> IsDisposed, Func<AmqpDelivery, long?> ReturnsLeft, Func<double> Random);
+
 /// <summary>Runs a user's handler on a delivery and settles it. Never throws: a handler harms only its own
 /// delivery.</summary>
-internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILogger logger, LogThrottle throttle,
-    ClientObserver observer, DeliveryUse use)
+internal sealed class HandlerRunner(HandlerSurroundings around, AmqpHandler handler, DeliveryUse use)
 {
     /// <summary>How long a delivery is kept at most that cannot be moved: far below the broker's acknowledgement
     /// time-out.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
 
-    private readonly ConcurrentDictionary<string, Task> _retryQueues = [];
+    /// <summary>How many returns before the last one is warned of.</summary>
+    private const int FewReturns = 5;
 
-    internal async ValueTask RunAsync(Subscription subscription, AmqpDelivery delivery)
+    private readonly ConcurrentDictionary<string, Task> _retryQueues = [];
+    private readonly FailureBook _failures = new(around.Random);
+
+    /// <inheritdoc cref="DeliveryHandler"/>
+    internal async ValueTask<TimeSpan?> RunAsync(Subscription subscription, AmqpDelivery delivery)
     {
-        if (delivery.Flaw is { } flaw && !Takes(delivery, flaw))
-            return;
-        ClientObserver.Processing processing = use is DeliveryUse.Handler or DeliveryUse.Request
+        ClientObserver observer = around.Observer;
+        ClientObserver.Processing processing = use != DeliveryUse.Reply
             && observer.SeesDeliveries ? observer.BeginProcess(delivery, use == DeliveryUse.Request) : default;
         if (subscription.Options.AutoAck)
             delivery.Settle(AmqpSettlement.Ack); // when it is taken up, so that the prefetch still bounds what waits
-        AmqpSettlement? settlement;
+        AmqpSettlement? settlement = null;
+        TimeSpan? hold = null;
         try
         {
             settlement = await handler(delivery, delivery.Lost).ConfigureAwait(false);
@@ -47,75 +61,85 @@ internal sealed class HandlerRunner(IAmqpClient client, AmqpHandler handler, ILo
                 throw new InvalidOperationException($"The handler returned {settlement}; it must return Ack, Requeue "
                     + $"or Reject.");
             processing.Handled(null);
+            if (settlement == AmqpSettlement.Requeue && !delivery.IsSettled)
+                hold = HoldBeforeReturn(subscription, delivery);
+            else
+                _failures.Forget(delivery);
         }
         catch (Exception error)
         {
-            processing.Handled(error);
-            settlement = delivery.Lost.IsCancellationRequested
-                || delivery.IsSettled ? null : await FailAsync(subscription, delivery, error).ConfigureAwait(false);
+            bool isOver = delivery.Lost.IsCancellationRequested || delivery.IsSettled;
+            bool isNotDone = !isOver && (delivery.Stop.Explains(error) || around.IsDisposed());
+            processing.Handled(isNotDone ? null : error);
+            if (isNotDone)
+                (settlement, hold) = (AmqpSettlement.Requeue, Timeout.InfiniteTimeSpan);
+            else if (!isOver)
+                (settlement, hold) = await FailAsync(subscription, delivery, error).ConfigureAwait(false);
         }
-        if (settlement is { } done)
+        if (hold is null && settlement is { } done)
             delivery.Settle(done);
         processing.End(settlement);
+        return hold;
     }
 
-    // A request or a reply is taken all the same: its caller is told. Others would come again as they are: they are
-    // rejected, whatever the failure policy says.
-    private bool Takes(AmqpDelivery delivery, DeliveryFlaw flaw)
-    {
-        bool takes = use is DeliveryUse.Request or DeliveryUse.Reply;
-        if (throttle.ShouldLog(delivery.Queue, flaw.Reason, out long suppressed))
-            Log.DeliveryUnreadable(logger, delivery.Queue, delivery.DeliveryTag, flaw.Reason, suppressed);
-        if (!takes)
-            delivery.Settle(AmqpSettlement.Reject);
-        return takes;
-    }
-
-    private async ValueTask<AmqpSettlement> FailAsync(Subscription subscription, AmqpDelivery delivery, Exception error)
+    private async ValueTask<(AmqpSettlement, TimeSpan?)> FailAsync(Subscription subscription, AmqpDelivery delivery,
+        Exception error)
     {
         AmqpFailurePolicy policy = subscription.Options.OnFailure;
-        bool retry = policy.Attempts > RetryHeaders.Retries(delivery.Message.Headers);
-        if (throttle.ShouldLog(delivery.Queue, error.GetType().Name, out long suppressed))
-            Log.HandlerFailed(logger, delivery.Queue, delivery.DeliveryTag, PrintableId(delivery),
+        bool retry = policy.Attempts > (delivery.StreamOffset is null
+            ? RetryHeaders.Retries(delivery.Message.Headers) : delivery.Failures);
+        if (around.Throttle.ShouldLog(delivery.Queue, error.GetType().Name, out long suppressed))
+            Log.HandlerFailed(around.Logger, delivery.Queue, delivery.DeliveryTag, PrintableId(delivery),
                 retry ? $"retry in {policy.Delay}" : policy.Settlement.ToString(), suppressed, error);
+        delivery.Failures++;
         if (!retry)
-            return policy.Settlement;
+            return policy.Settlement == AmqpSettlement.Requeue
+                ? (AmqpSettlement.Requeue, HoldBeforeReturn(subscription, delivery)) : (policy.Settlement, null);
+        if (delivery.StreamOffset is not null)
+            return (AmqpSettlement.Requeue, policy.Delay);
         try
         {
-            await MoveAsync(delivery, policy.Delay).ConfigureAwait(false);
-            return AmqpSettlement.Ack; // its copy waits in the retry queue, confirmed
+            await MoveAsync(delivery, policy).ConfigureAwait(false);
+            return (AmqpSettlement.Ack, null); // its copy waits in the retry queue, confirmed
         }
         catch (Exception failure)
         {
-            if (throttle.ShouldLog(delivery.Queue, "retry", out long suppressedRetries))
-                Log.RetryFailed(logger, delivery.Queue, suppressedRetries, failure);
-            // If it were requeued at once, it would come back at once while the retry queue cannot be used.
-            await subscription.PauseAsync(policy.Delay < LongestPause ? policy.Delay : LongestPause,
-                delivery.Lost).ConfigureAwait(false);
-            return AmqpSettlement.Requeue;
+            if (around.Throttle.ShouldLog(delivery.Queue, "retry", out long suppressedRetries))
+                Log.RetryFailed(around.Logger, delivery.Queue, suppressedRetries, failure);
+            TimeSpan growing = HoldBeforeReturn(subscription, delivery);
+            TimeSpan pause = policy.Delay < LongestPause ? policy.Delay : LongestPause;
+            return (AmqpSettlement.Requeue, pause > growing ? pause : growing);
         }
+    }
+
+    private TimeSpan HoldBeforeReturn(Subscription subscription, AmqpDelivery delivery)
+    {
+        if (around.ReturnsLeft(delivery) is { } left and <= FewReturns
+            && around.Throttle.ShouldLog(delivery.Queue, $"{left} returns left", out long suppressed))
+            Log.FewReturnsLeft(around.Logger, delivery.Queue, delivery.DeliveryTag, PrintableId(delivery), left,
+                suppressed);
+        return _failures.NextHold(delivery, subscription.Time);
     }
 
     // The peer chose it.
     private static string? PrintableId(AmqpDelivery delivery)
         => delivery.Message.MessageId is { } id ? StatusText.Printable(id) : null;
 
-    private async Task MoveAsync(AmqpDelivery delivery, TimeSpan delay)
+    private async Task MoveAsync(AmqpDelivery delivery, AmqpFailurePolicy policy)
     {
-        string retryQueue = string.Create(CultureInfo.InvariantCulture,
-            $"{delivery.Queue}.retry.{(long)delay.TotalMilliseconds}");
+        string retryQueue = policy.RetryQueueOf(delivery.Queue);
         Task declared = _retryQueues.GetOrAdd(retryQueue, name
-            => client.DeclareAsync(new AmqpTopology().With(new AmqpQueue
+            => around.Client.DeclareAsync(new AmqpTopology().With(new AmqpQueue
             {
                 Name = name,
-                MessageTtl = delay,
+                MessageTtl = policy.Delay,
                 DeadLetterExchange = "",
                 DeadLetterRoutingKey = delivery.Queue,
             })).AsTask());
         try
         {
             await declared.ConfigureAwait(false);
-            await client.PublishAsync(RetryHeaders.ForRetry(delivery.Message, retryQueue)).ConfigureAwait(false);
+            await around.Client.PublishAsync(RetryHeaders.ForRetry(delivery.Message, retryQueue)).ConfigureAwait(false);
         }
         catch
         {
@@ -136,6 +160,9 @@ internal static class RetryHeaders
     private const string Exchange = "x-safeamqp-exchange";
     private const string RoutingKey = "x-safeamqp-routing-key";
 
+    // While it waited there it would have decided when the message comes back, and the broker takes it away then.
+    private const string Expiration = "x-safeamqp-expiration";
+
     /// <summary>RabbitMQ's count of a quorum queue's deliveries.</summary>
     private const string DeliveryCount = "x-delivery-count";
 
@@ -146,18 +173,32 @@ internal static class RetryHeaders
         return Retries(headers) is var retries and > 0 ? retries : Number(headers, DeliveryCount);
     }
 
+    /// <summary>How often a message has come back to its quorum queue; null when nobody counts.</summary>
+    internal static int? Returns(IReadOnlyDictionary<string, object?>? headers)
+        => headers?.ContainsKey(DeliveryCount) == true ? Number(headers, DeliveryCount) : null;
+
     internal static int Retries(IReadOnlyDictionary<string, object?>? headers)
         => headers is null ? 0 : Number(headers, Attempts);
 
     /// <summary>The message as it goes to its retry queue.</summary>
     internal static AmqpMessage ForRetry(AmqpMessage message, string retryQueue)
     {
+        var added = new Dictionary<string, object?>
+        {
+            [Attempts] = (long)Retries(message.Headers) + 1,
+            [Exchange] = message.Exchange,
+            [RoutingKey] = message.RoutingKey,
+        };
+        if (message.Expiration is { } expiration)
+            added[Expiration] = (long)expiration.TotalMilliseconds;
         var headers = message.Headers is null ? [] : new Dictionary<string, object?>(message.Headers);
-        headers[Attempts] = (long)Retries(message.Headers) + 1;
-        headers[Exchange] = message.Exchange;
-        headers[RoutingKey] = message.RoutingKey;
+        foreach (string name in Dropped)
+            headers.Remove(name);
+        foreach (var (name, value) in added)
+            headers[name] = value;
         return message with
         {
+            PassedOn = new PassedOn(added, Dropped, Without),
             Exchange = "",
             RoutingKey = retryQueue,
             Headers = headers,
@@ -167,12 +208,24 @@ internal static class RetryHeaders
         };
     }
 
-    /// <summary>The message with the address that it was published to, should it come from a retry queue.</summary>
+    // The queues that these name have their copies; the broker counts returns anew; a slot is of an earlier journey.
+    private static readonly HashSet<string> Dropped = ["CC", "BCC", DeliveryCount, "x-safeamqp-slot"];
+
+    private static readonly HashSet<AmqpProperty> Without = [AmqpProperty.Expiration, AmqpProperty.UserId];
+
+    /// <summary>The message with the address and the expiration that it was published with, should it come from a retry
+    /// queue.</summary>
     internal static AmqpMessage Restore(AmqpMessage message)
         => message.Headers is { } headers && headers.ContainsKey(Attempts)
             && headers.TryGetValue(Exchange, out object? exchange) && headers.TryGetValue(RoutingKey, out object? key)
             && exchange is string exchangeName && key is string routingKey
-            ? message with { Exchange = exchangeName, RoutingKey = routingKey }
+            ? message with
+            {
+                Exchange = exchangeName,
+                RoutingKey = routingKey,
+                Expiration = headers.GetValueOrDefault(Expiration) is long and >= 0 and <= uint.MaxValue and var ms
+                    ? TimeSpan.FromMilliseconds(ms) : message.Expiration,
+            }
             : message;
 
     // Peers may write anything there.

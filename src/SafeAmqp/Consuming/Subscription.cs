@@ -10,19 +10,25 @@ internal class Subscription
 {
     private readonly IoThread _owner;
     private readonly Lock _stopGate = new();
-    private readonly CancellationTokenSource _stopping = new();
     private int _state;
     private Task? _stop;
 
-    internal Subscription(string queue, AmqpConsumerOptions options, IoThread owner, DeliveryHandler handle)
-        : this(queue, options, owner, subscription => new DeliveryPump(subscription, handle)) { }
+    /// <param name="queue">The queue.</param>
+    /// <param name="options">How to consume it.</param>
+    /// <param name="owner">The thread of the link that consumes.</param>
+    /// <param name="handle">Runs the user's handler.</param>
+    /// <param name="hostStops">Fires when the host begins to stop, some time before it stops this.</param>
+    internal Subscription(string queue, AmqpConsumerOptions options, IoThread owner, DeliveryHandler handle,
+        CancellationToken hostStops = default)
+        : this(queue, options, owner, subscription => new DeliveryPump(subscription, handle), hostStops) { }
 
     internal Subscription(string queue, AmqpConsumerOptions options, IoThread owner,
-        Func<Subscription, IDeliveryPump> pump)
+        Func<Subscription, IDeliveryPump> pump, CancellationToken hostStops = default)
     {
         Queue = queue;
         Options = options;
         _owner = owner;
+        Stopping = new StopSignal(owner.Events, hostStops);
         Settle = SettleDelivery;
         Pump = pump(this);
     }
@@ -33,13 +39,18 @@ internal class Subscription
 
     internal IDeliveryPump Pump { get; }
 
-    /// <summary>Whether its deliveries have callers that are told when one is larger than this client takes. Others
-    /// stop the consumer.</summary>
-    internal bool TakesTooLarge { get; init; }
+    /// <summary>Whether its deliveries have callers that are told when one cannot be read or is larger than this client
+    /// takes. Others are rejected, or stop the consumer.</summary>
+    internal bool TakesUnreadable { get; init; }
 
     /// <summary>Settles a delivery for its holder, from any thread; false when the delivery's channel is known to be
     /// gone.</summary>
     internal Func<AmqpDelivery, AmqpSettlement, bool> Settle { get; }
+
+    /// <summary>Says that it stops.</summary>
+    internal StopSignal Stopping { get; }
+
+    internal TimeProvider Time => _owner.Clock.Time;
 
     /// <summary>Its channel in the actor, which alone uses it.</summary>
     internal ConsumerChannel? Channel { get; set; }
@@ -94,25 +105,25 @@ internal class Subscription
     internal virtual ValueTask StopAsync()
     {
         DeliveryPump.DoNotWaitForCaller(Pump);
+        Stopping.Begin();
         lock (_stopGate)
             _stop ??= StopOnceAsync();
         return new ValueTask(_stop);
     }
 
-    /// <summary>Waits, but only until the consumer stops or the delivery is lost.</summary>
-    internal async Task PauseAsync(TimeSpan delay, CancellationToken lost)
-    {
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token, lost);
-        await Task.Delay(delay, _owner.Clock.Time, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-    }
-
     /// <summary>Ends the pump of a consumer that was stopped over a message. It stays in the status until its holder
     /// disposes of it.</summary>
-    internal async Task EndWhenPoisonedAsync(Action<AmqpException>? poisoned)
+    internal void EndWhenPoisoned(Action<AmqpException>? poisoned)
+    {
+        using (UserCode.WithoutContext()) // most never are, and would keep the context of their caller all the time
+            EndWhenPoisonedAsync(poisoned).Forget();
+    }
+
+    private async Task EndWhenPoisonedAsync(Action<AmqpException>? poisoned)
     {
         Error = await Poisoned.Task.ConfigureAwait(false);
         poisoned?.Invoke(Error);
-        await Pump.StopAsync(Options.StopTimeout, _owner.Clock.Time).ConfigureAwait(false);
+        await Pump.StopAsync(Options.StopTimeout, Time).ConfigureAwait(false);
     }
 
     // The order matters: no new deliveries; what has not begun goes back; what runs ends; only then the channel closes,
@@ -121,11 +132,62 @@ internal class Subscription
     {
         _owner.PostOrAbandon(new ConsumerCommand.Stop(this));
         await Quiet.Task.ConfigureAwait(false);
-        await _stopping.CancelAsync().ConfigureAwait(false);
-        await Pump.StopAsync(Options.StopTimeout, _owner.Clock.Time).ConfigureAwait(false);
+        await Pump.StopAsync(Options.StopTimeout, Time).ConfigureAwait(false);
         _owner.PostOrAbandon(new ConsumerCommand.End(this));
         await Ended.Task.ConfigureAwait(false);
         State = AmqpConsumerState.Stopped;
         Stopped?.Invoke(this);
+    }
+}
+
+/// <summary>Says that a consumer stops, or that its host does. From then on no handler begins, and one that ends by a
+/// cancellation has not failed: it is not done.</summary>
+internal sealed class StopSignal
+{
+    private readonly CancellationTokenSource _source = new();
+    private readonly LinkEvents? _events;
+    private readonly CancellationToken _host;
+    private readonly CancellationTokenRegistration _registration;
+    private volatile bool _isBegun;
+
+    /// <summary>For what belongs to no consumer: never begins.</summary>
+    internal static readonly StopSignal None = new(null, default);
+
+    internal StopSignal(LinkEvents? events, CancellationToken host)
+    {
+        Token = _source.Token;
+        _events = events;
+        _host = host;
+        _registration = host.UnsafeRegister(static signal => ((StopSignal)signal!).Fire(), this);
+    }
+
+    /// <summary>For handlers.</summary>
+    internal CancellationToken Token { get; }
+
+    /// <summary>True before any callback of the host's token runs, which may cancel a handler before our own
+    /// does.</summary>
+    internal bool IsBegun => _isBegun || _host.IsCancellationRequested;
+
+    internal void Begin()
+    {
+        _isBegun = true;
+        _registration.Unregister(); // the host outlives many consumers
+        Fire();
+    }
+
+    /// <summary>Whether an exception says no more than that this has begun.</summary>
+    internal bool Explains(Exception error)
+    {
+        Exception? cause = IsBegun ? error : null;
+        while (cause is not null and not OperationCanceledException)
+            cause = cause.InnerException;
+        return cause is not null;
+    }
+
+    // Registered callbacks are user code: they run on the pool, and what they throw is theirs to see.
+    private void Fire()
+    {
+        if (!_source.IsCancellationRequested)
+            _events?.Observe(_source.CancelAsync(), "a callback on a stopping consumer's token threw");
     }
 }

@@ -62,7 +62,7 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
             await _registration.OpenAsync(_client, cancellationToken).ConfigureAwait(false);
         _declared = startUp.DeclareAsync(_stopToken);
         if (_waitForConnection)
-            await _declared.WaitAsync(cancellationToken).ConfigureAwait(false);
+            await _declared.WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
         if (!_hasLifecycle) // a host that knows only StartAsync and StopAsync
             _finished = FinishAsync(startUp);
     }
@@ -178,7 +178,7 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
     /// <summary>Whether the task ends before the token fires; how it ends is for the caller to see.</summary>
     private static async Task<bool> EndsAsync(Task task, CancellationToken cancellationToken)
     {
-        await task.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await task.WaitOrLeaveAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return task.IsCompleted;
     }
 }

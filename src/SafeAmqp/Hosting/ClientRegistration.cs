@@ -62,7 +62,10 @@ internal sealed class ClientRegistration(string? key)
         services.AddSingleton<IValidateOptions<AmqpClientOptions>>(new ValidateClientOptions(this));
         services.AddOptions<AmqpClientOptions>(OptionsName).ValidateOnStart();
         services.TryAdd(ServiceDescriptor.KeyedSingleton<IAmqpClient>(Key,
-            (provider, _) => new AmqpClient(ReadOptions(provider))));
+            (provider, _) => new AmqpClient(ReadOptions(provider))
+            {
+                HostStops = provider.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? default,
+            }));
         services.AddKeyedSingleton(Key, (provider, _) => new AmqpHostedService(provider, this));
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredKeyedService<AmqpHostedService>(Key));
     }

@@ -20,6 +20,7 @@ internal static class Health
 
     internal static HealthStatus Readiness(AmqpLinkStatus link) => link.State switch
     {
+        AmqpLinkState.Open when link.Consumers.Any(IsStoppedForGood) => HealthStatus.Unhealthy,
         AmqpLinkState.Open when link.BlockedReason is null && link.TopologyErrors.Count == 0
             && link.Consumers.All(consumer => consumer.State == AmqpConsumerState.Live) => HealthStatus.Healthy,
         AmqpLinkState.Open => HealthStatus.Degraded,
@@ -31,6 +32,11 @@ internal static class Health
     /// <summary>Whether a link ended by itself: nothing brings it back but a new client.</summary>
     internal static bool IsDead(AmqpClientStatus status)
         => status.Links.Any(link => link.State == AmqpLinkState.Closed);
+
+    /// <summary>Whether a consumer was stopped over a message: nothing starts it again by itself, and a restart would
+    /// only bring it to the same message.</summary>
+    internal static bool HasStoppedConsumer(AmqpClientStatus status)
+        => status.Links.Any(link => link.Consumers.Any(IsStoppedForGood));
 
     internal static Dictionary<string, object> Data(AmqpClientStatus status, IReadOnlyList<string> missing)
     {
@@ -48,6 +54,8 @@ internal static class Health
     // opened they are equal.
     private static bool HasBeenOpen(AmqpLinkStatus link) => link.Epoch > link.RecoveryAttempt;
 
+    private static bool IsStoppedForGood(AmqpConsumerStatus consumer) => consumer.State == AmqpConsumerState.Stopped;
+
     private static HealthStatus Worse(HealthStatus one, HealthStatus other) => one < other ? one : other;
 
     private static void Add(Dictionary<string, object> data, AmqpLinkStatus link)
@@ -63,6 +71,10 @@ internal static class Health
         AddIf("lastError", link.LastError);
         AddIf("blocked", link.BlockedReason);
         AddIf("recoveryAttempt", link.RecoveryAttempt > 0 ? link.RecoveryAttempt : null);
+        string[] notLive = [.. link.Consumers.Where(consumer => consumer.State != AmqpConsumerState.Live)
+            .Select(consumer => $"{consumer.Queue}: {consumer.State}"
+                + (consumer.LastError is { } error ? $" ({error})" : ""))];
+        AddIf("consumersNotLive", notLive.Length > 0 ? notLive : null);
         AddIf("topologyErrors", link.TopologyErrors.Count > 0 ? link.TopologyErrors : null);
 
         void AddIf(string name, object? value)
@@ -90,9 +102,11 @@ internal sealed class LivenessCheck(IServiceProvider services, string? key) : IH
             // Asked after the state was read: disposal says so before it closes a link.
             bool isMeant = client is AmqpClient { IsDisposed: true }
                 || services.GetKeyedService<AmqpHostedService>(key) is { IsStopping: true };
-            return Health.IsDead(status) && !isMeant
-                ? new HealthCheckResult(failureStatus, status.ToString(), data: Health.Data(status, []))
-                : HealthCheckResult.Healthy(status.ToString(), Health.Data(status, []));
+            HealthStatus health = isMeant ? HealthStatus.Healthy
+                : Health.IsDead(status) ? failureStatus
+                : Health.HasStoppedConsumer(status) ? HealthStatus.Degraded
+                : HealthStatus.Healthy;
+            return new HealthCheckResult(health, status.ToString(), data: Health.Data(status, []));
         }
         catch (ObjectDisposedException)
         {

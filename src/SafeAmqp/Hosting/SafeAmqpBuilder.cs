@@ -83,7 +83,7 @@ public sealed class SafeAmqpBuilder
         string queue, AmqpConsumerOptions? options = null) where THandler : class, IAmqpConsumer
     {
         Services.TryAddScoped<THandler>();
-        return Add(WorkerRegistration.Consumer(Checked(queue), options?.Validated(),
+        return Add(WorkerRegistration.Consumer(Checked(queue), options?.ValidatedFor(queue),
             (services, delivery, lost) => services.GetRequiredService<THandler>().HandleAsync(delivery, lost),
             services => services.GetRequiredService<THandler>()));
     }
@@ -112,7 +112,7 @@ public sealed class SafeAmqpBuilder
         AmqpConsumerOptions? options = null)
     {
         Check.NotNull(handler, nameof(handler));
-        return Add(WorkerRegistration.Consumer(Checked(queue), options?.Validated(), handler));
+        return Add(WorkerRegistration.Consumer(Checked(queue), options?.ValidatedFor(queue), handler));
     }
 
     /// <summary>Answers the requests of a queue with a class. It is made in a scope of its own for each request, which
@@ -128,7 +128,7 @@ public sealed class SafeAmqpBuilder
         string queue, AmqpServeOptions? options = null) where THandler : class, IAmqpServer
     {
         Services.TryAddScoped<THandler>();
-        return Add(WorkerRegistration.Server(Checked(queue), Checked(options),
+        return Add(WorkerRegistration.Server(Checked(queue), Checked(queue, options),
             (services, request, abandoned) => services.GetRequiredService<THandler>().HandleAsync(request, abandoned),
             services => services.GetRequiredService<THandler>()));
     }
@@ -157,7 +157,7 @@ public sealed class SafeAmqpBuilder
         AmqpServeOptions? options = null)
     {
         Check.NotNull(handler, nameof(handler));
-        return Add(WorkerRegistration.Server(Checked(queue), Checked(options), handler));
+        return Add(WorkerRegistration.Server(Checked(queue), Checked(queue, options), handler));
     }
 
     private SafeAmqpBuilder Add(WorkerRegistration worker)
@@ -172,11 +172,11 @@ public sealed class SafeAmqpBuilder
         return queue;
     }
 
-    private static AmqpServeOptions? Checked(AmqpServeOptions? options)
+    private static AmqpServeOptions? Checked(string queue, AmqpServeOptions? options)
     {
         Check.NotNull(options is null ? AmqpConsumerOptions.Default : options.Consumer,
             nameof(AmqpServeOptions.Consumer));
-        options?.Consumer.Validated();
+        options?.Consumer.ValidatedFor(queue);
         return options;
     }
 }

@@ -35,6 +35,9 @@ internal sealed class ClientLink
     /// <summary>Ends when the last connection has been closed.</summary>
     internal Task Teardown => _broker.Teardown;
 
+    /// <summary>The broker's version, once it has been connected to and told it.</summary>
+    internal Version? BrokerVersion => _broker.BrokerVersion;
+
     internal LinkEndpoint Endpoint => _broker.Endpoint;
 
     internal void Connect()

@@ -46,7 +46,7 @@ internal sealed partial class LinkActor
         TopologyItem[] items = [.. _unanswered];
         _unanswered.Clear();
         _redeclareAt = ActorTime.Never;
-        foreach (TopologyItem item in items)
+        foreach (TopologyItem item in items.Where(_topology.Knows))
             _admin.Enqueue(item, ActorTime.Never, outlivesLink: false, error => Note(item, error));
         return _redeclareAt;
     }
@@ -112,16 +112,23 @@ internal sealed partial class LinkActor
         }
     }
 
+    // What is forgotten is nobody's error any more.
+    private void Drop(IEnumerable<TopologyItem> forgotten)
+    {
+        foreach (TopologyItem item in forgotten)
+            Note(item, null);
+    }
+
     private void DeclareNext(DeclareJob job)
     {
         if (job.Next is { } item)
         {
             _admin.Enqueue(item, job.Deadline, outlivesLink: true, end =>
             {
-                if (end is null)
-                    _topology.Remember(item);
-                else
+                if (end is not null && !(item is TopologyItem.Gone && end is { ByBroker: true, Code: 404 }))
                     job.Errors.Add((item, end));
+                else if (item is not TopologyItem.Gone)
+                    _topology.Remember(item);
                 DeclareNext(job);
             });
         }

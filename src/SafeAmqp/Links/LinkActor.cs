@@ -29,7 +29,9 @@ internal sealed partial class LinkActor : ConnectionActor
         _calls = new PendingCalls(this);
         _admin = new AdminChannel(this);
         _replies = new ReplyChannel(this, _calls);
-        _consumers = new ConsumerSet(this, RedeclareQueue);
+        _consumers = new ConsumerSet(this,
+            new ConsumedQueues(RedeclareQueue, topology.QueueNamed, topology.Used,
+                (queue, wasLive) => Drop(topology.Left(queue, wasLive))));
         _lane = new PublishLane(this, _exchanges, _replies.Gate);
     }
 
@@ -85,6 +87,8 @@ internal sealed partial class LinkActor : ConnectionActor
                 break;
             case DeclareJob job when !isClosing:
                 WakeAt(job.Deadline);
+                foreach (TopologyItem item in job.Deleted)
+                    Drop(_topology.Forget(item)); // at once, so that no recovery puts it back
                 DeclareNext(job);
                 break;
             case ConsumerCommand consume when !isClosing || consume is not ConsumerCommand.Consume:
@@ -109,7 +113,8 @@ internal sealed partial class LinkActor : ConnectionActor
     {
         ConsumerChannel? poisoned = PoisonedBy(end);
         base.LoseChannels(end);
-        poisoned?.StopPoisoned($"ended the link twice: {end.Describe()}", end.Error);
+        poisoned?.StopPoisoned($"ended the link twice: {end.Describe()}",
+            $"Take it out with another client, or delete the queue ({nameof(IAmqpClient.DeleteAsync)}).", end.Error);
     }
 
     protected override void BeginClose() => _calls.EndAll("the client was disposed");

@@ -215,6 +215,7 @@ internal static class UserCode
     }
 #pragma warning restore RS0030
 
-    private static AsyncFlowControl? WithoutContext()
+    /// <summary>What is begun until this is undone keeps no context of whoever began it.</summary>
+    internal static AsyncFlowControl? WithoutContext()
         => ExecutionContext.IsFlowSuppressed() ? null : ExecutionContext.SuppressFlow();
 }

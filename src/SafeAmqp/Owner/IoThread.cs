@@ -49,6 +49,9 @@ internal sealed class IoThread
 
     internal MonotonicClock Clock { get; }
 
+    /// <summary>Where it reports.</summary>
+    internal LinkEvents Events => _events;
+
     /// <summary>Set once, before the start.</summary>
     internal ConnectionActor Actor { get; set; } = null!;
 

@@ -40,6 +40,8 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
                 return AmqpSettlement.Requeue; // without effect: the broker has done so
             if (deadline.IsCancellationRequested)
                 return AmqpSettlement.Ack; // nobody waits for the fault
+            if (request.Stop.Explains(error))
+                throw; // another server may still answer
             if (throttle.ShouldLog(request.Queue, error.GetType().Name, out long others))
                 Log.RequestFailed(logger, request.Queue, others, error);
             request.Fault = error;

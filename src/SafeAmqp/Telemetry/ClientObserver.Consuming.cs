@@ -67,7 +67,9 @@ internal sealed partial class ClientObserver
         if (_options.SettleSpans && Tracing.Source.HasListeners())
         {
             LinkEndpoint endpoint = _receiveEndpoint();
-            activity = Start(Operation.Settle(settlement), Destination.Of(delivery), endpoint, default,
+            // One that was held is settled when its handler's span has ended
+            ActivityContext parent = Activity.Current is null ? delivery.ProcessedIn : default;
+            activity = Start(Operation.Settle(settlement), Destination.Of(delivery), endpoint, parent,
                 LinkTo(delivery.Message.Headers));
             Describe(activity, delivery, endpoint);
         }
@@ -126,6 +128,7 @@ internal sealed partial class ClientObserver
                 return;
             if (settlement is { } done)
                 activity.SetTag(Attributes.Settlement, Operation.Settle(done).Name);
+            delivery.ProcessedIn = activity.Context;
             activity.Stop();
         }
     }

@@ -93,10 +93,17 @@ internal static partial class Log
         "The {Link} link stopped its consumer of queue '{Queue}' for good: one of its messages {Reason}")]
     internal static partial void ConsumerPoisoned(ILogger logger, string link, string queue, string reason);
 
-    [LoggerMessage(305, LogLevel.Error,
-        "Delivery {Tag} of queue '{Queue}' cannot be read: {Reason} It was rejected, or its caller was told "
-            + "({Suppressed} similar messages were suppressed)")]
-    internal static partial void DeliveryUnreadable(ILogger logger, string queue, ulong tag, string reason,
+    [LoggerMessage(305, LogLevel.Warning,
+        "A message of queue '{Queue}' (delivery {Tag}, message id {MessageId}) goes back to it; {Left} more returns, "
+            + "then the queue drops it, as it was declared without a dead-letter exchange ({Suppressed} similar "
+            + "messages were suppressed)")]
+    internal static partial void FewReturnsLeft(ILogger logger, string queue, ulong tag, string? messageId, long left,
+        long suppressed);
+
+    [LoggerMessage(306, LogLevel.Error,
+        "The {Link} link rejected delivery {Tag} of queue '{Queue}', which cannot be read: {Reason} ({Suppressed} "
+            + "similar messages were suppressed)")]
+    internal static partial void DeliveryUnreadable(ILogger logger, string link, string queue, ulong tag, string reason,
         long suppressed);
 
     [LoggerMessage(400, LogLevel.Information, "The {Link} link receives replies on queue '{Queue}'")]

@@ -165,6 +165,10 @@ internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadlin
     private int _next;
 
     internal long Deadline => deadline;
+
+    /// <summary>What it takes away.</summary>
+    internal IEnumerable<TopologyItem> Deleted => items.OfType<TopologyItem.Gone>().Select(gone => gone.Item);
+
     internal TopologyItem? Next => _next < items.Count ? items[_next++] : null;
 
     /// <summary>What the broker refused, and why.</summary>

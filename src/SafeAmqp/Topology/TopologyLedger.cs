@@ -4,20 +4,104 @@ namespace SafeAmqp.Topology;
 
 /// <summary>The desired state: what was declared with success, in order, to be declared again on each new link. One for
 /// both links of a client, so that whichever comes up first puts shared entities back.</summary>
-internal sealed class TopologyLedger
+/// <remarks>What goes at the broker by itself is forgotten here: an auto-delete queue with this client's last consumer
+/// of it, one that expires after that time without use, an auto-delete exchange with its last binding. How such a queue
+/// was declared is kept for a while, so that its next consumer can put it back.</remarks>
+/// <param name="now">The time, in ticks.</param>
+internal sealed class TopologyLedger(Func<long>? now = null)
 {
+    /// <summary>How many queues that are gone are kept to be put back; beyond that the one that went first is
+    /// not.</summary>
+    internal const int MaxGone = 1000;
+
+    private const int LookEvery = 1000;
+
     private readonly Lock _gate = new();
-    private readonly List<TopologyItem> _items = [];
+    private readonly LinkedList<TopologyItem> _items = [];
+    private readonly Dictionary<string, LinkedListNode<TopologyItem>> _exchanges = [], _queues = [];
+    private readonly Dictionary<(bool IsQueue, string Name), List<LinkedListNode<TopologyItem>>> _bindings = [];
+    private readonly Dictionary<string, QueueUse> _uses = [];
+    private readonly OrderedDictionary<string, IReadOnlyList<TopologyItem>> _gone = [];
+    private int _added;
+
+    /// <summary>How a queue was declared; null when it was not.</summary>
+    internal AmqpQueue? QueueNamed(string name)
+    {
+        lock (_gate)
+            return (_queues.GetValueOrDefault(name)?.Value as TopologyItem.Queue)?.Value;
+    }
+
+    /// <summary>Whether an entity is still wanted.</summary>
+    internal bool Knows(TopologyItem item)
+    {
+        lock (_gate)
+            return Find(item) is not null;
+    }
 
     internal void Remember(TopologyItem item)
     {
         lock (_gate)
         {
-            int known = _items.FindIndex(item.IsSameAs);
-            if (known >= 0)
-                _items[known] = item;
-            else
-                _items.Add(item);
+            Add(item);
+            if (item is TopologyItem.Queue { Value.Name: var name })
+            {
+                _gone.Remove(name);
+                Use(name).UnusedSince = Now;
+                if (++_added % LookEvery == 0)
+                    ForgetExpired(); // so that what expires is not kept for want of a lost link
+            }
+        }
+    }
+
+    /// <summary>Forgets an entity, and what went with it.</summary>
+    internal IReadOnlyList<TopologyItem> Forget(TopologyItem item)
+    {
+        lock (_gate)
+        {
+            var forgotten = new List<TopologyItem>();
+            if (Find(item) is { } node)
+                Remove(node, forgotten);
+            if (item is TopologyItem.Queue { Value.Name: var name })
+                _gone.Remove(name);
+            return forgotten;
+        }
+    }
+
+    /// <summary>A consumer of a queue begins.</summary>
+    /// <returns>Whether the queue is gone and has to be declared again first.</returns>
+    internal bool Used(string queue)
+    {
+        lock (_gate)
+        {
+            if (IsExpired(queue))
+                SetGone(queue);
+            Use(queue).Consumers++;
+            if (!_gone.Remove(queue, out IReadOnlyList<TopologyItem>? items))
+                return false;
+            foreach (TopologyItem item in items)
+                Add(item);
+            return true;
+        }
+    }
+
+    /// <summary>A consumer of a queue has ended.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="wasLive">Whether the broker had ever confirmed the consumer.</param>
+    /// <returns>What is forgotten with it.</returns>
+    internal IReadOnlyList<TopologyItem> Left(string queue, bool wasLive)
+    {
+        lock (_gate)
+        {
+            QueueUse use = Use(queue);
+            use.Consumers--;
+            use.WasConsumed |= wasLive;
+            use.UnusedSince = Now;
+            if (use.Consumers > 0)
+                return [];
+            if (_queues.TryGetValue(queue, out LinkedListNode<TopologyItem>? node))
+                return use.WasConsumed && ((TopologyItem.Queue)node.Value).Value.AutoDelete ? SetGone(queue) : [];
+            _uses.Remove(queue);
+            return [];
         }
     }
 
@@ -26,7 +110,10 @@ internal sealed class TopologyLedger
     internal IReadOnlyList<TopologyItem> ForLink(bool ownsExclusive)
     {
         lock (_gate)
-            return [.. _items.Where(item => ownsExclusive || !IsExclusive(item))];
+        {
+            ForgetExpired();
+            return [.. _items.Where(item => ownsExclusive || !IsExclusive(item, []))];
+        }
     }
 
     /// <summary>A queue with its bindings and the exchanges that those name, to put back what a broker lost while the
@@ -35,17 +122,13 @@ internal sealed class TopologyLedger
     {
         lock (_gate)
         {
-            if (!_items.Any(item => item is TopologyItem.Queue known && known.Value.Name == queue))
+            if (!_queues.TryGetValue(queue, out LinkedListNode<TopologyItem>? node))
                 return [];
-            var bindings = _items.OfType<TopologyItem.Binding>().Where(item => item.Value.Queue == queue).ToList();
-            return [.. _items.Where(item => item switch
-            {
-                TopologyItem.Queue known => known.Value.Name == queue,
-                TopologyItem.Binding binding => bindings.Contains(binding),
-                TopologyItem.Exchange exchange
-                    => bindings.Any(binding => binding.Value.Exchange == exchange.Value.Name),
-                _ => false,
-            })];
+            TopologyItem[] bindings = [.. BindingsOf(isQueue: true, queue).Select(binding => binding.Value)];
+            IEnumerable<TopologyItem> exchanges = bindings.OfType<TopologyItem.Binding>()
+                .Select(binding => binding.Value.Exchange).Distinct()
+                .Select(name => _exchanges.GetValueOrDefault(name)?.Value).OfType<TopologyItem>();
+            return [.. exchanges, node.Value, .. bindings];
         }
     }
 
@@ -53,20 +136,150 @@ internal sealed class TopologyLedger
     internal (IReadOnlyList<TopologyItem> Shared,
         IReadOnlyList<TopologyItem> Exclusive) Split(IReadOnlyList<TopologyItem> items)
     {
+        HashSet<string> alongside = [.. items.Select(Undone).OfType<TopologyItem.Queue>()
+            .Where(queue => queue.Value.Exclusive).Select(queue => queue.Value.Name)];
         lock (_gate)
-            return ([.. items.Where(item => !IsExclusive(item, items))],
-                [.. items.Where(item => IsExclusive(item, items))]);
+            return ([.. items.Where(item => !IsExclusive(item, alongside))],
+                [.. items.Where(item => IsExclusive(item, alongside))]);
     }
 
+    private static TopologyItem Undone(TopologyItem item) => item is TopologyItem.Gone gone ? gone.Item : item;
+
     // An exclusive queue, or a binding of one that is known or among those alongside.
-    private bool IsExclusive(TopologyItem item, IReadOnlyList<TopologyItem>? alongside = null) => item switch
+    private bool IsExclusive(TopologyItem item, HashSet<string> alongside) => Undone(item) switch
     {
         TopologyItem.Queue queue => queue.Value.Exclusive,
-        TopologyItem.Binding { Value.Queue: { } queue }
-            => Exclusive(_items, queue) || (alongside is not null && Exclusive(alongside, queue)),
+        TopologyItem.Binding { Value.Queue: { } queue } => alongside.Contains(queue)
+            || _queues.GetValueOrDefault(queue)?.Value is TopologyItem.Queue { Value.Exclusive: true },
         _ => false,
     };
 
-    private static bool Exclusive(IEnumerable<TopologyItem> items, string queue)
-        => items.Any(item => item is TopologyItem.Queue known && known.Value.Name == queue && known.Value.Exclusive);
+    private long Now => now?.Invoke() ?? 0;
+
+    private QueueUse Use(string queue)
+    {
+        if (!_uses.TryGetValue(queue, out QueueUse? use))
+            _uses.Add(queue, use = new QueueUse());
+        return use;
+    }
+
+    private List<LinkedListNode<TopologyItem>> BindingsOf(bool isQueue, string name)
+        => _bindings.GetValueOrDefault((isQueue, name)) ?? [];
+
+    private LinkedListNode<TopologyItem>? Find(TopologyItem item) => item switch
+    {
+        TopologyItem.Exchange exchange => _exchanges.GetValueOrDefault(exchange.Value.Name),
+        TopologyItem.Queue queue => _queues.GetValueOrDefault(queue.Value.Name),
+        TopologyItem.Binding binding => BindingsOf(binding.Value.Queue is not null,
+            binding.Value.Queue ?? binding.Value.ToExchange!).Find(other => item.IsSameAs(other.Value)),
+        _ => null,
+    };
+
+    private void Add(TopologyItem item)
+    {
+        if (Find(item) is { } known)
+        {
+            known.Value = item;
+            return;
+        }
+        LinkedListNode<TopologyItem> node = _items.AddLast(item);
+        switch (item)
+        {
+            case TopologyItem.Exchange exchange:
+                _exchanges.Add(exchange.Value.Name, node);
+                break;
+            case TopologyItem.Queue queue:
+                _queues.Add(queue.Value.Name, node);
+                break;
+            case TopologyItem.Binding { Value: var binding }:
+                foreach (var end in Ends(binding))
+                {
+                    if (!_bindings.TryGetValue(end, out List<LinkedListNode<TopologyItem>>? nodes))
+                        _bindings.Add(end, nodes = []);
+                    nodes.Add(node);
+                }
+                break;
+        }
+    }
+
+    private static (bool IsQueue, string Name)[] Ends(AmqpBinding binding)
+        => [(false, binding.Exchange), (binding.Queue is not null, binding.Queue ?? binding.ToExchange!)];
+
+    private void Remove(LinkedListNode<TopologyItem> node, List<TopologyItem> forgotten)
+    {
+        if (node.List is null)
+            return; // by way of another binding
+        _items.Remove(node);
+        forgotten.Add(node.Value);
+        switch (node.Value)
+        {
+            case TopologyItem.Exchange { Value.Name: var name }:
+                _exchanges.Remove(name);
+                RemoveBindings(isQueue: false, name, forgotten);
+                break;
+            case TopologyItem.Queue { Value.Name: var name }:
+                _queues.Remove(name);
+                if (_uses.GetValueOrDefault(name) is { Consumers: <= 0 })
+                    _uses.Remove(name);
+                RemoveBindings(isQueue: true, name, forgotten);
+                break;
+            case TopologyItem.Binding { Value: var binding }:
+                foreach (var end in Ends(binding))
+                {
+                    if (_bindings.TryGetValue(end, out List<LinkedListNode<TopologyItem>>? nodes)
+                        && nodes.Remove(node) && nodes.Count == 0)
+                        _bindings.Remove(end);
+                }
+                RemoveWithoutBindings(binding.Exchange, forgotten);
+                break;
+        }
+    }
+
+    private void RemoveBindings(bool isQueue, string name, List<TopologyItem> forgotten)
+    {
+        foreach (LinkedListNode<TopologyItem> binding in BindingsOf(isQueue, name).ToArray())
+            Remove(binding, forgotten);
+    }
+
+    // The broker deletes an auto-delete exchange with the last binding from it.
+    private void RemoveWithoutBindings(string exchange, List<TopologyItem> forgotten)
+    {
+        if (_exchanges.TryGetValue(exchange, out LinkedListNode<TopologyItem>? node)
+            && node.Value is TopologyItem.Exchange { Value.AutoDelete: true }
+            && !BindingsOf(isQueue: false, exchange).Exists(binding
+                => ((TopologyItem.Binding)binding.Value).Value.Exchange == exchange))
+            Remove(node, forgotten);
+    }
+
+    private List<TopologyItem> SetGone(string queue)
+    {
+        IReadOnlyList<TopologyItem> items = OfQueue(queue);
+        var forgotten = new List<TopologyItem>();
+        Remove(_queues[queue], forgotten);
+        if (_gone.Count == MaxGone)
+            _gone.RemoveAt(0);
+        _gone[queue] = items;
+        return forgotten;
+    }
+
+    private void ForgetExpired()
+    {
+        foreach (string queue in _queues.Keys.Where(IsExpired).ToArray())
+            SetGone(queue);
+    }
+
+    private bool IsExpired(string queue)
+        => _queues.GetValueOrDefault(queue)?.Value is TopologyItem.Queue { Value.Expiry: { } expiry }
+            && Use(queue) is { Consumers: <= 0, UnusedSince: var since } && Now - since >= expiry.Ticks;
+
+    /// <summary>What this client does with a queue.</summary>
+    private sealed class QueueUse
+    {
+        internal int Consumers { get; set; }
+
+        /// <summary>Whether the broker has confirmed a consumer: without one it does not delete the queue.</summary>
+        internal bool WasConsumed { get; set; }
+
+        internal long UnusedSince { get; set; }
+    }
 }

@@ -20,7 +20,10 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
 
     private ReadOnlySpan<byte> _rest = rest;
 
-    private readonly bool IsAtEnd => _rest.IsEmpty;
+    internal readonly bool IsAtEnd => _rest.IsEmpty;
+
+    /// <summary>What has not been read.</summary>
+    internal readonly ReadOnlySpan<byte> Rest => _rest;
 
     internal byte Octet() => Take(1)[0];
 
@@ -43,6 +46,9 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
 
     /// <summary>Reads all that is left as the entries of a table into a dictionary, except for one name.</summary>
     internal Dictionary<string, object?> Entries(string? except = null) => Entries(except, 1);
+
+    /// <summary>Checks a value without reading it.</summary>
+    internal void SkipValue() => SkipValue(1);
 
     /// <summary>Checks a table without reading its values.</summary>
     internal void SkipTable() => SkipTable(1);

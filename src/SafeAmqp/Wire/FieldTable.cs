@@ -21,6 +21,13 @@ internal static class FieldTable
     internal static void Write(FrameBuffer to, IReadOnlyDictionary<string, object?>? headers, int slot)
     {
         int at = to.BeginSized();
+        WriteEntries(to, headers, slot);
+        to.EndSized(at);
+    }
+
+    /// <summary>The same without the size before it.</summary>
+    internal static void WriteEntries(FrameBuffer to, IReadOnlyDictionary<string, object?>? headers, int slot)
+    {
         if (slot >= 0) // first, so that it is found whatever stands behind it
         {
             to.ShortString(SlotHeader);
@@ -33,7 +40,6 @@ internal static class FieldTable
             to.ShortString(name);
             Value(to, value);
         }
-        to.EndSized(at);
     }
 
     private static void Value(FrameBuffer to, object? value)
@@ -85,5 +91,82 @@ internal static class FieldTable
         foreach (object? item in list)
             Value(to, item);
         to.EndSized(at);
+    }
+}
+
+/// <summary>Properties as octets: to look one up, and to pass a message on without decoding it.</summary>
+internal static class RawContent
+{
+    // From bit 15 down, s for a short string, T for the headers, a digit for so many bytes: content type, encoding,
+    // headers, delivery mode, priority, correlation id, reply to, expiration, message id, timestamp, type, user id, app
+    // id, cluster id.
+    private static ReadOnlySpan<byte> Kinds => "ssT11ssss8ssss"u8;
+
+    /// <returns>The value of the property with that flag; null when there is none.</returns>
+    internal static ReadOnlyMemory<byte>? Find(ReadOnlyMemory<byte> properties, int bit)
+    {
+        var reader = new FieldReader(properties.Span);
+        int flags = reader.Short(), at = 2;
+        for (int other = 15; other >= bit; other--)
+        {
+            if ((flags & (1 << other)) == 0)
+                continue;
+            ReadOnlySpan<byte> field = Take(ref reader, other, out int lengthBytes);
+            if (other == bit)
+                return properties.Slice(at + lengthBytes, field.Length - lengthBytes);
+            at += field.Length;
+        }
+        return null;
+    }
+
+    /// <summary>Writes properties as they came, but for what is different about the message.</summary>
+    internal static void Write(FrameBuffer to, ReadOnlySpan<byte> properties, PassedOn different, int slot)
+    {
+        var reader = new FieldReader(properties);
+        int flags = reader.Short(), at = to.SkipShort(), written = 1 << (int)AmqpProperty.Headers;
+        for (int bit = 15; bit >= 2; bit--)
+        {
+            ReadOnlySpan<byte> field = (flags & (1 << bit)) == 0 ? default : Take(ref reader, bit, out _);
+            if (bit == (int)AmqpProperty.Headers)
+            {
+                Headers(to, field, different, slot);
+            }
+            else if (!field.IsEmpty && !different.Without.Contains((AmqpProperty)bit))
+            {
+                written |= 1 << bit;
+                to.Bytes(field);
+            }
+        }
+        to.SetShort(at, (ushort)written);
+    }
+
+    private static void Headers(FrameBuffer to, ReadOnlySpan<byte> table, PassedOn different, int slot)
+    {
+        int at = to.BeginSized();
+        FieldTable.WriteEntries(to, different.Added, slot);
+        for (var reader = new FieldReader(table.IsEmpty ? table : table[4..]); !reader.IsAtEnd;)
+        {
+            ReadOnlySpan<byte> rest = reader.Rest;
+            string name = reader.ShortString();
+            reader.SkipValue();
+            if (!different.Added.ContainsKey(name) && !different.Dropped.Contains(name))
+                to.Bytes(rest[..(rest.Length - reader.Rest.Length)]);
+        }
+        to.EndSized(at);
+    }
+
+    // With the length before it.
+    private static ReadOnlySpan<byte> Take(ref FieldReader reader, int bit, out int lengthBytes)
+    {
+        ReadOnlySpan<byte> rest = reader.Rest;
+        byte kind = Kinds[15 - bit];
+        lengthBytes = kind switch { (byte)'s' => 1, (byte)'T' => 4, _ => 0 };
+        if (kind == (byte)'s')
+            reader.ShortBytes();
+        else if (kind == (byte)'T')
+            reader.LongBytes();
+        else
+            reader.Skip(kind - '0');
+        return rest[..(rest.Length - reader.Rest.Length)];
     }
 }

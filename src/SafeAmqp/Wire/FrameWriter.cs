@@ -57,6 +57,11 @@ internal static class FrameWriter
     // uses.
     private static void Properties(FrameBuffer to, AmqpMessage message, int slot)
     {
+        if (message is { PassedOn: { } different, Received.Bytes: { IsEmpty: false } received })
+        {
+            RawContent.Write(to, received.Span, different, slot);
+            return;
+        }
         int at = to.SkipShort();
         int flags = 0;
         Text(to, message.ContentType, ref flags, 15);

@@ -106,9 +106,9 @@ internal sealed class IncomingContent(long id)
             _body = GC.AllocateUninitializedArray<byte>((int)Math.Min(_size, FirstAllocation)); // filled in later
         _message = ContentHeader.Read(properties, _exchange, _routingKey, _body, out string? unreadable);
         if (unreadable is not null)
-            _flaw = new DeliveryFlaw(unreadable, IsTooLarge: false);
+            _flaw = new DeliveryFlaw(unreadable);
         else if (isTooLarge)
-            _flaw = new DeliveryFlaw($"it has {_size} bytes, and MaxMessageSize is {maxBodySize}", IsTooLarge: true);
+            _flaw = new DeliveryFlaw($"it has {_size} bytes, and MaxMessageSize is {maxBodySize}", _size);
     }
 
     // What a consumer receives most often has the same names as the message before it.
@@ -167,6 +167,7 @@ internal static class ContentHeader
         out string? unreadable)
     {
         unreadable = null;
+        var received = new ReceivedProperties(properties.ToArray());
         try
         {
             var reader = new FieldReader(properties);
@@ -177,6 +178,7 @@ internal static class ContentHeader
                 Exchange = exchange,
                 RoutingKey = routingKey,
                 Body = body,
+                Received = received,
                 ContentType = Has(flags, 15) ? reader.ShortString() : null,
                 ContentEncoding = Has(flags, 14) ? reader.ShortString() : null,
                 Headers = Has(flags, 13) ? Headers(reader.LongBytes(), ref unreadable) : NoHeaders,
@@ -198,7 +200,7 @@ internal static class ContentHeader
         catch (FrameViolationException error)
         {
             unreadable = error.Message;
-            return new AmqpMessage { Exchange = exchange, RoutingKey = routingKey, Body = body };
+            return new AmqpMessage { Exchange = exchange, RoutingKey = routingKey, Body = body, Received = received };
         }
     }
 

@@ -11,7 +11,8 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
     };
 
     [Theory, MemberData(nameof(Kinds))]
-    public async Task By_default_a_failed_delivery_is_requeued_at_once(AmqpQueueType type, ConnectionLayout layout)
+    public async Task By_default_a_failed_delivery_is_requeued_after_a_moment(
+        AmqpQueueType type, ConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         var (queue, _) = await NewQueueWithDeadLettersAsync(amqp, type);

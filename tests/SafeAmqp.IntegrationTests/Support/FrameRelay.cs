@@ -19,6 +19,7 @@ public sealed class FrameRelay : IAsyncDisposable
     private readonly Uri _broker;
     private readonly Task _accepting;
     private volatile Func<AmqpMethod, bool>? _hold;
+    private volatile bool _refuses;
 
     public FrameRelay(string broker)
     {
@@ -53,6 +54,11 @@ public sealed class FrameRelay : IAsyncDisposable
         foreach (Connection connection in _connections.Keys)
             await connection.ReleaseAsync();
     }
+
+    /// <summary>Closes whatever connects, until <see cref="Accept"/>.</summary>
+    public void Refuse() => _refuses = true;
+
+    public void Accept() => _refuses = false;
 
     /// <summary>Resets every connection, towards both ends.</summary>
     public void Cut()
@@ -93,6 +99,11 @@ public sealed class FrameRelay : IAsyncDisposable
             while (true)
             {
                 TcpClient client = await _listener.AcceptTcpClientAsync();
+                if (_refuses)
+                {
+                    client.Dispose();
+                    continue;
+                }
                 var broker = new TcpClient { NoDelay = true };
                 client.NoDelay = true;
                 try

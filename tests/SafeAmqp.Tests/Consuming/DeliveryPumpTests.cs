@@ -160,6 +160,63 @@ public sealed class DeliveryPumpTests
     }
 
     [Fact]
+    public async Task What_is_held_goes_back_after_its_time_and_at_once_when_the_pump_stops()
+    {
+        var held = new ConcurrentQueue<ulong>();
+        Subscription subscription = SubscribeHolding(new AmqpConsumerOptions(), (_, delivery) =>
+        {
+            held.Enqueue(delivery.DeliveryTag);
+            return new(delivery.DeliveryTag == 1 ? TimeSpan.FromMilliseconds(20) : Timeout.InfiniteTimeSpan);
+        });
+        for (int i = 0; i < 3; i++)
+            subscription.Pump.Post(Delivery());
+        while (_settled.All.IsEmpty || held.Count < 3)
+            await Task.Yield();
+        Assert.Equal((1UL, AmqpSettlement.Requeue), Assert.Single(_settled.All));
+        await subscription.Pump.StopAsync(Long, TimeProvider.System);
+        while (_settled.All.Count < 3)
+            await Task.Yield();
+        Assert.Equal([1UL, 2UL, 3UL], _settled.All.Select(settled => settled.Tag).Order());
+    }
+
+    [Fact]
+    public async Task What_is_held_of_a_stream_comes_to_the_handler_again()
+    {
+        var handled = new ConcurrentQueue<ulong>();
+        Subscription subscription = SubscribeHolding(new AmqpConsumerOptions(), (_, delivery) =>
+        {
+            handled.Enqueue(delivery.DeliveryTag);
+            return new(handled.Count < 4 ? TimeSpan.FromMilliseconds(1) : (TimeSpan?)null);
+        });
+        subscription.Pump.Post(new AmqpDelivery(new AmqpMessage(), "work", 1, redelivered: false, 1, _settled.Settle,
+            default, streamOffset: 7));
+        while (handled.Count < 4)
+            await Task.Yield();
+        Assert.Empty(_settled.All);
+        await subscription.Pump.StopAsync(Long, TimeProvider.System);
+    }
+
+    [Fact]
+    public async Task No_handler_begins_once_its_consumer_or_its_host_stops()
+    {
+        using var host = new CancellationTokenSource();
+        int handled = 0;
+        var events = new LinkEvents(NullLogger.Instance, "test");
+        var thread = new IoThread("test", new MonotonicClock(TimeProvider.System), events, _ => ActorTime.Never);
+        var subscription = new Subscription("work", new AmqpConsumerOptions(), thread, (_, _) =>
+        {
+            handled++;
+            return new((TimeSpan?)null);
+        }, host.Token);
+        await host.CancelAsync();
+        Assert.True(subscription.Stopping.Token.IsCancellationRequested || subscription.Stopping.IsBegun);
+        subscription.Pump.Post(Delivery());
+        await subscription.Pump.StopAsync(Long, TimeProvider.System);
+        Assert.Equal(0, handled);
+        Assert.Equal(AmqpSettlement.Requeue, Assert.Single(_settled.All).Settlement);
+    }
+
+    [Fact]
     public async Task A_selector_that_throws_or_knows_no_key_loses_no_delivery()
     {
         using var all = new CountdownEvent(30);
@@ -178,7 +235,15 @@ public sealed class DeliveryPumpTests
         Assert.True(await Task.Run(() => all.Wait(Long)));
     }
 
-    private static Subscription Subscribe(AmqpConsumerOptions options, DeliveryHandler handler)
+    private static Subscription Subscribe(
+        AmqpConsumerOptions options, Func<Subscription, AmqpDelivery, ValueTask> handler)
+        => SubscribeHolding(options, async (subscription, delivery) =>
+        {
+            await handler(subscription, delivery);
+            return null;
+        });
+
+    private static Subscription SubscribeHolding(AmqpConsumerOptions options, DeliveryHandler handler)
     {
         var events = new LinkEvents(NullLogger.Instance, "test");
         return new Subscription("work", options,

@@ -116,6 +116,9 @@ internal sealed class FakeClient : IAmqpClient
     public async ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
         => await NoteAsync($"declare {string.Join(", ", topology.Items.Select(item => item.Key))}", cancellationToken);
 
+    public async ValueTask DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+        => await NoteAsync($"delete {string.Join(", ", topology.Items.Select(item => item.Key))}", cancellationToken);
+
     public async ValueTask DisposeAsync()
     {
         if (IsDisposed)

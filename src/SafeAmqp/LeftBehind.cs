@@ -1,0 +1,35 @@
+namespace SafeAmqp;
+
+/// <summary>Waits that may be given up. What they leave behind may fail later; that is seen here, so that the process
+/// is told of no unobserved exception.</summary>
+internal static class LeftBehind
+{
+    internal static Task WaitOrLeaveAsync(this Task task, CancellationToken cancellationToken)
+    {
+        task.Forget();
+        return task.WaitAsync(cancellationToken);
+    }
+
+    internal static Task<T> WaitOrLeaveAsync<T>(this Task<T> task, CancellationToken cancellationToken)
+    {
+        task.Forget();
+        return task.WaitAsync(cancellationToken);
+    }
+
+    internal static Task WaitOrLeaveAsync(this Task task, TimeSpan timeout, TimeProvider time,
+        CancellationToken cancellationToken = default)
+    {
+        task.Forget();
+        return task.WaitAsync(timeout, time, cancellationToken);
+    }
+
+    /// <summary>Sees how a task fails that nobody may be waiting for then. It can be awaited all the same.</summary>
+    internal static void Forget(this Task task)
+    {
+        if (task.IsCompletedSuccessfully)
+            return;
+        _ = task.ContinueWith(static done => _ = done.Exception, CancellationToken.None,
+            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+    }
+}

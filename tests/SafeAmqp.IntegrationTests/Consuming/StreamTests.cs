@@ -1,0 +1,260 @@
+namespace SafeAmqp.IntegrationTests.Consuming;
+
+/// <summary>A stream takes nothing back, and is read on from where its consumer was.</summary>
+[Trait("Broker", "3.10")]
+[OnlyRabbitMq("the embedded broker has no streams")]
+public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
+{
+    private static AmqpConsumerOptions From(object offset, int prefetch = 10, int concurrency = 1,
+        AmqpFailurePolicy? onFailure = null) => onFailure is null
+        ? new() { Prefetch = prefetch, Concurrency = concurrency, Arguments = Offset(offset) }
+        : new() { Prefetch = prefetch, Concurrency = concurrency, Arguments = Offset(offset), OnFailure = onFailure };
+
+    private static Dictionary<string, object?> Offset(object offset) => new() { ["x-stream-offset"] = offset };
+
+    [Fact]
+    public async Task A_loop_over_a_stream_may_be_left()
+    {
+        _ = Broker.RabbitMq;
+        AmqpClient amqp = await ConnectAsync();
+        string stream = await NewStreamAsync(amqp);
+        var other = new Inbox();
+        string queue = await NewQueueAsync(amqp);
+        await amqp.ConsumeAsync(queue, other.HandleAsync, cancellationToken: Cancelled);
+        await PublishAsync(amqp, stream, Numbers(20));
+        await foreach (AmqpDelivery _ in amqp.ReadAllAsync(stream, From("first"), Cancelled))
+            break;
+        await PublishAsync(amqp, queue, "a");
+        Assert.False((await other.NextAsync()).IsRedelivered);
+        Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
+    }
+
+    [Theory, InlineData("throws"), InlineData("returns Requeue")]
+    public async Task A_delivery_of_a_stream_made_elsewhere_that_is_not_done_is_handled_again(string how)
+    {
+        _ = Broker.RabbitMq;
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        string stream = NewName();
+        await witness.QueueAsync(stream, new Dictionary<string, object?> { ["x-queue-type"] = "stream" });
+        await PublishAsync(amqp, stream, Numbers(20));
+        int fails = 3;
+        var inbox = new Inbox((delivery, _) =>
+        {
+            if (Text(delivery) != "7" || Interlocked.Decrement(ref fails) < 0)
+                return ValueTask.FromResult(AmqpSettlement.Ack);
+            return how == "throws" ? throw new InvalidOperationException("three times")
+                : ValueTask.FromResult(AmqpSettlement.Requeue);
+        });
+        await using AmqpSubscription subscription =
+            await amqp.ConsumeAsync(stream, inbox.HandleAsync, From("first"), Cancelled);
+        await inbox.NextAsync(23);
+        Assert.Equal(4, inbox.All.Count(delivery => Text(delivery) == "7"));
+        Assert.Equal(Numbers(20).Order(), inbox.All.Select(Text).Distinct().Order());
+        Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
+    }
+
+    [Theory, InlineData("Reject"), InlineData("Retry")]
+    public async Task A_stream_passes_over_what_was_given_up_and_gets_no_copy_of_it(string policy)
+    {
+        _ = Broker.RabbitMq;
+        AmqpClient amqp = await ConnectAsync();
+        string stream = await NewStreamAsync(amqp);
+        await PublishAsync(amqp, stream, Numbers(20));
+        var inbox = new Inbox((delivery, _) => Text(delivery) == "7"
+            ? throw new InvalidOperationException("always") : ValueTask.FromResult(AmqpSettlement.Ack));
+        AmqpFailurePolicy onFailure = policy == "Reject" ? AmqpFailurePolicy.Reject
+            : AmqpFailurePolicy.Retry(2, TimeSpan.FromMilliseconds(50));
+        await using AmqpSubscription subscription =
+            await amqp.ConsumeAsync(stream, inbox.HandleAsync, From("first", onFailure: onFailure), Cancelled);
+        await UntilAsync(() => inbox.All.Count >= (policy == "Reject" ? 20 : 22)
+            && amqp.Status.Links[1].Consumers is [{ Unsettled: 0 }]);
+        Assert.Equal(policy == "Reject" ? 1 : 3, inbox.All.Count(delivery => Text(delivery) == "7"));
+        await PublishAsync(amqp, stream, "end");
+        await UntilAsync(() => inbox.All.Any(delivery => Text(delivery) == "end"));
+        Assert.Equal(policy == "Reject" ? 21 : 23, inbox.All.Count);
+        Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
+    }
+
+    [Theory, InlineData("first"), InlineData("next"), InlineData("last"), InlineData("3")]
+    public async Task After_a_lost_link_a_stream_is_read_on_behind_what_was_settled(string offset)
+    {
+        _ = Broker.RabbitMq;
+        FrameRelay relay = NewRelay();
+        AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri), publisher = await ConnectAsync();
+        string stream = await NewStreamAsync(amqp);
+        if (offset is not "next")
+            await PublishAsync(publisher, stream, Numbers(10));
+        var inbox = new Inbox();
+        await using AmqpSubscription subscription = await amqp.ConsumeAsync(stream, inbox.HandleAsync,
+            From(offset is "3" ? 3L : offset), Cancelled);
+        if (offset is "next")
+            await PublishAsync(publisher, stream, Numbers(10));
+        await UntilAsync(() => inbox.All.Any(delivery => Text(delivery) == "9")
+            && amqp.Status.Links[1].Consumers is [{ Unsettled: 0 }]);
+        int before = inbox.All.Count;
+        relay.Refuse();
+        relay.Cut();
+        await PublishAsync(publisher, stream, "10", "11", "12");
+        relay.Accept();
+        await UntilAsync(() => inbox.All.Any(delivery => Text(delivery) == "12"));
+        Assert.Equal(["10", "11", "12"], inbox.All.Skip(before).Select(Text));
+    }
+
+    [Fact]
+    public async Task What_was_not_settled_is_never_skipped_though_later_ones_were()
+    {
+        _ = Broker.RabbitMq;
+        FrameRelay relay = NewRelay();
+        AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri);
+        string stream = await NewStreamAsync(amqp);
+        await PublishAsync(amqp, stream, Numbers(20));
+        var stuck = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var inbox = new Inbox(async (delivery, lost) =>
+        {
+            if (Text(delivery) == "5" && !stuck.Task.IsCompleted)
+                await Task.Delay(Timeout.Infinite, lost);
+            return AmqpSettlement.Ack;
+        });
+        await using AmqpSubscription subscription =
+            await amqp.ConsumeAsync(stream, inbox.HandleAsync, From("first", 20, 4), Cancelled);
+        await UntilAsync(() => inbox.All.Count == 20 && amqp.Status.Links[1].Consumers is [{ Unsettled: 1 }]);
+        stuck.SetResult();
+        relay.Cut();
+        await UntilAsync(() => inbox.All.Count(delivery => Text(delivery) == "19") == 2);
+        await UntilAsync(() => amqp.Status.Links[1].Consumers is [{ Unsettled: 0 }]);
+        Assert.Equal(Numbers(20)[5..].Order(), inbox.All.Skip(20).Select(Text).Order());
+    }
+
+    [Fact]
+    public async Task An_offset_is_an_option_and_readable_and_nothing_is_returned_by_hand()
+    {
+        _ = Broker.RabbitMq;
+        AmqpClient amqp = await ConnectAsync();
+        string stream = await NewStreamAsync(amqp);
+        await PublishAsync(amqp, stream, Numbers(10));
+        DateTimeOffset later = DateTimeOffset.UtcNow.AddHours(1);
+        foreach ((AmqpStreamOffset offset, int? from) in ((AmqpStreamOffset, int?)[])[(AmqpStreamOffset.First, 0),
+            (AmqpStreamOffset.At(4), 4), (AmqpStreamOffset.At(DateTimeOffset.UnixEpoch), 0),
+            (AmqpStreamOffset.At(later), null),
+            (AmqpStreamOffset.Next, null)])
+        {
+            var inbox = new Inbox();
+            await using AmqpSubscription subscription = await amqp.ConsumeAsync(stream, inbox.HandleAsync,
+                new AmqpConsumerOptions { StreamOffset = offset }, Cancelled);
+            string end = Guid.NewGuid().ToString();
+            await PublishAsync(amqp, stream, end);
+            await UntilAsync(() => inbox.All.Any(delivery => Text(delivery) == end));
+            Assert.Equal(from, Text(inbox.All[0]) == end ? null : (int?)inbox.All[0].StreamOffset);
+        }
+        await foreach (AmqpDelivery delivery in amqp.ReadAllAsync(stream,
+            new AmqpConsumerOptions { StreamOffset = AmqpStreamOffset.First }, Cancelled))
+        {
+            Assert.Throws<InvalidOperationException>(() => delivery.Settle(AmqpSettlement.Requeue));
+            Assert.Equal(AmqpSettleResult.Settled, delivery.Settle(AmqpSettlement.Reject));
+            if (delivery.StreamOffset == 3)
+                break;
+        }
+        Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task A_filter_lets_through_what_was_asked_for_and_nothing_else(bool matchUnfiltered)
+    {
+        _ = Broker.RabbitMq;
+        AmqpClient amqp = await ConnectAsync();
+        string stream = await NewStreamAsync(amqp);
+        for (int i = 0; i < 30; i++)
+        {
+            AmqpMessage message = AmqpMessage.ToQueue(stream, Bytes($"{i}"));
+            await amqp.PublishAsync((i % 3) switch
+            {
+                0 => message.WithStreamFilterValue("a"),
+                1 => message.WithStreamFilterValue("b"),
+                _ => message,
+            }, Cancelled);
+        }
+        var inbox = new Inbox();
+        await using AmqpSubscription subscription = await amqp.ConsumeAsync(
+            stream, inbox.HandleAsync, new AmqpConsumerOptions
+        {
+            Prefetch = 5,
+            StreamOffset = AmqpStreamOffset.First,
+            StreamFilter = ["b"],
+            StreamMatchUnfiltered = matchUnfiltered,
+        }, Cancelled);
+        string[] wanted = [.. Numbers(30).Where((_, i) => i % 3 == 1 || (matchUnfiltered && i % 3 == 2))];
+        Assert.Equal(wanted, (await inbox.NextAsync(wanted.Length)).Select(Text));
+    }
+
+    [Fact]
+    public async Task A_header_of_a_stream_on_a_message_of_another_queue_makes_no_stream_of_it()
+    {
+        _ = Broker.RabbitMq;
+        AmqpClient amqp = await ConnectAsync();
+        (string queue, string dead) = await NewQueueWithDeadLettersAsync(amqp);
+        Witness witness = await WitnessAsync();
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, Bytes("passed on")) with
+        {
+            Headers = new Dictionary<string, object?> { ["x-stream-offset"] = 5L },
+        }, Cancelled);
+        await amqp.ConsumeAsync(queue, new Inbox(AmqpSettlement.Reject).HandleAsync, cancellationToken: Cancelled);
+        await UntilReadyAsync(witness, dead, 1);
+    }
+
+    [Fact]
+    public async Task A_stream_that_was_deleted_and_made_again_is_read_from_its_beginning()
+    {
+        _ = Broker.RabbitMq;
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        string stream = await NewStreamAsync(amqp);
+        await PublishAsync(amqp, stream, Numbers(10));
+        var inbox = new Inbox();
+        await using AmqpSubscription subscription =
+            await amqp.ConsumeAsync(stream, inbox.HandleAsync, From("first"), Cancelled);
+        await inbox.NextAsync(10);
+        await witness.Channel.QueueDeleteAsync(stream, ifUnused: false, ifEmpty: false, cancellationToken: Cancelled);
+        await UntilAsync(() => witness.ExistsAsync(stream), exists => exists); // its consumer puts it back
+        // RabbitMQ may end a channel that knew the old one (541)
+        await PublishAsync(await ConnectAsync(), stream, "new");
+        Assert.Equal("new", Text(await inbox.NextAsync()));
+    }
+
+    [Theory, InlineData("next"), InlineData("last")]
+    public async Task Where_nothing_was_settled_the_first_that_came_comes_again(string offset)
+    {
+        _ = Broker.RabbitMq;
+        FrameRelay relay = NewRelay();
+        AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri), publisher = await ConnectAsync();
+        string stream = await NewStreamAsync(amqp);
+        await PublishAsync(publisher, stream, "old");
+        int handled = 0;
+        var inbox = new Inbox(async (_, lost) =>
+        {
+            if (Interlocked.Increment(ref handled) == 1)
+                await Task.Delay(Timeout.Infinite, lost);
+            return AmqpSettlement.Ack;
+        });
+        await using AmqpSubscription subscription =
+            await amqp.ConsumeAsync(stream, inbox.HandleAsync, From(offset), Cancelled);
+        if (offset == "next")
+            await PublishAsync(publisher, stream, "a");
+        string first = Text(await inbox.NextAsync());
+        relay.Refuse();
+        relay.Cut();
+        await PublishAsync(publisher, stream, "b");
+        relay.Accept();
+        await UntilAsync(() => inbox.All.Any(delivery => Text(delivery) == "b"));
+        Assert.Equal([first, "b"], inbox.All.Skip(1).Select(Text));
+    }
+
+    private async Task<string> NewStreamAsync(
+        AmqpClient amqp, [System.Runtime.CompilerServices.CallerMemberName] string test = "")
+    {
+        string stream = NewName(test);
+        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = stream, Type = AmqpQueueType.Stream }),
+            Cancelled);
+        return stream;
+    }
+}
