@@ -1,6 +1,8 @@
 using FederatedLearning.Amqp;
 using FederatedLearning.Dds;
+using FederatedLearning.Grpc;
 using FederatedLearning.Messages;
+using FederatedLearning.Mqtt;
 using FederatedLearning.Protocol;
 using FederatedLearning.Quic;
 using Microsoft.Extensions.Logging;
@@ -17,11 +19,15 @@ internal static class ClientProtocols
     {
         var amqp = AmqpSettings.From(setting);
         var way = AmqpSettings.WayOf(setting);
+        var mqtt = MqttSettings.From(setting);
+        var grpc = GrpcSettings.From(setting);
         var quic = QuicSettings.From(setting);
         var dds = DdsSettings.From(setting);
         return
         [
             new(AmqpProtocolHandler.ProtocolName, () => new AmqpClientLink(client, way, amqp, loggers)),
+            new(MqttProtocolHandler.ProtocolName, () => new MqttClientLink(client, mqtt, loggers)),
+            new(GrpcProtocolHandler.ProtocolName, () => new GrpcClientLink(client, grpc, loggers)),
             new(QuicProtocolHandler.ProtocolName, () => new QuicClientLink(client, quic, loggers))
             {
                 FindMissing = () => QuicProtocolHandler.FindMissing(quic),

@@ -19,7 +19,7 @@ internal sealed class FederatedClient(ClientId id, ClientConnection connection, 
     private GlobalModel? _model;
     private ModelConfig? _config;
     private OutgoingMessage? _order;
-    private int _latest;
+    private int _latest, _changedAfter;
     private (Task Work, CancellationTokenSource Cancel)? _running;
 
     /// <summary>After how many rounds it goes on to the next protocol of its list; 0 for never.</summary>
@@ -74,6 +74,7 @@ internal sealed class FederatedClient(ClientId id, ClientConnection connection, 
             case StartTraining or StartEvaluation:
                 if (IsNews(message))
                     _order = message;
+                ChangeProtocolAfter((message as StartTraining)?.Round - 1 ?? 0);
                 break;
             case ErrorReport error:
                 log.ToldOfError(error.Reason);
@@ -87,6 +88,15 @@ internal sealed class FederatedClient(ClientId id, ClientConnection connection, 
         }
 
         return false;
+    }
+
+    // Between rounds, once for each: an order may come twice.
+    private void ChangeProtocolAfter(int round)
+    {
+        if (RoundsPerProtocol == 0 || round <= _changedAfter || round % RoundsPerProtocol != 0)
+            return;
+        _changedAfter = round;
+        connection.ChangeProtocol();
     }
 
     // Asked again for what is done, the client does it again: the server has not had its answer.
@@ -164,7 +174,5 @@ internal sealed class FederatedClient(ClientId id, ClientConnection connection, 
         var metrics = learner.Evaluate(global, config, cancellationToken);
         await connection.SendAsync(new ClientMetrics(id, round, learner.EvaluationSamples, metrics), cancellationToken);
         log.Evaluated(round, metrics.Loss, metrics.Accuracy);
-        if (RoundsPerProtocol > 0 && round % RoundsPerProtocol == 0)
-            connection.ChangeProtocol();
     }
 }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using ChildPrograms;
@@ -18,9 +20,15 @@ internal static partial class Demonstration
         ["Server started", "samples to train on", "Training ", "complete: loss", ": training_complete",
             "Sent training_complete", "Results written"];
 
-    // Three are served by broadcast and two by queues of their own: both kinds train together.
-    private static readonly (string Id, string Way)[] Clients =
-        [("1", "broadcast"), ("2", "unified"), ("3", "broadcast"), ("4", "unified"), ("5", "broadcast")];
+    // A client for each protocol that needs nothing installed, and both kinds of AMQP: all train together.
+    private static readonly (string Id, string Protocol, string Way)[] Clients =
+    [
+        ("1", "amqp", "broadcast"),
+        ("2", "amqp", "unified"),
+        ("3", "mqtt", ""),
+        ("4", "grpc", ""),
+        ("5", "mqtt,grpc", ""),
+    ];
 
     /// <summary>Runs it; whether the training was completed and reached the goal.</summary>
     /// <param name="settings">More settings for server and clients, each <c>NAME=value</c>.</param>
@@ -39,7 +47,7 @@ internal static partial class Demonstration
         Console.WriteLine($"{"",10} Look at the training: "
             + $"{address[(address.IndexOf(Listening, StringComparison.Ordinal) + Listening.Length)..].Trim()}");
         var clients =
-            Clients.Select((client, index) => StartClient(client.Id, client.Way, index, environment)).ToList();
+            Clients.Select((client, index) => StartClient(client, index, environment)).ToList();
         try
         {
             var codes = await Task.WhenAll(
@@ -53,16 +61,17 @@ internal static partial class Demonstration
     }
 
     private static ChildProgram StartClient(
-        string id, string way, int index, IReadOnlyDictionary<string, string> environment)
+        (string Id, string Protocol, string Way) client, int index, IReadOnlyDictionary<string, string> environment)
     {
         var own = new Dictionary<string, string>(environment)
         {
-            ["CLIENT_ID"] = id,
-            ["CLIENT_WAY"] = way,
+            ["CLIENT_ID"] = client.Id,
+            ["CLIENT_WAY"] = client.Way,
+            ["PROTOCOL_SELECTION"] = client.Protocol,
             ["DATA_SHARE"] = index.ToString(CultureInfo.InvariantCulture),
         };
         return ChildProgram.Start(
-            $"client {id}", "FederatedLearning.Client", [], own, line => Print($"client {id}", line));
+            $"client {client.Id}", "FederatedLearning.Client", [], own, line => Print($"client {client.Id}", line));
     }
 
     private static Dictionary<string, string> Settings(ChosenBroker broker, string[] settings)
@@ -80,7 +89,9 @@ internal static partial class Demonstration
             // On a broker that others use, too, queues of our own, which go when nobody has used them for a minute.
             ["AMQP_NAME_PREFIX"] = broker.IsOwned ? "" : $"fl-demo-{Environment.ProcessId}.",
             ["AMQP_QUEUE_EXPIRES_SECONDS"] = broker.IsOwned ? "" : "60",
-            ["PROTOCOLS"] = "amqp",
+            ["PROTOCOLS"] = "amqp,mqtt,grpc",
+            ["MQTT_PORT"] = FreePort(),
+            ["GRPC_PORT"] = FreePort(),
             ["MIN_CLIENTS"] = Clients.Length.ToString(CultureInfo.InvariantCulture),
             ["DATA_SHARES"] = Clients.Length.ToString(CultureInfo.InvariantCulture),
             ["NUM_ROUNDS"] = "15",
@@ -96,6 +107,13 @@ internal static partial class Demonstration
         foreach (var setting in settings.Select(setting => setting.Split('=', 2)).Where(setting => setting.Length == 2))
             all[setting[0]] = setting[1];
         return all;
+    }
+
+    private static string FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture);
     }
 
     private static bool Verdict(int[] codes, string file)

@@ -1,24 +1,18 @@
-// node client.js --id 7 --images train-images --labels train-labels [--test-images … --test-labels …] [--way
-// broadcast|unified] The broker: AMQP_HOST, AMQP_PORT, AMQP_USER, AMQP_PASSWORD, AMQP_VHOST. Ends with 0 at
-// training_complete.
+// node client.js --id 7 --images train-images --labels train-labels [--test-images … --test-labels …]
+//   [--protocol amqp|mqtt|grpc] [--way WAY]
+// WAY over AMQP: broadcast or unified; over gRPC: stream or poll. Ends with 0 at training_complete.
 import { parseArgs } from 'node:util';
 import { readImages, readLabels } from './data.js';
 import { Softmax } from './softmax.js';
 import { decode, encode } from './weights.js';
-import { join } from './wire.js';
 
 const { values: options } = parseArgs({ options: {
-  id: { type: 'string' }, way: { type: 'string', default: 'broadcast' },
+  id: { type: 'string' }, protocol: { type: 'string', default: 'amqp' }, way: { type: 'string', default: '' },
   images: { type: 'string' }, labels: { type: 'string' },
   'test-images': { type: 'string' }, 'test-labels': { type: 'string' },
 } });
-const {
-  AMQP_HOST = 'localhost', AMQP_PORT = '5672', AMQP_USER = 'guest', AMQP_PASSWORD = 'guest', AMQP_VHOST = '/',
-} = process.env;
-const url = {
-  protocol: 'amqp', hostname: AMQP_HOST, port: Number(AMQP_PORT), username: AMQP_USER, password: AMQP_PASSWORD,
-  vhost: AMQP_VHOST,
-};
+if (!['amqp', 'mqtt', 'grpc'].includes(options.protocol)) throw new Error('--protocol must be amqp, mqtt or grpc');
+const { join } = await import(`./${options.protocol}.js`);
 
 const images = readImages(options.images), labels = readLabels(options.labels);
 const testImages = options['test-images'] ? readImages(options['test-images']) : images;
@@ -33,9 +27,9 @@ let ended;
 const end = new Promise(done => ended = done);
 const id = /^\d+$/.test(options.id) ? Number(options.id) : options.id;
 
-const server = await join({ url, id, way: options.way, take, lost: () => ended('the connection was lost') });
+const server = await join({ id, way: options.way, take, lost: () => ended('the connection was lost') });
 await server.register();
-console.log(`Client ${id} registered (${options.way})`);
+console.log(`Client ${id} registered over ${options.protocol}`);
 const why = await end;
 if (why !== 'training_complete') {
   console.error(why);

@@ -1,5 +1,7 @@
 using FederatedLearning.Amqp;
 using FederatedLearning.Dds;
+using FederatedLearning.Grpc;
+using FederatedLearning.Mqtt;
 using FederatedLearning.Protocol;
 using FederatedLearning.Quic;
 
@@ -14,11 +16,15 @@ internal static class ServerProtocols
         Func<string, string?> setting, ILoggerFactory loggers, TimeProvider time)
     {
         var amqp = AmqpSettings.From(setting);
+        var mqtt = MqttSettings.From(setting);
+        var grpc = GrpcSettings.From(setting);
         var quic = QuicSettings.From(setting);
         var dds = DdsSettings.From(setting);
         return
         [
             new(AmqpProtocolHandler.ProtocolName, () => new AmqpProtocolHandler(amqp, loggers, time)),
+            new(MqttProtocolHandler.ProtocolName, () => new MqttProtocolHandler(mqtt, loggers, time)),
+            new(GrpcProtocolHandler.ProtocolName, () => new GrpcProtocolHandler(grpc, loggers, time)),
             new(QuicProtocolHandler.ProtocolName, () => new QuicProtocolHandler(quic, loggers, time))
             {
                 FindMissing = () => QuicProtocolHandler.FindMissing(quic),

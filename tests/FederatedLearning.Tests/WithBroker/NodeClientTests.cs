@@ -28,7 +28,7 @@ public sealed class NodeClientTests(Node node)
                 "--test-images", File("test-images"), "--test-labels", File("test-labels")],
             place.Environment, line => TestContext.Current.TestOutputHelper?.WriteLine(line));
         // It comes before the server: its registration waits in a queue that it has declared.
-        await peer.LineAsync("Client 7 registered", TestContext.Current.CancellationToken);
+        await peer.LineAsync("Client 7 registered over amqp", TestContext.Current.CancellationToken);
         await using var training = await TrainingSession.StartAsync(
             place, rounds: 4, minClients: 2, values: 0, ("MODEL", "softmax"));
         training.Join("1", ClientWay.Unified, new Learner(LearningData.LoadShare(two, 1), 1));

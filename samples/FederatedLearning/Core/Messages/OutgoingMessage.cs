@@ -1,3 +1,4 @@
+using FederatedLearning.Encoding;
 using FederatedLearning.Model;
 
 namespace FederatedLearning.Messages;
@@ -70,6 +71,26 @@ public sealed record TrainingConfig(int BatchSize, int LocalEpochs) : OutgoingMe
 /// late.</param>
 public sealed record GlobalModel(int Round, ModelWeights Weights, ModelConfig? ModelConfig = null) : OutgoingMessage
 {
+    private byte[]? _bytes;
+
+    private GlobalModel(GlobalModel original) : base(original)
+        => (Round, Weights, ModelConfig) = (original.Round, original.Weights, original.ModelConfig);
+
+    /// <summary>
+    /// The model's bytes, for a protocol that carries bytes. Made once and kept, as the JSON is. Not to be changed.
+    /// </summary>
+    public ReadOnlyMemory<byte> ToBytes()
+        => Volatile.Read(ref _bytes)
+            ?? Interlocked.CompareExchange(ref _bytes, WeightEncoding.ToBytes(Weights), null) ?? _bytes;
+
+    /// <inheritdoc/>
+    public bool Equals(GlobalModel? other)
+        => base.Equals(other) && Round == other.Round && Equals(Weights, other.Weights)
+            && Equals(ModelConfig, other.ModelConfig);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(base.GetHashCode(), Round);
+
     /// <inheritdoc/>
     public override string MessageType => "global_model";
 }

@@ -77,6 +77,7 @@ public sealed class ClientConnection : IAsyncDisposable
             var session = await SessionAsync(cancellationToken);
             try
             {
+                await session.Registered.Task.WaitAsync(cancellationToken);
                 await session.Link.SendAsync(message, cancellationToken);
                 return;
             }
@@ -112,6 +113,11 @@ public sealed class ClientConnection : IAsyncDisposable
 
         public TaskCompletionSource Lost { get; } = NewSignal();
 
+        public TaskCompletionSource Heard { get; } = NewSignal();
+
+        // Nothing else is sent before the server knows the client.
+        public TaskCompletionSource Registered { get; } = NewSignal();
+
         public long LastHeard { get; set; }
     }
 
@@ -125,7 +131,7 @@ public sealed class ClientConnection : IAsyncDisposable
                 var session = await ConnectAsync();
                 var before = Use(session);
                 await RegisterAsync(session);
-                if (before is not null) await CloseAsync(before);
+                if (before is not null) await CloseReplacedAsync(before, session);
                 await UseUntilLostOrChangedAsync(session);
             }
         }
@@ -209,6 +215,10 @@ public sealed class ClientConnection : IAsyncDisposable
             _log.NotSent(ClientJson.Register, session.Link.Protocol, error.Message);
             session.Lost.TrySetResult();
         }
+        finally
+        {
+            session.Registered.TrySetResult();
+        }
     }
 
     // A server that is silent for long may be another that does not know this client: over a broker nothing else tells.
@@ -252,6 +262,7 @@ public sealed class ClientConnection : IAsyncDisposable
             await foreach (var message in session.Link.Received.ReadAllAsync(_closing.Token))
             {
                 session.LastHeard = _time.GetTimestamp();
+                session.Heard.TrySetResult();
                 _backoff.Reset();
                 if (message is ServerStarted or ErrorReport { Reason: ErrorReport.NotRegistered })
                     await RegisterAsync(session);
@@ -266,6 +277,15 @@ public sealed class ClientConnection : IAsyncDisposable
         {
             // Closed.
         }
+    }
+
+    // What is sent over the new link may be on its way still when the old one says that the client leaves. The server
+    // has the registration when it has answered; before a training it has nothing to say.
+    private async Task CloseReplacedAsync(Session before, Session session)
+    {
+        var patience = Task.Delay(_options.ConnectTimeout, _time, _closing.Token);
+        await Task.WhenAny(session.Heard.Task, session.Pump, session.Lost.Task, patience);
+        await CloseAsync(before);
     }
 
     private static async Task CloseAsync(Session session)

@@ -14,12 +14,17 @@ public sealed class ClientWays<TWay> where TWay : class
 
     private readonly Lock _lock = new();
     private readonly Dictionary<ClientId, TWay> _ways = [];
+    private readonly HashSet<ClientId> _known = [];
+    private long _returned;
 
     /// <summary>How many clients are in the table.</summary>
     public int Count
     {
         get { lock (_lock) return _ways.Count; }
     }
+
+    /// <summary>How often a client that had been in the table before entered it again, or by another way.</summary>
+    public long Returned => Volatile.Read(ref _returned);
 
     /// <summary>All clients in the table, as it is now.</summary>
     public IReadOnlyList<KeyValuePair<ClientId, TWay>> All
@@ -65,8 +70,12 @@ public sealed class ClientWays<TWay> where TWay : class
         {
             MakeSureOfRoomFor(client);
             var before = _ways.GetValueOrDefault(client);
+            if (ReferenceEquals(before, way)) return null;
             _ways[client] = way;
-            return ReferenceEquals(before, way) ? null : before;
+            // Ids that come and go without end are not all remembered.
+            if (_known.Contains(client)) _returned++;
+            else if (_known.Count < 10 * Capacity) _known.Add(client);
+            return before;
         }
     }
 

@@ -1,6 +1,6 @@
 // The page: one stream of events, each the whole state.
 import { draw } from './chart.js';
-import { clientItem, countFacts, duration, linkCard, nobody, percent, roundRow } from './parts.js';
+import { clientItem, countFacts, duration, linkCard, nobody, percent, protocolCard, roundRow } from './parts.js';
 
 const $ = id => document.getElementById(id);
 const phases = {
@@ -42,6 +42,7 @@ function show(state) {
   $('bar').setAttribute('aria-valuenow', String(Math.round(100 * share)));
 
   curves(state.rounds);
+  $('protocols').replaceChildren(...state.handlers.map(protocolCard));
   $('links').replaceChildren(...state.links.map(linkCard));
   $('client-list').replaceChildren(
     ...(state.clients.length ? state.clients.map(clientItem) : [nobody(state.min_clients)]));

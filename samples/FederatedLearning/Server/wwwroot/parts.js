@@ -51,6 +51,25 @@ export function linkCard(link) {
     ...(why ? [element('p', {}, why)] : []));
 }
 
+function size(bytes) {
+  if (bytes < 1e3) return `${bytes} B`;
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+}
+
+const names = { amqp: 'AMQP', mqtt: 'MQTT', grpc: 'gRPC', quic: 'QUIC', dds: 'DDS' };
+
+export function protocolCard({ name, clients, failure, traffic }) {
+  return element('article', { className: failure ? 'link lost' : 'link' },
+    element('h3', {}, names[name] ?? name, element('span', { className: 'state' }, failure ? 'failed' : '')),
+    element('dl', {},
+      fact('clients', number(clients)),
+      fact('received', `${number(traffic.messages_in)}, ${size(traffic.bytes_in)}`),
+      fact('sent', `${number(traffic.messages_out)}, ${size(traffic.bytes_out)}`),
+      fact('reconnects', number(traffic.reconnects))),
+    ...(failure ? [element('p', {}, failure)] : []));
+}
+
 const says = { idle: 'waiting', working: 'working', done: 'done', silent: 'silent', refused: 'refused' };
 
 export function clientItem(client) {

@@ -1,10 +1,17 @@
-// The protocol over AMQP: exchanges, queues and keys.
+// The protocol over AMQP: exchanges, queues and keys. AMQP_HOST, AMQP_PORT, AMQP_USER, AMQP_PASSWORD, AMQP_VHOST.
 import amqp from 'amqplib';
 
 const types = ['training_config', 'global_model', 'start_training', 'start_evaluation', 'training_complete'];
 
 // Connects, registers, and hands every message of the server to `take`. way: 'broadcast' or 'unified'.
-export async function join({ url, id, way, take, lost }) {
+export async function join({ id, way, take, lost }) {
+  const {
+    AMQP_HOST = 'localhost', AMQP_PORT = '5672', AMQP_USER = 'guest', AMQP_PASSWORD = 'guest', AMQP_VHOST = '/',
+  } = process.env;
+  const url = {
+    protocol: 'amqp', hostname: AMQP_HOST, port: Number(AMQP_PORT), username: AMQP_USER, password: AMQP_PASSWORD,
+    vhost: AMQP_VHOST,
+  };
   const connection = await amqp.connect({ ...url, heartbeat: 600 });
   connection.on('close', lost);
   connection.on('error', error => console.error(`connection: ${error.message}`));
@@ -33,8 +40,7 @@ export async function join({ url, id, way, take, lost }) {
 
   const publish = (exchange, key, message) => new Promise((done, failed) =>
     sending.publish(exchange, key, Buffer.from(JSON.stringify(message)),
-      { deliveryMode: 2, contentType: 'application/json' },
-      error => error ? failed(error) : done()));
+      { deliveryMode: 2, contentType: 'application/json' }, error => error ? failed(error) : done()));
   const prefix = way === 'unified' ? `client_${id}_` : 'client.';
   // The server's queue as well: a registration waits in it for a server that is not there yet.
   if (way === 'unified') {
