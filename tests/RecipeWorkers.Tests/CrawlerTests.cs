@@ -227,7 +227,7 @@ public sealed class CrawlerTests
         Uri start, int depth, FetchOptions? fetching = null, CrawlOptions? options = null,
         Action<CrawlProgress>? progress = null, CancellationToken? token = null)
     {
-        fetching ??= new FetchOptions();
+        fetching ??= new FetchOptions { Timeout = TimeSpan.FromMinutes(1) };
         using var http = GuardedHttp.CreateClient(fetching);
         var crawler = new RecipeCrawler(
             http, fetching, options ?? new CrawlOptions { PauseBetweenRequests = TimeSpan.Zero }, TimeProvider.System);

@@ -118,7 +118,8 @@ public sealed class ImageTests
     private static async Task<AnalysisAnswer> AnalyzeAsync(Action<WebApplication> map, FetchOptions? options = null)
     {
         await using var server = await LocalServer.StartAsync(map);
-        return await AnalyzeAsync(server.At("/i").AbsoluteUri, options ?? new FetchOptions());
+        return await AnalyzeAsync(server.At("/i").AbsoluteUri,
+            options ?? new FetchOptions { Timeout = TimeSpan.FromMinutes(1) });
     }
 
     private static async Task<AnalysisAnswer> AnalyzeAsync(string url, FetchOptions options)
