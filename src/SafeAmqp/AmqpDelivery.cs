@@ -55,7 +55,7 @@ public sealed class AmqpDelivery
 
     internal AmqpDelivery(AmqpMessage message, string queue, ulong deliveryTag, bool redelivered, long incarnation,
         Func<AmqpDelivery, AmqpSettlement, bool> settle, CancellationToken lost, StopSignal? stop = null,
-        long? streamOffset = null)
+        long? streamOffset = null, DeliveryFlaw? flaw = null)
     {
         Message = message;
         Queue = queue;
@@ -66,6 +66,7 @@ public sealed class AmqpDelivery
         Lost = lost;
         Stop = stop ?? StopSignal.None;
         StreamOffset = streamOffset;
+        Flaw = flaw;
     }
 
     /// <summary>The message as it was published: exchange, routing key, properties and body.</summary>
@@ -110,7 +111,7 @@ public sealed class AmqpDelivery
     internal int Failures { get; set; }
 
     /// <summary>Why it cannot be read; null for one that can be.</summary>
-    internal DeliveryFlaw? Flaw { get; init; }
+    internal DeliveryFlaw? Flaw { get; }
 
     /// <summary>What kept it from being handled though its handler returned: it could not be read, or its failure was
     /// sent to the caller that waits for the answer.</summary>

@@ -59,7 +59,8 @@ internal sealed class MqttConnection : IAsyncDisposable
             if (result.Items.FirstOrDefault(
                 item => item.ResultCode > MqttClientSubscribeResultCode.GrantedQoS2) is { } refused)
                 throw new LinkException("the broker refuses the subscription to "
-                    + $"{refused.TopicFilter.Topic}: {refused.ResultCode}") { IsFinal = true };
+                    + $"{refused.TopicFilter.Topic}: {refused.ResultCode}")
+                { IsFinal = true };
         }
         catch (Exception error) when (IsOfTheNetwork(error))
         {

@@ -268,7 +268,7 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         subscription.Unsettled = _acks.Unsettled;
         var delivery = new AmqpDelivery(RetryHeaders.Restore(delivered.Message), subscription.Queue, delivered.Tag,
             delivered.IsRedelivered, Incarnation, subscription.Settle, _lost!.Token, subscription.Stopping,
-            _stream.Delivered(delivered.Message)) { Flaw = delivered.Flaw };
+            _stream.Delivered(delivered.Message), delivered.Flaw);
         if (_stream.IsWanted(delivered.Message) && (delivered.Flaw is null || subscription.TakesUnreadable))
         {
             subscription.Pump.Post(delivery);

@@ -177,12 +177,12 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
         var inbox = new Inbox();
         await using AmqpSubscription subscription = await amqp.ConsumeAsync(
             stream, inbox.HandleAsync, new AmqpConsumerOptions
-        {
-            Prefetch = 5,
-            StreamOffset = AmqpStreamOffset.First,
-            StreamFilter = ["b"],
-            StreamMatchUnfiltered = matchUnfiltered,
-        }, Cancelled);
+            {
+                Prefetch = 5,
+                StreamOffset = AmqpStreamOffset.First,
+                StreamFilter = ["b"],
+                StreamMatchUnfiltered = matchUnfiltered,
+            }, Cancelled);
         string[] wanted = [.. Numbers(30).Where((_, i) => i % 3 == 1 || (matchUnfiltered && i % 3 == 2))];
         Assert.Equal(wanted, (await inbox.NextAsync(wanted.Length)).Select(Text));
     }
