@@ -50,7 +50,7 @@ public sealed class ExchangeTests(Brokers brokers) : PeerTest(brokers)
         Peer other = await Brokers.PeerAsync(broker, peer);
         AmqpClient client = await ConnectAsync(broker);
         string queue = await NewQueueAsync(client);
-        await client.PublishAsync(AmqpMessage.ToQueue(queue, Body) with { Headers = HeaderCases.For(peer) }, Cancelled);
+        await client.PublishAsync(AmqpMessage.ToQueue(queue, Body) with { Headers = HeaderCases.Ours }, Cancelled);
         PeerMessage got = await other.GetAsync(queue);
         AssertSame(HeaderCases.SeenBy(peer), WithoutTraces(got.Headers));
         Assert.Equal(Body, got.Body);
@@ -140,7 +140,7 @@ public sealed class ExchangeTests(Brokers brokers) : PeerTest(brokers)
         await using AmqpSubscription server = await client.ServeAsync(queue, (request, _) =>
         {
             requests.Writer.TryWrite(request.Message);
-            return ValueTask.FromResult(new AmqpMessage { Body = request.Body, Headers = HeaderCases.For(peer) });
+            return ValueTask.FromResult(new AmqpMessage { Body = request.Body, Headers = HeaderCases.Ours });
         }, cancellationToken: Cancelled);
         PeerMessage reply = await other.CallAsync(queue, Body, HeaderCases.From(peer));
         Assert.Equal(Body, reply.Body);

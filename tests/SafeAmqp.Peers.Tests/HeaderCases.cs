@@ -59,6 +59,7 @@ internal static class HeaderCases
         ["double"] = 0.1,
         ["large double"] = 1e300,
         ["decimal"] = 12.5m,
+        ["negative decimal"] = -1.5m,
         ["time"] = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000),
         ["epoch"] = DateTimeOffset.UnixEpoch,
         ["null"] = null,
@@ -76,9 +77,6 @@ internal static class HeaderCases
     /// <summary>Where peers read a type otherwise than RabbitMQ does. null: it cannot be read at all.</summary>
     private static readonly (string[] Peers, string Header, object? Seen)[] ReadWrongly =
     [
-        // Types b and B have their signs exchanged.
-        (InPython, "sbyte", 249),
-        (InPython, "byte", -56),
         // Type l is taken for a number without a sign.
         (InPython, "negative long", ulong.MaxValue - 9_007_199_254_740_990),
         (InPython, "least", 1UL << 63),
@@ -94,13 +92,8 @@ internal static class HeaderCases
         ([Peer.RabbitMqClient], "decimal", new Dictionary<string, object?> { ["scale"] = 2, ["value"] = 1250 }),
     ];
 
-    /// <summary>Headers that we send and a peer can read.</summary>
-    public static Dictionary<string, object?> For(string peer) =>
-        // Type s is a short string to py-amqp, as in AMQP 0-9.
-        Ours.Where(header => peer != Peer.Kombu || header.Key != "short").ToDictionary();
-
     /// <summary>What a peer makes of what we send.</summary>
-    public static Dictionary<string, Typed> SeenBy(string peer) => For(peer).ToDictionary(
+    public static Dictionary<string, Typed> SeenBy(string peer) => Ours.ToDictionary(
         header => header.Key,
         header => Array.Find(
             ReadWrongly, wrong => wrong.Header == header.Key && wrong.Peers.Contains(peer)) is { Peers: not null } wrong
@@ -112,7 +105,6 @@ internal static class HeaderCases
         .Where(header => peer switch
         {
             Peer.Pika => header.Value is not double,
-            Peer.Kombu => header.Value is not uint,
             Peer.RabbitMqClient => header.Value is not (byte[] or decimal or DateTimeOffset),
             _ => true,
         })
