@@ -62,8 +62,7 @@ public sealed partial class AmqpClient
         _receive.Thread.PostOrAbandon(new ConsumerCommand.Consume(subscription));
         try
         {
-            await OrGiveUpAsync(subscription.Started.Task.AsTask(), $"Consuming queue '{queue}' was given up",
-                cancellationToken).ConfigureAwait(false);
+            await subscription.Started.Task.AsTask().WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
             return new AmqpSubscription(subscription);
         }
         catch

@@ -155,7 +155,8 @@ internal sealed class ClientStream : LinkStream
         if (Time.GetElapsedTime(_lastPulse, now) < PulseGrain)
             return;
         _lastPulse = now;
-        _inbound.Put(FrameFormat.HeartbeatFrame);
+        if (!_incoming.PassesAll)
+            _inbound.Put(FrameFormat.HeartbeatFrame);
     }
 
     private static NotSupportedException AsynchronousOnly()

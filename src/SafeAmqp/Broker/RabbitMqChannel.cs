@@ -60,9 +60,8 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
             CloseDetached(_channel);
     }
 
-    internal PassResult Publish(AmqpMessage message, int slot, out string? refusal)
+    internal PassResult Publish(AmqpMessage message, int slot)
     {
-        refusal = null;
         if (_channel is not { IsOpen: true })
             return PassResult.Closed;
         FrameBuffer frames = outbox.Frames;
@@ -71,11 +70,10 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
         {
             FrameWriter.Publish(frames, _number, message, slot, _maxFrame);
         }
-        catch (Exception error) // headers too large for the broker, or changed after they had been checked
+        catch (Exception) // headers that were changed after they had been checked, most likely
         {
             frames.CutTo(before);
-            refusal = error is FrameViolationException ? error.Message : "it cannot be encoded as AMQP 0-9-1";
-            return PassResult.Refused;
+            return PassResult.Unencodable;
         }
         outbox.FlushWhenFull();
         if (!outbox.IsHeldUp)

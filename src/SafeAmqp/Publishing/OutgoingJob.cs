@@ -24,10 +24,6 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
     /// arrived.</summary>
     internal bool IsRepeated { get; set; }
 
-    /// <summary>Whether it was in flight when the broker ended a link or channel over something in flight: it goes
-    /// again with nothing beside it, so that it can be told from its neighbours.</summary>
-    internal bool IsSuspect { get; set; }
-
     /// <summary>Whether its caller has been answered.</summary>
     internal bool HasEnded { get; private set; }
 
@@ -83,13 +79,15 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
     }
 
     /// <summary>A caller's token fired.</summary>
-    internal void Cancel(ConnectionActor actor)
+    internal void Cancel()
     {
         if (HasEnded || !MayBeCancelled)
             return;
         Queue?.Remove(this);
-        End(AmqpConnectException.GivenUp($"The {Message} was cancelled", actor.Snapshot(), CancellationToken));
+        EndCancelled();
     }
+
+    private void EndCancelled() => End(new OperationCanceledException(CancellationToken));
 
     protected void MarkEnded()
     {

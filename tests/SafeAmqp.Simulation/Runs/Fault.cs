@@ -45,5 +45,4 @@ internal enum Fault
 
     // Of links and channels again: behind the others, so that seeds keep their meaning.
     Deafness,
-    Impossibles,
 }

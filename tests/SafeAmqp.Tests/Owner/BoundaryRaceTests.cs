@@ -181,9 +181,8 @@ public sealed class BoundaryRaceTests
         {
         }
 
-        public PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal)
+        public PassResult Publish(long incarnation, AmqpMessage message, int slot)
         {
-            refusal = null;
             Published++;
             Answer(new BrokerSignal.Acked(incarnation, ++_sequence, Multiple: false));
             return PassResult.Passed;

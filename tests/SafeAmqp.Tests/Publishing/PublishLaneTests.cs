@@ -105,17 +105,18 @@ public sealed class PublishLaneTests
     }
 
     [Fact]
-    public void A_message_that_cannot_be_put_into_frames_is_refused_and_costs_nothing()
+    public void A_message_that_cannot_be_encoded_is_not_sent_and_costs_the_channel()
     {
         _bench.Open();
         var neighbour = _bench.Publish();
-        _bench.Link.NextPass = PassResult.Refused;
+        _bench.Link.NextPass = PassResult.Unencodable;
         var job = _bench.Publish();
-        Assert.Equal("Refused", job.Ended());
+        Assert.Equal(("Unknown", "NotSent"), (neighbour.Ended(), job.Ended()));
         _bench.Link.NextPass = PassResult.Passed;
+        _bench.Opened(_bench.Link.Lane);
         var next = _bench.Publish();
-        _bench.Acked(2, multiple: true);
-        Assert.Equal(("done", "done"), (neighbour.Ended(), next.Ended()));
+        _bench.Acked(1);
+        Assert.Equal("done", next.Ended());
     }
 
     [Fact]

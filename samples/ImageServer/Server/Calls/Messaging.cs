@@ -11,7 +11,7 @@ internal static class Messaging
         services.AddSafeAmqp(options =>
         {
             options.Uri = settings.BrokerUrl;
-            options.RequireTls = settings.RequireTls;
+            options.AllowPlaintext = settings.AllowPlaintext;
             options.ClientName = "image-server";
         }).AddTopology(new AmqpTopology()
             .With(Queue(WorkerMessages.GenerateQueue(settings.NamePrefix), settings))
