@@ -155,8 +155,8 @@ internal static class RawContent
         to.EndSized(at);
     }
 
-    // With the length before it.
-    private static ReadOnlySpan<byte> Take(ref FieldReader reader, int bit, out int lengthBytes)
+    /// <summary>Takes the property with that flag, with the length before it.</summary>
+    internal static ReadOnlySpan<byte> Take(ref FieldReader reader, int bit, out int lengthBytes)
     {
         ReadOnlySpan<byte> rest = reader.Rest;
         byte kind = Kinds[15 - bit];

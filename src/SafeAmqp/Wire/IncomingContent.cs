@@ -230,26 +230,14 @@ internal static class ContentHeader
     {
         var reader = new FieldReader(properties);
         int flags = Flags(ref reader);
-        // From bit 15 down, s for a short string, T for the headers, a digit for so many bytes: content type, encoding,
-        // headers, delivery mode, priority, correlation id, reply to, expiration, message id, timestamp, type, user id,
-        // app id, cluster id.
-        int bit = 15;
-        foreach (byte field in "ssT11ssss8ssss"u8)
+        for (int bit = 15; bit >= 2; bit--)
         {
-            if (!Has(flags, bit--))
+            if (!Has(flags, bit))
                 continue;
-            switch (field)
-            {
-                case (byte)'s':
-                    reader.ShortBytes();
-                    break;
-                case (byte)'T':
-                    reader.SkipTable();
-                    break;
-                default:
-                    reader.Skip(field - '0');
-                    break;
-            }
+            if (bit == (int)AmqpProperty.Headers)
+                reader.SkipTable();
+            else
+                RawContent.Take(ref reader, bit, out _);
         }
     }
 
