@@ -44,6 +44,13 @@ public sealed class PrivateRabbitMqNodeOptions
     /// <value>50.</value>
     public int DiskFreeLimitMegabytes { get; init; } = 50;
 
+    /// <summary>
+    /// Plugins that are enabled, by name, for example <c>rabbitmq_mqtt</c>. What they listen on is said in
+    /// <see cref="ConfigurationLines"/>.
+    /// </summary>
+    /// <value>None.</value>
+    public IReadOnlyList<string> Plugins { get; init; } = [];
+
     /// <summary>Further lines for <c>rabbitmq.conf</c>, for example <c>heartbeat = 5</c>.</summary>
     /// <value>None.</value>
     public IReadOnlyList<string> ConfigurationLines { get; init; } = [];

@@ -93,16 +93,23 @@ public sealed class SettingsAndResultsTests
     public void Rounds_are_drawn_with_a_gap_where_nobody_evaluated()
     {
         var svg = XDocument.Parse(ResultPlot.ToSvg(
-            [Round(1, 2.5, 0.4), Round(2, 1, 0.8), Round(3, null, null), Round(4, 0.5, 0.97)])).Root!;
+            [Round(1, 2.5, 0.4), Round(2, 1, 0.8), Round(3, null, null), Round(4, 0.5, 0.97)],
+            [
+                new HandlerSnapshot("amqp", 2, 0, null, new TrafficCounts(9, 1_500_000, 5, 2_250_000, 1)),
+                new HandlerSnapshot("quic", 1, 0, null, new TrafficCounts(3, 0, 4, 0, 0)),
+            ])).Root!;
         // Two plots, each in two pieces around the round without evaluation.
         Assert.Equal(4, svg.Descendants().Count(element => element.Name.LocalName == "polyline"));
         Assert.Equal(6, svg.Descendants().Count(element => element.Name.LocalName == "circle"));
         Assert.DoesNotContain("NaN", svg.ToString(), StringComparison.Ordinal);
+        string[] texts = [.. svg.Descendants().Select(element => element.Value)];
+        Assert.Contains("amqp: 2 clients, 9 messages in (1.5 MB), 5 out (2.3 MB), 1 reconnects", texts);
+        Assert.Contains(texts, text => text.StartsWith("quic: 1 clients", StringComparison.Ordinal));
     }
 
     [Fact]
     public void A_training_without_rounds_has_an_empty_plot()
-        => Assert.DoesNotContain("NaN", XDocument.Parse(ResultPlot.ToSvg([])).ToString(), StringComparison.Ordinal);
+        => Assert.DoesNotContain("NaN", XDocument.Parse(ResultPlot.ToSvg([], [])).ToString(), StringComparison.Ordinal);
 
     private static RoundResult Round(int round, double? loss, double? accuracy)
         => new(round, loss, accuracy, 2, 20, 2, 0, TimeSpan.FromSeconds(1));

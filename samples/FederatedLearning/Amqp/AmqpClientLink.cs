@@ -27,8 +27,8 @@ public sealed class AmqpClientLink : IClientLink
     private readonly AmqpNames _names;
     private readonly AmqpClient _amqp;
     private readonly ILogger _log;
+    private readonly ServerInbox _inbox;
     private readonly string _session = Guid.NewGuid().ToString("N");
-    private readonly Channel<OutgoingMessage> _received = Channel.CreateUnbounded<OutgoingMessage>();
 
     /// <summary>Makes the link; nothing is connected yet.</summary>
     /// <param name="client">Who the client is.</param>
@@ -43,6 +43,7 @@ public sealed class AmqpClientLink : IClientLink
         _names = new AmqpNames(settings);
         _amqp = new AmqpClient(settings.ClientOptions($"fl-client-{client}", loggers));
         _log = loggers.CreateLogger<AmqpClientLink>();
+        _inbox = new ServerInbox(client, AmqpProtocolHandler.Title, _log);
     }
 
     /// <summary>Both connections, from memory.</summary>
@@ -55,7 +56,7 @@ public sealed class AmqpClientLink : IClientLink
     /// What the server says to this client, in the order in which it came. Over queues of its own different kinds may
     /// overtake each other.
     /// </summary>
-    public ChannelReader<OutgoingMessage> Received => _received.Reader;
+    public ChannelReader<OutgoingMessage> Received => _inbox.Received;
 
     /// <summary>Connects, waiting for the broker as long as it takes.</summary>
     /// <exception cref="LinkException">The broker refuses what the client needs.</exception>
@@ -108,14 +109,14 @@ public sealed class AmqpClientLink : IClientLink
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        _inbox.Complete();
         await _amqp.DisposeAsync();
-        _received.Writer.TryComplete();
     }
 
     private async Task ConsumeFromFenceAsync(string queue, CancellationToken cancellationToken)
     {
         var passed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await _amqp.ConsumeAsync(queue, (delivery, _) =>
+        await _amqp.ConsumeAsync(queue, async (delivery, lost) =>
         {
             if (delivery.Message.Type == Fence)
             {
@@ -124,28 +125,13 @@ public sealed class AmqpClientLink : IClientLink
             }
             else if (passed.Task.IsCompleted)
             {
-                Take(delivery);
+                await _inbox.TakeAsync(delivery.Body.Span, cancellationToken: lost);
             }
 
-            return ValueTask.FromResult(AmqpSettlement.Ack);
+            return AmqpSettlement.Ack;
         }, FewAtOnce, cancellationToken);
         await _amqp.PublishAsync(
             AmqpMessage.ToQueue(queue, default) with { Type = Fence, CorrelationId = _session }, cancellationToken);
         await passed.Task.WaitAsync(cancellationToken);
-    }
-
-    private void Take(AmqpDelivery delivery)
-    {
-        try
-        {
-            // A message for one client alone may go to all; a type that is not known here comes from a newer server.
-            if (ServerJson.Read(delivery.Body.Span) is { } message
-                && (message.Recipient is null || message.Recipient == _client))
-                _received.Writer.TryWrite(message);
-        }
-        catch (MessageRefusedException refused)
-        {
-            _log.Unreadable(_client.Value, refused.Message);
-        }
     }
 }

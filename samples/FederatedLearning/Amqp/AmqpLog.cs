@@ -28,18 +28,6 @@ internal static partial class AmqpLog
     [LoggerMessage(7, LogLevel.Warning, "[AMQP] The broker cannot be used yet, trying again: {Reason}")]
     public static partial void NotReady(this ILogger log, string reason);
 
-    [LoggerMessage(8, LogLevel.Error, "[AMQP] The server cannot work on this broker")]
-    public static partial void Failed(this ILogger log, Exception error);
-
-    [LoggerMessage(9, LogLevel.Information, "[AMQP] Server stopped, both connections closed")]
-    public static partial void ServerStopped(this ILogger log);
-
     [LoggerMessage(10, LogLevel.Information, "[AMQP] Client {Client} connected and registered ({Way})")]
     public static partial void LinkStarted(this ILogger log, string client, string way);
-
-    [LoggerMessage(11, LogLevel.Warning, "[AMQP] Client {Client} cannot read a message from the server: {Reason}")]
-    public static partial void Unreadable(this ILogger log, string client, string reason);
-
-    [LoggerMessage(12, LogLevel.Warning, "[AMQP] Client {Client} is not known; {MessageType} for it is dropped")]
-    public static partial void Unknown(this ILogger log, string client, string messageType);
 }

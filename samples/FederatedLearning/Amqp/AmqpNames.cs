@@ -13,10 +13,15 @@ internal sealed class AmqpNames(AmqpSettings settings)
     // What the server may have for one client; each has a queue.
     private static readonly string[] TypesForOneClient =
         ["training_config", "global_model", "start_training", "start_evaluation", "training_complete",
-            "rejected", "error"];
+            "rejected", "error", "server_started"];
 
     /// <summary>From the server to all (fanout).</summary>
     public string Broadcast { get; } = settings.NamePrefix + "fl_broadcast";
+
+    /// <summary>
+    /// That the server has started, to all that have queues of their own: it does not know yet who they are (fanout).
+    /// </summary>
+    public string Started { get; } = settings.NamePrefix + "fl_server_started";
 
     /// <summary>From clients to the server (direct).</summary>
     public string ClientUpdates { get; } = settings.NamePrefix + "fl_client_updates";
@@ -56,6 +61,7 @@ internal sealed class AmqpNames(AmqpSettings settings)
     /// </summary>
     public AmqpTopology Shared() => new AmqpTopology()
         .Exchange(Broadcast, AmqpExchangeType.Fanout)
+        .Exchange(Started, AmqpExchangeType.Fanout)
         .Exchange(ClientUpdates, AmqpExchangeType.Direct)
         .With(Queue(RegisterQueue)).Bind(ClientUpdates, RegisterQueue, RegisterKey)
         .With(Queue(UpdateQueue)).Bind(ClientUpdates, UpdateQueue, UpdateKey)
@@ -67,6 +73,8 @@ internal sealed class AmqpNames(AmqpSettings settings)
     /// </summary>
     public AmqpTopology Unified(ClientId client) => AllTo(client)
         .Aggregate(new AmqpTopology(), (topology, queue) => topology.With(Queue(queue)))
+        .Exchange(Started, AmqpExchangeType.Fanout)
+        .Bind(Started, To(client, "server_started"))
         .Exchange(ClientUpdates, AmqpExchangeType.Direct)
         .With(Queue(UpdatesOf(client))).Bind(ClientUpdates, UpdatesOf(client), UpdateKeyOf(client))
         .With(Queue(MetricsOf(client))).Bind(ClientUpdates, MetricsOf(client), MetricsKeyOf(client));

@@ -12,34 +12,33 @@ public sealed partial class AmqpProtocolHandler
 
     private async Task ReceiveAsync()
     {
-        var backoff = new Backoff(_time);
+        var backoff = new Backoff(Time);
         for (; ; )
         {
             try
             {
-                await DeclareAndConsumeAsync(_stopping.Token);
-                await AnnounceAsync(_stopping.Token);
-                _log.ServerStarted();
+                await DeclareAndConsumeAsync(Stopping);
+                await AnnounceStartAsync(Stopping);
+                Log.ServerStarted();
                 return;
             }
-            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            catch (OperationCanceledException) when (Stopping.IsCancellationRequested)
             {
                 return;
             }
             catch (AmqpException error) when (error is not AmqpTopologyException { ReplyCode: not null })
             {
-                _log.NotReady(error.Message);
+                Log.NotReady(error.Message);
             }
             catch (Exception error)
             {
                 // The broker refuses what the server needs: another queue by that name, no permission. No patience
                 // helps.
-                _log.Failed(error);
-                await _federation!.HandlerFailedAsync(error);
+                await FailAsync(error);
                 return;
             }
 
-            await backoff.WaitAsync(_stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await backoff.WaitAsync(Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -47,31 +46,25 @@ public sealed partial class AmqpProtocolHandler
     {
         await _amqp.OpenAsync(cancellationToken);
         await _amqp.DeclareAsync(_names.Shared(), cancellationToken);
-        await ConsumeAsync(
-            _names.RegisterQueue,
-            (delivery, lost) => RegisterAsync(delivery, isUnified: false, lost),
-            cancellationToken);
-        await ConsumeAsync(
-            _names.UnifiedRegisterQueue,
-            (delivery, lost) => RegisterAsync(delivery, isUnified: true, lost),
-            cancellationToken);
-        await ConsumeAsync(
-            _names.UpdateQueue, (delivery, lost) => UpdateAsync(delivery, null, lost), cancellationToken);
-        await ConsumeAsync(
-            _names.MetricsQueue, (delivery, lost) => MetricsAsync(delivery, null, lost), cancellationToken);
+        await ConsumeAsync(_names.RegisterQueue, ClientJson.Register, isUnified: false, cancellationToken);
+        await ConsumeAsync(_names.UnifiedRegisterQueue, ClientJson.Register, isUnified: true, cancellationToken);
+        await ConsumeAsync(_names.UpdateQueue, ClientJson.Update, isUnified: false, cancellationToken);
+        await ConsumeAsync(_names.MetricsQueue, ClientJson.Metrics, isUnified: false, cancellationToken);
     }
 
     // Clients that wait already, of a server before this one, register again.
-    private async Task AnnounceAsync(CancellationToken cancellationToken)
+    private async Task AnnounceStartAsync(CancellationToken cancellationToken)
     {
         var message = new ServerStarted();
-        await _amqp.PublishAsync(ToAll(message), cancellationToken);
-        _log.Broadcast(message.MessageType, _names.Broadcast);
+        foreach (var exchange in new[] { _names.Broadcast, _names.Started })
+        {
+            await _amqp.PublishAsync(ToAll(message) with { Exchange = exchange }, cancellationToken);
+            Log.Broadcast(message.MessageType, exchange);
+        }
     }
 
     // Once per queue, however often it is tried.
-    private async Task ConsumeAsync(
-        string queue, Func<AmqpDelivery, CancellationToken, ValueTask> take, CancellationToken cancellationToken)
+    private async Task ConsumeAsync(string queue, string kind, bool isUnified, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
@@ -79,25 +72,22 @@ public sealed partial class AmqpProtocolHandler
                 return;
         }
 
-        var subscription = await SubscribeAsync(queue, take, cancellationToken);
+        var subscription = await SubscribeAsync(queue, kind, null, isUnified, cancellationToken);
         lock (_lock)
             _consumers.Add(subscription);
     }
 
     private ValueTask<AmqpSubscription> SubscribeAsync(
-        string queue, Func<AmqpDelivery, CancellationToken, ValueTask> take, CancellationToken cancellationToken)
+        string queue, string kind, ClientId? owner, bool isUnified, CancellationToken cancellationToken)
         => _amqp.ConsumeAsync(queue, async (delivery, lost) =>
         {
             try
             {
-                _traffic!.Received(delivery.Body.Length);
-                await take(delivery, lost);
-                return AmqpSettlement.Ack;
-            }
-            catch (MessageRefusedException refused)
-            {
-                _log.Refused(queue, refused.Message);
-                await _federation!.MessageRefusedAsync(refused.Client, refused.Message, lost);
+                var refused = await Inbox.TakeAsync(
+                    delivery.Body, kind, owner, client => EnterAsync(client, isUnified, lost), lost);
+                if (refused is null)
+                    return AmqpSettlement.Ack;
+                Log.Refused(queue, refused);
                 return AmqpSettlement.Reject;
             }
             catch (OperationCanceledException) when (lost.IsCancellationRequested)
@@ -106,10 +96,8 @@ public sealed partial class AmqpProtocolHandler
             }
         }, Bodies, cancellationToken);
 
-    private async ValueTask RegisterAsync(AmqpDelivery delivery, bool isUnified, CancellationToken lost)
+    private async ValueTask EnterAsync(ClientId client, bool isUnified, CancellationToken lost)
     {
-        var registration = ClientJson.ReadRegistration(delivery.Body.Span);
-        var client = registration.Client;
         if (_clients.Find(client)?.IsUnified != isUnified)
         {
             _clients.MakeSureOfRoomFor(client);
@@ -117,8 +105,7 @@ public sealed partial class AmqpProtocolHandler
             await EndAsync(_clients.Set(client, way));
         }
 
-        _log.Registered(client.Value, isUnified ? "queues of its own" : "broadcast");
-        await _federation!.ClientRegisteredAsync(registration, lost);
+        Log.Registered(client.Value, isUnified ? "queues of its own" : "broadcast");
     }
 
     private async ValueTask<IReadOnlyList<AmqpSubscription>> ServeByQueuesAsync(ClientId client, CancellationToken lost)
@@ -135,26 +122,8 @@ public sealed partial class AmqpProtocolHandler
 
         return
         [
-            await SubscribeAsync(
-                _names.UpdatesOf(client),
-                (delivery, deliveryLost) => UpdateAsync(delivery, client, deliveryLost),
-                lost),
-            await SubscribeAsync(
-                _names.MetricsOf(client),
-                (delivery, deliveryLost) => MetricsAsync(delivery, client, deliveryLost),
-                lost),
+            await SubscribeAsync(_names.UpdatesOf(client), ClientJson.Update, client, isUnified: true, lost),
+            await SubscribeAsync(_names.MetricsOf(client), ClientJson.Metrics, client, isUnified: true, lost),
         ];
-    }
-
-    private async ValueTask UpdateAsync(AmqpDelivery delivery, ClientId? owner, CancellationToken lost)
-    {
-        var update = (ClientUpdate)ClientJson.Read(delivery.Body.Span, ClientJson.Update, owner);
-        await _federation!.UpdateReceivedAsync(update, lost);
-    }
-
-    private async ValueTask MetricsAsync(AmqpDelivery delivery, ClientId? owner, CancellationToken lost)
-    {
-        var metrics = (ClientMetrics)ClientJson.Read(delivery.Body.Span, ClientJson.Metrics, owner);
-        await _federation!.MetricsReceivedAsync(metrics, lost);
     }
 }

@@ -12,38 +12,17 @@ public sealed partial class AmqpProtocolHandler
     // One copy of a message: where it goes, and to whom when it is one client alone.
     private readonly record struct Copy(AmqpMessage Message, ClientId? Client);
 
-    private async Task SendAllAsync()
+    /// <inheritdoc/>
+    protected override async Task SendAsync(OutgoingMessage message)
     {
-        try
-        {
-            await foreach (var message in _outgoing!.TakeAllAsync(_givenUp.Token))
-            {
-                await SendAsync(message);
-                if (message is Rejected { Recipient: { } rejected })
-                    await ForgetAsync(rejected);
-            }
-        }
-        catch (OperationCanceledException) when (_givenUp.IsCancellationRequested)
-        {
-            // The end of patience: what is left is given up.
-        }
-        catch (Exception error)
-        {
-            _log.Failed(error);
-            await _federation!.HandlerFailedAsync(error);
-        }
-    }
-
-    private async Task SendAsync(OutgoingMessage message)
-    {
-        var copies = CopiesOf(message);
-        if (copies.Count == 0)
-            return;
         // PublishAllAsync takes credit as it goes: a model for fifty clients is one body, and no more of it is under
         // way than the credit allows.
-        var results = await _amqp.PublishAllAsync([.. copies.Select(copy => copy.Message)], _givenUp.Token);
+        var copies = CopiesOf(message);
+        var results = await _amqp.PublishAllAsync([.. copies.Select(copy => copy.Message)], GivenUp);
         for (var i = 0; i < copies.Count; i++)
             await ReportAsync(message, copies[i], results[i]);
+        if (message is Rejected { Recipient: { } rejected })
+            await ForgetAsync(rejected);
     }
 
     private List<Copy> CopiesOf(OutgoingMessage message)
@@ -51,7 +30,7 @@ public sealed partial class AmqpProtocolHandler
         var clients = _clients.RecipientsOf(message);
         if (message.Recipient is { } recipient && clients.Count == 0)
         {
-            _log.Unknown(recipient.Value, message.MessageType);
+            Drop(message, recipient);
             return [];
         }
 
@@ -82,22 +61,22 @@ public sealed partial class AmqpProtocolHandler
     private async ValueTask ReportAsync(OutgoingMessage message, Copy copy, AmqpPublishResult result)
     {
         var address = copy.Client is null ? copy.Message.Exchange : copy.Message.RoutingKey;
-        if (result.Outcome == AmqpOutcome.Confirmed) _traffic!.Sent(copy.Message.Body.Length);
+        if (result.Outcome == AmqpOutcome.Confirmed) Context.Traffic.Sent(copy.Message.Body.Length);
         switch (result.Outcome)
         {
             case AmqpOutcome.Confirmed when copy.Client is { } client:
-                _log.Sent(message.MessageType, client.Value, address);
+                Log.Sent(message.MessageType, client.Value, address);
                 break;
             case AmqpOutcome.Confirmed:
-                _log.Broadcast(message.MessageType, address);
+                Log.Broadcast(message.MessageType, address);
                 break;
             case AmqpOutcome.Returned when copy.Client is { } client:
-                _log.NotSent(message.MessageType, address, "the queue is gone");
+                Log.NotSent(message.MessageType, address, "the queue is gone");
                 await ForgetAsync(client);
-                await _federation!.ClientLeftAsync(client, $"its queue {address} is gone");
+                await Context.Federation.ClientLeftAsync(client, $"its queue {address} is gone");
                 break;
             default:
-                _log.NotSent(message.MessageType, address, result.Error?.Message ?? result.Outcome.ToString());
+                Log.NotSent(message.MessageType, address, result.Error?.Message ?? result.Outcome.ToString());
                 break;
         }
     }

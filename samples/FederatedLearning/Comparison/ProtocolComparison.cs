@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using ChildPrograms;
 using LocalBroker;
@@ -9,16 +7,16 @@ using LocalBroker;
 namespace FederatedLearning.Comparison;
 
 /// <summary>
-/// A server and four clients for each protocol, one after the other, each program a process of its own.
+/// A server and its clients (<c>MIN_CLIENTS</c>: four) for each protocol, one after the other, each program a process
+/// of its own.
 /// </summary>
 internal static class ProtocolComparison
 {
-    private const int Clients = 4;
     private static readonly string[] All = ["amqp", "mqtt", "grpc", "quic", "dds"];
 
     /// <summary>Runs it; whether every protocol that can run here was measured.</summary>
     /// <param name="settings">More settings for server and clients, each <c>NAME=value</c>; <c>PROTOCOLS</c> says which
-    /// are compared.</param>
+    /// are compared, <c>FOLDER</c> where the plot goes.</param>
     /// <param name="cancellationToken">Ends everything.</param>
     public static async Task<bool> RunAsync(string[] settings, CancellationToken cancellationToken)
     {
@@ -27,8 +25,9 @@ internal static class ProtocolComparison
         string[] protocols = given.Remove("PROTOCOLS", out string? names)
             ? names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
             : All;
-        string folder = Directory.CreateDirectory(
-            Path.Combine(Environment.CurrentDirectory, "artifacts", "protocol-comparison")).FullName;
+        string folder = Directory.CreateDirectory(given.Remove("FOLDER", out string? named)
+            ? named
+            : Path.Combine(Environment.CurrentDirectory, "artifacts", "protocol-comparison")).FullName;
         await using var broker = protocols.Contains("amqp") ? await ChosenBroker.FindOrStartAsync(cancellationToken)
             : null;
         List<Measurement> measured = [];
@@ -66,7 +65,7 @@ internal static class ProtocolComparison
         {
             await server.LineAsync("Waiting for", cancellationToken);
             using var process = Process.GetProcessById(server.Id);
-            for (int id = 1; id <= Clients; id++)
+            for (int id = 1; id <= int.Parse(environment["MIN_CLIENTS"], CultureInfo.InvariantCulture); id++)
                 clients.Add(StartClient(id, environment));
             await server.LineAsync("Training starts", cancellationToken);
             process.Refresh();
@@ -104,6 +103,7 @@ internal static class ProtocolComparison
     private static Dictionary<string, string> Settings(
         string protocol, string folder, ChosenBroker? broker, Dictionary<string, string> given)
     {
+        string[] ports = [.. FreePorts.Take(3).Select(port => port.ToString(CultureInfo.InvariantCulture))];
         string[] login = broker?.Uri.UserInfo.Split(':', 2) ?? ["guest", "guest"];
         var all = new Dictionary<string, string>
         {
@@ -117,12 +117,12 @@ internal static class ProtocolComparison
                 : "/",
             ["AMQP_NAME_PREFIX"] = $"fl-comparison-{Environment.ProcessId}.",
             ["AMQP_QUEUE_EXPIRES_SECONDS"] = "60",
-            ["MQTT_PORT"] = FreePort(),
-            ["GRPC_PORT"] = FreePort(),
-            ["QUIC_PORT"] = FreePort(),
-            ["DDS_DOMAIN"] = "42",
-            ["MIN_CLIENTS"] = Clients.ToString(CultureInfo.InvariantCulture),
-            ["DATA_SHARES"] = Clients.ToString(CultureInfo.InvariantCulture),
+            ["MQTT_PORT"] = ports[0],
+            ["GRPC_PORT"] = ports[1],
+            ["QUIC_PORT"] = ports[2],
+            // Another for each run that there may be at once.
+            ["DDS_DOMAIN"] = (Environment.ProcessId % 200).ToString(CultureInfo.InvariantCulture),
+            ["MIN_CLIENTS"] = "4",
             ["MODEL"] = "mlp",
             ["HIDDEN_UNITS"] = "1000",
             ["TRAIN_SAMPLES"] = "400",
@@ -136,13 +136,7 @@ internal static class ProtocolComparison
         };
         foreach (var (key, value) in given)
             all[key] = value;
+        all["DATA_SHARES"] = all["MIN_CLIENTS"];
         return all;
-    }
-
-    private static string FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture);
     }
 }

@@ -76,6 +76,19 @@ internal static partial class Log
     [LoggerMessage(24, LogLevel.Critical, "The core's loop ended by a bug")]
     public static partial void LoopFailed(this ILogger log, Exception error);
 
+    [LoggerMessage(25, LogLevel.Error, "[{Protocol}] The server cannot go on")]
+    public static partial void ProtocolFailed(this ILogger log, Exception error, string protocol);
+
+    [LoggerMessage(26, LogLevel.Information, "[{Protocol}] Server stopped")]
+    public static partial void ProtocolStopped(this ILogger log, string protocol);
+
+    [LoggerMessage(27, LogLevel.Warning, "[{Protocol}] Client {Client} is not known; {MessageType} for it is dropped")]
+    public static partial void ProtocolDropped(this ILogger log, string protocol, string messageType, ClientId client);
+
+    [LoggerMessage(
+        28, LogLevel.Warning, "[{Protocol}] Client {Client} cannot read a message from the server: {Reason}")]
+    public static partial void ProtocolUnreadable(this ILogger log, string protocol, ClientId client, string reason);
+
     [LoggerMessage(30, LogLevel.Information, "Client {Client} connected over {Protocol}")]
     public static partial void Connected(this ILogger log, string client, string protocol);
 

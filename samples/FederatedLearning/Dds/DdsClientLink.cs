@@ -19,7 +19,7 @@ public sealed class DdsClientLink : IClientLink
     private readonly ClientId _client;
     private readonly DdsSettings _settings;
     private readonly ILogger _log;
-    private readonly Channel<OutgoingMessage> _received = Channel.CreateBounded<OutgoingMessage>(2);
+    private readonly ServerInbox _inbox;
     private readonly CancellationTokenSource _closing = new();
     private readonly TaskCompletionSource _found = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Queue<Waiting> _waiting = new();
@@ -38,13 +38,14 @@ public sealed class DdsClientLink : IClientLink
     {
         ArgumentNullException.ThrowIfNull(settings);
         (_client, _settings, _log) = (client, settings, loggers.CreateLogger<DdsClientLink>());
+        _inbox = new ServerInbox(client, DdsProtocolHandler.Title, _log);
     }
 
     /// <inheritdoc/>
     public string Protocol => DdsProtocolHandler.ProtocolName;
 
     /// <inheritdoc/>
-    public ChannelReader<OutgoingMessage> Received => _received.Reader;
+    public ChannelReader<OutgoingMessage> Received => _inbox.Received;
 
     /// <inheritdoc/>
     public async Task ConnectAsync(CancellationToken cancellationToken)
@@ -96,11 +97,11 @@ public sealed class DdsClientLink : IClientLink
         await _closing.CancelAsync();
         if (_loop is not null)
             await _loop.DisposeAsync();
-        _received.Writer.TryComplete();
+        _inbox.Complete();
     }
 
     private void End(Task loop)
-        => _received.Writer.TryComplete(loop.Exception is { } error
+        => _inbox.Complete(loop.Exception is { } error
             ? new LinkException(error.GetBaseException().Message, error) : null);
 
     private TimeSpan Turn()
@@ -130,7 +131,7 @@ public sealed class DdsClientLink : IClientLink
             foreach (var waiting in _waiting)
                 waiting.Done.TrySetException(new LinkException("the server is gone"));
             _waiting.Clear();
-            _received.Writer.TryComplete(new LinkException("the server is gone"));
+            _inbox.Complete(new LinkException("the server is gone"));
         }
     }
 
@@ -154,16 +155,9 @@ public sealed class DdsClientLink : IClientLink
             return;
         try
         {
-            // A type that is not known here comes from a newer server.
-            if (ServerJson.Read(sample.Body.Span) is { } message
-                && (message.Recipient is null || message.Recipient == _client))
-                _received.Writer.WriteAsync(message, _closing.Token).AsTask().GetAwaiter().GetResult();
+            _inbox.TakeAsync(sample.Body.Span, cancellationToken: _closing.Token).AsTask().GetAwaiter().GetResult();
         }
-        catch (MessageRefusedException refused)
-        {
-            _log.Unreadable(_client.Value, refused.Message);
-        }
-        catch (Exception error) when (error is OperationCanceledException or ChannelClosedException)
+        catch (OperationCanceledException) when (_closing.IsCancellationRequested)
         {
             // Closed: nobody wants it any more.
         }

@@ -20,15 +20,6 @@ internal static partial class DdsLog
     [LoggerMessage(5, LogLevel.Information, "[DDS] Client {Client} left: {Reason}")]
     public static partial void Left(this ILogger log, string client, string reason);
 
-    [LoggerMessage(6, LogLevel.Information, "[DDS] Server stopped")]
-    public static partial void ServerStopped(this ILogger log);
-
-    [LoggerMessage(7, LogLevel.Error, "[DDS] The server cannot go on")]
-    public static partial void Failed(this ILogger log, Exception error);
-
     [LoggerMessage(8, LogLevel.Information, "[DDS] Client {Client} found the server in domain {Domain}")]
     public static partial void LinkStarted(this ILogger log, string client, int domain);
-
-    [LoggerMessage(9, LogLevel.Warning, "[DDS] Client {Client} cannot read a message from the server: {Reason}")]
-    public static partial void Unreadable(this ILogger log, string client, string reason);
 }

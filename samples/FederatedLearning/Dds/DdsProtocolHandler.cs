@@ -10,10 +10,12 @@ namespace FederatedLearning.Dds;
 /// <c>fl_from_client</c>; each has a writer here, on <c>fl_to_client</c> in the partition that is its id. A client is
 /// gone when its writer is.
 /// </summary>
-public sealed class DdsProtocolHandler : IProtocolHandler
+public sealed class DdsProtocolHandler : ProtocolHandler
 {
     /// <summary>The protocol's short name.</summary>
     public const string ProtocolName = "dds";
+
+    internal const string Title = "DDS";
 
     // The library copies what is written and keeps it until it is acknowledged: so many large messages are under way at
     // once.
@@ -21,39 +23,28 @@ public sealed class DdsProtocolHandler : IProtocolHandler
     private const int SamplesHeld = 8, BytesASecond = 256 << 10;
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(10),
         LookForHeirs = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5), FarewellPatience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan FarewellPatience = TimeSpan.FromSeconds(2);
 
     private readonly DdsSettings _settings;
-    private readonly ILogger _log;
-    private readonly TimeProvider _time;
     private readonly ClientWays<DdsClient> _clients = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly CancellationTokenSource _givenUp = new();
-    private readonly Lock _lock = new();
 
-    private HandlerContext? _context;
-    private ClientInbox? _inbox;
     private DdsParticipant? _participant;
     private DdsLoop? _loop;
-    private Task _sending = Task.CompletedTask, _failing = Task.CompletedTask;
-    private Task? _stopped;
+    private Task _failing = Task.CompletedTask;
     private int _reader, _largeUnderWay;
-    private volatile bool _stopping, _draining;
+    private volatile bool _draining;
 
     /// <summary>Makes the handler; nothing is read yet.</summary>
     /// <param name="settings">The domain and its network.</param>
     /// <param name="loggers">Where log lines go.</param>
     /// <param name="time">The clock.</param>
     public DdsProtocolHandler(DdsSettings settings, ILoggerFactory loggers, TimeProvider? time = null)
+        : base(ProtocolName, Title, loggers.CreateLogger<DdsProtocolHandler>(), time)
     {
         ArgumentNullException.ThrowIfNull(settings);
         _settings = settings;
-        _log = loggers.CreateLogger<DdsProtocolHandler>();
-        _time = time ?? TimeProvider.System;
     }
-
-    /// <inheritdoc/>
-    public string Name => ProtocolName;
 
     /// <summary>
     /// Why DDS cannot be spoken on this machine, in one line that says what to install; null where it can.
@@ -62,80 +53,50 @@ public sealed class DdsProtocolHandler : IProtocolHandler
         => Native.IsAvailable ? null : "DDS needs Cyclone DDS 0.10 (Debian 12: apt-get install libddsc0debian)";
 
     /// <inheritdoc/>
-    public Task StartAsync(HandlerContext context, CancellationToken cancellationToken)
+    protected override Task OpenAsync(CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(context);
         if (FindMissing() is { } missing)
             throw new InvalidOperationException(missing);
-        _inbox = new ClientInbox(context.Federation, context.Traffic);
-        _context = context;
         _loop = new DdsLoop("fl-dds-server", _settings, participant =>
         {
             _participant = participant;
             _reader = participant.Reader(DdsParticipant.FromClients, "", SamplesHeld);
         }, Turn);
-        _log.ServerStarted(_settings.Domain, DdsParticipant.NetworkOf(_settings));
-        _failing = ReportFailureAsync();
-        _sending = Task.Run(SendAllAsync, CancellationToken.None);
+        Log.ServerStarted(_settings.Domain, DdsParticipant.NetworkOf(_settings));
+        _failing = ReportFailureAsync(_loop);
         return Task.CompletedTask;
     }
 
     /// <inheritdoc/>
-    public Task StopAsync(CancellationToken cancellationToken)
+    protected override Task SendAsync(OutgoingMessage message)
     {
-        lock (_lock)
-            return _stopped ??= StopOnceAsync(cancellationToken);
+        foreach (var (_, client) in _clients.RecipientsOf(message))
+            client.Outgoing.Post(message);
+        _loop!.Post(() => { });
+        return Task.CompletedTask;
     }
 
+    // What waits goes to its clients until they have it; then the participant goes.
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    protected override async Task CloseAsync()
     {
-        using var patience = new CancellationTokenSource(StopPatience, _time);
-        await StopAsync(patience.Token);
-    }
-
-    // Nothing more is taken in; what waits goes to its clients until they have it; then the participant goes.
-    private async Task StopOnceAsync(CancellationToken cancellationToken)
-    {
-        _stopping = true;
         if (_loop is null)
             return;
-        await using var giveUp = cancellationToken.Register(_givenUp.Cancel);
-        await _sending;
         _loop.Post(() => _draining = true);
-        await Task.WhenAny(_drained.Task, _loop.Ended, Task.Delay(Timeout.InfiniteTimeSpan, _givenUp.Token));
+        await Task.WhenAny(_drained.Task, _loop.Ended, Task.Delay(Timeout.InfiniteTimeSpan, GivenUp));
         await _loop.DisposeAsync();
         await _failing;
-        _log.ServerStopped();
     }
 
-    private async Task ReportFailureAsync()
+    private async Task ReportFailureAsync(DdsLoop loop)
     {
         try
         {
-            await _loop!.Ended;
+            await loop.Ended;
         }
         catch (Exception error)
         {
-            _log.Failed(error);
-            await _context!.Federation.HandlerFailedAsync(error);
-        }
-    }
-
-    private async Task SendAllAsync()
-    {
-        try
-        {
-            await foreach (var message in _context!.Outgoing.TakeAllAsync(_givenUp.Token))
-            {
-                foreach (var (_, client) in _clients.RecipientsOf(message))
-                    client.Outgoing.Post(message);
-                _loop!.Post(() => { });
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // Patience is over.
+            await FailAsync(error);
         }
     }
 
@@ -158,7 +119,7 @@ public sealed class DdsProtocolHandler : IProtocolHandler
     // The core decides at once, so the thread waits for it; the library holds back what comes meanwhile.
     private void Take(DdsSample sample)
     {
-        if (_stopping)
+        if (Stopping.IsCancellationRequested)
             return;
         if (!ClientId.TryParse(sample.ClientId, out var id))
         {
@@ -182,13 +143,13 @@ public sealed class DdsProtocolHandler : IProtocolHandler
         {
             return;
         }
-        string? refused = Decided(_inbox!.TakeAsync(sample.Body, sample.Type, id, RegisteringAsync));
+        string? refused = Decided(Inbox.TakeAsync(sample.Body, sample.Type, id, RegisteringAsync));
         if (refused is not null)
-            _log.Refused(id.Value, refused);
+            Log.Refused(id.Value, refused);
 
         ValueTask RegisteringAsync(ClientId registered)
         {
-            _log.Registered(registered.Value);
+            Log.Registered(registered.Value);
             return ValueTask.CompletedTask;
         }
     }
@@ -222,7 +183,7 @@ public sealed class DdsProtocolHandler : IProtocolHandler
         if (!IsThere(client.Source))
         {
             client.Source = sample.Writer;
-            _context!.Traffic.Reconnected();
+            Context.Traffic.Reconnected();
             return true;
         }
         if (sample.Type == ClientJson.Register)
@@ -242,9 +203,9 @@ public sealed class DdsProtocolHandler : IProtocolHandler
         if (there.Contains(heir))
         {
             client.Source = heir;
-            _context!.Traffic.Reconnected();
-            _log.Registered(client.Id.Value);
-            Decided(_context.Federation.ClientRegisteredAsync(new ClientRegistration(client.Id)));
+            Context.Traffic.Reconnected();
+            Log.Registered(client.Id.Value);
+            Decided(Context.Federation.ClientRegisteredAsync(new ClientRegistration(client.Id)));
         }
         return false;
     }
@@ -272,8 +233,8 @@ public sealed class DdsProtocolHandler : IProtocolHandler
 
     private void Sent(DdsClient client, int length)
     {
-        _context!.Traffic.Sent(length);
-        _log.Sent(client.Next!.MessageType, client.Id.Value);
+        Context.Traffic.Sent(length);
+        Log.Sent(client.Next!.MessageType, client.Id.Value);
         client.IsLeaving |= client.Next is Rejected;
         client.Next = null;
         client.Since = Stopwatch.GetTimestamp();
@@ -314,12 +275,12 @@ public sealed class DdsProtocolHandler : IProtocolHandler
     private void Leave(DdsClient client, string reason)
     {
         Forget(client);
-        _log.Left(client.Id.Value, reason);
+        Log.Left(client.Id.Value, reason);
         Decided(LeftAsync());
 
         async ValueTask<bool> LeftAsync()
         {
-            await _context!.Federation.ClientLeftAsync(client.Id, reason);
+            await Context.Federation.ClientLeftAsync(client.Id, reason);
             return true;
         }
     }
@@ -337,12 +298,12 @@ public sealed class DdsProtocolHandler : IProtocolHandler
     // disturbed.
     private void Refuse(string client, string reason)
     {
-        _log.Refused(client, reason);
+        Log.Refused(client, reason);
         Decided(RefusedAsync());
 
         async ValueTask<bool> RefusedAsync()
         {
-            await _context!.Federation.MessageRefusedAsync(null, reason);
+            await Context.Federation.MessageRefusedAsync(null, reason);
             return true;
         }
     }

@@ -1,9 +1,12 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using ChildPrograms;
+using FederatedLearning.Amqp;
+using FederatedLearning.Dds;
+using FederatedLearning.Grpc;
+using FederatedLearning.Mqtt;
+using FederatedLearning.Quic;
 using LocalBroker;
 
 namespace FederatedLearning.Demo;
@@ -20,14 +23,16 @@ internal static partial class Demonstration
         ["Server started", "samples to train on", "Training ", "complete: loss", ": training_complete",
             "Sent training_complete", "Results written"];
 
-    // A client for each protocol that needs nothing installed, and both kinds of AMQP: all train together.
-    private static readonly (string Id, string Protocol, string Way)[] Clients =
+    // A client of each kind, two of AMQP's: those that can run here train together.
+    private static readonly (string Id, string Protocol, string Way, Func<string?> FindMissing)[] All =
     [
-        ("1", "amqp", "broadcast"),
-        ("2", "amqp", "unified"),
-        ("3", "mqtt", ""),
-        ("4", "grpc", ""),
-        ("5", "mqtt,grpc", ""),
+        ("1", AmqpProtocolHandler.ProtocolName, "broadcast", () => null),
+        ("2", AmqpProtocolHandler.ProtocolName, "unified", () => null),
+        ("3", MqttProtocolHandler.ProtocolName, "", () => null),
+        ("4", GrpcProtocolHandler.ProtocolName, "", () => null),
+        ("5", QuicProtocolHandler.ProtocolName, "", () => QuicProtocolHandler.FindMissing(
+            QuicSettings.From(Environment.GetEnvironmentVariable))),
+        ("6", DdsProtocolHandler.ProtocolName, "", DdsProtocolHandler.FindMissing),
     ];
 
     /// <summary>Runs it; whether the training was completed and reached the goal.</summary>
@@ -37,7 +42,8 @@ internal static partial class Demonstration
     {
         await using var broker = await ChosenBroker.FindOrStartAsync(cancellationToken);
         Console.WriteLine(broker.Description);
-        var environment = Settings(broker, settings);
+        var members = Members();
+        var environment = Settings(broker, members, settings);
         var results = Path.Combine(environment["RESULTS_FOLDER"], "results.json");
         File.Delete(results); // what is read below is of this run
 
@@ -47,12 +53,12 @@ internal static partial class Demonstration
         Console.WriteLine($"{"",10} Look at the training: "
             + $"{address[(address.IndexOf(Listening, StringComparison.Ordinal) + Listening.Length)..].Trim()}");
         var clients =
-            Clients.Select((client, index) => StartClient(client, index, environment)).ToList();
+            members.Select((member, index) => StartClient(member, index, environment)).ToList();
         try
         {
             var codes = await Task.WhenAll(
                 clients.Prepend(server).Select(program => program.EndAsync(cancellationToken)));
-            return Verdict(codes, results);
+            return Verdict(codes, results, members);
         }
         finally
         {
@@ -60,8 +66,22 @@ internal static partial class Demonstration
         }
     }
 
+    // Who can take part on this machine; of the others it is said why not.
+    private static List<Member> Members()
+    {
+        List<Member> members = [];
+        foreach (var (id, protocol, way, findMissing) in All)
+        {
+            if (findMissing() is { } missing) Console.WriteLine($"{protocol} does not take part: {missing}");
+            else members.Add(new Member(id, protocol, way));
+        }
+        return members;
+    }
+
+    private sealed record Member(string Id, string Protocol, string Way);
+
     private static ChildProgram StartClient(
-        (string Id, string Protocol, string Way) client, int index, IReadOnlyDictionary<string, string> environment)
+        Member client, int index, IReadOnlyDictionary<string, string> environment)
     {
         var own = new Dictionary<string, string>(environment)
         {
@@ -74,8 +94,10 @@ internal static partial class Demonstration
             $"client {client.Id}", "FederatedLearning.Client", [], own, line => Print($"client {client.Id}", line));
     }
 
-    private static Dictionary<string, string> Settings(ChosenBroker broker, string[] settings)
+    private static Dictionary<string, string> Settings(
+        ChosenBroker broker, List<Member> members, string[] settings)
     {
+        var ports = FreePorts.Take(3).Select(port => port.ToString(CultureInfo.InvariantCulture)).ToArray();
         var login = broker.Uri.UserInfo.Split(':', 2);
         var all = new Dictionary<string, string>
         {
@@ -89,11 +111,14 @@ internal static partial class Demonstration
             // On a broker that others use, too, queues of our own, which go when nobody has used them for a minute.
             ["AMQP_NAME_PREFIX"] = broker.IsOwned ? "" : $"fl-demo-{Environment.ProcessId}.",
             ["AMQP_QUEUE_EXPIRES_SECONDS"] = broker.IsOwned ? "" : "60",
-            ["PROTOCOLS"] = "amqp,mqtt,grpc",
-            ["MQTT_PORT"] = FreePort(),
-            ["GRPC_PORT"] = FreePort(),
-            ["MIN_CLIENTS"] = Clients.Length.ToString(CultureInfo.InvariantCulture),
-            ["DATA_SHARES"] = Clients.Length.ToString(CultureInfo.InvariantCulture),
+            ["PROTOCOLS"] = string.Join(',', members.Select(member => member.Protocol).Distinct()),
+            ["MQTT_PORT"] = ports[0],
+            ["GRPC_PORT"] = ports[1],
+            ["QUIC_PORT"] = ports[2],
+            // Another for each run that there may be at once.
+            ["DDS_DOMAIN"] = (Environment.ProcessId % 200).ToString(CultureInfo.InvariantCulture),
+            ["MIN_CLIENTS"] = members.Count.ToString(CultureInfo.InvariantCulture),
+            ["DATA_SHARES"] = members.Count.ToString(CultureInfo.InvariantCulture),
             ["NUM_ROUNDS"] = "15",
             ["ROUND_DEADLINE_SECONDS"] = "60",
             ["EVALUATION_DEADLINE_SECONDS"] = "60",
@@ -101,7 +126,7 @@ internal static partial class Demonstration
                 Environment.CurrentDirectory, "artifacts", "federated-learning")).FullName,
             ["EXIT_WHEN_COMPLETE"] = "true",
             ["ASPNETCORE_URLS"] = "http://127.0.0.1:0",
-            ["DOTNET_gcServer"] = "0", // six processes share the machine
+            ["DOTNET_gcServer"] = "0", // seven processes share the machine
             ["DOTNET_TieredPGO"] = "0",
         };
         foreach (var setting in settings.Select(setting => setting.Split('=', 2)).Where(setting => setting.Length == 2))
@@ -109,14 +134,7 @@ internal static partial class Demonstration
         return all;
     }
 
-    private static string FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture);
-    }
-
-    private static bool Verdict(int[] codes, string file)
+    private static bool Verdict(int[] codes, string file, List<Member> members)
     {
         Console.WriteLine();
         var failed = codes.Count(code => code != 0);
@@ -128,8 +146,14 @@ internal static partial class Demonstration
         var rounds = result?["rounds_completed"]?.GetValue<int>() ?? 0;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"  {rounds} rounds, {completion}; accuracy on held-out data {accuracy:0.00 %}, goal {Goal:0 %}"));
+        // As many updates as there are members in each round: all of them took part in all of it.
+        var all = result?["rounds"]?.AsArray()
+            .All(round => round!["updates"]!.GetValue<int>() == members.Count) ?? false;
+        Console.WriteLine($"  {string.Join(", ", members.Select(member => member.Protocol).Distinct())}: "
+            + (all ? "each took part in every round" : "not all took part in every round"));
         Console.WriteLine($"  {file} and results.svg beside it");
-        var good = failed == 0 && accuracy > Goal && completion is "converged" or "clients_converged" or "round_limit";
+        var good = failed == 0 && all && accuracy > Goal
+            && completion is "converged" or "clients_converged" or "round_limit";
         Console.WriteLine(good ? "OK: training_complete." : "FAILED");
         return good;
     }

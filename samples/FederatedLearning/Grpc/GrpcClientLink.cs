@@ -18,13 +18,12 @@ public sealed class GrpcClientLink : IClientLink
 
     private readonly ClientId _client;
     private readonly GrpcSettings _settings;
-    private readonly ILogger _log;
     private readonly SemaphoreSlim _writing = new(1);
-    // Models are large: no more than this many messages are here unread.
-    private readonly Channel<OutgoingMessage> _received = Channel.CreateBounded<OutgoingMessage>(2);
+    private readonly ServerInbox _inbox;
     private readonly CancellationTokenSource _closing = new();
 
     private GrpcChannel? _channel;
+    private volatile string? _untrusted;
     private AsyncDuplexStreamingCall<Wire.ClientMessage, ServerMessage>? _call;
     private Task _reading = Task.CompletedTask;
 
@@ -36,14 +35,14 @@ public sealed class GrpcClientLink : IClientLink
     {
         ArgumentNullException.ThrowIfNull(client);
         (_client, _settings) = (client, settings);
-        _log = loggers.CreateLogger<GrpcClientLink>();
+        _inbox = new ServerInbox(client, GrpcProtocolHandler.Title, loggers.CreateLogger<GrpcClientLink>());
     }
 
     /// <inheritdoc/>
     public string Protocol => GrpcProtocolHandler.ProtocolName;
 
     /// <inheritdoc/>
-    public ChannelReader<OutgoingMessage> Received => _received.Reader;
+    public ChannelReader<OutgoingMessage> Received => _inbox.Received;
 
     /// <inheritdoc/>
     public async Task ConnectAsync(CancellationToken cancellationToken)
@@ -55,20 +54,27 @@ public sealed class GrpcClientLink : IClientLink
             MaxReceiveMessageSize = GrpcSettings.MaxMessage,
             MaxSendMessageSize = GrpcSettings.MaxMessage,
         });
-        // The stream's own answer begins only with the server's first message, so a connection alone is what can be
-        // waited for.
+        _call = new FederatedLearningService.FederatedLearningServiceClient(_channel)
+            .Connect(cancellationToken: _closing.Token);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(_settings.KeepAlive);
         try
         {
-            await ConnectedAsync(_channel, limit.Token);
+            await _call.ResponseHeadersAsync.WaitAsync(limit.Token);
+        }
+        catch (RpcException error) when (_untrusted is not null)
+        {
+            throw new LinkException(
+                $"the certificate of {_channel.Target} is not trusted: {_untrusted}", error) { IsFinal = true };
+        }
+        catch (RpcException error)
+        {
+            throw new LinkException(error.Status.Detail, error);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw new LinkException($"{_settings.Address.Authority} does not answer");
         }
-        _call = new FederatedLearningService.FederatedLearningServiceClient(_channel)
-            .Connect(cancellationToken: _closing.Token);
         _reading = Task.Run(ReadAllAsync, CancellationToken.None);
     }
 
@@ -105,7 +111,7 @@ public sealed class GrpcClientLink : IClientLink
     /// <summary>Ends the stream in order: the server sees that the client leaves.</summary>
     public async ValueTask DisposeAsync()
     {
-        _received.Writer.TryComplete();
+        _inbox.Complete();
         if (_call is not null)
         {
             _closing.CancelAfter(ClosePatience);
@@ -128,17 +134,17 @@ public sealed class GrpcClientLink : IClientLink
         _writing.Dispose();
     }
 
-    private static async Task ConnectedAsync(GrpcChannel channel, CancellationToken cancellationToken)
+    // The server has said its last word, and waits for the end of this side before it closes the connection.
+    private async Task FinishAsync()
     {
-        while (channel.State != ConnectivityState.Ready)
+        await _writing.WaitAsync(_closing.Token);
+        try
         {
-            var state = channel.State;
-            if (state == ConnectivityState.TransientFailure)
-                throw new LinkException($"{channel.Target} cannot be reached");
-            _ = channel.ConnectAsync(cancellationToken).ContinueWith(
-                connect => connect.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted,
-                TaskScheduler.Default);
-            await channel.WaitForStateChangedAsync(state, cancellationToken);
+            await _call!.RequestStream.CompleteAsync();
+        }
+        finally
+        {
+            _writing.Release();
         }
     }
 
@@ -147,7 +153,12 @@ public sealed class GrpcClientLink : IClientLink
         LinkException end;
         try
         {
-            while (await _call!.ResponseStream.MoveNext(_closing.Token)) await TakeAsync(_call.ResponseStream.Current);
+            while (await _call!.ResponseStream.MoveNext(_closing.Token))
+            {
+                var json = _call.ResponseStream.Current.Json;
+                var message = await _inbox.TakeAsync(json.Span, cancellationToken: _closing.Token);
+                if (message is TrainingComplete or Rejected) await FinishAsync();
+            }
             end = new LinkException("the server ended the stream");
         }
         catch (RpcException error)
@@ -159,22 +170,7 @@ public sealed class GrpcClientLink : IClientLink
         {
             end = new LinkException("the stream is closed", error);
         }
-        _received.Writer.TryComplete(end);
-    }
-
-    private async ValueTask TakeAsync(ServerMessage received)
-    {
-        try
-        {
-            // A type that is not known here comes from a newer server.
-            if (ServerJson.Read(received.Json.Span) is { } message
-                && (message.Recipient is null || message.Recipient == _client))
-                await _received.Writer.WriteAsync(message, _closing.Token);
-        }
-        catch (MessageRefusedException refused)
-        {
-            _log.Unreadable(_client.Value, refused.Message);
-        }
+        _inbox.Complete(end);
     }
 
     private SocketsHttpHandler NewHandler()
@@ -185,20 +181,23 @@ public sealed class GrpcClientLink : IClientLink
             KeepAlivePingTimeout = _settings.KeepAlive,
             InitialHttp2StreamWindowSize = 4 << 20,
         };
-        if (_settings.CaFile is { } file)
+        if (!_settings.Tls) return http;
+        // The library says only that there is no connection.
+        http.SslOptions.RemoteCertificateValidationCallback = (_, _, chain, errors) =>
         {
-            var roots = new X509Certificate2Collection();
-            roots.ImportFromPemFile(file);
-            http.SslOptions = new SslClientAuthenticationOptions
-            {
-                CertificateChainPolicy = new X509ChainPolicy
-                {
-                    TrustMode = X509ChainTrustMode.CustomRootTrust,
-                    RevocationMode = X509RevocationMode.NoCheck,
-                },
-            };
-            http.SslOptions.CertificateChainPolicy.CustomTrustStore.AddRange(roots);
-        }
+            if (errors == SslPolicyErrors.None) return true;
+            _untrusted = errors.HasFlag(SslPolicyErrors.RemoteCertificateChainErrors) && chain is not null
+                ? string.Join(", ", chain.ChainStatus.Select(status => status.StatusInformation.TrimEnd('.')))
+                : $"it is not for {_settings.Host}";
+            return false;
+        };
+        if (_settings.CaFile is not { } file) return http;
+        http.SslOptions.CertificateChainPolicy = new X509ChainPolicy
+        {
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            RevocationMode = X509RevocationMode.NoCheck,
+        };
+        http.SslOptions.CertificateChainPolicy.CustomTrustStore.AddRange(Tls.ReadRoots(file));
         return http;
     }
 }

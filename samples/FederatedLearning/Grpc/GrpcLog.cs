@@ -19,16 +19,4 @@ internal static partial class GrpcLog
 
     [LoggerMessage(5, LogLevel.Warning, "[gRPC] Client {Client} does not read: its stream is ended")]
     public static partial void NeverReads(this ILogger log, string client);
-
-    [LoggerMessage(6, LogLevel.Error, "[gRPC] The server cannot go on")]
-    public static partial void Failed(this ILogger log, Exception error);
-
-    [LoggerMessage(7, LogLevel.Information, "[gRPC] Server stopped")]
-    public static partial void ServerStopped(this ILogger log);
-
-    [LoggerMessage(8, LogLevel.Warning, "[gRPC] Client {Client} is not known; {MessageType} for it is dropped")]
-    public static partial void Unknown(this ILogger log, string client, string messageType);
-
-    [LoggerMessage(9, LogLevel.Warning, "[gRPC] Client {Client} cannot read a message from the server: {Reason}")]
-    public static partial void Unreadable(this ILogger log, string client, string reason);
 }

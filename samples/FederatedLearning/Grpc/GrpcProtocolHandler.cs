@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
 using FederatedLearning.Messages;
 using FederatedLearning.Protocol;
 using Microsoft.AspNetCore.Builder;
@@ -18,100 +17,46 @@ namespace FederatedLearning.Grpc;
 /// kinds may train together. This file is the life of the handler and what goes out; <see cref="GrpcService"/> is what
 /// comes in.
 /// </summary>
-public sealed class GrpcProtocolHandler : IProtocolHandler
+public sealed class GrpcProtocolHandler : ProtocolHandler
 {
     /// <summary>The protocol's name.</summary>
     public const string ProtocolName = "grpc";
 
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
+    internal const string Title = "gRPC";
 
-    private readonly GrpcSettings _settings;
-    private readonly ILoggerFactory _loggers;
-    private readonly TimeProvider _time;
-    private readonly CancellationTokenSource _stopping = new();
-    private readonly CancellationTokenSource _givenUp = new();
-    private readonly Lock _lock = new();
-
-    private HandlerContext? _context;
     private WebApplication? _app;
-    private Task _sending = Task.CompletedTask;
     private Task _watching = Task.CompletedTask;
-    private Task? _stopped;
 
     /// <summary>Makes the handler; nothing listens yet.</summary>
     /// <param name="settings">Where it listens.</param>
     /// <param name="loggers">Where log lines go.</param>
     /// <param name="time">The clock.</param>
     public GrpcProtocolHandler(GrpcSettings settings, ILoggerFactory loggers, TimeProvider? time = null)
+        : base(ProtocolName, Title, loggers.CreateLogger<GrpcProtocolHandler>(), time)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        (_settings, _loggers, _time) = (settings, loggers, time ?? TimeProvider.System);
-        Log = loggers.CreateLogger<GrpcProtocolHandler>();
+        Settings = settings;
     }
-
-    /// <inheritdoc/>
-    public string Name => ProtocolName;
 
     /// <summary>The port that it listens on, once it has started.</summary>
     public int Port { get; private set; }
 
-    internal ILogger Log { get; }
-
-    internal GrpcSettings Settings => _settings;
-
-    internal TimeProvider Time => _time;
+    internal GrpcSettings Settings { get; }
 
     internal ClientWays<GrpcWay> Ways { get; } = new();
 
-    internal HandlerContext Context => _context!;
+    // What the service needs, which the library makes for each call.
+    internal new HandlerContext Context => base.Context;
 
-    internal ClientInbox Inbox { get; private set; } = null!;
+    internal new ClientInbox Inbox => base.Inbox;
 
-    /// <summary>Nothing more is taken in.</summary>
-    internal CancellationToken Stopping => _stopping.Token;
+    internal new ILogger Log => base.Log;
 
-    /// <summary>Nothing more is sent.</summary>
-    internal CancellationToken GivenUp => _givenUp.Token;
+    internal new TimeProvider Time => base.Time;
 
-    /// <inheritdoc/>
-    public async Task StartAsync(HandlerContext context, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(context);
-        _context = context;
-        Inbox = new ClientInbox(context.Federation, context.Traffic);
-        context.Traffic.CountReconnectsBy(() => Ways.Returned);
-        _app = Build();
-        try
-        {
-            await _app.StartAsync(cancellationToken);
-        }
-        catch (Exception error) when (error is IOException or SocketException)
-        {
-            throw new InvalidOperationException(
-                $"gRPC cannot listen on {_settings.Bind}:{_settings.Port}: {error.GetBaseException().Message}; "
-                    + "set GRPC_PORT to another.", error);
-        }
-        Port = new Uri(_app.Urls.Single()).Port;
-        Log.ServerStarted($"{_settings.Bind}:{Port}");
-        _sending = Task.Run(SendAllAsync, CancellationToken.None);
-        _watching = Task.Run(WatchPollersAsync, CancellationToken.None);
-    }
+    internal new CancellationToken Stopping => base.Stopping;
 
-    /// <inheritdoc/>
-    public Task StopAsync(CancellationToken cancellationToken)
-    {
-        lock (_lock)
-            return _stopped ??= StopOnceAsync(cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
-    {
-        using var patience = new CancellationTokenSource(StopPatience, _time);
-        await StopAsync(patience.Token);
-        _stopping.Dispose();
-        _givenUp.Dispose();
-    }
+    internal new CancellationToken GivenUp => base.GivenUp;
 
     /// <summary>A client has registered, by whichever way. The last to register has the id.</summary>
     internal void Enter(ClientId client, GrpcWay way, string kind)
@@ -121,22 +66,47 @@ public sealed class GrpcProtocolHandler : IProtocolHandler
         Log.Registered(client.Value, kind);
     }
 
-    // First nothing more comes in, then what waits goes out, then the streams end, then the port is closed.
-    private async Task StopOnceAsync(CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    protected override async Task OpenAsync(CancellationToken cancellationToken)
     {
-        await _stopping.CancelAsync();
-        await using (cancellationToken.Register(_givenUp.Cancel))
+        Context.Traffic.CountReconnectsBy(() => Ways.Returned);
+        _app = Build();
+        try
         {
-            await _sending;
-            foreach (var (_, way) in Ways.All) way.Complete();
-            await _watching;
-            if (_app is not null)
-            {
-                await _app.StopAsync(_givenUp.Token); // waits for the streams, which end when all is written
-                await _app.DisposeAsync();
-            }
+            await _app.StartAsync(cancellationToken);
         }
-        Log.ServerStopped();
+        catch (Exception error) when (error is IOException or SocketException)
+        {
+            throw new InvalidOperationException(
+                $"gRPC cannot listen on {Settings.Bind}:{Settings.Port}: {error.GetBaseException().Message}; "
+                    + "set GRPC_PORT to another.", error);
+        }
+        Port = new Uri(_app.Urls.Single()).Port;
+        Log.ServerStarted($"{Settings.Bind}:{Port}");
+        _watching = Task.Run(WatchPollersAsync, CancellationToken.None);
+    }
+
+    /// <inheritdoc/>
+    protected override Task SendAsync(OutgoingMessage message)
+    {
+        var recipients = Ways.RecipientsOf(message);
+        foreach (var (_, way) in recipients) way.Post(message);
+        if (message.Recipient is { } one)
+        {
+            if (recipients.Count == 0) Drop(message, one);
+            else if (message is Rejected && recipients[0].Value is StreamWay) Ways.Remove(one);
+        }
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    protected override async Task CloseAsync()
+    {
+        foreach (var (_, way) in Ways.All) way.Complete();
+        await _watching;
+        if (_app is null) return;
+        await _app.StopAsync(GivenUp); // waits for the streams, which end when all is written
+        await _app.DisposeAsync();
     }
 
     private WebApplication Build()
@@ -158,13 +128,13 @@ public sealed class GrpcProtocolHandler : IProtocolHandler
             kestrel.Limits.MaxConcurrentConnections = 2 * ClientWays<GrpcWay>.Capacity;
             kestrel.Limits.Http2.InitialStreamWindowSize = 4 << 20;
             kestrel.Limits.Http2.InitialConnectionWindowSize = 8 << 20;
-            kestrel.Limits.Http2.KeepAlivePingDelay = _settings.KeepAlive;
-            kestrel.Limits.Http2.KeepAlivePingTimeout = _settings.KeepAlive;
-            kestrel.Listen(_settings.Bind, _settings.Port, listen =>
+            kestrel.Limits.Http2.KeepAlivePingDelay = Settings.KeepAlive;
+            kestrel.Limits.Http2.KeepAlivePingTimeout = Settings.KeepAlive;
+            kestrel.Listen(Settings.Bind, Settings.Port, listen =>
             {
                 listen.Protocols = HttpProtocols.Http2; // without TLS there is nothing that would negotiate it
-                if (_settings.CertificateFile is { } file)
-                    listen.UseHttps(X509Certificate2.CreateFromPemFile(file, _settings.KeyFile));
+                if (Settings.CertificateFile is { } file)
+                    listen.UseHttps(Tls.ReadCertificate(file, Settings.KeyFile));
             });
         });
         var app = builder.Build();
@@ -189,46 +159,22 @@ public sealed class GrpcProtocolHandler : IProtocolHandler
         await Context.Federation.MessageRefusedAsync(null, reason);
     }
 
-    private async Task SendAllAsync()
-    {
-        try
-        {
-            await foreach (var message in Context.Outgoing.TakeAllAsync(_givenUp.Token))
-            {
-                var recipients = Ways.RecipientsOf(message);
-                foreach (var (_, way) in recipients) way.Post(message);
-                if (message.Recipient is not { } one) continue;
-                if (recipients.Count == 0) Log.Unknown(one.Value, message.MessageType);
-                else if (message is Rejected && recipients[0].Value is StreamWay) Ways.Remove(one);
-            }
-        }
-        catch (OperationCanceledException) when (_givenUp.IsCancellationRequested)
-        {
-            // The end of patience: what is left is given up.
-        }
-        catch (Exception error)
-        {
-            Log.Failed(error);
-            await Context.Federation.HandlerFailedAsync(error);
-        }
-    }
-
     // Of a client that polls nothing else tells that it is gone.
     private async Task WatchPollersAsync()
     {
-        using var timer = new PeriodicTimer(_settings.PollTimeout / 4, _time);
+        using var timer = new PeriodicTimer(Settings.PollTimeout / 4, Time);
         try
         {
-            while (await timer.WaitForNextTickAsync(_stopping.Token))
+            while (await timer.WaitForNextTickAsync(Stopping))
             {
                 foreach (var (client, way) in Ways.All)
                 {
-                    if (way is PollWay poll && poll.Silence > _settings.PollTimeout && Ways.Remove(client, way))
-                        await Context.Federation.ClientLeftAsync(client, "it has not called for long", _stopping.Token);
+                    if (way is PollWay poll && poll.Silence > Settings.PollTimeout && Ways.Remove(client, way))
+                        await Context.Federation.ClientLeftAsync(client, "it has not called for long", Stopping);
                 }
             }
         }
-        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        catch (OperationCanceledException) when (Stopping.IsCancellationRequested)
         {
             // Stopped.
         }

@@ -16,6 +16,7 @@ namespace FederatedLearning.Grpc;
 internal sealed class GrpcService(GrpcProtocolHandler handler) : FederatedLearningService.FederatedLearningServiceBase
 {
     private static readonly Acknowledgment Done = new() { Success = true };
+    private static readonly TimeSpan FarewellPatience = TimeSpan.FromSeconds(2);
 
     /// <summary>
     /// A client's stream. One loop reads, one writes; it ends when the client leaves, does not read, or is not wanted
@@ -25,21 +26,22 @@ internal sealed class GrpcService(GrpcProtocolHandler handler) : FederatedLearni
         IAsyncStreamReader<ClientMessage> requests, IServerStreamWriter<ServerMessage> responses,
         ServerCallContext context)
     {
+        await context.WriteResponseHeadersAsync([]); // the client knows from them that it is connected
         var way = new StreamWay();
-        using var reading = CancellationTokenSource.CreateLinkedTokenSource(
-            context.CancellationToken, handler.Stopping);
+        using var reading = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, handler.GivenUp);
         var writing = WriteAllAsync(way, responses, context);
-        // When the writing has ended, there is nothing to read for.
-        var ending = writing.ContinueWith(_ => reading.Cancel(), CancellationToken.None,
+        // A client that is told of the end ends its side. If the server ended a stream that is still open on the other
+        // side, and then the connection, a client might lose what it has received and not read yet.
+        var ending = writing.ContinueWith(_ => reading.CancelAfter(FarewellPatience), CancellationToken.None,
             TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         string why = "its stream ended";
         try
         {
-            await ReadAllAsync(way, requests, context.Peer, reading.Token);
+            await ReadAllAsync(way, requests, context.Peer, writing, reading.Token);
         }
         catch (Exception error) when (error is OperationCanceledException or IOException or InvalidOperationException)
         {
-            // The client is gone without a word, or the server stops.
+            // The client is gone without a word, or has not ended its side.
         }
         catch (RpcException error)
         {
@@ -129,10 +131,12 @@ internal sealed class GrpcService(GrpcProtocolHandler handler) : FederatedLearni
     }
 
     private async Task ReadAllAsync(
-        StreamWay way, IAsyncStreamReader<ClientMessage> requests, string peer, CancellationToken cancellationToken)
+        StreamWay way, IAsyncStreamReader<ClientMessage> requests, string peer, Task writing,
+        CancellationToken cancellationToken)
     {
         while (await requests.MoveNext(cancellationToken))
         {
+            if (writing.IsCompleted || handler.Stopping.IsCancellationRequested) continue; // nothing more is taken in
             var message = requests.Current;
             // Until it has registered it is nobody, and may do nothing else.
             string kind = way.Client is null && message.MessageType != ClientJson.Register

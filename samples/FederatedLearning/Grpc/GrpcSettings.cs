@@ -92,7 +92,7 @@ public sealed record GrpcSettings
     /// <exception cref="InvalidOperationException">They do not; the message names the setting.</exception>
     public GrpcSettings Validated()
     {
-        if (!Tls && !AllowPlaintext && !IsThisMachine(Host))
+        if (!Tls && !AllowPlaintext && !Protocol.Tls.IsThisMachine(Host))
             throw new InvalidOperationException(
                 "GRPC_TLS must be true for a server on another machine, or GRPC_ALLOW_PLAINTEXT.");
         if (CertificateFile is null && !AllowPlaintext && !IPAddress.IsLoopback(Bind))
@@ -100,8 +100,4 @@ public sealed record GrpcSettings
                 "GRPC_CERT_FILE must be set to listen beyond this machine, or GRPC_ALLOW_PLAINTEXT.");
         return this;
     }
-
-    private static bool IsThisMachine(string host)
-        => host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-            || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));
 }

@@ -23,7 +23,7 @@ internal sealed class BrokerClient : IMqttBroker
     private readonly Lock _lock = new();
 
     private Task _running = Task.CompletedTask;
-    private TaskCompletionSource<IMqttClient> _connected = NewSignal();
+    private Tenure _tenure = new();
     private volatile bool _isTaking = true;
     private long _connections;
 
@@ -34,7 +34,16 @@ internal sealed class BrokerClient : IMqttBroker
 
     public Func<string, ValueTask> Gone { get; set; } = _ => default;
 
-    public Func<Exception, ValueTask> Failed { get; set; } = _ => default;
+    public Func<Exception, Task> Failed { get; set; } = _ => Task.CompletedTask;
+
+    // A connection, from the time when it is wanted to its end.
+    private sealed class Tenure
+    {
+        public TaskCompletionSource<IMqttClient> Connected { get; } =
+            new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
 
     public long Reconnects => Math.Max(0, Volatile.Read(ref _connections) - 1);
 
@@ -48,9 +57,9 @@ internal sealed class BrokerClient : IMqttBroker
     {
         while (true)
         {
-            Task<IMqttClient> connected;
-            lock (_lock) connected = _connected.Task;
-            var client = await connected.WaitAsync(cancellationToken);
+            Tenure tenure;
+            lock (_lock) tenure = _tenure;
+            var client = await tenure.Connected.Task.WaitAsync(cancellationToken);
             try
             {
                 await MqttConnection.PublishAsync(client, topic, body, _settings.SendTimeout, cancellationToken);
@@ -61,7 +70,7 @@ internal sealed class BrokerClient : IMqttBroker
                 _log.NotSent(topic.Split('/')[1], topic, error.Message);
                 if (error.IsFinal) return; // the broker refuses this message, and would again
                 await MqttConnection.CloseAsync(client);
-                await ReplacedAsync(connected, cancellationToken);
+                await tenure.Ended.Task.WaitAsync(cancellationToken);
             }
         }
     }
@@ -95,24 +104,27 @@ internal sealed class BrokerClient : IMqttBroker
                 Interlocked.Increment(ref _connections);
                 _log.Connected(_settings.ToString(), connection.Version);
                 backoff.Reset();
-                lock (_lock) _connected.TrySetResult(connection.Client);
+                lock (_lock) _tenure.Connected.TrySetResult(connection.Client);
                 var reason = await connection.Ended.WaitAsync(_closing.Token);
-                lock (_lock) _connected = NewSignal();
+                lock (_lock)
+                {
+                    _tenure.Ended.TrySetResult();
+                    _tenure = new Tenure();
+                }
                 _log.NotReady(_settings.ToString(), reason.Text);
             }
-            catch (LinkException error) when (error.IsFinal)
-            {
-                lock (_lock) _connected = NewSignal();
-                await Failed(error);
-                return;
-            }
-            catch (LinkException error)
+            catch (LinkException error) when (!error.IsFinal)
             {
                 _log.NotReady(_settings.ToString(), error.Message);
             }
             catch (OperationCanceledException) when (_closing.IsCancellationRequested)
             {
                 break;
+            }
+            catch (Exception error)
+            {
+                await Failed(error);
+                return;
             }
             await backoff.WaitAsync(_closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -124,19 +136,4 @@ internal sealed class BrokerClient : IMqttBroker
         await Received(new MqttReceived(message.Topic, EmbeddedBroker.Body(message.Payload), null));
         return true;
     }
-
-    private async Task ReplacedAsync(Task<IMqttClient> old, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            lock (_lock)
-            {
-                if (!ReferenceEquals(_connected.Task, old)) return;
-            }
-            await Task.Delay(TimeSpan.FromMilliseconds(50), _time, cancellationToken);
-        }
-    }
-
-    private static TaskCompletionSource<IMqttClient> NewSignal()
-        => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using FederatedLearning.Messages;
+using FederatedLearning.Protocol;
 using Microsoft.Extensions.Logging;
 using MQTTnet;
 using MQTTnet.Packets;
@@ -43,17 +44,31 @@ internal sealed class EmbeddedBroker : IMqttBroker
     {
         (_settings, _topics, _log) = (settings, topics, log);
         bool isV6 = settings.Bind.AddressFamily == AddressFamily.InterNetworkV6;
+        var (v4, v6) = isV6 ? (IPAddress.None, settings.Bind) : (settings.Bind, IPAddress.None);
         var factory = new MqttServerFactory();
-        _server = factory.CreateMqttServer(factory.CreateServerOptionsBuilder()
-            .WithDefaultEndpoint()
-            .WithDefaultEndpointBoundIPAddress(isV6 ? IPAddress.None : settings.Bind)
-            .WithDefaultEndpointBoundIPV6Address(isV6 ? settings.Bind : IPAddress.None)
-            .WithDefaultEndpointPort(settings.Port)
-            .WithDefaultEndpointReuseAddress()
+        var options = factory.CreateServerOptionsBuilder()
             .WithPersistentSessions(true)
             .WithMaxPendingMessagesPerClient(2 * MaxPendingMessages)
-            .WithDefaultCommunicationTimeout(settings.SendTimeout)
-            .Build());
+            .WithDefaultCommunicationTimeout(settings.SendTimeout);
+        if (settings.CertificateFile is { } file)
+        {
+            options.WithoutDefaultEndpoint()
+                .WithEncryptedEndpoint()
+                .WithEncryptedEndpointBoundIPAddress(v4)
+                .WithEncryptedEndpointBoundIPV6Address(v6)
+                .WithEncryptedEndpointPort(settings.Port)
+                .WithEncryptionCertificate(Tls.ReadCertificate(file, settings.KeyFile));
+        }
+        else
+        {
+            options.WithDefaultEndpoint()
+                .WithDefaultEndpointBoundIPAddress(v4)
+                .WithDefaultEndpointBoundIPV6Address(v6)
+                .WithDefaultEndpointPort(settings.Port);
+        }
+        var built = options.Build();
+        built.DefaultEndpointOptions.ReuseAddress = built.TlsEndpointOptions.ReuseAddress = true;
+        _server = factory.CreateMqttServer(built);
         _server.ValidatingConnectionAsync += ValidateAsync;
         _server.ClientConnectedAsync += ConnectedAsync;
         _server.ClientDisconnectedAsync += DisconnectedAsync;
@@ -68,7 +83,7 @@ internal sealed class EmbeddedBroker : IMqttBroker
 
     public Func<string, ValueTask> Gone { get; set; } = _ => default;
 
-    public Func<Exception, ValueTask> Failed { get; set; } = _ => default;
+    public Func<Exception, Task> Failed { get; set; } = _ => Task.CompletedTask;
 
     public long Reconnects => 0;
 

@@ -12,7 +12,7 @@ internal interface IMqttBroker : IAsyncDisposable
     Func<string, ValueTask> Gone { get; set; }
 
     /// <summary>The broker refuses this server for good.</summary>
-    Func<Exception, ValueTask> Failed { get; set; }
+    Func<Exception, Task> Failed { get; set; }
 
     /// <summary>Begins; returns when the own broker listens, or when another is being tried.</summary>
     /// <exception cref="InvalidOperationException">It cannot listen.</exception>

@@ -18,9 +18,7 @@ public sealed class MqttClientLink : IClientLink
     private readonly MqttSettings _settings;
     private readonly MqttTopics _topics;
     private readonly MqttConnection _connection;
-    private readonly ILogger _log;
-    // Models are large: no more than this many messages are here unread.
-    private readonly Channel<OutgoingMessage> _received = Channel.CreateBounded<OutgoingMessage>(2);
+    private readonly ServerInbox _inbox;
     private Task _watching = Task.CompletedTask;
 
     /// <summary>Makes the link; nothing is connected yet.</summary>
@@ -33,14 +31,14 @@ public sealed class MqttClientLink : IClientLink
         (_client, _settings) = (client, settings);
         _topics = new MqttTopics(settings.Prefix);
         _connection = new MqttConnection(settings, _topics.ClientName(client), TakeAsync);
-        _log = loggers.CreateLogger<MqttClientLink>();
+        _inbox = new ServerInbox(client, MqttProtocolHandler.Title, loggers.CreateLogger<MqttClientLink>());
     }
 
     /// <inheritdoc/>
     public string Protocol => MqttProtocolHandler.ProtocolName;
 
     /// <inheritdoc/>
-    public ChannelReader<OutgoingMessage> Received => _received.Reader;
+    public ChannelReader<OutgoingMessage> Received => _inbox.Received;
 
     /// <inheritdoc/>
     public async Task ConnectAsync(CancellationToken cancellationToken)
@@ -70,7 +68,7 @@ public sealed class MqttClientLink : IClientLink
                 // It has left all the same.
             }
         }
-        _received.Writer.TryComplete();
+        _inbox.Complete();
         await _connection.DisposeAsync();
         await _watching;
     }
@@ -78,31 +76,13 @@ public sealed class MqttClientLink : IClientLink
     private async Task WatchAsync()
     {
         var end = await _connection.Ended;
-        if (end.IsTakenOver)
-        {
-            await _received.Writer.WaitToWriteAsync();
-            _received.Writer.TryWrite(new Rejected(end.Text) { Recipient = _client });
-        }
-        _received.Writer.TryComplete(new LinkException(end.Text));
+        if (end.IsTakenOver) await _inbox.PassOnAsync(new Rejected(end.Text) { Recipient = _client });
+        _inbox.Complete(new LinkException(end.Text));
     }
 
     private async ValueTask<bool> TakeAsync(MqttApplicationMessage received)
     {
-        try
-        {
-            // A type that is not known here comes from a newer server.
-            if (ServerJson.Read(EmbeddedBroker.Body(received.Payload).Span) is { } message
-                && (message.Recipient is null || message.Recipient == _client))
-                await _received.Writer.WriteAsync(message);
-        }
-        catch (MessageRefusedException refused)
-        {
-            _log.Unreadable(_client.Value, refused.Message);
-        }
-        catch (ChannelClosedException)
-        {
-            return false; // the link is closed
-        }
+        await _inbox.TakeAsync(EmbeddedBroker.Body(received.Payload).Span);
         return true;
     }
 }

@@ -26,12 +26,6 @@ internal static partial class MqttLog
     [LoggerMessage(7, LogLevel.Warning, "[MQTT] The broker {Broker} cannot be used yet, trying again: {Reason}")]
     public static partial void NotReady(this ILogger log, string broker, string reason);
 
-    [LoggerMessage(8, LogLevel.Error, "[MQTT] The server cannot go on")]
-    public static partial void Failed(this ILogger log, Exception error);
-
-    [LoggerMessage(9, LogLevel.Information, "[MQTT] Server stopped")]
-    public static partial void ServerStopped(this ILogger log);
-
     [LoggerMessage(10, LogLevel.Warning, "[MQTT] {MessageType} did not get to topic {Topic}: {Reason}")]
     public static partial void NotSent(this ILogger log, string messageType, string topic, string reason);
 
@@ -44,10 +38,4 @@ internal static partial class MqttLog
     [LoggerMessage(13, LogLevel.Warning, "[MQTT] {Connection} does not read: dropped with {Bytes} bytes in "
         + "{Messages} messages waiting")]
     public static partial void NeverReads(this ILogger log, string connection, long bytes, long messages);
-
-    [LoggerMessage(14, LogLevel.Warning, "[MQTT] Client {Client} cannot read a message from the server: {Reason}")]
-    public static partial void Unreadable(this ILogger log, string client, string reason);
-
-    [LoggerMessage(15, LogLevel.Warning, "[MQTT] Client {Client} is not known; {MessageType} for it is dropped")]
-    public static partial void Unknown(this ILogger log, string client, string messageType);
 }

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
 using FederatedLearning.Messages;
 using MQTTnet;
 using MQTTnet.Formatter;
@@ -39,7 +38,13 @@ public sealed record MqttSettings
     /// </summary>
     public string? CaFile { get; init; }
 
-    /// <summary>Whether a broker on another machine may be reached without TLS: <c>MQTT_ALLOW_PLAINTEXT</c>.</summary>
+    /// <summary>The certificate of the server's own broker, in PEM: <c>MQTT_CERT_FILE</c>. Not set: no TLS.</summary>
+    public string? CertificateFile { get; init; }
+
+    /// <summary>Its key, in PEM: <c>MQTT_KEY_FILE</c>.</summary>
+    public string? KeyFile { get; init; }
+
+    /// <summary>Whether there may be no TLS beyond this machine: <c>MQTT_ALLOW_PLAINTEXT</c>.</summary>
     /// <value>false</value>
     public bool AllowPlaintext { get; init; }
 
@@ -80,6 +85,8 @@ public sealed record MqttSettings
             Password = read.Text("MQTT_PASSWORD"),
             Tls = read.Flag("MQTT_TLS", defaults.Tls),
             CaFile = read.Text("MQTT_CA_FILE"),
+            CertificateFile = read.Text("MQTT_CERT_FILE"),
+            KeyFile = read.Text("MQTT_KEY_FILE"),
             AllowPlaintext = read.Flag("MQTT_ALLOW_PLAINTEXT", defaults.AllowPlaintext),
             Bind = IPAddress.TryParse(read.Text("MQTT_BIND", "127.0.0.1"), out var address)
                 ? address
@@ -97,9 +104,12 @@ public sealed record MqttSettings
     {
         if (Prefix.AsSpan().IndexOfAny('+', '#', '/') >= 0 || Prefix.Any(char.IsControl))
             throw new InvalidOperationException("MQTT_TOPIC_PREFIX must not have any of + # / in it.");
-        if (Host is not null && !Tls && !AllowPlaintext && !IsThisMachine(Host))
+        if (Host is not null && !Tls && !AllowPlaintext && !Protocol.Tls.IsThisMachine(Host))
             throw new InvalidOperationException(
                 "MQTT_TLS must be true for a broker on another machine, or MQTT_ALLOW_PLAINTEXT.");
+        if (Host is null && CertificateFile is null && !AllowPlaintext && !IPAddress.IsLoopback(Bind))
+            throw new InvalidOperationException(
+                "MQTT_CERT_FILE must be set to listen beyond this machine, or MQTT_ALLOW_PLAINTEXT.");
         if (Password is not null && User is null) throw new InvalidOperationException("MQTT_PASSWORD needs MQTT_USER.");
         return this;
     }
@@ -123,7 +133,7 @@ public sealed record MqttSettings
             options.WithTlsOptions(tls =>
             {
                 tls.UseTls();
-                if (CaFile is not null) tls.WithTrustChain(X509Certificate2Collection(CaFile));
+                if (CaFile is not null) tls.WithTrustChain(Protocol.Tls.ReadRoots(CaFile));
             });
         }
         return options;
@@ -138,17 +148,6 @@ public sealed record MqttSettings
         ((MqttClientTcpOptions)options.ChannelOptions).BufferSize = 1 << 20;
         return options;
     }
-
-    private static X509Certificate2Collection X509Certificate2Collection(string file)
-    {
-        var roots = new X509Certificate2Collection();
-        roots.ImportFromPemFile(file);
-        return roots;
-    }
-
-    private static bool IsThisMachine(string host)
-        => host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-            || (IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));
 }
 
 /// <summary>Every topic, as the peers know them.</summary>

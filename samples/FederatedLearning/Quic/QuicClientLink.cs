@@ -14,7 +14,7 @@ public sealed class QuicClientLink : IClientLink
     private readonly ClientId _client;
     private readonly QuicOptions _settings;
     private readonly ILogger _log;
-    private readonly Channel<OutgoingMessage> _received = Channel.CreateBounded<OutgoingMessage>(2);
+    private readonly ServerInbox _inbox;
     private readonly CancellationTokenSource _closing = new();
     private IQuicConnection? _connection;
     private Task _reading = Task.CompletedTask;
@@ -27,13 +27,14 @@ public sealed class QuicClientLink : IClientLink
     {
         ArgumentNullException.ThrowIfNull(settings);
         (_client, _settings, _log) = (client, settings, loggers.CreateLogger<QuicClientLink>());
+        _inbox = new ServerInbox(client, QuicProtocolHandler.Title, _log);
     }
 
     /// <inheritdoc/>
     public string Protocol => QuicProtocolHandler.ProtocolName;
 
     /// <inheritdoc/>
-    public ChannelReader<OutgoingMessage> Received => _received.Reader;
+    public ChannelReader<OutgoingMessage> Received => _inbox.Received;
 
     /// <inheritdoc/>
     public async Task ConnectAsync(CancellationToken cancellationToken)
@@ -92,7 +93,7 @@ public sealed class QuicClientLink : IClientLink
         await _reading;
         if (_connection is not null)
             await _connection.DisposeAsync();
-        _received.Writer.TryComplete();
+        _inbox.Complete();
     }
 
     private async Task ReadAllAsync()
@@ -102,10 +103,7 @@ public sealed class QuicClientLink : IClientLink
         {
             using var lines = new LineReader(_connection!, _settings.Stall);
             while (await lines.NextAsync(_closing.Token) is { } line)
-            {
-                if (Read(line.Span) is { } message)
-                    await _received.Writer.WriteAsync(message, _closing.Token);
-            }
+                await _inbox.TakeAsync(line.Span, ClientJson.TypeProperty, _closing.Token);
         }
         catch (Exception error) when (error is QuicLostException or LineRefusedException)
         {
@@ -115,21 +113,6 @@ public sealed class QuicClientLink : IClientLink
         {
             // Closed.
         }
-        _received.Writer.TryComplete(failure);
-    }
-
-    // A type that is not known here comes from a newer server.
-    private OutgoingMessage? Read(ReadOnlySpan<byte> line)
-    {
-        try
-        {
-            return ServerJson.Read(line, ClientJson.TypeProperty) is { } message
-                && (message.Recipient is null || message.Recipient == _client) ? message : null;
-        }
-        catch (MessageRefusedException refused)
-        {
-            _log.Unreadable(_client.Value, refused.Message);
-            return null;
-        }
+        _inbox.Complete(failure);
     }
 }

@@ -26,15 +26,6 @@ internal static partial class QuicLog
     [LoggerMessage(6, LogLevel.Information, "[QUIC] Connection of client {Client} ended ({Peer}): {Reason}")]
     public static partial void Ended(this ILogger log, string client, string peer, string reason);
 
-    [LoggerMessage(7, LogLevel.Information, "[QUIC] Server stopped")]
-    public static partial void ServerStopped(this ILogger log);
-
-    [LoggerMessage(8, LogLevel.Error, "[QUIC] The server cannot go on")]
-    public static partial void Failed(this ILogger log, Exception error);
-
     [LoggerMessage(10, LogLevel.Error, "[QUIC] The connection from {Peer} ends by a bug")]
     public static partial void NotServed(this ILogger log, Exception error, string peer);
-
-    [LoggerMessage(9, LogLevel.Warning, "[QUIC] Client {Client} cannot read a message from the server: {Reason}")]
-    public static partial void Unreadable(this ILogger log, string client, string reason);
 }

@@ -13,46 +13,38 @@ namespace FederatedLearning.Quic;
 /// QUIC for the unified server: newline-delimited JSON on one bidirectional stream a client, on one UDP socket with a
 /// thread of its own. A client is gone when its connection ends or idles out.
 /// </summary>
-public sealed class QuicProtocolHandler : IProtocolHandler
+public sealed class QuicProtocolHandler : ProtocolHandler
 {
     /// <summary>The protocol's short name.</summary>
     public const string ProtocolName = "quic";
 
+    internal const string Title = "QUIC";
+
     // Large messages are taken in so few at once, whoever sends them: the rest waits on the other side.
     private const int LargeAtOnce = 4;
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5), FarewellPatience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan FarewellPatience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(3);
 
     private readonly QuicOptions _settings;
-    private readonly ILogger _log;
-    private readonly TimeProvider _time;
     private readonly ClientWays<QuicSession> _clients = new();
     private readonly ConditionalWeakTable<OutgoingMessage, byte[]> _lines = [];
     private readonly SemaphoreSlim _large = new(LargeAtOnce);
-    private readonly CancellationTokenSource _stopping = new(), _givenUp = new();
     private readonly HashSet<Task> _serving = [];
     private readonly Lock _lock = new();
 
-    private HandlerContext? _context;
-    private ClientInbox? _inbox;
     private IQuicListener? _listener;
-    private Task _accepting = Task.CompletedTask, _sending = Task.CompletedTask;
-    private Task? _stopped;
+    private Task _accepting = Task.CompletedTask;
 
     /// <summary>Makes the handler; nothing listens yet.</summary>
     /// <param name="settings">Where it listens, and with which certificate.</param>
     /// <param name="loggers">Where log lines go.</param>
     /// <param name="time">The clock.</param>
     public QuicProtocolHandler(QuicOptions settings, ILoggerFactory loggers, TimeProvider? time = null)
+        : base(ProtocolName, Title, loggers.CreateLogger<QuicProtocolHandler>(), time)
     {
         ArgumentNullException.ThrowIfNull(settings);
         _settings = settings;
-        _log = loggers.CreateLogger<QuicProtocolHandler>();
-        _time = time ?? TimeProvider.System;
     }
-
-    /// <inheritdoc/>
-    public string Name => ProtocolName;
 
     /// <summary>Where it listens, once it was started.</summary>
     public IPEndPoint? Address => _listener?.Local;
@@ -67,12 +59,10 @@ public sealed class QuicProtocolHandler : IProtocolHandler
     }
 
     /// <inheritdoc/>
-    public async Task StartAsync(HandlerContext context, CancellationToken cancellationToken)
+    protected override async Task OpenAsync(CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(context);
         var transport = QuicTransport.Find(_settings.Transport, out string missing)
             ?? throw new InvalidOperationException(missing);
-        _inbox = new ClientInbox(context.Federation, context.Traffic);
         try
         {
             _listener = await transport.Listen(_settings);
@@ -83,36 +73,22 @@ public sealed class QuicProtocolHandler : IProtocolHandler
                 $"QUIC cannot listen on {_settings.Listen}:{_settings.Port}: {error.Message}; set QUIC_PORT.",
                 error);
         }
-        _context = context;
-        _log.ServerStarted(_listener.Local.ToString(), transport.Name);
+        Log.ServerStarted(_listener.Local.ToString(), transport.Name);
         _accepting = Task.Run(AcceptAllAsync, CancellationToken.None);
-        _sending = Task.Run(SendAllAsync, CancellationToken.None);
     }
 
     /// <inheritdoc/>
-    public Task StopAsync(CancellationToken cancellationToken)
+    protected override Task SendAsync(OutgoingMessage message)
     {
-        lock (_lock)
-            return _stopped ??= StopOnceAsync(cancellationToken);
+        foreach (var (_, session) in _clients.RecipientsOf(message))
+            session.Outgoing.Post(message);
+        return Task.CompletedTask;
     }
 
+    // Each client has a moment to hear of the end; then the socket closes.
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    protected override async Task CloseAsync()
     {
-        using var patience = new CancellationTokenSource(StopPatience, _time);
-        // One that was never started has a queue that nobody completes: there is nothing to send.
-        if (_context is null)
-            await _givenUp.CancelAsync();
-        await StopAsync(patience.Token);
-    }
-
-    // Nothing more is taken in; what waits goes to its clients; each has a moment to hear of the end; then the socket
-    // closes.
-    private async Task StopOnceAsync(CancellationToken cancellationToken)
-    {
-        await _stopping.CancelAsync();
-        await using var giveUp = cancellationToken.Register(_givenUp.Cancel);
-        await _sending;
         foreach (var (_, session) in _clients.All)
             session.Outgoing.Complete();
         Task[] serving;
@@ -123,7 +99,6 @@ public sealed class QuicProtocolHandler : IProtocolHandler
             return;
         await _listener.DisposeAsync();
         await _accepting;
-        _log.ServerStopped();
     }
 
     private async Task AcceptAllAsync()
@@ -140,30 +115,13 @@ public sealed class QuicProtocolHandler : IProtocolHandler
         }
         catch (Exception error)
         {
-            _log.Failed(error);
-            await _context!.Federation.HandlerFailedAsync(error);
+            await FailAsync(error);
         }
 
         void Forget(Task serving)
         {
             lock (_lock)
                 _serving.Remove(serving);
-        }
-    }
-
-    private async Task SendAllAsync()
-    {
-        try
-        {
-            await foreach (var message in _context!.Outgoing.TakeAllAsync(_givenUp.Token))
-            {
-                foreach (var (_, session) in _clients.RecipientsOf(message))
-                    session.Outgoing.Post(message);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // Patience is over.
         }
     }
 
@@ -194,7 +152,7 @@ public sealed class QuicProtocolHandler : IProtocolHandler
         catch (Exception error)
         {
             reason = "the server failed to serve it";
-            _log.NotServed(error, connection.Peer);
+            Log.NotServed(error, connection.Peer);
         }
         finally
         {
@@ -207,7 +165,7 @@ public sealed class QuicProtocolHandler : IProtocolHandler
     // Before it has registered, a connection may say this one thing, and that briefly.
     private async Task<QuicSession?> RegisterAsync(IQuicConnection connection, LineReader lines)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Stopping);
         limit.CancelAfter(_settings.ConnectTimeout);
         lines.Limit = 4 << 10;
         try
@@ -221,9 +179,9 @@ public sealed class QuicProtocolHandler : IProtocolHandler
                 throw new MessageRefusedException($"another client is connected as {client}");
             lines.Limit = MessageLimit.Bytes;
             session.Writing = WriteAllAsync(session);
-            _context!.Traffic.Received(line.Length);
-            _log.Registered(client.Value, connection.Peer);
-            await _context.Federation.ClientRegisteredAsync(new ClientRegistration(client), CancellationToken.None);
+            Context.Traffic.Received(line.Length);
+            Log.Registered(client.Value, connection.Peer);
+            await Context.Federation.ClientRegisteredAsync(new ClientRegistration(client), CancellationToken.None);
             return session;
         }
         catch (MessageRefusedException refused)
@@ -232,7 +190,7 @@ public sealed class QuicProtocolHandler : IProtocolHandler
             await RefuseAsync(connection, null, refused.Message);
             return null;
         }
-        catch (OperationCanceledException) when (!_stopping.IsCancellationRequested)
+        catch (OperationCanceledException) when (!Stopping.IsCancellationRequested)
         {
             await RefuseAsync(connection, null, "no registration came in time");
             return null;
@@ -246,9 +204,9 @@ public sealed class QuicProtocolHandler : IProtocolHandler
         _clients.MakeSureOfRoomFor(session.Client);
         if (_clients.Find(session.Client) is { } before)
         {
-            if (await before.Connection.AnswersAsync(AnswerPatience, _stopping.Token))
+            if (await before.Connection.AnswersAsync(AnswerPatience, Stopping))
                 return false;
-            _context!.Traffic.Reconnected();
+            Context.Traffic.Reconnected();
         }
         if (_clients.Set(session.Client, session) is { } replaced)
             replaced.Outgoing.Complete();
@@ -257,13 +215,13 @@ public sealed class QuicProtocolHandler : IProtocolHandler
 
     private async Task TakeAllAsync(QuicSession session, LineReader lines)
     {
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token, session.Ended.Token);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(Stopping, session.Ended.Token);
         while (await lines.NextAsync(end.Token) is { } line)
         {
-            string? refused = await _inbox!.TakeAsync(line, null, session.Client,
+            string? refused = await Inbox.TakeAsync(line, null, session.Client,
                 _ => ValueTask.CompletedTask, CancellationToken.None);
             if (refused is not null)
-                _log.Refused(session.Connection.Peer, refused);
+                Log.Refused(session.Connection.Peer, refused);
         }
     }
 
@@ -271,17 +229,17 @@ public sealed class QuicProtocolHandler : IProtocolHandler
     {
         try
         {
-            await foreach (var message in session.Outgoing.TakeAllAsync(_givenUp.Token))
+            await foreach (var message in session.Outgoing.TakeAllAsync(GivenUp))
             {
                 byte[] line = _lines.GetValue(message, LineOf);
-                await session.Connection.WriteAsync(line, _givenUp.Token);
-                _context!.Traffic.Sent(line.Length - 1);
-                _log.Sent(message.MessageType, session.Client.Value, session.Connection.Peer);
+                await session.Connection.WriteAsync(line, GivenUp);
+                Context.Traffic.Sent(line.Length - 1);
+                Log.Sent(message.MessageType, session.Client.Value, session.Connection.Peer);
                 if (message is Rejected)
                     break;
             }
             // A peer that is told of the end closes its side; what it has not read would be lost if this one did.
-            using var farewell = CancellationTokenSource.CreateLinkedTokenSource(_givenUp.Token);
+            using var farewell = CancellationTokenSource.CreateLinkedTokenSource(GivenUp);
             farewell.CancelAfter(FarewellPatience);
             await session.Connection.FinishAsync(farewell.Token);
         }
@@ -299,27 +257,27 @@ public sealed class QuicProtocolHandler : IProtocolHandler
     private async Task LeaveAsync(QuicSession session, string reason)
     {
         // At the end, what the core had for this client comes first.
-        if (_stopping.IsCancellationRequested)
-            await _sending;
+        if (Stopping.IsCancellationRequested)
+            await Sending;
         session.Outgoing.Complete();
         await session.Ended.CancelAsync();
         bool hasLeft = _clients.Remove(session.Client, session);
-        if (!_stopping.IsCancellationRequested)
+        if (!Stopping.IsCancellationRequested)
             await session.Connection.DisposeAsync();
         await session.Writing;
-        _log.Ended(session.Client.Value, session.Connection.Peer, reason);
+        Log.Ended(session.Client.Value, session.Connection.Peer, reason);
         if (hasLeft)
-            await _context!.Federation.ClientLeftAsync(session.Client, reason, CancellationToken.None);
+            await Context.Federation.ClientLeftAsync(session.Client, reason, CancellationToken.None);
     }
 
     // Counted and told; the connection ends behind it.
     private async Task RefuseAsync(IQuicConnection connection, ClientId? client, string reason)
     {
-        _log.Refused(connection.Peer, reason);
-        await _context!.Federation.MessageRefusedAsync(client, reason, CancellationToken.None);
+        Log.Refused(connection.Peer, reason);
+        await Context.Federation.MessageRefusedAsync(client, reason, CancellationToken.None);
         try
         {
-            using var patience = CancellationTokenSource.CreateLinkedTokenSource(_givenUp.Token);
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(GivenUp);
             patience.CancelAfter(FarewellPatience);
             await connection.WriteAsync(LineOf(new Rejected(reason)), patience.Token);
             await connection.FinishAsync(patience.Token);

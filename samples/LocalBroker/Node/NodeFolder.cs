@@ -64,7 +64,7 @@ internal sealed class NodeFolder
         WriteCookie(Path.Combine(home.FullName, ".erlang.cookie"), Cookie);
         File.WriteAllLines(In("rabbitmq.conf"), Configuration());
         File.WriteAllText(In("advanced.config"), AdvancedConfiguration());
-        File.WriteAllText(In("enabled_plugins"), "[].\n");
+        File.WriteAllText(In("enabled_plugins"), $"[{string.Join(',', _options.Plugins)}].\n");
         // Empty, but named in the environment: keeps the machine's own settings in /etc/rabbitmq out.
         File.WriteAllText(In("rabbitmq-env.conf"), "");
     }

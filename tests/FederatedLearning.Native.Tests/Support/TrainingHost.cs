@@ -155,19 +155,3 @@ internal sealed class Running<T> : IAsyncDisposable where T : IProtocolHandler
         _loggers.Dispose();
     }
 }
-
-/// <summary>The threads of this process, as the system names them.</summary>
-internal static class Threads
-{
-    public static int Named(string name) => Directory.GetDirectories("/proc/self/task").Count(task =>
-    {
-        try
-        {
-            return File.ReadAllText(Path.Combine(task, "comm")).TrimEnd() == name;
-        }
-        catch (IOException)
-        {
-            return false; // it has just ended
-        }
-    });
-}

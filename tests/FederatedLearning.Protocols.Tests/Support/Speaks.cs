@@ -1,10 +1,12 @@
-using System.Net;
-using System.Net.Sockets;
+using FederatedLearning.Dds;
 using FederatedLearning.Grpc;
 using FederatedLearning.Messages;
 using FederatedLearning.Mqtt;
 using FederatedLearning.Protocol;
+using FederatedLearning.Quic;
+using LocalBroker;
 using Microsoft.Extensions.Logging;
+using QuicTransports;
 
 namespace FederatedLearning.Protocols.Tests.Support;
 
@@ -29,17 +31,38 @@ internal sealed record Speaks(
         (client, port, loggers) => new GrpcClientLink(
             client, new GrpcSettings { Port = port, SendTimeout = TimeSpan.FromSeconds(60) }, loggers));
 
-    public static Speaks Of(string name) => name == "mqtt" ? Mqtt : Grpc;
+    public static readonly Speaks Quic = new(
+        QuicProtocolHandler.ProtocolName,
+        (port, loggers) => new QuicProtocolHandler(QuicAt(port), loggers),
+        (client, port, loggers) => new QuicClientLink(client, QuicAt(port), loggers));
+
+    public static readonly Speaks Dds = new(
+        DdsProtocolHandler.ProtocolName,
+        (port, loggers) => new DdsProtocolHandler(DdsAt(port), loggers),
+        (client, port, loggers) => new DdsClientLink(client, DdsAt(port), loggers));
+
+    public static Speaks Of(string name)
+        => new[] { Mqtt, Grpc, Quic, Dds }.Single(one => one.Name == name);
 
     /// <summary>A row of a client's table.</summary>
     public ProtocolEntry<IClientLink> Entry(string id, int port, ILoggerFactory loggers)
         => new(Name, () => Link(ClientId.Parse(id), port, loggers));
 
-    /// <summary>A TCP port that nobody listens on.</summary>
-    public static int FreePort()
+    /// <summary>A port that nobody listens on.</summary>
+    public static int FreePort() => FreePorts.Take(1)[0];
+
+    /// <summary>
+    /// QUIC and DDS need libraries of the system; without them the test is skipped at a desk and fails where CI=true.
+    /// </summary>
+    public static void NeedAll()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        string?[] missing = [QuicProtocolHandler.FindMissing(QuicAt(0)), DdsProtocolHandler.FindMissing()];
+        foreach (string? line in missing) Repository.Need(line is null, line ?? "");
     }
+
+    private static QuicOptions QuicAt(int port)
+        => QuicSettings.From(_ => null) with { Host = "127.0.0.1", Port = port };
+
+    // DDS has no port of its own: the domain stands for it.
+    private static DdsSettings DdsAt(int port) => new() { Domain = port % 230 };
 }

@@ -25,10 +25,16 @@ public sealed class Node : IAsyncLifetime
             {
                 MemoryLimitMegabytes = 3072,
                 MaxMessageSize = 128L << 20, // models are large
+                Plugins = ["rabbitmq_mqtt"],
+                ConfigurationLines = [string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture, $"mqtt.listeners.tcp.1 = 127.0.0.1:{MqttPort}")],
             });
         else if (Environment.GetEnvironmentVariable("CI") == "true")
             throw new InvalidOperationException(WhyNot);
     }
+
+    /// <summary>Where the node speaks MQTT, for all virtual hosts but in the first.</summary>
+    internal int MqttPort { get; } = FreePorts.Take(1)[0];
 
     internal PrivateRabbitMqNode Rabbit
     {

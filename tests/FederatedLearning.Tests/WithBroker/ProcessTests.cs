@@ -52,7 +52,8 @@ public sealed class ProcessTests(Node node)
         Assert.True(code == 0, said);
         Assert.EndsWith("OK: training_complete.", said, StringComparison.Ordinal);
         Assert.Contains("Round 1 complete: loss ", said, StringComparison.Ordinal); // its progress
-        for (var client = 1; client <= 5; client++)
+        Assert.Matches("amqp, mqtt, grpc(, quic)?(, dds)?: each took part in every round", said);
+        foreach (var client in new[] { 1, 2, 3, 4 })
             Assert.Contains($"Client {client}: training_complete", said, StringComparison.Ordinal);
     }
 

@@ -9,18 +9,23 @@ namespace FederatedLearning.Results;
 /// </summary>
 public static class ResultPlot
 {
-    private const int Width = 420, Height = 260, Left = 52, Top = 34, Right = 16, Bottom = 40;
+    private const int Width = 420, Height = 260, Left = 52, Top = 34, Right = 16, Bottom = 40, Line = 18;
 
     private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
 
-    /// <summary>Draws the rounds. Rounds in which nobody evaluated leave a gap.</summary>
-    public static string ToSvg(IReadOnlyList<RoundResult> rounds)
+    /// <summary>
+    /// Draws the rounds, and below them names each protocol with what went over it. Rounds in which nobody evaluated
+    /// leave a gap.
+    /// </summary>
+    public static string ToSvg(IReadOnlyList<RoundResult> rounds, IReadOnlyList<HandlerSnapshot> protocols)
     {
         ArgumentNullException.ThrowIfNull(rounds);
+        ArgumentNullException.ThrowIfNull(protocols);
         var svg = new StringBuilder();
+        int height = Height + protocols.Count * Line;
         svg.Append(Invariant, $$"""
-            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{2 * Width}} {{Height}}"
-            width="{{2 * Width}}" height="{{Height}}" role="img">
+            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{2 * Width}} {{height}}"
+            width="{{2 * Width}}" height="{{height}}" role="img">
             <title>Federated learning: loss and accuracy by round</title>
             <style>text { font: 12px system-ui, sans-serif; fill: #57606a } .head { font-weight: 600; font-size: 13px }
             .grid { stroke: #8c959f; stroke-opacity: .3 } .line { fill: none; stroke-width: 2 }</style>
@@ -30,8 +35,16 @@ public static class ResultPlot
         var worst = rounds.Max(round => round.Loss) ?? 0;
         Plot(svg, 0, "Loss", "#bc4c00", rounds, round => round.Loss, NiceCeiling(worst), "0.###");
         Plot(svg, Width, "Accuracy", "#0969da", rounds, round => round.Accuracy, 1, "0 %");
+        for (var i = 0; i < protocols.Count; i++)
+            svg.Append(
+                Invariant, $"<text x=\"{Left}\" y=\"{Height + i * Line + 8}\">{TextOf(protocols[i])}</text>\n");
         return svg.Append("</svg>\n").ToString();
     }
+
+    private static string TextOf(HandlerSnapshot protocol) => string.Create(
+        Invariant, $"{protocol.Name}: {protocol.Clients} clients, {protocol.Traffic.MessagesIn} messages in "
+            + $"({protocol.Traffic.BytesIn / 1e6:0.0} MB), {protocol.Traffic.MessagesOut} out "
+            + $"({protocol.Traffic.BytesOut / 1e6:0.0} MB), {protocol.Traffic.Reconnects} reconnects");
 
     private static void Plot(
         StringBuilder svg, int offset, string name, string colour, IReadOnlyList<RoundResult> rounds,

@@ -19,7 +19,7 @@ internal static class ResultFiles
         // The numbers last, and each under its name when it is whole: who finds the numbers finds all.
         await WriteAsync(
             Path.Combine(folder, "results.svg"),
-            System.Text.Encoding.UTF8.GetBytes(ResultPlot.ToSvg(result.Rounds)),
+            System.Text.Encoding.UTF8.GetBytes(ResultPlot.ToSvg(result.Rounds, training.Handlers)),
             cancellationToken);
         await WriteAsync(
             Path.Combine(folder, "model.json"),

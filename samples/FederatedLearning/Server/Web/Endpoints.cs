@@ -25,8 +25,10 @@ internal static class Endpoints
         app.MapGet("/results.json", (IFederationStatus training) =>
             Json(ResultReport.Of(training.Snapshot), ServerJsonContext.Default.ResultReport));
         app.MapGet("/results.svg", (IFederationStatus training) =>
-            Microsoft.AspNetCore.Http.Results.Text(ResultPlot.ToSvg(training.Snapshot.Rounds), "image/svg+xml"));
+            Microsoft.AspNetCore.Http.Results.Text(Plot(training.Snapshot), "image/svg+xml"));
     }
+
+    private static string Plot(FederationSnapshot training) => ResultPlot.ToSvg(training.Rounds, training.Handlers);
 
     private static IResult Json<T>(T value, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
         => Microsoft.AspNetCore.Http.Results.Json(value, type);

@@ -1,10 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace LocalBroker.Node;
+namespace LocalBroker;
 
-/// <summary>Ports nobody listens on.</summary>
-internal static class FreePorts
+/// <summary>Ports nobody listens on, for TCP or for UDP.</summary>
+public static class FreePorts
 {
     // Below the range the system takes ports for outgoing connections from (32768 on Linux, 49152 elsewhere). A port
     // inside it could be gone when a killed node comes back; worse, a client that retries such a port on loopback
@@ -34,6 +34,7 @@ internal static class FreePorts
         {
             using var listener = new TcpListener(IPAddress.Loopback, port);
             listener.Start();
+            using var socket = new UdpClient(new IPEndPoint(IPAddress.Loopback, port));
             return true;
         }
         catch (SocketException)
