@@ -14,7 +14,7 @@ internal static class Messaging
         services.AddSafeAmqp(options =>
         {
             options.Uri = settings.BrokerUrl;
-            options.AllowPlaintext = settings.AllowPlaintext;
+            options.RequireTls = settings.RequireTls;
             options.ClientName = "recipe-service";
         }).AddTopology(TopologyOf(settings));
         services.AddHealthChecks().AddSafeAmqp().AddSafeAmqpLiveness();

@@ -8,10 +8,8 @@ public sealed record RecipeSettings
     /// <summary>The broker: <c>RABBITMQ_URL</c>. Never logged, for it carries the password.</summary>
     public string BrokerUrl { get; init; } = "amqp://guest:guest@localhost:5672/";
 
-    /// <summary>
-    /// Whether a broker that is not on this machine may be reached without TLS: <c>RABBITMQ_ALLOW_PLAINTEXT</c>.
-    /// </summary>
-    public bool AllowPlaintext { get; init; }
+    /// <summary>Whether a broker may be reached over TLS only: <c>RABBITMQ_REQUIRE_TLS</c>.</summary>
+    public bool RequireTls { get; init; }
 
     /// <summary>The queue of crawling requests: <c>RABBITMQ_CRAWLING_REQUEST_QUEUE</c>.</summary>
     public string CrawlingRequestQueue { get; init; } = "crawling_request_queue";
@@ -54,8 +52,7 @@ public sealed record RecipeSettings
         return new RecipeSettings
         {
             BrokerUrl = Text("RABBITMQ_URL", defaults.BrokerUrl),
-            AllowPlaintext = Text("RABBITMQ_ALLOW_PLAINTEXT", "false").Equals(
-                "true", StringComparison.OrdinalIgnoreCase),
+            RequireTls = Text("RABBITMQ_REQUIRE_TLS", "false").Equals("true", StringComparison.OrdinalIgnoreCase),
             CrawlingRequestQueue = Text("RABBITMQ_CRAWLING_REQUEST_QUEUE", defaults.CrawlingRequestQueue),
             CrawlingResponseQueue = Text("RABBITMQ_CRAWLING_RESPONSE_QUEUE", defaults.CrawlingResponseQueue),
             AnalysisQueue = Text("AI_QUEUE_NAME", defaults.AnalysisQueue),

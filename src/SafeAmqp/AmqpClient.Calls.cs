@@ -92,7 +92,7 @@ public sealed partial class AmqpClient
             string why = error is TimeoutException
                 ? $"timed out after {StatusText.Seconds(timeout)}: {WaitReason.NotDone(status)}." : error.Message;
             throw new AmqpNotSentException($"The request was not sent: reply queue '{address.QueueName}' is not "
-                + $"consumed: {why} {status}", error, status);
+                + $"consumed: {why}", error, status);
         }
     }
 

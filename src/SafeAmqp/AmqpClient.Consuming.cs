@@ -62,7 +62,8 @@ public sealed partial class AmqpClient
         _receive.Thread.PostOrAbandon(new ConsumerCommand.Consume(subscription));
         try
         {
-            await subscription.Started.Task.AsTask().WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
+            await OrGiveUpAsync(subscription.Started.Task.AsTask(), $"Consuming queue '{queue}' was given up",
+                cancellationToken).ConfigureAwait(false);
             return new AmqpSubscription(subscription);
         }
         catch

@@ -168,7 +168,7 @@ public sealed partial class AmqpClient
             AmqpClientStatus full = Status;
             throw new AmqpNotSentException(
                 $"Not sent: {credit.Messages} {what} ({credit.Bytes} bytes) are pending, which is the limit: "
-                    + $"{WaitReason.NotSent(full)}. {full}", status: full);
+                    + $"{WaitReason.NotSent(full)}.", status: full);
         }
         Credit.Waiter waiter = credit.Wait(size, deadline, granted);
         _send.Thread.Wake(); // it keeps the deadline
@@ -182,7 +182,7 @@ public sealed partial class AmqpClient
         AmqpClientStatus status = Status;
         throw new AmqpNotSentException(
             $"Not sent: timed out after {waited} waiting for a free slot, as {credit.Messages} {what} "
-                + $"({credit.Bytes} bytes) are pending, which is the limit: {WaitReason.NotSent(status)}. {status}",
+                + $"({credit.Bytes} bytes) are pending, which is the limit: {WaitReason.NotSent(status)}.",
             new TimeoutException($"Timed out after {waited}."), status);
     }
 

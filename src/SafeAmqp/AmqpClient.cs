@@ -34,6 +34,7 @@ public sealed partial class AmqpClient : IAmqpClient
     private readonly ConcurrentDictionary<Subscription, bool> _subscriptions = [];
     private readonly StarvationProbe _probe;
     private readonly ClientObserver _observer;
+    private readonly TimeSpan _connectTimeout;
     private long _nextCreditLook;
     private int _started;
 
@@ -57,6 +58,9 @@ public sealed partial class AmqpClient : IAmqpClient
         _callSlots = new Credit(options.MaxPendingCalls, long.MaxValue);
         _probe = new StarvationProbe(_clock, _logger);
         BrokerAddress address = BrokerAddress.From(options);
+        _connectTimeout = address.Settings.ConnectTimeout ?? options.ConnectTimeout;
+        if (address.IsInTheClear)
+            Log.Unencrypted(_logger, LinkConfig.NameOf(options), address.ToString());
         bool separate = options.Layout == ConnectionLayout.Separate;
         _send = AddLink(address, separate ? "send" : "shared", publishes: true, ownsExclusive: !separate,
             now => Math.Min(LookAfterCredit(now), _probe.Look(now)));
@@ -93,8 +97,9 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <exception cref="ArgumentException">An option is not valid.</exception>
     /// <exception cref="System.Net.Sockets.SocketException">The process may open no further socket. Each link takes two
     /// before it connects.</exception>
-    /// <exception cref="AmqpConnectException">With <see cref="AmqpFirstConnect.FailFast"/>: no host could be reached,
-    /// or the broker refused.</exception>
+    /// <exception cref="AmqpConnectException">No host could be reached within
+    /// <see cref="AmqpClientOptions.ConnectTimeout"/>, or the broker refused. Not with
+    /// <see cref="AmqpFirstConnect.Retry"/>.</exception>
     /// <exception cref="OperationCanceledException">The token fired before every link was open.</exception>
     public static async Task<AmqpClient> ConnectAsync(AmqpClientOptions options,
         CancellationToken cancellationToken = default)
@@ -102,7 +107,8 @@ public sealed partial class AmqpClient : IAmqpClient
         var client = new AmqpClient(options);
         try
         {
-            await client.OpenAsync(cancellationToken).ConfigureAwait(false);
+            await client.OpenLinksAsync(options.FirstConnect != AmqpFirstConnect.Retry,
+                cancellationToken).ConfigureAwait(false);
             return client;
         }
         catch
@@ -133,18 +139,24 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <exception cref="AmqpConnectException">With <see cref="AmqpFirstConnect.FailFast"/>: no host could be reached,
     /// or the broker refused. The client goes on trying all the same until it is disposed.</exception>
     /// <exception cref="ObjectDisposedException">The client was disposed.</exception>
-    public async ValueTask OpenAsync(CancellationToken cancellationToken = default)
+    public ValueTask OpenAsync(CancellationToken cancellationToken = default)
+        => OpenLinksAsync(_options.FirstConnect == AmqpFirstConnect.FailFast, cancellationToken);
+
+    private async ValueTask OpenLinksAsync(bool failFast, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
+        long deadline = failFast ? _clock.In(_connectTimeout) : ActorTime.Never;
         // Before the first attempt, on every link: one that was refused before anybody waited would be waited for until
         // its next, half a minute later.
         Completion<bool>[] opened = [.. _links.Select(_ => new Completion<bool>())];
         for (int i = 0; i < opened.Length; i++)
-            _links[i].Thread.PostOrAbandon(new ActorCommand.WaitOpen(_options.FirstConnect == AmqpFirstConnect.FailFast,
-                opened[i]));
+            _links[i].Thread.PostOrAbandon(new ActorCommand.WaitOpen(failFast, opened[i], deadline));
         Start();
         foreach (Completion<bool> link in opened)
-            await link.Task.AsTask().WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
+        {
+            await OrGiveUpAsync(link.Task.AsTask(), "Connecting was given up",
+                cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>The health of the process's thread pool.</summary>
@@ -196,14 +208,33 @@ public sealed partial class AmqpClient : IAmqpClient
     {
         var job = new DeclareJob(items, _clock.In(_options.OperationTimeout));
         link.Thread.PostOrAbandon(job);
-        await job.Completion.Task.AsTask().WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
+        await OrGiveUpAsync(job.Completion.Task.AsTask(), "The declaration was given up",
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    // Whoever gives up learns what it waited for.
+    private async Task OrGiveUpAsync(Task wait, string what, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await wait.WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            throw AmqpConnectException.GivenUp(what, Status, cancellationToken);
+        }
     }
 
     private ClientLink AddLink(BrokerAddress address, string name, bool publishes, bool ownsExclusive,
         Func<long, long> onTime)
     {
-        var link = new ClientLink(_options, address, ActorSettings.From(_options, name, publishes, ownsExclusive,
-            address.Hosts.Count), _clock, _logger, _topology,
+        ActorSettings settings =
+            ActorSettings.From(_options, name, publishes, ownsExclusive, address.Hosts.Count) with
+            {
+                ConnectTimeout = _connectTimeout,
+                Heartbeat = address.Settings.Heartbeat ?? _options.Heartbeat,
+            };
+        var link = new ClientLink(_options, address, settings, _clock, _logger, _topology,
             () => Status, onTime, _probe);
         _links.Add(link);
         return link;

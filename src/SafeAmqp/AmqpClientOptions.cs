@@ -10,7 +10,12 @@ namespace SafeAmqp;
 public sealed class AmqpClientOptions
 {
     /// <summary>The broker: <c>amqp://user:password@host:port/virtual-host</c>, or <c>amqps://</c> for TLS. Parts that
-    /// it names win over <see cref="UserName"/>, <see cref="Password"/> and <see cref="VirtualHost"/>.</summary>
+    /// it names win over the other options. In user, password and virtual host the characters <c>/ ? # @ : %</c> are
+    /// percent-encoded.</summary>
+    /// <remarks>Of RabbitMQ's query parameters these are read: <c>heartbeat</c> (seconds), <c>connection_timeout</c>
+    /// (milliseconds), <c>channel_max</c>, <c>frame_max</c>, <c>auth_mechanism=plain</c>, and for <c>amqps</c>
+    /// <c>cacertfile</c>, <c>certfile</c>, <c>keyfile</c>, <c>server_name_indication</c> and
+    /// <c>verify=verify_peer</c>. Others are refused.</remarks>
     /// <value>Default: none; <see cref="Hosts"/> is used then.</value>
     // It may hold the password
     [System.Text.Json.Serialization.JsonIgnore, DebuggerBrowsable(DebuggerBrowsableState.Never)]
@@ -25,8 +30,9 @@ public sealed class AmqpClientOptions
     /// <value>Default: <c>/</c>.</value>
     public string VirtualHost { get; set; } = "/";
 
-    /// <summary>The user. The broker's <c>guest</c> is refused beyond loopback.</summary>
-    /// <value>Default: none; the URI may name it.</value>
+    /// <summary>The user.</summary>
+    /// <value>Default: the URI's, or <c>guest</c>, which a new RabbitMQ has, and takes from its own machine only unless
+    /// its <c>loopback_users</c> say otherwise.</value>
     public string? UserName { get; set; }
 
     /// <summary>The password.</summary>
@@ -51,9 +57,10 @@ public sealed class AmqpClientOptions
     /// <value>Default: the operating system's roots, the name checked.</value>
     public AmqpTlsOptions Tls { get; set; } = new();
 
-    /// <summary>Allows an unencrypted connection to a host that is not loopback.</summary>
+    /// <summary>Refuses a URI without TLS. Otherwise the scheme is the choice: <c>amqp://</c> is plain, and beyond
+    /// loopback a warning in the log says so, once a client; <c>amqps://</c> is TLS.</summary>
     /// <value>Default: <see langword="false"/>.</value>
-    public bool AllowPlaintext { get; set; }
+    public bool RequireTls { get; set; }
 
     /// <summary>The heartbeat to ask the broker for. A link from which nothing came for 1.5 of them is given
     /// up.</summary>
@@ -61,13 +68,15 @@ public sealed class AmqpClientOptions
     /// connection.</value>
     public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long one attempt to connect may take, TLS and handshake included.</summary>
+    /// <summary>How long one attempt to connect may take, TLS and handshake included; with
+    /// <see cref="AmqpFirstConnect.FailFast"/> how long the first attempts at all hosts may take together.</summary>
     /// <value>100 ms to 10 minutes. Default: 10 s.</value>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>What the first connection does when it fails.</summary>
-    /// <value>Default: <see cref="AmqpFirstConnect.Retry"/>.</value>
-    public AmqpFirstConnect FirstConnect { get; set; } = AmqpFirstConnect.Retry;
+    /// <value>Default: none. <see cref="AmqpClient.ConnectAsync(AmqpClientOptions, CancellationToken)"/> fails fast,
+    /// <see cref="AmqpClient.OpenAsync"/> and a host's start go on trying.</value>
+    public AmqpFirstConnect? FirstConnect { get; set; }
 
     /// <summary>The upper bound of the wait before the first retry; it doubles with each, and the wait is drawn evenly
     /// below it.</summary>
@@ -159,7 +168,8 @@ public sealed class AmqpClientOptions
         Check.NotNull(TimeProvider, nameof(TimeProvider));
         Check.NotNull(VirtualHost, nameof(VirtualHost));
         Check.Defined(Layout, nameof(Layout));
-        Check.Defined(FirstConnect, nameof(FirstConnect));
+        if (FirstConnect is { } firstConnect)
+            Check.Defined(firstConnect, nameof(FirstConnect));
         Check.Defined(WhenFull, nameof(WhenFull));
         Check.Defined(InFlight, nameof(InFlight));
         if (ClientName is not null && System.Text.Encoding.UTF8.GetByteCount(ClientName) > 200)

@@ -1,3 +1,4 @@
+using SafeAmqp.Actor;
 using SafeAmqp.Rpc;
 
 namespace SafeAmqp;
@@ -72,6 +73,9 @@ public sealed record AmqpLinkStatus
 
     /// <summary>Why the last connection, or the last attempt, ended.</summary>
     public string? LastError { get; init; }
+
+    /// <summary>The same, as exceptions carry it.</summary>
+    internal CloseReason? LastEnd { get; init; }
 
     /// <summary>Attempts to connect since it was last open.</summary>
     public int RecoveryAttempt { get; init; }

@@ -31,6 +31,11 @@ public abstract class AmqpException : Exception
 
     /// <summary>The state of the client when this happened.</summary>
     public AmqpClientStatus? Status { get; init; }
+
+    /// <summary>The message, the stack trace, and the state of the client.</summary>
+    /// <returns>Several lines.</returns>
+    public override string ToString()
+        => Status is null ? base.ToString() : $"{base.ToString()}{Environment.NewLine}The client: {Status}";
 }
 
 /// <summary>No queue received the message. Repeating it is safe, and useless until a queue is bound.</summary>
@@ -99,6 +104,13 @@ public sealed class AmqpTopologyException : AmqpException
 
     /// <summary>The entity, such as <c>queue 'orders'</c>.</summary>
     public string Entity { get; }
+
+    /// <summary>A consumer that could not be started, and why.</summary>
+    internal static AmqpTopologyException OfConsumer(string queue, CloseReason end, AmqpClientStatus status)
+    {
+        string why = end.Error is TimeoutException ? $": {Telemetry.WaitReason.NotDone(status)}" : "";
+        return new($"Queue '{queue}' cannot be consumed: {end.Describe()}{why}.", $"queue '{queue}'", status, end);
+    }
 }
 
 /// <summary>A message is larger than <see cref="AmqpClientOptions.MaxMessageSize"/>, or ended the link twice, as its
@@ -121,6 +133,19 @@ public sealed class AmqpConnectException : AmqpException
 
     /// <summary>Whether the broker was reached and refused: wrong credentials, no access to the virtual host.</summary>
     public bool IsRefused { get; }
+
+    /// <summary>What a wait ends in that its token ended, with the last reason why there was no link, if there was
+    /// none.</summary>
+    internal static OperationCanceledException GivenUp(string what, AmqpClientStatus status, CancellationToken token)
+    {
+        CloseReason? last = status.Links.Where(link => link.State != AmqpLinkState.Open).Select(link => link.LastEnd)
+            .FirstOrDefault(end => end is not null);
+        if (last is null)
+            return new OperationCanceledException($"{what}.", token);
+        var reason = new AmqpConnectException($"There is no open connection to the broker: {last.Describe()}.",
+            last.Code is 403 or 530, status, last);
+        return new OperationCanceledException($"{what}; the last reason was: {last.Describe()}.", reason, token);
+    }
 }
 
 /// <summary>What became of a message that was given to the client.</summary>

@@ -14,7 +14,7 @@ public sealed class SettingsTests
     {
         var read = AmqpSettings.From(Settings(
             ("AMQP_HOST", "broker"), ("AMQP_PORT", "5673"), ("AMQP_USER", "me"), ("AMQP_PASSWORD", "hidden"),
-            ("AMQP_VHOST", "there"), ("AMQP_ALLOW_PLAINTEXT", "true"),
+            ("AMQP_VHOST", "there"),
             ("AMQP_HEARTBEAT_SECONDS", "30"), ("AMQP_BLOCKED_TIMEOUT_SECONDS", "1.5"), ("AMQP_NAME_PREFIX", "demo."),
             ("AMQP_QUEUE_EXPIRES_SECONDS", "60")));
         Assert.Equal(new AmqpSettings
@@ -24,7 +24,6 @@ public sealed class SettingsTests
             User = "me",
             Password = "hidden",
             VirtualHost = "there",
-            AllowPlaintext = true,
             Heartbeat = TimeSpan.FromSeconds(30),
             BlockedTimeout = TimeSpan.FromSeconds(1.5),
             NamePrefix = "demo.",

@@ -89,6 +89,7 @@ public sealed class ReasonTests : TelemetryTest
             Task<AmqpReply> call =
                 amqp.CallAsync(AmqpMessage.ToQueue("q", default), cancellationToken: Cancelled).AsTask();
             await t.Broker.WaitUntilAsync(view => view.ReadyCount("q") == 1, cancellationToken: Cancelled);
+            await UntilAsync(() => amqp.Status.Links[0].UnconfirmedMessages == 0);
             await t.Broker.InjectAsync(FaultAction.Reset());
             await call;
         }
@@ -155,7 +156,8 @@ public sealed class ReasonTests : TelemetryTest
         if (error is not AmqpRemoteException) // which is about another process
         {
             Assert.NotNull(error.Status);
-            Assert.Contains("link ", error.Message, StringComparison.Ordinal); // and the state behind it
+            Assert.DoesNotContain("link open for", error.Message, StringComparison.Ordinal);
+            Assert.Contains("link ", error.ToString(), StringComparison.Ordinal); // the state behind it
         }
     }
 

@@ -41,7 +41,7 @@ public sealed class OptionsTests
         Assert.Equal(100, new AmqpConsumerOptions().Prefetch);
         Assert.Equal(TimeSpan.FromSeconds(30), options.RefusedReconnectDelay);
         Assert.True(options.Heartbeat >= TimeSpan.FromSeconds(30));
-        Assert.False(options.AllowPlaintext);
+        Assert.False(options.RequireTls);
         Assert.Equal((null, null), (options.UserName, options.Password));
     }
 

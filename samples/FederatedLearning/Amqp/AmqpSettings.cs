@@ -25,8 +25,6 @@ public sealed record AmqpSettings
     /// <summary>The virtual host: <c>AMQP_VHOST</c>.</summary>
     public string VirtualHost { get; init; } = "/";
 
-    /// <summary>Whether a broker on another machine may be reached without TLS: <c>AMQP_ALLOW_PLAINTEXT</c>.</summary>
-    public bool AllowPlaintext { get; init; }
 
     /// <summary>The heartbeat: <c>AMQP_HEARTBEAT_SECONDS</c>. 600 s, for very poor networks.</summary>
     public TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(600);
@@ -66,7 +64,6 @@ public sealed record AmqpSettings
             User = read.Text("AMQP_USER", defaults.User),
             Password = read.Text("AMQP_PASSWORD", defaults.Password),
             VirtualHost = read.Text("AMQP_VHOST", defaults.VirtualHost),
-            AllowPlaintext = read.Flag("AMQP_ALLOW_PLAINTEXT", false),
             Heartbeat = read.Seconds("AMQP_HEARTBEAT_SECONDS", defaults.Heartbeat, 2, 3600),
             BlockedTimeout = read.Seconds("AMQP_BLOCKED_TIMEOUT_SECONDS", defaults.BlockedTimeout, 0.1, 86_400),
             NamePrefix = read.Text("AMQP_NAME_PREFIX", defaults.NamePrefix),
@@ -93,7 +90,6 @@ public sealed record AmqpSettings
         VirtualHost = VirtualHost,
         UserName = User,
         Password = Password,
-        AllowPlaintext = AllowPlaintext,
         ClientName = name,
         Heartbeat = Heartbeat,
         PublishTimeout = BlockedTimeout,

@@ -28,9 +28,9 @@ internal sealed record ImageSettings
     /// <summary>The broker: <c>RABBITMQ_URL</c>. Never logged, for it carries the password.</summary>
     public string BrokerUrl { get; init; } = "amqp://guest:guest@localhost:5672/";
 
-    /// <summary>Whether a broker that is not on this machine may be reached without TLS:
-    /// <c>RABBITMQ_ALLOW_PLAINTEXT</c>.</summary>
-    public bool AllowPlaintext { get; init; }
+    /// <summary>Whether a broker may be reached over TLS only:
+    /// <c>RABBITMQ_REQUIRE_TLS</c>.</summary>
+    public bool RequireTls { get; init; }
 
     /// <summary>What names on the broker begin with, for demonstrations and tests: <c>NAME_PREFIX</c>. Server and
     /// workers must agree.</summary>
@@ -96,7 +96,7 @@ internal sealed record ImageSettings
             GenerationModel = Text("GEN_MODEL", defaults.GenerationModel),
             LogLevel = Level(Text("LOGLEVEL", "info")),
             BrokerUrl = Text("RABBITMQ_URL", defaults.BrokerUrl),
-            AllowPlaintext = Text("RABBITMQ_ALLOW_PLAINTEXT", "false")
+            RequireTls = Text("RABBITMQ_REQUIRE_TLS", "false")
                 .Equals("true", StringComparison.OrdinalIgnoreCase),
             NamePrefix = Text("NAME_PREFIX", defaults.NamePrefix),
             QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null

@@ -14,9 +14,9 @@ internal sealed record WorkerSettings
     /// <summary>The broker: <c>RABBITMQ_URL</c>. Never logged, for it carries the password.</summary>
     public string BrokerUrl { get; init; } = "amqp://guest:guest@localhost:5672/";
 
-    /// <summary>Whether a broker that is not on this machine may be reached without TLS:
-    /// <c>RABBITMQ_ALLOW_PLAINTEXT</c>.</summary>
-    public bool AllowPlaintext { get; init; }
+    /// <summary>Whether a broker may be reached over TLS only:
+    /// <c>RABBITMQ_REQUIRE_TLS</c>.</summary>
+    public bool RequireTls { get; init; }
 
     /// <summary>Which workers run here: <c>WORKERS</c>, or the arguments <c>generator</c> and
     /// <c>searcher</c>.</summary>
@@ -51,8 +51,8 @@ internal sealed record WorkerSettings
         return new WorkerSettings
         {
             BrokerUrl = configuration["RABBITMQ_URL"] ?? defaults.BrokerUrl,
-            AllowPlaintext = string.Equals(
-                configuration["RABBITMQ_ALLOW_PLAINTEXT"], "true", StringComparison.OrdinalIgnoreCase),
+            RequireTls = string.Equals(
+                configuration["RABBITMQ_REQUIRE_TLS"], "true", StringComparison.OrdinalIgnoreCase),
             Workers = Names(arguments.Count > 0 ? arguments
                 : (configuration["WORKERS"] ?? $"{Generator},{Searcher}").Split(',', StringSplitOptions.TrimEntries)),
             NamePrefix = configuration["NAME_PREFIX"] ?? "",

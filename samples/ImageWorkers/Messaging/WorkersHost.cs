@@ -42,7 +42,7 @@ internal static class WorkersHost
         {
             options.Telemetry.HandlersContinueTraces = true; // somebody waits for each answer
             options.Uri = settings.BrokerUrl;
-            options.AllowPlaintext = settings.AllowPlaintext;
+            options.RequireTls = settings.RequireTls;
             options.ClientName = $"image-workers-{string.Join('-', settings.Workers)}";
         });
 

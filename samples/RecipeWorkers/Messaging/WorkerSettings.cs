@@ -14,10 +14,8 @@ public sealed record WorkerSettings
     /// <summary>The broker: <c>RABBITMQ_URL</c>. Never logged, for it carries the password.</summary>
     public string BrokerUrl { get; init; } = "amqp://guest:guest@localhost:5672/";
 
-    /// <summary>
-    /// Whether a broker that is not on this machine may be reached without TLS: <c>RABBITMQ_ALLOW_PLAINTEXT</c>.
-    /// </summary>
-    public bool AllowPlaintext { get; init; }
+    /// <summary>Whether a broker may be reached over TLS only: <c>RABBITMQ_REQUIRE_TLS</c>.</summary>
+    public bool RequireTls { get; init; }
 
     /// <summary>Which workers run here: <c>WORKERS</c>, or the arguments <c>ai</c> and <c>crawler</c>.</summary>
     public IReadOnlyList<string> Workers { get; init; } = [Ai, Crawler];
@@ -64,8 +62,7 @@ public sealed record WorkerSettings
         return new WorkerSettings
         {
             BrokerUrl = Text("RABBITMQ_URL", defaults.BrokerUrl),
-            AllowPlaintext = Text("RABBITMQ_ALLOW_PLAINTEXT", "false").Equals(
-                "true", StringComparison.OrdinalIgnoreCase),
+            RequireTls = Text("RABBITMQ_REQUIRE_TLS", "false").Equals("true", StringComparison.OrdinalIgnoreCase),
             Workers = ReadWorkers(arguments.Count > 0 ? arguments : Text("WORKERS", $"{Ai},{Crawler}").Split(
                 ',', StringSplitOptions.TrimEntries)),
             CrawlingRequestQueue = Text("RABBITMQ_CRAWLING_REQUEST_QUEUE", defaults.CrawlingRequestQueue),

@@ -35,7 +35,7 @@ public static class WorkersHost
         {
             options.Telemetry.HandlersContinueTraces = true; // somebody waits for each answer
             options.Uri = settings.BrokerUrl;
-            options.AllowPlaintext = settings.AllowPlaintext;
+            options.RequireTls = settings.RequireTls;
             options.ClientName = $"recipe-workers-{string.Join('-', settings.Workers)}";
         });
         if (settings.Workers.Contains(WorkerSettings.Ai))

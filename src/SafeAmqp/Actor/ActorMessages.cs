@@ -19,7 +19,11 @@ internal abstract record ActorCommand : IActorMessage
     internal sealed record Start : ActorCommand;
 
     /// <summary>Wait until the link is open.</summary>
-    internal sealed record WaitOpen(bool FailFast, Completion<bool> Completion) : ActorCommand
+    /// <param name="FailFast">Whether to give up when no host can be reached.</param>
+    /// <param name="Completion">Ends with the wait.</param>
+    /// <param name="Deadline">When one that fails fast gives up in any case.</param>
+    internal sealed record WaitOpen(bool FailFast, Completion<bool> Completion, long Deadline = ActorTime.Never)
+        : ActorCommand
     {
         public override void Abandon(ConnectionActor actor) => Completion.TryFail(actor.DisposedError());
     }
@@ -55,7 +59,7 @@ internal readonly record struct PoisonSuspect(long Incarnation, string Rule, ulo
 /// a closed family of past participles. A signal whose stamp is not current is dropped.</summary>
 internal abstract record BrokerSignal : IActorMessage
 {
-    internal sealed record Connected(int Epoch, string Host) : BrokerSignal;
+    internal sealed record Connected(int Epoch, string Host, int ChannelMax = 0) : BrokerSignal;
 
     internal sealed record ConnectFailed(int Epoch, CloseReason End, bool Refused, string Host) : BrokerSignal;
 

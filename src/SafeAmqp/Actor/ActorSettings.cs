@@ -63,7 +63,10 @@ internal sealed record ReconnectPolicy(TimeSpan First, TimeSpan Cap, TimeSpan Re
     {
         if (refused)
             return Refused;
-        double bound = Math.Min(Cap.Ticks, First.Ticks * Math.Pow(2, Math.Min(attempt - 1, 40)));
-        return TimeSpan.FromTicks((long)(bound * random));
+        return TimeSpan.FromTicks((long)(Bound(attempt).Ticks * random));
     }
+
+    /// <summary>The longest wait before an attempt.</summary>
+    internal TimeSpan Bound(int attempt)
+        => TimeSpan.FromTicks((long)Math.Min(Cap.Ticks, First.Ticks * Math.Pow(2, Math.Min(attempt - 1, 40))));
 }

@@ -11,13 +11,13 @@ internal abstract partial class ConnectionActor
     /// <summary>How much longer than its own time-out an attempt may take before the actor gives it up.</summary>
     private static readonly long ConnectGrace = TimeSpan.FromSeconds(1).Ticks;
 
-    private readonly List<ActorCommand.WaitOpen> _openWaiters = [];
     private long _stateSince;
     private long _notOpenSince = ActorTime.Never;
     private bool _wasOpen;
     private long _blockedBefore; // ticks of finished blocks
     private long _blockedSince;
     private int _attempt;
+    private int _backOff; // waits since a link was last open for longer than the wait before it
     private bool _refused;
     private long _nextAttemptAt = ActorTime.Never;
     private long _giveUpAt = ActorTime.Never;
@@ -80,7 +80,7 @@ internal abstract partial class ConnectionActor
         switch (signal)
         {
             case BrokerSignal.Connected connected when connected.Epoch == Epoch && State == AmqpLinkState.Connecting:
-                Host = connected.Host;
+                (Host, ChannelMax) = (connected.Host, connected.ChannelMax);
                 _refused = false; // the last attempt may have been refused; this one was not
                 BeginPreparing();
                 break;
@@ -121,7 +121,9 @@ internal abstract partial class ConnectionActor
         Epoch++;
         _attempt++;
         _nextAttemptAt = ActorTime.Never;
-        _giveUpAt = Now + Settings.ConnectTimeout.Ticks + ConnectGrace;
+        // Whoever waits for the first connection waits for one time-out in all: each host gets its part of it.
+        _giveUpAt = Now + (IsWaitedFor && Settings.Hosts > 1 ? Settings.ConnectTimeout.Ticks / Settings.Hosts
+            : Settings.ConnectTimeout.Ticks + ConnectGrace);
         WakeAt(_giveUpAt);
         MoveTo(AmqpLinkState.Connecting, $"attempt {_attempt}");
         Link.Connect(Epoch);
@@ -140,6 +142,9 @@ internal abstract partial class ConnectionActor
     private void LoseLink(CloseReason end)
     {
         bool wasConnected = IsConnected;
+        bool wasOpenForAWhile = State == AmqpLinkState.Open
+            && Now - _stateSince >= Settings.Reconnect.Bound(_backOff).Ticks;
+        _backOff = wasOpenForAWhile ? 1 : _backOff + 1;
         IsConnected = false;
         _giveUpAt = ActorTime.Never;
         _opening.Answered();
@@ -154,10 +159,14 @@ internal abstract partial class ConnectionActor
         }
         if (wasConnected)
             LoseChannels(end);
-        FailFastWaiters(end);
+        _lastEnd = end;
+        bool isRoundOver = _attempt >= Settings.Hosts || _refused;
+        if (isRoundOver)
+            FailFast(end, ActorTime.Never);
         // A declaration over which the broker closes the connection is tried again on the next one: without this delay
         // it would end each new connection at once.
-        TimeSpan delay = Settings.Reconnect.Delay(Math.Max(1, Math.Max(_attempt, LinksEnded)), random(), _refused);
+        TimeSpan delay = IsWaitedFor && !isRoundOver ? TimeSpan.Zero
+            : Settings.Reconnect.Delay(Math.Max(_backOff, LinksEnded), random(), _refused);
         _nextAttemptAt = Now + delay.Ticks;
         WakeAt(_nextAttemptAt);
         MoveTo(AmqpLinkState.Waiting, $"{LastError}; next attempt in {delay.TotalMilliseconds:0} ms", LastError);
@@ -172,31 +181,6 @@ internal abstract partial class ConnectionActor
         UnblockedAt = Now;
     }
 
-    // Every host has been tried.
-    private void FailFastWaiters(CloseReason end)
-    {
-        if (_attempt < Settings.Hosts && !_refused)
-            return;
-        foreach (ActorCommand.WaitOpen waiter in _openWaiters.FindAll(waiter => waiter.FailFast))
-        {
-            _openWaiters.Remove(waiter);
-            string what = _refused ? "The broker refused the connection" : "No broker could be reached";
-            AmqpClientStatus status = Snapshot();
-            waiter.Completion.TryFail(
-                new AmqpConnectException($"{what}: {end.Describe()}. {status}", _refused, status, end));
-        }
-    }
-
-    private void WaitOpen(ActorCommand.WaitOpen wait)
-    {
-        if (State == AmqpLinkState.Open)
-            wait.Completion.TryComplete(true);
-        else if (State == AmqpLinkState.Closing)
-            wait.Abandon(this);
-        else
-            _openWaiters.Add(wait);
-    }
-
     private long AdvanceLink(long now)
     {
         if (_giveUpAt <= now)
@@ -208,7 +192,7 @@ internal abstract partial class ConnectionActor
         }
         if (_nextAttemptAt <= now && State == AmqpLinkState.Waiting)
             Connect();
-        return Math.Min(Math.Min(_giveUpAt, _nextAttemptAt),
+        return Math.Min(Math.Min(ExpireWaiters(now), Math.Min(_giveUpAt, _nextAttemptAt)),
             Math.Min(Watch(now), Math.Min(Listen(now), AdvanceVerbs(now))));
     }
 
@@ -261,13 +245,6 @@ internal abstract partial class ConnectionActor
             "the broker sends heartbeats and opens no channel: it does not read this connection any more",
                 ByBroker: false, new TimeoutException("The broker did not answer in time.")));
         return ActorTime.Never;
-    }
-
-    private void AbandonOpenWaiters()
-    {
-        foreach (ActorCommand.WaitOpen waiter in _openWaiters)
-            waiter.Abandon(this);
-        _openWaiters.Clear();
     }
 
     private void MoveTo(AmqpLinkState next, string detail, string? reason = null)

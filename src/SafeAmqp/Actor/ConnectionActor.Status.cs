@@ -3,6 +3,9 @@ namespace SafeAmqp.Actor;
 // What a link shows of itself. Read by any thread, without a lock.
 internal abstract partial class ConnectionActor
 {
+    /// <summary>How many channels the connection may have; 0 when that is not bounded.</summary>
+    internal int ChannelMax { get; private set; }
+
     /// <summary>Messages that wait to be passed on.</summary>
     internal abstract int Queued { get; }
 
@@ -44,6 +47,7 @@ internal abstract partial class ConnectionActor
             Epoch = Epoch,
             Host = Host,
             LastError = LastError,
+            LastEnd = _lastEnd,
             RecoveryAttempt = isOpen ? 0 : attempt,
             NextAttemptIn = NextAttemptAt is var next && next == ActorTime.Never ? null : Since(now, next),
             BlockedReason = blocked,

@@ -21,6 +21,8 @@ internal abstract partial class ConnectionActor(ActorSettings settings, IBrokerL
     private readonly Dictionary<long, ActorChannel> _channels = [];
     private readonly List<ActorChannel> _toFlush = [];
     private readonly List<ActorCommand.Close> _closers = [];
+    private readonly List<ActorCommand.WaitOpen> _openWaiters = [];
+    private CloseReason? _lastEnd; // of the last link or attempt
     private long _lastIncarnation;
     private long _wakeAt = ActorTime.Never;
     private long _closeBy = ActorTime.Never;
@@ -198,6 +200,57 @@ internal abstract partial class ConnectionActor(ActorSettings settings, IBrokerL
                 HandleVerb(command);
                 break;
         }
+    }
+
+    private bool IsWaitedFor => _openWaiters.Exists(waiter => waiter.FailFast);
+
+    private void WaitOpen(ActorCommand.WaitOpen wait)
+    {
+        if (State == AmqpLinkState.Open)
+        {
+            wait.Completion.TryComplete(true);
+        }
+        else if (State == AmqpLinkState.Closing)
+        {
+            wait.Abandon(this);
+        }
+        else
+        {
+            _openWaiters.Add(wait);
+            WakeAt(wait.Deadline);
+        }
+    }
+
+    // A host may be connected to and answer nothing more.
+    private long ExpireWaiters(long now)
+    {
+        if (_openWaiters.Exists(waiter => waiter.Deadline <= now))
+        {
+            FailFast(_lastEnd ?? new CloseReason(0, $"{Host ?? "no host"} did not answer within "
+                + $"{Settings.ConnectTimeout.TotalSeconds:0.###} s", ByBroker: false,
+                new TimeoutException("Connecting timed out.")), now);
+        }
+        return _openWaiters.Count == 0 ? ActorTime.Never : _openWaiters.Min(waiter => waiter.Deadline);
+    }
+
+    private void FailFast(CloseReason end, long dueBy)
+    {
+        string what = _refused ? "The broker refused the connection" : "No broker could be reached";
+        AmqpClientStatus status = Snapshot();
+        foreach (ActorCommand.WaitOpen waiter in _openWaiters.FindAll(waiter => waiter.FailFast
+            && (dueBy == ActorTime.Never || waiter.Deadline <= dueBy)))
+        {
+            _openWaiters.Remove(waiter);
+            waiter.Completion.TryFail(
+                new AmqpConnectException($"{what}: {end.Describe()}.", _refused, status, end));
+        }
+    }
+
+    private void AbandonOpenWaiters()
+    {
+        foreach (ActorCommand.WaitOpen waiter in _openWaiters)
+            waiter.Abandon(this);
+        _openWaiters.Clear();
     }
 
     // Waits until the deadline for answers to what was sent, then ends everything.

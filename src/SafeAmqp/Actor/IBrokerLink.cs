@@ -29,7 +29,8 @@ internal interface IBrokerLink
     /// <param name="incarnation">An open, confirming channel that is not busy.</param>
     /// <param name="message">The message.</param>
     /// <param name="slot">Its place in the ledger, which comes back with a return; -1 when it is not mandatory.</param>
-    PassResult Publish(long incarnation, AmqpMessage message, int slot);
+    /// <param name="refusal">Why it was refused, when it was.</param>
+    PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal);
 
     /// <summary>Settles a delivery, or with <paramref name="multiple"/> all up to it. It leaves at the next
     /// <see cref="Flush"/>, if not before.</summary>
@@ -66,8 +67,9 @@ internal enum PassResult
     /// <summary>It was not taken: the channel is closed, which a signal will say.</summary>
     Closed,
 
-    /// <summary>It was not taken: it cannot be put into frames. The channel is not to be used any more.</summary>
-    Unencodable,
+    /// <summary>It was not taken: it cannot be put into frames, or not into such as the broker takes. The channel is
+    /// well.</summary>
+    Refused,
 }
 
 /// <summary>A consumer to start.</summary>

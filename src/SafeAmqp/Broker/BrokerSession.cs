@@ -115,7 +115,8 @@ internal sealed class BrokerSession
             VirtualHost = config.Address.VirtualHost,
             ClientProvidedName = config.ConnectionName,
             RequestedHeartbeat = config.Heartbeat,
-            RequestedFrameMax = FrameFormat.MaxFrameSize,
+            RequestedFrameMax = config.Address.Settings.FrameMax ?? FrameFormat.MaxFrameSize,
+            RequestedChannelMax = config.Address.Settings.ChannelMax ?? ConnectionFactory.DefaultChannelMax,
             // The factory's limit also caps a frame's size, and 0 means none; our frame reader knows the real bounds of
             // both.
             MaxInboundMessageBodySize = (uint)config.MaxMessageSize,
@@ -157,9 +158,9 @@ internal sealed class BrokerSession
         }
         else if (connection is null)
         {
-            Exception error = timedOut ? TooSlow() : done.Exception!.GetBaseException();
+            Exception error = timedOut ? TooSlow() : NoBroker() ?? done.Exception!.GetBaseException();
             _stream?.Abandon(error);
-            Fail(CloseClassifier.Of(error), CloseClassifier.IsRefusal(error));
+            Fail(CloseClassifier.Of(error, credentials.UserName), CloseClassifier.IsRefusal(error));
         }
         else
         {
@@ -167,7 +168,7 @@ internal sealed class BrokerSession
             _link.BrokerVersion = VersionOf(connection);
             Outbox = new Outbox(_link, _stream!);
             Subscribe(connection);
-            _link.Owner.Post(new BrokerSignal.Connected(Epoch, _host.ToString()));
+            _link.Owner.Post(new BrokerSignal.Connected(Epoch, _host.ToString(), connection.ChannelMax));
             new SecretRenewal(_link, connection, credentials.UserName, _ended.Token).Begin(credentials.ValidFor);
             if (!connection.IsOpen)
                 Lose(CloseClassifier.Of(connection.CloseReason!)); // it closed before the handlers were attached
@@ -178,6 +179,16 @@ internal sealed class BrokerSession
     private static Version? VersionOf(IConnection connection)
         => connection.ServerProperties?.TryGetValue("version", out object? version) == true && version is byte[] text
             && Version.TryParse(Encoding.UTF8.GetString(text).Split('-', '+')[0], out Version? parsed) ? parsed : null;
+
+    // What the first bytes, or none, said of the peer; RabbitMQ.Client takes it for a network that is slow.
+    private FrameViolationException? NoBroker() => _stream switch
+    {
+        { Reason: FrameViolationException foreign } => foreign,
+        { End: LinkEnd.PeerClosed, BytesReceived: 0 } => new FrameViolationException(FrameRule.FrameType,
+            "The peer closed the connection without a word: it may want TLS on this port (amqps://), or speak no "
+                + "AMQP."),
+        _ => null,
+    };
 
     private void Subscribe(IConnection connection)
     {

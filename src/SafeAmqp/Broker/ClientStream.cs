@@ -155,8 +155,7 @@ internal sealed class ClientStream : LinkStream
         if (Time.GetElapsedTime(_lastPulse, now) < PulseGrain)
             return;
         _lastPulse = now;
-        if (!_incoming.PassesAll)
-            _inbound.Put(FrameFormat.HeartbeatFrame);
+        _inbound.Put(FrameFormat.HeartbeatFrame);
     }
 
     private static NotSupportedException AsynchronousOnly()

@@ -29,6 +29,17 @@ internal static class CloseClassifier
         var other => new CloseReason(0, StatusText.Printable(Words(other)), ByBroker: false, other),
     };
 
+    private const string AboutGuest = "By default RabbitMQ takes the user 'guest' from its own machine only: add a "
+        + "user, or see its loopback_users";
+
+    /// <summary>Why a user could not connect.</summary>
+    internal static CloseReason Of(Exception error, string user)
+    {
+        CloseReason reason = Of(error);
+        return user == BrokerAddress.Guest && reason is { ByBroker: true, Code: Constants.AccessRefused }
+            ? reason with { Text = $"{reason.Text} {AboutGuest}" } : reason;
+    }
+
     /// <summary>Whether the same attempt fails again until an account is changed: refused credentials, or a virtual
     /// host that is missing or closed to the user (530, 403). Such attempts are made rarely.</summary>
     internal static bool IsRefusal(Exception error) => Innermost(error) switch

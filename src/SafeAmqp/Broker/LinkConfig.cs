@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using SafeAmqp.Transport;
@@ -26,8 +27,8 @@ internal sealed record LinkConfig(
             address.Password ?? ""))),
         NameOf(options),
         $"{NameOf(options)}:{link}",
-        options.Heartbeat,
-        options.ConnectTimeout,
+        address.Settings.Heartbeat ?? options.Heartbeat,
+        address.Settings.ConnectTimeout ?? options.ConnectTimeout,
         options.MaxMessageSize,
         options.TimeProvider);
 
@@ -41,9 +42,10 @@ internal sealed record LinkConfig(
         return new TlsSettings
         {
             Enabled = true,
-            ServerName = Tls.ServerName ?? host.Name,
-            TrustedRoots = Tls.TrustedRoots ?? Roots(Tls.TrustedRootsFile),
-            ClientCertificates = Tls.ClientCertificates ?? ClientCertificate(),
+            ServerName = Address.Settings.ServerName ?? Tls.ServerName ?? host.Name,
+            TrustedRoots = Roots(Address.Settings.RootsFile) ?? Tls.TrustedRoots ?? Roots(Tls.TrustedRootsFile),
+            ClientCertificates = ClientCertificate(Address.Settings.CertificateFile, Address.Settings.KeyFile)
+                ?? Tls.ClientCertificates ?? ClientCertificate(Tls.ClientCertificateFile, Tls.ClientKeyFile),
             CheckRevocation = Tls.CheckRevocation,
             PinnedKeys = [.. Tls.PinnedKeys.Select(Convert.FromBase64String)],
         };
@@ -58,9 +60,8 @@ internal sealed record LinkConfig(
         return roots;
     }
 
-    private X509Certificate2Collection? ClientCertificate()
-        => Tls.ClientCertificateFile is null ? null
-            : [X509Certificate2.CreateFromPemFile(Tls.ClientCertificateFile, Tls.ClientKeyFile)];
+    private static X509Certificate2Collection? ClientCertificate(string? file, string? keyFile)
+        => file is null ? null : [X509Certificate2.CreateFromPemFile(file, keyFile)];
 }
 
 /// <summary>One host to connect to.</summary>
@@ -70,94 +71,212 @@ internal readonly record struct BrokerHost(string Name, int Port)
         || (IPAddress.TryParse(Name.Trim('[', ']'), out IPAddress? address) && IPAddress.IsLoopback(address));
 
     public override string ToString() => $"{Name}:{Port}";
+
+    /// <summary>Reads <c>host</c> or <c>host:port</c>, an IPv6 address in brackets.</summary>
+    /// <returns>What is wrong; null when nothing is.</returns>
+    internal static string? Read(string text, int defaultPort, out BrokerHost host)
+    {
+        host = default;
+        int end = text.StartsWith('[') ? text.IndexOf(']', StringComparison.Ordinal) + 1
+            : text.IndexOf(':', StringComparison.Ordinal);
+        string name = end < 0 ? text : text[..end], rest = text[name.Length..];
+        if (name.Length == 0)
+            return "it has no host";
+        if (Uri.CheckHostName(name) == UriHostNameType.Unknown)
+            return "its host is none";
+        int port = defaultPort;
+        if (rest.Length > 0 && (rest[0] != ':' || !int.TryParse(rest.AsSpan(1), NumberStyles.None,
+            CultureInfo.InvariantCulture, out port) || port is < 1 or > ushort.MaxValue))
+            return "its port must be a number from 1 to 65535";
+        host = new BrokerHost(name.ToLowerInvariant(), port);
+        return null;
+    }
 }
 
-/// <summary>Where to connect and with which account, taken from the options. URIs are parsed here and never given to
-/// RabbitMQ.Client, whose exceptions and getters print their password; no message here repeats any part of a URI but
-/// its host.</summary>
+/// <summary>Where to connect and with which account, taken from the options.</summary>
 internal sealed record BrokerAddress(IReadOnlyList<BrokerHost> Hosts, bool UseTls, string VirtualHost, string? UserName,
     string? Password)
 {
     /// <summary>The ports that IANA gave to AMQP, without and with TLS.</summary>
     private const int PlainPort = 5672, TlsPort = 5671;
 
-    private const string Form =
-        "It must have the form amqp://user:password@host:port/virtual-host, or amqps:// for TLS.";
+    /// <summary>The account that a new RabbitMQ has.</summary>
+    internal const string Guest = "guest";
+
+    /// <summary>What the URI's parameters set.</summary>
+    internal UriSettings Settings { get; private init; } = new();
+
+    /// <summary>Whether credentials go unencrypted to another machine.</summary>
+    internal bool IsInTheClear => !UseTls && Hosts.Any(host => !host.IsLoopback);
 
     public override string ToString() => string.Join(", ", Hosts);
 
     internal static BrokerAddress From(AmqpClientOptions options)
     {
+        BrokerUri? uri = options.Uri is null ? null : BrokerUri.Parse(options.Uri);
+        bool useTls = uri is { UseTls: true };
+        if (options.RequireTls && !useTls)
+            throw new ArgumentException($"{nameof(options.RequireTls)} forbids a connection without TLS: write a "
+                + $"{nameof(options.Uri)} that begins with amqps://.", nameof(options.Uri));
         var hosts = new List<BrokerHost>();
-        bool useTls = false;
-        string virtualHost = options.VirtualHost, name = nameof(options.Uri);
-        (string? User, string? Password) account = (options.UserName, options.Password);
-        if (options.Uri is not null)
+        if (uri is not null)
+            hosts.Add(uri.Host);
+        foreach (string text in options.Hosts)
         {
-            Uri uri = Parse(options.Uri);
-            useTls = uri.Scheme == "amqps";
-            hosts.Add(new BrokerHost(uri.Host, uri.IsDefaultPort ? DefaultPort(useTls) : uri.Port));
-            if (uri.UserInfo.Length > 0)
-                account = Account(uri.UserInfo);
-            if (uri.AbsolutePath.Length > 1)
-                virtualHost = Unescape(uri.AbsolutePath[1..]);
-        }
-        foreach (string host in options.Hosts)
-        {
-            name = nameof(options.Hosts);
-            hosts.Add(ParseHost(host, DefaultPort(useTls)));
+            if (BrokerHost.Read(text, DefaultPort(useTls), out BrokerHost host) is { } wrong)
+                throw new ArgumentException($"Each of Hosts must be a host or host:port, and of one {wrong}.",
+                    nameof(options.Hosts));
+            hosts.Add(host);
         }
         if (hosts.Count == 0)
             throw new ArgumentException($"Set {nameof(options.Uri)} or {nameof(options.Hosts)}: there is no broker "
                 + $"to connect to.", nameof(options.Uri));
+        string virtualHost = uri?.VirtualHost ?? options.VirtualHost;
         Check.Name(virtualHost, nameof(options.VirtualHost));
-        if (options.Credentials is null && account.User is null)
-            throw new ArgumentException($"There is no user: put one into {nameof(options.Uri)}, or set "
-                + $"{nameof(options.UserName)} and {nameof(options.Password)}, or {nameof(options.Credentials)}.",
-                    nameof(options.UserName));
-        foreach (BrokerHost host in hosts.Where(host => !host.IsLoopback))
+        string? user = uri?.User ?? options.UserName, password = uri?.Password ?? options.Password;
+        if (options.Credentials is null && user is null)
+            (user, password) = (Guest, password ?? Guest);
+        return new BrokerAddress(hosts, useTls, virtualHost, user, password) { Settings = uri?.Settings ?? new() };
+    }
+
+    internal static int DefaultPort(bool useTls) => useTls ? TlsPort : PlainPort;
+}
+
+/// <summary>What the parameters of a URI set, where it has them.</summary>
+internal sealed record UriSettings
+{
+    internal TimeSpan? Heartbeat { get; set; }
+    internal TimeSpan? ConnectTimeout { get; set; }
+    internal ushort? ChannelMax { get; set; }
+    internal uint? FrameMax { get; set; }
+    internal string? RootsFile { get; set; }
+    internal string? CertificateFile { get; set; }
+    internal string? KeyFile { get; set; }
+    internal string? ServerName { get; set; }
+}
+
+/// <summary>A broker's URI, taken apart. It is never given to RabbitMQ.Client, whose exceptions and getters print its
+/// password, nor to <see cref="System.Uri"/>, which takes a part of a password for a host, a port or a path. No message
+/// here repeats any part of it but the names of parameters.</summary>
+internal sealed record BrokerUri(bool UseTls, BrokerHost Host, string? User, string? Password, string? VirtualHost,
+    UriSettings Settings)
+{
+    private const string Form =
+        "It must have the form amqp://user:password@host:port/virtual-host, or amqps:// for TLS.";
+
+    private const string Slip = "In a user name or password the characters / ? # @ : % must be percent-encoded (%2F "
+        + "%3F %23 %40 %3A %25), as an @ in a virtual host's name; or set UserName and Password instead.";
+
+    /// <summary>RabbitMQ's own (rabbitmq.com/docs/uri-query-parameters) that mean something here, and
+    /// frame_max.</summary>
+    private static readonly string[] Known = ["auth_mechanism", "cacertfile", "certfile", "channel_max",
+        "connection_timeout", "frame_max", "heartbeat", "keyfile", "server_name_indication", "verify"];
+
+    /// <summary>Hides the account.</summary>
+    public override string ToString() => Host.ToString();
+
+    internal static BrokerUri Parse(string text)
+    {
+        bool useTls = text.StartsWith("amqps://", StringComparison.OrdinalIgnoreCase);
+        if (!useTls && !text.StartsWith("amqp://", StringComparison.OrdinalIgnoreCase))
+            throw Wrong($"Uri must begin with amqp:// or amqps://. {Form}");
+        string rest = text[(text.IndexOf("//", StringComparison.Ordinal) + 2)..];
+        int end = rest.IndexOfAny(['/', '?', '#']);
+        string authority = end < 0 ? rest : rest[..end], tail = end < 0 ? "" : rest[end..];
+        // One of these in a password ends it too early, and leaves an @ behind.
+        if (tail.Contains('@') || authority.Count(c => c == '@') > 1)
+            throw Wrong($"Uri cannot be read: an @ stands where none may. {Slip}");
+        if (tail.Contains('#'))
+            throw Wrong($"Uri cannot be read: it has a # (a fragment), which means nothing here. {Slip}");
+        int at = authority.IndexOf('@', StringComparison.Ordinal);
+        if (BrokerHost.Read(authority[(at + 1)..], BrokerAddress.DefaultPort(useTls), out BrokerHost host) is { } wrong)
+            throw Wrong($"Uri cannot be read: {wrong}. {Form} {Slip}");
+        string[] account = at <= 0 ? [] : authority[..at].Split(':', 2);
+        int query = tail.IndexOf('?', StringComparison.Ordinal);
+        string path = query < 0 ? tail : tail[..query];
+        if (path.LastIndexOf('/') > 0)
+            throw Wrong("Uri cannot be read: it has more than one / behind its host. Write a slash in a virtual "
+                + $"host's name as %2F. {Slip}");
+        return new BrokerUri(useTls, host, account.Length > 0 ? Decoded(account[0]) : null,
+            account.Length > 1 ? Decoded(account[1]) : null, path.Length > 1 ? Decoded(path[1..]) : null,
+            Read(query < 0 ? "" : tail[(query + 1)..], useTls));
+    }
+
+    private static UriSettings Read(string query, bool useTls)
+    {
+        var settings = new UriSettings();
+        var seen = new HashSet<string>();
+        foreach (string parameter in query.Split('&', StringSplitOptions.RemoveEmptyEntries))
         {
-            if (!useTls && !options.AllowPlaintext)
-                throw new ArgumentException($"The host {host} is not loopback and the connection would not be "
-                    + $"encrypted: use amqps://, or set {nameof(options.AllowPlaintext)}.", name);
-            if (account.User == "guest" && options.Credentials is null)
-                throw new ArgumentException($"The user 'guest' is for loopback only, and {host} is not: the broker "
-                    + $"refuses it.", nameof(options.UserName));
+            int equals = parameter.IndexOf('=', StringComparison.Ordinal);
+            string name = equals < 0 ? parameter : parameter[..equals];
+            if (!Known.Contains(name))
+                throw Wrong($"Uri has a parameter that is not known{Quoted(name)}; known are "
+                    + $"{string.Join(", ", Known)}. Set the options instead.");
+            if (!seen.Add(name))
+                throw Wrong($"Uri has the parameter {name} twice.");
+            Set(settings, name, Decoded(equals < 0 ? "" : parameter[(equals + 1)..]), useTls);
         }
-        return new BrokerAddress(hosts, useTls, virtualHost, account.User, account.Password);
+        return settings;
     }
 
-    private static Uri Parse(string text)
+    private static void Set(UriSettings settings, string name, string value, bool useTls)
     {
-        if (!Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) || uri.Host.Length == 0)
-            throw new ArgumentException($"Uri cannot be read. {Form}", nameof(AmqpClientOptions.Uri));
-        if (uri.Scheme is not ("amqp" or "amqps"))
-            throw new ArgumentException($"Uri has the scheme '{uri.Scheme}'. {Form}", nameof(AmqpClientOptions.Uri));
-        if (uri.Query.Length > 0 || uri.Fragment.Length > 0)
-            throw new ArgumentException($"Uri has a query or fragment, which has no meaning here: set the options "
-                + $"instead. {Form}", nameof(AmqpClientOptions.Uri));
-        if (uri.AbsolutePath.AsSpan(1 <= uri.AbsolutePath.Length ? 1 : 0).Contains('/'))
-            throw new ArgumentException($"Uri has more than one path segment; write a slash in a virtual host's name "
-                + $"as %2F. {Form}", nameof(AmqpClientOptions.Uri));
-        return uri;
+        switch (name)
+        {
+            case "heartbeat":
+                settings.Heartbeat = TimeSpan.FromSeconds(Number(name, value, 2, 3600, "seconds"));
+                break;
+            case "connection_timeout":
+                settings.ConnectTimeout = TimeSpan.FromMilliseconds(Number(name, value, 100, 600_000, "milliseconds"));
+                break;
+            case "channel_max":
+                settings.ChannelMax = (ushort)Number(name, value, 4, ushort.MaxValue, "channels");
+                break;
+            case "frame_max":
+                settings.FrameMax = (uint)Number(name, value, 4096, Wire.FrameFormat.MaxFrameSize, "bytes");
+                break;
+            case "auth_mechanism" when !value.Equals("plain", StringComparison.OrdinalIgnoreCase):
+                throw Wrong("Uri's parameter auth_mechanism must be plain: there is no other here.");
+            case "auth_mechanism":
+                break;
+            case var _ when !useTls:
+                throw Wrong($"Uri's parameter {name} is for amqps:// only.");
+            case "cacertfile":
+                settings.RootsFile = value;
+                break;
+            case "certfile":
+                settings.CertificateFile = value;
+                break;
+            case "keyfile":
+                settings.KeyFile = value;
+                break;
+            case "server_name_indication":
+                settings.ServerName = value;
+                break;
+            case "verify" when value != "verify_peer":
+                throw Wrong("Uri's parameter verify must be verify_peer: the broker's certificate is always checked. "
+                    + "Name the authority that signed it with cacertfile.");
+        }
     }
 
-    private static (string User, string? Password) Account(string userInfo)
+    private static int Number(string name, string value, int min, int max, string unit)
+        => int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= min
+            && number <= max ? number : throw Wrong($"Uri's parameter {name} must be from {min} to {max} {unit}.");
+
+    // A name that is none of a parameter may be a part of a password.
+    private static string Quoted(string name)
+        => name.Length <= 40 && name.All(c => char.IsAsciiLetterLower(c) || c is '_' or '-') ? $", {name}" : "";
+
+    private static string Decoded(string text)
     {
-        int colon = userInfo.IndexOf(':', StringComparison.Ordinal);
-        return colon < 0 ? (Unescape(userInfo), null)
-            : (Unescape(userInfo[..colon]), Unescape(userInfo[(colon + 1)..]));
+        for (int at = text.IndexOf('%'); at >= 0; at = text.IndexOf('%', at + 1))
+        {
+            if (at + 2 >= text.Length || !char.IsAsciiHexDigit(text[at + 1]) || !char.IsAsciiHexDigit(text[at + 2]))
+                throw Wrong($"Uri cannot be read: a % begins no escape. {Slip}");
+        }
+        return Uri.UnescapeDataString(text);
     }
 
-    private static BrokerHost ParseHost(string text, int defaultPort)
-    {
-        if (!Uri.TryCreate($"amqp://{text}", UriKind.Absolute, out Uri? uri) || uri.Host.Length == 0
-            || uri.UserInfo.Length > 0 || uri.AbsolutePath.Length > 1)
-            throw new ArgumentException("Each of Hosts must be a host or host:port.", nameof(AmqpClientOptions.Hosts));
-        return new BrokerHost(uri.Host, uri.Port > 0 ? uri.Port : defaultPort);
-    }
-
-    private static int DefaultPort(bool useTls) => useTls ? TlsPort : PlainPort;
-
-    private static string Unescape(string text) => Uri.UnescapeDataString(text);
+    private static ArgumentException Wrong(string message) => new(message, nameof(AmqpClientOptions.Uri));
 }

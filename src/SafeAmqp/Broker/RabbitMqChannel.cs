@@ -60,8 +60,9 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
             CloseDetached(_channel);
     }
 
-    internal PassResult Publish(AmqpMessage message, int slot)
+    internal PassResult Publish(AmqpMessage message, int slot, out string? refusal)
     {
+        refusal = null;
         if (_channel is not { IsOpen: true })
             return PassResult.Closed;
         FrameBuffer frames = outbox.Frames;
@@ -70,10 +71,11 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
         {
             FrameWriter.Publish(frames, _number, message, slot, _maxFrame);
         }
-        catch (Exception) // headers that were changed after they had been checked, most likely
+        catch (Exception error) // headers too large for the broker, or changed after they had been checked
         {
             frames.CutTo(before);
-            return PassResult.Unencodable;
+            refusal = error is FrameViolationException ? error.Message : "it cannot be encoded as AMQP 0-9-1";
+            return PassResult.Refused;
         }
         outbox.FlushWhenFull();
         if (!outbox.IsHeldUp)

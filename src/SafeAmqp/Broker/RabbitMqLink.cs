@@ -82,11 +82,12 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
             channel.Close();
     }
 
-    public PassResult Publish(long incarnation, AmqpMessage message, int slot)
+    public PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal)
     {
+        refusal = null;
         owner.AssertOwner();
-        return _channels.TryGetValue(incarnation, out RabbitMqChannel? channel) ? channel.Publish(message, slot)
-            : PassResult.Closed;
+        return _channels.TryGetValue(incarnation, out RabbitMqChannel? channel)
+            ? channel.Publish(message, slot, out refusal) : PassResult.Closed;
     }
 
     public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement)

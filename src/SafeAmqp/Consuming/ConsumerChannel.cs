@@ -86,9 +86,8 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         string reason = $"a message in queue '{subscription.Queue}' {what}";
         subscription.LastError = reason;
         Actor.Events.ConsumerPoisoned(subscription.Queue, what);
-        AmqpClientStatus status = Actor.Snapshot();
-        var error = new AmqpPoisonException($"The consumer was stopped, as {reason} {advice} {status}",
-            subscription.Queue, inner, status);
+        var error = new AmqpPoisonException($"The consumer was stopped, as {reason} {advice}", subscription.Queue,
+            inner, Actor.Snapshot());
         consumers.Remove(this, error);
         subscription.Poisoned.TryComplete(error);
     }
@@ -291,10 +290,5 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
     }
 
     private AmqpTopologyException Error(CloseReason end)
-    {
-        AmqpClientStatus status = Actor.Snapshot();
-        string why = end.Error is TimeoutException ? $": {WaitReason.NotDone(status)}" : "";
-        return new($"Queue '{subscription.Queue}' cannot be consumed: {end.Describe()}{why}. {status}",
-            $"queue '{subscription.Queue}'", status, end);
-    }
+        => AmqpTopologyException.OfConsumer(subscription.Queue, end, Actor.Snapshot());
 }

@@ -56,8 +56,14 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
 
     internal void Prepare()
     {
-        foreach (ConsumerChannel consumer in Channels)
-            consumer.Prepare();
+        int most = MostConsumers;
+        foreach (var (index, consumer) in Channels.Index())
+        {
+            if (index < most)
+                consumer.Prepare();
+            else
+                LeaveWithoutChannel(consumer, most);
+        }
     }
 
     /// <summary>Takes a consumer out, with an error for a caller that waits for its start.</summary>
@@ -83,10 +89,29 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
         _consumers.Add(consumer);
         actor.WakeAt(actor.Now + actor.Settings.OperationTimeout.Ticks);
         bool isGone = queues.Used(subscription.Queue);
-        if (mayConsume && isGone)
+        if (!mayConsume)
+            return;
+        if (_consumers.Count > MostConsumers)
+            LeaveWithoutChannel(consumer, _consumers.Count - 1);
+        else if (isGone)
             queues.Redeclare(subscription.Queue, consumer.Prepare);
-        else if (mayConsume)
+        else
             consumer.Prepare();
+    }
+
+    // The channels for declaring, publishing, replies and direct replies are kept free.
+    private int MostConsumers
+        => actor.ChannelMax == 0 ? int.MaxValue : actor.ChannelMax - (actor.Settings.Publishes ? 4 : 1);
+
+    // Told at once; one that was live before tries again.
+    private void LeaveWithoutChannel(ConsumerChannel consumer, int others)
+    {
+        var reason = new CloseReason(0,
+            $"the connection has no channel left: channel_max {actor.ChannelMax}, {others} consumers", ByBroker: false);
+        if (consumer.Subscription.Started.HasEnded)
+            consumer.Dispatch(new BrokerSignal.ChannelClosed(consumer.Incarnation, reason));
+        else
+            Remove(consumer, AmqpTopologyException.OfConsumer(consumer.Subscription.Queue, reason, actor.Snapshot()));
     }
 
     private void Settle(ConsumerCommand.Settle settle)

@@ -42,7 +42,7 @@ internal static class OptionSection
         {
             faults.Add(Unknown(setting, Settable(options.GetType())));
         }
-        else if (FormOf(option.PropertyType) is not { } form)
+        else if (FormOf(TypeOf(option)) is not { } form)
         {
             faults.Add($"'{setting.Path}' cannot be set in configuration, only in code.");
         }
@@ -53,7 +53,7 @@ internal static class OptionSection
         }
         else if (!IsUnset(setting))
         {
-            if (Read(option.PropertyType, setting) is { } value)
+            if (Read(TypeOf(option), setting) is { } value)
                 option.SetValue(options, value);
             else
                 faults.Add($"'{setting.Path}' must be {form}.");
@@ -72,11 +72,14 @@ internal static class OptionSection
         => Array.Find(Options[options], option => option.Name.Equals(key, StringComparison.OrdinalIgnoreCase));
 
     private static string[] Settable(Type options)
-        => [.. Options[options].Where(option => FormOf(option.PropertyType) is not null).Select(option => option.Name)];
+        => [.. Options[options].Where(option => FormOf(TypeOf(option)) is not null).Select(option => option.Name)];
 
     /// <summary>Whether there is no value: <c>null</c>, or an environment variable that is set to nothing.</summary>
     private static bool IsUnset(IConfigurationSection setting)
         => string.IsNullOrEmpty(setting.Value) && !setting.GetChildren().Any();
+
+    private static Type TypeOf(PropertyInfo option)
+        => Nullable.GetUnderlyingType(option.PropertyType) ?? option.PropertyType;
 
     /// <summary>What a value of a type looks like; null for objects, which only code can set.</summary>
     private static string? FormOf(Type type)

@@ -79,7 +79,7 @@ internal sealed partial class LinkActor : ConnectionActor
                 Accept(job);
                 break;
             case CancelJob cancel:
-                cancel.Job.Cancel();
+                cancel.Job.Cancel(this);
                 break;
             case Replied replied:
                 replied.Matched.TryComplete(

@@ -11,7 +11,8 @@ internal enum ExchangeAnswer
 
 /// <summary>Which exchanges are known to exist, in this epoch. A publish to a missing exchange closes its channel and
 /// makes its neighbours <em>unknown</em>; so an exchange is asked for, passively and on another channel, before its
-/// first publish.</summary>
+/// first publish. What the broker refused is not tried on it again: access for a while, a size until the next
+/// link.</summary>
 internal sealed class ExchangeBook(Action<string> check)
 {
     /// <summary>Names kept at most; beyond it all are forgotten and checked again.</summary>
@@ -23,20 +24,17 @@ internal sealed class ExchangeBook(Action<string> check)
 
     private readonly HashSet<string> _present = [];
     private readonly HashSet<string> _beingChecked = [];
-    private readonly Dictionary<string, (CloseReason End, long Until)> _refused = [];
+    private readonly Dictionary<(string Exchange, string? Key), (CloseReason End, long Until)> _refused = [];
+    private (long Size, CloseReason End) _largest = (long.MaxValue, new CloseReason(0, "", ByBroker: false));
 
-    internal ExchangeAnswer Ask(string exchange, long now, out CloseReason? refusal)
+    internal ExchangeAnswer Ask(AmqpMessage message, long now, out CloseReason? refusal)
     {
-        refusal = null;
-        if (_refused.Count > 0 && _refused.TryGetValue(exchange, out var refused))
-        {
-            if (now < refused.Until)
-            {
-                refusal = refused.End;
-                return ExchangeAnswer.Refused;
-            }
-            _refused.Remove(exchange);
-        }
+        refusal = message.Body.Length > _largest.Size ? _largest.End
+            : _refused.Count == 0 ? null
+            : StillRefused((message.Exchange, null), now) ?? StillRefused((message.Exchange, message.RoutingKey), now);
+        if (refusal is not null)
+            return ExchangeAnswer.Refused;
+        string exchange = message.Exchange;
         if (exchange.Length == 0 || _present.Contains(exchange)) // the default exchange is always there
             return ExchangeAnswer.Present;
         if (_beingChecked.Add(exchange))
@@ -54,16 +52,21 @@ internal sealed class ExchangeBook(Action<string> check)
         _present.Add(exchange);
     }
 
-    /// <summary>A channel was closed over a publish to this exchange.</summary>
-    internal void Learn(string exchange, CloseReason end, long now)
+    /// <summary>A channel was closed over this message, or over one to the same exchange.</summary>
+    internal void Learn(AmqpMessage message, CloseReason end, long now)
     {
-        _present.Remove(exchange);
+        string exchange = message.Exchange;
+        if (Refusal.Sizes(end) is { } sizes)
+            _largest = (sizes.Max, end);
+        else
+            _present.Remove(exchange);
         if (end.Code != 403)
             return;
         _present.Add(exchange); // it exists; access is what is missing
         if (_refused.Count >= MaxNames)
             _refused.Clear();
-        _refused[exchange] = (end, now + RefusedFor);
+        // Where access goes by topic the key is what was refused.
+        _refused[(exchange, Refusal.IsByTopic(end) ? message.RoutingKey : null)] = (end, now + RefusedFor);
     }
 
     /// <summary>A new epoch: everything may have changed.</summary>
@@ -72,5 +75,16 @@ internal sealed class ExchangeBook(Action<string> check)
         _present.Clear();
         _beingChecked.Clear();
         _refused.Clear();
+        _largest.Size = long.MaxValue;
+    }
+
+    private CloseReason? StillRefused((string Exchange, string? Key) address, long now)
+    {
+        if (!_refused.TryGetValue(address, out var refused))
+            return null;
+        if (now < refused.Until)
+            return refused.End;
+        _refused.Remove(address);
+        return null;
     }
 }

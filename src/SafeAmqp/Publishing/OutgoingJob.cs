@@ -24,6 +24,10 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
     /// arrived.</summary>
     internal bool IsRepeated { get; set; }
 
+    /// <summary>Whether it was in flight when the broker ended a link or channel over something in flight: it goes
+    /// again with nothing beside it, so that it can be told from its neighbours.</summary>
+    internal bool IsSuspect { get; set; }
+
     /// <summary>Whether its caller has been answered.</summary>
     internal bool HasEnded { get; private set; }
 
@@ -79,15 +83,13 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
     }
 
     /// <summary>A caller's token fired.</summary>
-    internal void Cancel()
+    internal void Cancel(ConnectionActor actor)
     {
         if (HasEnded || !MayBeCancelled)
             return;
         Queue?.Remove(this);
-        EndCancelled();
+        End(AmqpConnectException.GivenUp($"The {Message} was cancelled", actor.Snapshot(), CancellationToken));
     }
-
-    private void EndCancelled() => End(new OperationCanceledException(CancellationToken));
 
     protected void MarkEnded()
     {

@@ -22,10 +22,11 @@ internal sealed partial class PublishLane
     protected override void OnClosed(CloseReason end)
     {
         Blame blame = Refusal.Of(_ledger.Unanswered(), end);
-        if (blame.Exchange is { } exchange)
-            exchanges.Learn(exchange, end, Actor.Now);
-        // Without knowing what it was, the next try could close the channel again: report, never repeat.
-        Lose(end, blame.Culprit, republish: blame.Exchange is not null);
+        if (blame.Example is { } example)
+            exchanges.Learn(example, end, Actor.Now);
+        bool isUnexplained = blame.Example is null;
+        Lose(end, blame.Culprit, republish: !isUnexplained || end.ByBroker,
+            (isUnexplained || _ledger.Count == 1) && Refusal.CastsSuspicion(end, isLink: false));
         if (++_failedOpens == 0) // it had been open: the next one will, too
         {
             Prepare();
@@ -54,7 +55,7 @@ internal sealed partial class PublishLane
     {
         _reopenAt = ActorTime.Never;
         _failedOpens = 0;
-        Lose(end, culprit: null, republish: true);
+        Lose(end, culprit: null, republish: true, Refusal.CastsSuspicion(end, isLink: true));
     }
 
     protected override void OnSignal(BrokerSignal.OfChannel signal)
@@ -134,9 +135,9 @@ internal sealed partial class PublishLane
         Prepare();
     }
 
-    private void Lose(CloseReason end, OutgoingJob? culprit, bool republish)
+    private void Lose(CloseReason end, OutgoingJob? culprit, bool republish, bool isSuspicious = false)
     {
-        _busy = _closing = _draining = false;
+        _busy = _closing = _draining = _isAlone = false;
         _probe.Answered();
         _timer.Reset();
         AmqpClientStatus status = Actor.Snapshot();
@@ -147,19 +148,22 @@ internal sealed partial class PublishLane
         for (int i = lost.Count - 1; i >= 0; i--)
         {
             OutgoingJob job = lost[i];
-            if (job == culprit)
+            if (isSuspicious && job.IsSuspect && lost.Count == 1)
+                job.End(JobErrors.RefusedAlone(job, end, status));
+            else if (job == culprit)
                 job.End(JobErrors.Refused(job, end, status));
             else if (republish && Actor.MayRepublish && job.MayRepublish && job.Return is null && !job.HasEnded)
-                Repeat(job);
+                Repeat(job, isSuspicious);
             else
                 EndLost(job, end, status);
         }
         gate.Lose(end);
     }
 
-    private void Repeat(OutgoingJob job)
+    private void Repeat(OutgoingJob job, bool isSuspicious)
     {
         job.IsRepeated = true;
+        job.IsSuspect |= isSuspicious;
         _publishes.AddFirst(job);
     }
 

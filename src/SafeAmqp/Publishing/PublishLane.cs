@@ -18,6 +18,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     private bool _busy;
     private bool _closing; // a publish found the channel closed; its signal is on the way
     private bool _draining; // to be replaced once everything is answered
+    private bool _isAlone; // what was passed on last is a suspect: nothing goes beside it
     private int _failedOpens;
     private long _reopenAt = ActorTime.Never;
     private long _lastDeadline; // of those passed on since nothing was unanswered
@@ -56,7 +57,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     {
         while (NextToPass() is { } job)
         {
-            switch (exchanges.Ask(job.Message.Exchange, now, out CloseReason? refusal))
+            switch (exchanges.Ask(job.Message, now, out CloseReason? refusal))
             {
                 case ExchangeAnswer.Present:
                     Pass(job, now);
@@ -168,14 +169,16 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
 
     private bool HasRoom(OutgoingJob job)
         => _ledger.HasRoom && _ledger.Count < Actor.Settings.MaxUnconfirmedMessages
-            && (_ledger.Count == 0 || _ledger.Bytes + job.Size <= Actor.Settings.MaxUnconfirmedBytes);
+            && (_ledger.Count == 0 || (!job.IsSuspect && !_isAlone
+                && _ledger.Bytes + job.Size <= Actor.Settings.MaxUnconfirmedBytes));
 
     private void Pass(OutgoingJob job, long now)
     {
         JobQueue queue = job.Queue!;
         queue.Remove(job);
         AmqpMessage message = job.ToWire(now, gate.Address);
-        switch (Actor.Link.Publish(Incarnation, message, message.Mandatory ? _ledger.NextSlot : -1))
+        int slot = message.Mandatory ? _ledger.NextSlot : -1;
+        switch (Actor.Link.Publish(Incarnation, message, slot, out string? refusal))
         {
             case PassResult.Passed:
                 Passed(job);
@@ -189,9 +192,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
                 queue.AddFirst(job);
                 break;
             default:
-                job.End(JobErrors.NotSent(job, "it cannot be encoded as AMQP 0-9-1", Actor.Snapshot()));
-                Replace(new CloseReason(0, "the channel was replaced after a message that cannot be encoded",
-                    ByBroker: false));
+                job.End(JobErrors.Unsendable(job, refusal!, Actor.Snapshot()));
                 break;
         }
     }
@@ -201,6 +202,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
         if (_ledger.Count == 0)
             Began();
         _lastDeadline = _ledger.Count == 0 ? job.Deadline : Math.Max(_lastDeadline, job.Deadline);
+        _isAlone = job.IsSuspect;
         _timer.Passed(_ledger.NextNumber, Actor);
         _ledger.Add(job);
         job.Pass();

@@ -122,7 +122,7 @@ internal static class CallErrors
     {
         string fate = outcome == AmqpOutcome.Confirmed ? "The broker had confirmed the request"
             : "The request may or may not have arrived";
-        return new AmqpNoReplyException($"No reply to the {request}: {why}. {fate}. {status}", outcome, inner, status);
+        return new AmqpNoReplyException($"No reply to the {request}: {why}. {fate}.", outcome, inner, status);
     }
 
     internal static AmqpRemoteException Remote(AmqpMessage request, AmqpMessage reply, object? fault)

@@ -64,6 +64,11 @@ internal static partial class Log
         "The {Link} link could not give the broker a new secret and will retry: {Reason}")]
     internal static partial void SecretNotRenewed(ILogger logger, string link, string reason);
 
+    [LoggerMessage(114, LogLevel.Warning,
+        "AMQP client '{Client}': credentials and messages go unencrypted to {Hosts}. Use amqps:// where the network is "
+            + "not to be trusted")]
+    internal static partial void Unencrypted(ILogger logger, string client, string hosts);
+
     [LoggerMessage(200, LogLevel.Error,
         "The {Link} link could not redeclare {Entity}: {Reason} ({Suppressed} similar messages were suppressed)")]
     internal static partial void TopologyRefused(ILogger logger, string link, string entity, string reason,

@@ -183,6 +183,6 @@ internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadlin
         var (item, end) = Errors[0];
         string all = string.Join("; ", Errors.Select(error => $"{error.Item.Key}: {error.End.Describe()}"));
         string why = end.Error is TimeoutException ? $": {WaitReason.NotDone(status)}" : "";
-        return new($"The broker did not accept {all}{why}. {status}", item.Key, status, end);
+        return new($"The broker did not accept {all}{why}.", item.Key, status, end);
     }
 }

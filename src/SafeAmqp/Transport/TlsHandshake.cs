@@ -108,6 +108,9 @@ internal sealed class TlsHandshake(TlsSettings settings)
     {
         if (_pinMissing)
             return "no key in the server's chain is pinned";
+        if (_policyErrors == SslPolicyErrors.None
+            && error.Message.Contains("frame size", StringComparison.OrdinalIgnoreCase))
+            return "the peer does not speak TLS on this port (amqp:// is without TLS; the TLS port is 5671 as a rule)";
         if (_policyErrors == SslPolicyErrors.None)
             return (error.InnerException ?? error).Message.TrimEnd('.');
 

@@ -44,17 +44,10 @@ internal sealed class FrameReader(int maxFrameSize, long maxBodySize, IFrameSink
     private volatile Dictionary<ushort, IncomingContent> _channels = NoChannels; // never changed, only replaced
     private byte[] _bytes = new byte[FirstSize];
     private int _start, _end; // what has come and is not a whole frame yet
-    private int _foreign; // bytes of the peer's protocol header that were compared
     private bool _started;
 
-    private static ReadOnlySpan<byte> ProtocolName => "AMQP"u8;
-
-    /// <summary>Whether the peer answered with a protocol header: it speaks another version, for which RabbitMQ.Client
-    /// has the fitting error. It throws it for any first byte 'A', and parses nothing after it.</summary>
-    internal bool PassesAll { get; private set; }
-
-    /// <summary>Whether what has come ends within a frame, or is not made of frames.</summary>
-    internal bool IsInsideFrame => _end > _start || PassesAll;
+    /// <summary>Whether what has come ends within a frame.</summary>
+    internal bool IsInsideFrame => _end > _start;
 
     /// <summary>Where the next bytes are to be put.</summary>
     internal Memory<byte> Room => _bytes.AsMemory(_end);
@@ -78,29 +71,11 @@ internal sealed class FrameReader(int maxFrameSize, long maxBodySize, IFrameSink
     {
         _end += count;
         bool wasFilled = _end == _bytes.Length;
+        _started = _started || ForeignPeer.IsNone(_bytes.AsSpan(0, _end));
         if (!_started)
-        {
-            _started = true;
-            PassesAll = _bytes[0] == ProtocolName[0];
-        }
-        if (PassesAll)
-            PassForeign();
-        else
-            ReadFrames();
+            return; // there is room for what tells more
+        ReadFrames();
         MakeRoom(wasFilled);
-    }
-
-    private void PassForeign()
-    {
-        ReadOnlySpan<byte> bytes = _bytes.AsSpan(_start, _end - _start);
-        for (int i = 0; i < bytes.Length && _foreign < ProtocolName.Length; i++, _foreign++)
-        {
-            if (bytes[i] != ProtocolName[_foreign])
-                throw new FrameViolationException(FrameRule.FrameType,
-                    "The peer sent neither a frame nor a protocol header.");
-        }
-        sink.Pass(bytes);
-        _start = _end;
     }
 
     private void ReadFrames()
@@ -265,4 +240,38 @@ internal sealed class FrameReader(int maxFrameSize, long maxBodySize, IFrameSink
         => new(FrameRule.FrameOrder, $"The peer sent {what} on channel {channel}.");
 
     private static ushort ChannelOf(ReadOnlySpan<byte> frame) => BinaryPrimitives.ReadUInt16BigEndian(frame[1..]);
+}
+
+/// <summary>Tells by its first bytes what a peer is that is no AMQP 0-9-1 broker.</summary>
+internal static class ForeignPeer
+{
+    /// <summary>Whether the first bytes are a broker's, of which the first is a frame's type.</summary>
+    /// <returns>False while there are too few to tell.</returns>
+    /// <exception cref="FrameViolationException">They are somebody else's, and the message says whose.</exception>
+    internal static bool IsNone(ReadOnlySpan<byte> first)
+    {
+        if (first[0] is Method or Header or Body or Heartbeat)
+            return true;
+        if (Begins(first, "AMQP"u8))
+        {
+            if (first.Length < 8)
+                return false;
+            throw Is(first[5..] is [1, 0, ..] ? "speaks AMQP 1.0; this client speaks AMQP 0-9-1"
+                : "speaks another version of AMQP; this client speaks AMQP 0-9-1");
+        }
+        if (Begins(first, "HTTP/"u8))
+            return first.Length < 5 ? false : throw Is("is a web server: AMQP has another port, as a rule 5672");
+        if (Begins(first, "SSH-"u8))
+            return first.Length < 4 ? false : throw Is("is an SSH server: this is not the port of AMQP");
+        if (Begins(first, [0x15, 3]) || Begins(first, [0x16, 3]))
+            return first.Length < 2 ? false : throw Is("speaks TLS on this port: use amqps://");
+        throw Is(first[0] is >= 0x20 and < 0x7F or (byte)'\r' or (byte)'\n'
+            ? "sent text that is no AMQP: this is not the port of AMQP"
+            : "sent bytes that are no AMQP: this is not the port of AMQP");
+    }
+
+    private static bool Begins(ReadOnlySpan<byte> first, ReadOnlySpan<byte> with)
+        => first[..Math.Min(first.Length, with.Length)].SequenceEqual(with[..Math.Min(first.Length, with.Length)]);
+
+    private static FrameViolationException Is(string what) => new(FrameRule.FrameType, $"The peer {what}.");
 }

@@ -17,6 +17,7 @@ internal static class FrameWriter
     /// <param name="message">The message.</param>
     /// <param name="slot">Goes along as a header, so that a return finds its publish; -1 for none.</param>
     /// <param name="maxFrame">The largest frame that was agreed upon, with its 8 bytes of framing.</param>
+    /// <exception cref="FrameViolationException">Its header does not fit such a frame.</exception>
     internal static void Publish(FrameBuffer to, ushort channel, AmqpMessage message, int slot, int maxFrame)
     {
         int frame = Begin(to, Method, channel);
@@ -27,12 +28,19 @@ internal static class FrameWriter
         to.Octet((byte)(message.Mandatory ? 1 : 0));
         End(to, frame);
 
+        int header = to.Count;
         frame = Begin(to, Header, channel);
         to.Short(ClassBasic);
         to.Short(0);
         to.LongLong((ulong)message.Body.Length);
         Properties(to, message, slot);
         End(to, frame);
+        if (to.Count - header > maxFrame) // it may not be split, as the body is
+        {
+            throw new FrameViolationException(FrameRule.FrameSize,
+                $"its headers and properties take a frame of {to.Count - header} bytes, and the broker takes frames of "
+                    + $"at most {maxFrame} (frame_max)");
+        }
 
         for (ReadOnlySpan<byte> rest = message.Body.Span; !rest.IsEmpty;)
         {

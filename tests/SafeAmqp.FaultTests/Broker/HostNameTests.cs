@@ -9,7 +9,6 @@ public sealed class HostNameTests : FaultCase
         var log = new Lines();
         AmqpClient client = NewClient("amqp://user:word@no-such-host.invalid:5672/%2F", options =>
         {
-            options.AllowPlaintext = true;
             options.Hosts = [$"127.0.0.1:{broker.Port}"];
             options.LoggerFactory = log;
         });

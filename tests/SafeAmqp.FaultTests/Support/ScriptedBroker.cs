@@ -39,6 +39,11 @@ internal sealed class ScriptedBroker : IAsyncDisposable
     /// <summary>Connections that were opened, counted from the first.</summary>
     internal int Connections => Volatile.Read(ref _connections);
 
+    /// <summary>What it offers: the largest frame, and how many channels.</summary>
+    internal uint FrameMax { get; init; } = 131_072;
+
+    internal ushort ChannelMax { get; init; } = 2047;
+
     /// <summary>Channels that were opened, on all connections.</summary>
     internal int Channels;
 
@@ -198,7 +203,7 @@ internal sealed class ScriptedBroker : IAsyncDisposable
             uint method = BinaryPrimitives.ReadUInt32BigEndian(payload);
             switch (method >> 16, method & 0xFFFF)
             {
-                case (10, 11): return On(0, Method(10, 30, Short(2047), Int(131_072), Short(30)));
+                case (10, 11): return On(0, Method(10, 30, Short(broker.ChannelMax), Int(broker.FrameMax), Short(30)));
                 case (10, 40):
                     Number = Interlocked.Increment(ref broker._connections);
                     return On(0, Method(10, 41, Str("")));

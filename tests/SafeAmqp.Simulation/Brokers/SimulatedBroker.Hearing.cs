@@ -32,6 +32,8 @@ internal sealed partial class SimulatedBroker
                 break;
             case BrokerSignal.LinkLost lost when IsCurrent(lost.Epoch) && Current!.HeardConnected:
                 HearLoss(lost.End.Code is 403 or 530 && world.State == AmqpLinkState.Preparing);
+                if (lost.End is { ByBroker: true, Code: 501 or 502 or 505 or 541 })
+                    Current.Channels.ForEach(Suspect);
                 break;
             case BrokerSignal.Blocked blocked when IsCurrent(blocked.Epoch):
                 Current!.HeardBlocked = true;
@@ -68,6 +70,8 @@ internal sealed partial class SimulatedBroker
                 channel.HeardClosed = true;
                 if (channel.Declaring is { } unanswered)
                     channel.Connection.Declared.Add(unanswered);
+                if (closed.End.Code is not (403 or 404))
+                    Suspect(channel);
                 if (closed.End.Code == 403)
                     channel.Connection.HeardForbiddenAt = world.Now;
                 break;
@@ -87,6 +91,16 @@ internal sealed partial class SimulatedBroker
                 CountNacks(channel, Take(channel, nack.Sequence, nack.Multiple));
                 break;
         }
+    }
+
+    // What was in flight may be why; what was alone when it may have been before is.
+    private static void Suspect(SimulatedChannel channel)
+    {
+        if (channel.ClientClosed)
+            return;
+        if (channel.Outstanding is [var only] && only.Sending.Attempt.IsSuspect)
+            only.Sending.Attempt.IsBlamed = true;
+        channel.Outstanding.ForEach(entry => entry.Sending.Attempt.IsSuspect = true);
     }
 
     private static List<Sending> Take(SimulatedChannel channel, ulong sequence, bool multiple)

@@ -1,6 +1,7 @@
 using SafeAmqp.Actor;
 using SafeAmqp.Broker;
 using SafeAmqp.Simulation.Runs;
+using static SafeAmqp.Simulation.Checking.ViolationException;
 
 namespace SafeAmqp.Simulation.Brokers;
 
@@ -11,8 +12,9 @@ internal sealed partial class SimulatedBroker
     private readonly HashSet<string> _exchanges = ["orders", "news", "secret"];
     private long _stored;
 
-    public PassResult Publish(long incarnation, AmqpMessage message, int slot)
+    public PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal)
     {
+        refusal = null;
         SimulatedChannel channel = InUse(incarnation);
         Sending sending = world.SendingOf(message);
         world.Note("publish", sending.Attempt.Id, incarnation);
@@ -24,8 +26,8 @@ internal sealed partial class SimulatedBroker
         }
         if (sending.Attempt.IsUnencodable)
         {
-            channel.IsSuspect = true;
-            return PassResult.Unencodable;
+            refusal = "it does not fit";
+            return PassResult.Refused;
         }
         world.Count("publishes");
         if (sending.Channels.Count > 0)
@@ -57,6 +59,13 @@ internal sealed partial class SimulatedBroker
             return; // the broker drops what comes on a channel that it closed
         if (Refuses(channel, sending, message.Exchange))
             return;
+        if (sending.Attempt.IsImpossible && !IsHealed)
+        {
+            world.Count("links ended over one message");
+            Require(++sending.Attempt.LinksEnded <= 2, $"a third link is lost to attempt {sending.Attempt.Id}");
+            CloseByBroker(channel.Connection, dice.Pick(501, 505, 541), "FRAME_ERROR");
+            return;
+        }
         if (Chance(Scenario[Fault.BadAnswers] * 0.2))
         {
             channel.IsSuspect = true;

@@ -79,7 +79,8 @@ internal sealed partial class SimulatedBroker
     {
         if (world.IsClosing || connection.WasReportedLost)
             return;
-        bool tooSlow = !connection.HeardConnected && world.Now - connection.BegunAt >= World.ConnectTimeout.Ticks;
+        bool tooSlow = !connection.HeardConnected
+            && world.Now - connection.BegunAt >= World.ConnectTimeout.Ticks / Scenario.Hosts;
         Require(
             tooSlow || HasBeenSilent(connection) || IsUnheard(connection, connection.OpenAskedAt),
             "a link that lives was given up");
@@ -123,6 +124,10 @@ internal sealed partial class SimulatedBroker
         Require(!channel.HeardBad && !channel.IsInStorm, "a publish on a channel that is not to be trusted");
         Require(message.Mandatory == (slot >= 0), "a slot for what is not mandatory, or none for what is");
         Require(!channel.Connection.HeardBlocked, "a publish while the broker blocks");
+        Require(
+            channel.Outstanding.Count == 0
+                || (!attempt.IsSuspect && !channel.Outstanding[^1].Sending.Attempt.IsSuspect),
+            "a suspect goes with others");
         Require(
             world.State is AmqpLinkState.Open or AmqpLinkState.Closing, $"a publish while the link is {world.State}");
         Require(

@@ -41,6 +41,18 @@ internal sealed class Attempt
     internal string Exchange { get; init; } = "";
     internal bool IsMandatory { get; set; } = true;
     internal bool IsUnencodable { get; init; }
+
+    /// <summary>Whether the broker ends the connection over it.</summary>
+    internal bool IsImpossible { get; init; }
+
+    /// <summary>How many connections it ended.</summary>
+    internal int LinksEnded { get; set; }
+
+    /// <summary>Whether it was in flight when the broker ended a connection or channel over something.</summary>
+    internal bool IsSuspect { get; set; }
+
+    /// <summary>Whether it was a suspect and alone in flight when that happened again.</summary>
+    internal bool IsBlamed { get; set; }
     internal Kind Kind { get; set; }
 
     /// <summary>Whether somebody else used its correlation id: another call, or a peer who guessed it.</summary>

@@ -52,8 +52,9 @@ internal sealed class HistoryChecker(Func<long> closingSince, bool republishes)
                 break;
             case End.NotSent:
                 Require(!wasPassed, $"{it}, and was passed on");
-                Require(isLate || isClosing || attempt.IsUnencodable || attempt.HasGuessableId
-                    || (attempt.IsCancelled && attempt.Accepted == 0), $"{it} without a reason");
+                Require(
+                    isLate || isClosing || attempt.HasGuessableId || (attempt.IsCancelled && attempt.Accepted == 0),
+                    $"{it} without a reason");
                 break;
             case End.Disposed:
                 Require(!wasPassed, $"{it}, and was passed on");
@@ -67,8 +68,10 @@ internal sealed class HistoryChecker(Func<long> closingSince, bool republishes)
                 break;
             case End.Refused:
                 Require(
-                    Refusable.Contains(attempt.Exchange), $"{it}, and exchange '{attempt.Exchange}' refuses nothing");
-                Require(attempt.WasRefused || !wasPassed, $"{it}, and the broker did not refuse it");
+                    Refusable.Contains(attempt.Exchange) || attempt.IsUnencodable || attempt.IsBlamed,
+                    $"{it}, and exchange '{attempt.Exchange}' refuses nothing");
+                Require(
+                    attempt.WasRefused || attempt.IsBlamed || !wasPassed, $"{it}, and the broker did not refuse it");
                 break;
             case End.Unknown:
                 Require(wasPassed, $"{it}, and was not passed on");
@@ -97,7 +100,7 @@ internal sealed class HistoryChecker(Func<long> closingSince, bool republishes)
                 or End.Disposed
                 || (attempt.End == End.Cancelled && !attempt.IsCall);
             Require(
-                !cannotHaveArrived || attempt.Stored == 0,
+                !cannotHaveArrived || attempt.Stored == 0 || attempt is { End: End.Refused, IsBlamed: true },
                 $"attempt {attempt.Id} ended {attempt.End}, and is stored {attempt.Stored} times");
             Require(
                 attempt.Stored <= attempt.Passes.Count,

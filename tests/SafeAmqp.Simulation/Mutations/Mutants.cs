@@ -39,6 +39,16 @@ internal static partial class Mutants
             "job.End(JobErrors.NotSent(job, \"lost\", status));");
         yield return new("the first of several is blamed", "Publishing/JobErrors.cs",
             "severalNamed && end.Code != PreconditionFailed ? null : named", "named");
+        yield return new("suspects go together", Lane, "(!job.IsSuspect && !_isAlone\n                && _ledger.Bytes",
+            "(true\n                && _ledger.Bytes");
+        yield return new(
+            "what goes beside a suspect is overlooked", Lane, "!job.IsSuspect && !_isAlone", "!job.IsSuspect");
+        yield return new("what ended the link alone goes again", Answers,
+            "isSuspicious && job.IsSuspect && lost.Count == 1", "isSuspicious && job.IsSuspect && lost.Count < 1");
+        yield return new(
+            "a suspect is blamed for its neighbours", Answers, "job.IsSuspect && lost.Count == 1", "job.IsSuspect");
+        yield return new("nothing casts suspicion", "Publishing/JobErrors.cs", "=> end.ByBroker && (isLink ?",
+            "=> end.ByBroker && end.Code == 0 && (isLink ?");
         yield return new("neighbours share the blame", Answers, "if (job == culprit)", "if (culprit is not null)");
         yield return new("the window of messages is overlooked", Lane,
             "=> _ledger.HasRoom && _ledger.Count < Actor.Settings.MaxUnconfirmedMessages\n", "=> _ledger.HasRoom\n");

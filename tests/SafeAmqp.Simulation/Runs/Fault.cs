@@ -45,4 +45,5 @@ internal enum Fault
 
     // Of links and channels again: behind the others, so that seeds keep their meaning.
     Deafness,
+    Impossibles,
 }

@@ -85,6 +85,7 @@ internal sealed class Scenario
         Fault.Returns or Fault.BadExchanges or Fault.Posts or Fault.DoubleAnswers => 0.3,
         Fault.OpenFailures or Fault.Silences or Fault.SilentQueues => 0.2,
         Fault.SameIds or Fault.Unencodables => 0.1,
+        Fault.Impossibles => 0.02,
         Fault.BadAnswers => 0.05,
         _ => 1,
     };

@@ -93,6 +93,8 @@ internal sealed partial class World
             IsMandatory = message.Mandatory,
             Deadline = Now + Scenario.PublishTimeout.Ticks,
             IsUnencodable = Chance(Scenario[Fault.Unencodables]),
+            // seeds keep their meaning
+            IsImpossible = Scenario[Fault.Impossibles] > 0 && Chance(Scenario[Fault.Impossibles]),
         }, message);
     }
 

@@ -144,6 +144,7 @@ public sealed class RecoveryTests
         }
         Assert.Equal([50, 100, 200, 400, 800, 1600], pauses);
         _bench.Declared(_bench.Link.Admin);
+        _bench.Wait(S(6)); // longer than the longest wait
         _bench.LoseLink();
         Assert.Equal(50, TimeSpan.FromTicks(_bench.Actor.NextAttemptAt - _bench.Now).TotalMilliseconds);
     }

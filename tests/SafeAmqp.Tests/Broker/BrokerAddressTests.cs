@@ -68,53 +68,111 @@ public sealed class BrokerAddressTests
                 .Select(host => host.ToString()));
 
     [Theory]
-    [InlineData("amqp://u:s3cretPw@broker.example")]
-    [InlineData("amqp://u:s3cretPw@10.0.0.1")]
-    [InlineData("amqp://u:s3cretPw@[2001:db8::1]")]
-    [InlineData("amqp://u:s3cretPw@localhost.example")]
-    public void Beyond_loopback_an_unencrypted_connection_needs_to_be_allowed(string uri)
-    {
-        AssertRefused(new AmqpClientOptions { Uri = uri }, "Uri", "AllowPlaintext");
-        Assert.False(BrokerAddress.From(new AmqpClientOptions { Uri = uri, AllowPlaintext = true }).UseTls);
-    }
+    [InlineData("amqp://u:p@broker.example", true)]
+    [InlineData("amqp://u:p@10.0.0.1", true)]
+    [InlineData("amqp://u:p@[2001:db8::1]", true)]
+    [InlineData("amqp://u:p@localhost.example", true)]
+    [InlineData("amqps://u:p@broker.example", false)]
+    [InlineData("amqp://u:p@localhost", false)]
+    [InlineData("amqp://u:p@127.1.2.3", false)]
+    public void The_scheme_is_the_choice_and_what_goes_in_the_clear_beyond_loopback_is_known(
+        string uri, bool isInTheClear)
+        => Assert.Equal(isInTheClear, BrokerAddress.From(new AmqpClientOptions { Uri = uri }).IsInTheClear);
 
     [Fact]
-    public void An_unencrypted_further_host_is_refused_by_the_name_of_its_option()
-        => AssertRefused(
-            new AmqpClientOptions { Uri = "amqp://u:s3cretPw@localhost", Hosts = ["broker.example"] },
-            "Hosts",
-            "broker.example");
-
-    [Fact]
-    public void Guest_is_refused_beyond_loopback_unless_credentials_come_from_elsewhere()
-    {
-        AssertRefused(new AmqpClientOptions { Uri = "amqps://guest:s3cretPw@broker.example" }, "UserName", "guest");
-        AssertRefused(new AmqpClientOptions { Uri = "amqps://broker.example", UserName = "guest", Password = Secret },
-            "UserName", "guest");
-        Assert.Equal(
-            "guest", BrokerAddress.From(new AmqpClientOptions { Uri = "amqp://guest:guest@localhost" }).UserName);
-        var provider = new AmqpClientOptions
+    public void A_further_host_in_the_clear_counts_too()
+        => Assert.True(BrokerAddress.From(new AmqpClientOptions
         {
-            Uri = "amqps://guest@broker.example",
-            Credentials = _ => new(new AmqpCredentials("a", Secret))
-        };
-        Assert.Single(BrokerAddress.From(provider).Hosts);
+            Uri = "amqp://localhost",
+            Hosts = ["broker.example"]
+        }).IsInTheClear);
+
+    [Fact]
+    public void RequireTls_forbids_the_plain_scheme()
+    {
+        AssertRefused(
+            new AmqpClientOptions { Uri = "amqp://u:s3cretPw@localhost", RequireTls = true }, "Uri", "amqps://");
+        AssertRefused(new AmqpClientOptions { Hosts = ["localhost"], RequireTls = true }, "Uri", "amqps://");
+        Assert.True(BrokerAddress.From(new AmqpClientOptions { Uri = "amqps://localhost", RequireTls = true }).UseTls);
     }
 
     [Theory]
-    [InlineData("s3cretPw", "cannot be read")]
-    [InlineData("", "cannot be read")]
-    [InlineData("amqp://", "cannot be read")]
-    [InlineData("amqp:///v", "cannot be read")]
-    [InlineData("amqp://u:s3cretPw@", "cannot be read")]
-    [InlineData("amqp://u:s3cretPw@localhost:99999", "cannot be read")]
-    [InlineData("amqp://u:s3cretPw@localhost:port", "cannot be read")]
-    [InlineData("amqp://u:s3cretPw#x@localhost", "")]
-    [InlineData("amqp://u:s3cretPw/x@localhost", "")]
-    [InlineData("http://u:s3cretPw@localhost", "scheme 'http'")]
-    [InlineData("guest:s3cretPw@localhost:5672", "")]
+    [InlineData("amqp://localhost", "guest", "guest")]
+    [InlineData("amqp://broker.example/v", "guest", "guest")]
+    [InlineData("amqps://guest:other@broker.example", "guest", "other")]
+    [InlineData("amqp://u@localhost", "u", null)]
+    public void Without_a_user_it_is_guest_and_the_broker_decides_about_it(string uri, string user, string? password)
+    {
+        BrokerAddress address = BrokerAddress.From(new AmqpClientOptions { Uri = uri });
+        Assert.Equal((user, password), (address.UserName, address.Password));
+    }
+
+    [Fact]
+    public void Parameters_of_the_uri_are_read()
+    {
+        UriSettings settings = BrokerAddress.From(new AmqpClientOptions
+        {
+            Uri =
+                "amqps://u:p@h/v?heartbeat=5&connection_timeout=1500&channel_max=7&frame_max=8192&auth_mechanism=PLAIN"
+                + "&cacertfile=%2Fca.pem&certfile=c&keyfile=k&server_name_indication=n&verify=verify_peer",
+        }).Settings;
+        Assert.Equal(new UriSettings
+        {
+            Heartbeat = TimeSpan.FromSeconds(5),
+            ConnectTimeout = TimeSpan.FromSeconds(1.5),
+            ChannelMax = 7,
+            FrameMax = 8192,
+            RootsFile = "/ca.pem",
+            CertificateFile = "c",
+            KeyFile = "k",
+            ServerName = "n",
+        }, settings);
+    }
+
+    [Theory]
+    [InlineData("amqp://h?hartbeat=5", "hartbeat")]
+    [InlineData("amqp://h?heartbeat=5&heartbeat=6", "twice")]
+    [InlineData("amqp://h?heartbeat=0", "from 2 to 3600 seconds")]
+    [InlineData("amqp://h?heartbeat", "heartbeat")]
+    [InlineData("amqp://h?heartbeat=-5", "heartbeat")]
+    [InlineData("amqp://h?channel_max=70000", "channel_max")]
+    [InlineData("amqp://h?cacertfile=x", "amqps://")]
+    [InlineData("amqps://h?verify=verify_none", "always checked")]
+    [InlineData("amqps://h?auth_mechanism=external", "plain")]
+    [InlineData("amqp://h?s3cretPw=1", "not known;")]
+    public void A_parameter_that_is_none_is_named(string uri, string says)
+        => AssertRefused(new AmqpClientOptions { Uri = uri }, "Uri", says);
+
+    [Theory]
+    [InlineData("amqp://u:s3cretPw#x@localhost")]
+    [InlineData("amqp://u:s3cretPw/x@localhost/v")]
+    [InlineData("amqp://u:s3cretPw?x@localhost")]
+    [InlineData("amqp://u:s3cretPw@x@localhost")]
+    [InlineData("amqp://u:1234#x@localhost")]
+    [InlineData("amqp://u:p@s3cretPw/x@localhost")]
+    [InlineData("amqp://u/s3cretPw:p@localhost")]
+    [InlineData("amqp://u:s3cretPw%@localhost")]
+    [InlineData("amqp://u:s3cretPw%zz@localhost")]
+    [InlineData("amqp://u:s3cretPw@localhost/v#x")]
+    [InlineData("amqp://u:s3cretPw@localhost/a/b")]
+    [InlineData("amqp://u:s3cretPw@localhost:99999")]
+    public void A_character_that_should_have_been_encoded_is_named_as_the_likely_slip(string uri)
+        => AssertRefused(new AmqpClientOptions { Uri = uri }, "Uri", "percent-encoded");
+
+    [Theory]
+    [InlineData("s3cretPw", "must begin with amqp://")]
+    [InlineData("", "must begin with amqp://")]
+    [InlineData("amqp://", "it has no host")]
+    [InlineData("amqp:///v", "it has no host")]
+    [InlineData("amqp://u:s3cretPw@", "it has no host")]
+    [InlineData("amqp://u:s3cretPw@localhost:99999", "a number from 1 to 65535")]
+    [InlineData("amqp://u:s3cretPw@localhost:port", "a number from 1 to 65535")]
+    [InlineData("amqp://u:s3cretPw@localhost:0", "a number from 1 to 65535")]
+    [InlineData("amqp://u:s3cretPw@::1", "cannot be read")]
+    [InlineData("amqp://u:s3cretPw@a b", "its host is none")]
+    [InlineData("http://u:s3cretPw@localhost", "must begin with amqp://")]
+    [InlineData("guest:s3cretPw@localhost:5672", "must begin with amqp://")]
     [InlineData("amqp://u:s3cretPw@localhost/a/b", "%2F")]
-    [InlineData("amqp://u:s3cretPw@localhost/v?heartbeat=5", "query")]
     [InlineData("amqp://u:s3cretPw@localhost/v#x", "fragment")]
     public void A_uri_that_is_not_one_is_named_without_its_password(string uri, string says)
         => AssertRefused(new AmqpClientOptions { Uri = uri }, "Uri", says);
@@ -128,15 +186,12 @@ public sealed class BrokerAddressTests
     [InlineData("amqp://host")]
     public void A_host_that_is_not_one_is_named_without_its_text(string host)
         => AssertRefused(
-            new AmqpClientOptions { Hosts = [host], UserName = "u", Password = Secret, AllowPlaintext = true },
-            "Hosts",
-            "host:port");
+            new AmqpClientOptions { Hosts = [host], UserName = "u", Password = Secret }, "Hosts", "host:port");
 
     [Fact]
     public void Without_host_user_or_virtual_host_it_says_what_to_set()
     {
         AssertRefused(new AmqpClientOptions { UserName = "u" }, "Uri", "Hosts");
-        AssertRefused(new AmqpClientOptions { Uri = "amqp://localhost" }, "UserName", "Credentials");
         AssertRefused(new AmqpClientOptions { Uri = "amqp://u:p@localhost", VirtualHost = "" }, "VirtualHost", "empty");
         AssertRefused(
             new AmqpClientOptions { Uri = "amqp://u:p@localhost", VirtualHost = new string('v', 256) },

@@ -94,7 +94,7 @@ public sealed class OptionsBindingTests
                 StringComparison.Ordinal);
             return;
         }
-        string text = property.PropertyType switch
+        string text = (Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType) switch
         {
             var type when type == typeof(bool) =>
                 property.GetValue(section(new AmqpClientOptions())) is true ? "false" : "true",
@@ -137,7 +137,7 @@ public sealed class OptionsBindingTests
             ["SafeAmqp:Hosts:0"] = "one",
             ["SafeAmqp:Hosts:1"] = "two:5673",
             ["SafeAmqp:UserName"] = "u",
-            ["SafeAmqp:AllowPlaintext"] = "True",
+            ["SafeAmqp:RequireTls"] = "False",
             ["SafeAmqp:Tls:ServerName"] = "broker",
             ["SafeAmqp:Tls:CheckRevocation"] = "true",
             ["SafeAmqp:layout"] = "shared",
@@ -181,7 +181,7 @@ public sealed class OptionsBindingTests
     [InlineData("Heartbeat", "soon", "hours:minutes:seconds")]
     [InlineData("MaxPendingMessages", "many", "whole number")]
     [InlineData("MaxPendingBytes", "1.5", "whole number")]
-    [InlineData("AllowPlaintext", "perhaps", "true or false")]
+    [InlineData("RequireTls", "perhaps", "true or false")]
     [InlineData("Layout", "Sharde", "Separate, Shared")]
     [InlineData("Layout", "1", "Separate, Shared")]
     [InlineData("Uri:Host", "x", "one text")]

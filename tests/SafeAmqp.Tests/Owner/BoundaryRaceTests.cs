@@ -181,8 +181,9 @@ public sealed class BoundaryRaceTests
         {
         }
 
-        public PassResult Publish(long incarnation, AmqpMessage message, int slot)
+        public PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal)
         {
+            refusal = null;
             Published++;
             Answer(new BrokerSignal.Acked(incarnation, ++_sequence, Multiple: false));
             return PassResult.Passed;

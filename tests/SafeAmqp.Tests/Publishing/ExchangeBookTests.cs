@@ -52,7 +52,7 @@ public sealed class ExchangeBookTests
     public void A_publish_that_found_it_gone_makes_it_unknown_again()
     {
         _book.Checked("a", present: true);
-        _book.Learn("a", new CloseReason(404, "NOT_FOUND", ByBroker: true), now: 0);
+        _book.Learn(To("a"), new CloseReason(404, "NOT_FOUND", ByBroker: true), now: 0);
         Assert.Equal(ExchangeAnswer.BeingChecked, Ask("a"));
     }
 
@@ -61,11 +61,11 @@ public sealed class ExchangeBookTests
     {
         var end = new CloseReason(403, "ACCESS_REFUSED", ByBroker: true);
         _book.Checked("a", present: true);
-        _book.Learn("a", end, now: 0);
+        _book.Learn(To("a"), end, now: 0);
         Assert.Equal(
-            ExchangeAnswer.Refused, _book.Ask("a", TimeSpan.FromSeconds(1).Ticks - 1, out CloseReason? refusal));
+            ExchangeAnswer.Refused, _book.Ask(To("a"), TimeSpan.FromSeconds(1).Ticks - 1, out CloseReason? refusal));
         Assert.Same(end, refusal);
-        Assert.Equal(ExchangeAnswer.Present, _book.Ask("a", TimeSpan.FromSeconds(1).Ticks, out refusal));
+        Assert.Equal(ExchangeAnswer.Present, _book.Ask(To("a"), TimeSpan.FromSeconds(1).Ticks, out refusal));
         Assert.Null(refusal);
         Assert.Empty(_asked);
     }
@@ -79,5 +79,31 @@ public sealed class ExchangeBookTests
         Assert.Equal(ExchangeAnswer.BeingChecked, Ask("exchange-0"));
     }
 
-    private ExchangeAnswer Ask(string exchange) => _book.Ask(exchange, 0, out _);
+    [Fact]
+    public void Where_access_goes_by_topic_a_refusal_is_about_its_key_alone()
+    {
+        _book.Checked("a", present: true);
+        _book.Learn(To("a", "secret"), new CloseReason(403, "ACCESS_REFUSED - write access to topic 'secret' "
+            + "in exchange 'a' in vhost '/' refused", ByBroker: true), now: 0);
+        Assert.Equal(ExchangeAnswer.Refused, _book.Ask(To("a", "secret"), 1, out _));
+        Assert.Equal(ExchangeAnswer.Present, _book.Ask(To("a", "public"), 1, out _));
+    }
+
+    [Fact]
+    public void A_size_that_the_broker_refused_is_not_tried_again_on_its_link()
+    {
+        var end = new CloseReason(
+            406, "PRECONDITION_FAILED - message size 200 is larger than configured max size 100", ByBroker: true);
+        _book.Learn(To("", size: 200), end, now: 0);
+        Assert.Equal(ExchangeAnswer.Refused, _book.Ask(To("", size: 101), 1, out CloseReason? refusal));
+        Assert.Same(end, refusal);
+        Assert.Equal(ExchangeAnswer.Present, _book.Ask(To("", size: 100), 1, out _));
+        _book.Forget();
+        Assert.Equal(ExchangeAnswer.Present, _book.Ask(To("", size: 101), 1, out _));
+    }
+
+    private static AmqpMessage To(string exchange, string key = "", int size = 0)
+        => AmqpMessage.ToExchange(exchange, key, new byte[size]);
+
+    private ExchangeAnswer Ask(string exchange) => _book.Ask(To(exchange), 0, out _);
 }

@@ -105,18 +105,17 @@ public sealed class PublishLaneTests
     }
 
     [Fact]
-    public void A_message_that_cannot_be_encoded_is_not_sent_and_costs_the_channel()
+    public void A_message_that_cannot_be_put_into_frames_is_refused_and_costs_nothing()
     {
         _bench.Open();
         var neighbour = _bench.Publish();
-        _bench.Link.NextPass = PassResult.Unencodable;
+        _bench.Link.NextPass = PassResult.Refused;
         var job = _bench.Publish();
-        Assert.Equal(("Unknown", "NotSent"), (neighbour.Ended(), job.Ended()));
+        Assert.Equal("Refused", job.Ended());
         _bench.Link.NextPass = PassResult.Passed;
-        _bench.Opened(_bench.Link.Lane);
         var next = _bench.Publish();
-        _bench.Acked(1);
-        Assert.Equal("done", next.Ended());
+        _bench.Acked(2, multiple: true);
+        Assert.Equal(("done", "done"), (neighbour.Ended(), next.Ended()));
     }
 
     [Fact]

@@ -28,7 +28,7 @@ public sealed class RefusalTests
     public void When_several_publishes_name_the_refused_exchange_none_is_blamed_but_the_exchange_is_known(
         int code, string text)
         => Assert.Equal(
-            new Blame(null, "orders"),
+            new Blame(null, Orders.Message),
             Refusal.Of([Plain, Orders, Shop, OrdersToo], new CloseReason(code, text, ByBroker: true)));
 
     [Fact]
@@ -43,7 +43,7 @@ public sealed class RefusalTests
 
     [Theory]
     [InlineData(311, "CONTENT_TOO_LARGE")]
-    [InlineData(406, "PRECONDITION_FAILED - message size 200 is larger than configured max size 100")]
+    [InlineData(406, "PRECONDITION_FAILED - invalid expiration 'soon'")]
     [InlineData(540, "NOT_IMPLEMENTED - immediate=true")]
     public void Where_the_text_names_nobody_it_is_the_only_one_in_flight_and_among_several_none(int code, string text)
     {
@@ -51,6 +51,17 @@ public sealed class RefusalTests
         Assert.Null(Culprit(code, text, Plain, Shop));
         Assert.Null(Culprit(code, text, Plain, Shop, Orders));
         Assert.Null(Culprit(code, text));
+    }
+
+    [Theory]
+    [InlineData("PRECONDITION_FAILED - message size 200 is larger than configured max size 100")]
+    [InlineData("PRECONDITION_FAILED - message size 200 is larger than max size 100")]
+    public void A_size_above_the_brokers_limit_names_the_message_that_has_it(string text)
+    {
+        OutgoingJob large = Job(size: 200), largeToo = Job(size: 200);
+        Assert.Same(large, Culprit(406, text, Plain, Job(size: 199), large, Shop, largeToo));
+        Assert.Equal((200, 100), Refusal.Sizes(new CloseReason(406, text, ByBroker: true)));
+        Assert.Null(Refusal.Sizes(new CloseReason(406, "PRECONDITION_FAILED - message size unknown", ByBroker: true)));
     }
 
     [Theory]

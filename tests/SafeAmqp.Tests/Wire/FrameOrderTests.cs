@@ -62,15 +62,6 @@ public sealed class FrameOrderTests
     }
 
     [Fact]
-    public async Task Bytes_that_are_no_frames_go_on_as_they_came()
-    {
-        Feed("AMQP\0\0\u0009\u0001 and more"u8.ToArray(), slice: 3);
-        Assert.True(_received.PassesAll);
-        Assert.Empty(_signals);
-        Assert.Equal("AMQP\0\0\u0009\u0001 and more"u8.ToArray(), await TakeAllAsync());
-    }
-
-    [Fact]
     public async Task What_came_before_a_frame_that_is_refused_is_handed_on()
     {
         byte[] ack = Frame(1, 1, [0, 60, 0, 80, .. Long(1), 0]);

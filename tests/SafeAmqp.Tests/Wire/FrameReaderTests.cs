@@ -172,12 +172,26 @@ public sealed class FrameReaderTests
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(3)]
-    [InlineData(8)]
-    [InlineData(40)]
-    public void A_servers_protocol_header_is_left_to_the_client(int size) =>
-        InSlices(Guard(), [.. "AMQP\0\u0001\0\0"u8, .. "whatever comes after it"u8], size);
+    [InlineData("414D515000010000", "speaks AMQP 1.0")]
+    [InlineData("414D515003010000", "speaks AMQP 1.0")]
+    [InlineData("414D515001010800", "another version of AMQP")]
+    [InlineData("485454502F312E3120343030", "is a web server")]
+    [InlineData("15030300020246", "use amqps://")]
+    [InlineData("1603010005", "use amqps://")]
+    [InlineData("5353482D322E302D4F70656E535348", "is an SSH server")]
+    [InlineData("323230206D61696C", "sent text that is no AMQP")]
+    [InlineData("485458", "sent text that is no AMQP")]
+    [InlineData("4A0000000A", "sent text that is no AMQP")]
+    [InlineData("FF0000000A", "sent bytes that are no AMQP")]
+    public void The_first_bytes_say_what_a_peer_is(string bytes, string says)
+    {
+        byte[] first = Convert.FromHexString(bytes);
+        foreach (int size in (int[])[1, 2, 100])
+        {
+            var error = Assert.Throws<FrameViolationException>(() => InSlices(Guard(), first, size));
+            Assert.Contains(says, error.Message, StringComparison.Ordinal);
+        }
+    }
 
     [Fact]
     public void What_stands_behind_the_last_field_is_left_to_the_client()

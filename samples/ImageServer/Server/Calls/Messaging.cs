@@ -11,7 +11,7 @@ internal static class Messaging
         services.AddSafeAmqp(options =>
         {
             options.Uri = settings.BrokerUrl;
-            options.AllowPlaintext = settings.AllowPlaintext;
+            options.RequireTls = settings.RequireTls;
             options.ClientName = "image-server";
         }).AddTopology(new AmqpTopology()
             .With(Queue(WorkerMessages.GenerateQueue(settings.NamePrefix), settings))
