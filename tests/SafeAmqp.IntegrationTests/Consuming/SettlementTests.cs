@@ -217,6 +217,8 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
     public async Task Acknowledgements_out_of_order_are_joined_where_nothing_is_missing_and_none_of_them_is_wrong()
     {
         const int count = 4000;
+        // What is returned leaves a gap for as long as it waits, so only the last messages are.
+        static bool IsReturned(int number) => number > count * 3 / 4 && number % 13 == 0;
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri);
         Witness witness = await WitnessAsync();
@@ -228,7 +230,7 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
             if (Random.Shared.Next(3) == 0)
                 await Task.Yield();
             int number = int.Parse(Text(delivery), System.Globalization.CultureInfo.InvariantCulture);
-            if (number % 13 == 0 && !delivery.IsRedelivered)
+            if (IsReturned(number) && !delivery.IsRedelivered)
                 return AmqpSettlement.Requeue;
             if (number % 17 == 0)
                 return AmqpSettlement.Reject;
@@ -238,7 +240,7 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
         });
         AmqpSubscription subscription = await amqp.ConsumeAsync(
             queue, inbox.HandleAsync, new AmqpConsumerOptions { Prefetch = 300, Concurrency = 16 }, Cancelled);
-        int requeued = Enumerable.Range(0, count).Count(number => number % 13 == 0),
+        int requeued = Enumerable.Range(0, count).Count(IsReturned),
             rejected = Enumerable.Range(0, count).Count(number => number % 17 == 0);
         await inbox.NextAsync(count + requeued);
         await UntilReadyAsync(witness, dead, (uint)rejected);

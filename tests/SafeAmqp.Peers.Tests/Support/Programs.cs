@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 
 namespace SafeAmqp.Peers.Tests.Support;
 
@@ -11,7 +10,7 @@ internal static class Programs
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     /// <summary>The folder with the peers' sources.</summary>
-    public static string Folder { get; } = Path.Combine(Path.GetDirectoryName(Source())!, "..", "Peers");
+    public static string Folder { get; } = FindFolder();
 
     /// <summary>Debian's own: its packages are not seen by another Python that the PATH may name first.</summary>
     public static string Python => File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
@@ -67,5 +66,14 @@ internal static class Programs
         : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
             .Any(folder => folder.Length > 0 && File.Exists(Path.Combine(folder, program)));
 
-    private static string Source([CallerFilePath] string path = "") => path;
+    // Not by the caller's path, which a deterministic build maps away.
+    private static string FindFolder()
+    {
+        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "SafeAmqp.sln")))
+                return Path.Combine(folder.FullName, "tests", "SafeAmqp.Peers.Tests", "Peers");
+        }
+        throw new InvalidOperationException("The tests do not run inside the repository.");
+    }
 }
