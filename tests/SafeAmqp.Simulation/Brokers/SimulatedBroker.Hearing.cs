@@ -33,7 +33,7 @@ internal sealed partial class SimulatedBroker
             case BrokerSignal.LinkLost lost when IsCurrent(lost.Epoch) && Current!.HeardConnected:
                 HearLoss(lost.End.Code is 403 or 530 && world.State == AmqpLinkState.Preparing);
                 if (lost.End is { ByBroker: true, Code: 501 or 502 or 505 or 541 })
-                    Current.Channels.ForEach(Suspect);
+                    Current.Channels.FindAll(channel => !channel.HeardClosed).ForEach(Suspect);
                 break;
             case BrokerSignal.Blocked blocked when IsCurrent(blocked.Epoch):
                 Current!.HeardBlocked = true;

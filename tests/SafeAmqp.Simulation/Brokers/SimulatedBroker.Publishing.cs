@@ -61,9 +61,12 @@ internal sealed partial class SimulatedBroker
             return;
         if (sending.Attempt.IsImpossible && !IsHealed)
         {
+            if (channel.Connection.IsDead)
+                return; // it was not this one that ended it
             world.Count("links ended over one message");
             Require(++sending.Attempt.LinksEnded <= 2, $"a third link is lost to attempt {sending.Attempt.Id}");
             CloseByBroker(channel.Connection, dice.Pick(501, 505, 541), "FRAME_ERROR");
+            channel.Connection.Channels.ForEach(other => other.BrokerOpen = false); // what comes behind it is not read
             return;
         }
         if (Chance(Scenario[Fault.BadAnswers] * 0.2))
