@@ -1,0 +1,36 @@
+using System.Collections.Concurrent;
+using SafeAmqp.TestOrder;
+using Xunit;
+
+[assembly: AssemblyFixture(typeof(UnobservedExceptions))]
+
+namespace SafeAmqp.TestOrder;
+
+/// <summary>
+/// Fails the run when a task failed and nobody looked at its exception: in a user's process it would be the one that an
+/// error tracker reports without a cause.
+/// </summary>
+public sealed class UnobservedExceptions : IDisposable
+{
+    private readonly ConcurrentQueue<Exception> _unobserved = new();
+
+    public UnobservedExceptions() => TaskScheduler.UnobservedTaskException += Note;
+
+    public void Dispose()
+    {
+        // A task is looked at by its finalizer, and what that one held by the next.
+        for (int i = 0; i < 2; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        TaskScheduler.UnobservedTaskException -= Note;
+        if (!_unobserved.IsEmpty)
+        {
+            throw new AggregateException(
+                $"{_unobserved.Count} tasks failed, and their exceptions were observed by nobody.", _unobserved);
+        }
+    }
+
+    private void Note(object? sender, UnobservedTaskExceptionEventArgs failed) => _unobserved.Enqueue(failed.Exception);
+}
