@@ -106,6 +106,28 @@ public sealed class ExchangeTests(Brokers brokers) : PeerTest(brokers)
 
     [Theory]
     [MemberData(nameof(PeersOnBrokers))]
+    public async Task What_is_retried_is_to_us_and_to_a_peer_what_it_sent(string peer, BrokerKind broker)
+    {
+        Peer other = await Brokers.PeerAsync(broker, peer);
+        AmqpClient client = await ConnectAsync(broker);
+        string dead = await NewQueueAsync(client), queue = await NewQueueAsync(client, dead);
+        var seen = Channel.CreateUnbounded<AmqpMessage>();
+        await client.ConsumeAsync(
+            queue,
+            (delivery, _) =>
+            {
+                seen.Writer.TryWrite(delivery.Message);
+                throw new InvalidOperationException("not yet");
+            },
+            new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(2, TimeSpan.FromMilliseconds(50)) },
+            Cancelled);
+        await CompareWithDirectAsync(other, peer, dead, queue);
+        for (int attempt = 0; attempt < 2; attempt++)
+            AssertSame(HeaderCases.From(peer), WithoutTraces(HeaderCases.Seen(await NextAsync(seen.Reader))));
+    }
+
+    [Theory]
+    [MemberData(nameof(PeersOnBrokers))]
     public async Task Our_call_is_answered_by_a_peer(string peer, BrokerKind broker)
     {
         Peer other = await Brokers.PeerAsync(broker, peer);

@@ -29,6 +29,9 @@ internal static class HeaderCases
         ["float"] = 2.5f,
         ["double"] = -0.1,
         ["decimal"] = 12.50m,
+        ["negative decimal"] = -12.50m,
+        ["small decimal"] = 0.0000000001m,
+        ["far time"] = DateTimeOffset.FromUnixTimeSeconds(250_000_000_000),
         ["time"] = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000),
         ["null"] = null,
         ["bytes"] = new byte[] { 0, 255, 128 },
@@ -60,6 +63,8 @@ internal static class HeaderCases
         ["large double"] = 1e300,
         ["decimal"] = 12.5m,
         ["negative decimal"] = -1.5m,
+        ["small decimal"] = 0.0000000001m,
+        ["far time"] = DateTimeOffset.FromUnixTimeSeconds(250_000_000_000),
         ["time"] = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000),
         ["epoch"] = DateTimeOffset.UnixEpoch,
         ["null"] = null,
@@ -89,6 +94,11 @@ internal static class HeaderCases
         (InJavaScript, "bytes", "\0\uFFFD\uFFFD"),
         // There is no type for these.
         ([Peer.RabbitMqClient], "time", 1_700_000_000),
+        ([Peer.RabbitMqClient], "far time", 250_000_000_000),
+        ([Peer.RabbitMqClient], "negative decimal",
+            new Dictionary<string, object?> { ["scale"] = 2, ["value"] = uint.MaxValue - 1249 }),
+        ([Peer.RabbitMqClient], "small decimal",
+            new Dictionary<string, object?> { ["scale"] = 10, ["value"] = 1 }),
         ([Peer.RabbitMqClient], "decimal", new Dictionary<string, object?> { ["scale"] = 2, ["value"] = 1250 }),
     ];
 

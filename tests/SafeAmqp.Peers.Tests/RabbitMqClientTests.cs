@@ -51,10 +51,13 @@ public sealed class RabbitMqClientTests(Brokers brokers) : PeerTest(brokers)
         await using IConnection connection = await OpenAsync(broker);
         await using IChannel channel = await connection.CreateChannelAsync(cancellationToken: Cancelled);
         BasicGetResult got = (await channel.BasicGetAsync(queue, true, Cancelled))!;
-        // It makes null of what is empty.
         AssertSame(
-            HeaderCases.Ours.ToDictionary(header => header.Key, header =>
-                Typed.Of(header.Key is "no list" or "no table" ? null : header.Value)),
+            HeaderCases.Ours.ToDictionary(header => header.Key, header => Typed.Of(header.Key switch
+            {
+                "no list" or "no table" => null, // it makes null of what is empty
+                "negative decimal" => -21474823.98m, // and takes the highest bit for a sign
+                _ => header.Value,
+            })),
             WithoutTraces(got.BasicProperties.Headers!.ToDictionary(
                 header => header.Key, header => Typed.Of(Plain(header.Value)))));
         Assert.Equal(Body, got.Body.ToArray());

@@ -48,10 +48,11 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
     internal Dictionary<string, object?> Entries(string? except = null) => Entries(except, 1);
 
     /// <summary>Checks a value without reading it.</summary>
-    internal void SkipValue() => SkipValue(1);
+    internal void SkipValue() => SkipValue(1, forClient: false);
 
-    /// <summary>Checks a table without reading its values.</summary>
-    internal void SkipTable() => SkipTable(1);
+    /// <summary>Checks a table without reading its values, for RabbitMQ.Client, which reads it: that takes neither the
+    /// type L nor a decimal that .NET has not.</summary>
+    internal void SkipTableForClient() => SkipTable(1, forClient: true);
 
     /// <summary>Looks for a 32-bit integer among all that is left as the entries of a table, up to where it
     /// stands.</summary>
@@ -65,7 +66,7 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
                 Skip(1);
                 return (int)Long();
             }
-            SkipValue(1);
+            SkipValue();
         }
         return null;
     }
@@ -94,19 +95,19 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
         return list;
     }
 
-    private void SkipTable(int depth)
+    private void SkipTable(int depth, bool forClient)
     {
         for (FieldReader inside = Enter(depth); !inside.IsAtEnd;)
         {
             inside.ShortBytes();
-            inside.SkipValue(depth);
+            inside.SkipValue(depth, forClient);
         }
     }
 
-    private void SkipArray(int depth)
+    private void SkipArray(int depth, bool forClient)
     {
         for (FieldReader inside = Enter(depth); !inside.IsAtEnd;)
-            inside.SkipValue(depth);
+            inside.SkipValue(depth, forClient);
     }
 
     private FieldReader Enter(int depth)
@@ -145,7 +146,7 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
     }
 
     // For what RabbitMQ.Client reads after that: it knows neither L nor decimals of more places than .NET's.
-    private void SkipValue(int depth)
+    private void SkipValue(int depth, bool forClient)
     {
         byte type = Octet();
         switch (type)
@@ -165,16 +166,17 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
                 Skip(4);
                 break;
             case (byte)'l' or (byte)'d' or (byte)'T':
+            case (byte)'L' when !forClient:
                 Skip(8);
                 break;
-            case (byte)'D' when _rest is [<= MaxDecimalScale, ..]:
+            case (byte)'D' when !forClient || _rest is [<= MaxDecimalScale, ..]:
                 Skip(5);
                 break;
             case (byte)'F':
-                SkipTable(depth + 1);
+                SkipTable(depth + 1, forClient);
                 break;
             case (byte)'A':
-                SkipArray(depth + 1);
+                SkipArray(depth + 1, forClient);
                 break;
             default:
                 throw UnknownType(type);

@@ -235,7 +235,7 @@ internal static class ContentHeader
             if (!Has(flags, bit))
                 continue;
             if (bit == (int)AmqpProperty.Headers)
-                reader.SkipTable();
+                reader.SkipTableForClient();
             else
                 RawContent.Take(ref reader, bit, out _);
         }

@@ -24,7 +24,7 @@ internal static class MethodCheck
                     reader.LongBytes();
                     break;
                 case (byte)'T':
-                    reader.SkipTable();
+                    reader.SkipTableForClient();
                     break;
                 default:
                     reader.Skip(field - '0');

@@ -107,7 +107,7 @@ public sealed class CanarySinkTests : FaultCase
 
     [Theory]
     [InlineData("SafeAmqp:Uri", $"amqp://user:{Canary}@[::1/")]
-    [InlineData("SafeAmqp:Uri", $"amqp://user:{Canary}@broker.example/")]
+    [InlineData("SafeAmqp:Uri", $"amqp://user:{Canary}@broker.example:99999/")]
     [InlineData("SafeAmqp:Heartbeat", Canary)]
     [InlineData("SafeAmqp:Pasword", Canary)]
     [InlineData("ConnectionStrings:SafeAmqp", $"Endpoint=x;Password={Canary}")]

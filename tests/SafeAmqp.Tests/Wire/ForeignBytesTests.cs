@@ -59,6 +59,21 @@ public sealed class ForeignBytesTests
             Assert.Equal(value, read);
     }
 
+    [Theory]
+    [MemberData(nameof(Written), DisableDiscoveryEnumeration = true)]
+    public void What_they_write_is_passed_on_octet_by_octet(string table, object? value)
+    {
+        _ = value;
+        byte[] properties = [0x20, 0, .. Convert.FromHexString(table)];
+        var added = new Dictionary<string, object?> { ["n"] = true };
+        var to = new FrameBuffer();
+        RawContent.Write(
+            to, properties, new PassedOn(added, new HashSet<string>(), new HashSet<AmqpProperty>()), slot: -1);
+        Assert.Equal(
+            $"2000{Convert.ToInt32(table[..8], 16) + 4:x8}016e7401{table[8..]}",
+            Convert.ToHexStringLower(to.Written.Span));
+    }
+
     public static TheoryData<object?, string> Read => new()
     {
         { -1.5m, "0000000801684401fffffff1" },
