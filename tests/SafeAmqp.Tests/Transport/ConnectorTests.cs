@@ -59,7 +59,14 @@ public abstract class ConnectorTests : IDisposable
         return refused;
     }
 
-    private protected async Task<SslStream> ServeAsync(X509Certificate2 certificate, bool askClient = false)
+    private protected Task<SslStream> ServeAsync(X509Certificate2 certificate, bool askClient = false)
+    {
+        Task<SslStream> served = AuthenticateAsync(certificate, askClient);
+        served.Forget(); // a test that is about the client's refusal looks at the client alone
+        return served;
+    }
+
+    private async Task<SslStream> AuthenticateAsync(X509Certificate2 certificate, bool askClient)
     {
         Socket socket = await _listener.AcceptSocketAsync().Soon();
         var ssl = new SslStream(new NetworkStream(socket, ownsSocket: true));
