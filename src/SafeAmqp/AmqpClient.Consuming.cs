@@ -5,6 +5,7 @@ namespace SafeAmqp;
 public sealed partial class AmqpClient
 {
     private readonly HandlerSurroundings _handlers;
+    private readonly Rejections _rejections;
 
     /// <summary>Fires when the host that the client belongs to begins to stop; it disposes of the client
     /// later.</summary>
@@ -50,6 +51,7 @@ public sealed partial class AmqpClient
         var subscription = new Subscription(queue, options, _receive.Thread, handle, hostStops)
         {
             Observer = _observer,
+            ReportRejection = _rejections.Report,
             TakesUnreadable = use is DeliveryUse.Request or DeliveryUse.Reply,
             Stopped = s =>
             {

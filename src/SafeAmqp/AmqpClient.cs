@@ -69,6 +69,7 @@ public sealed partial class AmqpClient : IAmqpClient
         _observer = new ClientObserver(options.Telemetry, Instruments.Of(options.Telemetry.MeterFactory),
             LinkConfig.NameOf(options), options.TimeProvider,
             () => _send.Endpoint, () => _receive.Endpoint);
+        _rejections = new Rejections(LinkConfig.NameOf(options), _logger, _throttle, _observer, _topology.QueueNamed);
 #pragma warning disable CA5394 // spreading returns needs no secret randomness
         _handlers = new HandlerSurroundings(this, _logger, _throttle, _observer, () => IsDisposed, ReturnsLeft,
             new Random().NextDouble);

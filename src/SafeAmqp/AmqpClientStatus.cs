@@ -135,7 +135,15 @@ public sealed record AmqpLinkStatus
 /// <param name="State">Its state.</param>
 /// <param name="Unsettled">Deliveries that are not settled yet.</param>
 /// <param name="LastError">Why it last stopped receiving.</param>
-public sealed record AmqpConsumerStatus(string Queue, AmqpConsumerState State, int Unsettled, string? LastError);
+public sealed record AmqpConsumerStatus(string Queue, AmqpConsumerState State, int Unsettled, string? LastError)
+{
+    /// <summary>Messages that left the queue without having been handled: unreadable, rejected, or failed for the last
+    /// time.</summary>
+    public long Rejected { get; init; }
+
+    /// <summary>What became of the last of them, and why.</summary>
+    public string? LastRejection { get; init; }
+}
 
 /// <summary>The state of a consumer.</summary>
 public enum AmqpConsumerState

@@ -27,7 +27,8 @@ public sealed class AmqpConsumerOptions
     public AmqpFailurePolicy OnFailure { get; init; } = AmqpFailurePolicy.Requeue;
 
     /// <summary>Acknowledges each delivery when it is received, before the handler runs: what a crash interrupts is
-    /// lost. Still under <see cref="Prefetch"/>, so memory stays bounded.</summary>
+    /// lost, as is what a handler fails on, which is logged, counted and shown. Still under <see cref="Prefetch"/>, so
+    /// memory stays bounded.</summary>
     /// <value>Default: <see langword="false"/>.</value>
     public bool AutoAck { get; init; }
 

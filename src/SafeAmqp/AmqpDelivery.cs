@@ -15,7 +15,8 @@ public enum AmqpSettlement
     Requeue,
 
     /// <summary>Never to be done: to the queue's dead-letter exchange, or away when it has none. A stream, which has
-    /// none, is read on behind it.</summary>
+    /// none, is read on behind it. Each is logged as an error, counted, and shown in
+    /// <see cref="AmqpConsumerStatus.LastRejection"/>.</summary>
     Reject,
 }
 
@@ -116,6 +117,12 @@ public sealed class AmqpDelivery
     /// <summary>What kept it from being handled though its handler returned: it could not be read, or its failure was
     /// sent to the caller that waits for the answer.</summary>
     internal Exception? Fault { get; set; }
+
+    /// <summary>Whether it failed after it had been acknowledged.</summary>
+    internal bool IsGone { get; set; }
+
+    /// <summary>Why it is rejected, for the log; null when its handler or its holder does so of itself.</summary>
+    internal string? RejectedOver { get; set; }
 
     /// <summary>The span of its handler, once that has ended.</summary>
     internal System.Diagnostics.ActivityContext ProcessedIn { get; set; }

@@ -66,6 +66,17 @@ public sealed class AmqpNotSentException : AmqpException
         : base(message, inner, status) => Outcome = AmqpOutcome.NotSent;
 }
 
+/// <summary>A delivered message cannot be read as what its handler takes, and would not be at another try. Thrown by
+/// typed consumers, and by handlers that read bodies themselves: the delivery is rejected at once, whatever
+/// <see cref="AmqpConsumerOptions.OnFailure"/> says.</summary>
+public sealed class AmqpUnreadableException : AmqpException
+{
+    /// <summary>Says what cannot be read.</summary>
+    /// <param name="message">In words, without the body's content.</param>
+    /// <param name="innerException">What reading it threw.</param>
+    public AmqpUnreadableException(string message, Exception? innerException = null) : base(message, innerException) { }
+}
+
 /// <summary>The message left, and nothing tells whether it arrived. Repeating it may duplicate it.</summary>
 public sealed class AmqpUnknownOutcomeException : AmqpException
 {

@@ -39,8 +39,10 @@ builder.Configuration["SafeAmqp:Uri"] = args[0];
 builder.Configuration["SafeAmqp:Heartbeat"] = "00:00:20";
 builder.Services.AddSingleton<Handled>();
 builder.Services.AddSafeAmqp().WaitForConnection()
-    .AddTopology(new AmqpTopology().Queue("hosted").Queue("doubled"))
+    .AddTopology(new AmqpTopology().Queue("hosted").Queue("ordered").Queue("tripled").Queue("doubled"))
     .AddConsumer<HostedConsumer>("hosted")
+    .AddConsumer<Order, OrderConsumer>("ordered", Json.Default.Order)
+    .AddServer<int, int, Tripler>("tripled", Json.Default.Int32, Json.Default.Int32)
     .AddServer<Doubler>("doubled");
 builder.Services.AddHealthChecks().AddSafeAmqp().AddSafeAmqpLiveness();
 using var host = builder.Build();
@@ -123,6 +125,9 @@ await using (await amqp.ServeJsonAsync("sum", Json.Default.Int32Array, Json.Defa
 
 await amqp.PublishAsync(AmqpMessage.ToQueue("hosted", Bytes("to a class")));
 Say($"hosted {await host.Services.GetRequiredService<Handled>().First.Task}");
+await amqp.PublishAsync("", "ordered", new Order("book", 2), new AmqpJsonSerializer(Json.Default));
+Say($"ordered {await host.Services.GetRequiredService<Handled>().Order.Task}");
+Say($"tripled {await amqp.CallJsonAsync("", "tripled", 14, Json.Default.Int32, Json.Default.Int32)}");
 var health = await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync();
 foreach (var (name, entry) in health.Entries.OrderBy(entry => entry.Key, StringComparer.Ordinal))
     Say($"{name} {entry.Status}");
@@ -170,6 +175,24 @@ namespace SafeAmqp.AotProgram
     internal sealed class Handled
     {
         internal TaskCompletionSource<string> First { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        internal TaskCompletionSource<Order> Order { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    internal sealed class OrderConsumer(Handled handled) : IAmqpConsumer<Order>
+    {
+        public ValueTask<AmqpSettlement> HandleAsync(
+            Order message, AmqpDelivery delivery, CancellationToken deliveryLost)
+        {
+            handled.Order.TrySetResult(message);
+            return ValueTask.FromResult(AmqpSettlement.Ack);
+        }
+    }
+
+    internal sealed class Tripler : IAmqpServer<int, int>
+    {
+        public ValueTask<int> HandleAsync(int request, AmqpDelivery delivery, CancellationToken abandoned)
+            => ValueTask.FromResult(request * 3);
     }
 
     internal sealed class HostedConsumer(Handled handled) : IAmqpConsumer

@@ -19,6 +19,7 @@ public sealed class ExceptionTests
         { new AmqpTopologyException("", "queue 'a'"), null, true },
         { new AmqpConnectException("", isRefused: true), null, true },
         { new AmqpPoisonException("", "queue"), null, true },
+        { new AmqpUnreadableException(""), null, true },
     };
 
     [Theory]

@@ -274,8 +274,8 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
             return;
         }
         // What cannot be read would come again as it is: it is rejected, whatever the failure policy says
-        if (delivered.Flaw is { } flaw)
-            Actor.Events.DeliveryUnreadable(subscription.Queue, delivered.Tag, flaw.Reason);
+        if (delivered.Flaw is not null)
+            subscription.Rejected(delivery);
         Settle(delivery, delivered.Flaw is null ? AmqpSettlement.Ack : AmqpSettlement.Reject);
     }
 

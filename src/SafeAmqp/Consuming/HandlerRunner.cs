@@ -71,8 +71,12 @@ internal sealed class HandlerRunner(HandlerSurroundings around, AmqpHandler hand
             bool isOver = delivery.Lost.IsCancellationRequested || delivery.IsSettled;
             bool isNotDone = !isOver && (delivery.Stop.Explains(error) || around.IsDisposed());
             processing.Handled(isNotDone ? null : error);
+            if (subscription.Options.AutoAck && isOver && !delivery.Lost.IsCancellationRequested)
+                Lose(subscription, delivery, error);
             if (isNotDone)
                 (settlement, hold) = (AmqpSettlement.Requeue, Timeout.InfiniteTimeSpan);
+            else if (!isOver && error is AmqpUnreadableException)
+                (settlement, delivery.Fault, delivery.RejectedOver) = (AmqpSettlement.Reject, error, error.Message);
             else if (!isOver)
                 (settlement, hold) = await FailAsync(subscription, delivery, error).ConfigureAwait(false);
         }
@@ -80,6 +84,14 @@ internal sealed class HandlerRunner(HandlerSurroundings around, AmqpHandler hand
             delivery.Settle(done);
         processing.End(settlement);
         return hold;
+    }
+
+    // Acknowledged before its handler ran, it cannot be given to anybody any more.
+    private void Lose(Subscription subscription, AmqpDelivery delivery, Exception error)
+    {
+        (delivery.IsGone, delivery.Fault) = (true, error);
+        delivery.RejectedOver = $"its handler failed with {error.GetType().Name}, and AutoAck had acknowledged it";
+        subscription.Rejected(delivery);
     }
 
     private async ValueTask<(AmqpSettlement, TimeSpan?)> FailAsync(Subscription subscription, AmqpDelivery delivery,
@@ -92,6 +104,9 @@ internal sealed class HandlerRunner(HandlerSurroundings around, AmqpHandler hand
             Log.HandlerFailed(around.Logger, delivery.Queue, delivery.DeliveryTag, PrintableId(delivery),
                 retry ? $"retry in {policy.Delay}" : policy.Settlement.ToString(), suppressed, error);
         delivery.Failures++;
+        if (!retry)
+            delivery.RejectedOver = policy.Attempts > 0
+                ? $"its handler failed, and none of its {policy.Attempts} retries is left" : "its handler failed";
         if (!retry)
             return policy.Settlement == AmqpSettlement.Requeue
                 ? (AmqpSettlement.Requeue, HoldBeforeReturn(subscription, delivery)) : (policy.Settlement, null);

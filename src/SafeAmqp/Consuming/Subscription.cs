@@ -11,6 +11,8 @@ internal class Subscription
     private readonly IoThread _owner;
     private readonly Lock _stopGate = new();
     private int _state;
+    private long _rejected;
+    private volatile string? _lastRejection;
     private Task? _stop;
 
     /// <param name="queue">The queue.</param>
@@ -79,10 +81,17 @@ internal class Subscription
 
     internal AmqpException? Error { get; private set; }
 
-    internal AmqpConsumerStatus Status => new(Queue, State, Unsettled, LastError);
+    internal AmqpConsumerStatus Status => new(Queue, State, Unsettled, LastError)
+    {
+        Rejected = Interlocked.Read(ref _rejected),
+        LastRejection = _lastRejection,
+    };
 
     /// <summary>Watches settlements, when there is one.</summary>
     internal ClientObserver? Observer { get; init; }
+
+    /// <summary>Reports what is rejected, when somebody is to be told; returns it in words.</summary>
+    internal Func<AmqpDelivery, string>? ReportRejection { get; init; }
 
     /// <summary>Called once it has stopped, so that its client forgets it.</summary>
     internal Action<Subscription>? Stopped { get; set; }
@@ -99,8 +108,21 @@ internal class Subscription
 
     // Posted also when the delivery is known to be lost: the actor counts it.
     private bool Post(AmqpDelivery delivery, AmqpSettlement settlement)
-        => _owner.Post(new ConsumerCommand.Settle(this, delivery, settlement))
+    {
+        if (settlement == AmqpSettlement.Reject)
+            Rejected(delivery);
+        return _owner.Post(new ConsumerCommand.Settle(this, delivery, settlement))
             && !delivery.Lost.IsCancellationRequested;
+    }
+
+    /// <summary>Tells of a delivery that leaves its queue unhandled. One that is lost stays there.</summary>
+    internal void Rejected(AmqpDelivery delivery)
+    {
+        if (ReportRejection is null || delivery.Lost.IsCancellationRequested)
+            return;
+        _lastRejection = ReportRejection(delivery);
+        Interlocked.Increment(ref _rejected); // last: whoever sees it finds the rest
+    }
 
     internal virtual ValueTask StopAsync()
     {

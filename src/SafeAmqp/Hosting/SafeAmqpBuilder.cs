@@ -10,7 +10,7 @@ namespace SafeAmqp;
 /// after 1 s and then twice as long each time up to 30 s, until it succeeds. A topology that is refused does not keep
 /// consumers from starting. When the host begins to stop, consumers and servers are stopped together; when all hosted
 /// services have stopped, the client is disposed.</summary>
-public sealed class SafeAmqpBuilder
+public sealed partial class SafeAmqpBuilder
 {
     private readonly ClientRegistration _registration;
 

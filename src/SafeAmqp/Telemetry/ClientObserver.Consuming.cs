@@ -76,6 +76,21 @@ internal sealed partial class ClientObserver
         return new Settling(this, delivery, Operation.Settle(settlement), activity, _time.GetTimestamp());
     }
 
+    /// <summary>A message left its queue without having been handled.</summary>
+    internal void Rejected(AmqpDelivery delivery, string reason, string fate)
+    {
+        if (!_instruments.Rejected.Enabled)
+            return;
+        var tags = new TagList
+        {
+            { Attributes.Client, _client },
+            { Attributes.Reason, reason },
+            { Attributes.Fate, fate },
+        };
+        AddQueue(ref tags, delivery.Queue);
+        _instruments.Rejected.Add(1, tags);
+    }
+
     private void Describe(Activity? activity, AmqpDelivery delivery, LinkEndpoint endpoint)
     {
         Describe(activity, delivery.Message, endpoint);

@@ -34,6 +34,12 @@ internal static class Attributes
     /// <summary>How a handled delivery was settled: <c>ack</c>, <c>nack</c> or <c>reject</c>.</summary>
     internal const string Settlement = "safeamqp.settlement";
 
+    /// <summary>Why a message left its queue unhandled: <c>unreadable</c>, <c>failed</c> or <c>rejected</c>.</summary>
+    internal const string Reason = "safeamqp.rejection.reason";
+
+    /// <summary>Where it went: <c>dead_lettered</c>, <c>discarded</c> or <c>passed_over</c>.</summary>
+    internal const string Fate = "safeamqp.rejection.fate";
+
     internal const string Redelivered = "safeamqp.delivery.redelivered";
     internal const string Client = "safeamqp.client.name";
     internal const string Link = "safeamqp.link.name";

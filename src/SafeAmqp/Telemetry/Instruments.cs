@@ -40,6 +40,8 @@ internal sealed class Instruments
             "What became of messages that were to be published.");
         Redelivered = meter.CreateCounter<long>("safeamqp.consumer.redelivered", "{delivery}",
             "Deliveries that the broker had made before.");
+        Rejected = meter.CreateCounter<long>("safeamqp.consumer.rejected", "{message}",
+            "Messages that left their queue without having been handled.");
         Unroutable = meter.CreateCounter<long>("safeamqp.rpc.unroutable", "{call}",
             "Calls whose request no queue received.");
         ConfirmDuration = meter.CreateHistogram("safeamqp.confirm.duration", "s",
@@ -97,6 +99,7 @@ internal sealed class Instruments
     internal Counter<long> Consumed { get; }
     internal Counter<long> Outcomes { get; }
     internal Counter<long> Redelivered { get; }
+    internal Counter<long> Rejected { get; }
     internal Counter<long> Unroutable { get; }
     internal Histogram<double> ConfirmDuration { get; }
     internal Histogram<double> RecoveryDuration { get; }

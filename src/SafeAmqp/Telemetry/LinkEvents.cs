@@ -58,12 +58,6 @@ internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metri
 
     internal void ConsumerPoisoned(string queue, string reason) => Log.ConsumerPoisoned(logger, link, queue, reason);
 
-    internal void DeliveryUnreadable(string queue, ulong tag, string reason)
-    {
-        if (_throttle.ShouldLog(queue, reason, out long suppressed))
-            Log.DeliveryUnreadable(logger, link, queue, tag, reason, suppressed);
-    }
-
     internal void SecretRenewed() => Log.SecretRenewed(logger, link);
 
     internal void SecretNotRenewed(string reason) => Log.SecretNotRenewed(logger, link, reason);

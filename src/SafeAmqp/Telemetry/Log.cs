@@ -106,10 +106,10 @@ internal static partial class Log
         long suppressed);
 
     [LoggerMessage(306, LogLevel.Error,
-        "The {Link} link rejected delivery {Tag} of queue '{Queue}', which cannot be read: {Reason} ({Suppressed} "
-            + "similar messages were suppressed)")]
-    internal static partial void DeliveryUnreadable(ILogger logger, string link, string queue, ulong tag, string reason,
-        long suppressed);
+        "AMQP client '{Client}' {Fate} a message of queue '{Queue}' (delivery {Tag}, message id {MessageId}): {Reason} "
+            + "({Suppressed} similar messages were suppressed)")]
+    internal static partial void Rejected(ILogger logger, string client, string fate, string queue, ulong tag,
+        string? messageId, string reason, long suppressed, Exception? error);
 
     [LoggerMessage(400, LogLevel.Information, "The {Link} link receives replies on queue '{Queue}'")]
     internal static partial void ReplyQueueCreated(ILogger logger, string link, string queue);

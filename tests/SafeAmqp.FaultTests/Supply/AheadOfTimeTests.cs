@@ -31,6 +31,8 @@ public sealed partial class AheadOfTimeTests : FaultCase
         "typed Order { Item = pen, Count = 3 }",
         "sum 42",
         "hosted to a class",
+        "ordered Order { Item = book, Count = 2 }",
+        "tripled 42",
         "safeamqp Healthy",
         "safeamqp-live Healthy",
         "links Open Open",

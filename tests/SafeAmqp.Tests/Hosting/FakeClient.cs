@@ -55,7 +55,10 @@ internal sealed class FakeClient : IAmqpClient
         => new() { Name = name, State = state, Epoch = 1 };
 
     internal static AmqpDelivery Delivery(string queue, ReadOnlyMemory<byte> body = default)
-        => new(AmqpMessage.ToQueue(queue, body), queue, 1, false, 1, (_, _) => false, CancellationToken.None);
+        => Delivery(AmqpMessage.ToQueue(queue, body));
+
+    internal static AmqpDelivery Delivery(AmqpMessage message)
+        => new(message, message.RoutingKey, 1, false, 1, (_, _) => false, CancellationToken.None);
 
     /// <summary>Ends when an entry stands in the journal this many times.</summary>
     internal Task SeenAsync(string entry, int count = 1)

@@ -1,0 +1,154 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using SafeAmqp.Hosting;
+
+namespace SafeAmqp;
+
+// Consumers and servers that take values.
+public sealed partial class SafeAmqpBuilder
+{
+    /// <summary>Consumes a queue with a class that takes values, read by the <see cref="IAmqpSerializer"/> among the
+    /// services, else as JSON by reflection. The class is made in a scope of its own for each delivery, which ends
+    /// before the delivery is settled, and once when the host starts, so that a missing service stops the
+    /// start.</summary>
+    /// <typeparam name="TMessage">What the bodies hold.</typeparam>
+    /// <typeparam name="THandler">The class; registered as scoped, unless it is registered already.</typeparam>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="options">How to consume. Default: that of <see cref="AmqpConsumerOptions"/>.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid.</exception>
+    [RequiresUnreferencedCode(AmqpJsonSerializer.Reflects), RequiresDynamicCode(AmqpJsonSerializer.Reflects)]
+    public SafeAmqpBuilder AddConsumer<TMessage,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string queue, AmqpConsumerOptions? options = null) where THandler : class, IAmqpConsumer<TMessage>
+        => AddConsumer<TMessage, THandler>(queue, Registered(), options);
+
+    /// <summary>Consumes a queue with a class that takes values, read as JSON by source-generated metadata.</summary>
+    /// <typeparam name="TMessage">What the bodies hold.</typeparam>
+    /// <typeparam name="THandler">The class; registered as scoped, unless it is registered already.</typeparam>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="type">The bodies' JSON metadata.</param>
+    /// <param name="options">How to consume. Default: that of <see cref="AmqpConsumerOptions"/>.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid.</exception>
+    public SafeAmqpBuilder AddConsumer<TMessage,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string queue, JsonTypeInfo<TMessage> type, AmqpConsumerOptions? options = null)
+        where THandler : class, IAmqpConsumer<TMessage>
+    {
+        Check.NotNull(type, nameof(type));
+        return AddConsumer<TMessage, THandler>(queue, new AmqpJsonSerializer([type]), options);
+    }
+
+    /// <summary>Consumes a queue with a class that takes values, read by a serializer.</summary>
+    /// <typeparam name="TMessage">What the bodies hold.</typeparam>
+    /// <typeparam name="THandler">The class; registered as scoped, unless it is registered already.</typeparam>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="serializer">Reads the bodies.</param>
+    /// <param name="options">How to consume. Default: that of <see cref="AmqpConsumerOptions"/>.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid.</exception>
+    public SafeAmqpBuilder AddConsumer<TMessage,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string queue, IAmqpSerializer serializer, AmqpConsumerOptions? options = null)
+        where THandler : class, IAmqpConsumer<TMessage>
+    {
+        Check.NotNull(serializer, nameof(serializer));
+        return AddConsumer<TMessage, THandler>(queue, _ => serializer, options);
+    }
+
+    /// <summary>Answers the requests of a queue with a class that takes and returns values, read and written by the
+    /// <see cref="IAmqpSerializer"/> among the services, else as JSON by reflection. The class is made in a scope of
+    /// its own for each request, which ends before the reply goes out, and once when the host starts, so that a missing
+    /// service stops the start.</summary>
+    /// <typeparam name="TRequest">What the requests hold.</typeparam>
+    /// <typeparam name="TReply">What the replies hold.</typeparam>
+    /// <typeparam name="THandler">The class; registered as scoped, unless it is registered already.</typeparam>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="options">How to serve.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid.</exception>
+    [RequiresUnreferencedCode(AmqpJsonSerializer.Reflects), RequiresDynamicCode(AmqpJsonSerializer.Reflects)]
+    public SafeAmqpBuilder AddServer<TRequest, TReply,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string queue, AmqpServeOptions? options = null) where THandler : class, IAmqpServer<TRequest, TReply>
+        => AddServer<TRequest, TReply, THandler>(queue, Registered(), options);
+
+    /// <summary>Answers the requests of a queue with a class that takes and returns values, as JSON by source-generated
+    /// metadata.</summary>
+    /// <typeparam name="TRequest">What the requests hold.</typeparam>
+    /// <typeparam name="TReply">What the replies hold.</typeparam>
+    /// <typeparam name="THandler">The class; registered as scoped, unless it is registered already.</typeparam>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="requestType">The requests' JSON metadata.</param>
+    /// <param name="replyType">The replies' JSON metadata.</param>
+    /// <param name="options">How to serve.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid.</exception>
+    public SafeAmqpBuilder AddServer<TRequest, TReply,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string queue, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TReply> replyType,
+        AmqpServeOptions? options = null) where THandler : class, IAmqpServer<TRequest, TReply>
+    {
+        Check.NotNull(requestType, nameof(requestType));
+        Check.NotNull(replyType, nameof(replyType));
+        return AddServer<TRequest, TReply, THandler>(queue, new AmqpJsonSerializer([requestType, replyType]), options);
+    }
+
+    /// <summary>Answers the requests of a queue with a class that takes and returns values, by a serializer.</summary>
+    /// <typeparam name="TRequest">What the requests hold.</typeparam>
+    /// <typeparam name="TReply">What the replies hold.</typeparam>
+    /// <typeparam name="THandler">The class; registered as scoped, unless it is registered already.</typeparam>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="serializer">Reads the requests and writes the replies.</param>
+    /// <param name="options">How to serve.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid.</exception>
+    public SafeAmqpBuilder AddServer<TRequest, TReply,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string queue, IAmqpSerializer serializer, AmqpServeOptions? options = null)
+        where THandler : class, IAmqpServer<TRequest, TReply>
+    {
+        Check.NotNull(serializer, nameof(serializer));
+        return AddServer<TRequest, TReply, THandler>(queue, _ => serializer, options);
+    }
+
+    // The message is read before the class is made: for one that cannot be read none is needed.
+    private SafeAmqpBuilder AddConsumer<TMessage,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string queue, Func<IServiceProvider, IAmqpSerializer> serializer, AmqpConsumerOptions? options)
+        where THandler : class, IAmqpConsumer<TMessage>
+    {
+        Services.TryAddScoped<THandler>();
+        return Add(WorkerRegistration.Consumer(Checked(queue), options?.ValidatedFor(queue),
+            (services, delivery, lost) =>
+            {
+                var message = (TMessage)AmqpSerializerExtensions.ReadDelivery(delivery, typeof(TMessage),
+                    serializer(services));
+                return services.GetRequiredService<THandler>().HandleAsync(message, delivery, lost);
+            },
+            services => services.GetRequiredService<THandler>()));
+    }
+
+    private SafeAmqpBuilder AddServer<TRequest, TReply,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string queue, Func<IServiceProvider, IAmqpSerializer> serializer, AmqpServeOptions? options)
+        where THandler : class, IAmqpServer<TRequest, TReply>
+    {
+        Services.TryAddScoped<THandler>();
+        return Add(WorkerRegistration.Server(Checked(queue), Checked(queue, options),
+            (services, delivery, abandoned) => AmqpSerializerExtensions.AnswerAsync<TRequest, TReply>(
+                (request, asked, given) => services.GetRequiredService<THandler>().HandleAsync(request, asked, given),
+                delivery, serializer(services), abandoned),
+            services => services.GetRequiredService<THandler>()));
+    }
+
+    [RequiresUnreferencedCode(AmqpJsonSerializer.Reflects), RequiresDynamicCode(AmqpJsonSerializer.Reflects)]
+    private static Func<IServiceProvider, IAmqpSerializer> Registered()
+    {
+        var json = new AmqpJsonSerializer();
+        return services => services.GetService<IAmqpSerializer>() ?? json;
+    }
+}
