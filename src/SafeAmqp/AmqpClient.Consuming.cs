@@ -52,6 +52,7 @@ public sealed partial class AmqpClient
         {
             Observer = _observer,
             ReportRejection = _rejections.Report,
+            EndsUnreadable = use == DeliveryUse.Handler && ended is null,
             TakesUnreadable = use is DeliveryUse.Request or DeliveryUse.Reply,
             Stopped = s =>
             {

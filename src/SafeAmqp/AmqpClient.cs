@@ -71,9 +71,11 @@ public sealed partial class AmqpClient : IAmqpClient
             () => _send.Endpoint, () => _receive.Endpoint);
         _rejections = new Rejections(LinkConfig.NameOf(options), _logger, _throttle, _observer, _topology.QueueNamed);
 #pragma warning disable CA5394 // spreading returns needs no secret randomness
-        _handlers = new HandlerSurroundings(this, _logger, _throttle, _observer, () => IsDisposed, ReturnsLeft,
+        _handlers = new HandlerSurroundings(this, _logger, _throttle, _observer, () => IsDisposed,
+            _topology.QueueNamed, ReturnsLeft,
             new Random().NextDouble);
 #pragma warning restore CA5394
+        _admin = new Administration(this);
         _fixedReplies = new FixedReplies(
             (queue, handler) => ConsumeAsync(queue, handler, options: null, DeliveryUse.Reply,
                 CancellationToken.None),

@@ -143,6 +143,13 @@ public sealed record AmqpConsumerStatus(string Queue, AmqpConsumerState State, i
 
     /// <summary>What became of the last of them, and why.</summary>
     public string? LastRejection { get; init; }
+
+    /// <summary>Failed deliveries that are held until they are handled again
+    /// (<see cref="AmqpFailurePolicy.Hold"/>).</summary>
+    public int Held { get; init; }
+
+    /// <summary>Why the dead queue did not take the last message that was to go there, until it takes one.</summary>
+    public string? DeadLetterError { get; init; }
 }
 
 /// <summary>The state of a consumer.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace SafeAmqp;
@@ -11,20 +10,23 @@ public sealed class AmqpConsumerOptions
     public int Prefetch { get; init; } = 100;
 
     /// <summary>How many handlers run at once.</summary>
-    /// <value>1 to 1,024. Default: 1, which keeps the queue's order.</value>
+    /// <value>1 to 1,024. Default: 1, which keeps the queue's order but for failed deliveries, which others
+    /// pass.</value>
     public int Concurrency { get; init; } = 1;
 
-    /// <summary>With <see cref="Concurrency"/> above 1: deliveries with the same key are handled one after the other,
-    /// in order. Runs on a worker, never on the I/O thread. <see langword="null"/> is a key like any other.</summary>
+    /// <summary>Deliveries with the same key are handled one after the other, in order; while one of them is held after
+    /// a failure, those behind it wait. Runs on a worker, never on the I/O thread. <see langword="null"/> is a key like
+    /// any other.</summary>
     /// <value>Default: none; no order among concurrent deliveries.</value>
     public Func<AmqpDelivery, string?>? KeySelector { get; init; }
 
     /// <summary>What happens to a delivery whose handler throws. Not to one that ends because it is
     /// <see cref="AmqpDelivery.Stopping"/>, nor in a sequence (<see cref="IAmqpClient.ReadAllAsync"/>), which has no
-    /// handler. One whose headers cannot be read is rejected, whatever this says: no handler sees it, and it would come
-    /// again as it is.</summary>
-    /// <value>Default: <see cref="AmqpFailurePolicy.Requeue"/>.</value>
-    public AmqpFailurePolicy OnFailure { get; init; } = AmqpFailurePolicy.Requeue;
+    /// handler. One that cannot be read is not tried again, whatever this says: it would come again as it
+    /// is.</summary>
+    /// <value>Default: <see cref="AmqpFailurePolicy.Default"/>: held and handled again after 1, 5, 20 and 60 s, then
+    /// dead-lettered.</value>
+    public AmqpFailurePolicy OnFailure { get; init; } = AmqpFailurePolicy.Default;
 
     /// <summary>Acknowledges each delivery when it is received, before the handler runs: what a crash interrupts is
     /// lost, as is what a handler fails on, which is logged, counted and shown. Still under <see cref="Prefetch"/>, so
@@ -82,57 +84,51 @@ public sealed class AmqpConsumerOptions
     {
         Check.Name(queue, nameof(queue));
         Validated();
-        if (OnFailure.Attempts > 0
-            && Encoding.UTF8.GetByteCount(OnFailure.RetryQueueOf(queue)) is > Check.MaxShortString and var bytes)
-            throw new ArgumentException($"{nameof(OnFailure)} needs a retry queue named "
-                + $"'{OnFailure.RetryQueueOf(queue)}', of {bytes} bytes; a name has at most {Check.MaxShortString}. "
-                + $"Use a shorter name for the queue.", nameof(OnFailure));
+        if (OnFailure.Attempts > 0 && AmqpFailurePolicy.RetryQueueOf(queue, OnFailure.Delay) is var retryQueue
+            && Encoding.UTF8.GetByteCount(retryQueue) is > Check.MaxShortString and var bytes)
+            throw new ArgumentException($"{nameof(OnFailure)} needs a retry queue named '{retryQueue}', of {bytes} "
+                + $"bytes; a name has at most {Check.MaxShortString}. Use a shorter name for the queue.",
+                nameof(OnFailure));
         return this;
     }
 }
 
-/// <summary>What happens to a delivery whose handler throws.</summary>
-public sealed class AmqpFailurePolicy
+/// <summary>Where a consumer begins to read a stream (<c>x-stream-offset</c>). After a lost link or channel it goes on
+/// behind what it has settled, wherever it began.</summary>
+public sealed class AmqpStreamOffset
 {
-    private AmqpFailurePolicy(AmqpSettlement settlement) => Settlement = settlement;
+    private readonly string _text;
 
-    /// <summary>Back to the queue, to be tried again. Before that it is held, for 50 ms at the first time and twice as
-    /// long at each further, up to 5 s; it counts as unsettled meanwhile, and the others of the prefetch go on. A
-    /// quorum queue drops a message that comes back too often: see <see cref="AmqpQueue.DeliveryLimit"/>. A stream
-    /// takes nothing back: its delivery comes to the handler again after that wait.</summary>
-    public static AmqpFailurePolicy Requeue { get; } = new(AmqpSettlement.Requeue);
+    private AmqpStreamOffset(object wireValue, string text) => (WireValue, _text) = (wireValue, text);
 
-    /// <summary>To the queue's dead-letter exchange, or away when it has none. A stream, which has none, is read on
-    /// behind it.</summary>
-    public static AmqpFailurePolicy Reject { get; } = new(AmqpSettlement.Reject);
+    /// <summary>At the oldest message that the stream still has.</summary>
+    public static AmqpStreamOffset First { get; } = new("first", "first");
 
-    /// <summary>A bounded number of further attempts, each after a delay, then <see cref="Reject"/>. Works on classic
-    /// and quorum queues: the message waits in a durable queue named <c>{queue}.retry.{delay in ms}</c>, which the
-    /// client declares and whose messages expire back into the queue, and its attempts are counted in the header
-    /// <c>x-safeamqp-attempts</c>. A crash between the two steps of moving it may repeat an attempt; it never loses the
-    /// message. While that queue cannot be used (refused, or another of its name exists) a failed delivery is kept for
-    /// the delay, at most a minute, and then requeued, uncounted. A stream gets no copy: its delivery comes to the
-    /// handler again after the delay.</summary>
-    /// <remarks>The copy carries every property and header octet by octet, but for what would be acted upon again:
-    /// <c>CC</c> and <c>BCC</c>, whose queues have theirs; the expiration, which is put back for handlers, and by which
-    /// the message does not expire any more; the user id, which the broker would refuse; <c>x-delivery-count</c> and
-    /// <c>x-safeamqp-slot</c>.</remarks>
-    /// <param name="attempts">Further attempts after the first: 1 to 1,000.</param>
-    /// <param name="delay">The wait before each: 1 ms to 7 days.</param>
-    /// <returns>The policy.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range.</exception>
-    public static AmqpFailurePolicy Retry(int attempts, TimeSpan delay)
+    /// <summary>At the newest chunk: the messages that the stream wrote at once, of which the last is its
+    /// newest.</summary>
+    public static AmqpStreamOffset Last { get; } = new("last", "last");
+
+    /// <summary>At what is published from now on. The broker's default.</summary>
+    public static AmqpStreamOffset Next { get; } = new("next", "next");
+
+    /// <summary>At an offset; at the oldest message where that is not there any more.</summary>
+    /// <param name="offset">0 or more.</param>
+    /// <returns>The offset.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The offset is negative.</exception>
+    public static AmqpStreamOffset At(long offset)
     {
-        Check.Range(attempts, 1, 1000, nameof(attempts));
-        Check.Range(delay, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(7), nameof(delay));
-        return new AmqpFailurePolicy(AmqpSettlement.Reject) { Attempts = attempts, Delay = delay };
+        Check.Range(offset, 0, long.MaxValue, nameof(offset));
+        return new AmqpStreamOffset(offset, $"offset {offset}");
     }
 
-    /// <summary>The name of the queue in which a queue's failed messages wait.</summary>
-    internal string RetryQueueOf(string queue)
-        => string.Create(CultureInfo.InvariantCulture, $"{queue}.retry.{(long)Delay.TotalMilliseconds}");
+    /// <summary>At the chunk that was written at a time: messages may come that are a little older.</summary>
+    /// <param name="time">The time; whole seconds on the wire.</param>
+    /// <returns>The offset.</returns>
+    public static AmqpStreamOffset At(DateTimeOffset time) => new(time, $"{time:O}");
 
-    internal AmqpSettlement Settlement { get; }
-    internal int Attempts { get; private init; }
-    internal TimeSpan Delay { get; private init; }
+    internal object WireValue { get; }
+
+    /// <summary>Names it.</summary>
+    /// <returns>A few words.</returns>
+    public override string ToString() => _text;
 }

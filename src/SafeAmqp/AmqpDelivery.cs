@@ -86,10 +86,12 @@ public sealed class AmqpDelivery
     /// object.</summary>
     public ulong DeliveryTag { get; }
 
-    /// <summary>How often it was tried before: the retries of <see cref="AmqpFailurePolicy.Retry"/>, else the delivery
-    /// count of a quorum queue, or how often this consumer failed on a delivery of a stream.</summary>
+    /// <summary>How often it was tried before: the failures that this client has counted
+    /// (<see cref="AmqpFailurePolicy"/>), or where it has counted none before this delivery came the delivery count of
+    /// a quorum queue.</summary>
     /// <value>0 the first time, and where nobody counts.</value>
-    public int PreviousAttempts => StreamOffset is null ? RetryHeaders.PreviousAttempts(Message.Headers) : Failures;
+    public int PreviousAttempts
+        => Failures + (StreamOffset is null ? RetryHeaders.PreviousAttempts(Message.Headers) : 0);
 
     /// <summary>Fires when the delivery can no longer be settled.</summary>
     public CancellationToken Lost { get; }
@@ -107,8 +109,7 @@ public sealed class AmqpDelivery
 
     internal StopSignal Stop { get; }
 
-    /// <summary>How often a handler has failed on this delivery; above 0 only for a stream's, which comes to it
-    /// again.</summary>
+    /// <summary>How often a handler has failed on this delivery, which came to it again.</summary>
     internal int Failures { get; set; }
 
     /// <summary>Why it cannot be read; null for one that can be.</summary>
@@ -117,6 +118,21 @@ public sealed class AmqpDelivery
     /// <summary>What kept it from being handled though its handler returned: it could not be read, or its failure was
     /// sent to the caller that waits for the answer.</summary>
     internal Exception? Fault { get; set; }
+
+    /// <summary>Whether its handler has failed for the last time, and it only waits to be dead-lettered.</summary>
+    internal bool IsDead { get; set; }
+
+    /// <summary>The dead queue that has confirmed it.</summary>
+    internal string? MovedTo { get; set; }
+
+    /// <summary>When it came, in ticks of the link's clock.</summary>
+    internal long ReceivedAt { get; init; }
+
+    /// <summary>Where its key has its turn; null until it is known.</summary>
+    internal int? Lane { get; set; }
+
+    /// <summary>Its key, once it has a lane.</summary>
+    internal string? Key { get; set; }
 
     /// <summary>Whether it failed after it had been acknowledged.</summary>
     internal bool IsGone { get; set; }
@@ -173,6 +189,8 @@ public sealed class AmqpSubscription : IAsyncDisposable
 
     /// <summary>Its state.</summary>
     public AmqpConsumerState State => _subscription.State;
+
+    internal int Unsettled => _subscription.Unsettled;
 
     /// <summary>Why it last stopped receiving: the broker cancelled it, its channel was closed, its link was
     /// lost.</summary>

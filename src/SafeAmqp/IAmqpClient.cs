@@ -8,6 +8,9 @@ public interface IAmqpClient : IAsyncDisposable
     /// <summary>A snapshot of the client's state, from memory.</summary>
     AmqpClientStatus Status { get; }
 
+    /// <summary>Counts, purges and deletes by hand.</summary>
+    IAmqpAdmin Admin { get; }
+
     /// <summary>Publishes a message and waits until the broker has taken responsibility for it.</summary>
     /// <param name="message">The message. Body and headers must stay unchanged until the returned task has
     /// ended.</param>
@@ -114,3 +117,59 @@ public interface IAmqpClient : IAsyncDisposable
     /// time; the message names each.</exception>
     ValueTask DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default);
 }
+
+/// <summary>What is done to queues and exchanges by hand. What is taken away is not declared again after a
+/// recovery.</summary>
+public interface IAmqpAdmin
+{
+    /// <summary>Counts what is in a queue.</summary>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>The counts.</returns>
+    /// <exception cref="AmqpTopologyException">There is no such queue (404), it is another connection's (405), or the
+    /// broker did not answer in time.</exception>
+    Task<AmqpQueueCounts> CountAsync(string queue, CancellationToken cancellationToken = default);
+
+    /// <summary>Takes every message out of a queue that is not delivered to a consumer.</summary>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>How many there were.</returns>
+    /// <exception cref="AmqpTopologyException">There is no such queue, the broker refused or did not answer in
+    /// time.</exception>
+    Task<long> PurgeAsync(string queue, CancellationToken cancellationToken = default);
+
+    /// <summary>Deletes a queue with its messages and bindings. That there is none is no error.</summary>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <exception cref="AmqpTopologyException">The broker refused or did not answer in time.</exception>
+    Task DeleteQueueAsync(string queue, CancellationToken cancellationToken = default);
+
+    /// <summary>Deletes an exchange with its bindings. That there is none is no error.</summary>
+    /// <param name="exchange">The exchange's name.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <exception cref="AmqpTopologyException">The broker refused or did not answer in time.</exception>
+    Task DeleteExchangeAsync(string exchange, CancellationToken cancellationToken = default);
+
+    /// <summary>Takes a binding away. That there is none is no error.</summary>
+    /// <param name="binding">The binding.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <exception cref="AmqpTopologyException">The broker refused or did not answer in time.</exception>
+    Task UnbindAsync(AmqpBinding binding, CancellationToken cancellationToken = default);
+
+    /// <summary>Moves the messages of a queue's dead queue (<see cref="AmqpFailurePolicy.Hold"/>) back to it, as many
+    /// as there are when it begins. Their attempts are counted anew. Each is confirmed by the queue before it leaves
+    /// the dead queue: a crash in between may duplicate it.</summary>
+    /// <param name="queue">The queue, not its dead queue.</param>
+    /// <param name="cancellationToken">Ends it; what was moved by then is moved.</param>
+    /// <returns>How many were moved: 0 when there is no dead queue.</returns>
+    /// <exception cref="AmqpException">A message could not be moved; it and those behind it stay.</exception>
+    Task<int> ReturnDeadAsync(string queue, CancellationToken cancellationToken = default);
+}
+
+/// <summary>What is in a queue, as the broker counts.</summary>
+/// <param name="Messages">Messages that are ready, not those that consumers have.</param>
+/// <param name="Consumers">Its consumers, of all clients.</param>
+public readonly record struct AmqpQueueCounts(long Messages, int Consumers);

@@ -85,8 +85,10 @@ internal abstract record BrokerSignal : IActorMessage
 
     internal sealed record Returned(long Incarnation, int Slot, int Code, string Text) : OfChannel(Incarnation);
 
-    /// <summary>The broker answered a declare; carries the name of a server-named queue.</summary>
-    internal sealed record Declared(long Incarnation, string Name) : OfChannel(Incarnation);
+    /// <summary>The broker answered a declare; carries the name of a server-named queue, and what a queue
+    /// holds.</summary>
+    internal sealed record Declared(long Incarnation, string Name, QueueCounts Counts = default)
+        : OfChannel(Incarnation);
 
     internal sealed record ConsumerStarted(long Incarnation) : OfChannel(Incarnation);
 

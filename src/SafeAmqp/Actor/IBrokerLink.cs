@@ -85,6 +85,9 @@ internal sealed record ConsumeRequest(string Queue, bool NoAck, bool Exclusive,
 internal readonly record struct LinkTraffic(long? LastReceived, long? LastSent, bool HasUnread = false,
     bool HasUnsent = false);
 
+/// <summary>What a broker says of a queue: its messages that are ready, or were purged, and its consumers.</summary>
+internal readonly record struct QueueCounts(long Messages, int Consumers);
+
 /// <summary>One entity to declare: a closed family. Declaring one again replaces it.</summary>
 internal abstract record TopologyItem
 {
@@ -126,6 +129,15 @@ internal abstract record TopologyItem
     internal sealed record Gone(TopologyItem Item) : TopologyItem
     {
         internal override string Key => $"deletion of {Item.Key}";
+    }
+
+    /// <summary>Counts what is in a queue, and may take it out.</summary>
+    internal sealed record Contents(string Name, bool Purges) : TopologyItem
+    {
+        internal override string Key => $"{(Purges ? "purge" : "count")} of queue '{Name}'";
+
+        /// <summary>The broker's answer.</summary>
+        internal QueueCounts Counts { get; set; }
     }
 
     /// <summary>Asks whether an exchange exists, before the first publish to it.</summary>

@@ -98,7 +98,10 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
             link.Then(() => Declaration.RunAsync(channel, item), done =>
             {
                 if (!Failed(done))
-                    link.Owner.Post(new BrokerSignal.Declared(incarnation, ((Task<string>)done).Result));
+                {
+                    var (name, counts) = ((Task<(string, QueueCounts)>)done).Result;
+                    link.Owner.Post(new BrokerSignal.Declared(incarnation, name, counts));
+                }
             });
     }
 
@@ -187,107 +190,4 @@ internal sealed class ChannelConsumer(IoThread owner, IChannel channel, long inc
         owner.Post(signal);
         return Task.CompletedTask;
     }
-}
-
-/// <summary>Declares an entity through RabbitMQ.Client.</summary>
-internal static class Declaration
-{
-    /// <returns>The name of a server-named queue, otherwise an empty string.</returns>
-    internal static async Task<string> RunAsync(IChannel channel, TopologyItem item)
-    {
-        switch (item)
-        {
-            case TopologyItem.Gone { Item: var gone }:
-                await DeleteAsync(channel, gone).ConfigureAwait(false);
-                break;
-            case TopologyItem.ExchangeCheck check:
-                await channel.ExchangeDeclarePassiveAsync(check.Name, CancellationToken.None).ConfigureAwait(false);
-                break;
-            case TopologyItem.Probe:
-                // The default, set again. It needs no permission and names no entity, and a publishing channel has no
-                // consumer to limit.
-                await channel.BasicQosAsync(0, 0, global: false, CancellationToken.None).ConfigureAwait(false);
-                break;
-            case TopologyItem.Exchange { Value: var exchange }:
-                await DeclareAsync(channel, exchange).ConfigureAwait(false);
-                break;
-            case TopologyItem.Queue { Value.Passive: true } queue:
-                await channel.QueueDeclarePassiveAsync(queue.Value.Name, CancellationToken.None).ConfigureAwait(false);
-                break;
-            case TopologyItem.Queue { Value: var queue }:
-                await channel.QueueDeclareAsync(queue.Name, queue.Durable, queue.Exclusive, queue.AutoDelete,
-                    MessageProperties.ToTable(queue.WireArguments()), passive: false, noWait: false,
-                        CancellationToken.None).ConfigureAwait(false);
-                break;
-            case TopologyItem.ReplyQueue:
-                QueueDeclareOk replies = await channel.QueueDeclareAsync("", durable: false, exclusive: true,
-                    autoDelete: true, arguments: null,
-                    passive: false, noWait: false, CancellationToken.None).ConfigureAwait(false);
-                return replies.QueueName;
-            case TopologyItem.Binding { Value: var binding } when binding.Queue is not null:
-                await channel.QueueBindAsync(binding.Queue, binding.Exchange, binding.RoutingKey,
-                    MessageProperties.ToTable(binding.Arguments),
-                    noWait: false, CancellationToken.None).ConfigureAwait(false);
-                break;
-            case TopologyItem.Binding { Value: var binding }:
-                await channel.ExchangeBindAsync(binding.ToExchange!, binding.Exchange, binding.RoutingKey,
-                    MessageProperties.ToTable(binding.Arguments),
-                    noWait: false, CancellationToken.None).ConfigureAwait(false);
-                break;
-        }
-        return "";
-    }
-
-    // What was only checked is not ours to take away.
-    private static Task DeleteAsync(IChannel channel, TopologyItem item) => item switch
-    {
-        TopologyItem.Exchange { Value: { Passive: false } exchange }
-            => channel.ExchangeDeleteAsync(exchange.Name, ifUnused: false, noWait: false, CancellationToken.None),
-        TopologyItem.Queue { Value: { Passive: false } queue }
-            => channel.QueueDeleteAsync(queue.Name, ifUnused: false, ifEmpty: false, noWait: false,
-                CancellationToken.None),
-        TopologyItem.Binding { Value: { Queue: { } queue } binding }
-            => channel.QueueUnbindAsync(queue, binding.Exchange, binding.RoutingKey,
-                MessageProperties.ToTable(binding.Arguments), CancellationToken.None),
-        TopologyItem.Binding { Value: var binding }
-            => channel.ExchangeUnbindAsync(binding.ToExchange!, binding.Exchange, binding.RoutingKey,
-                MessageProperties.ToTable(binding.Arguments), noWait: false, CancellationToken.None),
-        _ => Task.CompletedTask,
-    };
-
-    private static Task DeclareAsync(IChannel channel, AmqpExchange exchange)
-    {
-        if (exchange.Passive)
-            return channel.ExchangeDeclarePassiveAsync(exchange.Name, CancellationToken.None);
-        var arguments = MessageProperties.ToTable(exchange.Arguments);
-        if (exchange.AlternateExchange is not null)
-        {
-            arguments ??= new Dictionary<string, object?>();
-            arguments.TryAdd("alternate-exchange", exchange.AlternateExchange);
-        }
-        return channel.ExchangeDeclareAsync(exchange.Name, exchange.Type, exchange.Durable, exchange.AutoDelete,
-            arguments, passive: false, noWait: false, CancellationToken.None);
-    }
-}
-
-/// <summary>Maps tables to those of RabbitMQ.Client, through which entities are declared and consumed.</summary>
-internal static class MessageProperties
-{
-    internal static IDictionary<string, object?>? ToTable(IReadOnlyDictionary<string, object?>? table)
-        => table is null ? null : table.ToDictionary(pair => pair.Key, pair => ToWire(pair.Value));
-
-    private static object? ToWire(object? value) => value switch
-    {
-        DateTimeOffset time => new AmqpTimestamp(time.ToUnixTimeSeconds()),
-        ulong large => (long)large, // Check.Headers has refused what is larger
-        decimal and < 0 => TwosComplement((decimal)value),
-        byte[] bytes => new BinaryTableValue(bytes),
-        IReadOnlyDictionary<string, object?> table => ToTable(table),
-        IList list => list.Cast<object?>().Select(ToWire).ToList(),
-        _ => value,
-    };
-
-    // RabbitMQ.Client writes a sign and 31 bits of digits.
-    private static decimal TwosComplement(decimal negative)
-        => new(-decimal.GetBits(negative)[0] & int.MaxValue, 0, 0, isNegative: true, negative.Scale);
 }

@@ -1,14 +1,11 @@
-using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using SafeAmqp.Owner;
-using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Consuming;
 
 /// <summary>Runs a delivery to its end: the user's handler, the failure policy, the settlement.</summary>
-/// <returns>Null when it is done with. Otherwise for how long it is held before it goes back, or for a stream's comes
-/// to the handler again; <see cref="Timeout.InfiniteTimeSpan"/> until the consumer stops.</returns>
-internal delegate ValueTask<TimeSpan?> DeliveryHandler(Subscription subscription, AmqpDelivery delivery);
+/// <returns>Null when it is done with; otherwise how it is held.</returns>
+internal delegate ValueTask<Held?> DeliveryHandler(Subscription subscription, AmqpDelivery delivery);
 
 /// <summary>Where the actor puts deliveries. A simulation takes them itself, without tasks.</summary>
 internal interface IDeliveryPump
@@ -22,8 +19,8 @@ internal interface IDeliveryPump
 }
 
 /// <summary>Runs handlers on workers, never on the I/O thread. What lies in it is bounded by the consumer's prefetch.
-/// With a key selector each key has its worker, so deliveries of one key are handled one after the other in order;
-/// without, any free worker takes the next.</summary>
+/// With a key selector each key has its worker, so deliveries of one key are handled one after the other in order, and
+/// wait for one of them that is held; without, any free worker takes the next.</summary>
 internal sealed class DeliveryPump : IDeliveryPump
 {
     private static readonly AsyncLocal<Worker?> Current = new();
@@ -42,7 +39,7 @@ internal sealed class DeliveryPump : IDeliveryPump
         _subscription = subscription;
         _handle = handle;
         AmqpConsumerOptions options = subscription.Options;
-        bool keyed = options.KeySelector is not null && options.Concurrency > 1;
+        bool keyed = options.KeySelector is not null;
         _inbox = NewChannel();
         _lanes = keyed ? [.. Enumerable.Range(0, options.Concurrency).Select(_ => NewChannel())] : [];
         using (UserCode.WithoutContext()) // handlers see the context of no particular caller
@@ -67,6 +64,8 @@ internal sealed class DeliveryPump : IDeliveryPump
         _inbox.Writer.TryComplete();
         foreach (Channel<AmqpDelivery> waiting in (Channel<AmqpDelivery>[])[_inbox, .. _lanes])
             GiveBackWaiting(waiting); // the workers would come to it only after the handlers that they run
+        foreach (Worker worker in _workers)
+            worker.Keys.GiveBack();
         await _stopped.CancelAsync().ConfigureAwait(false);
         try
         {
@@ -93,7 +92,7 @@ internal sealed class DeliveryPump : IDeliveryPump
         {
             await foreach (AmqpDelivery delivery in _inbox.Reader.ReadAllAsync().ConfigureAwait(false))
             {
-                Channel<AmqpDelivery> lane = _lanes[LaneOf(delivery)];
+                Channel<AmqpDelivery> lane = _lanes[delivery.Lane ??= LaneOf(delivery)];
                 lane.Writer.TryWrite(delivery);
                 if (_stopping)
                     GiveBackWaiting(lane); // stopping may have looked there just before
@@ -110,7 +109,7 @@ internal sealed class DeliveryPump : IDeliveryPump
     {
         try
         {
-            string? key = _subscription.Options.KeySelector!(delivery);
+            string? key = delivery.Key = _subscription.Options.KeySelector!(delivery);
             return key is null ? 0 : (int)((uint)key.GetHashCode(StringComparison.Ordinal) % (uint)_lanes.Length);
         }
         catch (Exception)
@@ -124,25 +123,47 @@ internal sealed class DeliveryPump : IDeliveryPump
         Current.Value = worker;
         await foreach (AmqpDelivery delivery in deliveries.ReadAllAsync().ConfigureAwait(false))
         {
-            if (_subscription.Stopping.IsBegun) // no handler starts any more
-                await HoldAsync(delivery, Timeout.InfiniteTimeSpan).ConfigureAwait(false);
-            else if (!delivery.Lost.IsCancellationRequested // the broker delivers a lost one again
-                && await _handle(_subscription, delivery).ConfigureAwait(false) is { } time)
-                _ = HoldAsync(delivery, time); // not awaited: the worker goes on with the others of the prefetch
+            if (!_subscription.Stopping.IsBegun && worker.Keys.Waits(delivery))
+                continue;
+            AmqpDelivery? next = delivery;
+            while (next is not null && !await TakeAsync(worker, next).ConfigureAwait(false))
+                next = worker.Keys.Next(next); // what has waited for its key
         }
+    }
+
+    /// <returns>Whether it is held, and its key with it.</returns>
+    private async ValueTask<bool> TakeAsync(Worker worker, AmqpDelivery delivery)
+    {
+        if (_subscription.Stopping.IsBegun) // no handler starts any more
+            await HoldAsync(delivery, Held.UntilStopped).ConfigureAwait(false);
+        else if (!delivery.Lost.IsCancellationRequested // the broker delivers a lost one again
+            && await _handle(_subscription, delivery).ConfigureAwait(false) is { } held)
+        {
+            bool holdsKey = held.Again && delivery.Lane is not null;
+            if (holdsKey)
+                worker.Keys.Hold(delivery);
+            _ = HoldAsync(delivery, held); // not awaited: the worker goes on with the others of the prefetch
+            return holdsKey;
+        }
+        return false;
     }
 
     // Given back at once, it would be delivered here again at once: to a consumer that stops until the broker has
     // answered its cancel, to any other without end. Never throws.
-    private async Task HoldAsync(AmqpDelivery delivery, TimeSpan time)
+    private async Task HoldAsync(AmqpDelivery delivery, Held held)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(_stopped.Token, delivery.Lost);
-        await WaitAsync(time).ConfigureAwait(false);
-        if (_subscription.Stopping.IsBegun)
+        await WaitAsync(held.Time).ConfigureAwait(false);
+        if (held.Again)
+            _subscription.HoldEnded();
+        bool isLost = delivery.Lost.IsCancellationRequested;
+        if (_subscription.Stopping.IsBegun && !isLost)
             await WaitAsync(Timeout.InfiniteTimeSpan).ConfigureAwait(false);
-        if (delivery.Lost.IsCancellationRequested)
+        // One that was lost goes through its worker, too, if others wait for its key
+        if ((isLost ? held.Again && delivery.Lane is not null : held.Again || delivery.StreamOffset is not null)
+            && _inbox.Writer.TryWrite(delivery))
             return;
-        if (delivery.StreamOffset is null || !_inbox.Writer.TryWrite(delivery))
+        if (!delivery.Lost.IsCancellationRequested)
             delivery.GiveBack();
 
         async Task WaitAsync(TimeSpan duration) => await Task.Delay(duration, _subscription.Time, end.Token)
@@ -177,6 +198,9 @@ internal sealed class DeliveryPump : IDeliveryPump
 
         internal DeliveryPump Pump { get; }
 
+        /// <summary>Those of its keys that wait.</summary>
+        internal HeldKeys Keys { get; } = new();
+
         /// <summary>Ends when it has done its work, or its handler waits for the stop.</summary>
         internal Task Released => _work.WaitAsync(_waits.Token).ContinueWith(static _ => { }, CancellationToken.None,
             TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
@@ -185,80 +209,67 @@ internal sealed class DeliveryPump : IDeliveryPump
     }
 }
 
-/// <summary>A consumer as an async sequence: its handler hands each delivery over and waits until the loop is done with
-/// it.</summary>
-internal static class DeliverySequence
+/// <summary>The keys of one worker whose deliveries wait for one that is held, in their order. The worker uses it, and
+/// whoever stops the pump.</summary>
+internal sealed class HeldKeys
 {
-    /// <param name="consumeAsync">Consumes with a handler, and calls back when the consumer has ended.</param>
-    /// <param name="observer">Watches what the loop is handed.</param>
-    /// <param name="cancellationToken">Ends the sequence.</param>
-    internal static async IAsyncEnumerable<AmqpDelivery> ReadAllAsync(
-        Func<DeliveryHandler, Action<Exception>, CancellationToken, ValueTask<AmqpSubscription>> consumeAsync,
-        ClientObserver observer, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private readonly Lock _gate = new();
+    private readonly Dictionary<(string?, int), (AmqpDelivery Held, Queue<AmqpDelivery> Waiting)> _keys = [];
+    private volatile bool _isEmpty = true;
+
+    /// <summary>Those of its key wait for it from now on.</summary>
+    internal void Hold(AmqpDelivery delivery)
     {
-        var handed = Channel.CreateBounded<Handed>(1);
-        using var left = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        AmqpSubscription subscription = await consumeAsync(
-            (subscription, delivery) => HandAsync(subscription, delivery, handed.Writer, left.Token),
-            error => handed.Writer.TryComplete(error), cancellationToken).ConfigureAwait(false);
-        await using (subscription.ConfigureAwait(false))
+        lock (_gate)
         {
-            try
-            {
-                var asked = observer.Asked;
-                // Throws once the client was disposed, or the consumer stopped over a message
-                while (await handed.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false))
-                {
-                    if (!handed.Reader.TryRead(out Handed? item) || item.Delivery.Lost.IsCancellationRequested)
-                        continue; // the broker delivers it again
-                    observer.Received(item.Delivery, asked);
-                    bool isDone = false;
-                    try
-                    {
-                        yield return item.Delivery;
-                        isDone = true;
-                    }
-                    finally
-                    {
-                        if (isDone)
-                            item.Delivery.Settle(AmqpSettlement.Ack);
-                        else
-                            item.Delivery.GiveBack();
-                        item.Left.TrySetResult();
-                    }
-                    asked = observer.Asked;
-                }
-            }
-            finally
-            {
-                await left.CancelAsync().ConfigureAwait(false);
-            }
+            _keys[KeyOf(delivery)] = _keys.TryGetValue(KeyOf(delivery), out var waiting)
+                ? (delivery, waiting.Waiting) : (delivery, []);
+            _isEmpty = false;
         }
     }
 
-    // What the loop does not take any more did not fail, and is for nobody's failure policy.
-    private static async ValueTask<TimeSpan?> HandAsync(Subscription subscription, AmqpDelivery delivery,
-        ChannelWriter<Handed> loop, CancellationToken left)
+    /// <summary>Whether a delivery waits for another of its key.</summary>
+    internal bool Waits(AmqpDelivery delivery)
     {
-        if (subscription.Options.AutoAck)
-            delivery.Settle(AmqpSettlement.Ack);
-        var item = new Handed(delivery);
-        using var gone = CancellationTokenSource.CreateLinkedTokenSource(delivery.Lost, left);
-        try
+        if (_isEmpty || delivery.Lane is null)
+            return false;
+        lock (_gate)
         {
-            await loop.WriteAsync(item, gone.Token).ConfigureAwait(false);
-            await item.Left.Task.WaitAsync(gone.Token).ConfigureAwait(false);
+            if (!_keys.TryGetValue(KeyOf(delivery), out var key) || key.Held == delivery)
+                return false;
+            key.Waiting.Enqueue(delivery);
+            return true;
+        }
+    }
+
+    /// <summary>The next of a key, once the one before is done with; null when there is none.</summary>
+    internal AmqpDelivery? Next(AmqpDelivery done)
+    {
+        if (_isEmpty || done.Lane is null)
+            return null;
+        lock (_gate)
+        {
+            if (!_keys.TryGetValue(KeyOf(done), out var key))
+                return null;
+            if (key.Waiting.TryDequeue(out AmqpDelivery? next))
+                return next;
+            _keys.Remove(KeyOf(done));
+            _isEmpty = _keys.Count == 0;
             return null;
         }
-        catch (Exception end) when (end is OperationCanceledException or ChannelClosedException)
+    }
+
+    internal void GiveBack()
+    {
+        lock (_gate)
         {
-            return Timeout.InfiniteTimeSpan;
+            foreach (var (_, waiting) in _keys.Values)
+            {
+                while (waiting.TryDequeue(out AmqpDelivery? delivery))
+                    delivery.GiveBack();
+            }
         }
     }
 
-    private sealed record Handed(AmqpDelivery Delivery)
-    {
-        /// <summary>Ends when the loop is done with the delivery, or was left over it.</summary>
-        internal TaskCompletionSource Left { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
+    private static (string?, int) KeyOf(AmqpDelivery delivery) => (delivery.Key, delivery.Lane!.Value);
 }

@@ -12,6 +12,7 @@ internal class Subscription
     private readonly Lock _stopGate = new();
     private int _state;
     private long _rejected;
+    private int _held;
     private volatile string? _lastRejection;
     private Task? _stop;
 
@@ -44,6 +45,9 @@ internal class Subscription
     /// <summary>Whether its deliveries have callers that are told when one cannot be read or is larger than this client
     /// takes. Others are rejected, or stop the consumer.</summary>
     internal bool TakesUnreadable { get; init; }
+
+    /// <summary>Whether what cannot be read is for the pump to bring to its end.</summary>
+    internal bool EndsUnreadable { get; init; }
 
     /// <summary>Settles a delivery for its holder, from any thread; false when the delivery's channel is known to be
     /// gone.</summary>
@@ -85,7 +89,28 @@ internal class Subscription
     {
         Rejected = Interlocked.Read(ref _rejected),
         LastRejection = _lastRejection,
+        Held = Volatile.Read(ref _held),
+        DeadLetterError = DeadLetterError,
     };
+
+    /// <summary>Why the last message that was to go to the dead queue could not, until one can.</summary>
+    internal string? DeadLetterError { get; set; }
+
+    internal TimeSpan Age(AmqpDelivery delivery) => TimeSpan.FromTicks(_owner.Clock.Now - delivery.ReceivedAt);
+
+    /// <summary>Takes one of the places for held deliveries, which are half of the prefetch.</summary>
+    internal bool TryHold()
+    {
+        if (Interlocked.Increment(ref _held) <= Options.Prefetch / 2)
+            return true;
+        Interlocked.Decrement(ref _held);
+        return false;
+    }
+
+    /// <summary>Takes such a place, also beyond their number.</summary>
+    internal void Holds() => Interlocked.Increment(ref _held);
+
+    internal void HoldEnded() => Interlocked.Decrement(ref _held);
 
     /// <summary>Watches settlements, when there is one.</summary>
     internal ClientObserver? Observer { get; init; }

@@ -127,7 +127,7 @@ internal sealed partial class LinkActor
             {
                 if (end is not null && !(item is TopologyItem.Gone && end is { ByBroker: true, Code: 404 }))
                     job.Errors.Add((item, end));
-                else if (item is not TopologyItem.Gone)
+                else if (item is not (TopologyItem.Gone or TopologyItem.Contents))
                     _topology.Remember(item);
                 DeclareNext(job);
             });

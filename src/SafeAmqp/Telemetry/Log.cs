@@ -90,8 +90,8 @@ internal static partial class Log
         string policy, long suppressed, Exception error);
 
     [LoggerMessage(303, LogLevel.Warning,
-        "A delivery of queue '{Queue}' could not be moved to its retry queue and was requeued ({Suppressed} "
-            + "similar messages were suppressed)")]
+        "A delivery of queue '{Queue}' could not be moved to its retry queue and is held here ({Suppressed} similar "
+            + "messages were suppressed)")]
     internal static partial void RetryFailed(ILogger logger, string queue, long suppressed, Exception error);
 
     [LoggerMessage(304, LogLevel.Error,
@@ -110,6 +110,12 @@ internal static partial class Log
             + "({Suppressed} similar messages were suppressed)")]
     internal static partial void Rejected(ILogger logger, string client, string fate, string queue, ulong tag,
         string? messageId, string reason, long suppressed, Exception? error);
+
+    [LoggerMessage(307, LogLevel.Warning,
+        "A message of queue '{Queue}' (delivery {Tag}, message id {MessageId}) could not be moved to queue '{Dead}'; "
+            + "{Next} ({Suppressed} similar messages were suppressed)")]
+    internal static partial void NotDeadLettered(ILogger logger, string queue, ulong tag, string? messageId,
+        string dead, string next, long suppressed, Exception error);
 
     [LoggerMessage(400, LogLevel.Information, "The {Link} link receives replies on queue '{Queue}'")]
     internal static partial void ReplyQueueCreated(ILogger logger, string link, string queue);

@@ -65,8 +65,10 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
 
     protected override void OnSignal(BrokerSignal.OfChannel signal)
     {
-        if (signal is not BrokerSignal.Declared || _running is not { } running)
+        if (signal is not BrokerSignal.Declared declared || _running is not { } running)
             return;
+        if (running.Item is TopologyItem.Contents contents)
+            contents.Counts = declared.Counts;
         Answered();
         Finish(running, null);
         RunNext();

@@ -149,6 +149,8 @@ internal sealed class TopologyLedger(Func<long>? now = null)
     private bool IsExclusive(TopologyItem item, HashSet<string> alongside) => Undone(item) switch
     {
         TopologyItem.Queue queue => queue.Value.Exclusive,
+        TopologyItem.Contents { Name: var queue }
+            => _queues.GetValueOrDefault(queue)?.Value is TopologyItem.Queue { Value.Exclusive: true },
         TopologyItem.Binding { Value.Queue: { } queue } => alongside.Contains(queue)
             || _queues.GetValueOrDefault(queue)?.Value is TopologyItem.Queue { Value.Exclusive: true },
         _ => false,

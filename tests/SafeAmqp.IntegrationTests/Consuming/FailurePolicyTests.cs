@@ -11,7 +11,7 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
     };
 
     [Theory, MemberData(nameof(Kinds))]
-    public async Task By_default_a_failed_delivery_is_requeued_after_a_moment(
+    public async Task With_Requeue_a_failed_delivery_is_requeued_after_a_moment(
         AmqpQueueType type, ConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
@@ -20,7 +20,8 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
         var inbox = new Inbox((delivery, _) => delivery.IsRedelivered
             ? ValueTask.FromResult(AmqpSettlement.Ack)
             : throw new InvalidOperationException("first"));
-        await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
+        await amqp.ConsumeAsync(
+            queue, inbox.HandleAsync, new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Requeue }, Cancelled);
         IReadOnlyList<AmqpDelivery> both = await inbox.NextAsync(2);
         // classic queues do not count
         Assert.Equal([0, type == AmqpQueueType.Quorum ? 1 : 0], both.Select(delivery => delivery.PreviousAttempts));

@@ -166,7 +166,7 @@ public sealed class DeliveryPumpTests
         Subscription subscription = SubscribeHolding(new AmqpConsumerOptions(), (_, delivery) =>
         {
             held.Enqueue(delivery.DeliveryTag);
-            return new(delivery.DeliveryTag == 1 ? TimeSpan.FromMilliseconds(20) : Timeout.InfiniteTimeSpan);
+            return new(new Held(delivery.DeliveryTag == 1 ? TimeSpan.FromMilliseconds(20) : Timeout.InfiniteTimeSpan));
         });
         for (int i = 0; i < 3; i++)
             subscription.Pump.Post(Delivery());
@@ -186,7 +186,7 @@ public sealed class DeliveryPumpTests
         Subscription subscription = SubscribeHolding(new AmqpConsumerOptions(), (_, delivery) =>
         {
             handled.Enqueue(delivery.DeliveryTag);
-            return new(handled.Count < 4 ? TimeSpan.FromMilliseconds(1) : (TimeSpan?)null);
+            return new(handled.Count < 4 ? new Held(TimeSpan.FromMilliseconds(1)) : (Held?)null);
         });
         subscription.Pump.Post(new AmqpDelivery(new AmqpMessage(), "work", 1, redelivered: false, 1, _settled.Settle,
             default, streamOffset: 7));
@@ -206,7 +206,7 @@ public sealed class DeliveryPumpTests
         var subscription = new Subscription("work", new AmqpConsumerOptions(), thread, (_, _) =>
         {
             handled++;
-            return new((TimeSpan?)null);
+            return new((Held?)null);
         }, host.Token);
         await host.CancelAsync();
         Assert.True(subscription.Stopping.Token.IsCancellationRequested || subscription.Stopping.IsBegun);

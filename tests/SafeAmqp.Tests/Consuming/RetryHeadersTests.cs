@@ -17,7 +17,7 @@ public sealed class RetryHeadersTests
             UserId = "somebody",
             MessageId = "id",
         };
-        AmqpMessage waiting = RetryHeaders.ForRetry(message, "work.retry.1000");
+        AmqpMessage waiting = RetryHeaders.ForMove(message, "work.retry.1000", attempts: 1);
         Assert.Equal(("", "work.retry.1000", true, null, null, "id"),
             (waiting.Exchange, waiting.RoutingKey, waiting.Mandatory, waiting.Expiration, waiting.UserId,
                 waiting.MessageId));
@@ -28,7 +28,8 @@ public sealed class RetryHeadersTests
         Assert.Equal(1, RetryHeaders.Retries(back.Headers));
         Assert.Equal(1, back.Headers!["mine"]);
 
-        AmqpMessage again = RetryHeaders.Restore(RetryHeaders.ForRetry(back, "work.retry.1000"));
+        AmqpMessage again = RetryHeaders.Restore(
+            RetryHeaders.ForMove(back, "work.retry.1000", attempts: 2));
         Assert.Equal(
             ("orders", "new", 2), (again.Exchange, again.RoutingKey, RetryHeaders.PreviousAttempts(again.Headers)));
     }

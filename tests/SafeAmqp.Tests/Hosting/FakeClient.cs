@@ -42,6 +42,8 @@ internal sealed class FakeClient : IAmqpClient
         }
     }
 
+    public IAmqpAdmin Admin => throw new NotSupportedException();
+
     public AmqpClientStatus Status
     {
         get

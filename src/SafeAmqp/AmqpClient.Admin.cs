@@ -1,0 +1,108 @@
+using SafeAmqp.Actor;
+using SafeAmqp.Consuming;
+
+namespace SafeAmqp;
+
+public sealed partial class AmqpClient
+{
+    private readonly Administration _admin;
+
+    /// <inheritdoc/>
+    public IAmqpAdmin Admin => _admin;
+
+    private sealed class Administration(AmqpClient client) : IAmqpAdmin
+    {
+        private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+
+        public async Task<AmqpQueueCounts> CountAsync(string queue, CancellationToken cancellationToken)
+        {
+            QueueCounts counts = await AskAsync(queue, purges: false, cancellationToken).ConfigureAwait(false);
+            return new AmqpQueueCounts(counts.Messages, counts.Consumers);
+        }
+
+        public async Task<long> PurgeAsync(string queue, CancellationToken cancellationToken)
+            => (await AskAsync(queue, purges: true, cancellationToken).ConfigureAwait(false)).Messages;
+
+        public Task DeleteQueueAsync(string queue, CancellationToken cancellationToken)
+            => client.DeleteAsync(new AmqpTopology().With(client._topology.QueueNamed(queue)
+                ?? new AmqpQueue { Name = queue }), cancellationToken).AsTask();
+
+        public Task DeleteExchangeAsync(string exchange, CancellationToken cancellationToken)
+            => client.DeleteAsync(new AmqpTopology().With(new AmqpExchange { Name = exchange }),
+                cancellationToken).AsTask();
+
+        public Task UnbindAsync(AmqpBinding binding, CancellationToken cancellationToken)
+            => client.DeleteAsync(new AmqpTopology().With(binding), cancellationToken).AsTask();
+
+        public async Task<int> ReturnDeadAsync(string queue, CancellationToken cancellationToken)
+        {
+            Check.Name(queue, nameof(queue));
+            string dead = AmqpFailurePolicy.DeadQueueOf(queue);
+            long left;
+            try
+            {
+                left = (await CountAsync(dead, cancellationToken).ConfigureAwait(false)).Messages;
+            }
+            catch (AmqpTopologyException missing) when (missing.ReplyCode == 404)
+            {
+                return 0;
+            }
+            return left == 0 ? 0 : await MoveBackAsync(queue, dead, left, cancellationToken).ConfigureAwait(false);
+        }
+
+        // One after the other, so that they come back in their order.
+        private async Task<int> MoveBackAsync(string queue, string dead, long most, CancellationToken cancellationToken)
+        {
+            int moved = 0;
+            var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            AmqpSubscription moving = await client.ConsumeAsync(dead, async (delivery, _) =>
+            {
+                if (done.Task.IsCompleted || delivery.Stopping.IsCancellationRequested)
+                    return AmqpSettlement.Requeue;
+                try
+                {
+                    await client.PublishAsync(RetryHeaders.ForMove(delivery.Message, queue, attempts: 0),
+                        CancellationToken.None).ConfigureAwait(false);
+                }
+                catch (AmqpException error)
+                {
+                    done.TrySetException(error);
+                    return AmqpSettlement.Requeue;
+                }
+                delivery.Settle(AmqpSettlement.Ack);
+                if (Interlocked.Increment(ref moved) == most)
+                    done.TrySetResult();
+                return AmqpSettlement.Ack;
+            }, new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Requeue }, cancellationToken)
+                .ConfigureAwait(false);
+            await using (moving.ConfigureAwait(false))
+            {
+                // What another consumer has taken does not come: then it is empty before all were moved
+                for (int before = -1; ; before = Volatile.Read(ref moved))
+                {
+                    try
+                    {
+                        await done.Task.WaitOrLeaveAsync(LookAgain, client._options.TimeProvider, cancellationToken)
+                            .ConfigureAwait(false);
+                        return moved;
+                    }
+                    catch (TimeoutException)
+                    {
+                        AmqpQueueCounts rest = await CountAsync(dead, cancellationToken).ConfigureAwait(false);
+                        if (rest.Messages == 0 && moving.Unsettled == 0 && before == Volatile.Read(ref moved))
+                            return before;
+                    }
+                }
+            }
+        }
+
+        private async Task<QueueCounts> AskAsync(string queue, bool purges, CancellationToken cancellationToken)
+        {
+            Check.Name(queue, nameof(queue));
+            client.Start();
+            var contents = new TopologyItem.Contents(queue, purges);
+            await client.DeclareAsync([contents], cancellationToken).ConfigureAwait(false);
+            return contents.Counts;
+        }
+    }
+}
