@@ -10,11 +10,18 @@ public sealed partial class AmqpClient
 {
     /// <inheritdoc/>
     public ValueTask PublishAsync(AmqpMessage message, CancellationToken cancellationToken = default)
-        => SendAsync(message, isPost: false, cancellationToken);
+        => SendAsync(message, isPost: false, _options.PublishTimeout, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask PublishAsync(AmqpMessage message, TimeSpan timeout, CancellationToken cancellationToken = default)
+    {
+        AmqpClientOptions.CheckPublishTimeout(timeout, nameof(timeout));
+        return SendAsync(message, isPost: false, timeout, cancellationToken);
+    }
 
     /// <inheritdoc/>
     public ValueTask PostAsync(AmqpMessage message, CancellationToken cancellationToken = default)
-        => SendAsync(message, isPost: true, cancellationToken);
+        => SendAsync(message, isPost: true, _options.PublishTimeout, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages,
@@ -57,7 +64,7 @@ public sealed partial class AmqpClient
             try
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                PublishJob job = NewJob(messages[i], isPost: false, now);
+                PublishJob job = NewJob(messages[i], isPost: false, now, _options.PublishTimeout);
                 if (_credit.TryTake(job.Size))
                     Send(job, cancellationToken);
                 else
@@ -86,21 +93,22 @@ public sealed partial class AmqpClient
         return results;
     }
 
-    private ValueTask SendAsync(AmqpMessage message, bool isPost, CancellationToken cancellationToken)
+    private ValueTask SendAsync(AmqpMessage message, bool isPost, TimeSpan timeout, CancellationToken cancellationToken)
     {
         MessageCheck.Validate(message, _options.MaxMessageSize);
         Start();
         if (cancellationToken.IsCancellationRequested)
             return ValueTask.FromCanceled(cancellationToken);
         return _observer.SeesSends
-            ? SendObservedAsync(message, isPost, cancellationToken)
-            : SendUnobservedAsync(message, isPost, cancellationToken);
+            ? SendObservedAsync(message, isPost, timeout, cancellationToken)
+            : SendUnobservedAsync(message, isPost, timeout, cancellationToken);
     }
 
-    internal ValueTask SendUnobservedAsync(AmqpMessage message, bool isPost, CancellationToken cancellationToken)
+    internal ValueTask SendUnobservedAsync(AmqpMessage message, bool isPost, TimeSpan timeout,
+        CancellationToken cancellationToken)
     {
         long now = _clock.Now;
-        PublishJob job = NewJob(message, isPost, now);
+        PublishJob job = NewJob(message, isPost, now, timeout);
         if (!_credit.TryTake(job.Size))
             return SendInTurnAsync(job, now, cancellationToken);
         Send(job, cancellationToken);
@@ -108,12 +116,13 @@ public sealed partial class AmqpClient
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    private async ValueTask SendObservedAsync(AmqpMessage message, bool isPost, CancellationToken cancellationToken)
+    private async ValueTask SendObservedAsync(AmqpMessage message, bool isPost, TimeSpan timeout,
+        CancellationToken cancellationToken)
     {
         ClientObserver.Sending sending = _observer.Begin(Operation.Publish, message);
         try
         {
-            await SendUnobservedAsync(sending.Message, isPost, cancellationToken).ConfigureAwait(false);
+            await SendUnobservedAsync(sending.Message, isPost, timeout, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error)
         {
@@ -132,9 +141,9 @@ public sealed partial class AmqpClient
         await job.Task.ConfigureAwait(false);
     }
 
-    private PublishJob NewJob(AmqpMessage message, bool isPost, long now)
+    private PublishJob NewJob(AmqpMessage message, bool isPost, long now, TimeSpan timeout)
     {
-        long deadline = now + _options.PublishTimeout.Ticks;
+        long deadline = now + timeout.Ticks;
         return isPost
             ? new PostJob(message, now, deadline, _credit)
             : new PublishJob(Identified(message), now, deadline, _credit);

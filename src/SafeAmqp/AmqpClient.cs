@@ -39,8 +39,7 @@ public sealed partial class AmqpClient : IAmqpClient
     private int _started;
 
     /// <summary>Makes a client. Connects to nothing: the first operation does, or <see cref="OpenAsync"/>.</summary>
-    /// <param name="options">The options. They are checked now and kept by reference: do not change them
-    /// afterwards.</param>
+    /// <param name="options">The options. They are checked and copied now: later changes have no effect.</param>
     /// <exception cref="ArgumentException">An option is not valid; the message names it and says what would
     /// be.</exception>
     /// <exception cref="System.Net.Sockets.SocketException">The process may open no further socket. Each link takes two
@@ -49,7 +48,7 @@ public sealed partial class AmqpClient : IAmqpClient
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        _options = options;
+        _options = options = options.Copy();
         _logger = options.LoggerFactory.CreateLogger(Log.Category);
         _throttle = new LogThrottle(options.TimeProvider);
         _clock = new MonotonicClock(options.TimeProvider);
@@ -92,6 +91,13 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <exception cref="OperationCanceledException">The token fired before every link was open.</exception>
     public static Task<AmqpClient> ConnectAsync(string uri, CancellationToken cancellationToken = default)
         => ConnectAsync(new AmqpClientOptions { Uri = uri }, cancellationToken);
+
+    /// <inheritdoc cref="ConnectAsync(string, CancellationToken)"/>
+    public static Task<AmqpClient> ConnectAsync(Uri uri, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(uri);
+        return ConnectAsync(uri.OriginalString, cancellationToken);
+    }
 
     /// <summary>Connects and returns a client whose links are open.</summary>
     /// <param name="options">The options.</param>

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace SafeAmqp;
 
-/// <summary>How a client connects, publishes and recovers. Checked when the client is made, and kept by reference: do
-/// not change them afterwards.</summary>
+/// <summary>How a client connects, publishes and recovers. Checked and copied when the client is made: later changes
+/// have no effect.</summary>
 [DebuggerDisplay("{ToString(),nq}")]
 public sealed class AmqpClientOptions
 {
@@ -181,7 +181,7 @@ public sealed class AmqpClientOptions
         Check.Range(MaxReconnectDelay, ReconnectDelay, TimeSpan.FromHours(1), nameof(MaxReconnectDelay));
         Check.Range(RefusedReconnectDelay, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1),
             nameof(RefusedReconnectDelay));
-        Check.Range(PublishTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1), nameof(PublishTimeout));
+        CheckPublishTimeout(PublishTimeout, nameof(PublishTimeout));
         Check.Range(OperationTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1), nameof(OperationTimeout));
         Check.Range(MaxPendingMessages, 1, 10_000_000, nameof(MaxPendingMessages));
         Check.Range(MaxPendingBytes, 1 << 10, 16L << 30, nameof(MaxPendingBytes));
@@ -192,6 +192,17 @@ public sealed class AmqpClientOptions
         Check.Range(ShutdownTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(5), nameof(ShutdownTimeout));
         Tls.Validate();
         _ = Broker.BrokerAddress.From(this);
+    }
+
+    internal static void CheckPublishTimeout(TimeSpan timeout, string name)
+        => Check.Range(timeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(1), name);
+
+    /// <summary>A copy that later changes do not reach. Certificates and factories are shared.</summary>
+    internal AmqpClientOptions Copy()
+    {
+        var copy = (AmqpClientOptions)MemberwiseClone();
+        (copy.Hosts, copy.Tls, copy.Telemetry) = ([.. Hosts], Tls.Copy(), Telemetry.Copy());
+        return copy;
     }
 
     /// <summary>Names the client and nothing secret.</summary>

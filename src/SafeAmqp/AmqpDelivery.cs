@@ -70,6 +70,22 @@ public sealed class AmqpDelivery
         Flaw = flaw;
     }
 
+    /// <summary>Makes a delivery, for tests of handlers: no broker has it.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="queue">The queue it seems to come from.</param>
+    /// <param name="isRedelivered">Whether it seems to have been delivered before.</param>
+    /// <param name="streamOffset">Its place, if it seems to come from a stream.</param>
+    /// <param name="lost">Fires when it seems to be lost.</param>
+    /// <param name="stopping">Fires when its consumer seems to stop.</param>
+    public AmqpDelivery(AmqpMessage message, string queue = "", bool isRedelivered = false, long? streamOffset = null,
+        CancellationToken lost = default, CancellationToken stopping = default)
+        : this(message, queue, 1, isRedelivered, 1, (_, _) => !lost.IsCancellationRequested, lost,
+            new StopSignal(null, stopping), streamOffset)
+    {
+        Check.NotNull(message, nameof(message));
+        Check.NotNull(queue, nameof(queue));
+    }
+
     /// <summary>The message as it was published: exchange, routing key, properties and body.</summary>
     public AmqpMessage Message { get; }
 
@@ -145,6 +161,9 @@ public sealed class AmqpDelivery
 
     internal bool IsSettled => Volatile.Read(ref _settled) != 0;
 
+    /// <summary>How it was settled; <see langword="null"/> while it is not.</summary>
+    public AmqpSettlement? Settlement => IsSettled ? (AmqpSettlement)(Volatile.Read(ref _settled) - 1) : null;
+
     /// <summary>Settles the delivery by hand. What the handler returns is ignored then.</summary>
     /// <param name="settlement">What becomes of it.</param>
     /// <returns>What the settlement did. It never throws over a lost link, and never settles another
@@ -166,7 +185,7 @@ public sealed class AmqpDelivery
 
     private AmqpSettleResult SettleOnce(AmqpSettlement settlement)
     {
-        if (Interlocked.Exchange(ref _settled, 1) != 0)
+        if (Interlocked.CompareExchange(ref _settled, (int)settlement + 1, 0) != 0)
             return AmqpSettleResult.AlreadySettled;
         return _settle(this, settlement) ? AmqpSettleResult.Settled : AmqpSettleResult.Stale;
     }
@@ -174,34 +193,4 @@ public sealed class AmqpDelivery
     /// <summary>Names the queue, the address and the body's size; never the body or the headers.</summary>
     /// <returns>One line.</returns>
     public override string ToString() => $"delivery {DeliveryTag} from queue '{Queue}': {Message}";
-}
-
-/// <summary>A running consumer. Disposing stops it: no new deliveries, running handlers end within
-/// <see cref="AmqpConsumerOptions.StopTimeout"/>, the rest goes back to the queue.</summary>
-public sealed class AmqpSubscription : IAsyncDisposable
-{
-    private readonly Subscription _subscription;
-
-    internal AmqpSubscription(Subscription subscription) => _subscription = subscription;
-
-    /// <summary>The queue that it consumes.</summary>
-    public string Queue => _subscription.Queue;
-
-    /// <summary>Its state.</summary>
-    public AmqpConsumerState State => _subscription.State;
-
-    internal int Unsettled => _subscription.Unsettled;
-
-    /// <summary>Why it last stopped receiving: the broker cancelled it, its channel was closed, its link was
-    /// lost.</summary>
-    public string? LastError => _subscription.LastError;
-
-    /// <summary>What stopped it for good: an <see cref="AmqpPoisonException"/>. A consumer that merely lost its link,
-    /// its channel or its queue comes back by itself and has none.</summary>
-    public AmqpException? Error => _subscription.Error;
-
-    /// <summary>Stops the consumer and waits for running handlers. May be called from anywhere, also from a handler,
-    /// which it does not wait for then.</summary>
-    /// <returns>A task that ends when it has stopped.</returns>
-    public ValueTask DisposeAsync() => _subscription.StopAsync();
 }

@@ -41,6 +41,10 @@ public abstract class AmqpException : Exception
 /// <summary>No queue received the message. Repeating it is safe, and useless until a queue is bound.</summary>
 public sealed class AmqpReturnedException : AmqpException
 {
+    /// <summary>Makes one, for tests.</summary>
+    /// <param name="message">In words.</param>
+    public AmqpReturnedException(string message) : this(message, status: null) { }
+
     internal AmqpReturnedException(string message, AmqpClientStatus? status = null, CloseReason? reply = null)
         : base(message, null, status, reply) => Outcome = AmqpOutcome.Returned;
 }
@@ -48,6 +52,10 @@ public sealed class AmqpReturnedException : AmqpException
 /// <summary>The broker refused the message without a reason. Repeating it is safe; wait before.</summary>
 public sealed class AmqpNackedException : AmqpException
 {
+    /// <summary>Makes one, for tests.</summary>
+    /// <param name="message">In words.</param>
+    public AmqpNackedException(string message) : this(message, status: null) { }
+
     internal AmqpNackedException(string message, AmqpClientStatus? status = null) : base(message, null, status)
         => Outcome = AmqpOutcome.Nacked;
 }
@@ -55,6 +63,10 @@ public sealed class AmqpNackedException : AmqpException
 /// <summary>The broker refused the message and said why. Repeating it fails again until the cause is removed.</summary>
 public sealed class AmqpRefusedException : AmqpException
 {
+    /// <summary>Makes one, for tests.</summary>
+    /// <param name="message">In words.</param>
+    public AmqpRefusedException(string message) : this(message, status: null) { }
+
     internal AmqpRefusedException(string message, AmqpClientStatus? status = null, CloseReason? end = null)
         : base(message, null, status, end) => Outcome = AmqpOutcome.Refused;
 }
@@ -62,6 +74,10 @@ public sealed class AmqpRefusedException : AmqpException
 /// <summary>The message never left this process. Repeating it is safe.</summary>
 public sealed class AmqpNotSentException : AmqpException
 {
+    /// <summary>Makes one, for tests.</summary>
+    /// <param name="message">In words.</param>
+    public AmqpNotSentException(string message) : this(message, status: null) { }
+
     internal AmqpNotSentException(string message, Exception? inner = null, AmqpClientStatus? status = null)
         : base(message, inner, status) => Outcome = AmqpOutcome.NotSent;
 }
@@ -80,6 +96,10 @@ public sealed class AmqpUnreadableException : AmqpException
 /// <summary>The message left, and nothing tells whether it arrived. Repeating it may duplicate it.</summary>
 public sealed class AmqpUnknownOutcomeException : AmqpException
 {
+    /// <summary>Makes one, for tests.</summary>
+    /// <param name="message">In words.</param>
+    public AmqpUnknownOutcomeException(string message) : this(message, status: null) { }
+
     internal AmqpUnknownOutcomeException(string message, Exception? inner = null, AmqpClientStatus? status = null,
         CloseReason? end = null) : base(message, inner, status, end) => Outcome = AmqpOutcome.Unknown;
 }
@@ -88,6 +108,11 @@ public sealed class AmqpUnknownOutcomeException : AmqpException
 /// The other side may have done the work.</summary>
 public sealed class AmqpNoReplyException : AmqpException
 {
+    /// <summary>Makes one, for tests.</summary>
+    /// <param name="message">In words.</param>
+    /// <param name="request">What became of the request.</param>
+    public AmqpNoReplyException(string message, AmqpOutcome request) : this(message, request, inner: null) { }
+
     internal AmqpNoReplyException(string message, AmqpOutcome request, Exception? inner = null,
         AmqpClientStatus? status = null) : base(message, inner, status) => Outcome = request;
 }
@@ -96,7 +121,10 @@ public sealed class AmqpNoReplyException : AmqpException
 /// trace.</summary>
 public sealed class AmqpRemoteException : AmqpException
 {
-    internal AmqpRemoteException(string message, string remoteType) : base(message)
+    /// <summary>Makes one, for tests too.</summary>
+    /// <param name="message">In words.</param>
+    /// <param name="remoteType">The name of the type of the exception that the handler threw.</param>
+    public AmqpRemoteException(string message, string remoteType) : base(message)
     {
         RemoteType = remoteType;
         Outcome = AmqpOutcome.Confirmed;
@@ -110,6 +138,11 @@ public sealed class AmqpRemoteException : AmqpException
 /// names it.</summary>
 public sealed class AmqpTopologyException : AmqpException
 {
+    /// <summary>Makes one, for tests.</summary>
+    /// <param name="message">In words.</param>
+    /// <param name="entity">The entity.</param>
+    public AmqpTopologyException(string message, string entity) : this(message, entity, status: null) { }
+
     internal AmqpTopologyException(string message, string entity, AmqpClientStatus? status = null,
         CloseReason? end = null) : base(message, end?.Error, status, end) => Entity = entity;
 
@@ -129,6 +162,11 @@ public sealed class AmqpTopologyException : AmqpException
 /// queue. Consuming again is useful once it has been removed, or the limit raised.</summary>
 public sealed class AmqpPoisonException : AmqpException
 {
+    /// <summary>Makes one, for tests.</summary>
+    /// <param name="message">In words.</param>
+    /// <param name="queue">The queue that holds the message.</param>
+    public AmqpPoisonException(string message, string queue) : this(message, queue, inner: null) { }
+
     internal AmqpPoisonException(string message, string queue, Exception? inner = null,
         AmqpClientStatus? status = null) : base(message, inner, status) => Queue = queue;
 
@@ -139,6 +177,11 @@ public sealed class AmqpPoisonException : AmqpException
 /// <summary>No connection could be made.</summary>
 public sealed class AmqpConnectException : AmqpException
 {
+    /// <summary>Makes one, for tests.</summary>
+    /// <param name="message">In words.</param>
+    /// <param name="isRefused">Whether the broker refused.</param>
+    public AmqpConnectException(string message, bool isRefused) : this(message, isRefused, status: null) { }
+
     internal AmqpConnectException(string message, bool isRefused, AmqpClientStatus? status = null,
         CloseReason? end = null) : base(message, end?.Error, status, end) => IsRefused = isRefused;
 

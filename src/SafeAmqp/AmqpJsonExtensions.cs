@@ -180,6 +180,24 @@ public static class AmqpJsonExtensions
         AmqpHandler<T> handler, AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
         => client.ConsumeAsync(queue, new AmqpJsonSerializer(), handler, options, cancellationToken);
 
+    /// <summary>Answers the requests of a queue, by reflection. A request that is not JSON for
+    /// <typeparamref name="TRequest"/>, or is <c>null</c>, is answered with a fault.</summary>
+    /// <typeparam name="TRequest">The requests' type.</typeparam>
+    /// <typeparam name="TReply">The replies' type.</typeparam>
+    /// <param name="client">The client.</param>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="handler">Answers a request.</param>
+    /// <param name="options">How to serve.</param>
+    /// <param name="cancellationToken">Cancels the wait for the broker's confirmation, and the server with it.</param>
+    /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid.</exception>
+    /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
+    [RequiresUnreferencedCode(AmqpJsonSerializer.Reflects), RequiresDynamicCode(AmqpJsonSerializer.Reflects)]
+    public static ValueTask<AmqpSubscription> ServeJsonAsync<TRequest, TReply>(this IAmqpClient client, string queue,
+        AmqpRequestHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
+        CancellationToken cancellationToken = default)
+        => client.ServeAsync(queue, new AmqpJsonSerializer(), handler, options, cancellationToken);
+
     private static AmqpJsonSerializer Json(params JsonTypeInfo[] types)
     {
         foreach (JsonTypeInfo type in types)

@@ -41,4 +41,6 @@ public sealed class AmqpTelemetryOptions
     /// <value>Default: none, a meter of the process; <c>AddSafeAmqp</c> sets the host's.</value>
     [System.Text.Json.Serialization.JsonIgnore]
     public IMeterFactory? MeterFactory { get; set; }
+
+    internal AmqpTelemetryOptions Copy() => (AmqpTelemetryOptions)MemberwiseClone();
 }

@@ -53,4 +53,11 @@ public sealed class AmqpTlsOptions
                     + $"each.", nameof(PinnedKeys));
         }
     }
+
+    internal AmqpTlsOptions Copy()
+    {
+        var copy = (AmqpTlsOptions)MemberwiseClone();
+        copy.PinnedKeys = [.. PinnedKeys];
+        return copy;
+    }
 }

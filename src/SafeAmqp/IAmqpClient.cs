@@ -24,6 +24,18 @@ public interface IAmqpClient : IAsyncDisposable
     /// <exception cref="OperationCanceledException">The token fired before the message was sent.</exception>
     ValueTask PublishAsync(AmqpMessage message, CancellationToken cancellationToken = default);
 
+    /// <summary>Publishes a message as <see cref="PublishAsync(AmqpMessage, CancellationToken)"/> does, with a time-out
+    /// of its own.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="timeout">How long it may take at most, in place of
+    /// <see cref="AmqpClientOptions.PublishTimeout"/>.</param>
+    /// <param name="cancellationToken">Cancels while the message has not been sent.</param>
+    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <exception cref="ArgumentException">The message or the time-out is not valid; nothing was sent.</exception>
+    /// <exception cref="AmqpException">It was not confirmed.</exception>
+    /// <exception cref="OperationCanceledException">The token fired before the message was sent.</exception>
+    ValueTask PublishAsync(AmqpMessage message, TimeSpan timeout, CancellationToken cancellationToken = default);
+
     /// <summary>Publishes messages in order and waits for the outcome of each.</summary>
     /// <param name="messages">The messages.</param>
     /// <param name="cancellationToken">Cancels those that have not been sent; they end as

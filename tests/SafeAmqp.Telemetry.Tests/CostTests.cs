@@ -21,7 +21,8 @@ public sealed class CostTests : TelemetryTest
             watched = Math.Min(watched, Publish(amqp.PublishAsync));
             unwatched = Math.Min(
                 unwatched,
-                Publish((message, cancelled) => amqp.SendUnobservedAsync(message, isPost: false, cancelled)));
+                Publish((message, cancelled) => amqp.SendUnobservedAsync(message, isPost: false,
+                    TimeSpan.FromSeconds(30), cancelled)));
         }
         Assert.InRange(watched - unwatched, -Count, Count); // the smallest object has 24 bytes
 

@@ -174,7 +174,8 @@ public sealed class ReasonTests : TelemetryTest
         Assert.Equal(
             typeof(AmqpException).Assembly
                 .GetTypes().Where(type => type.IsSubclassOf(typeof(AmqpException))).Select(type => type.Name).Order(),
-            Walked.Keys.Select(type => type.Name).Order());
+            // What reads a body throws this one: no client does, so it has no state to show
+            Walked.Keys.Select(type => type.Name).Append(nameof(AmqpUnreadableException)).Order());
     }
 
     private async Task<AmqpClient> WithQueueAsync(Action<AmqpClientOptions>? configure = null)

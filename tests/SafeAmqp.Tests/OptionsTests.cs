@@ -25,6 +25,26 @@ public sealed class OptionsTests
         Numbers("MaxMessageSize", (o, n) => o.MaxMessageSize = n, 1 << 10, 512L << 20),
     };
 
+    [Fact]
+    public async Task Options_that_change_after_a_client_was_made_have_no_effect()
+    {
+        AmqpClientOptions options = Good;
+        (options.MaxMessageSize, options.Hosts, options.Tls.PinnedKeys) = (1 << 10, ["one"], []);
+        await using var client = new AmqpClient(options);
+        (options.MaxMessageSize, options.Uri, options.Tls.ServerName) = (1 << 20, "http://nonsense", "other");
+        options.Hosts.Add("two");
+
+        await Assert.ThrowsAsync<ArgumentException>(async () => await client.PublishAsync(
+            AmqpMessage.ToQueue("q", new byte[2000]), TestContext.Current.CancellationToken));
+
+        AmqpClientOptions copy = options.Copy();
+        Assert.Equivalent(options, copy); // whatever is added to them
+        Assert.NotSame(options.Tls, copy.Tls);
+        Assert.NotSame(options.Telemetry, copy.Telemetry);
+        Assert.NotSame(options.Hosts, copy.Hosts);
+        Assert.NotSame(options.Tls.PinnedKeys, copy.Tls.PinnedKeys);
+    }
+
     private static AmqpClientOptions Good => new() { Uri = "amqp://guest:guest@localhost" };
 
     [Fact]

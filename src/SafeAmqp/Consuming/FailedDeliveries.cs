@@ -115,9 +115,12 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     {
         AmqpQueue? queue = around.QueueNamed(delivery.Queue);
         TimeSpan hold = Jittered(delay);
-        bool onlyHere = delivery.StreamOffset is not null || subscription.Options.KeySelector is not null
-            || IsTemporary(delivery.Queue, queue);
-        if (!onlyHere && !(subscription.Age(delivery) + hold <= TimeoutOf(queue) / 2 && subscription.TryHold()))
+        bool staysHere = delivery.StreamOffset is not null || IsTemporary(delivery.Queue, queue);
+        if (!staysHere)
+            DeclareDeadQueueAsync(subscription, queue).Forget();
+        bool isHeld = !staysHere && subscription.Options.KeySelector is null
+            && subscription.Age(delivery) + hold <= TimeoutOf(queue) / 2 && subscription.TryHold();
+        if (!isHeld && !staysHere && subscription.Options.KeySelector is null)
         {
             try
             {
@@ -127,17 +130,10 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
             catch (Exception failure)
             {
                 NotMoved(delivery, failure);
-                subscription.Holds();
             }
         }
-        else if (onlyHere)
-        {
+        if (!isHeld)
             subscription.Holds();
-        }
-        else
-        {
-            DeclareDeadQueue(delivery.Queue, queue);
-        }
         delivery.Failures++;
         return (AmqpSettlement.Requeue, new Held(hold, Again: true));
     }
@@ -171,44 +167,41 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
             message = message with { Received = default, PassedOn = null };
         try
         {
-            await DeclareOnceAsync(to).ConfigureAwait(false);
-        }
-        catch (AmqpTopologyException refused) when (refused.ReplyCode == 406 && reason is not null)
-        {
-            // There is a dead queue, made otherwise: whether it takes the message is for the broker to say.
-        }
-        try
-        {
+            try
+            {
+                await DeclareOnceAsync(to).ConfigureAwait(false);
+            }
+            catch (AmqpTopologyException refused) when (refused.ReplyCode == 406 && reason is not null)
+            {
+                // There is a dead queue, made otherwise: whether it takes the message is for the broker to say.
+            }
             await around.Client.PublishAsync(message).ConfigureAwait(false);
         }
         catch
         {
-            _declared.TryRemove(to.Name, out _); // perhaps deleted since: the next one declares it again
+            _declared.TryRemove(to.Name, out _); // refused, or deleted since: the next one declares it again
             throw;
         }
     }
 
     // At the first failure, so that what stands against it is known before anything is to go there.
-    private void DeclareDeadQueue(string name, AmqpQueue? queue)
+    private async Task DeclareDeadQueueAsync(Subscription subscription, AmqpQueue? queue)
     {
-        if (queue?.Argument("x-dead-letter-exchange") is null)
-            DeclareOnceAsync(DeadQueue(AmqpFailurePolicy.DeadQueueOf(name), queue)).Forget();
-    }
-
-    private async Task DeclareOnceAsync(AmqpQueue queue)
-    {
-        Task declared = _declared.GetOrAdd(queue.Name, _
-            => around.Client.DeclareAsync(new AmqpTopology().With(queue)).AsTask());
+        if (queue?.Argument("x-dead-letter-exchange") is not null)
+            return;
+        string dead = AmqpFailurePolicy.DeadQueueOf(subscription.Queue);
         try
         {
-            await declared.ConfigureAwait(false);
+            await DeclareOnceAsync(DeadQueue(dead, queue)).ConfigureAwait(false);
         }
-        catch
+        catch (AmqpTopologyException refused) when (refused.ReplyCode != 406)
         {
-            _declared.TryRemove(KeyValuePair.Create(queue.Name, declared));
-            throw;
+            subscription.DeadLetterError = $"queue '{dead}' cannot be declared: {refused.Message}";
         }
     }
+
+    private Task DeclareOnceAsync(AmqpQueue queue)
+        => _declared.GetOrAdd(queue.Name, _ => around.Client.DeclareAsync(new AmqpTopology().With(queue)).AsTask());
 
     private static AmqpQueue RetryQueue(string queue, TimeSpan delay) => new()
     {

@@ -14,6 +14,7 @@ internal class Subscription
     private long _rejected;
     private int _held;
     private volatile string? _lastRejection;
+    private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task? _stop;
 
     /// <param name="queue">The queue.</param>
@@ -84,6 +85,9 @@ internal class Subscription
     internal Completion<AmqpPoisonException> Poisoned { get; } = new();
 
     internal AmqpException? Error { get; private set; }
+
+    /// <summary>Ends when it has stopped, with the error that stopped it for good.</summary>
+    internal Task Finished => _finished.Task;
 
     internal AmqpConsumerStatus Status => new(Queue, State, Unsettled, LastError)
     {
@@ -171,6 +175,8 @@ internal class Subscription
         Error = await Poisoned.Task.ConfigureAwait(false);
         poisoned?.Invoke(Error);
         await Pump.StopAsync(Options.StopTimeout, Time).ConfigureAwait(false);
+        _finished.TrySetException(Error);
+        _finished.Task.Forget();
     }
 
     // The order matters: no new deliveries; what has not begun goes back; what runs ends; only then the channel closes,
@@ -184,6 +190,7 @@ internal class Subscription
         await Ended.Task.ConfigureAwait(false);
         State = AmqpConsumerState.Stopped;
         Stopped?.Invoke(this);
+        _finished.TrySetResult();
     }
 }
 
@@ -234,7 +241,9 @@ internal sealed class StopSignal
     // Registered callbacks are user code: they run on the pool, and what they throw is theirs to see.
     private void Fire()
     {
-        if (!_source.IsCancellationRequested)
-            _events?.Observe(_source.CancelAsync(), "a callback on a stopping consumer's token threw");
+        if (_source.IsCancellationRequested)
+            return;
+        Task fired = _source.CancelAsync();
+        _events?.Observe(fired, "a callback on a stopping consumer's token threw");
     }
 }

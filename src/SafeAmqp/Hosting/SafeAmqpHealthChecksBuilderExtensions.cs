@@ -1,8 +1,8 @@
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using SafeAmqp;
 using SafeAmqp.Hosting;
 
-namespace SafeAmqp;
+namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>Adds health checks of clients. They read the client's state from memory, open nothing and wait for
 /// nothing.</summary>

@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
+using SafeAmqp;
 using SafeAmqp.Hosting;
 
-namespace SafeAmqp;
+namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>Registers clients with a host.</summary>
 /// <remarks>

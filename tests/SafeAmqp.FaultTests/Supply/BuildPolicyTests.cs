@@ -86,8 +86,8 @@ public sealed partial class BuildPolicyTests
         Assert.Equal("true", Property("TreatWarningsAsErrors"));
         string[] policies = [
             file, RepositoryFiles.Path("Directory.Build.props"), RepositoryFiles.Path(".editorconfig")];
-        Assert.All(
-            policies, policy => Assert.DoesNotContain("RS00", File.ReadAllText(policy), StringComparison.Ordinal));
+        // But for the two that advise against overloads with optional parameters
+        Assert.All(policies, policy => Assert.DoesNotMatch("RS00(?!26|27)", File.ReadAllText(policy)));
 
         string[] surface = [.. File.ReadLines(RepositoryFiles.Path("src", project, "PublicAPI.Shipped.txt")),
             .. File.ReadLines(RepositoryFiles.Path("src", project, "PublicAPI.Unshipped.txt"))];

@@ -272,6 +272,34 @@ public sealed class HeldDeliveryTests(TestBroker broker) : FeatureTest(broker)
         Assert.Equal(3, inbox.All.Count); // only the moving was tried again
     }
 
+    [Fact]
+    public async Task Where_the_dead_queue_may_not_be_declared_the_consumer_says_so_at_the_first_failure()
+    {
+        (string user, string password) = ($"limited-{Guid.NewGuid():N}", "secret");
+        await Broker.Node.AddUserAsync(user, password, Cancelled);
+        try
+        {
+            await Broker.Node.SetPermissionsAsync(user, "^$", ".*", ".*", Cancelled);
+            AmqpClient other = await ConnectAsync();
+            AmqpClient amqp = await ConnectAsync(options => options.Uri =
+                new UriBuilder(Broker.Uri) { UserName = user, Password = password }.Uri.ToString());
+            string queue = await NewQueueAsync(other);
+            var inbox = new Inbox((_, _) => Fail());
+            AmqpSubscription consumer = await amqp.ConsumeAsync(queue, inbox.HandleAsync,
+                new AmqpConsumerOptions { OnFailure = Long }, Cancelled);
+            await PublishAsync(other, queue, "a");
+
+            await UntilAsync(() => amqp.Status.Links[1].Consumers.Single() is { Held: 1, DeadLetterError: { } error }
+                && error.Contains("403", StringComparison.Ordinal));
+            await InTime(consumer.StopAsync(Cancelled));
+            Assert.Equal(new AmqpQueueCounts(1, 0), await other.Admin.CountAsync(queue, Cancelled));
+        }
+        finally
+        {
+            await Broker.Node.DeleteUserAsync(user, Cancelled);
+        }
+    }
+
     [Theory]
     [InlineData("exclusive")]
     [InlineData("auto-delete")]

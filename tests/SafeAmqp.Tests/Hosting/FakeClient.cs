@@ -81,6 +81,9 @@ internal sealed class FakeClient : IAmqpClient
         await NoteAsync($"publish {message.RoutingKey}", cancellationToken);
     }
 
+    public ValueTask PublishAsync(AmqpMessage message, TimeSpan timeout, CancellationToken cancellationToken = default)
+        => PublishAsync(message, cancellationToken);
+
     public ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(
         IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken = default)
         => throw new NotSupportedException();
