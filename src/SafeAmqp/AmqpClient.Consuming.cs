@@ -1,4 +1,6 @@
+using SafeAmqp.Broker;
 using SafeAmqp.Consuming;
+using SafeAmqp.Telemetry;
 
 namespace SafeAmqp;
 
@@ -52,6 +54,7 @@ public sealed partial class AmqpClient
         {
             Observer = _observer,
             ReportRejection = _rejections.Report,
+            ReportStuck = time => Log.HandlersStuck(_logger, LinkConfig.NameOf(_options), queue, time.TotalSeconds),
             EndsUnreadable = use == DeliveryUse.Handler && ended is null,
             TakesUnreadable = use is DeliveryUse.Request or DeliveryUse.Reply,
             Stopped = s =>

@@ -54,8 +54,13 @@ public static class AmqpClientExtensions
         Check.NotNull(handler, nameof(handler));
         // Named here, not by the broker: a recovery must find its bindings again
         string queue = $"safeamqp.{Guid.NewGuid():N}";
-        var own = new AmqpTopology().With(new AmqpQueue { Name = queue, Durable = false, Exclusive = true,
-            AutoDelete = true });
+        var own = new AmqpTopology().With(new AmqpQueue
+        {
+            Name = queue,
+            Durable = false,
+            Exclusive = true,
+            AutoDelete = true
+        });
         AmqpTopology bound = own;
         foreach (string key in routingKeys.DefaultIfEmpty(""))
             bound = bound.Bind(exchange, queue, key);

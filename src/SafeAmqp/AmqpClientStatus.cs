@@ -148,6 +148,10 @@ public sealed record AmqpConsumerStatus(string Queue, AmqpConsumerState State, i
     /// (<see cref="AmqpFailurePolicy.Hold"/>).</summary>
     public int Held { get; init; }
 
+    /// <summary>For how long all its handlers have been running, by the one that began last, once that is longer than
+    /// <see cref="AmqpConsumerOptions.HandlerWarning"/>: it handles nothing new.</summary>
+    public TimeSpan? StuckFor { get; init; }
+
     /// <summary>Why the dead queue did not take the last message that was to go there, until it takes one.</summary>
     public string? DeadLetterError { get; init; }
 }

@@ -65,6 +65,11 @@ public sealed class AmqpConsumerOptions
     /// <value>Zero to 10 minutes. Default: 30 s.</value>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long all handlers may run before a warning is logged (308) and the readiness check is degraded, as
+    /// nothing new is handled.</summary>
+    /// <value>1 s to 1 day, or <see cref="Timeout.InfiniteTimeSpan"/> for never. Default: 1 minute.</value>
+    public TimeSpan HandlerWarning { get; init; } = TimeSpan.FromMinutes(1);
+
     internal static readonly AmqpConsumerOptions Default = new();
 
     internal AmqpConsumerOptions Validated()
@@ -72,6 +77,8 @@ public sealed class AmqpConsumerOptions
         Check.Range(Prefetch, 1, ushort.MaxValue, nameof(Prefetch));
         Check.Range(Concurrency, 1, 1024, nameof(Concurrency));
         Check.Range(StopTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(10), nameof(StopTimeout));
+        if (HandlerWarning != Timeout.InfiniteTimeSpan)
+            Check.Range(HandlerWarning, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), nameof(HandlerWarning));
         Check.NotNull(OnFailure, nameof(OnFailure));
         Check.Headers(Arguments, nameof(Arguments));
         foreach (string value in StreamFilter ?? [])

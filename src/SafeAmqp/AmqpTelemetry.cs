@@ -20,9 +20,9 @@ public sealed class AmqpTelemetryOptions
     /// <summary>Whether the span of a handler is a child of its message's creation context, and so a part of the trace
     /// that published it. It is linked to that context either way. The spans of requests that
     /// <see cref="IAmqpClient.ServeAsync"/> answers always are.</summary>
-    /// <value>Default: <see langword="false"/>: a handler begins a trace of its own, as a message may wait for days and
-    /// be handled many times.</value>
-    public bool HandlersContinueTraces { get; set; }
+    /// <value>Default: <see langword="true"/>. Without, a handler begins a trace of its own: for messages that wait for
+    /// days or are handled many times.</value>
+    public bool HandlersContinueTraces { get; set; } = true;
 
     /// <summary>Whether <see cref="IAmqpClient.PublishAllAsync"/> makes a span for each message beside the one for the
     /// batch. Without, all its messages carry the context of the batch's span.</summary>

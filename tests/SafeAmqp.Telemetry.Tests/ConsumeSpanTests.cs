@@ -6,10 +6,15 @@ public sealed class ConsumeSpanTests : TelemetryTest
 {
     private static readonly ActivitySource Source = new("test");
 
-    [Theory, InlineData(false), InlineData(true)]
-    public async Task A_handler_is_a_span_linked_to_the_creation_of_its_message_and_by_option_its_child(bool isChild)
+    [Theory, InlineData(false), InlineData(true), InlineData(null)]
+    public async Task A_handler_is_a_span_linked_to_the_creation_of_its_message_and_by_default_its_child(bool? option)
     {
-        AmqpClient amqp = await ConnectAsync(options => options.Telemetry.HandlersContinueTraces = isChild);
+        bool isChild = option ?? true;
+        AmqpClient amqp = await ConnectAsync(options =>
+        {
+            if (option is { } given)
+                options.Telemetry.HandlersContinueTraces = given;
+        });
         await DeclareAsync(amqp, "q");
         using var spans = new Spans();
         var seen = new TaskCompletionSource<(Activity Current, string? Tenant)>(

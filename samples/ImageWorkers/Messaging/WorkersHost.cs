@@ -40,7 +40,6 @@ internal static class WorkersHost
     {
         var amqp = services.AddSafeAmqp(options =>
         {
-            options.Telemetry.HandlersContinueTraces = true; // somebody waits for each answer
             options.Uri = settings.BrokerUrl;
             options.RequireTls = settings.RequireTls;
             options.ClientName = $"image-workers-{string.Join('-', settings.Workers)}";

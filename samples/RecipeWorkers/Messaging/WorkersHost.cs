@@ -33,7 +33,6 @@ public static class WorkersHost
         OtlpExport.AddTo(builder.Services, builder.Configuration, "recipe-workers");
         var amqp = builder.Services.AddSafeAmqp(options =>
         {
-            options.Telemetry.HandlersContinueTraces = true; // somebody waits for each answer
             options.Uri = settings.BrokerUrl;
             options.RequireTls = settings.RequireTls;
             options.ClientName = $"recipe-workers-{string.Join('-', settings.Workers)}";

@@ -267,7 +267,8 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         subscription.Unsettled = _acks.Unsettled;
         var delivery = new AmqpDelivery(RetryHeaders.Restore(delivered.Message), subscription.Queue, delivered.Tag,
             delivered.IsRedelivered, Incarnation, subscription.Settle, _lost!.Token, subscription.Stopping,
-            _stream.Delivered(delivered.Message), delivered.Flaw) { ReceivedAt = Actor.Now };
+            _stream.Delivered(delivered.Message), delivered.Flaw)
+        { ReceivedAt = Actor.Now };
         if (_stream.IsWanted(delivered.Message)
             && (delivered.Flaw is null || subscription.TakesUnreadable || subscription.EndsUnreadable))
         {

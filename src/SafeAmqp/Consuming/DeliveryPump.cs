@@ -16,6 +16,10 @@ internal interface IDeliveryPump
     /// <summary>Gives back what has not started and waits for running handlers, but not for those that wait for the
     /// stop themselves.</summary>
     Task StopAsync(TimeSpan timeout, TimeProvider time);
+
+    /// <summary>For how long all its handlers have been running, by the one that began last; null while one is
+    /// free.</summary>
+    TimeSpan? BusyFor => null;
 }
 
 /// <summary>Runs handlers on workers, never on the I/O thread. What lies in it is bounded by the consumer's prefetch.
@@ -32,7 +36,9 @@ internal sealed class DeliveryPump : IDeliveryPump
     private readonly Worker[] _workers;
     private readonly Task _distributing = Task.CompletedTask;
     private readonly CancellationTokenSource _stopped = new();
+    private readonly ITimer? _watch;
     private volatile bool _stopping;
+    private bool _isStuck;
 
     internal DeliveryPump(Subscription subscription, DeliveryHandler handle)
     {
@@ -48,7 +54,34 @@ internal sealed class DeliveryPump : IDeliveryPump
                 _distributing = UserCode.RunAsync(DistributeAsync);
             _workers = [.. Enumerable.Range(0, options.Concurrency).Select(i => new Worker(this,
                 keyed ? _lanes[i].Reader : _inbox.Reader))];
+            if (options.HandlerWarning != Timeout.InfiniteTimeSpan)
+                _watch = subscription.Time.CreateTimer(static pump => ((DeliveryPump)pump!).Look(), this,
+                    options.HandlerWarning / 2, options.HandlerWarning / 2);
         }
+    }
+
+    public TimeSpan? BusyFor
+    {
+        get
+        {
+            long last = 0;
+            foreach (Worker worker in _workers)
+            {
+                if (worker.Began == 0)
+                    return null;
+                last = Math.Max(last, worker.Began);
+            }
+            return _subscription.Time.GetElapsedTime(last);
+        }
+    }
+
+    // Told once each time.
+    private void Look()
+    {
+        TimeSpan? busy = BusyFor >= _subscription.Options.HandlerWarning ? BusyFor : null;
+        if (busy is { } time && !_isStuck)
+            _subscription.ReportStuck?.Invoke(time);
+        _isStuck = busy is not null;
     }
 
     public void Post(AmqpDelivery delivery)
@@ -67,6 +100,8 @@ internal sealed class DeliveryPump : IDeliveryPump
         foreach (Worker worker in _workers)
             worker.Keys.GiveBack();
         await _stopped.CancelAsync().ConfigureAwait(false);
+        if (_watch is not null)
+            await _watch.DisposeAsync().ConfigureAwait(false);
         try
         {
             await Task.WhenAll([_distributing, .. _workers.Select(worker => worker.Released)]).WaitAsync(timeout,
@@ -137,7 +172,7 @@ internal sealed class DeliveryPump : IDeliveryPump
         if (_subscription.Stopping.IsBegun) // no handler starts any more
             await HoldAsync(delivery, Held.UntilStopped).ConfigureAwait(false);
         else if (!delivery.Lost.IsCancellationRequested // the broker delivers a lost one again
-            && await _handle(_subscription, delivery).ConfigureAwait(false) is { } held)
+            && await RunAsync(worker, delivery).ConfigureAwait(false) is { } held)
         {
             bool holdsKey = held.Again && delivery.Lane is not null;
             if (holdsKey)
@@ -146,6 +181,14 @@ internal sealed class DeliveryPump : IDeliveryPump
             return holdsKey;
         }
         return false;
+    }
+
+    private async ValueTask<Held?> RunAsync(Worker worker, AmqpDelivery delivery)
+    {
+        worker.Began = Math.Max(1, _subscription.Time.GetTimestamp());
+        Held? held = await _handle(_subscription, delivery).ConfigureAwait(false);
+        worker.Began = 0;
+        return held;
     }
 
     // Given back at once, it would be delivered here again at once: to a consumer that stops until the broker has
@@ -189,6 +232,7 @@ internal sealed class DeliveryPump : IDeliveryPump
     {
         private readonly CancellationTokenSource _waits = new();
         private readonly Task _work;
+        private long _began;
 
         internal Worker(DeliveryPump pump, ChannelReader<AmqpDelivery> deliveries)
         {
@@ -197,6 +241,13 @@ internal sealed class DeliveryPump : IDeliveryPump
         }
 
         internal DeliveryPump Pump { get; }
+
+        /// <summary>When its handler began; 0 while none runs.</summary>
+        internal long Began
+        {
+            get => Volatile.Read(ref _began);
+            set => Volatile.Write(ref _began, value);
+        }
 
         /// <summary>Those of its keys that wait.</summary>
         internal HeldKeys Keys { get; } = new();
@@ -207,69 +258,4 @@ internal sealed class DeliveryPump : IDeliveryPump
 
         internal void Waits() => _waits.Cancel();
     }
-}
-
-/// <summary>The keys of one worker whose deliveries wait for one that is held, in their order. The worker uses it, and
-/// whoever stops the pump.</summary>
-internal sealed class HeldKeys
-{
-    private readonly Lock _gate = new();
-    private readonly Dictionary<(string?, int), (AmqpDelivery Held, Queue<AmqpDelivery> Waiting)> _keys = [];
-    private volatile bool _isEmpty = true;
-
-    /// <summary>Those of its key wait for it from now on.</summary>
-    internal void Hold(AmqpDelivery delivery)
-    {
-        lock (_gate)
-        {
-            _keys[KeyOf(delivery)] = _keys.TryGetValue(KeyOf(delivery), out var waiting)
-                ? (delivery, waiting.Waiting) : (delivery, []);
-            _isEmpty = false;
-        }
-    }
-
-    /// <summary>Whether a delivery waits for another of its key.</summary>
-    internal bool Waits(AmqpDelivery delivery)
-    {
-        if (_isEmpty || delivery.Lane is null)
-            return false;
-        lock (_gate)
-        {
-            if (!_keys.TryGetValue(KeyOf(delivery), out var key) || key.Held == delivery)
-                return false;
-            key.Waiting.Enqueue(delivery);
-            return true;
-        }
-    }
-
-    /// <summary>The next of a key, once the one before is done with; null when there is none.</summary>
-    internal AmqpDelivery? Next(AmqpDelivery done)
-    {
-        if (_isEmpty || done.Lane is null)
-            return null;
-        lock (_gate)
-        {
-            if (!_keys.TryGetValue(KeyOf(done), out var key))
-                return null;
-            if (key.Waiting.TryDequeue(out AmqpDelivery? next))
-                return next;
-            _keys.Remove(KeyOf(done));
-            _isEmpty = _keys.Count == 0;
-            return null;
-        }
-    }
-
-    internal void GiveBack()
-    {
-        lock (_gate)
-        {
-            foreach (var (_, waiting) in _keys.Values)
-            {
-                while (waiting.TryDequeue(out AmqpDelivery? delivery))
-                    delivery.GiveBack();
-            }
-        }
-    }
-
-    private static (string?, int) KeyOf(AmqpDelivery delivery) => (delivery.Key, delivery.Lane!.Value);
 }

@@ -95,7 +95,12 @@ internal class Subscription
         LastRejection = _lastRejection,
         Held = Volatile.Read(ref _held),
         DeadLetterError = DeadLetterError,
+        StuckFor = Pump.BusyFor is { } busy && Options.HandlerWarning != Timeout.InfiniteTimeSpan
+            && busy >= Options.HandlerWarning ? busy : null,
     };
+
+    /// <summary>Told once each time when all handlers have been running for that long.</summary>
+    internal Action<TimeSpan>? ReportStuck { get; init; }
 
     /// <summary>Why the last message that was to go to the dead queue could not, until one can.</summary>
     internal string? DeadLetterError { get; set; }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
@@ -22,7 +23,8 @@ internal static class Health
     {
         AmqpLinkState.Open when link.Consumers.Any(IsStoppedForGood) => HealthStatus.Unhealthy,
         AmqpLinkState.Open when link.BlockedReason is null && link.TopologyErrors.Count == 0
-            && link.Consumers.All(consumer => consumer.State == AmqpConsumerState.Live) => HealthStatus.Healthy,
+            && link.Consumers.All(consumer => consumer is { State: AmqpConsumerState.Live, StuckFor: null })
+            => HealthStatus.Healthy,
         AmqpLinkState.Open => HealthStatus.Degraded,
         AmqpLinkState.Connecting or AmqpLinkState.Preparing or AmqpLinkState.Waiting
             when HasBeenOpen(link) && link.RecoveryAttempt <= ToleratedAttempts => HealthStatus.Degraded,
@@ -75,6 +77,10 @@ internal static class Health
             .Select(consumer => $"{consumer.Queue}: {consumer.State}"
                 + (consumer.LastError is { } error ? $" ({error})" : ""))];
         AddIf("consumersNotLive", notLive.Length > 0 ? notLive : null);
+        string[] stuck = [.. link.Consumers.Where(consumer => consumer.StuckFor is not null)
+            .Select(consumer => string.Create(CultureInfo.InvariantCulture,
+                $"{consumer.Queue}: {consumer.StuckFor!.Value.TotalSeconds:0} s"))];
+        AddIf("consumersStuck", stuck.Length > 0 ? stuck : null);
         AddIf("topologyErrors", link.TopologyErrors.Count > 0 ? link.TopologyErrors : null);
 
         void AddIf(string name, object? value)

@@ -117,6 +117,11 @@ internal static partial class Log
     internal static partial void NotDeadLettered(ILogger logger, string queue, ulong tag, string? messageId,
         string dead, string next, long suppressed, Exception error);
 
+    [LoggerMessage(308, LogLevel.Warning,
+        "AMQP client '{Client}': all handlers of queue '{Queue}' have been running for {Seconds:0.0} s; nothing new is "
+            + "handled there")]
+    internal static partial void HandlersStuck(ILogger logger, string client, string queue, double seconds);
+
     [LoggerMessage(400, LogLevel.Information, "The {Link} link receives replies on queue '{Queue}'")]
     internal static partial void ReplyQueueCreated(ILogger logger, string link, string queue);
 

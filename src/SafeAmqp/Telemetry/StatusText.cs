@@ -35,6 +35,9 @@ internal static class StatusText
             => consumer.State != AmqpConsumerState.Live))
             text.Append(CultureInfo.InvariantCulture, $", consumer of '{consumer.Queue}' "
                     + $"{Word(consumer.State)}{(consumer.LastError is null ? "" : $" ({consumer.LastError})")}");
+        foreach (AmqpConsumerStatus consumer in link.Consumers.Where(consumer => consumer.StuckFor is not null))
+            text.Append(CultureInfo.InvariantCulture,
+                $", all handlers of '{consumer.Queue}' running for {Seconds(consumer.StuckFor!.Value)}");
         return text.ToString();
     }
 
