@@ -28,6 +28,7 @@ public sealed class MqttBrokerTests
             minClients: 2);
         var restarted = new TaskCompletionSource();
         bool wasAway = false, isRestarting = false;
+        int missed = -1;
         async Task DisturbAsync(int round, CancellationToken cancellationToken)
         {
             if (round == 2 && !wasAway)
@@ -38,6 +39,7 @@ public sealed class MqttBrokerTests
             }
             if (round != 3 || isRestarting) return;
             isRestarting = true;
+            missed = training.Now.Rounds.Sum(one => one.Missed);
             relay.Shut(); // it is killed, and says nothing any more
             await training.StopServerAsync();
             await training.StartServerAsync();
@@ -49,6 +51,7 @@ public sealed class MqttBrokerTests
         training.Join("2", new SteppingLearner(20, 2), Entry("2"));
         await restarted.Task.WaitAsync(TimeSpan.FromSeconds(90), TestContext.Current.CancellationToken);
         var end = await training.CompleteAsync();
+        Assert.Equal(0, missed);
         Assert.Equal(5, end.Rounds.Count);
         Assert.All(end.Rounds, round => Assert.Equal(0, round.Missed));
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using ChildPrograms;
+using FederatedLearning.Demo;
 using LocalBroker;
 
 namespace FederatedLearning.Comparison;
@@ -20,8 +21,7 @@ internal static class ProtocolComparison
     /// <param name="cancellationToken">Ends everything.</param>
     public static async Task<bool> RunAsync(string[] settings, CancellationToken cancellationToken)
     {
-        var given = settings.Select(setting => setting.Split('=', 2)).Where(setting => setting.Length == 2)
-            .ToDictionary(setting => setting[0], setting => setting[1]);
+        var given = ProgramSettings.Given(settings);
         string[] protocols = given.Remove("PROTOCOLS", out string? names)
             ? names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
             : All;
@@ -103,25 +103,10 @@ internal static class ProtocolComparison
     private static Dictionary<string, string> Settings(
         string protocol, string folder, ChosenBroker? broker, Dictionary<string, string> given)
     {
-        string[] ports = [.. FreePorts.Take(3).Select(port => port.ToString(CultureInfo.InvariantCulture))];
-        string[] login = broker?.Uri.UserInfo.Split(':', 2) ?? ["guest", "guest"];
-        var all = new Dictionary<string, string>
+        var all = new Dictionary<string, string>(ProgramSettings.For(broker, "fl-comparison"))
         {
             ["PROTOCOLS"] = protocol,
             ["PROTOCOL_SELECTION"] = protocol,
-            ["AMQP_HOST"] = broker?.Uri.Host ?? "localhost",
-            ["AMQP_PORT"] = (broker?.Uri.Port > 0 ? broker.Uri.Port : 5672).ToString(CultureInfo.InvariantCulture),
-            ["AMQP_USER"] = Uri.UnescapeDataString(login[0]),
-            ["AMQP_PASSWORD"] = Uri.UnescapeDataString(login[^1]),
-            ["AMQP_VHOST"] = broker?.Uri.AbsolutePath.Trim('/') is { Length: > 0 } name ? Uri.UnescapeDataString(name)
-                : "/",
-            ["AMQP_NAME_PREFIX"] = $"fl-comparison-{Environment.ProcessId}.",
-            ["AMQP_QUEUE_EXPIRES_SECONDS"] = "60",
-            ["MQTT_PORT"] = ports[0],
-            ["GRPC_PORT"] = ports[1],
-            ["QUIC_PORT"] = ports[2],
-            // Another for each run that there may be at once.
-            ["DDS_DOMAIN"] = (Environment.ProcessId % 200).ToString(CultureInfo.InvariantCulture),
             ["MIN_CLIENTS"] = "4",
             ["MODEL"] = "mlp",
             ["HIDDEN_UNITS"] = "1000",
@@ -131,8 +116,6 @@ internal static class ProtocolComparison
             ["CONVERGENCE_PATIENCE"] = "1000",
             ["RESULTS_FOLDER"] = Directory.CreateDirectory(folder).FullName,
             ["EXIT_WHEN_COMPLETE"] = "false",
-            ["ASPNETCORE_URLS"] = "http://127.0.0.1:0",
-            ["DOTNET_gcServer"] = "0", // five processes share the machine
         };
         foreach (var (key, value) in given)
             all[key] = value;

@@ -276,13 +276,7 @@ public sealed class DdsProtocolHandler : ProtocolHandler
     {
         Forget(client);
         Log.Left(client.Id.Value, reason);
-        Decided(LeftAsync());
-
-        async ValueTask<bool> LeftAsync()
-        {
-            await Context.Federation.ClientLeftAsync(client.Id, reason);
-            return true;
-        }
+        Decided(Context.Federation.ClientLeftAsync(client.Id, reason));
     }
 
     private void Forget(DdsClient client)
@@ -299,16 +293,12 @@ public sealed class DdsProtocolHandler : ProtocolHandler
     private void Refuse(string client, string reason)
     {
         Log.Refused(client, reason);
-        Decided(RefusedAsync());
-
-        async ValueTask<bool> RefusedAsync()
-        {
-            await Context.Federation.MessageRefusedAsync(null, reason);
-            return true;
-        }
+        Decided(Context.Federation.MessageRefusedAsync(null, reason));
     }
 
     private bool IsThere(ulong writer) => DdsParticipant.WritersOf(_reader).Contains(writer);
+
+    private static void Decided(ValueTask decision) => decision.AsTask().GetAwaiter().GetResult();
 
     private static T Decided<T>(ValueTask<T> decision) => decision.AsTask().GetAwaiter().GetResult();
 }

@@ -97,40 +97,22 @@ internal static partial class Demonstration
     private static Dictionary<string, string> Settings(
         ChosenBroker broker, List<Member> members, string[] settings)
     {
-        var ports = FreePorts.Take(3).Select(port => port.ToString(CultureInfo.InvariantCulture)).ToArray();
-        var login = broker.Uri.UserInfo.Split(':', 2);
-        var all = new Dictionary<string, string>
+        string count = members.Count.ToString(CultureInfo.InvariantCulture);
+        var all = new Dictionary<string, string>(ProgramSettings.For(broker, "fl-demo"))
         {
-            ["AMQP_HOST"] = broker.Uri.Host,
-            ["AMQP_PORT"] = (broker.Uri.Port > 0 ? broker.Uri.Port : 5672).ToString(CultureInfo.InvariantCulture),
-            ["AMQP_USER"] = login[0].Length > 0 ? Uri.UnescapeDataString(login[0]) : "guest",
-            ["AMQP_PASSWORD"] = login.Length > 1 ? Uri.UnescapeDataString(login[1]) : "guest",
-            ["AMQP_VHOST"] = broker.Uri.AbsolutePath.Trim('/') is { Length: > 0 } name
-                ? Uri.UnescapeDataString(name)
-                : "/",
-            // On a broker that others use, too, queues of our own, which go when nobody has used them for a minute.
-            ["AMQP_NAME_PREFIX"] = broker.IsOwned ? "" : $"fl-demo-{Environment.ProcessId}.",
-            ["AMQP_QUEUE_EXPIRES_SECONDS"] = broker.IsOwned ? "" : "60",
             ["PROTOCOLS"] = string.Join(',', members.Select(member => member.Protocol).Distinct()),
-            ["MQTT_PORT"] = ports[0],
-            ["GRPC_PORT"] = ports[1],
-            ["QUIC_PORT"] = ports[2],
-            // Another for each run that there may be at once.
-            ["DDS_DOMAIN"] = (Environment.ProcessId % 200).ToString(CultureInfo.InvariantCulture),
-            ["MIN_CLIENTS"] = members.Count.ToString(CultureInfo.InvariantCulture),
-            ["DATA_SHARES"] = members.Count.ToString(CultureInfo.InvariantCulture),
+            ["MIN_CLIENTS"] = count,
+            ["DATA_SHARES"] = count,
             ["NUM_ROUNDS"] = "15",
             ["ROUND_DEADLINE_SECONDS"] = "60",
             ["EVALUATION_DEADLINE_SECONDS"] = "60",
             ["RESULTS_FOLDER"] = Directory.CreateDirectory(Path.Combine(
                 Environment.CurrentDirectory, "artifacts", "federated-learning")).FullName,
             ["EXIT_WHEN_COMPLETE"] = "true",
-            ["ASPNETCORE_URLS"] = "http://127.0.0.1:0",
-            ["DOTNET_gcServer"] = "0", // seven processes share the machine
             ["DOTNET_TieredPGO"] = "0",
         };
-        foreach (var setting in settings.Select(setting => setting.Split('=', 2)).Where(setting => setting.Length == 2))
-            all[setting[0]] = setting[1];
+        foreach (var (name, value) in ProgramSettings.Given(settings))
+            all[name] = value;
         return all;
     }
 

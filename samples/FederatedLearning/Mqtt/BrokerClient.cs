@@ -25,6 +25,7 @@ internal sealed class BrokerClient : IMqttBroker
     private Task _running = Task.CompletedTask;
     private Tenure _tenure = new();
     private volatile bool _isTaking = true;
+    private bool _hasAnnounced;
     private long _connections;
 
     public BrokerClient(MqttSettings settings, MqttTopics topics, TimeProvider time, ILogger log)
@@ -103,6 +104,7 @@ internal sealed class BrokerClient : IMqttBroker
                 await connection.ConnectAsync(_topics.ToServer, null, _closing.Token);
                 Interlocked.Increment(ref _connections);
                 _log.Connected(_settings.ToString(), connection.Version);
+                await AnnounceAsync(connection);
                 backoff.Reset();
                 lock (_lock) _tenure.Connected.TrySetResult(connection.Client);
                 var reason = await connection.Ended.WaitAsync(_closing.Token);
@@ -128,6 +130,19 @@ internal sealed class BrokerClient : IMqttBroker
             }
             await backoff.WaitAsync(_closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+    }
+
+    // Clients that are connected to the broker already do not know that the server is another, or that what they have
+    // sent meanwhile is lost with the session.
+    private async Task AnnounceAsync(MqttConnection connection)
+    {
+        if (_hasAnnounced && connection.FoundSession) return;
+        var message = new ServerStarted();
+        string topic = _topics.To(message);
+        await MqttConnection.PublishAsync(
+            connection.Client, topic, message.ToJson(), _settings.SendTimeout, _closing.Token);
+        _log.Broadcast(message.MessageType, topic);
+        _hasAnnounced = true;
     }
 
     private async ValueTask<bool> TakeAsync(MqttApplicationMessage message)

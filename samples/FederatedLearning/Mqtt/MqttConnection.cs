@@ -36,6 +36,9 @@ internal sealed class MqttConnection : IAsyncDisposable
     /// <summary>The library's client, once it is connected.</summary>
     public IMqttClient Client { get; private set; } = new MqttClientFactory().CreateMqttClient();
 
+    /// <summary>Whether the broker has kept what was sent to this connection while it was away.</summary>
+    public bool FoundSession { get; private set; }
+
     /// <summary>The version that is spoken.</summary>
     public string Version => Client.Options?.ProtocolVersion == MqttProtocolVersion.V500 ? "5" : "3.1.1";
 
@@ -149,6 +152,7 @@ internal sealed class MqttConnection : IAsyncDisposable
             var result = await Client.ConnectAsync(MqttSettings.Build(options), cancellationToken);
             if (result.ResultCode == MqttClientConnectResultCode.Success)
             {
+                FoundSession = result.IsSessionPresent;
                 Client.DisconnectedAsync += DisconnectedAsync;
                 if (!Client.IsConnected) _ended.TrySetResult(new MqttEnd("the connection was closed at once", false));
                 return true;

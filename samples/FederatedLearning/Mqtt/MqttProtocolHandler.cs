@@ -18,7 +18,6 @@ public sealed class MqttProtocolHandler : ProtocolHandler
     private readonly ClientWays<MqttWay> _ways = new();
     private readonly MqttTopics _topics;
     private readonly IMqttBroker _broker;
-    private readonly bool _isEmbedded;
 
     /// <summary>Makes the handler; nothing is connected, and nothing listens yet.</summary>
     /// <param name="settings">Where the broker is.</param>
@@ -29,9 +28,9 @@ public sealed class MqttProtocolHandler : ProtocolHandler
     {
         ArgumentNullException.ThrowIfNull(settings);
         _topics = new MqttTopics(settings.Prefix);
-        _isEmbedded = settings.Host is null;
-        _broker = _isEmbedded ? new EmbeddedBroker(settings, _topics, Log) : new BrokerClient(
-            settings, _topics, Time, Log);
+        _broker = settings.Host is null
+            ? new EmbeddedBroker(settings, _topics, Log)
+            : new BrokerClient(settings, _topics, Time, Log);
         (_broker.Received, _broker.Gone, _broker.Failed) = (TakeAsync, GoneAsync, FailAsync);
     }
 
@@ -45,10 +44,6 @@ public sealed class MqttProtocolHandler : ProtocolHandler
         Context.Traffic.CountReconnectsBy(() => _broker.Reconnects + _ways.Returned);
         return _broker.StartAsync(cancellationToken);
     }
-
-    // Clients of a server before this one are connected to the broker still.
-    /// <inheritdoc/>
-    protected override Task AnnounceAsync() => _isEmbedded ? Task.CompletedTask : PublishAsync(new ServerStarted());
 
     /// <inheritdoc/>
     protected override async Task SendAsync(OutgoingMessage message)

@@ -78,9 +78,6 @@ public abstract class ProtocolHandler : IProtocolHandler
     /// change.</exception>
     protected abstract Task OpenAsync(CancellationToken cancellationToken);
 
-    /// <summary>The first thing that is sent, where there is something to say before the core does.</summary>
-    protected virtual Task AnnounceAsync() => Task.CompletedTask;
-
     /// <summary>
     /// Sends a message, or leaves it to the clients' own ways; the next comes when this has ended.
     /// </summary>
@@ -122,7 +119,6 @@ public abstract class ProtocolHandler : IProtocolHandler
     {
         try
         {
-            await AnnounceAsync();
             await foreach (var message in Context.Outgoing.TakeAllAsync(GivenUp)) await SendAsync(message);
         }
         catch (OperationCanceledException) when (GivenUp.IsCancellationRequested)

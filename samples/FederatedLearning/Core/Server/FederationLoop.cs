@@ -29,6 +29,8 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
     private readonly TaskCompletionSource<CompletionReason> _completion = new(
         TaskCreationOptions.RunContinuationsAsynchronously);
 
+    private readonly List<(FederationCommand Command, MessageVerdict Verdict)> _decided = [];
+
     private volatile State _state;
 
     public FederationLoop(
@@ -105,6 +107,7 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
                 while (_commands.Reader.TryRead(out var command)) Decide(command);
                 _run.Tick();
                 Publish();
+                EndDecided();
                 Arm();
             }
         }
@@ -117,6 +120,7 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
         finally
         {
             _commands.Writer.TryComplete();
+            EndDecided();
             while (_commands.Reader.TryRead(out var left)) left.Done.TrySetResult(MessageVerdict.Stale);
             CompleteQueues();
             await _timer.DisposeAsync();
@@ -140,13 +144,20 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
     {
         try
         {
-            command.Done.TrySetResult(Handle(command));
+            _decided.Add((command, Handle(command)));
         }
         catch (Exception error)
         {
             command.Done.TrySetException(error);
             throw;
         }
+    }
+
+    // After the new state is published: a caller that resumes sees what it has brought about.
+    private void EndDecided()
+    {
+        foreach (var (command, verdict) in _decided) command.Done.TrySetResult(verdict);
+        _decided.Clear();
     }
 
     private MessageVerdict Handle(FederationCommand command)
