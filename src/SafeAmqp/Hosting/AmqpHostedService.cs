@@ -63,6 +63,8 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         _declared = startUp.DeclareAsync(_stopToken);
         if (_waitForConnection)
             await _declared.WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
+        else if (startUp.Topologies > 0)
+            await WaitForTopologyAsync(cancellationToken).ConfigureAwait(false);
         if (!_hasLifecycle) // a host that knows only StartAsync and StopAsync
             _finished = FinishAsync(startUp);
     }
@@ -94,6 +96,16 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         await StoppingAsync(CancellationToken.None).ConfigureAwait(false);
         await StoppedAsync(CancellationToken.None).ConfigureAwait(false);
         _stop.Dispose();
+    }
+
+    // So that the first publish finds what it is for; but a host starts without its broker all the same.
+    private async Task WaitForTopologyAsync(CancellationToken cancellationToken)
+    {
+        await _declared.WaitAsync(_registration.TopologyTimeout, _time, cancellationToken)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        cancellationToken.ThrowIfCancellationRequested();
+        if (!_declared.IsCompleted)
+            HostingLog.TopologyLate(_logger, _registration.DisplayName, _registration.TopologyTimeout);
     }
 
     private async Task ProbeHandlersAsync()

@@ -37,6 +37,7 @@ internal sealed class ClientRegistration(string? key)
         => client is AmqpClient own ? own.OpenAsync(cancellationToken) : ValueTask.CompletedTask;
 
     internal bool? WaitForConnection { get; set; }
+    internal TimeSpan TopologyTimeout { get; set; } = TimeSpan.FromSeconds(10);
     internal TimeSpan DrainTimeout { get; set; } = DefaultDrainTimeout;
 
     /// <summary>The registration of a key; the first call makes it and adds the client's services.</summary>

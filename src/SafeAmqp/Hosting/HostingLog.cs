@@ -24,6 +24,11 @@ internal static partial class HostingLog
         "AMQP client '{Client}' was disposed while the host was starting it; consumers and servers are not started")]
     internal static partial void StartUpEnded(ILogger logger, string client, Exception error);
 
+    [LoggerMessage(604, LogLevel.Warning,
+        "AMQP client '{Client}': the topology is not declared after {Timeout}; the host starts, and declaring goes on "
+            + "in the background")]
+    internal static partial void TopologyLate(ILogger logger, string client, TimeSpan timeout);
+
     [LoggerMessage(610, LogLevel.Information,
         "AMQP client '{Client}': stopping {Workers} consumers and servers, for at most {Timeout}")]
     internal static partial void Draining(ILogger logger, string client, int workers, TimeSpan timeout);

@@ -29,12 +29,26 @@ public sealed partial class SafeAmqpBuilder
     /// <summary>Whether the host's start waits until every link is open and each topology was tried. A client of
     /// another class than <see cref="AmqpClient"/> counts as open.</summary>
     /// <param name="wait">Whether to wait; only the host's start-up time-out ends it.</param>
-    /// <returns>This builder. Default: <see langword="false"/>, the host starts with the broker down; with
+    /// <returns>This builder. Default: <see langword="false"/>, the host starts with the broker down,
+    /// at the latest after <see cref="TopologyTimeout"/>; with
     /// <see cref="AmqpFirstConnect.FailFast"/> <see langword="true"/>, and the start fails when no host can be
     /// reached.</returns>
     public SafeAmqpBuilder WaitForConnection(bool wait = true)
     {
         _registration.WaitForConnection = wait;
+        return this;
+    }
+
+    /// <summary>How long the host's start waits until each topology was tried, so that the first publish finds its
+    /// exchange and queue. After that the host starts all the same, with a warning, and declaring goes on in the
+    /// background.</summary>
+    /// <param name="timeout">Zero, not to wait, to 10 minutes. Default: 10 s.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The time is out of its range.</exception>
+    public SafeAmqpBuilder TopologyTimeout(TimeSpan timeout)
+    {
+        Check.Range(timeout, TimeSpan.Zero, TimeSpan.FromMinutes(10), nameof(timeout));
+        _registration.TopologyTimeout = timeout;
         return this;
     }
 

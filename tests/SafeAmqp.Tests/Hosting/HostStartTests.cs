@@ -25,16 +25,24 @@ public sealed class HostStartTests
     }
 
     [Fact(Timeout = Patience)]
-    public async Task The_host_starts_although_the_broker_never_answers()
+    public async Task The_host_waits_for_its_topology_and_starts_although_the_broker_never_answers()
     {
-        await using var host = TestHost.Build(amqp => amqp
-            .AddTopology(new AmqpTopology().Queue("orders"))
-            .AddConsumer("orders", (_, _) => new(AmqpSettlement.Ack)));
+        var log = new CapturedLog();
+        await using var host = TestHost.Build(
+            amqp => amqp
+                .AddTopology(new AmqpTopology().Queue("orders"))
+                .AddConsumer("orders", (_, _) => new(AmqpSettlement.Ack)),
+            options => options.LoggerFactory = LoggerFactory.Create(logging => logging.AddProvider(log)));
         host.Client.Behave = (entry, stop) =>
             entry == "dispose" ? Task.CompletedTask : Task.Delay(Timeout.InfiniteTimeSpan, host.Time, stop);
 
-        await host.StartAsync();
+        Task starting = host.StartAsync();
+        await host.Time.WhenArmedAsync(TimeSpan.FromSeconds(10));
+        Assert.False(starting.IsCompleted);
+        host.Time.Advance(TimeSpan.FromSeconds(10));
+        await starting;
 
+        Assert.Contains(log.Lines, line => line is (604, LogLevel.Warning, _));
         await host.Client.SeenAsync("declare queue 'orders'");
         await host.StopAsync();
         Assert.Equal(["declare queue 'orders'", "dispose"], host.Client.Journal);
