@@ -32,5 +32,14 @@ public sealed class UnobservedExceptions : IDisposable
         }
     }
 
-    private void Note(object? sender, UnobservedTaskExceptionEventArgs failed) => _unobserved.Enqueue(failed.Exception);
+    private void Note(object? sender, UnobservedTaskExceptionEventArgs failed)
+    {
+        if (!failed.Exception.InnerExceptions.All(IsInsideRabbitMqClient))
+            _unobserved.Enqueue(failed.Exception);
+    }
+
+    // RabbitMQ.Client gives up a request that it could not send without a look at the request's own task, which the end
+    // of the connection fails later. What its callers get has been thrown, and has a stack.
+    private static bool IsInsideRabbitMqClient(Exception error) => error.StackTrace is null
+        && error.GetType().FullName == "RabbitMQ.Client.Exceptions.OperationInterruptedException";
 }

@@ -5,8 +5,10 @@ namespace GuardedFetching;
 /// <summary>What came back: a body, or the reason there is none.</summary>
 /// <param name="Address">Where the body came from, after redirects.</param>
 /// <param name="IsRefused">The rules forbid the address; it was not asked.</param>
+/// <param name="Status">What the server answered; null when it did not.</param>
 public sealed record Fetched(
-    Uri Address, byte[] Body, string? MediaType, string? Charset, string? Error, bool IsRefused);
+    Uri Address, byte[] Body, string? MediaType, string? Charset, string? Error, bool IsRefused,
+    HttpStatusCode? Status = null);
 
 /// <summary>Fetches an address within the rules: every hop checked, size and time bounded. Thread-safe.</summary>
 public sealed class GuardedFetcher(HttpClient http, FetchOptions options)
@@ -62,7 +64,8 @@ public sealed class GuardedFetcher(HttpClient http, FetchOptions options)
     private static async Task<Fetched> ReadAsync(
         Uri address, HttpResponseMessage response, int maxBytes, CancellationToken cancellationToken)
     {
-        if (!response.IsSuccessStatusCode) return Failed(address, $"status {(int)response.StatusCode}");
+        if (!response.IsSuccessStatusCode)
+            return Failed(address, $"status {(int)response.StatusCode}") with { Status = response.StatusCode };
         var tooLarge = $"larger than {maxBytes} bytes";
         if (response.Content.Headers.ContentLength > maxBytes) return Failed(address, tooLarge);
 
@@ -77,7 +80,7 @@ public sealed class GuardedFetcher(HttpClient http, FetchOptions options)
         }
 
         var type = response.Content.Headers.ContentType;
-        return new Fetched(address, body.ToArray(), type?.MediaType, type?.CharSet, null, false);
+        return new Fetched(address, body.ToArray(), type?.MediaType, type?.CharSet, null, false, response.StatusCode);
     }
 
     private static bool IsRedirect(HttpStatusCode status) =>

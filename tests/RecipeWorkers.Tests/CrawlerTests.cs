@@ -186,6 +186,25 @@ public sealed class CrawlerTests
     }
 
     [Fact]
+    public async Task A_site_whose_robots_txt_cannot_be_read_is_not_asked_for_anything_else()
+    {
+        var asked = 0;
+        await using var server = await LocalServer.StartAsync(app =>
+        {
+            app.MapGet("/robots.txt", () => Results.StatusCode(503));
+            app.MapGet("/", () =>
+            {
+                asked++;
+                return Page("");
+            });
+        });
+        var result = await CrawlAsync(server.Address, 1);
+
+        Assert.Equal("robots.txt cannot be read: status 503", Assert.Single(result.Refused).Reason);
+        Assert.Equal(0, asked);
+    }
+
+    [Fact]
     public async Task Progress_is_told_after_each_page_and_grows()
     {
         await using var server = await LocalServer.StartAsync(app => app.MapLocalPages());

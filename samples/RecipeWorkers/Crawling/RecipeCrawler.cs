@@ -1,3 +1,4 @@
+using System.Net;
 using GuardedFetching;
 
 namespace RecipeWorkers.Crawling;
@@ -65,7 +66,7 @@ public sealed class RecipeCrawler(HttpClient http, FetchOptions fetching, CrawlO
         try
         {
             var robots = await crawl.RobotsOfAsync(address, origin => FetchRobotsAsync(origin, cancellationToken));
-            if (!robots.Allows(address)) return Page.Failed(address, "robots.txt asks not to");
+            if (!robots.Allows(address)) return Page.Failed(address, robots.Reason);
 
             await _pacer.WaitAsync(address.Host, cancellationToken);
             var fetched = await _fetcher.FetchAsync(address, options.MaxPageBytes, cancellationToken);
@@ -87,6 +88,12 @@ public sealed class RecipeCrawler(HttpClient http, FetchOptions fetching, CrawlO
     {
         var fetched = await _fetcher.FetchAsync(
             new Uri(origin, "/robots.txt"), options.MaxPageBytes, cancellationToken);
-        return fetched.Error is null ? Robots.Parse(System.Text.Encoding.UTF8.GetString(fetched.Body)) : Robots.None;
+        return fetched switch
+        {
+            { Error: null } => Robots.Parse(System.Text.Encoding.UTF8.GetString(fetched.Body)),
+            { IsRefused: true } or { Status: >= HttpStatusCode.BadRequest and < HttpStatusCode.InternalServerError } =>
+                Robots.None,
+            _ => Robots.Unreachable(fetched.Error),
+        };
     }
 }

@@ -12,6 +12,17 @@ internal sealed class Robots
     /// <summary>No file, no rules.</summary>
     public static readonly Robots None = new();
 
+    /// <summary>Why an address is not allowed.</summary>
+    public string Reason { get; private init; } = "robots.txt asks not to";
+
+    /// <summary>A file that may be there and cannot be read forbids everything (RFC 9309, section 2.3.1.4).</summary>
+    public static Robots Unreachable(string error)
+    {
+        var robots = new Robots { Reason = $"robots.txt cannot be read: {error}" };
+        robots._rules.Add(("/", false));
+        return robots;
+    }
+
     public static Robots Parse(string text)
     {
         var (own, general) = (new Robots(), new Robots());
