@@ -23,6 +23,41 @@ public sealed partial class AmqpClient
         public async Task<long> PurgeAsync(string queue, CancellationToken cancellationToken)
             => (await AskAsync(queue, purges: true, cancellationToken).ConfigureAwait(false)).Messages;
 
+        public async Task<AmqpDelivery?> GetAsync(string queue, CancellationToken cancellationToken)
+        {
+            Check.Name(queue, nameof(queue));
+            if (client._topology.QueueNamed(queue) is { Type: AmqpQueueType.Stream })
+                throw new ArgumentException($"Queue '{queue}' is a stream, which is read by a consumer only.",
+                    nameof(queue));
+            client.Start();
+            var job = new GetJob.Begin(queue, client._clock.In(client._options.OperationTimeout), Settle);
+            client._receive.Thread.PostOrAbandon(job);
+            Task<AmqpDelivery?> got = job.Completion.Task.AsTask();
+            try
+            {
+                await client.OrGiveUpAsync(got, $"Getting a message of queue '{queue}' was given up",
+                    cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException left) when (job.Completion.TryFail(left))
+            {
+                client._receive.Thread.Post(new GetJob.GiveUp(job)); // a message that comes goes back
+                throw;
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                // It came at the same time
+            }
+            return await got.ConfigureAwait(false);
+        }
+
+        private bool Settle(GetChannel from, AmqpDelivery delivery, AmqpSettlement settlement)
+        {
+            if (settlement == AmqpSettlement.Reject && !delivery.Lost.IsCancellationRequested)
+                client._rejections.Report(delivery);
+            return client._receive.Thread.Post(new GetJob.Settle(from, delivery, settlement))
+                && !delivery.Lost.IsCancellationRequested;
+        }
+
         public Task DeleteQueueAsync(string queue, CancellationToken cancellationToken)
             => client.DeleteAsync(new AmqpTopology().With(client._topology.QueueNamed(queue)
                 ?? new AmqpQueue { Name = queue }), cancellationToken).AsTask();

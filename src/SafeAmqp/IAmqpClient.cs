@@ -150,6 +150,20 @@ public interface IAmqpAdmin
     /// time.</exception>
     Task<long> PurgeAsync(string queue, CancellationToken cancellationToken = default);
 
+    /// <summary>Gets one message, which is out of its queue until it is settled
+    /// (<see cref="AmqpDelivery.Settle"/>) or the link is lost: then it comes again. It holds a channel until then. To
+    /// look at a queue or to mend it; many messages are consumed.</summary>
+    /// <param name="queue">The queue's name. A stream can only be consumed; the broker closes the connection (540) over
+    /// one that this client did not declare.</param>
+    /// <param name="cancellationToken">Cancels the wait; a message that comes all the same goes back.</param>
+    /// <returns>The message; <see langword="null"/> when there is none that is ready.</returns>
+    /// <exception cref="ArgumentException">The queue was declared here as a stream.</exception>
+    /// <exception cref="AmqpTopologyException">There is no such queue (404), the broker refused or did not answer in
+    /// time, the link was lost, or it has no channel left.</exception>
+    /// <exception cref="AmqpPoisonException">The next message cannot be read, or is larger than
+    /// <see cref="AmqpClientOptions.MaxMessageSize"/>. It is still there.</exception>
+    Task<AmqpDelivery?> GetAsync(string queue, CancellationToken cancellationToken = default);
+
     /// <summary>Deletes a queue with its messages and bindings. That there is none is no error.</summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>

@@ -90,6 +90,9 @@ internal abstract record BrokerSignal : IActorMessage
     internal sealed record Declared(long Incarnation, string Name, QueueCounts Counts = default)
         : OfChannel(Incarnation);
 
+    /// <summary>The queue had no message to get.</summary>
+    internal sealed record FoundEmpty(long Incarnation) : OfChannel(Incarnation);
+
     internal sealed record ConsumerStarted(long Incarnation) : OfChannel(Incarnation);
 
     /// <summary>The broker cancelled the consumer (its queue is gone), or answered our cancel.</summary>

@@ -36,6 +36,10 @@ internal interface IBrokerLink
     /// <see cref="Flush"/>, if not before.</summary>
     void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement);
 
+    /// <summary>Asks for one message of a queue. Answer: <see cref="BrokerSignal.Delivered"/>,
+    /// <see cref="BrokerSignal.FoundEmpty"/> or <see cref="BrokerSignal.ChannelClosed"/>.</summary>
+    void Get(long incarnation, string queue);
+
     /// <summary>Sends what was published and settled since the last flush.</summary>
     void Flush();
 

@@ -264,6 +264,8 @@ internal sealed class SignalSink(Action<BrokerSignal> post, InboundPipe client) 
     public void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message, DeliveryFlaw? flaw)
         => post(new BrokerSignal.Delivered(channel, tag, redelivered, message, flaw));
 
+    public void FoundEmpty(long channel) => post(new BrokerSignal.FoundEmpty(channel));
+
     public void ConsumerStarted(long channel) => post(new BrokerSignal.ConsumerStarted(channel));
 
     public void Pass(ReadOnlySpan<byte> frames) => client.Put(frames);

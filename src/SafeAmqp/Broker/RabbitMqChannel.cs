@@ -92,6 +92,14 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
         outbox.FlushWhenFull();
     }
 
+    internal void Get(string queue)
+    {
+        if (_channel is not { IsOpen: true })
+            return; // a signal says so
+        FrameWriter.Get(outbox.Frames, _number, queue);
+        outbox.Flush();
+    }
+
     internal void Declare(TopologyItem item)
     {
         if (_channel is { } channel)

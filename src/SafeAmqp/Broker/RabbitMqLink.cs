@@ -97,6 +97,13 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
             channel.Settle(tag, multiple, settlement);
     }
 
+    public void Get(long incarnation, string queue)
+    {
+        owner.AssertOwner();
+        if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
+            channel.Get(queue);
+    }
+
     public void Flush()
     {
         owner.AssertOwner();

@@ -12,10 +12,12 @@ namespace SafeAmqp.Consuming;
 internal sealed record ConsumedQueues(Action<string, Action> Redeclare, Func<string, AmqpQueue?> Declared,
     Func<string, bool> Used, Action<string, bool> Left);
 
-/// <summary>The consumers of one link, each on a channel of its own.</summary>
+/// <summary>The consumers of one link, and the messages that were got one by one, each on a channel of its
+/// own.</summary>
 internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
 {
     private readonly List<ConsumerChannel> _consumers = [];
+    private readonly List<GetChannel> _gets = [];
 
     internal ConsumedQueues Queues => queues;
 
@@ -27,6 +29,9 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
 
     /// <summary>Their channels. A copy: one may leave while it is visited.</summary>
     internal ConsumerChannel[] Channels => [.. _consumers];
+
+    /// <summary>The channels of messages that were got, or are to be. A copy, too.</summary>
+    internal GetChannel[] Gets => [.. _gets];
 
     /// <param name="command">What is asked for.</param>
     /// <param name="mayConsume">Whether queues may be consumed by now.</param>
@@ -54,6 +59,33 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
         }
     }
 
+    internal void Handle(GetJob job, bool mayConsume)
+    {
+        switch (job)
+        {
+            case GetJob.Begin begin:
+                Get(begin, mayConsume);
+                break;
+            case GetJob.Settle settle:
+                settle.From.Settle(settle.Delivery, settle.Settlement);
+                break;
+            case GetJob.GiveUp left:
+                _gets.Find(get => get.Job == left.Job)?.Leave();
+                break;
+        }
+    }
+
+    private void Get(GetJob.Begin get, bool mayConsume)
+    {
+        var channel = new GetChannel(actor, this, get);
+        _gets.Add(channel);
+        actor.WakeAt(get.Deadline);
+        if (mayConsume)
+            channel.Prepare(hasRoom: _consumers.Count + _gets.Count <= MostConsumers);
+    }
+
+    internal void Remove(GetChannel get) => _gets.Remove(get);
+
     internal void Prepare()
     {
         int most = MostConsumers;
@@ -64,6 +96,8 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
             else
                 LeaveWithoutChannel(consumer, most);
         }
+        foreach (var (index, get) in Gets.Index())
+            get.Prepare(hasRoom: _consumers.Count + index < most);
     }
 
     /// <summary>Takes a consumer out, with an error for a caller that waits for its start.</summary>
@@ -80,6 +114,8 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
     {
         foreach (ConsumerChannel consumer in Channels)
             Remove(consumer, actor.DisposedError());
+        foreach (GetChannel get in Gets)
+            get.End(actor.DisposedError());
     }
 
     private void Consume(Subscription subscription, bool mayConsume)
@@ -91,7 +127,7 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
         bool isGone = queues.Used(subscription.Queue);
         if (!mayConsume)
             return;
-        if (_consumers.Count > MostConsumers)
+        if (_consumers.Count + _gets.Count > MostConsumers)
             LeaveWithoutChannel(consumer, _consumers.Count - 1);
         else if (isGone)
             queues.Redeclare(subscription.Queue, consumer.Prepare);

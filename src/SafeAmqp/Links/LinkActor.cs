@@ -67,6 +67,8 @@ internal sealed partial class LinkActor : ConnectionActor
             yield return _replies;
             foreach (ConsumerChannel consumer in _consumers.Channels)
                 yield return consumer;
+            foreach (GetChannel get in _consumers.Gets)
+                yield return get;
         }
     }
 
@@ -90,6 +92,9 @@ internal sealed partial class LinkActor : ConnectionActor
                 foreach (TopologyItem item in job.Deleted)
                     Drop(_topology.Forget(item)); // at once, so that no recovery puts it back
                 DeclareNext(job);
+                break;
+            case GetJob get when !isClosing || get is not GetJob.Begin:
+                _consumers.Handle(get, IsConnected && _replaysLeft == 0);
                 break;
             case ConsumerCommand consume when !isClosing || consume is not ConsumerCommand.Consume:
                 _consumers.Handle(consume, mayConsume: IsConnected && _replaysLeft == 0);

@@ -16,6 +16,9 @@ internal interface IFrameSink
     /// <summary>A message came. One with a flaw lacks what could not be read, and its body.</summary>
     void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message, DeliveryFlaw? flaw);
 
+    /// <summary>A queue had no message to get.</summary>
+    void FoundEmpty(long channel);
+
     /// <summary>A consumer began. The frame is passed on as well.</summary>
     void ConsumerStarted(long channel);
 
@@ -186,7 +189,15 @@ internal sealed class FrameReader(int maxFrameSize, long maxBodySize, IFrameSink
                 sink.Nacked(content.Id, arguments.LongLong(), (arguments.Octet() & 1) != 0);
                 return true;
             case BasicDeliver:
+                arguments.ShortBytes(); // the consumer's tag: a channel has one consumer
                 content.BeginDelivery(arguments);
+                return true;
+            case BasicGetOk:
+                MethodCheck.Check(id, arguments);
+                content.BeginDelivery(arguments); // and the count of what is left, which is old when it is read
+                return true;
+            case BasicGetEmpty:
+                sink.FoundEmpty(content.Id);
                 return true;
             case BasicReturn:
                 content.BeginReturn(arguments);

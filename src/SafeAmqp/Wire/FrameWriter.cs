@@ -61,6 +61,17 @@ internal static class FrameWriter
         End(to, frame);
     }
 
+    /// <summary>Asks for one message of a queue, to be settled.</summary>
+    internal static void Get(FrameBuffer to, ushort channel, string queue)
+    {
+        int frame = Begin(to, Method, channel);
+        to.Long(BasicGet);
+        to.Short(0);
+        to.ShortString(queue);
+        to.Octet(0);
+        End(to, frame);
+    }
+
     // In the order of their flags, from bit 15 down (AMQP 0-9-1, section 4.2.6.1); bit 2 is a cluster id that nobody
     // uses.
     private static void Properties(FrameBuffer to, AmqpMessage message, int slot)

@@ -28,10 +28,9 @@ internal sealed class IncomingContent(long id)
 
     internal bool AwaitsBody { get; private set; }
 
-    /// <summary>basic.deliver: consumer tag, delivery tag, redelivered, exchange, routing key.</summary>
+    /// <summary>What basic.deliver and basic.get-ok share: delivery tag, redelivered, exchange, routing key.</summary>
     internal void BeginDelivery(FieldReader arguments)
     {
-        arguments.ShortBytes();
         _tag = arguments.LongLong();
         _redelivered = (arguments.Octet() & 1) != 0;
         Remember(arguments.ShortBytes(), ref _exchangeBytes, ref _exchange);

@@ -40,4 +40,71 @@ public sealed class AdminTests(TestBroker broker) : FeatureTest(broker)
         await Assert.ThrowsAsync<AmqpRefusedException>(async () => await amqp.PublishAsync(
             AmqpMessage.ToExchange(exchange, "", default), Cancelled));
     }
+
+    [Theory, MemberData(nameof(Layouts))]
+    public async Task One_message_is_got_and_acknowledged_returned_or_rejected_by_its_handle(ConnectionLayout layout)
+    {
+        AmqpClient amqp = await ConnectAsync(layout);
+        (string queue, string dead) = (NewName(), NewName());
+        await amqp.DeclareAsync(new AmqpTopology().Queue(dead)
+            .With(new AmqpQueue { Name = queue, DeadLetterExchange = "", DeadLetterRoutingKey = dead }), Cancelled);
+        Assert.Null(await amqp.Admin.GetAsync(queue, Cancelled));
+        await PublishAsync(amqp, queue, "a", "b", "c");
+
+        AmqpDelivery a = (await amqp.Admin.GetAsync(queue, Cancelled))!, b = (await amqp.Admin.GetAsync(queue,
+            Cancelled))!;
+        Assert.Equal(("a", queue, false), (Text(a), a.Queue, a.IsRedelivered));
+        var missing = await Assert.ThrowsAsync<AmqpTopologyException>(
+            () => amqp.Admin.GetAsync(NewName(), Cancelled));
+        Assert.Equal(404, missing.ReplyCode); // and harms nobody else's message
+        Assert.Equal(AmqpSettleResult.Settled, a.Settle(AmqpSettlement.Requeue));
+        Assert.Equal(AmqpSettleResult.Settled, b.Settle(AmqpSettlement.Reject));
+        Assert.Equal(AmqpSettleResult.AlreadySettled, b.Settle(AmqpSettlement.Ack));
+        await UntilAsync(() => amqp.Admin.CountAsync(dead, Cancelled), counts => counts.Messages == 1);
+        await UntilAsync(() => amqp.Admin.CountAsync(queue, Cancelled), counts => counts.Messages == 2);
+
+        AmqpDelivery again = (await amqp.Admin.GetAsync(queue, Cancelled))!;
+        Assert.Equal(("a", true), (Text(again), again.IsRedelivered));
+        again.Settle(AmqpSettlement.Ack);
+        AmqpDelivery last = (await amqp.Admin.GetAsync(queue, Cancelled))!;
+        Assert.Equal("c", Text(last));
+        last.Settle(AmqpSettlement.Ack);
+        Assert.Null(await amqp.Admin.GetAsync(queue, Cancelled));
+        await amqp.DisposeAsync(); // also what was acknowledged last has left
+        AmqpClient other = await ConnectAsync(layout);
+        Assert.Equal(0, (await other.Admin.CountAsync(queue, Cancelled)).Messages);
+    }
+
+    [Theory, MemberData(nameof(Layouts))]
+    public async Task A_message_that_was_got_and_not_settled_comes_again_after_its_link(ConnectionLayout layout)
+    {
+        FrameRelay relay = NewRelay();
+        AmqpClient amqp = await ConnectAsync(layout, options => options.Uri = relay.Uri);
+        string queue = NewName();
+        await amqp.DeclareAsync(new AmqpTopology().Queue(queue), Cancelled);
+        await PublishAsync(amqp, queue, "a");
+        AmqpDelivery got = (await amqp.Admin.GetAsync(queue, Cancelled))!;
+        relay.Cut();
+        await UntilAsync(() => got.Lost.IsCancellationRequested);
+        Assert.Equal(AmqpSettleResult.Stale, got.Settle(AmqpSettlement.Ack));
+        AmqpDelivery? again = await UntilAsync(() => amqp.Admin.GetAsync(queue, Cancelled), found => found is not null);
+        Assert.Equal(("a", true), (Text(again!), again!.IsRedelivered));
+        await amqp.DisposeAsync(); // unsettled: it goes back
+        AmqpClient other = await ConnectAsync(layout);
+        await UntilAsync(() => other.Admin.CountAsync(queue, Cancelled), counts => counts.Messages == 1);
+    }
+
+    [Theory, MemberData(nameof(Layouts))]
+    public async Task A_stream_that_was_declared_here_is_refused_before_it_ends_the_link(ConnectionLayout layout)
+    {
+        AmqpClient amqp = await ConnectAsync(layout);
+        string stream = NewName();
+        await amqp.DeclareAsync(new AmqpTopology()
+            .With(new AmqpQueue { Name = stream, Type = AmqpQueueType.Stream }), Cancelled);
+        await Assert.ThrowsAsync<ArgumentException>(() => amqp.Admin.GetAsync(stream, Cancelled));
+        AmqpClient other = await ConnectAsync(layout); // it cannot know: the broker's word, once, and the link is back
+        await Assert.ThrowsAsync<AmqpTopologyException>(() => other.Admin.GetAsync(stream, Cancelled));
+        await UntilAsync(() => other.Status.Links.All(link => link.State == AmqpLinkState.Open));
+        Assert.Equal(0, (await other.Admin.CountAsync(stream, Cancelled)).Consumers);
+    }
 }

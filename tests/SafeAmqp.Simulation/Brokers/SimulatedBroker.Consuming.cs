@@ -44,6 +44,9 @@ internal sealed partial class SimulatedBroker
         });
     }
 
+    // Its users consume; what a get does is tried on the actor alone and on brokers
+    public void Get(long incarnation, string queue) => throw new NotSupportedException();
+
     public void CancelConsumer(long incarnation)
     {
         Flush();

@@ -18,6 +18,7 @@ internal sealed class FakeLink : IBrokerLink
         internal List<(AmqpMessage Message, int Slot)> Published { get; } = [];
         internal List<TopologyItem> Declared { get; } = [];
         internal List<ConsumeRequest> Consumed { get; } = [];
+        internal List<string> Got { get; } = [];
         internal List<(ulong Tag, bool Multiple, AmqpSettlement Settlement)> Settled { get; } = [];
         internal IEnumerable<string?> Ids => Published.Select(sent => sent.Message.MessageId);
     }
@@ -70,6 +71,8 @@ internal sealed class FakeLink : IBrokerLink
     public void Declare(long incarnation, TopologyItem item) => this[incarnation].Declared.Add(item);
 
     public void Consume(long incarnation, ConsumeRequest request) => this[incarnation].Consumed.Add(request);
+
+    public void Get(long incarnation, string queue) => this[incarnation].Got.Add(queue);
 
     public void Flush() => Flushes++;
 

@@ -154,6 +154,7 @@ public sealed class AckJoinerTests
         public void Declare(long incarnation, TopologyItem item) => Assert.Fail();
         public void Consume(long incarnation, ConsumeRequest request) => Assert.Fail();
         public void CancelConsumer(long incarnation) => Assert.Fail();
+        public void Get(long incarnation, string queue) => Assert.Fail();
         public void Flush() => Assert.Fail();
         public LinkTraffic Traffic(int epoch) => default;
     }

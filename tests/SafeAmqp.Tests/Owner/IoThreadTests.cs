@@ -158,6 +158,7 @@ public sealed class IoThreadTests
         public void Declare(long incarnation, TopologyItem item) => throw new InvalidOperationException();
         public void Consume(long incarnation, ConsumeRequest request) => throw new InvalidOperationException();
         public void CancelConsumer(long incarnation) => throw new InvalidOperationException();
+        public void Get(long incarnation, string queue) => throw new InvalidOperationException();
         public void Flush()
         {
         }

@@ -98,6 +98,21 @@ public sealed class DecodingTests
     }
 
     [Fact]
+    public void A_message_that_was_got_is_decoded_as_a_delivery_and_an_empty_queue_is_told()
+    {
+        Assert.True(Take(Method(60, 71, [.. LongLong(7), 1, .. Short("orders"), .. Short("new"), 0, 0, 0, 3])));
+        foreach (byte[] frame in Content(new AmqpMessage { Body = "body"u8.ToArray() }, slot: -1))
+            Assert.True(Take(frame));
+        Assert.True(Take(Method(60, 72, Short(""))));
+        var got = Assert.IsType<BrokerSignal.Delivered>(_signals[0]);
+        Assert.Equal((Incarnation, 7UL, true, "orders", "new", "body"), (got.Incarnation, got.Tag, got.IsRedelivered,
+            got.Message.Exchange, got.Message.RoutingKey, Encoding.UTF8.GetString(got.Message.Body.Span)));
+        Assert.Equal(new BrokerSignal.FoundEmpty(Incarnation), _signals[1]);
+        Assert.Throws<FrameViolationException>( // without the count
+            () => Take(Method(60, 71, [.. LongLong(8), 0, .. Short(""), .. Short("q")])));
+    }
+
+    [Fact]
     public void Frames_of_other_channels_and_of_other_methods_go_on()
     {
         Assert.False(Take(Method(60, 80, [.. LongLong(1), 0], channel: 6)));
@@ -205,6 +220,7 @@ public sealed class DecodingTests
             => inner.Returned(channel, slot, code, text);
         public void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message, DeliveryFlaw? flaw)
             => inner.Delivered(channel, tag, redelivered, message, flaw);
+        public void FoundEmpty(long channel) => inner.FoundEmpty(channel);
         public void ConsumerStarted(long channel) => inner.ConsumerStarted(channel);
         public void Pass(ReadOnlySpan<byte> frames) => Passed++;
     }

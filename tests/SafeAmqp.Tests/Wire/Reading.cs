@@ -26,6 +26,7 @@ internal static class Reading
         public void Returned(long channel, int slot, int code, string text) => throw new NotSupportedException();
         public void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message, DeliveryFlaw? flaw)
             => throw new NotSupportedException();
+        public void FoundEmpty(long channel) => throw new NotSupportedException();
         public void ConsumerStarted(long channel) => throw new NotSupportedException();
         public void Pass(ReadOnlySpan<byte> frames)
         {
