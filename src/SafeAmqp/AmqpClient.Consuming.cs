@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using SafeAmqp.Broker;
 using SafeAmqp.Consuming;
 using SafeAmqp.Telemetry;
@@ -8,6 +9,7 @@ public sealed partial class AmqpClient
 {
     private readonly HandlerSurroundings _handlers;
     private readonly Rejections _rejections;
+    private readonly ConcurrentDictionary<string, string> _consumerTags = []; // with their queues
 
     /// <summary>Fires when the host that the client belongs to begins to stop; it disposes of the client
     /// later.</summary>
@@ -50,6 +52,8 @@ public sealed partial class AmqpClient
         Start();
         // Disposal drains consumers first: none begins then
         ObjectDisposedException.ThrowIf(_disposal is not null, this);
+        if (options.ConsumerTag is { } tag && !_consumerTags.TryAdd(tag, queue))
+            throw new ArgumentException($"A consumer of this client has the tag '{tag}' already.", nameof(options));
         var subscription = new Subscription(queue, options, _receive.Thread, handle, hostStops)
         {
             Observer = _observer,
@@ -60,6 +64,8 @@ public sealed partial class AmqpClient
             Stopped = s =>
             {
                 _subscriptions.TryRemove(s, out _);
+                if (options.ConsumerTag is { } used)
+                    _consumerTags.TryRemove(used, out _);
                 ended?.Invoke(new ObjectDisposedException(nameof(AmqpClient)));
             },
         };

@@ -137,6 +137,11 @@ public sealed record AmqpLinkStatus
 /// <param name="LastError">Why it last stopped receiving.</param>
 public sealed record AmqpConsumerStatus(string Queue, AmqpConsumerState State, int Unsettled, string? LastError)
 {
+    /// <summary>Its tag, by which the broker's management names it: <see cref="AmqpConsumerOptions.ConsumerTag"/>, or
+    /// one that the client chose anew for its present channel.</summary>
+    /// <value><see langword="null"/> before it was first asked for.</value>
+    public string? ConsumerTag { get; init; }
+
     /// <summary>Messages that left the queue without having been handled: unreadable, rejected, or failed for the last
     /// time.</summary>
     public long Rejected { get; init; }

@@ -34,6 +34,12 @@ public sealed class AmqpConsumerOptions
     /// <value>Default: <see langword="false"/>.</value>
     public bool AutoAck { get; init; }
 
+    /// <summary>The consumer's name at the broker, by which its management and its logs show it: 1 to 255 bytes of
+    /// UTF-8. A client has one consumer of a name at a time; another client may have one of the same. It stays over
+    /// recoveries.</summary>
+    /// <value>Default: none; the client chooses one.</value>
+    public string? ConsumerTag { get; init; }
+
     /// <summary>Whether to be the queue's only consumer.</summary>
     /// <value>Default: <see langword="false"/>.</value>
     public bool Exclusive { get; init; }
@@ -80,6 +86,8 @@ public sealed class AmqpConsumerOptions
         if (HandlerWarning != Timeout.InfiniteTimeSpan)
             Check.Range(HandlerWarning, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), nameof(HandlerWarning));
         Check.NotNull(OnFailure, nameof(OnFailure));
+        if (ConsumerTag is not null)
+            Check.Name(ConsumerTag, nameof(ConsumerTag));
         Check.Headers(Arguments, nameof(Arguments));
         foreach (string value in StreamFilter ?? [])
             Check.NotNull(value, nameof(StreamFilter));

@@ -64,6 +64,14 @@ public sealed class AmqpTopology
     /// <returns>The new topology.</returns>
     public AmqpTopology Bind(string exchange, string queue, string routingKey = "")
         => With(new AmqpBinding { Exchange = exchange, Queue = queue, RoutingKey = routingKey });
+
+    /// <summary>Adds a binding from an exchange to another exchange.</summary>
+    /// <param name="exchange">The exchange that messages come from.</param>
+    /// <param name="toExchange">The exchange that they go to.</param>
+    /// <param name="routingKey">The binding key.</param>
+    /// <returns>The new topology.</returns>
+    public AmqpTopology BindExchange(string exchange, string toExchange, string routingKey = "")
+        => With(new AmqpBinding { Exchange = exchange, ToExchange = toExchange, RoutingKey = routingKey });
 }
 
 /// <summary>The exchange types of AMQP 0-9-1 (section 3.1.3).</summary>

@@ -77,8 +77,17 @@ internal enum PassResult
 }
 
 /// <summary>A consumer to start.</summary>
+/// <param name="Queue">The queue.</param>
+/// <param name="NoAck">Whether the broker forgets what it sends.</param>
+/// <param name="Exclusive">Whether to be the only one.</param>
+/// <param name="Arguments">Its arguments.</param>
+/// <param name="Tag">Its name on the connection; null for one of the channel's own.</param>
 internal sealed record ConsumeRequest(string Queue, bool NoAck, bool Exclusive,
-    IReadOnlyDictionary<string, object?>? Arguments);
+    IReadOnlyDictionary<string, object?>? Arguments, string? Tag = null)
+{
+    /// <summary>Incarnations are never used again, so neither is this.</summary>
+    internal static string TagOf(long incarnation) => $"safeamqp-{incarnation}";
+}
 
 /// <summary>When a link last moved bytes, in ticks of the actor's clock; null before the first.</summary>
 /// <param name="LastReceived">When bytes last came.</param>

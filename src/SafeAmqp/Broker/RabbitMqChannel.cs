@@ -117,7 +117,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
     {
         if (_channel is not { } channel)
             return;
-        _consumerTag = $"safeamqp-{incarnation}";
+        _consumerTag = request.Tag ?? ConsumeRequest.TagOf(incarnation);
         // The frame reader reports the start and the deliveries, in the order in which they came.
         link.Then(() => channel.BasicConsumeAsync(request.Queue, request.NoAck, _consumerTag, noLocal: false,
             request.Exclusive,

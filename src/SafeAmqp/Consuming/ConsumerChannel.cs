@@ -132,9 +132,10 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         _acks.Reset();
         _lost = new CancellationTokenSource();
         AwaitAnswer();
+        subscription.Tag = subscription.Options.ConsumerTag ?? ConsumeRequest.TagOf(Incarnation);
         Actor.Link.Consume(Incarnation,
             new ConsumeRequest(subscription.Queue, NoAck: false, subscription.Options.Exclusive,
-                _stream.Begin(Incarnation, consumers.Queues.Declared(subscription.Queue))));
+                _stream.Begin(Incarnation, consumers.Queues.Declared(subscription.Queue)), subscription.Tag));
     }
 
     protected override void OnSignal(BrokerSignal.OfChannel signal)

@@ -79,6 +79,9 @@ internal class Subscription
 
     internal string? LastError { get; set; }
 
+    /// <summary>Its tag at the broker; one that was not chosen changes with the channel.</summary>
+    internal string? Tag { get; set; }
+
     internal int Unsettled { get; set; }
 
     /// <summary>Ends when a message has stopped it for good: there are no deliveries any more.</summary>
@@ -91,6 +94,7 @@ internal class Subscription
 
     internal AmqpConsumerStatus Status => new(Queue, State, Unsettled, LastError)
     {
+        ConsumerTag = Tag,
         Rejected = Interlocked.Read(ref _rejected),
         LastRejection = _lastRejection,
         Held = Volatile.Read(ref _held),

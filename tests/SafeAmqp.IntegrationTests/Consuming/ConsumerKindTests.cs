@@ -42,6 +42,38 @@ public sealed class ConsumerKindTests(TestBroker broker) : FeatureTest(broker)
         Assert.Equal("b", Text(await inbox.NextAsync()));
     }
 
+    [Theory, MemberData(nameof(Layouts))]
+    public async Task A_consumer_tag_is_the_clients_only_one_shown_and_kept_over_recoveries(ConnectionLayout layout)
+    {
+        FrameRelay relay = NewRelay();
+        AmqpClient amqp = await ConnectAsync(layout, options => options.Uri = relay.Uri);
+        AmqpClient other = await ConnectAsync(layout);
+        string queue = await NewQueueAsync(amqp), second = await NewQueueAsync(amqp);
+        var inbox = new Inbox();
+        var tagged = new AmqpConsumerOptions { ConsumerTag = "orders-1" };
+        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, tagged, Cancelled);
+        var error = await Assert.ThrowsAsync<ArgumentException>(
+            async () => await amqp.ConsumeAsync(second, inbox.HandleAsync, tagged, Cancelled));
+        Assert.Contains("orders-1", error.Message, StringComparison.Ordinal);
+        await other.ConsumeAsync(queue, inbox.HandleAsync, tagged, Cancelled); // another connection's
+        await amqp.ConsumeAsync(second, inbox.HandleAsync, cancellationToken: Cancelled);
+        AmqpConsumerStatus[] Consumers() => [.. amqp.Status.Links[^1].Consumers.OrderBy(one => one.Queue == second)];
+        Assert.Equal("orders-1", Consumers()[0].ConsumerTag);
+        Assert.StartsWith("safeamqp-", Consumers()[1].ConsumerTag, StringComparison.Ordinal);
+        int epoch = amqp.Status.Links[^1].Epoch;
+        relay.Cut();
+        await UntilAsync(() => amqp.Status.Links[^1].Epoch > epoch
+            && Array.TrueForAll(Consumers(), one => one.State == AmqpConsumerState.Live));
+        Assert.Equal("orders-1", Consumers()[0].ConsumerTag);
+        await PublishAsync(amqp, second, "a");
+        await inbox.NextAsync();
+
+        await subscription.DisposeAsync();
+        await Assert.ThrowsAsync<AmqpTopologyException>(async () => await amqp.ConsumeAsync(NewName(),
+            inbox.HandleAsync, tagged, Cancelled)); // refused: the tag is free again
+        await amqp.ConsumeAsync(queue, inbox.HandleAsync, tagged, Cancelled);
+    }
+
     [Fact]
     public async Task An_exclusive_consumer_comes_back_after_a_lost_link()
     {

@@ -63,7 +63,7 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
             .Exchange(outer, AmqpExchangeType.Topic)
             .Exchange(inner, AmqpExchangeType.Fanout)
             .Queue(queue)
-            .With(new AmqpBinding { Exchange = outer, ToExchange = inner, RoutingKey = "log.#" })
+            .BindExchange(outer, inner, "log.#")
             .Bind(inner, queue), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange(outer, "log.error", Bytes("in")), Cancelled);
         await Assert.ThrowsAsync<AmqpReturnedException>(

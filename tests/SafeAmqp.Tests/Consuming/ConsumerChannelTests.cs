@@ -24,6 +24,35 @@ public sealed class ConsumerChannelTests
     }
 
     [Fact]
+    public void A_consumer_tag_goes_to_the_broker_on_each_link()
+    {
+        _bench.Open();
+        Subscription subscription = _bench.Subscribe(options: new AmqpConsumerOptions { ConsumerTag = "orders-1" });
+        _bench.Opened(_bench.Link.Consumer);
+        _bench.Started(_bench.Link.Consumer);
+        _bench.Reopen();
+        _bench.Opened(_bench.Link.Consumer);
+        Assert.Equal(["orders-1", "orders-1"],
+            _bench.Link.Channels.SelectMany(channel => channel.Consumed).Select(request => request.Tag));
+        Assert.Equal("orders-1", subscription.Status.ConsumerTag);
+        _bench.Subscribe("other");
+        _bench.Opened(_bench.Link.Consumer);
+        Assert.Equal($"safeamqp-{_bench.Link.Consumer.Incarnation}", _bench.Link.Consumer.Consumed[0].Tag);
+    }
+
+    [Fact]
+    public void A_consumer_tag_that_AMQP_cannot_carry_is_refused()
+    {
+        foreach (string tag in (string[])["", new string('a', 256), new string('ä', 128)])
+        {
+            var error = Assert.ThrowsAny<ArgumentException>(
+                () => new AmqpConsumerOptions { ConsumerTag = tag }.Validated());
+            Assert.Equal("ConsumerTag", error.ParamName);
+        }
+        new AmqpConsumerOptions { ConsumerTag = new string('a', 255) }.Validated();
+    }
+
+    [Fact]
     public void A_settlement_after_the_channel_is_gone_is_counted_and_names_nobody_elses_delivery()
     {
         _bench.Open();
