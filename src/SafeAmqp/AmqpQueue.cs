@@ -3,11 +3,16 @@ namespace SafeAmqp;
 /// <summary>The kinds of queue that RabbitMQ has (<c>x-queue-type</c>).</summary>
 public enum AmqpQueueType
 {
-    /// <summary>On one node. RabbitMQ 4.0 has no mirrored classic queues any more.</summary>
+    /// <summary>The virtual host's default, which is classic unless its administrator chose another.</summary>
+    Default,
+
+    /// <summary>On one node, and lost with its disk. RabbitMQ 4.0 has no mirrored classic queues any more. For queues
+    /// that are exclusive, auto-delete or of little worth.</summary>
     Classic,
 
-    /// <summary>Replicated by consensus. A message may return only so often (<see cref="AmqpQueue.DeliveryLimit"/>);
-    /// then the queue dead-letters it, or drops it where it has no dead-letter exchange.</summary>
+    /// <summary>Replicated by consensus: what RabbitMQ advises for durable queues. A message may return only so often
+    /// (<see cref="AmqpQueue.DeliveryLimit"/>); then the queue dead-letters it, or drops it where it has no dead-letter
+    /// exchange.</summary>
     Quorum,
 
     /// <summary>An append-only log, read from where a consumer says (<see cref="AmqpConsumerOptions.StreamOffset"/>).
@@ -36,8 +41,7 @@ public sealed record AmqpQueue
     public required string Name { get; init; }
 
     /// <summary>Its kind.</summary>
-    /// <value>Default: <see cref="AmqpQueueType.Classic"/>, for which no <c>x-queue-type</c> is sent: a virtual host
-    /// that has another default queue type makes one of that.</value>
+    /// <value>Default: <see cref="AmqpQueueType.Default"/>, for which no <c>x-queue-type</c> is sent.</value>
     public AmqpQueueType Type { get; init; }
 
     /// <summary>Whether it outlives a restart of the broker.</summary>
@@ -140,11 +144,11 @@ public sealed record AmqpQueue
     internal void Validate()
     {
         Check.Name(Name, nameof(Name));
-        if (Type != AmqpQueueType.Classic && (!Durable || Exclusive || AutoDelete))
+        if (Type is AmqpQueueType.Quorum or AmqpQueueType.Stream && (!Durable || Exclusive || AutoDelete))
             throw new ArgumentException($"A {Type} queue must be durable, not exclusive and not auto-delete.",
                 nameof(Type));
         if (!Enum.IsDefined(Type))
-            throw new ArgumentOutOfRangeException(nameof(Type), Type, "Must be Classic, Quorum or Stream.");
+            throw new ArgumentOutOfRangeException(nameof(Type), Type, "Must be Default, Classic, Quorum or Stream.");
         if (Overflow is { } overflow && !Enum.IsDefined(overflow))
             throw new ArgumentOutOfRangeException(nameof(Overflow), overflow,
                 "Must be DropHead, RejectPublish or RejectPublishDeadLetter.");
@@ -166,8 +170,13 @@ public sealed record AmqpQueue
     internal Dictionary<string, object?> WireArguments()
     {
         var arguments = new Dictionary<string, object?>();
-        if (Type != AmqpQueueType.Classic)
-            arguments["x-queue-type"] = Type == AmqpQueueType.Quorum ? "quorum" : "stream";
+        if (Type != AmqpQueueType.Default)
+            arguments["x-queue-type"] = Type switch
+            {
+                AmqpQueueType.Classic => "classic",
+                AmqpQueueType.Quorum => "quorum",
+                _ => "stream",
+            };
         if (MessageTtl is { } ttl)
             arguments["x-message-ttl"] = (long)ttl.TotalMilliseconds;
         if (Expires is { } expires)

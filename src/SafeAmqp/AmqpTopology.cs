@@ -52,10 +52,28 @@ public sealed class AmqpTopology
     /// <returns>The new topology.</returns>
     public AmqpTopology Exchange(string name, string type) => With(new AmqpExchange { Name = name, Type = type });
 
-    /// <summary>Adds a durable classic queue.</summary>
+    /// <summary>Adds a durable queue of the virtual host's default type, which is classic unless its administrator
+    /// chose another. A classic queue lives on one node; for durable queues RabbitMQ advises the type of
+    /// <see cref="QuorumQueue"/>.</summary>
     /// <param name="name">Its name.</param>
     /// <returns>The new topology.</returns>
     public AmqpTopology Queue(string name) => With(new AmqpQueue { Name = name });
+
+    /// <summary>Adds a durable classic queue, whatever the virtual host's default is: on one node.</summary>
+    /// <param name="name">Its name.</param>
+    /// <returns>The new topology.</returns>
+    public AmqpTopology ClassicQueue(string name) => With(new AmqpQueue { Name = name, Type = AmqpQueueType.Classic });
+
+    /// <summary>Adds a quorum queue: durable, replicated over the nodes of a cluster.</summary>
+    /// <param name="name">Its name.</param>
+    /// <returns>The new topology.</returns>
+    public AmqpTopology QuorumQueue(string name) => With(new AmqpQueue { Name = name, Type = AmqpQueueType.Quorum });
+
+    /// <summary>Adds a stream: a log that keeps what was read. It grows until <see cref="AmqpQueue.MaxLengthBytes"/> or
+    /// the argument <c>x-max-age</c> bounds it, which <see cref="With(AmqpQueue)"/> takes.</summary>
+    /// <param name="name">Its name.</param>
+    /// <returns>The new topology.</returns>
+    public AmqpTopology Stream(string name) => With(new AmqpQueue { Name = name, Type = AmqpQueueType.Stream });
 
     /// <summary>Adds a binding from an exchange to a queue.</summary>
     /// <param name="exchange">The exchange's name.</param>

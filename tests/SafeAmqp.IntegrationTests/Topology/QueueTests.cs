@@ -12,6 +12,27 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
         return (amqp, await WitnessAsync(), await NewQueueAsync(amqp));
     }
 
+    [Fact]
+    public async Task Each_short_form_makes_the_type_that_it_names()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        string any = NewName(), classic = NewName(), quorum = NewName(), stream = NewName();
+        await amqp.DeclareAsync(new AmqpTopology()
+            .Queue(any).ClassicQueue(classic).QuorumQueue(quorum).Stream(stream), Cancelled);
+        // The broker refuses another type for a queue that is there
+        AmqpClient other = await ConnectAsync();
+        await other.DeclareAsync(new AmqpTopology()
+            .ClassicQueue(any).Queue(classic).ClassicQueue(classic).QuorumQueue(quorum).Stream(stream), Cancelled);
+        foreach (AmqpTopology wrong in (AmqpTopology[])[new AmqpTopology().QuorumQueue(any),
+            new AmqpTopology().QuorumQueue(classic), new AmqpTopology().Stream(quorum),
+            new AmqpTopology().ClassicQueue(stream)])
+        {
+            var error = await Assert.ThrowsAsync<AmqpTopologyException>(
+                async () => await other.DeclareAsync(wrong, Cancelled));
+            Assert.Equal(406, error.ReplyCode);
+        }
+    }
+
     [Theory, InlineData(AmqpQueueType.Classic), InlineData(AmqpQueueType.Quorum)]
     public async Task A_message_that_waited_too_long_is_dead_lettered(AmqpQueueType type)
     {
