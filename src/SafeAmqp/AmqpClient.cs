@@ -33,6 +33,7 @@ public sealed partial class AmqpClient : IAmqpClient
     private readonly FixedReplies _fixedReplies;
     private readonly ConcurrentDictionary<Subscription, bool> _subscriptions = [];
     private readonly StarvationProbe _probe;
+    private readonly Announcer<AmqpStateChangedEventArgs> _announcer;
     private readonly ClientObserver _observer;
     private readonly TimeSpan _connectTimeout;
     private long _nextCreditLook;
@@ -55,6 +56,7 @@ public sealed partial class AmqpClient : IAmqpClient
         _topology = new TopologyLedger(() => _clock.Now);
         _credit = new Credit(options.MaxPendingMessages, options.MaxPendingBytes);
         _callSlots = new Credit(options.MaxPendingCalls, long.MaxValue);
+        _announcer = new Announcer<AmqpStateChangedEventArgs>(Tell);
         _probe = new StarvationProbe(_clock, _logger);
         BrokerAddress address = BrokerAddress.From(options);
         _connectTimeout = address.Settings.ConnectTimeout ?? options.ConnectTimeout;
@@ -139,6 +141,30 @@ public sealed partial class AmqpClient : IAmqpClient
             {
                 ThreadPoolStarvedFor = _probe.StarvedFor,
             };
+        }
+    }
+
+    /// <inheritdoc/>
+    public event EventHandler<AmqpStateChangedEventArgs>? StateChanged;
+
+    private void Announce(AmqpStateChangedEventArgs change)
+    {
+        if (StateChanged is not null)
+            _announcer.Announce(change);
+    }
+
+    private void Tell(AmqpStateChangedEventArgs change)
+    {
+        foreach (EventHandler<AmqpStateChangedEventArgs> handler in Delegate.EnumerateInvocationList(StateChanged))
+        {
+            try
+            {
+                handler(this, change);
+            }
+            catch (Exception error)
+            {
+                Log.StateHandlerFailed(_logger, LinkConfig.NameOf(_options), change.ToString(), error);
+            }
         }
     }
 
@@ -244,7 +270,7 @@ public sealed partial class AmqpClient : IAmqpClient
                 Heartbeat = address.Settings.Heartbeat ?? _options.Heartbeat,
             };
         var link = new ClientLink(_options, address, settings, _clock, _logger, _topology,
-            () => Status, onTime, _probe);
+            () => Status, onTime, _probe, Announce);
         _links.Add(link);
         return link;
     }

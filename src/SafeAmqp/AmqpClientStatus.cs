@@ -28,6 +28,33 @@ public enum AmqpLinkState
     Closed,
 }
 
+/// <summary>A link has changed its state.</summary>
+/// <param name="link"><c>send</c>, <c>receive</c> or <c>shared</c>.</param>
+/// <param name="from">What it was.</param>
+/// <param name="to">What it is, unless it has changed again since.</param>
+/// <param name="reason">Why it was lost or not reached, when it waits for its next attempt.</param>
+public sealed class AmqpStateChangedEventArgs(string link, AmqpLinkState from, AmqpLinkState to, string? reason = null)
+    : EventArgs
+{
+    /// <summary>The link: <c>send</c>, <c>receive</c> or <c>shared</c>.</summary>
+    public string Link { get; } = link;
+
+    /// <summary>What it was.</summary>
+    public AmqpLinkState From { get; } = from;
+
+    /// <summary>What it is, unless it has changed again since.</summary>
+    public AmqpLinkState To { get; } = to;
+
+    /// <summary>Why it was lost or not reached.</summary>
+    /// <value><see langword="null"/> unless it waits for its next attempt.</value>
+    public string? Reason { get; } = reason;
+
+    /// <summary>Says in words what has changed.</summary>
+    /// <returns>One line.</returns>
+    public override string ToString()
+        => $"{Link} link: {From} to {To}" + (Reason is null ? "" : $" ({Reason})");
+}
+
 /// <summary>A snapshot of a client. Taken from memory; opens nothing.</summary>
 /// <param name="Links">Its links: one with <see cref="ConnectionLayout.Shared"/>, otherwise the send link, then the
 /// receive link.</param>

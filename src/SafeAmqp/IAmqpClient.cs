@@ -8,7 +8,13 @@ public interface IAmqpClient : IAsyncDisposable
     /// <summary>A snapshot of the client's state, from memory.</summary>
     AmqpClientStatus Status { get; }
 
-    /// <summary>Counts, purges and deletes by hand.</summary>
+    /// <summary>A link has changed its state. Changes come in their order and one at a time, on the thread pool, never
+    /// on an I/O thread: a handler may block, and call the client. What it throws is logged (115) and keeps nobody from
+    /// hearing of it. While a handler runs at most 100 changes wait for it; then the oldest are left out. The last ones
+    /// may come after the client was disposed of.</summary>
+    event EventHandler<AmqpStateChangedEventArgs>? StateChanged;
+
+    /// <summary>Gets, counts, purges and deletes by hand.</summary>
     IAmqpAdmin Admin { get; }
 
     /// <summary>Publishes a message and waits until the broker has taken responsibility for it.</summary>

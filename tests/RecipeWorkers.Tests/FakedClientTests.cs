@@ -75,6 +75,8 @@ public sealed class FakedClientTests
 
         internal string? Last { get; private set; }
 
+        public event EventHandler<AmqpStateChangedEventArgs>? StateChanged { add { } remove { } }
+
         public AmqpClientStatus Status => new([]);
 
         public IAmqpAdmin Admin => throw new NotSupportedException();

@@ -251,11 +251,13 @@ internal abstract partial class ConnectionActor
     {
         if (!Lifecycle.Allows(State, next))
             throw new InvalidOperationException($"A link cannot go from {State} to {next}. This is a bug in SafeAmqp.");
-        Events.StateChanged(State, next, Epoch, detail, reason);
+        AmqpLinkState before = State;
+        Events.StateChanged(before, next, Epoch, detail, reason);
         if (next is not (AmqpLinkState.Open or AmqpLinkState.Closing or AmqpLinkState.Closed)
             && _notOpenSince == ActorTime.Never)
             _notOpenSince = Now;
         State = next;
         _stateSince = Now;
+        Events.Moved(before, next, reason); // last: whoever hears of it finds it in the status
     }
 }

@@ -14,12 +14,13 @@ internal sealed class ClientLink
 
     internal ClientLink(AmqpClientOptions options, BrokerAddress address, ActorSettings settings, MonotonicClock clock,
         ILogger logger, TopologyLedger topology,
-        Func<AmqpClientStatus> snapshot, Func<long, long> onTime, StarvationProbe probe)
+        Func<AmqpClientStatus> snapshot, Func<long, long> onTime, StarvationProbe probe,
+        Action<AmqpStateChangedEventArgs> moved)
     {
         LinkConfig config = LinkConfig.From(options, address, settings.Name);
         Metrics = new LinkMetrics(Instruments.Of(options.Telemetry.MeterFactory), config.ClientName, settings.Name,
             () => Read(snapshot(), probe));
-        var events = new LinkEvents(logger, settings.Name, Metrics, options.TimeProvider);
+        var events = new LinkEvents(logger, settings.Name, Metrics, options.TimeProvider, moved);
         Thread = new IoThread($"safeamqp-io:{config.ConnectionName}", clock, events, onTime);
         _broker = new RabbitMqLink(Thread, config, events);
 #pragma warning disable CA5394 // spreading reconnects needs no secret randomness

@@ -219,3 +219,48 @@ internal static class UserCode
     internal static AsyncFlowControl? WithoutContext()
         => ExecutionContext.IsFlowSuppressed() ? null : ExecutionContext.SuppressFlow();
 }
+
+/// <summary>Tells user code of changes, in their order and one at a time, on the pool. While it is at one, a bounded
+/// number waits; the oldest are left out.</summary>
+/// <param name="tell">Runs user code, and keeps what it throws.</param>
+internal sealed class Announcer<T>(Action<T> tell)
+{
+    internal const int MaxWaiting = 100;
+
+    private readonly Lock _gate = new();
+    private readonly Queue<T> _waiting = [];
+    private bool _isTelling;
+
+    /// <summary>May be called by I/O threads: it never waits for user code.</summary>
+    internal void Announce(T change)
+    {
+        lock (_gate)
+        {
+            if (_waiting.Count == MaxWaiting)
+                _waiting.Dequeue();
+            _waiting.Enqueue(change);
+            if (_isTelling)
+                return;
+            _isTelling = true;
+        }
+        UserCode.RunAsync(TellAllAsync).Forget();
+    }
+
+    private Task TellAllAsync()
+    {
+        while (true)
+        {
+            T change;
+            lock (_gate)
+            {
+                if (_waiting.Count == 0)
+                {
+                    _isTelling = false;
+                    return Task.CompletedTask;
+                }
+                change = _waiting.Dequeue();
+            }
+            tell(change);
+        }
+    }
+}

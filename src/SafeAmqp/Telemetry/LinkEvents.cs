@@ -6,7 +6,8 @@ namespace SafeAmqp.Telemetry;
 
 /// <summary>What a link reports of itself as it happens. Only its I/O thread calls, but for
 /// <see cref="Observe"/>.</summary>
-internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metrics = null, TimeProvider? time = null)
+internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metrics = null, TimeProvider? time = null,
+    Action<AmqpStateChangedEventArgs>? moved = null)
 {
     private readonly LogThrottle _throttle = new(time ?? TimeProvider.System);
     private string? _lastFailure;
@@ -33,6 +34,10 @@ internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metri
         if (to == AmqpLinkState.Open)
             (_lastFailure, _failures, _suppressed) = (null, 0, 0);
     }
+
+    /// <summary>The link is in another state.</summary>
+    internal void Moved(AmqpLinkState from, AmqpLinkState to, string? reason)
+        => moved?.Invoke(new AmqpStateChangedEventArgs(link, from, to, reason));
 
     internal void Recovered(TimeSpan after) => metrics?.Recovered(after);
 

@@ -69,6 +69,9 @@ internal static partial class Log
             + "not to be trusted")]
     internal static partial void Unencrypted(ILogger logger, string client, string hosts);
 
+    [LoggerMessage(115, LogLevel.Warning, "AMQP client '{Client}': a handler of StateChanged threw on {Change}")]
+    internal static partial void StateHandlerFailed(ILogger logger, string client, string change, Exception error);
+
     [LoggerMessage(200, LogLevel.Error,
         "The {Link} link could not redeclare {Entity}: {Reason} ({Suppressed} similar messages were suppressed)")]
     internal static partial void TopologyRefused(ILogger logger, string link, string entity, string reason,

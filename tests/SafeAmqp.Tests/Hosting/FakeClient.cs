@@ -42,6 +42,8 @@ internal sealed class FakeClient : IAmqpClient
         }
     }
 
+    public event EventHandler<AmqpStateChangedEventArgs>? StateChanged { add { } remove { } }
+
     public IAmqpAdmin Admin => throw new NotSupportedException();
 
     public AmqpClientStatus Status
