@@ -35,6 +35,7 @@ internal sealed class OtlpExport(string service, params string[] meters) : IHost
     public Task StartAsync(CancellationToken cancellationToken)
     {
         var resource = ResourceBuilder.CreateDefault().AddService(service);
+        // <switch-on>
         _traces = Sdk.CreateTracerProviderBuilder()
             .SetResourceBuilder(resource)
             .AddSource(AmqpTelemetry.ActivitySourceName, "Microsoft.AspNetCore")
@@ -45,6 +46,7 @@ internal sealed class OtlpExport(string service, params string[] meters) : IHost
             .AddMeter([AmqpTelemetry.MeterName, .. meters])
             .AddOtlpExporter()
             .Build();
+        // </switch-on>
         return Task.CompletedTask;
     }
 

@@ -65,7 +65,7 @@ public interface IAmqpClient : IAsyncDisposable
     /// <summary>Consumes a queue. Goes on over recoveries until the subscription is disposed.</summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="handler">Handles each delivery. Never runs on the I/O thread.</param>
-    /// <param name="options">How to consume. Default: prefetch 100, one at a time, failed deliveries requeued.</param>
+    /// <param name="options">How to consume. Default: prefetch 100, one at a time, what fails tried again.</param>
     /// <param name="cancellationToken">Cancels the wait for the broker's confirmation, and the consumer with
     /// it.</param>
     /// <returns>The subscription, when the broker has confirmed the consumer.</returns>

@@ -89,7 +89,7 @@ public sealed partial class SafeAmqpBuilder
     /// the delivery is settled, and once when the host starts, so that a missing service stops the start.</summary>
     /// <typeparam name="THandler">The class; registered as scoped, unless it is registered already.</typeparam>
     /// <param name="queue">The queue's name.</param>
-    /// <param name="options">How to consume. Default: prefetch 100, one at a time, failed deliveries requeued.</param>
+    /// <param name="options">How to consume. Default: prefetch 100, one at a time, what fails tried again.</param>
     /// <returns>This builder.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     public SafeAmqpBuilder AddConsumer<
@@ -105,7 +105,7 @@ public sealed partial class SafeAmqpBuilder
     /// <summary>Consumes a queue with a delegate.</summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="handler">Handles each delivery.</param>
-    /// <param name="options">How to consume. Default: prefetch 100, one at a time, failed deliveries requeued.</param>
+    /// <param name="options">How to consume. Default: prefetch 100, one at a time, what fails tried again.</param>
     /// <returns>This builder.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     public SafeAmqpBuilder AddConsumer(string queue, AmqpHandler handler, AmqpConsumerOptions? options = null)
@@ -118,7 +118,7 @@ public sealed partial class SafeAmqpBuilder
     /// delivery.</summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="handler">Handles each delivery. The scope ends before the delivery is settled.</param>
-    /// <param name="options">How to consume. Default: prefetch 100, one at a time, failed deliveries requeued.</param>
+    /// <param name="options">How to consume. Default: prefetch 100, one at a time, what fails tried again.</param>
     /// <returns>This builder.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     public SafeAmqpBuilder AddConsumer(string queue,

@@ -1,0 +1,176 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.RegularExpressions;
+using ChildPrograms;
+using Guide;
+using PriceCalls = Guide.Calls;
+
+namespace SafeAmqp.IntegrationTests.Guide;
+
+/// <summary>The programs on the pages for users say what the pages say that they do.</summary>
+[Trait("Broker", "3.10")]
+public sealed class GuideTests(TestBroker broker) : FeatureTest(broker)
+{
+    private readonly ConcurrentQueue<string> _said = new();
+
+    private void Say(string line) => _said.Enqueue(line);
+
+    [Fact]
+    public async Task What_fails_is_tried_again_then_dead_and_comes_back()
+    {
+        Named("payments");
+        Named("payments.dead");
+        AmqpClient amqp = await ConnectAsync();
+        bool open = false;
+        await using AmqpSubscription consumer = await InTime(
+            Failures.PayAsync(amqp, () => Volatile.Read(ref open), Say));
+
+        await UntilAsync(async () => amqp.Status.Links[1].Consumers.Single().Rejected, rejected => rejected == 1,
+            "dead messages");
+        AssertSaid("Failures.PayAsync");
+
+        _said.Clear();
+        Volatile.Write(ref open, true);
+        await InTime(Failures.ReturnAsync(amqp, Say));
+        await UntilAsync(() => _said.Count >= 3);
+        AssertSaid("Failures.ReturnAsync", inOrder: false);
+    }
+
+    [Fact]
+    public async Task A_publish_says_what_became_of_the_message()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        string queue = await NewQueueAsync(amqp);
+
+        await InTime(Failures.PublishAsync(amqp, AmqpMessage.ToQueue(queue, Bytes("a")), Say));
+        await InTime(Failures.PublishAsync(amqp, AmqpMessage.ToQueue("nowhere", Bytes("a")), Say));
+        await InTime(Failures.PublishAllAsync(amqp,
+            [AmqpMessage.ToQueue(queue, Bytes("a")), AmqpMessage.ToQueue("nowhere", Bytes("a"))], Say));
+
+        Assert.Collection(_said,
+            line => Assert.Equal("Confirmed", line),
+            line => Assert.StartsWith("Returned: nobody has it. ", line, StringComparison.Ordinal),
+            line => Assert.Equal("Message 1: Returned", line));
+    }
+
+    [Fact]
+    public async Task Calls_are_answered_or_fail_as_the_page_says()
+    {
+        Named("prices");
+        AmqpClient amqp = await ConnectAsync();
+
+        await InTime(PriceCalls.RunAsync(amqp, Say));
+
+        AssertSaid("Calls.RunAsync");
+    }
+
+    [Fact]
+    public async Task A_call_whose_replies_have_a_queue_of_their_own_is_answered()
+    {
+        Named("reports.replies");
+        AmqpClient amqp = await ConnectAsync();
+        string queue = await NewQueueAsync(amqp);
+        await amqp.ServeAsync(queue, (request, _) => new(new AmqpMessage { Body = request.Body }),
+            cancellationToken: Cancelled);
+
+        Assert.Equal("a", Text(await InTime(PriceCalls.AskForLongAsync(amqp, AmqpMessage.ToQueue(queue, Bytes("a"))))));
+    }
+
+    [Fact]
+    public async Task A_stream_is_read_and_read_again()
+    {
+        Named("measurements");
+        AmqpClient amqp = await ConnectAsync();
+
+        await InTime(Streams.RunAsync(amqp, Say));
+        AssertSaid("Streams.RunAsync");
+
+        _said.Clear();
+        await using AmqpSubscription roof = await InTime(Streams.ReadOnAsync(amqp, 0, Say));
+        await UntilAsync(() => !_said.IsEmpty);
+        AssertSaid("Streams.ReadOnAsync");
+    }
+
+    [Fact]
+    public async Task A_queue_may_have_a_dead_letter_exchange_of_its_own()
+    {
+        Named("unpaid");
+        Named("invoices");
+        AmqpClient amqp = await ConnectAsync();
+        await InTime(Failures.DeclareAsync(amqp));
+        await amqp.PublishAsync("", "invoices", Bytes("a"), Cancelled);
+        await amqp.ConsumeAsync("invoices", (_, _) => new(AmqpSettlement.Reject), cancellationToken: Cancelled);
+
+        var letters = new Inbox();
+        await amqp.ConsumeAsync("unpaid", letters.HandleAsync, cancellationToken: Cancelled);
+        Assert.Equal("a", Text(await letters.NextAsync()));
+        Assert.Equal(5, Failures.Policies().Count);
+    }
+
+    [Theory, InlineData("before"), InlineData("after")]
+    public async Task A_letter_is_read_with_either_library(string which)
+    {
+        Named("letters");
+        var read = new TaskCompletionSource();
+        Action<string> say = line =>
+        {
+            Say(line);
+            read.SetResult();
+        };
+        await InTime(which == "before" ? Before.RunAsync(new Uri(Broker.Uri), say, read.Task)
+            : After.RunAsync(new Uri(Broker.Uri), say, read.Task));
+        Assert.Equal(["Read a letter"], _said);
+    }
+
+    [Fact]
+    public async Task An_order_goes_through_the_service_to_the_worker()
+    {
+        Named("orders");
+        var settings = new Dictionary<string, string>
+        {
+            ["ConnectionStrings__SafeAmqp"] = Broker.Uri,
+            ["ASPNETCORE_URLS"] = "http://127.0.0.1:0",
+        };
+        await using var worker = Start("OrderWorker", settings);
+        await using var service = Start("OrderService", settings);
+        string listening = await service.LineAsync("Now listening on: ", Cancelled).WaitAsync(Limit, Cancelled);
+        using var http = new HttpClient { BaseAddress = new Uri(Regex.Match(listening, @"http://\S+").Value) };
+
+        await UntilAsync(async () => (await http.GetAsync("/ready", Cancelled)).StatusCode,
+            status => status == HttpStatusCode.OK, "ready");
+        HttpResponseMessage answer = await http.PostAsJsonAsync("/orders", new { item = "tea", count = 2 }, Cancelled);
+
+        Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+        await UntilAsync(() => Task.FromResult<string[]>([.. worker.LastLines]),
+            lines => lines.Contains(Output("OrderWorker").Single()), "an order in the worker's output");
+    }
+
+    // From its own folder: the two have other frameworks than the tests
+    private static ChildProgram Start(string sample, IReadOnlyDictionary<string, string> settings)
+    {
+        string folder = AppContext.BaseDirectory.Replace(Path.Combine("tests", "SafeAmqp.IntegrationTests"),
+            Path.Combine("samples", sample), StringComparison.Ordinal);
+        return ChildProgram.StartProgram(sample, Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",
+            [Path.Combine(folder, $"{sample}.dll")], settings);
+    }
+
+    private void AssertSaid(string program, bool inOrder = true)
+    {
+        string[] expected = Output(program);
+        if (inOrder)
+            Assert.Equal(expected, _said);
+        else
+            Assert.Equal(expected.Order(StringComparer.Ordinal), _said.Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>What the pages say that a program says.</summary>
+    private static string[] Output(string program)
+    {
+        string[] found = [.. Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "Pages"), "*.md")
+            .SelectMany(page => Regex.Matches(File.ReadAllText(page),
+                $@"<!-- output of {Regex.Escape(program)} -->\n```text\n(.*?)```", RegexOptions.Singleline))
+            .Select(match => match.Groups[1].Value)];
+        return Assert.Single(found).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    }
+}
