@@ -13,12 +13,17 @@ internal static class Comparisons
     private static readonly Func<Contender> Shared = () => new RabbitMqClientPublish(channelPerCaller: false);
     private static readonly Func<Contender> PerCaller = () => new RabbitMqClientPublish(channelPerCaller: true);
 
+    private static readonly Func<Contender> Served = () => new SafeAmqpBothEnds();
+    private static readonly Func<Contender> Direct = () => new RabbitMqClientBothEnds(ByHand.Direct);
+    private static readonly Func<Contender> ReplyQueue = () => new RabbitMqClientBothEnds(ByHand.ReplyQueue);
+    private static readonly Func<Contender> Guaranteed = () => new RabbitMqClientBothEnds(ByHand.Guaranteed);
+
     /// <param name="clients">How many clients share a process in the last comparison, beside one.</param>
     internal static IReadOnlyList<Comparison> All(params IReadOnlyList<int> clients) =>
     [
-        new("publish-1", new Workload(1), [Ours, Shared],
+        new("publish-1", "A confirmed publish, one caller", new Workload(1), [Ours, Shared],
             [new("one caller alone (latency)", RabbitMqClientPublish.Shared, Figure.Throughput, 1.0)]),
-        new("publish-100", new Workload(100),
+        new("publish-100", "Confirmed publishes, 100 callers", new Workload(100),
             [Ours, Shared, PerCaller, () => new MassTransitPublish(), () => new WolverinePublish()],
         [
             new("256 B, 100 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 2.0),
@@ -28,11 +33,13 @@ internal static class Comparisons
             new("CPU per publish, 100 callers", RabbitMqClientPublish.Shared, Figure.Cpu, 0.5),
             new("allocated bytes per publish, 100 callers", null, Figure.Allocation, 350),
         ]),
-        new("publish-1000", new Workload(1000), [Ours, Shared],
+        new("publish-1000", "Confirmed publishes, 1,000 callers", new Workload(1000), [Ours, Shared],
             [new("256 B, 1,000 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 1.5)]),
-        new("publish-10000", new Workload(10_000), [Ours, Shared, () => new BareSocketPublish()],
+        new("publish-10000", "Confirmed publishes, 10,000 callers", new Workload(10_000),
+            [Ours, Shared, () => new BareSocketPublish()],
             [new("256 B, 10,000 callers", BareSocketPublish.Title, Figure.Throughput, 0.8)]),
-        new("publish-routed", new Workload(100, Routed: true),
+        new("publish-routed", "Mandatory, persistent, to a durable queue, 100 callers",
+            new Workload(100, Routed: true),
             [Ours, Shared, PerCaller, () => new MassTransitPublish()],
         [
             new("mandatory, persistent, to a durable queue, 100 callers", RabbitMqClientPublish.Shared,
@@ -42,24 +49,46 @@ internal static class Comparisons
             new("mandatory, persistent, to a durable queue, 100 callers", MassTransitPublish.Title,
                 Figure.Throughput, 1.0),
         ]),
-        new("publish-16k", new Workload(100, BodySize: 16 << 10), [Ours, Shared],
+        new("publish-16k", "Confirmed publishes of 16 KiB, 100 callers", new Workload(100, BodySize: 16 << 10),
+            [Ours, Shared],
             [new("16 KiB, 100 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 1.0)]),
-        new("publish-1m", new Workload(10, BodySize: 1 << 20), [Ours, Shared],
+        new("publish-1m", "Confirmed publishes of 1 MiB, 10 callers", new Workload(10, BodySize: 1 << 20),
+            [Ours, Shared],
             [new("1 MiB, 10 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 1.0)]),
-        new("call-1", new Workload(1), [() => new SafeAmqpCalls(), () => new RabbitMqClientCalls()],
+        new("call-1", "A call, one caller, the other end by hand", new Workload(1),
+            [() => new SafeAmqpCalls(), () => new RabbitMqClientCalls()],
             [new("call and reply, one caller (latency)", RabbitMqClientCalls.Title, Figure.Throughput, 0.95)]),
-        new("call-100", new Workload(100), [() => new SafeAmqpCalls(), () => new RabbitMqClientCalls()],
+        new("call-100", "Calls, 100 callers, the other end by hand", new Workload(100),
+            [() => new SafeAmqpCalls(), () => new RabbitMqClientCalls()],
             [new("call and reply, 100 callers", RabbitMqClientCalls.Title, Figure.Throughput, 1.6)]),
-        new("consume", new Workload(1), [() => new SafeAmqpConsume(), () => new RabbitMqClientConsume()],
+        new("served-1", "A call, one caller, both ends alike", new Workload(1), [Served, Direct, ReplyQueue],
+            [new("call and reply, both ends, one caller", RabbitMqClientBothEnds.TitleOf(ByHand.Direct),
+                Figure.Throughput, 0.9)]),
+        new("served-100", "Calls, 100 callers, both ends alike", new Workload(100),
+            [Served, Direct, ReplyQueue, Guaranteed, () => new SafeAmqpBothEnds(16)],
+        [
+            new("call and reply, both ends, 100 callers", RabbitMqClientBothEnds.TitleOf(ByHand.Direct),
+                Figure.Throughput, 1.0),
+            new("call and reply, both ends, 100 callers", RabbitMqClientBothEnds.TitleOf(ByHand.ReplyQueue),
+                Figure.Throughput, 1.1),
+            new("call and reply, both ends, 100 callers", RabbitMqClientBothEnds.TitleOf(ByHand.Guaranteed),
+                Figure.Throughput, 2.0),
+            new("CPU per call, both ends, 100 callers", RabbitMqClientBothEnds.TitleOf(ByHand.Direct), Figure.Cpu,
+                0.8),
+            new("allocated bytes per call, both ends, 100 callers", null, Figure.Allocation, 2000),
+        ]),
+        new("consume", "Consume and acknowledge", new Workload(1),
+            [() => new SafeAmqpConsume(), () => new RabbitMqClientConsume()],
             [new("consume and ack, prefetch 1,000, 256 B", RabbitMqClientConsume.Title, Figure.Throughput, 1.4)]),
-        new("growth", new Workload(10_000),
+        new("growth", "Confirmed publishes, ever more callers", new Workload(10_000),
             [.. Growth.Select<int, Func<Contender>>(callers => () => new SafeAmqpCallers(callers))],
             [
                 new("10,000 callers", SafeAmqpCallers.Title(1000), Figure.Throughput, 1.0),
                 new("10,000 callers", SafeAmqpCallers.Title(100), Figure.Throughput, 1.0)]),
-        new("embedded", new Workload(1000), [() => new SafeAmqpOnEmbedded(), Ours],
+        new("embedded", "The embedded broker, 1,000 callers", new Workload(1000),
+            [() => new SafeAmqpOnEmbedded(), Ours],
             [new("the embedded broker, 256 B confirmed, 1,000 callers", "SafeAmqp", Figure.Throughput, 1.0)]),
-        new("clients", new Workload(1000),
+        new("clients", "Confirmed publishes, several clients", new Workload(1000),
             [Ours, .. clients.Select<int, Func<Contender>>(count => () => new SafeAmqpPublish(count))], []),
     ];
 }

@@ -86,8 +86,9 @@ public delegate ValueTask<AmqpMessage> AmqpRequestHandler(AmqpDelivery request, 
 public sealed class AmqpServeOptions
 {
     /// <summary>How the request queue is consumed.</summary>
-    /// <value>Default: prefetch 100, one request at a time. A failure policy other than the default has no effect: a
-    /// failed request is answered.</value>
+    /// <value>Default: prefetch 100, one request at a time; a handler's worker does not wait for its reply to leave. A
+    /// failure policy other than the default has no effect: a failed request is answered. With
+    /// <see cref="AmqpConsumerOptions.AutoAck"/> each reply is published on its own, and waited for.</value>
     public AmqpConsumerOptions Consumer { get; init; } = AmqpConsumerOptions.Default;
 
     /// <summary>Whether the fault's message goes to the caller. Its type always does.</summary>

@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using SafeAmqp.Consuming;
+using SafeAmqp.Links;
 using SafeAmqp.Publishing;
 using SafeAmqp.Rpc;
 using SafeAmqp.Telemetry;
@@ -74,9 +75,22 @@ public sealed partial class AmqpClient
     {
         ArgumentNullException.ThrowIfNull(handler);
         options ??= AmqpServeOptions.Default;
-        var server = new RpcServer(this, handler, options, _logger, _throttle, _options.TimeProvider);
-        return ConsumeAsync(queue, server.HandleAsync, options.Consumer, DeliveryUse.Request, cancellationToken);
+        var server = new RpcServer(_servers, handler, options);
+        return ConsumeAsync(queue, server.HandleAsync, options.Consumer, DeliveryUse.Request, cancellationToken,
+            server);
     }
+
+    private ValueTask WaitForReplyCreditAsync(int size)
+    {
+        long now = _clock.Now;
+        return WaitForCreditAsync(_credit, size, now + _options.PublishTimeout.Ticks, now, "publishes",
+            CancellationToken.None);
+    }
+
+    // Where what is published goes, so that an alarm that holds up publishers holds up servers, too, and no plain
+    // consumer. An exclusive queue can be consumed on the connection that declared it alone.
+    private ClientLink LinkOf(string queue, RpcServer? server)
+        => server is null || _topology.QueueNamed(queue) is { Exclusive: true } ? _receive : _send;
 
     private async Task EnsureConsumedAsync(AmqpReplyAddress.FixedReplyAddress address, TimeSpan timeout,
         CancellationToken cancellationToken)

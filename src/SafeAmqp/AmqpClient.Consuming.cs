@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using SafeAmqp.Broker;
 using SafeAmqp.Consuming;
+using SafeAmqp.Links;
+using SafeAmqp.Rpc;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp;
@@ -35,27 +37,29 @@ public sealed partial class AmqpClient
     }
 
     private ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options,
-        DeliveryUse use, CancellationToken cancellationToken)
+        DeliveryUse use, CancellationToken cancellationToken, RpcServer? server = null)
     {
         ArgumentNullException.ThrowIfNull(handler);
         options = (options ?? AmqpConsumerOptions.Default).ValidatedFor(queue);
         // Calls go on while the host stops, and their replies with them
         return ConsumeAsync(queue, new HandlerRunner(_handlers, handler, use).RunAsync, options, use, ended: null,
-            use == DeliveryUse.Reply ? CancellationToken.None : HostStops, cancellationToken);
+            use == DeliveryUse.Reply ? CancellationToken.None : HostStops, cancellationToken, server);
     }
 
     // Calls back when the consumer has stopped for whatever reason.
     private async ValueTask<AmqpSubscription> ConsumeAsync(string queue, DeliveryHandler handle,
         AmqpConsumerOptions options, DeliveryUse use, Action<Exception>? ended, CancellationToken hostStops,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, RpcServer? server = null)
     {
         Start();
         // Disposal drains consumers first: none begins then
         ObjectDisposedException.ThrowIf(_disposal is not null, this);
         if (options.ConsumerTag is { } tag && !_consumerTags.TryAdd(tag, queue))
             throw new ArgumentException($"A consumer of this client has the tag '{tag}' already.", nameof(options));
-        var subscription = new Subscription(queue, options, _receive.Thread, handle, hostStops)
+        ClientLink link = LinkOf(queue, server);
+        var subscription = new Subscription(queue, options, link.Thread, handle, hostStops)
         {
+            Serves = server is null ? null : server.NewChannel,
             Observer = _observer,
             ReportRejection = _rejections.Report,
             ReportStuck = time => Log.HandlersStuck(_logger, LinkConfig.NameOf(_options), queue, time.TotalSeconds),
@@ -71,7 +75,7 @@ public sealed partial class AmqpClient
         };
         _subscriptions.TryAdd(subscription, true);
         subscription.EndWhenPoisoned(ended);
-        _receive.Thread.PostOrAbandon(new ConsumerCommand.Consume(subscription));
+        link.Thread.PostOrAbandon(new ConsumerCommand.Consume(subscription));
         try
         {
             await OrGiveUpAsync(subscription.Started.Task.AsTask(), $"Consuming queue '{queue}' was given up",

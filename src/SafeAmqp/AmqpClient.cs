@@ -31,6 +31,7 @@ public sealed partial class AmqpClient : IAmqpClient
     private readonly ClientLink _send;
     private readonly ClientLink _receive;
     private readonly FixedReplies _fixedReplies;
+    private readonly ServerSurroundings _servers;
     private readonly ConcurrentDictionary<Subscription, bool> _subscriptions = [];
     private readonly StarvationProbe _probe;
     private readonly Announcer<AmqpStateChangedEventArgs> _announcer;
@@ -77,6 +78,8 @@ public sealed partial class AmqpClient : IAmqpClient
             new Random().NextDouble);
 #pragma warning restore CA5394
         _admin = new Administration(this);
+        _servers = new ServerSurroundings(this, _logger, _throttle, _observer, _credit, WaitForReplyCreditAsync, _clock,
+            options.PublishTimeout, options.MaxMessageSize);
         _fixedReplies = new FixedReplies(
             (queue, handler) => ConsumeAsync(queue, handler, options: null, DeliveryUse.Reply,
                 CancellationToken.None),
@@ -136,7 +139,7 @@ public sealed partial class AmqpClient : IAmqpClient
         {
             long now = _clock.Now;
             return new([.. _links.Select(link => link.Status(now,
-                link == _receive ? [.. _subscriptions.Keys.Select(s => s.Status)] : [],
+                [.. _subscriptions.Keys.Where(s => s.Owner == link.Thread).Select(s => s.Status)],
                 link == _send ? _credit.Waiting + _callSlots.Waiting : 0))])
             {
                 ThreadPoolStarvedFor = _probe.StarvedFor,

@@ -1,3 +1,4 @@
+using SafeAmqp.Actor;
 using SafeAmqp.Consuming;
 
 namespace SafeAmqp;
@@ -159,6 +160,9 @@ public sealed class AmqpDelivery
     /// <summary>The span of its handler, once that has ended.</summary>
     internal System.Diagnostics.ActivityContext ProcessedIn { get; set; }
 
+    /// <summary>The answer to a request, which leaves before its acknowledgement.</summary>
+    internal IActorMessage? Reply { get; set; }
+
     internal bool IsSettled => Volatile.Read(ref _settled) != 0;
 
     /// <summary>How it was settled; <see langword="null"/> while it is not.</summary>
@@ -182,6 +186,20 @@ public sealed class AmqpDelivery
     /// <summary>It was not done, and is nobody's failure: it goes back to the queue. One of a stream is left as it is,
     /// and comes again to whoever reads on from there.</summary>
     internal void GiveBack() => SettleOnce(AmqpSettlement.Requeue);
+
+    /// <summary>It was done, and its caller is answered first.</summary>
+    /// <returns>False when it has been settled before: the answer is not taken.</returns>
+    internal bool Answer(IActorMessage reply)
+    {
+        if (Interlocked.Exchange(ref _settled, 1) != 0)
+            return false;
+        Reply = reply;
+        _settle(this, AmqpSettlement.Ack);
+        return true;
+    }
+
+    /// <summary>Settles a request whose answer could not be given as it was meant.</summary>
+    internal void SettleUnanswered(AmqpSettlement settlement) => _settle(this, settlement);
 
     private AmqpSettleResult SettleOnce(AmqpSettlement settlement)
     {

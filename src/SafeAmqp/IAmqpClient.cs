@@ -101,8 +101,9 @@ public interface IAmqpClient : IAsyncDisposable
     ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null,
         CancellationToken cancellationToken = default);
 
-    /// <summary>Answers the requests of a queue. A request past its deadline is dropped; one without a reply address is
-    /// settled and counted.</summary>
+    /// <summary>Answers the requests of a queue, each on the channel that it came on: the reply leaves, then the
+    /// acknowledgement. A request past its deadline is dropped; one without a reply address is settled and
+    /// counted.</summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="handler">Answers a request.</param>
     /// <param name="options">How to serve.</param>

@@ -23,8 +23,13 @@ internal sealed record Target(string Name, string? Against, Figure Figure, doubl
 }
 
 /// <summary>Contenders measured in turn, round by round, on the same workload; the first is SafeAmqp.</summary>
+/// <param name="Name">What it is chosen by.</param>
+/// <param name="Title">What is measured, in words.</param>
+/// <param name="Workload">The load.</param>
+/// <param name="Contenders">Who is measured.</param>
+/// <param name="Targets">What is to be reached.</param>
 internal sealed record Comparison(
-    string Name, Workload Workload, IReadOnlyList<Func<Contender>> Contenders, IReadOnlyList<Target> Targets);
+    string Name, string Title, Workload Workload, IReadOnlyList<Func<Contender>> Contenders, IReadOnlyList<Target> Targets);
 
 /// <summary>What came out of a comparison: a measurement for each contender and round.</summary>
 internal sealed record Outcome(

@@ -18,7 +18,7 @@ internal static class Plot
         foreach (Outcome outcome in outcomes)
         {
             bars.AppendLine(
-                $"<text x='10' y='{y + 13}' class='group'>{WebUtility.HtmlEncode(outcome.Comparison.Name)}</text>");
+                $"<text x='10' y='{y + 13}' class='group'>{WebUtility.HtmlEncode(outcome.Comparison.Title)}</text>");
             y += BarHeight + Gap;
             double fastest = outcome.Measured.Max(one => Rate(one.Rounds));
             foreach (var (contender, rounds) in outcome.Measured)

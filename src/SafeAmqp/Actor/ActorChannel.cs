@@ -92,7 +92,8 @@ internal abstract class ActorChannel(ConnectionActor actor)
     protected virtual long OnAdvance(long now) => ActorTime.Never;
 
     /// <summary>Sends what was gathered over a batch of messages.</summary>
-    internal virtual void Flush() { }
+    /// <returns>False when something is held back: it is asked again after the next batch.</returns>
+    internal virtual bool Flush() => true;
 
     private void Forget()
     {

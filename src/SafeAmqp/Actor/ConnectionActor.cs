@@ -84,9 +84,13 @@ internal abstract partial class ConnectionActor(ActorSettings settings, IBrokerL
     internal void Advance(long now)
     {
         Now = now;
-        foreach (ActorChannel channel in _toFlush)
-            channel.Flush();
-        _toFlush.Clear();
+        for (int i = 0; i < _toFlush.Count;)
+        {
+            if (_toFlush[i].Flush())
+                _toFlush.RemoveAt(i);
+            else
+                i++;
+        }
         Pump(now);
         if (now >= _wakeAt)
             ActOnTime(now);

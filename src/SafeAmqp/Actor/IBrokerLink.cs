@@ -32,6 +32,10 @@ internal interface IBrokerLink
     /// <param name="refusal">Why it was refused, when it was.</param>
     PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal);
 
+    /// <summary>Has the publishes of an open channel that does not confirm confirmed from now on, numbered from 1.
+    /// Nothing is answered.</summary>
+    void Confirm(long incarnation);
+
     /// <summary>Settles a delivery, or with <paramref name="multiple"/> all up to it. It leaves at the next
     /// <see cref="Flush"/>, if not before.</summary>
     void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement);

@@ -22,8 +22,8 @@ internal static class Declaration
                 await channel.ExchangeDeclarePassiveAsync(check.Name, CancellationToken.None).ConfigureAwait(false);
                 break;
             case TopologyItem.Probe:
-                // The default, set again. It needs no permission and names no entity, and a publishing channel has no
-                // consumer to limit.
+                // The default, set again. It needs no permission and names no entity, and limits only consumers that
+                // begin after it on this channel: none does.
                 await channel.BasicQosAsync(0, 0, global: false, CancellationToken.None).ConfigureAwait(false);
                 break;
             case TopologyItem.Exchange { Value: var exchange }:

@@ -84,6 +84,12 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
         return PassResult.PassedBusy;
     }
 
+    internal void Confirm()
+    {
+        if (_channel is { IsOpen: true })
+            FrameWriter.ConfirmSelect(outbox.Frames, _number);
+    }
+
     internal void Settle(ulong tag, bool multiple, AmqpSettlement settlement)
     {
         if (_channel is not { IsOpen: true })

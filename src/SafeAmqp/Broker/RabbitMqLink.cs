@@ -90,6 +90,13 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
             ? channel.Publish(message, slot, out refusal) : PassResult.Closed;
     }
 
+    public void Confirm(long incarnation)
+    {
+        owner.AssertOwner();
+        if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
+            channel.Confirm();
+    }
+
     public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement)
     {
         owner.AssertOwner();

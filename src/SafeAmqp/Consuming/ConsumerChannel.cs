@@ -5,7 +5,7 @@ namespace SafeAmqp.Consuming;
 
 /// <summary>A subscription's channel: it is opened, its consumer confirmed, its deliveries handed to the pump, its
 /// settlements sent. A lost channel or a cancelled consumer is replaced without touching any other.</summary>
-internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Subscription subscription)
+internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Subscription subscription)
     : ActorChannel(actor)
 {
     /// <summary>How many suspects are remembered; beyond that the oldest is forgotten.</summary>
@@ -21,8 +21,9 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
 
     internal Subscription Subscription => subscription;
 
-    /// <summary>Whether there is nothing to wait for before the link is open: it is live, the broker refused it, or it
-    /// stops.</summary>
+    protected ConsumerSet Consumers => consumers;
+
+    /// <summary>Whether opening the link need not wait for it: it is live, was refused, or stops.</summary>
     internal bool IsSettled => subscription.State is AmqpConsumerState.Live or AmqpConsumerState.Stopping
         || _attempt > 0;
 
@@ -46,14 +47,15 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         {
             AwaitAnswer();
             Actor.Link.CancelConsumer(Incarnation);
+            return;
         }
-        else
-        {
-            Close(); // it may be on its way to consuming; nothing was delivered on it yet
-            subscription.Quiet.TryComplete(true);
-            Actor.ChannelSettled();
-        }
+        Close(); // it may be on its way to consuming; nothing was delivered on it yet
+        subscription.Quiet.TryComplete(true);
+        Actor.ChannelSettled();
     }
+
+    /// <summary>Whether it ends by itself when it has done what it owes.</summary>
+    internal virtual bool EndsLater() => false;
 
     /// <summary>Closes the channel: the broker requeues what is not settled.</summary>
     internal void End(Exception? error = null)
@@ -92,7 +94,7 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         subscription.Poisoned.TryComplete(error);
     }
 
-    internal void Settle(AmqpDelivery delivery, AmqpSettlement settlement)
+    internal virtual void Settle(AmqpDelivery delivery, AmqpSettlement settlement)
     {
         if (delivery.StreamOffset is { } offset)
         {
@@ -121,10 +123,11 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         subscription.Unsettled = _acks.Unsettled;
     }
 
-    internal override void Flush()
+    internal override bool Flush()
     {
         _acks.Flush(Actor.Link, Incarnation);
         subscription.Unsettled = _acks.Unsettled;
+        return true;
     }
 
     protected override void OnOpened()
@@ -159,9 +162,8 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
                 subscription.Quiet.TryComplete(true);
                 break;
             case BrokerSignal.ConsumerCancelled:
-                Close();
                 // Of a stream whether it is gone is asked first, as a new one would be read from its beginning
-                OnClosed(new CloseReason(_stream.HasBegun ? 0 : 404,
+                GiveUp(new CloseReason(_stream.HasBegun ? 0 : 404,
                     $"the broker cancelled the consumer of queue '{subscription.Queue}': the queue was deleted or "
                         + $"its node went away", ByBroker: true));
                 break;
@@ -234,10 +236,9 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
             if (!subscription.Started.HasEnded)
             {
                 string reason = subscription.LastError is { } error ? $"; last: {error}" : "";
-                consumers.Remove(this, Error(new CloseReason(0,
-                        $"the broker did not confirm it within {Actor.Settings.OperationTimeout.TotalSeconds:0.###} "
-                            + $"s{reason}",
-                    ByBroker: false, new TimeoutException("The consumer was not confirmed in time."))));
+                consumers.Remove(this, Error(new CloseReason(0, $"the broker did not confirm it within "
+                    + $"{Actor.Settings.OperationTimeout.TotalSeconds:0.###} s{reason}", ByBroker: false,
+                    new TimeoutException("The consumer was not confirmed in time."))));
                 return ActorTime.Never;
             }
         }
@@ -254,8 +255,7 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
     {
         if (!_acks.Delivered(delivered.Tag))
         {
-            Close();
-            OnClosed(new CloseReason(0, $"the broker sent delivery tag {delivered.Tag} out of order", ByBroker: false));
+            GiveUp(new CloseReason(0, $"the broker sent delivery tag {delivered.Tag} out of order", ByBroker: false));
             return;
         }
         // It is only too large for this client, and nobody's to throw away.
@@ -282,11 +282,17 @@ internal sealed class ConsumerChannel(ConnectionActor actor, ConsumerSet consume
         Settle(delivery, delivered.Flaw is null ? AmqpSettlement.Ack : AmqpSettlement.Reject);
     }
 
-    // Registered callbacks are user code: they run on the pool, and what they throw is theirs to see.
-    private void LoseDeliveries()
+    /// <summary>Another channel takes its place.</summary>
+    protected void GiveUp(CloseReason end)
     {
-        CancellationTokenSource? lost = _lost;
-        _lost = null;
+        Close();
+        OnClosed(end);
+    }
+
+    // Registered callbacks are user code: they run on the pool, and what they throw is theirs to see.
+    protected virtual void LoseDeliveries()
+    {
+        (CancellationTokenSource? lost, _lost) = (_lost, null);
         subscription.Unsettled = 0;
         if (lost is not null)
             Actor.Events.Observe(lost.CancelAsync(), "a callback on a lost delivery's token threw");

@@ -49,9 +49,8 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
                 consumer.Stop();
                 break;
             case ConsumerCommand.End { Subscription: { Channel: { } consumer } }:
-                // Only a caller that still waits for its start sees the error: it is stopped first when the client is
-                // disposed.
-                Remove(consumer, actor.DisposedError());
+                if (!consumer.EndsLater())
+                    Remove(consumer);
                 break;
             default:
                 command.Abandon(actor); // it has left already
@@ -100,6 +99,10 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
             get.Prepare(hasRoom: _consumers.Count + index < most);
     }
 
+    /// <summary>Takes a consumer out that was stopped. Only a caller that still waits for its start sees the error: it
+    /// is stopped first when the client is disposed.</summary>
+    internal void Remove(ConsumerChannel consumer) => Remove(consumer, actor.DisposedError());
+
     /// <summary>Takes a consumer out, with an error for a caller that waits for its start.</summary>
     internal void Remove(ConsumerChannel consumer, Exception? error)
     {
@@ -113,14 +116,14 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
     internal void EndAll()
     {
         foreach (ConsumerChannel consumer in Channels)
-            Remove(consumer, actor.DisposedError());
+            Remove(consumer);
         foreach (GetChannel get in Gets)
             get.End(actor.DisposedError());
     }
 
     private void Consume(Subscription subscription, bool mayConsume)
     {
-        var consumer = new ConsumerChannel(actor, this, subscription);
+        ConsumerChannel consumer = subscription.NewChannel(actor, this);
         subscription.Channel = consumer;
         _consumers.Add(consumer);
         actor.WakeAt(actor.Now + actor.Settings.OperationTimeout.Ticks);
@@ -153,9 +156,12 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
     private void Settle(ConsumerCommand.Settle settle)
     {
         if (settle.Subscription.Channel is { } consumer)
+        {
             consumer.Settle(settle.Delivery, settle.Settlement);
-        else
-            StaleSettlements++;
+            return;
+        }
+        StaleSettlements++;
+        settle.Abandon(actor);
     }
 }
 
@@ -182,5 +188,8 @@ internal abstract record ConsumerCommand(Subscription Subscription) : ActorComma
 
     /// <summary>Settle a delivery.</summary>
     internal sealed record Settle(Subscription Subscription, AmqpDelivery Delivery, AmqpSettlement Settlement)
-        : ConsumerCommand(Subscription);
+        : ConsumerCommand(Subscription)
+    {
+        public override void Abandon(ConnectionActor actor) => Delivery.Reply?.Abandon(actor);
+    }
 }

@@ -59,6 +59,12 @@ internal class Subscription
 
     internal TimeProvider Time => _owner.Clock.Time;
 
+    /// <summary>The thread of the link that consumes.</summary>
+    internal IoThread Owner => _owner;
+
+    /// <summary>Makes its channel, when it is not to be a plain consumer's.</summary>
+    internal Func<ConnectionActor, ConsumerSet, Subscription, ConsumerChannel>? Serves { get; init; }
+
     /// <summary>Its channel in the actor, which alone uses it.</summary>
     internal ConsumerChannel? Channel { get; set; }
 
@@ -134,6 +140,9 @@ internal class Subscription
     /// <summary>Called once it has stopped, so that its client forgets it.</summary>
     internal Action<Subscription>? Stopped { get; set; }
 
+    internal ConsumerChannel NewChannel(ConnectionActor actor, ConsumerSet consumers)
+        => Serves?.Invoke(actor, consumers, this) ?? new ConsumerChannel(actor, consumers, this);
+
     private bool SettleDelivery(AmqpDelivery delivery, AmqpSettlement settlement)
     {
         if (Observer is not { SeesSettlements: true } observer)
@@ -149,8 +158,10 @@ internal class Subscription
     {
         if (settlement == AmqpSettlement.Reject)
             Rejected(delivery);
-        return _owner.Post(new ConsumerCommand.Settle(this, delivery, settlement))
-            && !delivery.Lost.IsCancellationRequested;
+        if (_owner.Post(new ConsumerCommand.Settle(this, delivery, settlement)))
+            return !delivery.Lost.IsCancellationRequested;
+        delivery.Reply?.Abandon(_owner.Actor);
+        return false;
     }
 
     /// <summary>Tells of a delivery that leaves its queue unhandled. One that is lost stays there.</summary>

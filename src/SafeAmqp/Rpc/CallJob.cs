@@ -1,6 +1,8 @@
 using System.Text;
 using SafeAmqp.Actor;
+using SafeAmqp.Consuming;
 using SafeAmqp.Publishing;
+using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Rpc;
 
@@ -133,5 +135,75 @@ internal static class CallErrors
                 MaxFaultText)]), MaxFaultText);
         return new AmqpRemoteException($"The other side failed on the {request}: "
             + $"{type}{(text.Length == 0 ? "" : $": {text}")}", type);
+    }
+}
+
+/// <summary>What a serving channel tells its server, on the I/O thread: none of it may run user code there.</summary>
+internal abstract class RequestServer
+{
+    internal ConsumerChannel NewChannel(ConnectionActor actor, ConsumerSet consumers, Subscription subscription)
+        => new ServingChannel(actor, consumers, subscription, this);
+
+    /// <summary>The channel was closed over the reply to a request, which comes again, here or elsewhere: answered as
+    /// before it would close the next one.</summary>
+    internal abstract void Remember(AmqpDelivery request, Exception refusal);
+
+    /// <summary>A reply did not get to its caller, and its request is settled.</summary>
+    internal abstract void TellOfLostReply(string queue, Exception error);
+
+    /// <summary>What became of a reply that was handed over: no error when it is out of our hands. With one that is not
+    /// lost with its channel, the request is still to be settled.</summary>
+    internal abstract void Ended(ReplyJob reply, Exception? error);
+}
+
+/// <summary>A reply on its way to its caller.</summary>
+internal sealed class ReplyJob : OutgoingJob
+{
+    private readonly RequestServer _server;
+
+    internal ReplyJob(RequestServer server, AmqpDelivery request, AmqpMessage reply, long acceptedAt, long deadline,
+        Credit credit) : base(reply, acceptedAt, deadline, credit)
+    {
+        _server = server;
+        Request = request;
+        IsSuspect = request.IsRedelivered;
+    }
+
+    internal AmqpDelivery Request { get; }
+
+    /// <summary>Whether its queue may be there when its caller is not: its request is acknowledged when it is
+    /// confirmed.</summary>
+    internal bool OutlivesCaller { get; init; }
+
+    /// <summary>Who watches it until it has its outcome.</summary>
+    internal ClientObserver.Sending? Observed { get; init; }
+
+    /// <summary>Whether its channel has taken it: what settles its request after that is its failure.</summary>
+    internal bool IsTaken { get; set; }
+
+    /// <summary>Whether its request comes again.</summary>
+    internal bool IsLost { get; private set; }
+
+    internal override bool MayRepublish => false;
+
+    /// <summary>Its channel is gone before it was done with: the broker delivers its request again.</summary>
+    internal void Lose()
+    {
+        if (HasEnded)
+            return;
+        IsLost = true;
+        End(new AmqpUnknownOutcomeException($"The {Message} was lost with its channel; its request comes again."));
+    }
+
+    protected override void OnConfirmed()
+    {
+        MarkEnded();
+        _server.Ended(this, null);
+    }
+
+    protected override void Fail(Exception error)
+    {
+        IsLost |= error is ObjectDisposedException;
+        _server.Ended(this, error);
     }
 }

@@ -1,29 +1,54 @@
 using System.Text;
 using Microsoft.Extensions.Logging;
+using SafeAmqp.Owner;
+using SafeAmqp.Publishing;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Rpc;
 
-/// <summary>Answers requests: built on consuming and publishing alone.</summary>
-internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, AmqpServeOptions options,
-    ILogger logger, LogThrottle throttle, TimeProvider time)
+/// <summary>What the servers of a client have in common.</summary>
+/// <param name="Client">Where faults are published whose reply could not be sent.</param>
+/// <param name="Logger">Where failures are logged.</param>
+/// <param name="Throttle">Keeps repeated failures out of the log.</param>
+/// <param name="Observer">Watches replies.</param>
+/// <param name="Credit">What may be pending, replies included.</param>
+/// <param name="WaitForCredit">Waits for credit for a body of a size.</param>
+/// <param name="Clock">The client's clock.</param>
+/// <param name="PublishTimeout">How long a reply waits for its confirm.</param>
+/// <param name="MaxMessageSize">The largest body, in bytes.</param>
+internal sealed record ServerSurroundings(IAmqpClient Client, ILogger Logger, LogThrottle Throttle,
+    ClientObserver Observer, Credit Credit, Func<int, ValueTask> WaitForCredit, MonotonicClock Clock,
+    TimeSpan PublishTimeout, long MaxMessageSize);
+
+/// <summary>Answers requests, on the channel that they came on (<see cref="ServingChannel"/>). A handler's worker goes
+/// on as soon as its reply is handed over.</summary>
+internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler handler, AmqpServeOptions options)
+    : RequestServer
 {
+    /// <summary>How many requests are remembered whose reply closed its channel; beyond that the oldest is
+    /// forgotten.</summary>
+    private const int MaxRefused = 1000;
+
+    private readonly OrderedDictionary<(string?, string?, string?, int), Exception> _refused = [];
+
     internal async ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery request, CancellationToken lost)
     {
         if (string.IsNullOrEmpty(request.Message.ReplyTo))
         {
-            if (throttle.ShouldLog(request.Queue, "no reply address", out long others))
-                Log.RequestWithoutReplyTo(logger, request.Queue, others);
+            if (around.Throttle.ShouldLog(request.Queue, "no reply address", out long others))
+                Log.RequestWithoutReplyTo(around.Logger, request.Queue, others);
             return request.Flaw is null ? AmqpSettlement.Ack : AmqpSettlement.Reject;
         }
         TimeSpan? left = TimeLeft(request.Message);
         if (left <= TimeSpan.Zero)
         {
-            if (throttle.ShouldLog(request.Queue, "too late", out long others))
-                Log.RequestTooLate(logger, request.Queue, -left.Value.TotalSeconds, others);
+            if (around.Throttle.ShouldLog(request.Queue, "too late", out long others))
+                Log.RequestTooLate(around.Logger, request.Queue, -left.Value.TotalSeconds, others);
             return AmqpSettlement.Ack;
         }
-        using var deadline = left is { } timeout ? new CancellationTokenSource(timeout, time)
+        if (request.IsRedelivered && TakeRefused(request) is { } refused)
+            return await FailAsync(request, refused).ConfigureAwait(false);
+        using var deadline = left is { } timeout ? new CancellationTokenSource(timeout, around.Clock.Time)
             : new CancellationTokenSource();
         using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, lost);
         AmqpMessage reply;
@@ -42,63 +67,149 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
                 return AmqpSettlement.Ack; // nobody waits for the fault
             if (request.Stop.Explains(error))
                 throw; // another server may still answer
-            if (throttle.ShouldLog(request.Queue, error.GetType().Name, out long others))
-                Log.RequestFailed(logger, request.Queue, others, error);
+            if (around.Throttle.ShouldLog(request.Queue, error.GetType().Name, out long others))
+                Log.RequestFailed(around.Logger, request.Queue, others, error);
             request.Fault = error;
             reply = Fault(error);
         }
         return await ReplyAsync(request, reply).ConfigureAwait(false);
     }
 
+    internal override void Remember(AmqpDelivery request, Exception refusal)
+    {
+        lock (_refused)
+        {
+            if (_refused.Count == MaxRefused)
+                _refused.RemoveAt(0);
+            _refused[KeyOf(request)] = refusal;
+        }
+    }
+
+    internal override void TellOfLostReply(string queue, Exception error)
+    {
+        if (around.Throttle.ShouldLog(queue, $"reply {error.GetType().Name}", out long others))
+            Log.ReplyNotDelivered(around.Logger, queue, others, error);
+    }
+
+    internal override void Ended(ReplyJob reply, Exception? error)
+    {
+        if (error is not null && !reply.IsLost)
+            UserCode.RunAsync(() => SettleFailedAsync(reply, error)).Forget();
+        else if (reply.Observed is { } sending)
+            UserCode.RunAsync(() => EndAsync(sending, error)).Forget();
+
+        static Task EndAsync(ClientObserver.Sending sending, Exception? error)
+        {
+            if (error is null)
+                sending.Confirmed();
+            else
+                sending.Failed(error);
+            return Task.CompletedTask;
+        }
+    }
+
+    private async Task SettleFailedAsync(ReplyJob reply, Exception error)
+    {
+        reply.Observed?.Failed(error);
+        reply.Request.SettleUnanswered(await FailAsync(reply.Request, error).ConfigureAwait(false));
+    }
+
     private async ValueTask<AmqpSettlement> ReplyAsync(AmqpDelivery request, AmqpMessage reply)
     {
-        Exception failure;
         try
         {
-            await SendAsync(request, reply).ConfigureAwait(false);
-            return AmqpSettlement.Ack;
-        }
-        catch (AmqpException error) when (error.Outcome is AmqpOutcome.NotSent
-            && !(TimeLeft(request.Message) <= TimeSpan.Zero))
-        {
-            TellOfLostReply(request, error);
-            return AmqpSettlement.Requeue; // its caller still waits: another try may reach it
+            reply = Addressed(request, reply);
+            MessageCheck.Validate(reply, around.MaxMessageSize);
+            if (request.IsSettled) // by hand, or when it came: its acknowledgement cannot wait for the reply
+            {
+                await around.Client.PublishAsync(reply).ConfigureAwait(false);
+                return AmqpSettlement.Ack;
+            }
+            if (!around.Credit.TryTake(reply.Body.Length))
+                await around.WaitForCredit(reply.Body.Length).ConfigureAwait(false);
         }
         catch (Exception error)
         {
-            TellOfLostReply(request, error);
-            failure = error;
+            return await FailAsync(request, error).ConfigureAwait(false);
         }
-        // Known not to have arrived: the caller need not wait for its deadline. Unknown: a second reply would be a
-        // duplicate.
-        bool isLost = failure is ArgumentException
-            or AmqpException { Outcome: AmqpOutcome.Refused or AmqpOutcome.Returned or AmqpOutcome.Nacked };
-        if (isLost && request.Fault is null)
-        {
-            request.Fault = failure;
-            return await ReplyAsync(request, Fault(failure, "The reply could not be sent: ")).ConfigureAwait(false);
-        }
+        HandOver(request, reply);
         return AmqpSettlement.Ack;
     }
 
-    private ValueTask SendAsync(AmqpDelivery request, AmqpMessage reply) => client.PublishAsync(reply with
+    private void HandOver(AmqpDelivery request, AmqpMessage reply)
+    {
+        bool isObserved = around.Observer.SeesSends;
+        ClientObserver.Sending sending = isObserved ? around.Observer.Begin(Operation.Publish, reply) : default;
+        bool outlivesCaller = !EndsWithCaller(reply.RoutingKey);
+        long now = around.Clock.Now;
+        var job = new ReplyJob(this, request, isObserved ? sending.Message : reply, now,
+            now + around.PublishTimeout.Ticks, around.Credit)
+        {
+            OutlivesCaller = outlivesCaller,
+            Observed = isObserved && outlivesCaller ? sending : null,
+        };
+        if (!request.Answer(job))
+            job.Lose(); // settled by hand just now
+        if (isObserved && !outlivesCaller)
+            sending.HandedOver();
+    }
+
+    // Known not to have arrived: the caller need not wait for its deadline. Unknown: a second reply would be a
+    // duplicate. Not sent: its caller still waits, and another try may reach it.
+    private async ValueTask<AmqpSettlement> FailAsync(AmqpDelivery request, Exception error)
+    {
+        TellOfLostReply(request.Queue, error);
+        if (error is AmqpException { Outcome: AmqpOutcome.NotSent } && !(TimeLeft(request.Message) <= TimeSpan.Zero))
+            return AmqpSettlement.Requeue;
+        bool isLost = error is ArgumentException
+            or AmqpException { Outcome: AmqpOutcome.Refused or AmqpOutcome.Returned or AmqpOutcome.Nacked };
+        if (!isLost || request.Fault is not null)
+            return AmqpSettlement.Ack;
+        request.Fault = error;
+        try
+        {
+            // Not on the serving channel, which a second refusal would close again
+            await around.Client.PublishAsync(Addressed(request, Fault(error, "The reply could not be sent: ")))
+                .ConfigureAwait(false);
+            return AmqpSettlement.Ack;
+        }
+        catch (Exception second)
+        {
+            return await FailAsync(request, second).ConfigureAwait(false);
+        }
+    }
+
+    private Exception? TakeRefused(AmqpDelivery request)
+    {
+        lock (_refused)
+            return _refused.Count > 0 && _refused.Remove(KeyOf(request), out Exception? refusal) ? refusal : null;
+    }
+
+    // A peer may leave out the ids.
+    private static (string?, string?, string?, int) KeyOf(AmqpDelivery request)
+    {
+        var body = new HashCode();
+        body.AddBytes(request.Body.Span);
+        AmqpMessage message = request.Message;
+        return (message.ReplyTo, message.CorrelationId, message.MessageId, body.ToHashCode());
+    }
+
+    private static AmqpMessage Addressed(AmqpDelivery request, AmqpMessage reply) => reply with
     {
         Exchange = "",
         RoutingKey = request.Message.ReplyTo!,
         CorrelationId = request.Message.CorrelationId,
         Mandatory = !IsDirect(request.Message.ReplyTo!),
-    });
-
-    private void TellOfLostReply(AmqpDelivery request, Exception error)
-    {
-        if (throttle.ShouldLog(request.Queue, $"reply {error.GetType().Name}", out long others))
-            Log.ReplyNotDelivered(logger, request.Queue, others, error);
-    }
+    };
 
     // RabbitMQ delivers to a direct reply-to address without a queue, and returns the reply all the same when it is
     // mandatory (3.10).
     private static bool IsDirect(string replyTo)
         => replyTo.StartsWith("amq.rabbitmq.reply-to.", StringComparison.Ordinal);
+
+    // A server-named queue is made for one connection: nobody waits for what it would outlive that for.
+    private static bool EndsWithCaller(string replyTo)
+        => IsDirect(replyTo) || replyTo.StartsWith("amq.gen-", StringComparison.Ordinal);
 
     private AmqpMessage Fault(Exception error, string prefix = "")
     {
@@ -119,7 +230,7 @@ internal sealed class RpcServer(IAmqpClient client, AmqpRequestHandler handler, 
         if (request.Headers is not { } headers || !headers.TryGetValue(CallHeaders.Deadline, out object? value)
             || value is not long milliseconds)
             return null;
-        long now = time.GetUtcNow().ToUnixTimeMilliseconds();
+        long now = around.Clock.Time.GetUtcNow().ToUnixTimeMilliseconds();
         // Clamped before anything is computed with it: a peer may write any number there.
         return TimeSpan.FromMilliseconds(Math.Clamp(milliseconds, now - TimeSpan.MillisecondsPerDay,
             now + 7 * TimeSpan.MillisecondsPerDay) - now);

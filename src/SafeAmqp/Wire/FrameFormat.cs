@@ -28,6 +28,7 @@ internal static class FrameFormat
     internal const uint BasicConsumeOk = (60 << 16) | 21, BasicPublish = (60 << 16) | 40, BasicReturn = (60 << 16) | 50;
     internal const uint BasicDeliver = (60 << 16) | 60, BasicAck = (60 << 16) | 80, BasicNack = (60 << 16) | 120;
     internal const uint BasicGet = (60 << 16) | 70, BasicGetOk = (60 << 16) | 71, BasicGetEmpty = (60 << 16) | 72;
+    internal const uint ConfirmSelect = (85 << 16) | 10;
 
     /// <summary>A whole heartbeat: no channel, no payload (AMQP 0-9-1, section 4.2.7).</summary>
     internal static ReadOnlySpan<byte> HeartbeatFrame => [Heartbeat, 0, 0, 0, 0, 0, 0, FrameEnd];

@@ -72,6 +72,15 @@ internal static class FrameWriter
         End(to, frame);
     }
 
+    /// <summary>Has the publishes of a channel confirmed from now on; it is not answered (nowait).</summary>
+    internal static void ConfirmSelect(FrameBuffer to, ushort channel)
+    {
+        int frame = Begin(to, Method, channel);
+        to.Long(FrameFormat.ConfirmSelect);
+        to.Octet(1);
+        End(to, frame);
+    }
+
     // In the order of their flags, from bit 15 down (AMQP 0-9-1, section 4.2.6.1); bit 2 is a cluster id that nobody
     // uses.
     private static void Properties(FrameBuffer to, AmqpMessage message, int slot)

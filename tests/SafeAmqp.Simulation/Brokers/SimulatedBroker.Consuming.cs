@@ -8,7 +8,7 @@ namespace SafeAmqp.Simulation.Brokers;
 // Consuming: deliveries as far as the prefetch allows, settlements, consumers that the broker cancels.
 internal sealed partial class SimulatedBroker
 {
-    private readonly HashSet<string> _queues = ["work-0", "work-1", "work-2"];
+    private readonly HashSet<string> _queues = ["work-0", "work-1", "work-2", ServedQueue];
 
     public void Consume(long incarnation, ConsumeRequest request)
     {
@@ -71,7 +71,10 @@ internal sealed partial class SimulatedBroker
         foreach (ulong one in settled)
         {
             channel.Unsettled.Remove(one);
-            world.Settled(incarnation, one, settlement);
+            if (channel.Serves)
+                CheckSettled(channel, one, settlement);
+            else
+                world.Settled(incarnation, one, settlement);
         }
         if (multiple)
             world.Count("joined acks");
@@ -79,6 +82,8 @@ internal sealed partial class SimulatedBroker
         {
             channel.InHand -= settled.Count;
             channel.Settled += settled.Count;
+            foreach (ulong one in channel.Serves ? settled : [])
+                ReceiveSettlement(channel, one, settlement);
         });
     }
 
@@ -96,12 +101,14 @@ internal sealed partial class SimulatedBroker
     {
         if (!channel.BrokerOpen || !channel.Consumes || world.IsOver)
             return;
-        if (channel.InHand < channel.Prefetch && !channel.Connection.IsFrozen)
+        if (channel.Serves && channel.Connection is { IsFrozen: false, IsCut: false })
+            DeliverRequests(channel);
+        else if (!channel.Serves && channel.InHand < channel.Prefetch && !channel.Connection.IsFrozen)
             Send(channel, new AmqpMessage());
         world.After(TimeSpan.FromMilliseconds(1 + dice.Next(IsHealed ? 500 : 40)).Ticks, () => Deliver(channel));
     }
 
-    private void Send(SimulatedChannel channel, AmqpMessage message)
+    private void Send(SimulatedChannel channel, AmqpMessage message, bool redelivered = false)
     {
         if (!channel.BrokerOpen || !channel.Consumes)
             return;
@@ -109,7 +116,7 @@ internal sealed partial class SimulatedBroker
         channel.InHand++;
         if (Chance(Scenario[Fault.BadAnswers] * 0.05))
             tag = channel.LastTag += 3; // a hole
-        Signal(channel, new BrokerSignal.Delivered(channel.Incarnation, tag, IsRedelivered: false, message), () =>
+        Signal(channel, new BrokerSignal.Delivered(channel.Incarnation, tag, redelivered, message), () =>
         {
             if (!channel.ClientClosed && !channel.Confirms && !channel.IsReplyChannel)
                 channel.Unsettled.Add(tag);

@@ -35,6 +35,13 @@ internal sealed partial class SimulatedBroker
 
     private void Probe(SimulatedChannel channel)
     {
+        if (channel.Serves)
+        {
+            Require(!IsWorkedOff(channel), "the broker is asked whether it has worked off what is not in doubt");
+            channel.Serving.Asked = channel.Serving.InDoubt;
+            channel.Serving.AskedAt = world.Now;
+            return;
+        }
         Require(
             channel.Confirms && channel.Outstanding.Count > 0 && world.Now >= channel.HeardAt + Silence,
             "the broker is asked whether it hears without need");

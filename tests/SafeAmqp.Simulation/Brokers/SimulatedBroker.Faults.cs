@@ -58,7 +58,7 @@ internal sealed partial class SimulatedBroker
         IsHealed = true;
         _leaderlessUntil = 0;
         _exchanges.UnionWith(["news", "orders"]);
-        _queues.UnionWith(["work-0", "work-1", "work-2"]);
+        _queues.UnionWith(["work-0", "work-1", "work-2", ServedQueue]);
         if (Current is not { } connection)
             return;
         connection.SlowUntil = 0;
@@ -129,6 +129,7 @@ internal sealed partial class SimulatedBroker
         foreach (SimulatedChannel channel in connection.Channels)
         {
             channel.Consumes = false;
+            Requeue(channel);
             foreach (var (name, _) in _replyQueues.Where(pair => pair.Value == channel).ToList())
                 _replyQueues.Remove(name);
         }
@@ -237,6 +238,7 @@ internal sealed partial class SimulatedBroker
     {
         channel.BrokerOpen = false;
         channel.Consumes = false;
+        Requeue(channel);
     }
 
     private static void ReadOn(SimulatedConnection connection)

@@ -61,6 +61,13 @@ internal sealed partial class SimulatedBroker
         if (signal is BrokerSignal.Acked or BrokerSignal.Nacked or BrokerSignal.Returned or BrokerSignal.Delivered
             or BrokerSignal.Declared)
             channel.HeardAt = world.Now;
+        if (channel.Serves)
+        {
+            HeardServing(channel.Serving, signal);
+            channel.HeardClosed |= signal is BrokerSignal.ChannelClosed;
+            channel.HeardReady |= signal is BrokerSignal.ConsumerStarted;
+            return;
+        }
         switch (signal)
         {
             case BrokerSignal.ChannelOpened:

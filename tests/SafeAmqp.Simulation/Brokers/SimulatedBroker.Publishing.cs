@@ -16,6 +16,8 @@ internal sealed partial class SimulatedBroker
     {
         refusal = null;
         SimulatedChannel channel = InUse(incarnation);
+        if (channel.Serves)
+            return PublishReply(channel, message, slot);
         Sending sending = world.SendingOf(message);
         world.Note("publish", sending.Attempt.Id, incarnation);
         CheckPublish(channel, sending, message, slot);

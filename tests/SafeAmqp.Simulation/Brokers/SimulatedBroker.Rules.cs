@@ -95,6 +95,10 @@ internal sealed partial class SimulatedBroker
     private void CheckClose(SimulatedChannel channel)
     {
         SimulatedConnection connection = channel.Connection;
+        if (channel.Serves && channel.Serving.Deliveries.Count > 0 && world.MustSeeRepliesWorkedOff)
+            Require(
+                IsWorkedOff(channel) || world.Now - channel.Serving.AskedAt >= Scenario.OperationTimeout.Ticks,
+                "a server ends before the broker has worked off its replies");
         if (!channel.Confirms || channel.IsSuspect || connection.IsAbandoned)
             return;
         bool unanswered = !(channel.IsDirect

@@ -73,6 +73,11 @@ internal sealed class SimulatedChannel(
     internal int InHand { get; set; }
     internal int Settled { get; set; }
 
+    /// <summary>Whether it consumes requests, and replies to them.</summary>
+    internal bool Serves => Queue == SimulatedBroker.ServedQueue;
+
+    internal SimulatedServing Serving { get; } = new();
+
     /// <summary>Whether the actor knows, or did it itself.</summary>
     internal bool IsKnownGone => ClientClosed || HeardClosed || connection.IsAbandoned;
 

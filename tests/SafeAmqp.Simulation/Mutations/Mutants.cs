@@ -4,7 +4,7 @@ namespace SafeAmqp.Simulation.Mutations;
 internal static partial class Mutants
 {
     internal static IReadOnlyList<Mutant> All { get; } = [
-        .. Publishing(), .. Connecting(), .. Consuming(), .. Calling()];
+        .. Publishing(), .. Connecting(), .. Consuming(), .. Calling(), .. Serving()];
 
     private static IEnumerable<Mutant> Publishing()
     {
@@ -176,9 +176,36 @@ internal static partial class Mutants
         yield return new("a hole in the tags is overlooked", Channel, "if (!_acks.Delivered(delivered.Tag))",
             "if (!_acks.Delivered(delivered.Tag) && delivered.Tag == 0)");
         yield return new("a cancelled consumer is not replaced", Channel,
-            "case BrokerSignal.ConsumerCancelled:\n                Close();", "case BrokerSignal.ConsumerCancelled "
-                + "when subscription.State == AmqpConsumerState.Stopped:\n                Close();");
+            "case BrokerSignal.ConsumerCancelled:\n                // Of", "case BrokerSignal.ConsumerCancelled "
+                + "when subscription.State == AmqpConsumerState.Stopped:\n                // Of");
         yield return new("who waits for a start is not told", Channel, "if (_startBy <= now)", "if (_startBy < 0)");
+    }
+
+    private static IEnumerable<Mutant> Serving()
+    {
+        const string Channel = "Rpc/ServingChannel.cs", Jobs = "Rpc/CallJob.cs";
+        yield return new("a request is acknowledged before its reply", Channel, "_held.Add(reply);",
+            "_held.Add(reply);\n            base.Settle(delivery, settlement);\n            base.Flush();");
+        yield return new("what outlives its caller is acknowledged at once", Channel, "if (!needsConfirm)\n", "");
+        yield return new("what comes again is no suspect", Jobs, "IsSuspect = request.IsRedelivered;",
+            "IsSuspect = false;");
+        yield return new("others go beside what comes again", Channel, "&& _alone is null && Actor", "&& Actor");
+        yield return new("what comes again goes beside others", Channel, "(reply.IsSuspect && !IsProven) ||", "");
+        yield return new("what comes again waits for a proof that nobody asks for", Channel,
+            "if (reply.IsSuspect && _inDoubt > 0)\n                Ask();", "");
+        yield return new("a culprit is not remembered", Channel, "if (Culprit(end) is { } culprit)",
+            "if (Culprit(end) is { Deadline: < 0 } culprit)");
+        yield return new("several are blamed for one", Channel, "_inDoubt > 1 ? null : ", "");
+        yield return new("a server ends before its replies are worked off", Channel,
+            "if (!IsOpen || (_owed == 0 && IsProven)", "if (_owed >= 0");
+        yield return new("a reply that is lost with its channel keeps its credit", Channel,
+            "((ReplyJob)job).Lose();", "_ = job;");
+        yield return new("replies leave while the broker blocks", Channel, "&& Actor.MayPublish;", ";");
+        yield return new("a busy channel is used for replies", Channel, "IsOpen && !_busy && ", "IsOpen && ");
+        yield return new("a nacked reply counts as confirmed", Channel,
+            ": nack ? JobErrors.Nacked(reply, Actor.Snapshot()) : null;", ": null;");
+        yield return new("a reply that is not confirmed is waited for without end", Channel,
+            "if (job.Deadline <= now)", "if (job.Deadline < 0)");
     }
 
     private static IEnumerable<Mutant> Calling()

@@ -46,4 +46,8 @@ internal enum Fault
     // Of links and channels again: behind the others, so that seeds keep their meaning.
     Deafness,
     Impossibles,
+
+    // Of servers.
+    Serving,
+    BadReplies,
 }

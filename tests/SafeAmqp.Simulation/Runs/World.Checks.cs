@@ -135,6 +135,7 @@ internal sealed partial class World
         Prove("news", "somewhere", FixedQueue);
         ProveLeaderIsFound();
         ProveConsumersWork();
+        ProveServersWork();
         // What the broker left unanswered when it was declared again is named in the status until it has been.
         RunUntil(
             () => _actor.TopologyErrors.Count == 0, Now + Scenario.OperationTimeout.Ticks + MaxDelay.Ticks + Ms(1_000));
@@ -173,7 +174,7 @@ internal sealed partial class World
     private void ProveConsumersWork()
     {
         Subscription[] live = [.. _subscriptions.Select(s => s.Subscription)
-            .Where(subscription => subscription.State == AmqpConsumerState.Live)];
+            .Where(subscription => subscription is { State: AmqpConsumerState.Live, Serves: null })];
         int[] before = [.. live.Select(subscription => _broker.SettledOn(subscription.Queue))];
         RunUntil(
             () => live.Index()

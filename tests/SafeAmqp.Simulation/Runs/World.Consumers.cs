@@ -40,6 +40,7 @@ internal sealed partial class World
         StartPublishers();
         for (int i = 0; i < Scenario.Consumers; i++)
             After(_dice.NextInt64(Ms(1_000)), Subscribe);
+        StartServers();
         for (int i = _dice.Next(4); i > 0; i--)
             After(_dice.NextInt64(Ms(3_000)), Declare);
         for (int i = _dice.Next(3); i > 0; i--)
@@ -75,11 +76,18 @@ internal sealed partial class World
         void EndWhenQuiet()
         {
             if (subscription.Quiet.HasEnded)
-                After(_dice.NextInt64(Ms(1_000)), () => Send(new ConsumerCommand.End(subscription)));
+                After(_dice.NextInt64(Ms(1_000)), () => EndNow(subscription));
             else
                 After(Ms(1), EndWhenQuiet);
         }
         EndWhenQuiet();
+    }
+
+    private void EndNow(Subscription subscription)
+    {
+        if (subscription.Serves is not null)
+            _ends[subscription] = Now + ServerStopTimeout.Ticks;
+        Send(new ConsumerCommand.End(subscription));
     }
 
     private void Declare()

@@ -56,6 +56,11 @@ public sealed class SimulationTests(ITestOutputHelper output)
         ["stale settlements"] = 7,
         ["late replies"] = 2,
         ["waits for credit"] = 100,
+        ["replies"] = 50,
+        ["requests that came again"] = 5,
+        ["channels closed over a reply"] = 0.5,
+        ["faults for refused replies"] = 0.2,
+        ["replies that failed"] = 5,
     };
 
     [Fact]

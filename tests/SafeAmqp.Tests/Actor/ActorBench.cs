@@ -45,6 +45,8 @@ internal sealed class ActorBench
 
     internal static IDeliveryPump NoPump { get; } = new Pump();
 
+    internal static IDeliveryPump NewPump() => new Pump();
+
     internal static TimeSpan Ms(double milliseconds) => TimeSpan.FromMilliseconds(milliseconds);
 
     internal static TimeSpan S(double seconds) => TimeSpan.FromSeconds(seconds);
@@ -170,7 +172,7 @@ internal sealed class ActorBench
 
     internal Subscription Subscribe(string queue = "work", AmqpConsumerOptions? options = null)
     {
-        var subscription = new Subscription(queue, options ?? new AmqpConsumerOptions(), NoThread, _ => new Pump());
+        var subscription = new Subscription(queue, options ?? new AmqpConsumerOptions(), NoThread, _ => NewPump());
         Post(new ConsumerCommand.Consume(subscription));
         return subscription;
     }

@@ -15,6 +15,8 @@ internal sealed class FakeLink : IBrokerLink
         internal required int Prefetch { get; init; }
         internal bool IsClosed { get; set; }
         internal bool IsCancelled { get; set; }
+        internal bool ConfirmsSince { get; set; }
+        internal List<string> Order { get; } = [];
         internal List<(AmqpMessage Message, int Slot)> Published { get; } = [];
         internal List<TopologyItem> Declared { get; } = [];
         internal List<ConsumeRequest> Consumed { get; } = [];
@@ -61,12 +63,24 @@ internal sealed class FakeLink : IBrokerLink
     {
         refusal = NextPass == PassResult.Refused ? "it does not fit" : null;
         if (NextPass is PassResult.Passed or PassResult.PassedBusy)
+        {
             this[incarnation].Published.Add((message, slot));
+            this[incarnation].Order.Add($"publish {message.CorrelationId}");
+        }
         return NextPass;
     }
 
     public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement)
-        => this[incarnation].Settled.Add((tag, multiple, settlement));
+    {
+        this[incarnation].Settled.Add((tag, multiple, settlement));
+        this[incarnation].Order.Add($"{settlement} {tag}{(multiple ? " and before" : "")}");
+    }
+
+    public void Confirm(long incarnation)
+    {
+        Assert.False(this[incarnation].Confirms || this[incarnation].ConfirmsSince, "It confirms already.");
+        this[incarnation].ConfirmsSince = true;
+    }
 
     public void Declare(long incarnation, TopologyItem item) => this[incarnation].Declared.Add(item);
 

@@ -155,6 +155,8 @@ public sealed class AckJoinerTests
         public void Consume(long incarnation, ConsumeRequest request) => Assert.Fail();
         public void CancelConsumer(long incarnation) => Assert.Fail();
         public void Get(long incarnation, string queue) => Assert.Fail();
+
+        public void Confirm(long incarnation) => Assert.Fail();
         public void Flush() => Assert.Fail();
         public LinkTraffic Traffic(int epoch) => default;
     }

@@ -204,6 +204,8 @@ public sealed class BoundaryRaceTests
 
         public void CancelConsumer(long incarnation) => throw new NotSupportedException();
 
+        public void Confirm(long incarnation) => throw new NotSupportedException();
+
         public LinkTraffic Traffic(int epoch) => default;
 
         private void Answer(BrokerSignal signal) => ThreadPool.UnsafeQueueUserWorkItem(

@@ -159,6 +159,8 @@ public sealed class IoThreadTests
         public void Consume(long incarnation, ConsumeRequest request) => throw new InvalidOperationException();
         public void CancelConsumer(long incarnation) => throw new InvalidOperationException();
         public void Get(long incarnation, string queue) => throw new InvalidOperationException();
+
+        public void Confirm(long incarnation) => throw new NotSupportedException();
         public void Flush()
         {
         }
