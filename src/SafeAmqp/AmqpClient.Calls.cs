@@ -10,6 +10,14 @@ namespace SafeAmqp;
 
 public sealed partial class AmqpClient
 {
+    private const int IdSize = 16;
+
+    [ThreadStatic]
+    private static byte[]? _ids;
+
+    [ThreadStatic]
+    private static int _idsLeft;
+
     /// <inheritdoc/>
     public ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null,
         CancellationToken cancellationToken = default)
@@ -41,14 +49,33 @@ public sealed partial class AmqpClient
         }
     }
 
-    private async ValueTask<AmqpReply> CallUnobservedAsync(AmqpMessage request, AmqpCallOptions options,
+    private ValueTask<AmqpReply> CallUnobservedAsync(AmqpMessage request, AmqpCallOptions options,
         CancellationToken cancellationToken)
     {
         long now = _clock.Now;
-        long deadline = now + options.Timeout.Ticks;
         long wallDeadline = _options.TimeProvider.GetUtcNow().Add(options.Timeout).ToUnixTimeMilliseconds();
-        var fixedQueue = options.ReplyTo as AmqpReplyAddress.FixedReplyAddress;
-        if (fixedQueue is not null)
+        if (options.ReplyTo is AmqpReplyAddress.FixedReplyAddress || !_callSlots.TryTake(0))
+            return CallInTurnAsync(request, options, now, wallDeadline, cancellationToken);
+        if (_credit.TryTake(request.Body.Length))
+            return Begin(request, options, now, wallDeadline, cancellationToken);
+        _callSlots.Release(0);
+        return CallInTurnAsync(request, options, now, wallDeadline, cancellationToken);
+    }
+
+    private ValueTask<AmqpReply> Begin(AmqpMessage request, AmqpCallOptions options, long now, long wallDeadline,
+        CancellationToken cancellationToken)
+    {
+        var call = new CallJob(request, options.ReplyTo, request.CorrelationId ?? NewCorrelationId(), now,
+            now + options.Timeout.Ticks, wallDeadline, _credit, _callSlots);
+        Send(call, cancellationToken);
+        return call.Task;
+    }
+
+    private async ValueTask<AmqpReply> CallInTurnAsync(AmqpMessage request, AmqpCallOptions options, long now,
+        long wallDeadline, CancellationToken cancellationToken)
+    {
+        long deadline = now + options.Timeout.Ticks;
+        if (options.ReplyTo is AmqpReplyAddress.FixedReplyAddress fixedQueue)
             await EnsureConsumedAsync(fixedQueue, options.Timeout, cancellationToken).ConfigureAwait(false);
         if (!_callSlots.TryTake(0))
             await WaitForCreditAsync(_callSlots, 0, deadline, now, "calls", cancellationToken).ConfigureAwait(false);
@@ -63,10 +90,7 @@ public sealed partial class AmqpClient
             _callSlots.Release(0);
             throw;
         }
-        var call = new CallJob(request, options.ReplyTo, request.CorrelationId ?? NewCorrelationId(), now, deadline,
-            wallDeadline, _credit, _callSlots);
-        Send(call, cancellationToken);
-        return await call.Task.ConfigureAwait(false);
+        return await Begin(request, options, now, wallDeadline, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -110,6 +134,17 @@ public sealed partial class AmqpClient
         }
     }
 
-    // 128 bits, so that no peer can answer a call that it did not receive.
-    private static string NewCorrelationId() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(16));
+    // 128 bits, so that no peer can answer a call that it did not receive. The system is asked for many at a time.
+    private static string NewCorrelationId()
+    {
+        if (_idsLeft == 0)
+        {
+            RandomNumberGenerator.Fill(_ids ??= new byte[IdSize * 64]);
+            _idsLeft = _ids.Length / IdSize;
+        }
+        Span<byte> id = _ids.AsSpan(--_idsLeft * IdSize, IdSize);
+        string text = Base64Url.EncodeToString(id);
+        id.Clear(); // given out once, and not to be found in memory
+        return text;
+    }
 }

@@ -11,7 +11,7 @@ internal abstract class ConsumeContender : Contender
     protected const string Queue = "safeamqp.benchmark.consume";
 
     /// <summary>Messages per second of the asked duration: some, so that a round takes about as long.</summary>
-    private const int PerSecond = 20_000;
+    protected virtual int PerSecond => 20_000;
 
     private AmqpClient? _filler;
 

@@ -44,3 +44,51 @@ internal sealed class MassTransitPublish : Contender
             await _bus.StopAsync();
     }
 }
+
+/// <summary>What MassTransit's server answers.</summary>
+public sealed record BenchmarkReply(byte[] Payload);
+
+/// <summary>MassTransit's request client and a handler that responds, in this process.</summary>
+internal sealed class MassTransitBothEnds : Contender
+{
+    internal const string Title = "MassTransit 8.5.12, request client and handler";
+
+    private const string Queue = "safeamqp.benchmark.masstransit";
+
+    private IBusControl? _bus;
+    private IRequestClient<BenchmarkMessage>? _client;
+    private BenchmarkMessage _message = new([]);
+
+    internal override string Name => Title;
+
+    internal override async Task ConnectAsync(Uri broker, Workload workload)
+    {
+        _message = new BenchmarkMessage(workload.Body);
+        string[] account = broker.UserInfo.Split(':');
+        _bus = Bus.Factory.CreateUsingRabbitMq(bus =>
+        {
+            bus.Host(broker.Host, (ushort)broker.Port,
+                Uri.UnescapeDataString(broker.AbsolutePath[1..]) is { Length: > 0 } host ? host : "/", settings =>
+            {
+                settings.Username(account[0]);
+                settings.Password(account[1]);
+            });
+            bus.ReceiveEndpoint(Queue, endpoint =>
+            {
+                endpoint.AutoDelete = true;
+                endpoint.Handler<BenchmarkMessage>(
+                    context => context.RespondAsync(new BenchmarkReply(context.Message.Payload)));
+            });
+        });
+        await _bus.StartAsync();
+        _client = _bus.CreateRequestClient<BenchmarkMessage>(new Uri($"queue:{Queue}"));
+    }
+
+    protected override async ValueTask OperateAsync(int caller) => await _client!.GetResponse<BenchmarkReply>(_message);
+
+    public override async ValueTask DisposeAsync()
+    {
+        if (_bus is not null)
+            await _bus.StopAsync();
+    }
+}

@@ -29,7 +29,8 @@ internal sealed record Target(string Name, string? Against, Figure Figure, doubl
 /// <param name="Contenders">Who is measured.</param>
 /// <param name="Targets">What is to be reached.</param>
 internal sealed record Comparison(
-    string Name, string Title, Workload Workload, IReadOnlyList<Func<Contender>> Contenders, IReadOnlyList<Target> Targets);
+    string Name, string Title, Workload Workload, IReadOnlyList<Func<Contender>> Contenders,
+    IReadOnlyList<Target> Targets);
 
 /// <summary>What came out of a comparison: a measurement for each contender and round.</summary>
 internal sealed record Outcome(

@@ -30,6 +30,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
     private const int MaxRefused = 1000;
 
     private readonly OrderedDictionary<(string?, string?, string?, int), Exception> _refused = [];
+    private CancellationTokenSource? _spare; // for the next request
 
     internal async ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery request, CancellationToken lost)
     {
@@ -48,9 +49,9 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
         }
         if (request.IsRedelivered && TakeRefused(request) is { } refused)
             return await FailAsync(request, refused).ConfigureAwait(false);
-        using var deadline = left is { } timeout ? new CancellationTokenSource(timeout, around.Clock.Time)
-            : new CancellationTokenSource();
-        using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, lost);
+        CancellationTokenSource abandoned = Rent(left);
+        CancellationTokenRegistration loss =
+            lost.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), abandoned);
         AmqpMessage reply;
         try
         {
@@ -63,14 +64,19 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
         {
             if (lost.IsCancellationRequested)
                 return AmqpSettlement.Requeue; // without effect: the broker has done so
-            if (deadline.IsCancellationRequested)
-                return AmqpSettlement.Ack; // nobody waits for the fault
+            if (abandoned.IsCancellationRequested)
+                return AmqpSettlement.Ack; // its deadline has come, and nobody waits for the fault
             if (request.Stop.Explains(error))
                 throw; // another server may still answer
             if (around.Throttle.ShouldLog(request.Queue, error.GetType().Name, out long others))
                 Log.RequestFailed(around.Logger, request.Queue, others, error);
             request.Fault = error;
             reply = Fault(error);
+        }
+        finally
+        {
+            await loss.DisposeAsync().ConfigureAwait(false); // after a callback that runs
+            Return(abandoned);
         }
         return await ReplyAsync(request, reply).ConfigureAwait(false);
     }
@@ -177,6 +183,26 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
         {
             return await FailAsync(request, second).ConfigureAwait(false);
         }
+    }
+
+    // A source with its timer is most of what a request would allocate. One that has not fired serves the next request,
+    // and nothing that was registered on it is left then.
+    private CancellationTokenSource Rent(TimeSpan? left)
+    {
+        if (around.Clock.Time != TimeProvider.System)
+            return left is { } timeout ? new CancellationTokenSource(timeout, around.Clock.Time) : new();
+        CancellationTokenSource source = Interlocked.Exchange(ref _spare, null) ?? new();
+        if (left is { } time)
+            source.CancelAfter(time);
+        return source;
+    }
+
+    private void Return(CancellationTokenSource source)
+    {
+        if (around.Clock.Time != TimeProvider.System || !source.TryReset())
+            source.Dispose();
+        else
+            Interlocked.Exchange(ref _spare, source)?.Dispose();
     }
 
     private Exception? TakeRefused(AmqpDelivery request)
