@@ -65,7 +65,7 @@ internal static class Comparisons
             [new("call and reply, both ends, one caller", RabbitMqClientBothEnds.TitleOf(ByHand.Direct),
                 Figure.Throughput, 0.9)]),
         new("served-100", "Calls, 100 callers, both ends alike", new Workload(100),
-            [Served, Direct, ReplyQueue, Guaranteed, () => new MassTransitBothEnds(), () => new SafeAmqpBothEnds(16)],
+            [Served, Direct, ReplyQueue, Guaranteed, () => new SafeAmqpBothEnds(16)],
         [
             new("call and reply, both ends, 100 callers", RabbitMqClientBothEnds.TitleOf(ByHand.Direct),
                 Figure.Throughput, 1.0),
@@ -73,7 +73,6 @@ internal static class Comparisons
                 Figure.Throughput, 1.1),
             new("call and reply, both ends, 100 callers", RabbitMqClientBothEnds.TitleOf(ByHand.Guaranteed),
                 Figure.Throughput, 2.0),
-            new("call and reply, both ends, 100 callers", MassTransitBothEnds.Title, Figure.Throughput, 5.0),
             new("CPU per call, both ends, 100 callers", RabbitMqClientBothEnds.TitleOf(ByHand.Direct), Figure.Cpu,
                 0.8),
             new("allocated bytes per call, both ends, 100 callers", null, Figure.Allocation, 2000),

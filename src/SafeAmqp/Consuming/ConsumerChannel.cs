@@ -20,7 +20,6 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
     private int _attempt;
 
     internal Subscription Subscription => subscription;
-
     protected ConsumerSet Consumers => consumers;
 
     /// <summary>Whether opening the link need not wait for it: it is live, was refused, or stops.</summary>
@@ -282,7 +281,6 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
         Settle(delivery, delivered.Flaw is null ? AmqpSettlement.Ack : AmqpSettlement.Reject);
     }
 
-    /// <summary>Another channel takes its place.</summary>
     protected void GiveUp(CloseReason end)
     {
         Close();

@@ -12,7 +12,7 @@ namespace SafeAmqp.Rpc;
 internal sealed class ServingChannel(ConnectionActor actor, ConsumerSet consumers, Subscription subscription,
     RequestServer server) : ConsumerChannel(actor, consumers, subscription)
 {
-    /// <summary>After so long without an answer the broker is asked whether it still works the channel off.</summary>
+    /// <summary>After so long with something in doubt the broker is asked whether it works the channel off.</summary>
     private static readonly long Silence = TimeSpan.FromSeconds(5).Ticks;
 
     private readonly JobQueue _held = new(); // in the order in which they were given
@@ -136,11 +136,11 @@ internal sealed class ServingChannel(ConnectionActor actor, ConsumerSet consumer
             Consumers.Remove(this);
             return ActorTime.Never;
         }
-        if (!IsOpen || _ledger.Count == 0 || _isAsked)
+        if (!IsOpen || IsProven || _isAsked)
             return Math.Min(next, _endBy);
         long askAt = Actor.IsBlocked ? now + Silence : Math.Max(_heardAt, Actor.UnblockedAt) + Silence;
         if (askAt <= now)
-            Ask(); // a queue may have no majority, or the broker may have lost track of the channel
+            Ask(); // a queue may have no majority, or the broker reads no more
         return Math.Min(Math.Min(next, _endBy), Math.Max(askAt, now + 1));
     }
 
@@ -190,15 +190,15 @@ internal sealed class ServingChannel(ConnectionActor actor, ConsumerSet consumer
                 break;
         }
         reply.Pass();
+        if (IsProven)
+        {
+            _heardAt = Actor.Now;
+            Actor.WakeAt(_heardAt + Silence);
+        }
         if (_confirms)
         {
-            if (_ledger.Count == 0)
-            {
-                _heardAt = Actor.Now;
-                Actor.WakeAt(_heardAt + Silence);
-            }
-            Actor.WakeAt(reply.Deadline);
             _ledger.Add(reply);
+            Actor.WakeAt(reply.Deadline);
         }
         else
         {

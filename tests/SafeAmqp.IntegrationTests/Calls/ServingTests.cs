@@ -143,8 +143,9 @@ public sealed class ServingTests(TestBroker broker) : FaultTest(broker)
         foreach (int number in Enumerable.Range(0, Many).Where(number => number != bad))
             Assert.Equal(number, await calls[number].WaitAsync(Limit, Cancelled));
         Assert.InRange(timesBad, 1, 4); // once more where it was among others
+        // What a server holds when its channel closes comes again, each time
         Assert.All(handled.CountBy(number => number).Where(pair => pair.Key != bad),
-            pair => Assert.InRange(pair.Value, 1, 4));
+            pair => Assert.InRange(pair.Value, 1, 1 + timesBad));
         await UntilAsync(() => MessagesInAsync(queue), messages => messages == 0);
     }
 

@@ -192,15 +192,19 @@ public sealed class ServingChannelTests
         Assert.Single(_server.Failed);
     }
 
-    [Fact]
-    public void A_channel_that_the_broker_lost_track_of_is_replaced()
+    [Theory, InlineData(Made), InlineData(Lasting)]
+    public void A_channel_that_the_broker_does_not_read_any_more_is_replaced(string replyTo)
     {
         _bench.Random = 0;
         Subscription served = ServeLive();
         FakeLink.Channel channel = _bench.Link.Consumer;
-        Deliver(channel, 1, Lasting);
+        Deliver(channel, 1, replyTo);
         _bench.Post(Reply(served, 1));
-        _bench.Wait(S(40));
+        _bench.Wait(S(4.9));
+        Assert.Empty(channel.Declared);
+        _bench.Wait(S(0.2));
+        Assert.IsType<TopologyItem.Probe>(Assert.Single(channel.Declared));
+        _bench.Wait(S(35));
         Assert.True(channel.IsClosed);
         Assert.NotSame(channel, _bench.Link.Consumer);
     }
