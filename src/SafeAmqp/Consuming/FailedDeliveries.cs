@@ -200,8 +200,10 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
         }
     }
 
+    // Once, but for what failed: that a link was away says nothing about the next time.
     private Task DeclareOnceAsync(AmqpQueue queue)
-        => _declared.GetOrAdd(queue.Name, _ => around.Client.DeclareAsync(new AmqpTopology().With(queue)).AsTask());
+        => _declared.TryGetValue(queue.Name, out Task? before) && before is { IsFaulted: false, IsCanceled: false }
+            ? before : _declared[queue.Name] = around.Client.DeclareAsync(new AmqpTopology().With(queue)).AsTask();
 
     private static AmqpQueue RetryQueue(string queue, TimeSpan delay) => new()
     {
