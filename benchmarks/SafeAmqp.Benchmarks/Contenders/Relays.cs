@@ -30,7 +30,7 @@ internal sealed class SafeAmqpRelay(int concurrency) : RelayContender
     {
         var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         int left = count;
-        await using AmqpSubscription consumer = await _client!.ConsumeAsync(Queue, async (delivery, _) =>
+        await using AmqpSubscription consumer = await _client!.ConsumeAsync(Queue, async (delivery, lost) =>
         {
             await _client!.PublishAsync(new AmqpMessage
             {
@@ -38,7 +38,7 @@ internal sealed class SafeAmqpRelay(int concurrency) : RelayContender
                 Body = delivery.Body,
                 Persistent = false,
                 Mandatory = false,
-            });
+            }, lost);
             if (Interlocked.Decrement(ref left) == 0)
                 all.TrySetResult();
             return AmqpSettlement.Ack;

@@ -54,6 +54,7 @@ public class AckJoining
         public void Declare(long incarnation, TopologyItem item) => throw new NotSupportedException();
         public void Consume(long incarnation, ConsumeRequest request) => throw new NotSupportedException();
         public void CancelConsumer(long incarnation) => throw new NotSupportedException();
+        public void Get(long incarnation, string queue) => throw new NotSupportedException();
         public void Confirm(long incarnation) => throw new NotSupportedException();
         public LinkTraffic Traffic(int epoch) => default;
     }
