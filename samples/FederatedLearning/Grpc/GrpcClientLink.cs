@@ -65,7 +65,8 @@ public sealed class GrpcClientLink : IClientLink
         catch (RpcException error) when (_untrusted is not null)
         {
             throw new LinkException(
-                $"the certificate of {_channel.Target} is not trusted: {_untrusted}", error) { IsFinal = true };
+                $"the certificate of {_channel.Target} is not trusted: {_untrusted}", error)
+            { IsFinal = true };
         }
         catch (RpcException error)
         {

@@ -191,8 +191,6 @@ internal static partial class Mutants
             "IsSuspect = false;");
         yield return new("others go beside what comes again", Channel, "&& _alone is null && Actor", "&& Actor");
         yield return new("what comes again goes beside others", Channel, "(reply.IsSuspect && !IsProven) ||", "");
-        yield return new("what comes again waits for a proof that nobody asks for", Channel,
-            "if (reply.IsSuspect && _inDoubt > 0)\n                Ask();", "");
         yield return new("a culprit is not remembered", Channel, "if (Culprit(end) is { } culprit)",
             "if (Culprit(end) is { Deadline: < 0 } culprit)");
         yield return new("several are blamed for one", Channel, "_inDoubt > 1 ? null : ", "");
