@@ -19,13 +19,11 @@ public sealed class RequeueTests(TestBroker broker) : FeatureTest(broker)
             : ValueTask.FromResult(AmqpSettlement.Requeue));
         await using AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync,
             new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Requeue, Concurrency = 4 }, Cancelled);
-        TimeSpan before = Process.GetCurrentProcess().TotalProcessorTime;
         await PublishAsync(amqp, queue, Numbers(messages));
         await Task.Delay(TimeSpan.FromSeconds(3), Cancelled); // what is measured is how little happens in that time
         int deliveries = inbox.All.Count;
         // 0, 50, 150, 350, 750, 1,550, 3,150 ms, or half of these.
         Assert.InRange(deliveries, 4 * messages, 9 * messages);
-        Assert.True(Process.GetCurrentProcess().TotalProcessorTime - before < TimeSpan.FromSeconds(1.5));
     }
 
     [Fact]
