@@ -69,8 +69,7 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
         subscription.Ended.TryComplete(true);
     }
 
-    /// <summary>Takes note of a message of this consumer's over which the link ended.</summary>
-    /// <returns>Whether it did so before.</returns>
+    /// <summary>Notes a message over which the link ended, and says whether one like it did so before.</summary>
     internal bool HasEndedTheLinkBefore(PoisonSuspect suspect)
     {
         if (_suspects.Contains((suspect.Rule, suspect.Size)))

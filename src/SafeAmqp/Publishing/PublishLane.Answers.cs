@@ -148,7 +148,7 @@ internal sealed partial class PublishLane
         for (int i = lost.Count - 1; i >= 0; i--)
         {
             OutgoingJob job = lost[i];
-            if (isSuspicious && job.IsSuspect && lost.Count == 1)
+            if (isSuspicious && job.IsSuspect) // nothing went beside it
                 job.End(JobErrors.RefusedAlone(job, end, status));
             else if (job == culprit)
                 job.End(JobErrors.Refused(job, end, status));

@@ -201,6 +201,8 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         Assert.InRange(took, TimeSpan.FromSeconds(1.3), TimeSpan.FromSeconds(8));
         Assert.False(open.IsCompleted);
         Assert.InRange(amqp.Status.Links[0].RecoveryAttempt, 19, 60);
+        await amqp.DisposeAsync();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => open);
     }
 
     [Theory]
