@@ -77,6 +77,7 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
         {
             options.Uri = relay.Uri;
             options.ReconnectDelay = TimeSpan.FromMilliseconds(5);
+            options.MaxReconnectDelay = TimeSpan.FromMilliseconds(100);
         });
         RequestDesk desk = await DeskAsync();
         AmqpCallOptions options = To(await AddressAsync(amqp, address));

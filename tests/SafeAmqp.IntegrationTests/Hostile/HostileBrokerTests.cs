@@ -62,7 +62,8 @@ public sealed class HostileBrokerTests(TestBroker broker) : FeatureTest(broker)
     public async Task A_connection_that_is_closed_inside_a_frame_is_noticed_at_once(ConnectionLayout layout)
     {
         await using AmqpTestBroker hostile = await AmqpTestBroker.StartAsync(cancellationToken: Cancelled);
-        AmqpClient amqp = await ConnectAsync(layout, options => options.Uri = hostile.Uri.ToString());
+        AmqpClient amqp = await ConnectAsync(layout, options =>
+            (options.Uri, options.MaxReconnectDelay) = (hostile.Uri.ToString(), TimeSpan.FromMilliseconds(100)));
         string queue = await NewQueueAsync(amqp);
         for (int octets = 1; octets <= 20; octets++) // of the confirm, which has 21
         {

@@ -145,7 +145,8 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
     public async Task A_connection_cut_within_a_message_loses_at_most_what_is_reported(bool toBroker)
     {
         FaultProxy proxy = NewProxy();
-        AmqpClient amqp = await ConnectAsync(options => options.Uri = proxy.Uri);
+        AmqpClient amqp = await ConnectAsync(
+            options => (options.Uri, options.MaxReconnectDelay) = (proxy.Uri, TimeSpan.FromMilliseconds(100)));
         AmqpClient reader = await ConnectAsync();
         string queue = await NewQueueAsync(reader);
         var history = new History(1, 40 * 51);
