@@ -12,7 +12,13 @@ internal sealed class Cast
     internal Cast(Arena arena, Witnesses witnesses, LagProbe lag, ChaosOptions options)
     {
         Receiver = new Receiver(witnesses, Lanes, options.Seed);
-        var rough = new AmqpConsumerOptions { Prefetch = 40, Concurrency = 4 };
+        // What fails goes back, so that whatever comes again says so; what is held here would not.
+        var rough = new AmqpConsumerOptions
+        {
+            Prefetch = 40,
+            Concurrency = 4,
+            OnFailure = AmqpFailurePolicy.Requeue,
+        };
         // Both layouts, both policies for what is in flight, a different first node each.
         Anna = new Party("anna", () => arena.Options(0), witnesses, async client =>
         {
