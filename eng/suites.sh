@@ -53,6 +53,7 @@ run_suite() {
         if [ "$failed" -ne 0 ]; then
             echo
             failed_tests "$trx" | sed 's/^/    failed: /'
+            failure_messages "$trx" | sed 's/^/        /'
             if [ ! -s "$trx" ]; then tail -n 20 "$folder/output.log" | sed 's/^/    /'; fi
             echo "    kept: $folder (output.log, results.trx, brokers/);" \
                 "the run had SAFEAMQP_TEST_SEED=${SAFEAMQP_TEST_SEED:-1} $*"
@@ -74,6 +75,14 @@ failed_tests() {
     { grep -o '<UnitTestResult [^>]*>' "$1" 2>/dev/null || true; } | { grep ' outcome="Failed"' || true; } |
         sed -e 's/.* testName="\([^"]*\)".*/\1/' -e 's/&quot;/"/g' -e "s/&apos;/'/g" \
             -e 's/&lt;/</g' -e 's/&gt;/>/g' -e 's/&amp;/\&/g'
+}
+
+# What the tests in a result file failed with, as much as fits a log.
+failure_messages() {
+    { sed -n '/<Message>/,/<\/Message>/p' "$1" 2>/dev/null || true; } |
+        sed -e 's/<[/]\{0,1\}Message>//g' -e 's/^ *//' -e 's/&#xD;//g' \
+            -e 's/&quot;/"/g' -e "s/&apos;/'/g" -e 's/&lt;/</g' -e 's/&gt;/>/g' -e 's/&amp;/\&/g' |
+        cut -c 1-300 | head -n 40
 }
 
 # The brokers that a suite ran on, by what they themselves wrote into their logs.

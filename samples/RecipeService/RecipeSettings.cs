@@ -27,7 +27,8 @@ public sealed record RecipeSettings
     public TimeSpan CrawlingTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How long a request waits for a broker that is away before it fails: <c>BROKER_GRACE_SECONDS</c>.
+    /// How long a request waits for a broker that is away before it fails, and the start for its queues:
+    /// <c>BROKER_GRACE_SECONDS</c>.
     /// </summary>
     public TimeSpan BrokerGrace { get; init; } = TimeSpan.FromSeconds(3);
 
