@@ -4,7 +4,6 @@ using FederatedLearning.Messages;
 using FederatedLearning.Mqtt;
 using FederatedLearning.Protocol;
 using FederatedLearning.Protocols.Tests.Support;
-using FederatedLearning.Tests.Support;
 using Microsoft.Extensions.Logging;
 
 namespace FederatedLearning.Protocols.Tests;

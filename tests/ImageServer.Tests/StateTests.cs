@@ -53,7 +53,7 @@ public sealed class StateTests
     [Fact]
     public async Task Every_step_of_the_count_is_logged_in_its_order()
     {
-        using var lines = new Support.Lines();
+        using var lines = new Lines();
         await using var owner = await RunningOwner.StartAsync(new ImageSettings(), lines);
         Parallel(8, _ =>
         {
@@ -184,7 +184,7 @@ public sealed class StateTests
 
         public StateOwner State { get; }
 
-        public static async Task<RunningOwner> StartAsync(ImageSettings settings, Support.Lines? lines = null)
+        public static async Task<RunningOwner> StartAsync(ImageSettings settings, Lines? lines = null)
         {
             var log = lines is null
                 ? NullLogger<StateOwner>.Instance

@@ -8,7 +8,7 @@ namespace SafeAmqp.Peers.Tests;
 /// <summary>Celery's protocol of tasks, version 2: its tasks are run here, and ours by a worker of Celery's.</summary>
 public sealed class CeleryTests(Brokers brokers) : PeerTest(brokers)
 {
-    private static string App => Path.Combine(Programs.Folder, "celery_app.py");
+    private static string App => Path.Combine(Peer.Folder, "celery_app.py");
 
     [Theory]
     [MemberData(nameof(AllBrokers))]

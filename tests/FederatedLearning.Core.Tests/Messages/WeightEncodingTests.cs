@@ -18,7 +18,7 @@ public sealed class WeightEncodingTests
         Assert.Equal(model.Layout, read.Layout);
         Assert.Contains(
             Example,
-            File.ReadAllText(Path.Combine(Root(), "samples/FederatedLearning/ENCODING.md")),
+            File.ReadAllText(Repository.Path("samples", "FederatedLearning", "ENCODING.md")),
             StringComparison.Ordinal);
     }
 
@@ -139,13 +139,6 @@ public sealed class WeightEncodingTests
         var read = ClientJson.ReadUpdate(json);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 4L * Count, 4L * Count + 100_000);
         Assert.True(read.Weights.Values.SequenceEqual(values));
-    }
-
-    internal static string Root()
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "SafeAmqp.sln"))) folder = Path.GetDirectoryName(folder)!;
-        return folder;
     }
 
     private static string Encode(ModelWeights model)

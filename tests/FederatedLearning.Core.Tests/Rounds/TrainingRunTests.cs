@@ -207,6 +207,17 @@ public sealed class TrainingRunTests
     }
 
     [Fact]
+    public void Clients_that_go_home_after_the_end_stay_in_its_result()
+    {
+        var world = new World(new FederationSettings { MinClients = 2, MaxRounds = 1 });
+        world.JoinAll(1, 2);
+        world.PlayRound(1, 1, 2);
+        world.Run.Leave(0, Some.Id(1), "the stream has ended");
+        world.Run.HandlerGone(0, "stopped");
+        Assert.Equal((2, 0L), (world.Now.Clients.Count, world.Now.Counts.Departures));
+    }
+
+    [Fact]
     public void Stopping_ends_a_training_that_runs_and_leaves_one_that_has_ended()
     {
         var world = new World();

@@ -1,6 +1,5 @@
 using System.Globalization;
 using RabbitMQ.Client;
-using SafeAmqp.Tests.Wire;
 using SafeAmqp.Wire;
 
 namespace SafeAmqp.FaultTests.Hostile;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using static SafeAmqp.FaultTests.Support.ScriptedBroker;
-using static SafeAmqp.Tests.Wire.Frames;
+using static TestSupport.Wire.Frames;
 
 namespace SafeAmqp.FaultTests.Hostile;
 

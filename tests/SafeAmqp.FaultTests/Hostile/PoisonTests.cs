@@ -1,5 +1,5 @@
 using static SafeAmqp.FaultTests.Support.ScriptedBroker;
-using static SafeAmqp.Tests.Wire.Frames;
+using static TestSupport.Wire.Frames;
 
 namespace SafeAmqp.FaultTests.Hostile;
 

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using static SafeAmqp.FaultTests.Support.ScriptedBroker;
-using static SafeAmqp.Tests.Wire.Frames;
+using static TestSupport.Wire.Frames;
 
 namespace SafeAmqp.FaultTests.Hostile;
 

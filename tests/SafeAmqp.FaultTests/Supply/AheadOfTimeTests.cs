@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
-using SafeAmqp.Tests.Surface;
 
 namespace SafeAmqp.FaultTests.Supply;
 
@@ -73,7 +72,7 @@ public sealed partial class AheadOfTimeTests : FaultCase
             ["Directory.Build.props", "Directory.Packages.props", ".editorconfig", "global.json",
                 "README.md", "LICENSE"];
         foreach (string file in files)
-            File.Copy(RepositoryFiles.Path(file), Path.Combine(_folder, file));
+            File.Copy(Repository.Path(file), Path.Combine(_folder, file));
         CopyTree("src/SafeAmqp");
         CopyTree($"tests/{Program}");
         string output = Path.Combine(_folder, "published");
@@ -88,10 +87,10 @@ public sealed partial class AheadOfTimeTests : FaultCase
 
     private void CopyTree(string tree)
     {
-        string root = RepositoryFiles.Path(tree.Split('/'));
+        string root = Repository.Path(tree.Split('/'));
         foreach (string file in Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories))
         {
-            string name = Path.GetRelativePath(RepositoryFiles.Root, file);
+            string name = Path.GetRelativePath(Repository.Root, file);
             if (name.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj"))
                 continue;
             string copy = Path.Combine(_folder, name);

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using SafeAmqp.Tests.Surface;
 
 namespace SafeAmqp.FaultTests.Supply;
 
@@ -9,10 +8,10 @@ namespace SafeAmqp.FaultTests.Supply;
 public sealed partial class BuildPolicyTests
 {
     private static readonly string[] Projects = [
-        .. Directory.EnumerateFiles(RepositoryFiles.Root, "*.csproj", SearchOption.AllDirectories)
+        .. Directory.EnumerateFiles(Repository.Root, "*.csproj", SearchOption.AllDirectories)
         .Where(file => !file.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj" or "artifacts"))];
 
-    private static XDocument Props => XDocument.Load(RepositoryFiles.Path("Directory.Build.props"));
+    private static XDocument Props => XDocument.Load(Repository.Path("Directory.Build.props"));
 
     private static string? Property(string name) => Props.Descendants(name).SingleOrDefault()?.Value;
 
@@ -26,7 +25,7 @@ public sealed partial class BuildPolicyTests
             StringComparison.Ordinal);
         Assert.Contains(
             "restore \"$solution\" --locked-mode",
-            File.ReadAllText(RepositoryFiles.Path(".ci", "run")),
+            File.ReadAllText(Repository.Path(".ci", "run")),
             StringComparison.Ordinal);
         Assert.True(Projects.Length > 10);
         Assert.All(Projects, project =>
@@ -60,7 +59,7 @@ public sealed partial class BuildPolicyTests
     [Fact]
     public void The_library_depends_on_one_client_and_on_abstractions_of_the_platform()
     {
-        string[] references = [.. XDocument.Load(RepositoryFiles.Path("src", "SafeAmqp", "SafeAmqp.csproj"))
+        string[] references = [.. XDocument.Load(Repository.Path("src", "SafeAmqp", "SafeAmqp.csproj"))
             .Descendants("PackageReference")
             .Where(reference => (string?)reference.Attribute("PrivateAssets") != "all")
             .Select(reference => (string)reference.Attribute("Include")!)];
@@ -68,7 +67,7 @@ public sealed partial class BuildPolicyTests
             ["RabbitMQ.Client"],
             references.Where(name => !name.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal)));
         Assert.All(
-            XDocument.Load(RepositoryFiles.Path("src", "SafeAmqp.Testing", "SafeAmqp.Testing.csproj"))
+            XDocument.Load(Repository.Path("src", "SafeAmqp.Testing", "SafeAmqp.Testing.csproj"))
                 .Descendants("PackageReference"),
             reference => Assert.Equal("all", (string?)reference.Attribute("PrivateAssets")));
         Assert.Equal("true", Property("ManagePackageVersionsCentrally"));
@@ -80,17 +79,17 @@ public sealed partial class BuildPolicyTests
     [InlineData("SafeAmqp.Testing")]
     public void Nothing_public_comes_or_goes_unreviewed_or_shows_a_type_of_the_client_underneath(string project)
     {
-        string file = RepositoryFiles.Path("src", project, $"{project}.csproj");
+        string file = Repository.Path("src", project, $"{project}.csproj");
         Assert.Contains(XDocument.Load(file).Descendants("PackageReference"),
             reference => (string?)reference.Attribute("Include") == "Microsoft.CodeAnalysis.PublicApiAnalyzers");
         Assert.Equal("true", Property("TreatWarningsAsErrors"));
         string[] policies = [
-            file, RepositoryFiles.Path("Directory.Build.props"), RepositoryFiles.Path(".editorconfig")];
+            file, Repository.Path("Directory.Build.props"), Repository.Path(".editorconfig")];
         // But for the two that advise against overloads with optional parameters
         Assert.All(policies, policy => Assert.DoesNotMatch("RS00(?!26|27)", File.ReadAllText(policy)));
 
-        string[] surface = [.. File.ReadLines(RepositoryFiles.Path("src", project, "PublicAPI.Shipped.txt")),
-            .. File.ReadLines(RepositoryFiles.Path("src", project, "PublicAPI.Unshipped.txt"))];
+        string[] surface = [.. File.ReadLines(Repository.Path("src", project, "PublicAPI.Shipped.txt")),
+            .. File.ReadLines(Repository.Path("src", project, "PublicAPI.Unshipped.txt"))];
         Assert.Equal(2, surface.Count(line => line == "#nullable enable"));
         Assert.True(surface.Length > 100, "The text of the surface is gone.");
         Assert.DoesNotContain(surface, line => line.Contains("RabbitMQ.", StringComparison.Ordinal));
@@ -108,7 +107,7 @@ public sealed partial class BuildPolicyTests
     public void What_breaks_a_promise_is_banned_in_the_library_by_name(string symbol)
     {
         Assert.Contains(
-            File.ReadLines(RepositoryFiles.Path("src", "SafeAmqp", "BannedSymbols.txt")),
+            File.ReadLines(Repository.Path("src", "SafeAmqp", "BannedSymbols.txt")),
             line => line.Contains($":{symbol}", StringComparison.Ordinal));
         Assert.True(Exists(symbol), $"{symbol} does not exist: the ban bans nothing.");
     }
@@ -117,18 +116,18 @@ public sealed partial class BuildPolicyTests
     [Fact]
     public void Every_ban_names_something_that_exists()
         => Assert.All(
-            File.ReadLines(RepositoryFiles.Path("src", "SafeAmqp", "BannedSymbols.txt")),
+            File.ReadLines(Repository.Path("src", "SafeAmqp", "BannedSymbols.txt")),
             line => Assert.True(Exists(line.Split(';')[0][2..].Split('(')[0].Split('`')[0]), line));
 
     [Fact]
     public void The_actor_awaits_nothing_and_reads_no_clock()
     {
         string[] files = [
-            .. Directory.EnumerateFiles(RepositoryFiles.Path("src", "SafeAmqp", "Actor"), "ConnectionActor*.cs"),
-            .. Directory.EnumerateFiles(RepositoryFiles.Path("src", "SafeAmqp", "Publishing"), "*.cs")
+            .. Directory.EnumerateFiles(Repository.Path("src", "SafeAmqp", "Actor"), "ConnectionActor*.cs"),
+            .. Directory.EnumerateFiles(Repository.Path("src", "SafeAmqp", "Publishing"), "*.cs")
                 .Where(file => Path.GetFileName(file) is not ("Credit.cs" or "OutgoingJob.cs")),
-            RepositoryFiles.Path("src", "SafeAmqp", "Consuming", "ConsumerChannel.cs"),
-            RepositoryFiles.Path("src", "SafeAmqp", "Consuming", "AckJoiner.cs")];
+            Repository.Path("src", "SafeAmqp", "Consuming", "ConsumerChannel.cs"),
+            Repository.Path("src", "SafeAmqp", "Consuming", "AckJoiner.cs")];
         Assert.True(files.Length > 8);
         Assert.All(files, file => Assert.DoesNotMatch(Asynchronous(), File.ReadAllText(file)));
     }
@@ -141,7 +140,7 @@ public sealed partial class BuildPolicyTests
             ["CheckRevocation", "ClientCertificateFile", "ClientCertificates", "ClientKeyFile", "PinnedKeys",
                 "ServerName", "TrustedRoots", "TrustedRootsFile"],
             typeof(AmqpTlsOptions).GetProperties().Select(property => property.Name).Order(StringComparer.Ordinal));
-        Assert.All(Directory.EnumerateFiles(RepositoryFiles.Path("src"), "*.cs", SearchOption.AllDirectories), file =>
+        Assert.All(Directory.EnumerateFiles(Repository.Path("src"), "*.cs", SearchOption.AllDirectories), file =>
             Assert.DoesNotMatch(AcceptsAll(), File.ReadAllText(file)));
     }
 

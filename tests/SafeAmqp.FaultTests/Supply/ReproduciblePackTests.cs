@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.IO.Compression;
 using System.Security.Cryptography;
-using SafeAmqp.Tests.Surface;
 
 namespace SafeAmqp.FaultTests.Supply;
 
@@ -16,7 +15,7 @@ public sealed class ReproduciblePackTests : IDisposable
     public async Task Built_twice_in_different_places_the_packages_are_the_same_to_the_byte()
     {
         Assert.SkipUnless(
-            Directory.Exists(RepositoryFiles.Path(".git")) || File.Exists(RepositoryFiles.Path(".git")),
+            Directory.Exists(Repository.Path(".git")) || File.Exists(Repository.Path(".git")),
             "Not a clone: the packages name their commit.");
         Dictionary<string, string>[] built = await Task.WhenAll(
             PackAsync("a"), PackAsync("another-place/with a longer name"));
@@ -32,7 +31,7 @@ public sealed class ReproduciblePackTests : IDisposable
     private async Task<Dictionary<string, string>> PackAsync(string place)
     {
         string clone = Path.Combine(_folder, place), output = Path.Combine(clone, "artifacts", "pack");
-        await RunAsync("git", ["clone", "--quiet", "--no-hardlinks", RepositoryFiles.Root, clone], _folder);
+        await RunAsync("git", ["clone", "--quiet", "--no-hardlinks", Repository.Root, clone], _folder);
         await RunAsync("dotnet", ["pack", "src/SafeAmqp", "-c", "Release", "-o", output,
             "-p:ContinuousIntegrationBuild=true", "-p:RestoreLockedMode=true", "-nodeReuse:false", "-v:quiet"], clone);
         return Directory.EnumerateFiles(output).ToDictionary(file => Path.GetFileName(file), Describe);

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using SafeAmqp.Tests.Surface;
 using Sbom;
 
 namespace SafeAmqp.FaultTests.Supply;
@@ -10,10 +9,10 @@ public sealed partial class SbomTests
     private static readonly DateTimeOffset Created = new(2026, 1, 2, 3, 4, 5, TimeSpan.FromHours(2));
 
     private static string LockFile(string project)
-        => File.ReadAllText(RepositoryFiles.Path("src", project, "packages.lock.json"));
+        => File.ReadAllText(Repository.Path("src", project, "packages.lock.json"));
 
     private static string Document(string project) => SpdxDocument.Write(project, "1.2.3", Created, LockFile(project),
-        File.ReadAllText(RepositoryFiles.Path("src", project, $"{project}.csproj")));
+        File.ReadAllText(Repository.Path("src", project, $"{project}.csproj")));
 
     [Theory]
     [InlineData("SafeAmqp", "RabbitMQ.Client")]
@@ -93,7 +92,7 @@ public sealed partial class SbomTests
         Assert.DoesNotContain('\r', Document("SafeAmqp"));
         string other = SpdxDocument.Write("SafeAmqp",
             "1.2.3", Created, LockFile("SafeAmqp").Replace("7.2.2", "7.2.3", StringComparison.Ordinal),
-            File.ReadAllText(RepositoryFiles.Path("src", "SafeAmqp", "SafeAmqp.csproj")));
+            File.ReadAllText(Repository.Path("src", "SafeAmqp", "SafeAmqp.csproj")));
         Assert.NotEqual(Document("SafeAmqp"), other);
         Assert.Contains("pkg:nuget/RabbitMQ.Client@7.2.3", other, StringComparison.Ordinal);
     }

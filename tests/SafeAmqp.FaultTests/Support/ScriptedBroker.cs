@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using static SafeAmqp.Tests.Wire.Frames;
+using static TestSupport.Wire.Frames;
 
 namespace SafeAmqp.FaultTests.Support;
 

@@ -162,8 +162,8 @@ public sealed class ConfirmTests : FaultCase
                     [.. Return(first with { Properties = [0, 0] }), .. Ack(channel, Messages, multiple: true)],
                 _ => [.. Return(first with
                 {
-                    Properties = [0x20, 0, .. Tests.Wire.Frames.Table(
-                        Tests.Wire.Frames.Entry("x-safeamqp-slot", (byte)'I', 0x7F, 0xFF, 0xFF, 0xFF))]
+                    Properties = [0x20, 0, .. Frames.Table(
+                        Frames.Entry("x-safeamqp-slot", (byte)'I', 0x7F, 0xFF, 0xFF, 0xFF))]
                 }), .. Ack(channel, Messages, multiple: true)],
             };
         });

@@ -1,5 +1,4 @@
 using SafeAmqp.Testing;
-using SafeAmqp.Testing.Tests.Hostile;
 
 namespace SafeAmqp.IntegrationTests.Hostile;
 

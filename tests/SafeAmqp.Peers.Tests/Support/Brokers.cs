@@ -33,11 +33,9 @@ public sealed class Brokers : IAsyncLifetime
     {
         if (kind == BrokerKind.Embedded)
             return _embedded.Uri.ToString();
-        if (_nodes.TryGetValue(kind, out PrivateRabbitMqNode? node))
-            return $"amqp://{node.Uri.UserInfo}@{node.Uri.Host}:{node.Port}/%2F";
-        Programs.GiveUp($"No {kind}: install rabbitmq-server, "
+        Repository.Need(_nodes.TryGetValue(kind, out PrivateRabbitMqNode? node), $"No {kind}: install rabbitmq-server, "
             + $"and name the root of a system with RabbitMQ 4 in {PrivateRabbitMqNodeOptions.RootVariable}.");
-        throw new InvalidOperationException("unreachable");
+        return $"amqp://{node!.Uri.UserInfo}@{node.Uri.Host}:{node.Port}/%2F";
     }
 
     /// <summary>The peer of that name on that broker, which lives as long as the run.</summary>

@@ -27,20 +27,23 @@ public sealed class Peer : IAsyncDisposable
         process.BeginErrorReadLine();
     }
 
+    /// <summary>The folder with the peers' sources.</summary>
+    public static string Folder { get; } = Repository.Path("tests", "SafeAmqp.Peers.Tests", "Peers");
+
     /// <summary>All that are spoken to by lines.</summary>
     public static IReadOnlyList<string> All { get; } = [Pika, Kombu, Amqplib, RabbitMqClient];
 
     public static async Task<Peer> StartAsync(string name, string uri)
     {
-        string node = Path.Combine(Programs.Folder, "node");
+        string node = Path.Combine(Folder, "node");
         switch (name)
         {
             case Pika or Kombu:
                 await NeedAsync($"import {name}", $"python3-{name}");
-                return new Peer(Programs.Start(Programs.Python, Path.Combine(Programs.Folder, $"{name}_peer.py"), uri));
+                return new Peer(Programs.Start(Programs.Python, Path.Combine(Folder, $"{name}_peer.py"), uri));
             case Amqplib or RabbitMqClient:
-                if (!Directory.Exists(Path.Combine(node, "node_modules", name)))
-                    Programs.GiveUp($"{name} is not installed: run npm ci in {node}.");
+                Repository.Need(Directory.Exists(Path.Combine(node, "node_modules", name)),
+                    $"{name} is not installed: run npm ci in {node}.");
                 string script = $"{name.Replace('-', '_')}_peer.js";
                 return new Peer(Programs.Start("node", Path.Combine(node, script), uri));
             default:
@@ -83,8 +86,7 @@ public sealed class Peer : IAsyncDisposable
     {
         using Process python = Programs.Start(Programs.Python, "-c", statement);
         await python.WaitForExitAsync().WaitAsync(Programs.Limit);
-        if (python.ExitCode != 0)
-            Programs.GiveUp($"{package} is not installed.");
+        Repository.Need(python.ExitCode == 0, $"{package} is not installed.");
     }
 
     private static JsonObject Line(

@@ -8,7 +8,8 @@ internal static partial class Document
     /// <summary>The rows of the table whose first heading is this, each as its cells.</summary>
     internal static IReadOnlyList<string[]> Table(string heading)
     {
-        string[] rows = [.. Lines().SkipWhile(line => !line.StartsWith($"| {heading} |", StringComparison.Ordinal))
+        string[] rows = [.. File.ReadLines(Repository.Path("docs", "TELEMETRY.md"))
+            .SkipWhile(line => !line.StartsWith($"| {heading} |", StringComparison.Ordinal))
             .TakeWhile(line => line.StartsWith('|'))];
         Assert.True(rows.Length > 2, $"There is no table '{heading}'.");
         return [.. rows.Skip(2).Select(row => row.Trim('|', ' ').Split(" | "))];
@@ -17,14 +18,6 @@ internal static partial class Document
     /// <summary>What stands in back-quotes.</summary>
     internal static IReadOnlyList<string> Quoted(string cell)
         => [.. Quote().Matches(cell).Select(match => match.Groups[1].Value)];
-
-    private static string[] Lines()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists(Path.Combine(folder, "SafeAmqp.sln")))
-            folder = Path.GetDirectoryName(folder);
-        return File.ReadAllLines(Path.Combine(folder!, "docs", "TELEMETRY.md"));
-    }
 
     [GeneratedRegex("`([^`]+)`")]
     private static partial Regex Quote();

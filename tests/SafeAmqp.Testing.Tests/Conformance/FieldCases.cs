@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Text.RegularExpressions;
-using static SafeAmqp.Testing.Tests.Support.RawClient;
+using static TestSupport.Wire.RawClient;
 
 namespace SafeAmqp.Testing.Tests.Conformance;
 

@@ -1,4 +1,4 @@
-using static SafeAmqp.Testing.Tests.Support.RawClient;
+using static TestSupport.Wire.RawClient;
 
 namespace SafeAmqp.Testing.Tests.Conformance;
 

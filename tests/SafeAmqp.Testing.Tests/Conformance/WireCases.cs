@@ -1,5 +1,5 @@
 using System.Text;
-using static SafeAmqp.Testing.Tests.Support.RawClient;
+using static TestSupport.Wire.RawClient;
 
 namespace SafeAmqp.Testing.Tests.Conformance;
 

@@ -60,7 +60,7 @@ public sealed class AmqpToolsTests(BrokerPairs brokers)
                 break;
             case "lines of a file with headers and properties":
                 await RunAsync("amqp-declare-queue", "-q", q);
-                printed.Add(await OtherPrograms.RunAsync(
+                printed.Add(await Programs.PrintAsync(
                     "amqp-publish",
                     ["-u", url, "-r", q, "-l", "-H", "color: red", "-t", "reply", "-E", "utf-8"],
                     "one\ntwo\nthree\n"));
@@ -84,8 +84,8 @@ public sealed class AmqpToolsTests(BrokerPairs brokers)
             case "a large body":
                 string body = string.Concat(Enumerable.Repeat("safeamqp", 100_000));
                 await RunAsync("amqp-declare-queue", "-q", q);
-                printed.Add(await OtherPrograms.RunAsync("amqp-publish", ["-u", url, "-r", q], body));
-                printed.Add($"{await OtherPrograms.RunAsync("amqp-get", ["-u", url, "-q", q]) == body}");
+                printed.Add(await Programs.PrintAsync("amqp-publish", ["-u", url, "-r", q], body));
+                printed.Add($"{await Programs.PrintAsync("amqp-get", ["-u", url, "-q", q]) == body}");
                 await RunAsync("amqp-delete-queue", "-q", q);
                 break;
             default:
@@ -94,15 +94,15 @@ public sealed class AmqpToolsTests(BrokerPairs brokers)
         return string.Join('\n', printed);
 
         async Task RunAsync(string tool, params string[] arguments)
-            => printed.Add($"{tool}: {await OtherPrograms.RunAsync(tool, ["-u", url, .. arguments])}");
+            => printed.Add($"{tool}: {await Programs.PrintAsync(tool, ["-u", url, .. arguments])}");
 
         // The queue is bound some time after the tool has started: messages go out until it has got what it waits for.
         async Task ConsumeWhilePublishingAsync()
         {
-            Task<string> consumed = OtherPrograms.RunAsync(
+            Task<string> consumed = Programs.PrintAsync(
                 "amqp-consume", ["-u", url, "-e", "amq.topic", "-r", $"{_id}.#", "-c", "1", "cat"]);
             while (!consumed.IsCompleted)
-                await OtherPrograms.RunAsync(
+                await Programs.PrintAsync(
                     "amqp-publish", ["-u", url, "-e", "amq.topic", "-r", $"{_id}.key", "-b", "hello"]);
             printed.Add(System.Text.RegularExpressions.Regex.Replace(await consumed, @"amq\.gen-\S+", "amq.gen-…"));
         }

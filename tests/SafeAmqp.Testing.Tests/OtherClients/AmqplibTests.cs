@@ -6,7 +6,7 @@ namespace SafeAmqp.Testing.Tests.OtherClients;
 public sealed partial class AmqplibTests(BrokerPairs brokers, AmqplibTests.Runs runs) : IClassFixture<AmqplibTests.Runs>
 {
     private static string Folder
-        => Path.Combine(Repository.Root, "tests", "SafeAmqp.Testing.Tests", "OtherClients", "amqplib");
+        => Repository.Path("tests", "SafeAmqp.Testing.Tests", "OtherClients", "amqplib");
 
     public static TheoryData<string> Names => [
         .. CaseName().Matches(File.ReadAllText(Path.Combine(Folder, "cases.js")))
@@ -17,8 +17,7 @@ public sealed partial class AmqplibTests(BrokerPairs brokers, AmqplibTests.Runs 
     [MemberData(nameof(Names))]
     public async Task Observes_the_same_on_both(string name)
     {
-        if (!Directory.Exists(Path.Combine(Folder, "node_modules", "amqplib")))
-            OtherPrograms.GiveUp($"amqplib is not installed: run npm ci in {Folder}.");
+        Repository.NodeFolder(Folder);
         string[] expected = [.. (await runs.OnRabbitMqAsync(brokers)).Where(Is)],
             observed = [.. (await runs.OnEmbeddedAsync(brokers)).Where(Is)];
         Assert.NotEmpty(expected);
@@ -32,8 +31,7 @@ public sealed partial class AmqplibTests(BrokerPairs brokers, AmqplibTests.Runs 
     [Fact]
     public async Task Every_case_came_to_its_end()
     {
-        if (!Directory.Exists(Path.Combine(Folder, "node_modules", "amqplib")))
-            OtherPrograms.GiveUp($"amqplib is not installed: run npm ci in {Folder}.");
+        Repository.NodeFolder(Folder);
         IReadOnlyList<string> observed = await runs.OnEmbeddedAsync(brokers);
         int cases = int.Parse(
             observed[^1].Split('\t') is ["end", var count] ? count : "0",
@@ -44,7 +42,7 @@ public sealed partial class AmqplibTests(BrokerPairs brokers, AmqplibTests.Runs 
 
     private static async Task<IReadOnlyList<string>> RunAsync(Uri uri)
     {
-        string output = await OtherPrograms.RunAsync("node", [Path.Combine(Folder, "cases.js"), OtherUris.For(uri)]);
+        string output = await Programs.PrintAsync("node", [Path.Combine(Folder, "cases.js"), OtherUris.For(uri)]);
         return output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 

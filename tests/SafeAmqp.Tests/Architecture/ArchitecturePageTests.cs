@@ -1,12 +1,11 @@
 using System.Text.RegularExpressions;
-using SafeAmqp.Tests.Surface;
 
 namespace SafeAmqp.Tests.Architecture;
 
 /// <summary>Holds <c>docs/architecture.md</c> against the code.</summary>
 public sealed class ArchitecturePageTests
 {
-    private static readonly string Page = File.ReadAllText(RepositoryFiles.Path("docs", "architecture.md"));
+    private static readonly string Page = File.ReadAllText(Repository.Path("docs", "architecture.md"));
 
     [Fact]
     public void Every_source_file_that_the_page_names_exists()
@@ -28,11 +27,11 @@ public sealed class ArchitecturePageTests
     public void Every_file_that_the_page_links_to_exists()
         => Assert.All(
             Regex.Matches(Page, @"\]\(([\w/.]+)\)").Select(match => match.Groups[1].Value),
-            link => Assert.True(File.Exists(RepositoryFiles.Path("docs", link)), $"{link} does not exist"));
+            link => Assert.True(File.Exists(Repository.Path("docs", link)), $"{link} does not exist"));
 
     [Fact]
     public void Every_room_has_a_row()
         => Assert.All(RoomTests.Rooms, room => Assert.Contains($"| `{room.Data}` |", Page, StringComparison.Ordinal));
 
-    private static string Source(string file) => RepositoryFiles.Path("src", "SafeAmqp", file);
+    private static string Source(string file) => Repository.Path("src", "SafeAmqp", file);
 }

@@ -1,4 +1,3 @@
-using SafeAmqp.Tests.Surface;
 
 namespace SafeAmqp.Tests.Architecture;
 
@@ -7,7 +6,7 @@ public sealed class HouseTests
 {
     private const int MaxFiles = 110, MaxLines = 300, MinLines = 25, MaxColumns = 120, MaxInterfaces = 4;
 
-    private static readonly string Folder = RepositoryFiles.Path("src", "SafeAmqp");
+    private static readonly string Folder = Repository.Path("src", "SafeAmqp");
 
     private static readonly Dictionary<string, string[]> Files = Directory
         .EnumerateFiles(Folder, "*.cs", SearchOption.AllDirectories)

@@ -25,7 +25,7 @@ public sealed partial class OptionsPageTests
     [Fact]
     public void The_page_has_every_option_as_the_code_documents_it()
     {
-        string path = RepositoryFiles.Path("docs", "options.md");
+        string path = Repository.Path("docs", "options.md");
         string page = Page();
         if (Environment.GetEnvironmentVariable("SAFEAMQP_WRITE_PAGES") == "1")
             File.WriteAllText(path, page);

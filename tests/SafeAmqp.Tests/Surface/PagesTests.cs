@@ -5,17 +5,17 @@ namespace SafeAmqp.Tests.Surface;
 /// <summary>Programs on pages for users are compiled somewhere, and links lead somewhere.</summary>
 public sealed partial class PagesTests
 {
-    private static string[] Pages => [RepositoryFiles.Path("README.md"),
-        .. Directory.GetFiles(RepositoryFiles.Path("docs"), "*.md").Order(StringComparer.Ordinal)];
+    private static string[] Pages => [Repository.Path("README.md"),
+        .. Directory.GetFiles(Repository.Path("docs"), "*.md").Order(StringComparer.Ordinal)];
 
     public static TheoryData<string> Names => [.. Pages.Select(
-        page => Path.GetRelativePath(RepositoryFiles.Root, page))];
+        page => Path.GetRelativePath(Repository.Root, page))];
 
     // <!-- FILE --> or <!-- FILE NAME --> before a program; in the file the part is between // <NAME> and // </NAME>.
     [Theory, MemberData(nameof(Names))]
     public void Every_program_of_a_page_is_taken_from_a_file_that_is_compiled(string page)
     {
-        string text = File.ReadAllText(RepositoryFiles.Path(page));
+        string text = File.ReadAllText(Repository.Path(page));
         MatchCollection programs = Programs().Matches(text);
         Assert.Equal(Regex.Count(text, "^```(csharp|cs|c#)", RegexOptions.Multiline), programs.Count);
         Assert.All(programs, program => Assert.Equal(
@@ -27,7 +27,7 @@ public sealed partial class PagesTests
     {
         string[] shown = [.. Pages.SelectMany(page => Programs().Matches(File.ReadAllText(page)))
             .Select(program => $"{program.Groups["file"].Value} {program.Groups["part"].Value}")];
-        string[] marked = [.. Directory.GetFiles(RepositoryFiles.Path("samples", "Guide"), "*.cs").SelectMany(
+        string[] marked = [.. Directory.GetFiles(Repository.Path("samples", "Guide"), "*.cs").SelectMany(
             file => Begin().Matches(File.ReadAllText(file)).Select(
                 begin => $"samples/Guide/{Path.GetFileName(file)} {begin.Groups["part"].Value}"))];
         Assert.NotEmpty(marked);
@@ -37,7 +37,7 @@ public sealed partial class PagesTests
     [Theory, MemberData(nameof(Names))]
     public void Every_link_of_a_page_leads_to_a_file_and_its_heading(string page)
     {
-        string path = RepositoryFiles.Path(page);
+        string path = Repository.Path(page);
         Assert.All(Links().Matches(File.ReadAllText(path)), link =>
         {
             string file = link.Groups["file"].Value is { Length: > 0 } other
@@ -50,7 +50,7 @@ public sealed partial class PagesTests
 
     private static string Compiled(string file, string part)
     {
-        string source = File.ReadAllText(RepositoryFiles.Path(file.Split('/')));
+        string source = File.ReadAllText(Repository.Path(file.Split('/')));
         if (part.Length == 0)
             return source;
         string[] lines = [.. source.Split('\n').SkipWhile(line => line.Trim() != $"// <{part}>").Skip(1)

@@ -10,7 +10,7 @@ public sealed partial class PromisesTests
     [Fact]
     public void Every_test_that_the_table_names_exists()
     {
-        string[] rows = [.. File.ReadLines(RepositoryFiles.Path("tests", "README.md"))
+        string[] rows = [.. File.ReadLines(Repository.Path("tests", "README.md"))
             .SkipWhile(line => line != "## Which test proves which promise")
             .Where(line => line.StartsWith("| ", StringComparison.Ordinal)
                 && !line.EndsWith("| tests |", StringComparison.Ordinal))];
@@ -21,7 +21,7 @@ public sealed partial class PromisesTests
     [Fact]
     public void Every_fault_of_the_matrix_has_its_tests_and_they_exist()
     {
-        string[] rows = [.. File.ReadLines(RepositoryFiles.Path("tests", "FAULTS.md"))
+        string[] rows = [.. File.ReadLines(Repository.Path("tests", "FAULTS.md"))
             .Where(line => line.StartsWith("| ", StringComparison.Ordinal) && char.IsAsciiDigit(line[2]))];
         Assert.Equal(
             Enumerable.Range(1, 32),
@@ -31,7 +31,7 @@ public sealed partial class PromisesTests
 
     private static void AssertTestsExist(string[] rows)
     {
-        var tests = Directory.EnumerateFiles(RepositoryFiles.Path("tests"), "*.cs", SearchOption.AllDirectories)
+        var tests = Directory.EnumerateFiles(Repository.Path("tests"), "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Contains(
                 $"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
             .SelectMany(file => TestMethod().Matches(File.ReadAllText(file)).Select(match => match.Groups[1].Value))

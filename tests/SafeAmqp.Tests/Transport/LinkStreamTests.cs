@@ -5,7 +5,7 @@ using System.Net.Sockets;
 using SafeAmqp.Broker;
 using SafeAmqp.Transport;
 using SafeAmqp.Wire;
-using static SafeAmqp.Tests.Wire.Frames;
+using static TestSupport.Wire.Frames;
 
 namespace SafeAmqp.Tests.Transport;
 

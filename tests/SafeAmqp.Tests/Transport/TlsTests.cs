@@ -8,7 +8,7 @@ using System.Security.Cryptography.X509Certificates;
 using SafeAmqp.Broker;
 using SafeAmqp.Transport;
 using SafeAmqp.Wire;
-using static SafeAmqp.Tests.Wire.Frames;
+using static TestSupport.Wire.Frames;
 
 namespace SafeAmqp.Tests.Transport;
 

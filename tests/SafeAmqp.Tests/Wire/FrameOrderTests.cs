@@ -2,7 +2,7 @@ using SafeAmqp.Actor;
 using SafeAmqp.Broker;
 using SafeAmqp.Tests.Transport;
 using SafeAmqp.Wire;
-using static SafeAmqp.Tests.Wire.Frames;
+using static TestSupport.Wire.Frames;
 
 namespace SafeAmqp.Tests.Wire;
 

@@ -2,7 +2,7 @@ using RabbitMQ.Client;
 using SafeAmqp.Broker;
 using SafeAmqp.Transport;
 using SafeAmqp.Wire;
-using static SafeAmqp.Tests.Wire.Frames;
+using static TestSupport.Wire.Frames;
 
 namespace SafeAmqp.Tests.Wire;
 

@@ -1,6 +1,6 @@
 using SafeAmqp.Transport;
 using SafeAmqp.Wire;
-using static SafeAmqp.Tests.Wire.Frames;
+using static TestSupport.Wire.Frames;
 
 namespace SafeAmqp.Tests.Wire;
 

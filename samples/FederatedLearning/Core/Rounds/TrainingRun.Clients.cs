@@ -94,18 +94,20 @@ internal sealed partial class TrainingRun
         }
     }
 
-    /// <summary>A client is gone.</summary>
+    /// <summary>A client is gone. The table of a training that is complete keeps those that took part.</summary>
     public void Leave(int handler, ClientId id, string reason)
     {
+        if (_phase == FederationPhase.Complete) return;
         if (_clients.Find(id) is not { } client || client.Handler != handler) return;
         Remove(client, reason);
         CloseTrainingIfAllAnswered();
         CloseEvaluationIfAllAnswered();
     }
 
-    /// <summary>A handler is gone, and with it its clients.</summary>
+    /// <summary>A handler is gone, and with it its clients, as in <see cref="Leave"/>.</summary>
     public void HandlerGone(int handler, string reason)
     {
+        if (_phase == FederationPhase.Complete) return;
         foreach (var client in _clients.All.Where(client => client.Handler == handler).ToArray())
             Remove(client, reason);
         CloseTrainingIfAllAnswered();

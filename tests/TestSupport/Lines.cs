@@ -1,20 +1,23 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 
-namespace RecipeService.Tests.Support;
+namespace TestSupport;
 
-/// <summary>The log lines that a host wrote.</summary>
-internal sealed class Lines : ILoggerProvider
+/// <summary>The lines of a log.</summary>
+public sealed class Lines : ILoggerProvider, ILoggerFactory
 {
     private readonly ConcurrentQueue<string> _all = new();
 
     public IReadOnlyList<string> All => [.. _all];
 
+    public bool Has(string text) => _all.Any(line => line.Contains(text, StringComparison.Ordinal));
+
     /// <summary>Waits until a line is there.</summary>
-    public Task ShowAsync(string line)
-        => Until.TrueAsync(() => Task.FromResult(_all.Contains(line)), $"a line says \"{line}\"");
+    public Task ShowAsync(string line) => Until.TrueAsync(() => _all.Contains(line), $"a line says \"{line}\"");
 
     public ILogger CreateLogger(string categoryName) => new Writer(_all);
+
+    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("The lines are kept here.");
 
     public void Dispose()
     {

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using FederatedLearning.Training.Data;
 
-namespace FederatedLearning.Tests.Support;
+namespace FederatedLearning.TestSupport;
 
 /// <summary>Writes data as files in MNIST's format, for a client that is not one of ours.</summary>
 internal static class IdxWriter

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace SafeAmqp.Tests.Wire;
+namespace TestSupport.Wire;
 
 /// <summary>Builds AMQP 0-9-1 frames by hand, right ones and wrong ones.</summary>
 internal static class Frames

@@ -1,4 +1,4 @@
-namespace FederatedLearning.Tests.Support;
+namespace FederatedLearning.TestSupport;
 
 /// <summary>The threads of this process, as the system names them.</summary>
 internal static class Threads

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
-namespace FederatedLearning.Tests.Support;
+namespace FederatedLearning.TestSupport;
 
 /// <summary>A root, a certificate for localhost that it vouches for, and a root that nobody knows.</summary>
 internal sealed class CertificateFiles : IDisposable

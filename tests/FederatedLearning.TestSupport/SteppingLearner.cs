@@ -3,7 +3,7 @@ using FederatedLearning.Client;
 using FederatedLearning.Messages;
 using FederatedLearning.Model;
 
-namespace FederatedLearning.Tests.Support;
+namespace FederatedLearning.TestSupport;
 
 /// <summary>
 /// Learns nothing, but adds a step of its own to every value, so that the model of each round tells exactly of whose

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Net.Sockets;
 using System.Text;
 
-namespace SafeAmqp.Testing.Tests.Support;
+namespace TestSupport.Wire;
 
 /// <summary>A client that sends what it is told to, right or wrong, and shows what comes back.</summary>
 public sealed class RawClient : IDisposable

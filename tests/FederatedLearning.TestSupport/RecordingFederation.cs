@@ -4,7 +4,7 @@ using FederatedLearning.Messages;
 using FederatedLearning.Protocol;
 using FederatedLearning.Status;
 
-namespace FederatedLearning.Tests.Support;
+namespace FederatedLearning.TestSupport;
 
 /// <summary>In the core's place: notes what a handler says, in words.</summary>
 internal sealed class RecordingFederation : IFederation

@@ -1,10 +1,9 @@
 using System.Buffers.Binary;
-using SafeAmqp.Testing.Tests.Support;
 
-namespace SafeAmqp.Testing.Tests.Hostile;
+namespace TestSupport.Wire;
 
 /// <summary>Frames that are nearly right, and some that are not at all.</summary>
-internal static class FuzzFrames
+public static class FuzzFrames
 {
     /// <summary>What clients send.</summary>
     public static readonly (ushort Class, ushort Method)[] OfClients =

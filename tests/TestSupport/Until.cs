@@ -1,17 +1,20 @@
-namespace ImageServer.Tests.Support;
+namespace TestSupport;
 
 /// <summary>Waits for what can only be looked at.</summary>
-internal static class Until
+public static class Until
 {
     // How often to look; nothing is taken to have happened because time passed.
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    public static async Task TrueAsync(Func<bool> condition, string what)
+    public static Task TrueAsync(Func<bool> condition, string what)
+        => TrueAsync(() => Task.FromResult(condition()), what);
+
+    public static async Task TrueAsync(Func<Task<bool>> condition, string what, TimeSpan? within = null)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(Patience);
-        while (!condition())
+        limit.CancelAfter(within ?? Patience);
+        while (!await condition())
         {
             try
             {

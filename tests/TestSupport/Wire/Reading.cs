@@ -1,6 +1,7 @@
+using SafeAmqp;
 using SafeAmqp.Wire;
 
-namespace SafeAmqp.Tests.Wire;
+namespace TestSupport.Wire;
 
 /// <summary>Feeds a frame reader by hand, in pieces of any size.</summary>
 internal static class Reading

@@ -1,12 +1,12 @@
 using Microsoft.Extensions.Time.Testing;
 
-namespace SafeAmqp.Tests;
+namespace TestSupport;
 
 /// <summary>
 /// A clock that moves only when a test moves it, and tells when the code under test has begun to wait on it:
 /// <see cref="FakeTimeProvider"/> does not, and a test that moved it too early would wait for ever.
 /// </summary>
-internal sealed class ManualTimeProvider : FakeTimeProvider
+public sealed class ManualTimeProvider : FakeTimeProvider
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<WatchedTimer, DateTimeOffset> _dueTimes = [];
