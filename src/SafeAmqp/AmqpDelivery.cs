@@ -139,6 +139,9 @@ public sealed class AmqpDelivery
     /// <summary>Whether its handler has failed for the last time, and it only waits to be dead-lettered.</summary>
     internal bool IsDead { get; set; }
 
+    /// <summary>Whether no handler is to have it again: it was moved, or returns to its queue.</summary>
+    internal bool IsDone { get; set; }
+
     /// <summary>The dead queue that has confirmed it.</summary>
     internal string? MovedTo { get; set; }
 

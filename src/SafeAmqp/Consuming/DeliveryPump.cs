@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using SafeAmqp.Owner;
 
@@ -14,7 +15,7 @@ internal interface IDeliveryPump
     void Post(AmqpDelivery delivery);
 
     /// <summary>Gives back what has not started and waits for running handlers, but not for those that wait for the
-    /// stop themselves.</summary>
+    /// stop themselves, and for what is on its way to another queue.</summary>
     Task StopAsync(TimeSpan timeout, TimeProvider time);
 
     /// <summary>For how long all its handlers have been running, by the one that began last; null while one is
@@ -35,6 +36,7 @@ internal sealed class DeliveryPump : IDeliveryPump
     private readonly Channel<AmqpDelivery>[] _lanes;
     private readonly Worker[] _workers;
     private readonly Task _distributing = Task.CompletedTask;
+    private readonly ConcurrentDictionary<Task, bool> _moves = [];
     private readonly CancellationTokenSource _stopped = new();
     private readonly ITimer? _watch;
     private volatile bool _stopping;
@@ -104,12 +106,17 @@ internal sealed class DeliveryPump : IDeliveryPump
             await _watch.DisposeAsync().ConfigureAwait(false);
         try
         {
-            await Task.WhenAll([_distributing, .. _workers.Select(worker => worker.Released)]).WaitAsync(timeout,
-                time).ConfigureAwait(false);
+            await EndedAsync().WaitAsync(timeout, time).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
             // The handlers that still run keep their deliveries' lost token; their channel closes now.
+        }
+
+        async Task EndedAsync()
+        {
+            await Task.WhenAll([_distributing, .. _workers.Select(worker => worker.Released)]).ConfigureAwait(false);
+            await Task.WhenAll(_moves.Keys).ConfigureAwait(false); // those of the last handlers, too
         }
     }
 
@@ -169,18 +176,24 @@ internal sealed class DeliveryPump : IDeliveryPump
     /// <returns>Whether it is held, and its key with it.</returns>
     private async ValueTask<bool> TakeAsync(Worker worker, AmqpDelivery delivery)
     {
+        if (delivery.IsDone || delivery.Lost.IsCancellationRequested) // the broker delivers a lost one again
+            return false;
         if (_subscription.Stopping.IsBegun) // no handler starts any more
-            await HoldAsync(delivery, Held.UntilStopped).ConfigureAwait(false);
-        else if (!delivery.Lost.IsCancellationRequested // the broker delivers a lost one again
-            && await RunAsync(worker, delivery).ConfigureAwait(false) is { } held)
         {
-            bool holdsKey = held.Again && delivery.Lane is not null;
-            if (holdsKey)
-                worker.Keys.Hold(delivery);
-            _ = HoldAsync(delivery, held); // not awaited: the worker goes on with the others of the prefetch
-            return holdsKey;
+            await HoldAsync(delivery, Held.UntilStopped).ConfigureAwait(false);
+            return false;
         }
-        return false;
+        if (await RunAsync(worker, delivery).ConfigureAwait(false) is not { } held)
+            return false;
+        bool holdsKey = delivery.Lane is not null && (held.Again || held.Move is not null);
+        if (holdsKey)
+            worker.Keys.Hold(delivery);
+        Task holding = HoldAsync(delivery, held); // not awaited: the worker goes on with the others of the prefetch
+        if (held.Move is not null && _moves.TryAdd(holding, true))
+            _ = holding.ContinueWith(static (ended, moves) => ((ConcurrentDictionary<Task, bool>)moves!).TryRemove(
+                ended, out _), _moves, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default);
+        return holdsKey;
     }
 
     private async ValueTask<Held?> RunAsync(Worker worker, AmqpDelivery delivery)
@@ -195,6 +208,18 @@ internal sealed class DeliveryPump : IDeliveryPump
     // answered its cancel, to any other without end. Never throws.
     private async Task HoldAsync(AmqpDelivery delivery, Held held)
     {
+        if (held.Move is { } move)
+        {
+            Held? kept = await move.ConfigureAwait(false);
+            if (delivery.Lane is not null && kept is not { Again: true })
+            {
+                delivery.IsDone = true;
+                _inbox.Writer.TryWrite(delivery); // its worker goes on with its key
+            }
+            if (kept is null)
+                return;
+            held = kept.Value;
+        }
         using var end = CancellationTokenSource.CreateLinkedTokenSource(_stopped.Token, delivery.Lost);
         await WaitAsync(held.Time).ConfigureAwait(false);
         if (held.Again)

@@ -10,10 +10,14 @@ namespace SafeAmqp.Consuming;
 internal readonly record struct Held(TimeSpan Time, bool Again = false)
 {
     internal static readonly Held UntilStopped = new(Timeout.InfiniteTimeSpan);
+
+    /// <summary>Its way to another queue, before anything else: ends with null when that queue has confirmed it and it
+    /// is acknowledged, or when it is lost; otherwise with how it is held then. Never fails.</summary>
+    internal Task<Held?>? Move { get; init; }
 }
 
 /// <summary>What comes after a handler has failed: the delivery is held, waits in a retry queue, goes back, or comes to
-/// its end.</summary>
+/// its end. Nothing here waits for the broker: what does is a <see cref="Held.Move"/>.</summary>
 internal sealed class FailedDeliveries(HandlerSurroundings around)
 {
     /// <summary>How long a delivery is kept at most that cannot be moved to its retry queue: far below the broker's
@@ -34,14 +38,14 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
 
     internal void Forget(AmqpDelivery delivery) => _failures.Forget(delivery);
 
-    internal async ValueTask<(AmqpSettlement, Held?)> FailAsync(Subscription subscription, AmqpDelivery delivery,
-        Exception error)
+    /// <returns>How it is settled now, or how it is held.</returns>
+    internal (AmqpSettlement?, Held?) Fail(Subscription subscription, AmqpDelivery delivery, Exception error)
     {
         AmqpFailurePolicy policy = subscription.Options.OnFailure;
         if (error is AmqpUnreadableException)
         {
             (delivery.Fault, delivery.RejectedOver) = (error, error.Message);
-            return await EndAsync(subscription, delivery).ConfigureAwait(false);
+            return End(subscription, delivery);
         }
         int failures = delivery.Failures + 1 + RetryHeaders.Retries(delivery.Message.Headers);
         bool holds = policy.Delays.Count > 0, retries = failures <= (holds ? policy.Delays.Count : policy.Attempts);
@@ -50,9 +54,8 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
                 retries ? $"retry in {(holds ? policy.Delays[failures - 1] : policy.Delay)}"
                     : holds ? "dead-letter" : policy.Settlement.ToString(), suppressed, error);
         if (retries)
-            return holds ? await HoldAsync(subscription, delivery, policy.Delays[failures - 1], failures)
-                .ConfigureAwait(false) : await RetryAsync(subscription, delivery, policy.Delay, failures)
-                .ConfigureAwait(false);
+            return holds ? Hold(subscription, delivery, policy.Delays[failures - 1], failures)
+                : Retry(subscription, delivery, policy.Delay, failures);
         if (policy.Settlement == AmqpSettlement.Requeue)
         {
             if (delivery.StreamOffset is not null)
@@ -61,43 +64,17 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
         }
         delivery.RejectedOver = failures == 1 ? $"its handler failed with {error.GetType().Name}"
             : $"its handler failed {failures} times, at last with {error.GetType().Name}";
-        return await EndAsync(subscription, delivery).ConfigureAwait(false);
+        return End(subscription, delivery);
     }
 
     /// <summary>It is not tried again: it goes to the queue's own dead-letter exchange, else to its dead queue, or away
     /// where neither can be.</summary>
-    internal async ValueTask<(AmqpSettlement, Held?)> EndAsync(Subscription subscription, AmqpDelivery delivery)
+    internal (AmqpSettlement?, Held?) End(Subscription subscription, AmqpDelivery delivery)
     {
-        AmqpFailurePolicy policy = subscription.Options.OnFailure;
         AmqpQueue? queue = around.QueueNamed(delivery.Queue);
-        if (policy.Delays.Count == 0 || delivery.StreamOffset is not null || IsTemporary(delivery.Queue, queue)
-            || queue?.Argument("x-dead-letter-exchange") is not null)
-            return (AmqpSettlement.Reject, null);
-        string dead = AmqpFailurePolicy.DeadQueueOf(delivery.Queue);
-        try
-        {
-            await MoveAsync(delivery, DeadQueue(dead, queue), attempts: 0, Rejections.ReasonOf(delivery))
-                .ConfigureAwait(false);
-        }
-        catch (Exception failure)
-        {
-            delivery.IsDead = true;
-            subscription.DeadLetterError = $"queue '{dead}' took nothing: {failure.Message}";
-            TimeSpan longest = policy.Delays.Max();
-            bool returns = subscription.Age(delivery) + longest > ReturnAfter;
-            if (around.Throttle.ShouldLog(dead, "dead", out long suppressed))
-                Log.NotDeadLettered(around.Logger, delivery.Queue, delivery.DeliveryTag, PrintableId(delivery), dead,
-                    returns ? "it returns to its queue" : $"next try in {StatusText.Seconds(longest)}", suppressed,
-                    failure);
-            if (returns)
-                return (AmqpSettlement.Requeue, new Held(HoldBeforeReturn(subscription, delivery)));
-            subscription.Holds();
-            return (AmqpSettlement.Requeue, new Held(Jittered(longest), Again: true));
-        }
-        subscription.DeadLetterError = null;
-        delivery.MovedTo = dead;
-        subscription.Rejected(delivery);
-        return (AmqpSettlement.Ack, null); // the dead queue has confirmed it
+        return subscription.Options.OnFailure.Delays.Count == 0 || delivery.StreamOffset is not null
+            || IsTemporary(delivery.Queue, queue) || queue?.Argument("x-dead-letter-exchange") is not null
+            ? (AmqpSettlement.Reject, null) : Moving(BuryAsync(subscription, delivery, queue));
     }
 
     internal TimeSpan HoldBeforeReturn(Subscription subscription, AmqpDelivery delivery)
@@ -110,77 +87,113 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     }
 
     // In order of preference: here, where it costs nothing; in the retry queue; here all the same.
-    private async ValueTask<(AmqpSettlement, Held?)> HoldAsync(Subscription subscription, AmqpDelivery delivery,
-        TimeSpan delay, int failures)
+    private (AmqpSettlement?, Held?) Hold(Subscription subscription, AmqpDelivery delivery, TimeSpan delay,
+        int failures)
     {
         AmqpQueue? queue = around.QueueNamed(delivery.Queue);
         TimeSpan hold = Jittered(delay);
-        bool staysHere = delivery.StreamOffset is not null || IsTemporary(delivery.Queue, queue);
-        if (!staysHere)
+        bool mayMove = delivery.StreamOffset is null && !IsTemporary(delivery.Queue, queue);
+        if (mayMove)
             DeclareDeadQueueAsync(subscription, queue).Forget();
-        bool isHeld = !staysHere && subscription.Options.KeySelector is null
-            && subscription.Age(delivery) + hold <= TimeoutOf(queue) / 2 && subscription.TryHold();
-        if (!isHeld && !staysHere && subscription.Options.KeySelector is null)
-        {
-            try
-            {
-                await MoveAsync(delivery, RetryQueue(delivery.Queue, delay), failures).ConfigureAwait(false);
-                return (AmqpSettlement.Ack, null);
-            }
-            catch (Exception failure)
-            {
-                NotMoved(delivery, failure);
-            }
-        }
-        if (!isHeld)
+        mayMove &= subscription.Options.KeySelector is null;
+        if (!mayMove)
             subscription.Holds();
+        else if (subscription.Age(delivery) + hold > TimeoutOf(queue) / 2 || !subscription.TryHold())
+            return Moving(PostponeAsync(subscription, delivery, delay, failures, () =>
+            {
+                subscription.Holds();
+                delivery.Failures++;
+                return new Held(hold, Again: true);
+            }));
         delivery.Failures++;
         return (AmqpSettlement.Requeue, new Held(hold, Again: true));
     }
 
-    private async ValueTask<(AmqpSettlement, Held?)> RetryAsync(Subscription subscription, AmqpDelivery delivery,
-        TimeSpan delay, int failures)
+    private (AmqpSettlement?, Held?) Retry(Subscription subscription, AmqpDelivery delivery, TimeSpan delay,
+        int failures)
     {
-        if (delivery.StreamOffset is not null)
-        {
-            delivery.Failures++;
-            return (AmqpSettlement.Requeue, new Held(delay)); // it comes again
-        }
-        try
-        {
-            await MoveAsync(delivery, RetryQueue(delivery.Queue, delay), failures).ConfigureAwait(false);
-            return (AmqpSettlement.Ack, null); // its copy waits in the retry queue, confirmed
-        }
-        catch (Exception failure)
-        {
-            NotMoved(delivery, failure);
-            TimeSpan growing = HoldBeforeReturn(subscription, delivery);
-            TimeSpan pause = delay < LongestPause ? delay : LongestPause;
-            return (AmqpSettlement.Requeue, new Held(pause > growing ? pause : growing));
-        }
+        if (delivery.StreamOffset is null)
+            return Moving(PostponeAsync(subscription, delivery, delay, failures, () =>
+            {
+                TimeSpan growing = HoldBeforeReturn(subscription, delivery);
+                TimeSpan pause = delay < LongestPause ? delay : LongestPause;
+                return new Held(pause > growing ? pause : growing);
+            }));
+        delivery.Failures++;
+        return (AmqpSettlement.Requeue, new Held(delay)); // it comes again
     }
 
-    private async Task MoveAsync(AmqpDelivery delivery, AmqpQueue to, int attempts, string? reason = null)
+    private static (AmqpSettlement?, Held?) Moving(Task<Held?> move) => (null, new Held { Move = move });
+
+    // Into the dead queue; held and tried again while that takes nothing.
+    private async Task<Held?> BuryAsync(Subscription subscription, AmqpDelivery delivery, AmqpQueue? queue)
     {
-        AmqpMessage message = RetryHeaders.ForMove(delivery.Message, to.Name, attempts, reason);
-        if (delivery.Flaw is not null) // its headers cannot be passed on octet by octet
-            message = message with { Received = default, PassedOn = null };
+        string dead = AmqpFailurePolicy.DeadQueueOf(delivery.Queue);
+        if (await MoveAsync(delivery, DeadQueue(dead, queue), attempts: 0, Rejections.ReasonOf(delivery))
+            .ConfigureAwait(false) is not { } failure)
+        {
+            subscription.DeadLetterError = null;
+            delivery.MovedTo = dead;
+            subscription.Rejected(delivery);
+            delivery.Settle(AmqpSettlement.Ack);
+            return null;
+        }
+        if (delivery.Lost.IsCancellationRequested)
+            return null;
+        delivery.IsDead = true;
+        subscription.DeadLetterError = $"queue '{dead}' took nothing: {failure.Message}";
+        TimeSpan longest = subscription.Options.OnFailure.Delays.Max();
+        bool returns = subscription.Age(delivery) + longest > ReturnAfter;
+        if (around.Throttle.ShouldLog(dead, "dead", out long suppressed))
+            Log.NotDeadLettered(around.Logger, delivery.Queue, delivery.DeliveryTag, PrintableId(delivery), dead,
+                returns ? "it returns to its queue" : $"next try in {StatusText.Seconds(longest)}", suppressed,
+                failure);
+        if (returns)
+            return new Held(HoldBeforeReturn(subscription, delivery));
+        subscription.Holds();
+        return new Held(Jittered(longest), Again: true);
+    }
+
+    // Into the retry queue; held otherwise.
+    private async Task<Held?> PostponeAsync(Subscription subscription, AmqpDelivery delivery, TimeSpan delay,
+        int failures, Func<Held> otherwise)
+    {
+        Exception? failure = await MoveAsync(delivery, RetryQueue(delivery.Queue, delay), failures)
+            .ConfigureAwait(false);
+        if (failure is null)
+            delivery.Settle(AmqpSettlement.Ack);
+        if (failure is null || delivery.Lost.IsCancellationRequested)
+            return null;
+        if (around.Throttle.ShouldLog(delivery.Queue, "retry", out long suppressed))
+            Log.RetryFailed(around.Logger, delivery.Queue, suppressed, failure);
+        return otherwise();
+    }
+
+    /// <returns>Null when the queue has confirmed it.</returns>
+    private async Task<Exception?> MoveAsync(AmqpDelivery delivery, AmqpQueue to, int attempts, string? reason = null)
+    {
         try
         {
+            AmqpMessage message = RetryHeaders.ForMove(delivery.Message, to.Name, attempts, reason);
+            if (delivery.Flaw is not null) // its headers cannot be passed on octet by octet
+                message = message with { Received = default, PassedOn = null };
             try
             {
-                await DeclareOnceAsync(to).ConfigureAwait(false);
+                await DeclareOnceAsync(to).WaitAsync(delivery.Lost).ConfigureAwait(false);
             }
             catch (AmqpTopologyException refused) when (refused.ReplyCode == 406 && reason is not null)
             {
                 // There is a dead queue, made otherwise: whether it takes the message is for the broker to say.
             }
-            await around.Client.PublishAsync(message).ConfigureAwait(false);
+            // Once it is lost the broker delivers it again: a copy that has not left would only be one too many
+            await around.Client.PublishAsync(message, delivery.Lost).ConfigureAwait(false);
+            return null;
         }
-        catch
+        catch (Exception failure)
         {
-            _declared.TryRemove(to.Name, out _); // refused, or deleted since: the next one declares it again
-            throw;
+            if (failure is not OperationCanceledException)
+                _declared.TryRemove(to.Name, out _); // refused, or deleted since: the next one declares it again
+            return failure;
         }
     }
 
@@ -202,8 +215,13 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
 
     // Once, but for what failed: that a link was away says nothing about the next time.
     private Task DeclareOnceAsync(AmqpQueue queue)
-        => _declared.TryGetValue(queue.Name, out Task? before) && before is { IsFaulted: false, IsCanceled: false }
-            ? before : _declared[queue.Name] = around.Client.DeclareAsync(new AmqpTopology().With(queue)).AsTask();
+    {
+        if (_declared.TryGetValue(queue.Name, out Task? before) && before is { IsFaulted: false, IsCanceled: false })
+            return before;
+        Task declared = _declared[queue.Name] = around.Client.DeclareAsync(new AmqpTopology().With(queue)).AsTask();
+        declared.Forget(); // those that wait for it may be lost before it ends
+        return declared;
+    }
 
     private static AmqpQueue RetryQueue(string queue, TimeSpan delay) => new()
     {
@@ -229,12 +247,6 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     };
 
     private TimeSpan Jittered(TimeSpan delay) => delay * (0.8 + (0.4 * around.Random()));
-
-    private void NotMoved(AmqpDelivery delivery, Exception failure)
-    {
-        if (around.Throttle.ShouldLog(delivery.Queue, "retry", out long suppressed))
-            Log.RetryFailed(around.Logger, delivery.Queue, suppressed, failure);
-    }
 
     // The peer chose it.
     private static string? PrintableId(AmqpDelivery delivery)

@@ -40,7 +40,7 @@ internal sealed class HandlerRunner(HandlerSurroundings around, AmqpHandler hand
     internal async ValueTask<Held?> RunAsync(Subscription subscription, AmqpDelivery delivery)
     {
         if (use == DeliveryUse.Handler && (delivery.IsDead || delivery.Flaw is not null))
-            return Done(delivery, await _failed.EndAsync(subscription, delivery).ConfigureAwait(false));
+            return Done(delivery, _failed.End(subscription, delivery));
         ClientObserver observer = around.Observer;
         ClientObserver.Processing processing = use != DeliveryUse.Reply
             && observer.SeesDeliveries ? observer.BeginProcess(delivery, use == DeliveryUse.Request) : default;
@@ -70,7 +70,7 @@ internal sealed class HandlerRunner(HandlerSurroundings around, AmqpHandler hand
             if (isNotDone)
                 (settlement, hold) = (AmqpSettlement.Requeue, Held.UntilStopped);
             else if (!isOver)
-                (settlement, hold) = await _failed.FailAsync(subscription, delivery, error).ConfigureAwait(false);
+                (settlement, hold) = _failed.Fail(subscription, delivery, error);
         }
         if (hold is null && settlement is { } done)
             delivery.Settle(done);
@@ -86,10 +86,10 @@ internal sealed class HandlerRunner(HandlerSurroundings around, AmqpHandler hand
         subscription.Rejected(delivery);
     }
 
-    private static Held? Done(AmqpDelivery delivery, (AmqpSettlement Settlement, Held? Hold) end)
+    private static Held? Done(AmqpDelivery delivery, (AmqpSettlement? Settlement, Held? Hold) end)
     {
-        if (end.Hold is null)
-            delivery.Settle(end.Settlement);
+        if (end is { Hold: null, Settlement: { } settlement })
+            delivery.Settle(settlement);
         return end.Hold;
     }
 }

@@ -272,6 +272,57 @@ public sealed class HeldDeliveryTests(TestBroker broker) : FeatureTest(broker)
         Assert.Equal(3, inbox.All.Count); // only the moving was tried again
     }
 
+    [Theory]
+    [InlineData("dead queue", false)]
+    [InlineData("dead queue", true)]
+    [InlineData("retry queue", false)]
+    public async Task While_a_message_cannot_be_moved_its_worker_handles_others_and_stopping_waits_for_the_move(
+        string to, bool keyed)
+    {
+        (AmqpClient amqp, AmqpClient other) = (await ConnectAsync(), await ConnectAsync());
+        string queue = await NewQueueAsync(amqp), dead = Named($"{queue}.dead"), retry = Named($"{queue}.retry.60000");
+        await PublishAsync(amqp, queue, "bad1", "bad2", "good1", "good2", "good3");
+        await Broker.Node.SetMemoryAlarmAsync(true, Cancelled); // holds who publishes, and nobody who consumes
+        try
+        {
+            var done = new ConcurrentQueue<string>();
+            var inbox = new Inbox((delivery, _) =>
+            {
+                if (Text(delivery).StartsWith('b'))
+                    return Fail();
+                done.Enqueue(Text(delivery));
+                return new(AmqpSettlement.Ack);
+            });
+            AmqpSubscription consumer = await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions
+            {
+                KeySelector = keyed ? delivery => Text(delivery)[..1] : null,
+                OnFailure = to == "dead queue" ? AmqpFailurePolicy.Hold(TimeSpan.FromMilliseconds(1))
+                    : AmqpFailurePolicy.Retry(1, TimeSpan.FromMinutes(1)),
+            }, Cancelled);
+
+            int failed = keyed ? 1 : 2, runs = to == "dead queue" ? 2 : 1; // behind one that is moved its key waits
+            await UntilAsync(() => done.Count == 3 && inbox.All.Count == 3 + (failed * runs));
+            Assert.Equal(["good1", "good2", "good3"], done);
+            await UntilAsync(() => amqp.Status.Links[1].Consumers.Single().Unsettled == 2);
+
+            Task stop = consumer.StopAsync(Cancelled);
+            // What has not begun has gone back, and no consumer is left
+            await UntilAsync(() => other.Admin.CountAsync(queue, Cancelled),
+                counts => (counts.Messages, counts.Consumers) == (2 - failed, 0));
+            Assert.False(stop.IsCompleted);
+            await Broker.Node.SetMemoryAlarmAsync(false, Cancelled);
+            await InTime(stop);
+
+            AmqpQueueCounts moved = await other.Admin.CountAsync(to == "dead queue" ? dead : retry, Cancelled);
+            Assert.Equal(failed, moved.Messages);
+            Assert.Equal(2 - failed, (await other.Admin.CountAsync(queue, Cancelled)).Messages);
+        }
+        finally
+        {
+            await Broker.Node.SetMemoryAlarmAsync(false, Cancelled);
+        }
+    }
+
     [Fact]
     public async Task Where_the_dead_queue_may_not_be_declared_the_consumer_says_so_at_the_first_failure()
     {

@@ -12,6 +12,12 @@ public abstract class ControlledBroker : IAsyncDisposable
 
     public int Port => Uri.Port;
 
+    /// <summary>
+    /// Has it save which queues it has, which RabbitMQ does a moment later: the names of quorum queues half a second
+    /// after the last change. After a crash before that it begins them anew, as empty ones that answer nothing.
+    /// </summary>
+    public abstract Task SaveQueuesAsync(CancellationToken cancellationToken = default);
+
     /// <summary>Ends it at once, as a crash does.</summary>
     public abstract Task KillAsync(CancellationToken cancellationToken = default);
 

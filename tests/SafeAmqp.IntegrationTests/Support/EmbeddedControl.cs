@@ -8,6 +8,8 @@ public sealed class EmbeddedControl(AmqpTestBroker broker) : ControlledBroker
 {
     public override Uri Uri => broker.Uri;
 
+    public override Task SaveQueuesAsync(CancellationToken cancellationToken = default) => Task.CompletedTask;
+
     public override Task KillAsync(CancellationToken cancellationToken = default)
         => broker.KillAsync(cancellationToken);
 

@@ -16,6 +16,9 @@ public sealed class RabbitMqControl(PrivateRabbitMqNode node, bool owned) : Cont
 
     public override Uri Uri => node.Uri;
 
+    public override Task SaveQueuesAsync(CancellationToken cancellationToken = default)
+        => node.EvaluateAsync("ok = mnesia:sync_log(), ok = dets:sync(ra_directory_reverse), []", cancellationToken);
+
     public override Task KillAsync(CancellationToken cancellationToken = default) => node.KillAsync(cancellationToken);
 
     public override Task StartAgainAsync(CancellationToken cancellationToken = default)

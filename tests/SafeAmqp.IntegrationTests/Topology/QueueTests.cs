@@ -202,9 +202,7 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
         await PublishAsync(amqp, durable, "kept");
         await amqp.PublishAsync(AmqpMessage.ToQueue(durable, Bytes("lost")) with { Persistent = false }, Cancelled);
         await amqp.DisposeAsync(); // so that nobody declares anything again
-        // RabbitMQ writes down a moment later what was declared.
-        if (Broker.Node is RabbitMqControl rabbit)
-            await rabbit.Node.EvaluateAsync("ok = mnesia:sync_log(), []", Cancelled);
+        await Broker.Node.SaveQueuesAsync(Cancelled);
         await Broker.Node.KillAsync(Cancelled);
         await Broker.Node.StartAgainAsync(CancellationToken.None); // those that follow need it too
         Witness witness = await WitnessAsync();

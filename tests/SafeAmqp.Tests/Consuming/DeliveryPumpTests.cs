@@ -179,6 +179,81 @@ public sealed class DeliveryPumpTests
         Assert.Equal([1UL, 2UL, 3UL], _settled.All.Select(settled => settled.Tag).Order());
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_move_keeps_its_key_and_no_worker_and_stopping_waits_for_it(bool isKeyed)
+    {
+        var handled = new ConcurrentQueue<string>();
+        var moves = new ConcurrentQueue<TaskCompletionSource<Held?>>();
+        Subscription subscription = SubscribeHolding(new AmqpConsumerOptions
+        {
+            KeySelector = isKeyed ? delivery => delivery.Message.RoutingKey : null,
+        }, (_, delivery) =>
+        {
+            handled.Enqueue($"{delivery.Message.RoutingKey}{delivery.DeliveryTag}");
+            if (delivery.Message.RoutingKey != "a")
+                return new((Held?)null);
+            var move = new TaskCompletionSource<Held?>(TaskCreationOptions.RunContinuationsAsynchronously);
+            moves.Enqueue(move);
+            return new(new Held { Move = move.Task });
+        });
+        foreach (string key in (string[])["a", "a", "a", "b", "c"])
+            subscription.Pump.Post(Delivery(key));
+        string[] others = ["b4", "c5"];
+        if (!isKeyed)
+        {
+            await UntilAsync(() => handled.Count == 5);
+            Assert.Equal(["a1", "a2", "a3", .. others], handled);
+        }
+        else
+        {
+            await UntilAsync(() => handled.Count == 3);
+            Assert.Equal(["a1", .. others], handled);
+            moves.Single().SetResult(null); // moved
+            await UntilAsync(() => handled.Count == 4);
+            moves.Last().SetResult(new Held(TimeSpan.FromMilliseconds(1), Again: true)); // not moved: tried again
+            await UntilAsync(() => handled.Count == 5);
+            moves.Last().SetResult(new Held(Timeout.InfiniteTimeSpan)); // not moved: returns, and its key goes on
+            await UntilAsync(() => handled.Count == 6);
+            Assert.Equal(["a1", .. others, "a2", "a2", "a3"], handled);
+        }
+
+        Task stop = subscription.Pump.StopAsync(Long, TimeProvider.System);
+        while (!moves.All(move => move.Task.IsCompleted))
+        {
+            Assert.False(stop.IsCompleted);
+            moves.First(move => !move.Task.IsCompleted).SetResult(null);
+        }
+        await stop.WaitAsync(Long);
+
+        Assert.Equal(isKeyed ? [(2UL, AmqpSettlement.Requeue)] : [], _settled.All);
+    }
+
+    [Fact]
+    public async Task The_key_of_a_move_whose_delivery_was_lost_goes_on()
+    {
+        var handled = new ConcurrentQueue<ulong>();
+        using var lost = new CancellationTokenSource();
+        var move = new TaskCompletionSource<Held?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Subscription subscription = SubscribeHolding(new AmqpConsumerOptions { KeySelector = _ => "one" },
+            (_, delivery) =>
+        {
+            handled.Enqueue(delivery.DeliveryTag);
+            return new(handled.Count == 1 ? new Held { Move = move.Task } : (Held?)null);
+        });
+        subscription.Pump.Post(Delivery(lost: lost.Token));
+        subscription.Pump.Post(Delivery(lost: lost.Token));
+        subscription.Pump.Post(Delivery());
+        await UntilAsync(() => handled.Count == 1);
+        await lost.CancelAsync();
+        move.SetResult(null);
+        await UntilAsync(() => handled.Count == 2);
+        Assert.Equal([1UL, 3UL], handled);
+        await subscription.Pump.StopAsync(Long, TimeProvider.System);
+        Assert.Empty(_settled.All);
+    }
+
     [Fact]
     public async Task What_is_held_of_a_stream_comes_to_the_handler_again()
     {
@@ -233,6 +308,16 @@ public sealed class DeliveryPumpTests
         for (int i = 0; i < 30; i++)
             subscription.Pump.Post(Delivery());
         Assert.True(await Task.Run(() => all.Wait(Long)));
+    }
+
+    private static async Task UntilAsync(Func<bool> condition)
+    {
+        long start = TimeProvider.System.GetTimestamp();
+        while (!condition())
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(start) < Long);
+            await Task.Yield();
+        }
     }
 
     private static Subscription Subscribe(
