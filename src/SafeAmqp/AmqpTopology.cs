@@ -48,8 +48,11 @@ public sealed class AmqpTopology
 
     /// <summary>Adds a durable exchange.</summary>
     /// <param name="name">Its name.</param>
-    /// <param name="type">Its type; see <see cref="AmqpExchangeType"/>.</param>
+    /// <param name="type">Its type: one of <see cref="AmqpExchangeType"/>, or a plugin's, which begins with
+    /// <c>x-</c>.</param>
     /// <returns>The new topology.</returns>
+    /// <exception cref="ArgumentException">The name or the type is not valid; the message names the nearest
+    /// type.</exception>
     public AmqpTopology Exchange(string name, string type) => With(new AmqpExchange { Name = name, Type = type });
 
     /// <summary>Adds a durable queue of the virtual host's default type, which is classic unless its administrator
@@ -114,9 +117,16 @@ public sealed record AmqpExchange
     /// <summary>Its name.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Its type: one of <see cref="AmqpExchangeType"/>, or a plugin's.</summary>
+    /// <summary>Its type: one of <see cref="AmqpExchangeType"/>, or a plugin's, which begins with <c>x-</c>. Any other
+    /// is taken for a slip and refused here, unless <see cref="CustomType"/> says that it is meant. What the broker
+    /// does not know it refuses by name: up to RabbitMQ 3 by closing the connection (503), which is then made
+    /// anew.</summary>
     /// <value>Default: <c>direct</c>.</value>
     public string Type { get; init; } = AmqpExchangeType.Direct;
+
+    /// <summary>Whether <see cref="Type"/> is that of a plugin which does not begin with <c>x-</c>.</summary>
+    /// <value>Default: <see langword="false"/>.</value>
+    public bool CustomType { get; init; }
 
     /// <summary>Whether it outlives a restart of the broker.</summary>
     /// <value>Default: <see langword="true"/>.</value>
@@ -139,10 +149,20 @@ public sealed record AmqpExchange
     /// <value>Default: none.</value>
     public IReadOnlyDictionary<string, object?>? Arguments { get; init; }
 
+    private static readonly string[] BuiltIn =
+        [AmqpExchangeType.Direct, AmqpExchangeType.Fanout, AmqpExchangeType.Topic, AmqpExchangeType.Headers];
+
     internal void Validate()
     {
         Check.Name(Name, nameof(Name));
         Check.Name(Type, nameof(Type));
+        if (!CustomType && !BuiltIn.Contains(Type) && !Type.StartsWith("x-", StringComparison.Ordinal))
+        {
+            string near = NearNames.Of(Type, BuiltIn) is [var meant, ..] ? $" Did you mean '{meant}'?" : "";
+            throw new ArgumentException($"{nameof(Type)} must be {string.Join(", ", BuiltIn)}, or a plugin's that "
+                + $"begins with x-, not '{Telemetry.StatusText.Printable(Type)}'.{near} A plugin's type without x- "
+                + $"needs {nameof(CustomType)} = true.", nameof(Type));
+        }
         Check.OptionalShortString(AlternateExchange, nameof(AlternateExchange));
         Check.Headers(Arguments, nameof(Arguments));
     }

@@ -56,6 +56,23 @@ public sealed class VersionTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
+    public async Task An_unknown_exchange_type_is_refused_by_name_and_costs_a_connection_in_3_10_and_none_in_4_0()
+    {
+        bool is4 = Is4;
+        AmqpClient amqp = await ConnectAsync();
+        string queue = NewName(), exchange = NewName();
+        long start = TimeProvider.System.GetTimestamp();
+        var error = await Assert.ThrowsAsync<AmqpTopologyException>(() => InTime(amqp.DeclareAsync(
+            new AmqpTopology().Exchange(exchange, "x-missing").Bind(exchange, queue).Queue(queue), Cancelled)));
+        Assert.True(TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(5));
+        Assert.Equal(($"exchange '{exchange}'", is4 ? 406 : 503), (error.Entity, error.ReplyCode));
+        Assert.Contains("enable the broker's plugin", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("binding", error.Message, StringComparison.Ordinal);
+        await PublishAsync(amqp, queue, "well");
+        Assert.Equal((is4 ? 1 : 2, 1), (amqp.Status.Links[0].Epoch, amqp.Status.Links[1].Epoch));
+    }
+
+    [Fact]
     public async Task A_stream_passes_over_what_was_rejected_in_4_0()
     {
         Assert.SkipUnless(Is4, "3.10 knows no rejection of what a stream delivers.");

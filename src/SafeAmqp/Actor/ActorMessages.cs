@@ -45,7 +45,49 @@ internal sealed record CloseReason(int Code, string Text, bool ByBroker, Excepti
     /// <summary>The message over which the link ended, when it was one.</summary>
     internal PoisonSuspect? Suspect { get; init; }
 
-    internal string Describe() => Code == 0 ? Text : $"{Code} {Text}";
+    /// <summary>The class of the method over which the broker closed it; 0 when it named none.</summary>
+    internal int MethodClass { get; init; }
+
+    /// <summary>How an entity that is there differs from the one that was declared, when that is why.</summary>
+    internal Inequivalence? Inequivalence { get; init; }
+
+    /// <summary>What to tell in place of the broker's text, when that alone does not say what to do.</summary>
+    internal string? Told { get; init; }
+
+    internal string Describe() => Code == 0 ? Told ?? Text : $"{Code} {Told ?? Text}";
+}
+
+/// <summary>How an entity that is there differs from the one that was declared.</summary>
+/// <param name="Argument">The property or argument, as the broker calls it.</param>
+/// <param name="Wanted">The value that was declared.</param>
+/// <param name="Present">The value that is there; null when the broker's text was too long to say it.</param>
+internal sealed record Inequivalence(string Argument, string Wanted, string? Present)
+{
+    /// <summary>Reads the broker's text, which is at most 255 bytes long.</summary>
+    internal static Inequivalence? Of(string text)
+    {
+        const string begin = "PRECONDITION_FAILED - inequivalent arg '", received = ": received ",
+            current = " but current is ";
+        if (!text.StartsWith(begin, StringComparison.Ordinal))
+            return null;
+        int at = text.LastIndexOf(received, StringComparison.Ordinal);
+        int end = text.IndexOf('\'', begin.Length);
+        if (end < 0 || at < end)
+            return null;
+        string[] values = text[(at + received.Length)..].Split(current);
+        return values.Length == 2 && !text.EndsWith("...", StringComparison.Ordinal)
+            ? new Inequivalence(Shown(text[begin.Length..end]), Shown(Value(values[0])), Shown(Value(values[1])))
+            : new Inequivalence(Shown(text[begin.Length..end]), Shown(Value(values[0].TrimEnd('.'))), null);
+    }
+
+    // 'true'; the value '60000' of type 'signedint'; none
+    private static string Value(string text)
+    {
+        string[] quoted = text.Split('\'');
+        return quoted.Length >= 3 ? quoted[1] : text;
+    }
+
+    private static string Shown(string text) => Telemetry.StatusText.Printable(text, 80);
 }
 
 /// <summary>The message over which the frame reader ended the link. No more is known of a message that cannot be

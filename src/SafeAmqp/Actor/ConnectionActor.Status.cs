@@ -18,7 +18,7 @@ internal abstract partial class ConnectionActor
     internal abstract long StaleSettlements { get; }
 
     /// <summary>Entities that could not be declared again, with the reason.</summary>
-    internal IReadOnlyList<string> TopologyErrors { get; private protected set; } = [];
+    internal abstract IReadOnlyList<string> TopologyErrors { get; }
 
     /// <summary>When the oldest message that waits was accepted; null when none waits.</summary>
     protected abstract long? OldestQueued { get; }

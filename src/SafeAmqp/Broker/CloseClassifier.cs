@@ -15,7 +15,11 @@ internal static class CloseClassifier
 {
     internal static CloseReason Of(ShutdownEventArgs reason)
         => new(reason.ReplyCode, StatusText.Printable(reason.ReplyText), reason.Initiator == ShutdownInitiator.Peer,
-            reason.Exception);
+            reason.Exception)
+        {
+            MethodClass = reason.ClassId,
+            Inequivalence = Inequivalence.Of(reason.ReplyText),
+        };
 
     internal static CloseReason Of(Exception error) => Innermost(error) switch
     {

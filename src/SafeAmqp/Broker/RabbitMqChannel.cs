@@ -10,6 +10,7 @@ namespace SafeAmqp.Broker;
 /// <summary>One of RabbitMQ.Client's channels, driven by the owner's thread.</summary>
 internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long incarnation)
 {
+    private IConnection? _connection;
     private IChannel? _channel;
     private ushort _number;
     private int _maxFrame;
@@ -20,6 +21,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
     /// thread.</summary>
     internal void Open(IConnection connection, bool confirms, int prefetch)
     {
+        _connection = connection;
         // Confirmations are on without tracking: it tracks publishes through RabbitMQ.Client, and ours bypass it. One
         // dispatcher, as deliveries must stay in order.
         var options = new CreateChannelOptions(confirms, publisherConfirmationTrackingEnabled: false,
@@ -152,8 +154,11 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
     {
         if (task.IsCompletedSuccessfully)
             return false;
-        link.Owner.Post(new BrokerSignal.ChannelClosed(incarnation,
-            CloseClassifier.Of(task.Exception?.GetBaseException() ?? new OperationCanceledException())));
+        if (_connection is { IsOpen: true }) // otherwise the link is lost, which is reported for all its channels
+        {
+            link.Owner.Post(new BrokerSignal.ChannelClosed(incarnation,
+                CloseClassifier.Of(task.Exception?.GetBaseException() ?? new OperationCanceledException())));
+        }
         return true;
     }
 

@@ -8,6 +8,7 @@ internal sealed partial class LinkActor
 {
     private readonly List<TopologyItem> _unanswered = [];
     private readonly List<(TopologyItem Item, CloseReason Error)> _errors = [];
+    private volatile IReadOnlyList<string> _told = []; // of the errors
     private int _replaysLeft;
     private int _redeclarations;
     private long _redeclareAt = ActorTime.Never;
@@ -15,7 +16,7 @@ internal sealed partial class LinkActor
     protected override void Prepare()
     {
         _errors.Clear();
-        TopologyErrors = [];
+        _told = [];
         IReadOnlyList<TopologyItem> replay = _topology.ForLink(Settings.OwnsExclusiveQueues);
         _replaysLeft = replay.Count;
         _admin.EnqueueFirst(replay, Replayed);
@@ -72,7 +73,7 @@ internal sealed partial class LinkActor
         if (error is not null)
             _errors.Add((item, error));
         // In one write, as other threads read it.
-        TopologyErrors = [.. _errors.Select(known => $"{known.Item.Key}: {known.Error.Describe()}")];
+        _told = [.. _errors.Select(known => $"{known.Item.Key}: {known.Error.Describe()}")];
         if (error is null)
             return;
         Events.TopologyRefused(item.Key, error.Describe());
@@ -112,6 +113,12 @@ internal sealed partial class LinkActor
         }
     }
 
+    private void Remember(TopologyItem item)
+    {
+        foreach (TopologyItem binding in _topology.Remember(item)) // which had been left out with it
+            _admin.Enqueue(binding, ActorTime.Never, outlivesLink: false, error => Note(binding, error));
+    }
+
     // What is forgotten is nobody's error any more.
     private void Drop(IEnumerable<TopologyItem> forgotten)
     {
@@ -128,7 +135,7 @@ internal sealed partial class LinkActor
                 if (end is not null && !(item is TopologyItem.Gone && end is { ByBroker: true, Code: 404 }))
                     job.Errors.Add((item, end));
                 else if (item is not (TopologyItem.Gone or TopologyItem.Contents))
-                    _topology.Remember(item);
+                    Remember(item);
                 DeclareNext(job);
             });
         }

@@ -27,7 +27,7 @@ internal sealed partial class LinkActor : ConnectionActor
         _topology = topology;
         _exchanges = new ExchangeBook(CheckExchange);
         _calls = new PendingCalls(this);
-        _admin = new AdminChannel(this);
+        _admin = new AdminChannel(this, topology);
         _replies = new ReplyChannel(this, _calls);
         _consumers = new ConsumerSet(this,
             new ConsumedQueues(RedeclareQueue, topology.QueueNamed, topology.Used,
@@ -45,11 +45,15 @@ internal sealed partial class LinkActor : ConnectionActor
 
     internal override long LateReplies => _calls.Late;
 
+    internal override IReadOnlyList<string> TopologyErrors
+        => Settings.Publishes && _topology.Refused is { Count: > 0 } refused ? [.. _told, .. refused] : _told;
+
     internal override long StaleSettlements => _consumers.StaleSettlements;
 
     protected override long? OldestQueued => _lane.OldestWaiting ?? _directLane?.OldestWaiting;
 
-    protected override bool IsReady => _replaysLeft == 0 && _admin.IsOpen && _consumers.AreSettled
+    protected override bool IsReady => _replaysLeft == 0 && _admin is { IsOpen: true, HasSuspect: false }
+        && _consumers.AreSettled
         && (!Settings.Publishes || (_lane.IsSettled && _replies.IsSettled && _directLane is not { IsSettled: false }));
 
     protected override bool IsIdle => _lane.IsIdle && _directLane is not { IsIdle: false };

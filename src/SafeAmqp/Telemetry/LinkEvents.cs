@@ -53,6 +53,9 @@ internal sealed class LinkEvents(ILogger logger, string link, LinkMetrics? metri
             Log.TopologyRefused(logger, link, entity, reason, suppressed);
     }
 
+    internal void ConnectionClosedOver(string entity, string reason)
+        => Log.ConnectionClosedOver(logger, link, entity, reason);
+
     internal void ConsumerLive(string queue) => Log.ConsumerLive(logger, link, queue);
 
     internal void ConsumerLost(string queue, string reason)

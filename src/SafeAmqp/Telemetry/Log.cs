@@ -77,6 +77,11 @@ internal static partial class Log
     internal static partial void TopologyRefused(ILogger logger, string link, string entity, string reason,
         long suppressed);
 
+    [LoggerMessage(201, LogLevel.Error,
+        "The broker closed the {Link} link's connection over the declaration of {Entity}, which is left out of "
+            + "recoveries until it is declared again: {Reason}")]
+    internal static partial void ConnectionClosedOver(ILogger logger, string link, string entity, string reason);
+
     [LoggerMessage(300, LogLevel.Information, "The {Link} link is consuming queue '{Queue}'")]
     internal static partial void ConsumerLive(ILogger logger, string link, string queue);
 

@@ -5,8 +5,11 @@ namespace SafeAmqp.Topology;
 
 /// <summary>Declares and checks, one at a time, on a channel of its own, so that what the broker answers with a closed
 /// channel harms nothing else. The channel is replaced after such an answer.</summary>
-internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
+internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topology) : ActorChannel(actor)
 {
+    // AMQP 0-9-1, sections 1.7 and 1.8: the classes whose methods declare.
+    private const int ExchangeClass = 40, QueueClass = 50;
+
     private readonly LinkedList<Operation> _waiting = [];
     private Operation? _running;
     private int _failedOpens;
@@ -15,6 +18,10 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
     /// <summary>How many links in a row ended while the declaration that was under way at the last end was: it may be
     /// why.</summary>
     internal int LinksEnded { get; private set; }
+
+    /// <summary>Whether one waits or is under way that a link may have ended over: it goes alone, so that nothing else
+    /// is suspected.</summary>
+    internal bool HasSuspect => _running is { IsSuspect: true } || _waiting.Any(operation => operation.IsSuspect);
 
     /// <summary>Opens the channel: the first answer of a new link, which also shows that the virtual host may be
     /// used.</summary>
@@ -94,8 +101,13 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
         if (_running is { } running)
         {
             _running = null;
-            LinksEnded = running.OutlivesLink ? running.LinksEnded + 1 : 0;
-            _waiting.AddFirst(running with { LinksEnded = LinksEnded }); // declaring twice is the same as once
+            bool maySuspect = MayHaveEnded(running.Item, end), isBlamed = maySuspect
+                && (end.MethodClass != 0 || topology.IsSuspectAgain(running.Item));
+            LinksEnded = running.OutlivesLink && !isBlamed ? running.LinksEnded + 1 : 0;
+            if (isBlamed)
+                Blame(running, end);
+            else // declaring twice is the same as once
+                _waiting.AddFirst(running with { LinksEnded = LinksEnded, IsSuspect = maySuspect });
         }
         else
         {
@@ -128,6 +140,8 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
             {
                 _waiting.Remove(node);
                 node.Value.Done(TimedOut("timed out waiting for the link"));
+                if (node.Value.IsSuspect)
+                    Actor.ChannelSettled();
             }
             else
             {
@@ -148,17 +162,38 @@ internal sealed class AdminChannel(ConnectionActor actor) : ActorChannel(actor)
         Actor.Link.Declare(Incarnation, _running.Item);
     }
 
+    // The broker names the method over which it closes a connection. When a process of it crashed over one it names
+    // none: then it is the declaration that was under way as two links ended. Not when it closed over the account (403,
+    // 530), a frame (501, 505) or a channel (504).
+    private static bool MayHaveEnded(TopologyItem item, CloseReason end)
+        => item is not TopologyItem.ExchangeCheck && end is { ByBroker: true, Code: >= 400 }
+            && (end.MethodClass is ExchangeClass or QueueClass
+                || end is { MethodClass: 0, Code: not (403 or 501 or 504 or 505 or 530) });
+
+    private void Blame(Operation running, CloseReason end)
+    {
+        CloseReason told = DeclarationErrors.Explain(running.Item, end);
+        told = told with { Told = $"{told.Told ?? told.Text} (over which it closed the connection)" };
+        topology.Refuse(running.Item, told);
+        Actor.Events.ConnectionClosedOver(running.Item.Key, end.Describe());
+        if (running.OutlivesLink)
+            running.Done(told);
+    }
+
     private static CloseReason TimedOut(string text)
         => new(0, text, ByBroker: false, new TimeoutException("The broker did not answer in time."));
 
     private void Finish(Operation operation, CloseReason? end)
     {
         _running = null;
-        operation.Done(end);
+        topology.Acquit(operation.Item);
+        operation.Done(end is null ? null : DeclarationErrors.Explain(operation.Item, end));
+        if (operation.IsSuspect)
+            Actor.ChannelSettled();
     }
 
     private sealed record Operation(TopologyItem Item, long Deadline, bool OutlivesLink, Action<CloseReason?> Done,
-        int LinksEnded = 0);
+        int LinksEnded = 0, bool IsSuspect = false);
 }
 
 /// <summary>A caller's declaration: items in order, each refused or remembered on its own.</summary>
@@ -183,8 +218,59 @@ internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadlin
     internal AmqpTopologyException Error(AmqpClientStatus status)
     {
         var (item, end) = Errors[0];
-        string all = string.Join("; ", Errors.Select(error => $"{error.Item.Key}: {error.End.Describe()}"));
+        string all = string.Join("; ", Errors.Where(error => !Follows(error.Item, error.End))
+            .Select(error => $"{error.Item.Key}: {error.End.Describe()}"));
         string why = end.Error is TimeoutException ? $": {WaitReason.NotDone(status)}" : "";
         return new($"The broker did not accept {all}{why}.", item.Key, status, end);
     }
+
+    // A binding to what was refused before it is not there to be bound: the cause is told.
+    private bool Follows(TopologyItem item, CloseReason end)
+        => item is TopologyItem.Binding && end is { ByBroker: true, Code: 404 }
+            && Errors.Exists(cause => end.Text.Contains($"no {cause.Item.Key} ", StringComparison.Ordinal));
+}
+
+/// <summary>Says what to do about a refusal, where the broker's text alone does not. Pure.</summary>
+internal static class DeclarationErrors
+{
+    internal static CloseReason Explain(TopologyItem item, CloseReason end)
+    {
+        if (end.Inequivalence is { } differs)
+            return end with { Told = $"PRECONDITION_FAILED - {Differs(differs)}" };
+        if (end.ByBroker && end.Text.Contains("unknown exchange type", StringComparison.Ordinal))
+            return end with { Told = $"{end.Text}: enable the broker's plugin that has this type" };
+        if (item is TopologyItem.Binding && end is { ByBroker: true, Code: 404 })
+            return end with { Told = $"{end.Text}: declare it before its binding" };
+        return end;
+    }
+
+    private static string Differs(Inequivalence differs)
+    {
+        string present = differs.Present is { } value ? $"{differs.Argument} = {value}" : $"another {differs.Argument}";
+        string adopt = PropertyOf(differs.Argument) is { } property
+            ? $"{property} so, or Passive = true" : "Passive = true";
+        return $"it exists with {present}, and {differs.Wanted} was asked for; to adopt it set {adopt}; to change it "
+            + "delete it first";
+    }
+
+    // Of AmqpQueue and AmqpExchange.
+    private static string? PropertyOf(string argument) => argument switch
+    {
+        "type" or "x-queue-type" => nameof(AmqpQueue.Type),
+        "durable" => nameof(AmqpQueue.Durable),
+        "auto_delete" => nameof(AmqpQueue.AutoDelete),
+        "alternate-exchange" => nameof(AmqpExchange.AlternateExchange),
+        "x-message-ttl" => nameof(AmqpQueue.MessageTtl),
+        "x-expires" => nameof(AmqpQueue.Expires),
+        "x-max-length" => nameof(AmqpQueue.MaxLength),
+        "x-max-length-bytes" => nameof(AmqpQueue.MaxLengthBytes),
+        "x-overflow" => nameof(AmqpQueue.Overflow),
+        "x-dead-letter-exchange" => nameof(AmqpQueue.DeadLetterExchange),
+        "x-dead-letter-routing-key" => nameof(AmqpQueue.DeadLetterRoutingKey),
+        "x-single-active-consumer" => nameof(AmqpQueue.SingleActiveConsumer),
+        "x-max-priority" => nameof(AmqpQueue.MaxPriority),
+        "x-delivery-limit" => nameof(AmqpQueue.DeliveryLimit),
+        "internal" => null, // which no client of this library sets
+        _ => $"{nameof(AmqpQueue.Arguments)}[\"{argument}\"]",
+    };
 }

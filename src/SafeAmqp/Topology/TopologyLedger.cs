@@ -8,7 +8,7 @@ namespace SafeAmqp.Topology;
 /// of it, one that expires after that time without use, an auto-delete exchange with its last binding. How such a queue
 /// was declared is kept for a while, so that its next consumer can put it back.</remarks>
 /// <param name="now">The time, in ticks.</param>
-internal sealed class TopologyLedger(Func<long>? now = null)
+internal sealed partial class TopologyLedger(Func<long>? now = null)
 {
     /// <summary>How many queues that are gone are kept to be put back; beyond that the one that went first is
     /// not.</summary>
@@ -38,7 +38,9 @@ internal sealed class TopologyLedger(Func<long>? now = null)
             return Find(item) is not null;
     }
 
-    internal void Remember(TopologyItem item)
+    /// <summary>It was declared with success.</summary>
+    /// <returns>The bindings that were left out with it, and can be declared again.</returns>
+    internal IReadOnlyList<TopologyItem> Remember(TopologyItem item)
     {
         lock (_gate)
         {
@@ -50,6 +52,7 @@ internal sealed class TopologyLedger(Func<long>? now = null)
                 if (++_added % LookEvery == 0)
                     ForgetExpired(); // so that what expires is not kept for want of a lost link
             }
+            return Readmit(item) ? BindingsOf(item) : [];
         }
     }
 
@@ -112,7 +115,7 @@ internal sealed class TopologyLedger(Func<long>? now = null)
         lock (_gate)
         {
             ForgetExpired();
-            return [.. _items.Where(item => ownsExclusive || !IsExclusive(item, []))];
+            return [.. _items.Where(item => (ownsExclusive || !IsExclusive(item, [])) && !IsLeftOut(item))];
         }
     }
 
@@ -213,6 +216,7 @@ internal sealed class TopologyLedger(Func<long>? now = null)
             return; // by way of another binding
         _items.Remove(node);
         forgotten.Add(node.Value);
+        Readmit(node.Value);
         switch (node.Value)
         {
             case TopologyItem.Exchange { Value.Name: var name }:

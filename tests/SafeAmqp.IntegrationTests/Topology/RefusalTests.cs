@@ -131,6 +131,66 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
     }
 
+    public static TheoryData<string, string, string> Differences => new()
+    {
+        { "durable", "true", "Durable so" },
+        { "type", "direct", "Type so" },
+        { "alternate-exchange", "none", "AlternateExchange so" },
+        { "x-message-ttl", "none", "MessageTtl so" },
+        { "x-max-length", "none", "MaxLength so" },
+        { "x-queue-type", "classic", "Type so" },
+    };
+
+    [Theory, MemberData(nameof(Differences))]
+    [Trait("Broker", "3.10")]
+    public async Task What_exists_and_differs_is_told_with_both_values_and_how_to_adopt_it(
+        string argument, string present, string adopt)
+    {
+        AmqpClient amqp = await ConnectAsync();
+        string name = NewName();
+        await amqp.DeclareAsync(new AmqpTopology().ClassicQueue(name).Exchange(name, AmqpExchangeType.Direct),
+            Cancelled);
+        var queue = new AmqpQueue { Name = name, Type = AmqpQueueType.Classic };
+        var exchange = new AmqpExchange { Name = name };
+        (AmqpTopology differing, string wanted) = argument switch
+        {
+            "durable" => (new AmqpTopology().With(exchange with { Durable = false }), "false"),
+            "type" => (new AmqpTopology().With(exchange with { Type = AmqpExchangeType.Fanout }), "fanout"),
+            "alternate-exchange" => (new AmqpTopology().With(exchange with { AlternateExchange = "other" }), "other"),
+            "x-message-ttl" => (new AmqpTopology().With(queue with { MessageTtl = TimeSpan.FromMinutes(1) }), "60000"),
+            "x-max-length" => (new AmqpTopology().With(queue with { MaxLength = 10 }), "10"),
+            _ => (new AmqpTopology().With(queue with { Type = AmqpQueueType.Quorum }), "quorum"),
+        };
+        var errors = new List<AmqpTopologyException>();
+        for (int i = 0; i < 2; i++)
+        {
+            errors.Add(await Assert.ThrowsAsync<AmqpTopologyException>(
+                async () => await amqp.DeclareAsync(differing, Cancelled)));
+        }
+        string entity = argument.StartsWith("x-", StringComparison.Ordinal)
+            ? $"queue '{name}'" : $"exchange '{name}'";
+        Assert.Equal($"The broker did not accept {entity}: 406 PRECONDITION_FAILED - it exists with {argument} = "
+            + $"{present}, and {wanted} was asked for; to adopt it set {adopt}, or Passive = true; to change it delete "
+            + "it first.", errors[0].Message);
+        Assert.Equal(errors[0].Message, errors[1].Message);
+        Assert.StartsWith("PRECONDITION_FAILED - inequivalent arg", errors[0].ReplyText, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Topic", "Did you mean 'topic'?")]
+    [InlineData("dirct", "Did you mean 'direct'?")]
+    [InlineData("fan-out", "Did you mean 'fanout'?")]
+    [InlineData("stream", null)]
+    public void A_type_of_exchange_that_no_broker_has_is_refused_before_it_is_sent(string type, string? hint)
+    {
+        var error = Assert.Throws<ArgumentException>(() => new AmqpTopology().Exchange("news", type));
+        Assert.Equal("Type", error.ParamName);
+        Assert.Contains($"not '{type}'", error.Message, StringComparison.Ordinal);
+        Assert.Equal(hint is not null, error.Message.Contains(hint ?? "Did you mean", StringComparison.Ordinal));
+        _ = new AmqpTopology().With(new AmqpExchange { Name = "news", Type = type, CustomType = true })
+            .Exchange("other", "x-delayed-message");
+    }
+
     [Fact]
     public async Task Many_declarations_at_once_end_each_with_its_own_answer()
     {

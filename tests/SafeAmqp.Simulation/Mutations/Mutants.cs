@@ -125,8 +125,8 @@ internal static partial class Mutants
         yield return new("publishing goes on while the broker blocks", Recovery,
             "or AmqpLinkState.Closing && BlockedReason is null;", "or AmqpLinkState.Closing;");
         yield return new("a block outlives its link", Recovery, "EndBlock();\n        Link.Abandon", "Link.Abandon");
-        yield return new("a link is open before its consumers are live", Link, "_admin.IsOpen && _consumers.AreSettled",
-            "_admin.IsOpen");
+        yield return new("a link is open before its consumers are live", Link,
+            "HasSuspect: false }\n        && _consumers.AreSettled", "HasSuspect: false }");
         yield return new("consumers begin before their queues are back", Topology,
             "if (_replaysLeft == 0)\n            PrepareConsumers();", "PrepareConsumers();");
         yield return new(
