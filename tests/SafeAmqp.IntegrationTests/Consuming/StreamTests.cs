@@ -2,7 +2,6 @@ namespace SafeAmqp.IntegrationTests.Consuming;
 
 /// <summary>A stream takes nothing back, and is read on from where its consumer was.</summary>
 [Trait("Broker", "3.10")]
-[OnlyRabbitMq("the embedded broker has no streams")]
 public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
 {
     private static AmqpConsumerOptions From(object offset, int prefetch = 10, int concurrency = 1,
@@ -15,7 +14,6 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
     [Fact]
     public async Task A_loop_over_a_stream_may_be_left()
     {
-        _ = Broker.RabbitMq;
         AmqpClient amqp = await ConnectAsync();
         string stream = await NewStreamAsync(amqp);
         var other = new Inbox();
@@ -32,7 +30,6 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
     [Theory, InlineData("throws"), InlineData("returns Requeue")]
     public async Task A_delivery_of_a_stream_made_elsewhere_that_is_not_done_is_handled_again(string how)
     {
-        _ = Broker.RabbitMq;
         AmqpClient amqp = await ConnectAsync();
         Witness witness = await WitnessAsync();
         string stream = NewName();
@@ -57,7 +54,6 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
     [Theory, InlineData("Reject"), InlineData("Retry")]
     public async Task A_stream_passes_over_what_was_given_up_and_gets_no_copy_of_it(string policy)
     {
-        _ = Broker.RabbitMq;
         AmqpClient amqp = await ConnectAsync();
         string stream = await NewStreamAsync(amqp);
         await PublishAsync(amqp, stream, Numbers(20));
@@ -79,7 +75,6 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
     [Theory, InlineData("first"), InlineData("next"), InlineData("last"), InlineData("3")]
     public async Task After_a_lost_link_a_stream_is_read_on_behind_what_was_settled(string offset)
     {
-        _ = Broker.RabbitMq;
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri), publisher = await ConnectAsync();
         string stream = await NewStreamAsync(amqp);
@@ -104,7 +99,6 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
     [Fact]
     public async Task What_was_not_settled_is_never_skipped_though_later_ones_were()
     {
-        _ = Broker.RabbitMq;
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri);
         string stream = await NewStreamAsync(amqp);
@@ -129,7 +123,6 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
     [Fact]
     public async Task An_offset_is_an_option_and_readable_and_nothing_is_returned_by_hand()
     {
-        _ = Broker.RabbitMq;
         AmqpClient amqp = await ConnectAsync();
         string stream = await NewStreamAsync(amqp);
         await PublishAsync(amqp, stream, Numbers(10));
@@ -161,7 +154,6 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
     [Theory, InlineData(false), InlineData(true)]
     public async Task A_filter_lets_through_what_was_asked_for_and_nothing_else(bool matchUnfiltered)
     {
-        _ = Broker.RabbitMq;
         AmqpClient amqp = await ConnectAsync();
         string stream = await NewStreamAsync(amqp);
         for (int i = 0; i < 30; i++)
@@ -190,7 +182,6 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
     [Fact]
     public async Task A_header_of_a_stream_on_a_message_of_another_queue_makes_no_stream_of_it()
     {
-        _ = Broker.RabbitMq;
         AmqpClient amqp = await ConnectAsync();
         (string queue, string dead) = await NewQueueWithDeadLettersAsync(amqp);
         Witness witness = await WitnessAsync();
@@ -205,7 +196,6 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
     [Fact]
     public async Task A_stream_that_was_deleted_and_made_again_is_read_from_its_beginning()
     {
-        _ = Broker.RabbitMq;
         AmqpClient amqp = await ConnectAsync();
         Witness witness = await WitnessAsync();
         string stream = await NewStreamAsync(amqp);
@@ -224,7 +214,6 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
     [Theory, InlineData("next"), InlineData("last")]
     public async Task Where_nothing_was_settled_the_first_that_came_comes_again(string offset)
     {
-        _ = Broker.RabbitMq;
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri), publisher = await ConnectAsync();
         string stream = await NewStreamAsync(amqp);
