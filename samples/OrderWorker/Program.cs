@@ -6,9 +6,9 @@ builder.Services.AddSafeAmqp()
     .AddConsumer<Order, OrderHandler>("orders", new AmqpConsumerOptions { Concurrency = 4 });
 builder.Build().Run();
 
-internal sealed record Order(string Item, int Count);
+public sealed record Order(string Item, int Count);
 
-internal sealed class OrderHandler : IAmqpConsumer<Order>
+public sealed class OrderHandler : IAmqpConsumer<Order>
 {
     public async ValueTask<AmqpSettlement> HandleAsync(Order order, AmqpDelivery delivery, CancellationToken lost)
     {

@@ -23,7 +23,7 @@ public sealed partial class AmqpClient
         foreach (Subscription subscription in _subscriptions.Keys)
             DeliveryPump.DoNotWaitForCaller(subscription.Pump);
         lock (_disposalGate)
-            _disposal ??= DisposeOnceAsync();
+            _disposal ??= DisposeOnceAsync().Shared();
         return new ValueTask(_disposal);
     }
 

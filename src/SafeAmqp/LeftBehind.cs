@@ -1,7 +1,7 @@
 namespace SafeAmqp;
 
-/// <summary>Waits that may be given up. What they leave behind may fail later; that is seen here, so that the process
-/// is told of no unobserved exception.</summary>
+/// <summary>Waits that may be given up, and those of several at once. What they leave behind may fail later; that is
+/// seen here, so that the process is told of no unobserved exception.</summary>
 internal static class LeftBehind
 {
     internal static Task WaitOrLeaveAsync(this Task task, CancellationToken cancellationToken)
@@ -21,6 +21,16 @@ internal static class LeftBehind
     {
         task.Forget();
         return task.WaitAsync(timeout, time, cancellationToken);
+    }
+
+    /// <summary>A task that several may wait for: each goes on on its own thread. Otherwise they would go on one after
+    /// the other on the thread that ended the task, and one that blocks until another has gone on would hang.</summary>
+    internal static Task Shared(this Task task)
+    {
+        var shared = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _ = task.ContinueWith(shared.SetFromTask, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+        return shared.Task;
     }
 
     /// <summary>Sees how a task fails that nobody may be waiting for then. It can be awaited all the same.</summary>

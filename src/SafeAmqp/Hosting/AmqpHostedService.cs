@@ -15,6 +15,7 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly bool _waitForConnection;
+    private readonly Lock _gate = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationToken _stopToken; // outlives its source
 
@@ -76,7 +77,12 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         return Task.CompletedTask;
     }
 
-    public Task StoppingAsync(CancellationToken cancellationToken) => _drained ??= DrainAsync(cancellationToken);
+    // A host may be stopped twice at once: by its user, and by the program's end that this brings about.
+    public Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        lock (_gate)
+            return _drained ??= DrainAsync(cancellationToken).Shared();
+    }
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
@@ -87,7 +93,10 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
     }
 
     public Task StoppedAsync(CancellationToken cancellationToken)
-        => _disposed ??= DisposeClientAsync(cancellationToken);
+    {
+        lock (_gate)
+            return _disposed ??= DisposeClientAsync(cancellationToken).Shared();
+    }
 
     /// <summary>The container's: the same phases for a host whose start failed, nothing for one that was
     /// stopped.</summary>

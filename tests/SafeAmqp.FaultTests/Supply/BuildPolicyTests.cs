@@ -67,17 +67,19 @@ public sealed partial class BuildPolicyTests
             ["RabbitMQ.Client"],
             references.Where(name => !name.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal)));
         Assert.All(
-            XDocument.Load(Repository.Path("src", "SafeAmqp.Testing", "SafeAmqp.Testing.csproj"))
-                .Descendants("PackageReference"),
+            ((string[])["SafeAmqp.Testing", "SafeAmqp.Testing.Hosting"]).SelectMany(name => XDocument.Load(
+                Repository.Path("src", name, $"{name}.csproj")).Descendants("PackageReference")),
             reference => Assert.Equal("all", (string?)reference.Attribute("PrivateAssets")));
         Assert.Equal("true", Property("ManagePackageVersionsCentrally"));
     }
 
     // The analyzer compares the surface with the text, and every warning is an error.
     [Theory]
-    [InlineData("SafeAmqp")]
-    [InlineData("SafeAmqp.Testing")]
-    public void Nothing_public_comes_or_goes_unreviewed_or_shows_a_type_of_the_client_underneath(string project)
+    [InlineData("SafeAmqp", 100)]
+    [InlineData("SafeAmqp.Testing", 100)]
+    [InlineData("SafeAmqp.Testing.Hosting", 3)]
+    public void Nothing_public_comes_or_goes_unreviewed_or_shows_a_type_of_the_client_underneath(
+        string project, int least)
     {
         string file = Repository.Path("src", project, $"{project}.csproj");
         Assert.Contains(XDocument.Load(file).Descendants("PackageReference"),
@@ -91,7 +93,7 @@ public sealed partial class BuildPolicyTests
         string[] surface = [.. File.ReadLines(Repository.Path("src", project, "PublicAPI.Shipped.txt")),
             .. File.ReadLines(Repository.Path("src", project, "PublicAPI.Unshipped.txt"))];
         Assert.Equal(2, surface.Count(line => line == "#nullable enable"));
-        Assert.True(surface.Length > 100, "The text of the surface is gone.");
+        Assert.True(surface.Length > least, "The text of the surface is gone.");
         Assert.DoesNotContain(surface, line => line.Contains("RabbitMQ.", StringComparison.Ordinal));
     }
 

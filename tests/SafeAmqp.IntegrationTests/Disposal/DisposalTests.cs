@@ -188,6 +188,34 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Fact]
+    public async Task Who_blocks_after_disposing_keeps_nobody_else_from_going_on()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        string queue = await NewQueueAsync(amqp);
+        await PauseBrokerAsync(); // so that disposal is under way while both wait for it
+        Task<Exception?> published = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+        using var second = new ManualResetEventSlim();
+
+        Task<bool> blocking = DisposeAndBlockAsync();
+        await DisposeAndSignalAsync();
+
+        Assert.True(await blocking);
+        Assert.IsType<AmqpUnknownOutcomeException>(await published);
+
+        async Task<bool> DisposeAndBlockAsync()
+        {
+            await amqp.DisposeAsync().ConfigureAwait(false);
+            return second.Wait(Limit, Cancelled);
+        }
+
+        async Task DisposeAndSignalAsync()
+        {
+            await amqp.DisposeAsync().ConfigureAwait(false);
+            second.Set();
+        }
+    }
+
+    [Fact]
     public async Task Afterwards_every_verb_throws_ObjectDisposedException_and_disposing_again_does_nothing()
     {
         AmqpClient amqp = await ConnectAsync();
