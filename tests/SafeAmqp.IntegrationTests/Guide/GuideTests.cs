@@ -123,6 +123,22 @@ public sealed class GuideTests(TestBroker broker) : FeatureTest(broker)
         Assert.Equal(["Read a letter"], _said);
     }
 
+    [Theory, InlineData("before"), InlineData("after")]
+    public async Task An_order_is_packed_with_MassTransit_and_with_SafeAmqp(string which)
+    {
+        Named("Order");
+        Named("orders-to-pack");
+        var packed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Action<string> say = line =>
+        {
+            Say(line);
+            packed.SetResult();
+        };
+        await InTime(which == "before" ? BeforeMassTransit.RunAsync(new Uri(Broker.Uri), say, packed.Task)
+            : AfterMassTransit.RunAsync(new Uri(Broker.Uri), say, packed.Task));
+        Assert.Equal(["Packing 2 of tea"], _said);
+    }
+
     [Fact]
     public async Task An_order_goes_through_the_service_to_the_worker()
     {

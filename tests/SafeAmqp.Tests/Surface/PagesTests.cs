@@ -5,6 +5,15 @@ namespace SafeAmqp.Tests.Surface;
 /// <summary>Programs on pages for users are compiled somewhere, and links lead somewhere.</summary>
 public sealed partial class PagesTests
 {
+    private const string PackagePages = "https://www.nuget.org/packages/",
+        Sources = "https://github.com/safeamqp/safeamqp/blob/main/";
+
+    private static string[] PackageNames => [.. Directory.GetFiles(Repository.Path("src"), "*.csproj",
+        new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 1 })
+        .Select(file => Path.GetFileNameWithoutExtension(file)!)];
+
+    public static TheoryData<string> Packages => [.. PackageNames];
+
     private static string[] Pages => [Repository.Path("README.md"),
         .. Directory.GetFiles(Repository.Path("docs"), "*.md").Order(StringComparer.Ordinal)];
 
@@ -17,7 +26,7 @@ public sealed partial class PagesTests
     {
         string text = File.ReadAllText(Repository.Path(page));
         MatchCollection programs = Programs().Matches(text);
-        Assert.Equal(Regex.Count(text, "^```(csharp|cs|c#)", RegexOptions.Multiline), programs.Count);
+        Assert.Equal(Regex.Count(text, "^```(csharp|cs|c#|yaml|yml|xml)", RegexOptions.Multiline), programs.Count);
         Assert.All(programs, program => Assert.Equal(
             Compiled(program.Groups["file"].Value, program.Groups["part"].Value), program.Groups["code"].Value));
     }
@@ -48,6 +57,36 @@ public sealed partial class PagesTests
         });
     }
 
+    // A package page knows neither this repository's folders nor its comments in Markdown.
+    [Theory, MemberData(nameof(Packages))]
+    public void Every_link_of_a_packages_readme_works_on_its_package_page(string package)
+    {
+        string text = File.ReadAllText(Repository.Path("src", package, "README.md"));
+        Assert.Empty(Links().Matches(text).Select(link => link.Value));
+        Assert.DoesNotContain("<!--", text, StringComparison.Ordinal);
+        string[] links = [.. AbsoluteLinks().Matches(text).Select(link => link.Groups["uri"].Value)];
+        Assert.NotEmpty(links);
+        Assert.All(links, link =>
+        {
+            if (link.StartsWith(PackagePages, StringComparison.Ordinal))
+            {
+                Assert.Contains(link[PackagePages.Length..], PackageNames);
+                return;
+            }
+            Assert.StartsWith(Sources, link, StringComparison.Ordinal);
+            string[] parts = link[Sources.Length..].Split('#');
+            string file = Repository.Path(parts[0].Split('/'));
+            Assert.True(File.Exists(file), $"{link} leads to no file");
+            if (parts.Length > 1)
+                Assert.Contains(parts[1], Headings().Matches(File.ReadAllText(file)).Select(Anchor));
+        });
+    }
+
+    [Fact]
+    public void The_program_of_the_librarys_package_page_is_compiled()
+        => Assert.Contains($"```csharp\n{Compiled("samples/Hello/Program.cs", "")}```",
+            File.ReadAllText(Repository.Path("src", "SafeAmqp", "README.md")), StringComparison.Ordinal);
+
     private static string Compiled(string file, string part)
     {
         string source = File.ReadAllText(Repository.Path(file.Split('/')));
@@ -64,7 +103,7 @@ public sealed partial class PagesTests
     private static string Anchor(Match heading) => NotInAnchors().Replace(
         heading.Groups["text"].Value.Trim().ToLowerInvariant(), "").Replace(' ', '-');
 
-    [GeneratedRegex(@"<!-- (?<file>\S+\.cs)( (?<part>[\w-]+))? -->\n```csharp\n(?<code>.*?)```",
+    [GeneratedRegex(@"<!-- (?<file>\S+\.(cs|yaml|csproj))( (?<part>[\w-]+))? -->\n```\w+\n(?<code>.*?)```",
         RegexOptions.Singleline)]
     private static partial Regex Programs();
 
@@ -73,6 +112,9 @@ public sealed partial class PagesTests
 
     [GeneratedRegex(@"\]\((?!\w+:)(?<file>[^)#\s]*)(#(?<anchor>[^)\s]+))?\)")]
     private static partial Regex Links();
+
+    [GeneratedRegex(@"\]\((?<uri>\w+:[^)\s]+)\)")]
+    private static partial Regex AbsoluteLinks();
 
     [GeneratedRegex(@"^#+ (?<text>.+)$", RegexOptions.Multiline)]
     private static partial Regex Headings();
