@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using SafeAmqp;
 
 namespace Guide;
@@ -47,6 +48,37 @@ public static class Calls
                 say($"No reply in time, the request was {error.Outcome}");
             }
         // </failures>
+    }
+
+    /// <summary>One request with many replies.</summary>
+    public static async Task ListAsync(IAmqpClient amqp, Action<string> say)
+    {
+        await amqp.DeclareAsync(new AmqpTopology().Queue("price-lists"));
+        // <serve-many>
+        var json = new AmqpJsonSerializer();
+        await using AmqpSubscription server = await amqp.ServeManyAsync<PriceRequest, Price>("price-lists", json,
+            (request, delivery, abandoned) => PricesOfAsync(request.Item, abandoned));
+
+        static async IAsyncEnumerable<Price> PricesOfAsync(string item,
+            [EnumeratorCancellation] CancellationToken abandoned)    // fires when nobody reads any more
+        {
+            for (decimal amount = item.Length; ; amount++)
+            {
+                await Task.Delay(10, abandoned);
+                yield return new Price(amount);                      // waits while the caller is far enough behind
+            }
+        }
+        // </serve-many>
+
+        // <call-many>
+        await foreach (Price? price in amqp.CallManyAsync<PriceRequest, Price>("", "price-lists",
+            new PriceRequest("tea"), json, new AmqpCallManyOptions { Prefetch = 20 }))
+        {
+            say($"Tea: {price!.Amount}");
+            if (price.Amount >= 5)
+                break;                                               // tells the server
+        }
+        // </call-many>
     }
 
     /// <summary>Replies that outlive a lost connection.</summary>

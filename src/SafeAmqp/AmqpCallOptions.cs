@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace SafeAmqp;
 
 /// <summary>How a call is made.</summary>
@@ -96,4 +98,117 @@ public sealed class AmqpServeOptions
     public bool SendFaultMessages { get; init; } = true;
 
     internal static readonly AmqpServeOptions Default = new();
+}
+
+/// <summary>How a call with many replies is made.</summary>
+public sealed class AmqpCallManyOptions
+{
+    /// <summary>How long the next reply may take, from the request on and then from when the loop asks for it. It goes
+    /// with the request as its expiration and in the header <c>x-safeamqp-deadline</c>, so that a late request is not
+    /// worked on.</summary>
+    /// <value>10 ms to 7 days. Default: 30 s.</value>
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How many replies the server may send ahead of the loop. It waits for the loop beyond that.</summary>
+    /// <value>1 to 10,000. Default: 100.</value>
+    public int Prefetch { get; init; } = 100;
+
+    internal static readonly AmqpCallManyOptions Default = new();
+
+    internal AmqpCallManyOptions Validated()
+    {
+        Check.Range(IdleTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(7), nameof(IdleTimeout));
+        Check.Range(Prefetch, 1, 10_000, nameof(Prefetch));
+        return this;
+    }
+}
+
+/// <summary>Answers a request with many replies, in their order. An exception travels back as
+/// <see cref="AmqpRemoteException"/>, without its stack trace, behind the replies before it.</summary>
+/// <param name="request">The request.</param>
+/// <param name="abandoned">Fires when nobody reads any more: the caller has left its loop or is gone, the request's
+/// delivery was lost, or the server stops.</param>
+/// <returns>The replies. Their addresses and correlation ids are set by the client. The next one is asked for when the
+/// caller takes it.</returns>
+public delegate IAsyncEnumerable<AmqpMessage> AmqpRepliesHandler(AmqpDelivery request, CancellationToken abandoned);
+
+/// <summary>Answers a request that was read as a value with many replies, as <see cref="AmqpRepliesHandler"/>
+/// does.</summary>
+/// <typeparam name="TRequest">What the request holds.</typeparam>
+/// <typeparam name="TReply">What a reply holds.</typeparam>
+/// <param name="request">The request, never <see langword="null"/>.</param>
+/// <param name="delivery">The delivery it came with.</param>
+/// <param name="abandoned">Fires when nobody reads any more.</param>
+/// <returns>The replies; each may be <see langword="null"/>.</returns>
+public delegate IAsyncEnumerable<TReply> AmqpRepliesHandler<in TRequest, out TReply>(TRequest request,
+    AmqpDelivery delivery, CancellationToken abandoned);
+
+/// <summary>Calls with many replies whose bodies are values, in any format. Each is the verb of
+/// <see cref="IAmqpClient"/> with its exceptions and its guarantees.</summary>
+public static class AmqpCallManyExtensions
+{
+    /// <summary>Sends a request and reads its replies, until the server says that there are no more.</summary>
+    /// <typeparam name="TRequest">The request's type.</typeparam>
+    /// <typeparam name="TReply">The replies' type.</typeparam>
+    /// <param name="client">The client.</param>
+    /// <param name="exchange">The exchange's name. Empty is the default exchange, which routes to the queue named by
+    /// the key.</param>
+    /// <param name="routingKey">The routing key.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="serializer">Writes the request and reads the replies.</param>
+    /// <param name="options">How long to wait, how many replies ahead. Default: 30 s, 100 replies.</param>
+    /// <param name="cancellationToken">Ends the sequence; the server is told.</param>
+    /// <returns>The replies; <see langword="null"/> where the other side answered so.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
+    /// <exception cref="AmqpException">There is no further reply, or the other side failed.</exception>
+    /// <exception cref="InvalidDataException">A reply cannot be read.</exception>
+    public static IAsyncEnumerable<TReply?> CallManyAsync<TRequest, TReply>(this IAmqpClient client, string exchange,
+        string routingKey, TRequest request, IAmqpSerializer serializer, AmqpCallManyOptions? options = null,
+        CancellationToken cancellationToken = default)
+    {
+        Check.NotNull(client, nameof(client));
+        AmqpMessage message = AmqpSerializerExtensions.Write(AmqpMessage.ToExchange(exchange, routingKey, default),
+            request, serializer, nameof(request));
+        return ReadAsync(client.CallManyAsync(message, options, CancellationToken.None), cancellationToken);
+
+        async IAsyncEnumerable<TReply?> ReadAsync(IAsyncEnumerable<AmqpReply> replies,
+            [EnumeratorCancellation] CancellationToken cancelled)
+        {
+            await foreach (AmqpReply reply in replies.WithCancellation(cancelled).ConfigureAwait(false))
+                yield return (TReply?)AmqpSerializerExtensions.Read(reply.Message, typeof(TReply), serializer, "reply");
+        }
+    }
+
+    /// <summary>Answers the requests of a queue with many replies each. A request that cannot be read, or holds
+    /// nothing, is answered with a fault.</summary>
+    /// <typeparam name="TRequest">The requests' type.</typeparam>
+    /// <typeparam name="TReply">The replies' type.</typeparam>
+    /// <param name="client">The client.</param>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="serializer">Reads the requests and writes the replies.</param>
+    /// <param name="handler">Answers a request.</param>
+    /// <param name="options">How to serve.</param>
+    /// <param name="cancellationToken">Cancels the wait for the broker's confirmation, and the server with it.</param>
+    /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid.</exception>
+    /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
+    public static ValueTask<AmqpSubscription> ServeManyAsync<TRequest, TReply>(this IAmqpClient client, string queue,
+        IAmqpSerializer serializer, AmqpRepliesHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
+        CancellationToken cancellationToken = default)
+    {
+        Check.NotNull(client, nameof(client));
+        Check.NotNull(serializer, nameof(serializer));
+        Check.NotNull(handler, nameof(handler));
+        return client.ServeManyAsync(queue, AnswerAsync, options, cancellationToken);
+
+        async IAsyncEnumerable<AmqpMessage> AnswerAsync(AmqpDelivery delivery,
+            [EnumeratorCancellation] CancellationToken abandoned)
+        {
+            object request = AmqpSerializerExtensions.Read(delivery.Message, typeof(TRequest), serializer, "request")
+                ?? throw new InvalidDataException($"The request is null, not {typeof(TRequest).Name}.");
+            await foreach (TReply reply in handler((TRequest)request, delivery, abandoned).WithCancellation(abandoned)
+                .ConfigureAwait(false))
+                yield return AmqpSerializerExtensions.Answer(reply, serializer);
+        }
+    }
 }

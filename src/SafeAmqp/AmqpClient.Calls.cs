@@ -1,5 +1,7 @@
 using System.Buffers.Text;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
+using SafeAmqp.Actor;
 using SafeAmqp.Consuming;
 using SafeAmqp.Links;
 using SafeAmqp.Publishing;
@@ -76,7 +78,8 @@ public sealed partial class AmqpClient
     {
         long deadline = now + options.Timeout.Ticks;
         if (options.ReplyTo is AmqpReplyAddress.FixedReplyAddress fixedQueue)
-            await EnsureConsumedAsync(fixedQueue, options.Timeout, cancellationToken).ConfigureAwait(false);
+            await UntilConsumedAsync(_fixedReplies.EnsureAsync(fixedQueue), $"'{fixedQueue.QueueName}'",
+                options.Timeout, cancellationToken).ConfigureAwait(false);
         if (!_callSlots.TryTake(0))
             await WaitForCreditAsync(_callSlots, 0, deadline, now, "calls", cancellationToken).ConfigureAwait(false);
         try
@@ -104,6 +107,85 @@ public sealed partial class AmqpClient
             server);
     }
 
+    /// <inheritdoc/>
+    public IAsyncEnumerable<AmqpReply> CallManyAsync(AmqpMessage request, AmqpCallManyOptions? options = null,
+        CancellationToken cancellationToken = default)
+    {
+        MessageCheck.Validate(request, _options.MaxMessageSize);
+        options = (options ?? AmqpCallManyOptions.Default).Validated();
+        Start();
+        return ReadRepliesAsync(request, options, cancellationToken);
+    }
+
+    private async IAsyncEnumerable<AmqpReply> ReadRepliesAsync(AmqpMessage request, AmqpCallManyOptions options,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        long now = _clock.Now;
+        if (!_callSlots.TryTake(0))
+            await WaitForCreditAsync(_callSlots, 0, now + options.IdleTimeout.Ticks, now, "calls", cancellationToken)
+                .ConfigureAwait(false);
+        try
+        {
+            using var replies = new ManyReplies(_conversations, request, NewCorrelationId(), options.Prefetch,
+                _options.TimeProvider, () => Status);
+            await RequestAsync(request, replies, options, cancellationToken).ConfigureAwait(false);
+            while (await replies.NextAsync(options.IdleTimeout, cancellationToken).ConfigureAwait(false) is { } reply)
+            {
+                yield return reply;
+                replies.Done();
+            }
+        }
+        finally
+        {
+            _callSlots.Release(0);
+        }
+    }
+
+    private async Task RequestAsync(AmqpMessage request, ManyReplies replies, AmqpCallManyOptions options,
+        CancellationToken cancellationToken)
+    {
+        Task<string> queue = ReplyQueueAsync();
+        await UntilConsumedAsync(queue, "for many replies", options.IdleTimeout, cancellationToken)
+            .ConfigureAwait(false);
+        replies.Begin();
+        if (_receive.Thread.Actor.State != AmqpLinkState.Open) // lost just now, which the replies may not have heard
+            throw new AmqpNotSentException("The request was not sent: the link that brings the replies was lost.",
+                status: Status);
+        TimeSpan idle = options.IdleTimeout, timeout = idle < _options.PublishTimeout ? idle : _options.PublishTimeout;
+        var headers = request.Headers is null ? [] : new Dictionary<string, object?>(request.Headers);
+        headers[CallHeaders.Deadline] = _options.TimeProvider.GetUtcNow().Add(idle).ToUnixTimeMilliseconds();
+        headers[ManyHeaders.Credit] = (long)options.Prefetch;
+        await SendAsync(request with
+        {
+            Mandatory = true,
+            ReplyTo = await queue.ConfigureAwait(false),
+            CorrelationId = replies.Id,
+            Expiration = idle,
+            Headers = headers,
+        }, isPost: false, timeout, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<string> ReplyQueueAsync()
+    {
+        string queue = await _conversations.OpenAsync().ConfigureAwait(false);
+        var opened = new Completion<bool>();
+        _receive.Thread.PostOrAbandon(new ActorCommand.WaitOpen(FailFast: false, opened, ActorTime.Never));
+        await opened.Task.ConfigureAwait(false);
+        return queue;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
+        AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(handler);
+        options ??= AmqpServeOptions.Default;
+        Start();
+        await _conversations.OpenAsync().WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
+        return await ConsumeAsync(queue, new ManyServer(_servers, _conversations, handler, options).HandleAsync,
+            options.Consumer, DeliveryUse.Request, cancellationToken).ConfigureAwait(false);
+    }
+
     private ValueTask WaitForReplyCreditAsync(int size)
     {
         long now = _clock.Now;
@@ -116,21 +198,20 @@ public sealed partial class AmqpClient
     private ClientLink LinkOf(string queue, RpcServer? server)
         => server is null || _topology.QueueNamed(queue) is { Exclusive: true } ? _receive : _send;
 
-    private async Task EnsureConsumedAsync(AmqpReplyAddress.FixedReplyAddress address, TimeSpan timeout,
+    private async Task UntilConsumedAsync(Task consumed, string queue, TimeSpan timeout,
         CancellationToken cancellationToken)
     {
         try
         {
-            await _fixedReplies.EnsureAsync(address).WaitOrLeaveAsync(timeout, _options.TimeProvider,
-                cancellationToken).ConfigureAwait(false);
+            await consumed.WaitOrLeaveAsync(timeout, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (error is TimeoutException or AmqpTopologyException)
         {
             AmqpClientStatus status = Status;
             string why = error is TimeoutException
                 ? $"timed out after {StatusText.Seconds(timeout)}: {WaitReason.NotDone(status)}." : error.Message;
-            throw new AmqpNotSentException($"The request was not sent: reply queue '{address.QueueName}' is not "
-                + $"consumed: {why}", error, status);
+            throw new AmqpNotSentException($"The request was not sent: reply queue {queue} is not consumed: "
+                + $"{why}", error, status);
         }
     }
 

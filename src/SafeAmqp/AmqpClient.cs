@@ -31,6 +31,7 @@ public sealed partial class AmqpClient : IAmqpClient
     private readonly ClientLink _send;
     private readonly ClientLink _receive;
     private readonly FixedReplies _fixedReplies;
+    private readonly Conversations _conversations;
     private readonly ServerSurroundings _servers;
     private readonly ConcurrentDictionary<Subscription, bool> _subscriptions = [];
     private readonly StarvationProbe _probe;
@@ -74,8 +75,7 @@ public sealed partial class AmqpClient : IAmqpClient
         _rejections = new Rejections(LinkConfig.NameOf(options), _logger, _throttle, _observer, _topology.QueueNamed);
 #pragma warning disable CA5394 // spreading returns needs no secret randomness
         _handlers = new HandlerSurroundings(this, _logger, _throttle, _observer, () => IsDisposed,
-            _topology.QueueNamed, ReturnsLeft,
-            new Random().NextDouble);
+            _topology.QueueNamed, ReturnsLeft, new Random().NextDouble);
 #pragma warning restore CA5394
         _admin = new Administration(this);
         _servers = new ServerSurroundings(this, _logger, _throttle, _observer, _credit, WaitForReplyCreditAsync, _clock,
@@ -84,6 +84,8 @@ public sealed partial class AmqpClient : IAmqpClient
             (queue, handler) => ConsumeAsync(queue, handler, options: null, DeliveryUse.Reply,
                 CancellationToken.None),
             _send.Thread, _logger, _throttle);
+        _conversations = new Conversations(this, (queue, handler) => ConsumeAsync(queue, handler, options: null,
+            DeliveryUse.Reply, CancellationToken.None));
     }
 
     /// <summary>Connects and returns a client whose links are open.</summary>
@@ -152,6 +154,8 @@ public sealed partial class AmqpClient : IAmqpClient
 
     private void Announce(AmqpStateChangedEventArgs change)
     {
+        if (change.From == AmqpLinkState.Open && change.Link == _receive.Thread.Actor.Settings.Name)
+            _conversations.Lose(change.ToString());
         if (StateChanged is not null)
             _announcer.Announce(change);
     }
@@ -292,5 +296,4 @@ public sealed partial class AmqpClient : IAmqpClient
         }
         return _nextCreditLook;
     }
-
 }

@@ -240,14 +240,15 @@ public static class AmqpSerializerExtensions
     {
         object request = Read(delivery.Message, typeof(TRequest), serializer, "request")
             ?? throw new InvalidDataException($"The request is null, not {typeof(TRequest).Name}.");
-        TReply reply = await handler((TRequest)request, delivery, abandoned).ConfigureAwait(false);
-        return new AmqpMessage
-        {
-            Body = serializer.Serialize(reply, typeof(TReply)),
-            ContentType = serializer.ContentType,
-            Type = typeof(TReply).Name,
-        };
+        return Answer(await handler((TRequest)request, delivery, abandoned).ConfigureAwait(false), serializer);
     }
+
+    internal static AmqpMessage Answer<TReply>(TReply reply, IAmqpSerializer serializer) => new()
+    {
+        Body = serializer.Serialize(reply, typeof(TReply)),
+        ContentType = serializer.ContentType,
+        Type = typeof(TReply).Name,
+    };
 
     internal static object ReadDelivery(AmqpDelivery delivery, Type type, IAmqpSerializer serializer)
     {
@@ -262,7 +263,7 @@ public static class AmqpSerializerExtensions
         }
     }
 
-    private static AmqpMessage Write<T>(AmqpMessage template, T value, IAmqpSerializer serializer, string name)
+    internal static AmqpMessage Write<T>(AmqpMessage template, T value, IAmqpSerializer serializer, string name)
     {
         Check.NotNull(template, nameof(template));
         Check.NotNull(serializer, nameof(serializer));
@@ -279,7 +280,7 @@ public static class AmqpSerializerExtensions
 
     // Whatever reading throws, constructors and converters of the type included, it throws again for the same body. The
     // message leaves out the serializer's own, which may quote the body and would travel to the caller of a server.
-    private static object? Read(AmqpMessage message, Type type, IAmqpSerializer serializer, string what)
+    internal static object? Read(AmqpMessage message, Type type, IAmqpSerializer serializer, string what)
     {
         try
         {

@@ -114,6 +114,36 @@ public interface IAmqpClient : IAsyncDisposable
     ValueTask<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler, AmqpServeOptions? options = null,
         CancellationToken cancellationToken = default);
 
+    /// <summary>Sends a request and reads its replies, each once and in their order, until the server says that there
+    /// are no more. The server sends at most <see cref="AmqpCallManyOptions.Prefetch"/> replies ahead of the loop. A
+    /// server that is lost is followed by another only while no reply has come. Each loop is a call of its
+    /// own.</summary>
+    /// <param name="request">The request. It goes out mandatory, so that a missing server is reported in one round
+    /// trip.</param>
+    /// <param name="options">How long to wait, how many replies ahead. Default: 30 s, 100 replies.</param>
+    /// <param name="cancellationToken">Ends the sequence. The server is told, as it is when the loop is left.</param>
+    /// <returns>The replies.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
+    /// <exception cref="AmqpReturnedException">Nobody serves the address.</exception>
+    /// <exception cref="AmqpRemoteException">The other side failed, behind the replies before.</exception>
+    /// <exception cref="AmqpNoReplyException">No further reply came in time, or the link that brings them or the server
+    /// was lost.</exception>
+    /// <exception cref="AmqpException">The request was not sent, nacked or refused, or its fate is unknown.</exception>
+    IAsyncEnumerable<AmqpReply> CallManyAsync(AmqpMessage request, AmqpCallManyOptions? options = null,
+        CancellationToken cancellationToken = default);
+
+    /// <summary>Answers the requests of a queue with many replies each. A request is acknowledged behind its last
+    /// reply, and until then bounded by the broker's acknowledgement time-out.</summary>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="handler">Answers a request.</param>
+    /// <param name="options">How to serve. By default one request at a time.</param>
+    /// <param name="cancellationToken">Cancels the wait for the broker's confirmation, and the server with it.</param>
+    /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid.</exception>
+    /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
+    ValueTask<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
+        AmqpServeOptions? options = null, CancellationToken cancellationToken = default);
+
     /// <summary>Declares exchanges, queues and bindings, and keeps them declared over recoveries.</summary>
     /// <param name="topology">What to have. One that is refused does not keep the others from being declared.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>

@@ -111,6 +111,13 @@ public sealed class FakedClientTests
             AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
             => throw new NotSupportedException();
 
+        public IAsyncEnumerable<AmqpReply> CallManyAsync(AmqpMessage request, AmqpCallManyOptions? options = null,
+            CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+        public ValueTask<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
+            AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
+            => throw new NotSupportedException();
+
         public ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
             => ValueTask.CompletedTask;
 

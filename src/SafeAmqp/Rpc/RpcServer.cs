@@ -34,22 +34,11 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
 
     internal async ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery request, CancellationToken lost)
     {
-        if (string.IsNullOrEmpty(request.Message.ReplyTo))
-        {
-            if (around.Throttle.ShouldLog(request.Queue, "no reply address", out long others))
-                Log.RequestWithoutReplyTo(around.Logger, request.Queue, others);
-            return request.Flaw is null ? AmqpSettlement.Ack : AmqpSettlement.Reject;
-        }
-        TimeSpan? left = TimeLeft(request.Message);
-        if (left <= TimeSpan.Zero)
-        {
-            if (around.Throttle.ShouldLog(request.Queue, "too late", out long others))
-                Log.RequestTooLate(around.Logger, request.Queue, -left.Value.TotalSeconds, others);
-            return AmqpSettlement.Ack;
-        }
+        if (Unanswered(around, request) is { } unanswered)
+            return unanswered;
         if (request.IsRedelivered && TakeRefused(request) is { } refused)
             return await FailAsync(request, refused).ConfigureAwait(false);
-        CancellationTokenSource abandoned = Rent(left);
+        CancellationTokenSource abandoned = Rent(TimeLeft(around.Clock, request.Message));
         CancellationTokenRegistration loss =
             lost.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), abandoned);
         AmqpMessage reply;
@@ -71,7 +60,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
             if (around.Throttle.ShouldLog(request.Queue, error.GetType().Name, out long others))
                 Log.RequestFailed(around.Logger, request.Queue, others, error);
             request.Fault = error;
-            reply = Fault(error);
+            reply = Fault(error, options);
         }
         finally
         {
@@ -79,6 +68,23 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
             Return(abandoned);
         }
         return await ReplyAsync(request, reply).ConfigureAwait(false);
+    }
+
+    /// <returns>How a request is settled that nobody is to answer: without a reply address, or past its
+    /// deadline.</returns>
+    internal static AmqpSettlement? Unanswered(ServerSurroundings around, AmqpDelivery request)
+    {
+        if (string.IsNullOrEmpty(request.Message.ReplyTo))
+        {
+            if (around.Throttle.ShouldLog(request.Queue, "no reply address", out long others))
+                Log.RequestWithoutReplyTo(around.Logger, request.Queue, others);
+            return request.Flaw is null ? AmqpSettlement.Ack : AmqpSettlement.Reject;
+        }
+        if (TimeLeft(around.Clock, request.Message) is not { } left || left > TimeSpan.Zero)
+            return null;
+        if (around.Throttle.ShouldLog(request.Queue, "too late", out long similar))
+            Log.RequestTooLate(around.Logger, request.Queue, -left.TotalSeconds, similar);
+        return AmqpSettlement.Ack;
     }
 
     internal override void Remember(AmqpDelivery request, Exception refusal)
@@ -165,7 +171,8 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
     private async ValueTask<AmqpSettlement> FailAsync(AmqpDelivery request, Exception error)
     {
         TellOfLostReply(request.Queue, error);
-        if (error is AmqpException { Outcome: AmqpOutcome.NotSent } && !(TimeLeft(request.Message) <= TimeSpan.Zero))
+        if (error is AmqpException { Outcome: AmqpOutcome.NotSent }
+            && !(TimeLeft(around.Clock, request.Message) <= TimeSpan.Zero))
             return AmqpSettlement.Requeue;
         bool isLost = error is ArgumentException
             or AmqpException { Outcome: AmqpOutcome.Refused or AmqpOutcome.Returned or AmqpOutcome.Nacked };
@@ -175,8 +182,8 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
         try
         {
             // Not on the serving channel, which a second refusal would close again
-            await around.Client.PublishAsync(Addressed(request, Fault(error, "The reply could not be sent: ")))
-                .ConfigureAwait(false);
+            AmqpMessage fault = Fault(error, options, "The reply could not be sent: ");
+            await around.Client.PublishAsync(Addressed(request, fault)).ConfigureAwait(false);
             return AmqpSettlement.Ack;
         }
         catch (Exception second)
@@ -220,7 +227,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
         return (message.ReplyTo, message.CorrelationId, message.MessageId, body.ToHashCode());
     }
 
-    private static AmqpMessage Addressed(AmqpDelivery request, AmqpMessage reply) => reply with
+    internal static AmqpMessage Addressed(AmqpDelivery request, AmqpMessage reply) => reply with
     {
         Exchange = "",
         RoutingKey = request.Message.ReplyTo!,
@@ -237,7 +244,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
     private static bool EndsWithCaller(string replyTo)
         => IsDirect(replyTo) || replyTo.StartsWith("amq.gen-", StringComparison.Ordinal);
 
-    private AmqpMessage Fault(Exception error, string prefix = "")
+    internal static AmqpMessage Fault(Exception error, AmqpServeOptions options, string prefix = "")
     {
         string text = options.SendFaultMessages ? prefix + error.Message : "";
         return new AmqpMessage
@@ -251,12 +258,12 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
     }
 
     // Both ends' clocks take part; a peer that sets no such header has no deadline here, only the message's expiration.
-    private TimeSpan? TimeLeft(AmqpMessage request)
+    private static TimeSpan? TimeLeft(MonotonicClock clock, AmqpMessage request)
     {
         if (request.Headers is not { } headers || !headers.TryGetValue(CallHeaders.Deadline, out object? value)
             || value is not long milliseconds)
             return null;
-        long now = around.Clock.Time.GetUtcNow().ToUnixTimeMilliseconds();
+        long now = clock.Time.GetUtcNow().ToUnixTimeMilliseconds();
         // Clamped before anything is computed with it: a peer may write any number there.
         return TimeSpan.FromMilliseconds(Math.Clamp(milliseconds, now - TimeSpan.MillisecondsPerDay,
             now + 7 * TimeSpan.MillisecondsPerDay) - now);

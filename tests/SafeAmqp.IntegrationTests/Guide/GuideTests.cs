@@ -66,6 +66,17 @@ public sealed class GuideTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
+    public async Task One_request_has_as_many_replies_as_the_page_says()
+    {
+        Named("price-lists");
+        AmqpClient amqp = await ConnectAsync();
+
+        await InTime(PriceCalls.ListAsync(amqp, Say));
+
+        Assert.Equal(["Tea: 3", "Tea: 4", "Tea: 5"], _said);
+    }
+
+    [Fact]
     public async Task A_call_whose_replies_have_a_queue_of_their_own_is_answered()
     {
         Named("reports.replies");

@@ -91,7 +91,10 @@ internal sealed class FakeClient : IAmqpClient
         => throw new NotSupportedException();
 
     public ValueTask PostAsync(AmqpMessage message, CancellationToken cancellationToken = default)
-        => throw new NotSupportedException();
+    {
+        Published.Enqueue(message);
+        return ValueTask.CompletedTask;
+    }
 
     public async ValueTask<AmqpSubscription> ConsumeAsync(
         string queue, AmqpHandler handler, AmqpConsumerOptions? options = null,
@@ -122,6 +125,13 @@ internal sealed class FakeClient : IAmqpClient
         await NoteAsync($"serve {queue}", cancellationToken);
         return new AmqpSubscription(new FakeSubscription(this, queue));
     }
+
+    public IAsyncEnumerable<AmqpReply> CallManyAsync(AmqpMessage request, AmqpCallManyOptions? options = null,
+        CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public ValueTask<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
+        AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
+        => throw new NotSupportedException();
 
     public async ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
         => await NoteAsync($"declare {string.Join(", ", topology.Items.Select(item => item.Key))}", cancellationToken);

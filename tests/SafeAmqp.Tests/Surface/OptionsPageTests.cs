@@ -15,7 +15,8 @@ public sealed partial class OptionsPageTests
         (typeof(AmqpTelemetryOptions), "`Telemetry` of a client."),
         (typeof(AmqpConsumerOptions), "A consumer: `ConsumeAsync`, `ReadAllAsync`, `AddConsumer`."),
         (typeof(AmqpCallOptions), "A call: `CallAsync`."),
-        (typeof(AmqpServeOptions), "A server: `ServeAsync`, `AddServer`."),
+        (typeof(AmqpCallManyOptions), "A call with many replies: `CallManyAsync`."),
+        (typeof(AmqpServeOptions), "A server: `ServeAsync`, `ServeManyAsync`, `AddServer`."),
     ];
 
     private readonly Dictionary<string, XElement> _documentation = XDocument.Load(

@@ -1,0 +1,198 @@
+using SafeAmqp.Consuming;
+using SafeAmqp.Telemetry;
+
+namespace SafeAmqp.Rpc;
+
+/// <summary>Answers requests with many replies each. A request is acknowledged behind its last reply: a server that is
+/// lost before is followed by another, which begins anew.</summary>
+internal sealed class ManyServer(ServerSurroundings around, Conversations conversations, AmqpRepliesHandler handler,
+    AmqpServeOptions options)
+{
+    /// <summary>How many replies may wait for their confirm.</summary>
+    private const int MaxUnconfirmed = 64;
+
+    internal async ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery request, CancellationToken lost)
+    {
+        if (RpcServer.Unanswered(around, request) is { } settlement)
+            return settlement;
+        using var run = new Run(around, conversations, request, await conversations.OpenAsync().ConfigureAwait(false),
+            lost);
+        try
+        {
+            if (request.Flaw is { } flaw)
+                throw new InvalidDataException($"The request cannot be read: {flaw.Reason}");
+            if (run.Allowed < 1)
+                throw new InvalidOperationException("The request takes one reply, and its server sends many: "
+                    + $"{nameof(IAmqpClient.CallManyAsync)} takes them.");
+            await foreach (AmqpMessage reply in handler(request, run.Abandoned).WithCancellation(run.Abandoned)
+                .ConfigureAwait(false))
+                await run.SendAsync(reply ?? throw new InvalidOperationException("The handler returned no message."))
+                    .ConfigureAwait(false);
+            run.Abandoned.ThrowIfCancellationRequested(); // what ended over that is not complete
+            await run.EndAsync(new AmqpMessage { Persistent = false }).ConfigureAwait(false);
+            return AmqpSettlement.Ack;
+        }
+        catch (Exception error)
+        {
+            if (lost.IsCancellationRequested)
+                return AmqpSettlement.Requeue; // without effect: the broker has done so
+            if (run.IsLeft)
+                return AmqpSettlement.Ack;
+            if (request.Stop.IsBegun && error is OperationCanceledException && run.Sent == 0)
+                throw; // another server may still answer
+            return await FailAsync(request, run, error).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask<AmqpSettlement> FailAsync(AmqpDelivery request, Run run, Exception error)
+    {
+        if (error is AmqpReturnedException or CallerGoneException)
+        {
+            Tell(error); // nobody waits for a fault
+            return AmqpSettlement.Ack;
+        }
+        if (request.Stop.IsBegun && error is OperationCanceledException)
+            error = new OperationCanceledException("The server was stopped.");
+        else if (around.Throttle.ShouldLog(request.Queue, error.GetType().Name, out long others))
+            Log.RequestFailed(around.Logger, request.Queue, others, error);
+        request.Fault = error;
+        try
+        {
+            await run.EndAsync(RpcServer.Fault(error, options)).ConfigureAwait(false);
+        }
+        catch (Exception second) when (second is AmqpException or OperationCanceledException or ObjectDisposedException)
+        {
+            Tell(second);
+        }
+        return AmqpSettlement.Ack;
+
+        void Tell(Exception failure)
+        {
+            if (around.Throttle.ShouldLog(request.Queue, $"reply {failure.GetType().Name}", out long others))
+                Log.ReplyNotDelivered(around.Logger, request.Queue, others, failure);
+        }
+    }
+
+    private sealed class CallerGoneException(string message) : Exception(message);
+
+    /// <summary>The server's end of one request.</summary>
+    private sealed class Run : Conversation, IDisposable
+    {
+        /// <summary>A caller is heard every 10 s; one that is silent for so long is gone.</summary>
+        private static readonly TimeSpan Silence = TimeSpan.FromSeconds(35);
+
+        private readonly Lock _gate = new();
+        private readonly Queue<Task> _unconfirmed = [];
+        private readonly CancellationTokenSource _abandoned;
+        private readonly ServerSurroundings _around;
+        private readonly Conversations _all;
+        private readonly AmqpDelivery _request;
+        private readonly string _queue;
+        private readonly string _id = Guid.NewGuid().ToString("N");
+        private TaskCompletionSource _heard = New();
+        private long _allowed;
+        private volatile bool _isLeft;
+        private bool _isOver;
+
+        internal Run(ServerSurroundings around, Conversations all, AmqpDelivery request, string queue,
+            CancellationToken lost)
+        {
+            (_around, _all, _request, _queue) = (around, all, request, queue);
+            _abandoned = CancellationTokenSource.CreateLinkedTokenSource(lost, request.Stopping);
+            Abandoned = _abandoned.Token;
+            _allowed = ManyHeaders.Get<long>(request.Message, ManyHeaders.Credit);
+            all.Add(_id, this);
+        }
+
+        internal CancellationToken Abandoned { get; }
+
+        /// <summary>Whether its caller has said that it reads no more.</summary>
+        internal bool IsLeft => _isLeft;
+
+        internal long Sent { get; private set; }
+
+        internal long Allowed
+        {
+            get
+            {
+                lock (_gate)
+                    return _allowed;
+            }
+        }
+
+        /// <summary>Waits until its caller takes another reply, and sends it.</summary>
+        internal async ValueTask SendAsync(AmqpMessage reply)
+        {
+            while (true)
+            {
+                Task heard;
+                lock (_gate)
+                {
+                    if (Sent < _allowed)
+                        break;
+                    heard = _heard.Task;
+                }
+                try
+                {
+                    await heard.WaitAsync(Silence, _around.Clock.Time, Abandoned).ConfigureAwait(false);
+                }
+                catch (TimeoutException)
+                {
+                    throw new CallerGoneException($"After {Sent} replies its caller was silent for "
+                        + $"{StatusText.Seconds(Silence)}.");
+                }
+            }
+            while (_unconfirmed.TryPeek(out Task? first) && (first.IsCompleted || _unconfirmed.Count == MaxUnconfirmed))
+                await _unconfirmed.Dequeue().ConfigureAwait(false);
+            Publish(reply, []);
+            Sent++;
+        }
+
+        /// <summary>Sends what comes after the last reply, and waits until all have arrived.</summary>
+        internal async ValueTask EndAsync(AmqpMessage message)
+        {
+            Publish(message, new() { [ManyHeaders.Last] = true });
+            await Task.WhenAll(_unconfirmed).ConfigureAwait(false);
+        }
+
+        internal override void Take(AmqpMessage message, DeliveryFlaw? flaw)
+        {
+            TaskCompletionSource heard;
+            lock (_gate)
+            {
+                if (_isOver)
+                    return;
+                _isLeft |= ManyHeaders.Get<bool>(message, ManyHeaders.Cancel);
+                if (_isLeft)
+                    _abandoned.CancelAsync().Forget(); // registered callbacks are user code, and run on the pool
+                _allowed = Math.Max(_allowed, ManyHeaders.Get<long>(message, ManyHeaders.Credit));
+                (heard, _heard) = (_heard, New());
+            }
+            heard.TrySetResult();
+        }
+
+        internal override void Lose(string why) { } // its delivery says so
+
+        public void Dispose()
+        {
+            _all.Remove(_id);
+            lock (_gate)
+                _isOver = true;
+            _abandoned.Dispose();
+            foreach (Task publish in _unconfirmed)
+                publish.Forget();
+        }
+
+        private void Publish(AmqpMessage reply, Dictionary<string, object?> headers)
+        {
+            foreach (var (name, value) in reply.Headers ?? new Dictionary<string, object?>())
+                headers.TryAdd(name, value);
+            headers[ManyHeaders.Stream] = _id;
+            headers[ManyHeaders.Sequence] = Sent;
+            AmqpMessage message = RpcServer.Addressed(_request, reply) with { ReplyTo = _queue, Headers = headers };
+            _unconfirmed.Enqueue(_around.Client.PublishAsync(message).AsTask());
+        }
+
+        private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

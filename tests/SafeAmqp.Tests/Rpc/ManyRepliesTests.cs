@@ -1,0 +1,134 @@
+// Every wait here is bounded by itself.
+#pragma warning disable xUnit1051
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging.Abstractions;
+using SafeAmqp.Owner;
+using SafeAmqp.Publishing;
+using SafeAmqp.Rpc;
+using SafeAmqp.Telemetry;
+using SafeAmqp.Tests.Hosting;
+
+namespace SafeAmqp.Tests.Rpc;
+
+// Both ends of a request with many replies, before peers that break the rules or are gone.
+public sealed class ManyRepliesTests : IAsyncDisposable
+{
+    private static readonly TimeSpan Long = TimeSpan.FromSeconds(20);
+    private static readonly AmqpMessage Request =
+        new() { RoutingKey = "work", ReplyTo = "caller", CorrelationId = "c" };
+
+    private readonly FakeClient _client = new();
+    private readonly ManualTimeProvider _time = new();
+    private readonly Conversations _all;
+
+    public ManyRepliesTests()
+        => _all = new Conversations(_client, (queue, handler) => _client.ConsumeAsync(queue, handler));
+
+    public ValueTask DisposeAsync() => _client.DisposeAsync();
+
+    [Theory]
+    [InlineData("a gap", "1 were lost on their way")]
+    [InlineData("too many", "more than the 2 that it was allowed")]
+    [InlineData("another run", "has begun anew")]
+    public async Task A_reply_that_breaks_the_order_ends_the_call_behind_those_before_it(string what, string why)
+    {
+        await _all.OpenAsync();
+        using var replies = new ManyReplies(_all, Request, "c", 2, _time, () => FakeClient.OpenStatus);
+        await BringAsync(Reply(0), Reply(0), what switch
+        {
+            "a gap" => Reply(2),
+            "too many" => Reply(1),
+            _ => Reply(0, stream: "other"),
+        }, Reply(what == "too many" ? 2 : 1), Reply(3));
+
+        Assert.NotNull(await replies.NextAsync(Long, default));
+        if (what == "too many")
+            Assert.NotNull(await replies.NextAsync(Long, default));
+        var error = await Assert.ThrowsAsync<AmqpNoReplyException>(() => replies.NextAsync(Long, default).AsTask());
+
+        Assert.Contains(why, error.Message, StringComparison.Ordinal);
+        AmqpMessage told = Assert.Single(_client.Published);
+        Assert.Equal(("server", what == "another run" ? "other" : "s", (object)true),
+            (told.RoutingKey, told.CorrelationId, told.Headers!["x-safeamqp-cancel"]));
+    }
+
+    [Fact]
+    public async Task Credit_is_said_in_all_when_half_is_used_and_again_every_ten_seconds()
+    {
+        await _all.OpenAsync();
+        using (var replies = new ManyReplies(_all, Request, "c", 4, _time, () => FakeClient.OpenStatus))
+        {
+            await BringAsync(Reply(0), Reply(1));
+            for (int i = 0; i < 2; i++)
+            {
+                Assert.Empty(_client.Published);
+                await replies.NextAsync(Long, default);
+                replies.Done();
+            }
+            _time.Advance(TimeSpan.FromSeconds(20));
+            Assert.Equal([6L, 6L, 6L], _client.Published.Select(told => told.Headers!["x-safeamqp-credit"]));
+        }
+        Assert.Equal(true, _client.Published.Last().Headers!["x-safeamqp-cancel"]);
+        _time.Advance(TimeSpan.FromSeconds(20));
+        Assert.Equal(4, _client.Published.Count);
+    }
+
+    [Fact]
+    public async Task A_server_whose_caller_is_silent_for_35_seconds_gives_up()
+    {
+        var ended = new TaskCompletionSource();
+        async IAsyncEnumerable<AmqpMessage> CountAsync([EnumeratorCancellation] CancellationToken abandoned = default)
+        {
+            try
+            {
+                while (true)
+                    yield return new AmqpMessage();
+            }
+            finally
+            {
+                await Task.Yield();
+                ended.SetResult();
+            }
+        }
+        var around = new ServerSurroundings(_client, NullLogger.Instance, new LogThrottle(_time), null!,
+            new Credit(10, 1000), _ => default, new MonotonicClock(_time), Long, 1000);
+        var server = new ManyServer(around, _all, (_, abandoned) => CountAsync(abandoned), new AmqpServeOptions());
+        AmqpMessage request = Request with { Headers = new Dictionary<string, object?> { ["x-safeamqp-credit"] = 2L } };
+
+        Task<AmqpSettlement> answer = server.HandleAsync(new AmqpDelivery(request, "work"), default).AsTask();
+        await _time.WhenArmedAsync(TimeSpan.FromSeconds(35)).WaitAsync(Long);
+        string stream = (string)_client.Published.Last().Headers!["x-safeamqp-stream"]!;
+        _time.Advance(TimeSpan.FromSeconds(34));
+        await BringAsync(new AmqpMessage
+        {
+            CorrelationId = stream,
+            Headers = new Dictionary<string, object?> { ["x-safeamqp-credit"] = 3L },
+        });
+        await _time.WhenArmedAsync(TimeSpan.FromSeconds(35)).WaitAsync(Long);
+        Assert.False(answer.IsCompleted);
+        _time.Advance(TimeSpan.FromSeconds(35));
+
+        Assert.Equal(AmqpSettlement.Ack, await answer.WaitAsync(Long));
+        await ended.Task.WaitAsync(Long);
+        Assert.Equal([0L, 1L, 2L], _client.Published.Select(reply => reply.Headers!["x-safeamqp-sequence"]));
+        Assert.All(_client.Published, reply => Assert.Equal(("caller", "c"), (reply.RoutingKey, reply.CorrelationId)));
+    }
+
+    private static AmqpMessage Reply(long sequence, string stream = "s") => new()
+    {
+        CorrelationId = "c",
+        ReplyTo = "server",
+        Headers = new Dictionary<string, object?>
+        {
+            ["x-safeamqp-stream"] = stream,
+            ["x-safeamqp-sequence"] = sequence,
+        },
+    };
+
+    private async Task BringAsync(params AmqpMessage[] messages)
+    {
+        AmqpHandler handler = _client.Handlers[await _all.OpenAsync()];
+        foreach (AmqpMessage message in messages)
+            await handler(new AmqpDelivery(message), default);
+    }
+}
