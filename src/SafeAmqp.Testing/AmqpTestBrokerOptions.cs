@@ -26,6 +26,14 @@ public sealed class AmqpTestBrokerOptions
     public string Password { get; set; } = "guest";
 
     /// <summary>
+    /// The user as whom a connection logs in by EXTERNAL, as one whose certificate says so does with RabbitMQ. The
+    /// broker itself has no TLS: what ends TLS stands before it and has seen the certificate. Without it the mechanism
+    /// is not offered.
+    /// </summary>
+    /// <value>Default: none.</value>
+    public string? ExternalUserName { get; set; }
+
+    /// <summary>
     /// The clock of everything that waits: heartbeats, expiry, delayed confirms, acknowledgement time-outs.
     /// </summary>
     /// <value>Default: the system's.</value>

@@ -13,9 +13,9 @@ public sealed class AmqpClientOptions
     /// it names win over the other options. In user, password and virtual host the characters <c>/ ? # @ : %</c> are
     /// percent-encoded.</summary>
     /// <remarks>Of RabbitMQ's query parameters these are read: <c>heartbeat</c> (seconds), <c>connection_timeout</c>
-    /// (milliseconds), <c>channel_max</c>, <c>frame_max</c>, <c>auth_mechanism=plain</c>, and for <c>amqps</c>
-    /// <c>cacertfile</c>, <c>certfile</c>, <c>keyfile</c>, <c>server_name_indication</c> and
-    /// <c>verify=verify_peer</c>. Others are refused.</remarks>
+    /// (milliseconds), <c>channel_max</c>, <c>frame_max</c>, <c>auth_mechanism</c> (<c>plain</c> or
+    /// <c>external</c>), and for <c>amqps</c> <c>cacertfile</c>, <c>certfile</c>, <c>keyfile</c>,
+    /// <c>server_name_indication</c> and <c>verify=verify_peer</c>. Others are refused.</remarks>
     /// <value>Default: none; <see cref="Hosts"/> is used then.</value>
     // It may hold the password
     [System.Text.Json.Serialization.JsonIgnore, DebuggerBrowsable(DebuggerBrowsableState.Never)]
@@ -44,6 +44,11 @@ public sealed class AmqpClientOptions
     /// all others.</summary>
     /// <value>Default: none.</value>
     public Func<CancellationToken, ValueTask<AmqpCredentials>>? Credentials { get; set; }
+
+    /// <summary>How the client says who it is. With <see cref="AmqpAuthMechanism.External"/> no user and no password
+    /// may be set.</summary>
+    /// <value>Default: <see cref="AmqpAuthMechanism.Plain"/>; the URI may name it.</value>
+    public AmqpAuthMechanism AuthMechanism { get; set; }
 
     /// <summary>The name that the broker's management shows; each link adds its own to it.</summary>
     /// <value>At most 200 bytes of UTF-8. Default: the process's name.</value>
@@ -168,6 +173,7 @@ public sealed class AmqpClientOptions
         Check.NotNull(TimeProvider, nameof(TimeProvider));
         Check.NotNull(VirtualHost, nameof(VirtualHost));
         Check.Defined(Layout, nameof(Layout));
+        Check.Defined(AuthMechanism, nameof(AuthMechanism));
         if (FirstConnect is { } firstConnect)
             Check.Defined(firstConnect, nameof(FirstConnect));
         Check.Defined(WhenFull, nameof(WhenFull));
@@ -208,6 +214,19 @@ public sealed class AmqpClientOptions
     /// <summary>Names the client and nothing secret.</summary>
     /// <returns>One line.</returns>
     public override string ToString() => $"options of client '{ClientName}'";
+}
+
+/// <summary>How a client says who it is: mechanisms of SASL.</summary>
+public enum AmqpAuthMechanism
+{
+    /// <summary>By user and password (PLAIN).</summary>
+    Plain,
+
+    /// <summary>By its certificate (EXTERNAL): the TLS handshake proves it, and the broker takes the user from it.
+    /// Needs <c>amqps://</c> and a client's certificate (<see cref="AmqpTlsOptions.ClientCertificateFile"/> or
+    /// <see cref="AmqpTlsOptions.ClientCertificates"/>); RabbitMQ needs its plugin <c>rabbitmq_auth_mechanism_ssl</c>,
+    /// EXTERNAL among its <c>auth_mechanisms</c>, and <c>ssl_options.verify = verify_peer</c>.</summary>
+    External,
 }
 
 /// <summary>User and password for one connection attempt.</summary>

@@ -50,6 +50,13 @@ internal sealed class HandMadeClient : IAmqpClient
         CancellationToken cancellationToken = default)
         => new(new AmqpReply(new AmqpMessage { Body = request.Body }, TimeSpan.FromMilliseconds(1)));
 
+    public IAsyncEnumerable<AmqpReply> CallManyAsync(AmqpMessage request, AmqpCallManyOptions? options = null,
+        CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public ValueTask<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
+        AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
+        => throw new NotSupportedException();
+
     public ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
         => ValueTask.CompletedTask;
 

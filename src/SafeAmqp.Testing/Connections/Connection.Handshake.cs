@@ -52,7 +52,9 @@ internal sealed partial class Connection
             ["information"] = "SafeAmqp.Testing, an embedded broker for tests and demonstrations only.",
         };
         Send(0, Broker.Writer.Start(Method.ConnectionStart)
-            .Octet(0).Octet(9).Table(properties).LongString("AMQPLAIN PLAIN").LongString("en_US"));
+            .Octet(0).Octet(9).Table(properties)
+            .LongString(Broker.Options.ExternalUserName is null ? "AMQPLAIN PLAIN" : "EXTERNAL AMQPLAIN PLAIN")
+            .LongString("en_US"));
     }
 
     private void OnConnectionMethod(Frame frame, uint method)
@@ -97,16 +99,15 @@ internal sealed partial class Connection
         Broker.History.Received(this, "connection.start-ok");
         if (Broker.Faults.Meets(new FaultScene(this, null, Method.ConnectionStartOk)))
             return;
-        if (mechanism is not ("PLAIN" or "AMQPLAIN"))
-            throw new AmqpError(ReplyCode.CommandInvalid, $"unknown authentication mechanism '{mechanism}'");
-        (string user, string password)? credentials = mechanism == "PLAIN" ? Plain(response) : AmqPlain(response);
-        if (credentials is not { } given)
+        User? known = mechanism switch
         {
-            throw new AmqpError(ReplyCode.SyntaxError, mechanism == "PLAIN"
-                ? $"response {ErlangText.Binary(response)} invalid"
-                : "AMQPLAIN auth info is missing either the LOGIN or the PASSWORD field");
-        }
-        if (Broker.Users.LogIn(given.user, given.password) is not { } found)
+            "PLAIN" => LogIn(Plain(response), $"response {ErlangText.Binary(response)} invalid"),
+            "AMQPLAIN" => LogIn(AmqPlain(response),
+                "AMQPLAIN auth info is missing either the LOGIN or the PASSWORD field"),
+            "EXTERNAL" when Broker.Options.ExternalUserName is { } certified => Broker.Users.Find(certified),
+            _ => throw new AmqpError(ReplyCode.CommandInvalid, $"unknown authentication mechanism '{mechanism}'"),
+        };
+        if (known is not { } found)
         {
             RefuseLogin(mechanism);
             return;
@@ -117,6 +118,9 @@ internal sealed partial class Connection
         Send(0, Broker.Writer.Start(Method.ConnectionTune).Short((ushort)options.ChannelMax)
             .Long((uint)options.FrameMax).Short((ushort)options.Heartbeat.TotalSeconds));
     }
+
+    private User? LogIn((string User, string Password)? given, string wrong) => given is { } account
+        ? Broker.Users.LogIn(account.User, account.Password) : throw new AmqpError(ReplyCode.SyntaxError, wrong);
 
     /// <summary>
     /// Tells a client that can hear it; others only see the socket close (RabbitMQ's authentication_failure_close).

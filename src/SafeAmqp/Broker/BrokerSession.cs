@@ -112,6 +112,8 @@ internal sealed class BrokerSession
         {
             UserName = credentials.UserName,
             Password = credentials.Password,
+            AuthMechanisms = config.Address.Mechanism == AmqpAuthMechanism.External ? [new ExternalMechanismFactory()]
+                : ConnectionFactory.DefaultAuthMechanisms,
             VirtualHost = config.Address.VirtualHost,
             ClientProvidedName = config.ConnectionName,
             RequestedHeartbeat = config.Heartbeat,
@@ -160,7 +162,8 @@ internal sealed class BrokerSession
         {
             Exception error = timedOut ? TooSlow() : NoBroker() ?? done.Exception!.GetBaseException();
             _stream?.Abandon(error);
-            Fail(CloseClassifier.Of(error, credentials.UserName), CloseClassifier.IsRefusal(error));
+            Fail(CloseClassifier.Of(error, credentials.UserName, _link.Config.Address.Mechanism),
+                CloseClassifier.IsRefusal(error));
         }
         else
         {

@@ -36,19 +36,39 @@ internal static class CloseClassifier
     private const string AboutGuest = "By default RabbitMQ takes the user 'guest' from its own machine only: add a "
         + "user, or see its loopback_users";
 
+    private const string AboutExternal = "RabbitMQ offers EXTERNAL with its plugin rabbitmq_auth_mechanism_ssl, when "
+        + "auth_mechanisms names it";
+
+    private const string AboutCertificate = "RabbitMQ takes the user from the certificate as ssl_cert_login_from says, "
+        + "if ssl_options.verify is verify_peer";
+
+    // RabbitMQ.Client's words, without a code
+    private static bool IsNotOffered(Exception error)
+        => error is IOException && error.Message.StartsWith("No compatible auth", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>Why a user could not connect.</summary>
-    internal static CloseReason Of(Exception error, string user)
+    internal static CloseReason Of(Exception error, string user, AmqpAuthMechanism mechanism)
     {
         CloseReason reason = Of(error);
-        return user == BrokerAddress.Guest && reason is { ByBroker: true, Code: Constants.AccessRefused }
-            ? reason with { Text = $"{reason.Text} {AboutGuest}" } : reason;
+        if (IsNotOffered(Innermost(error)))
+            return reason with
+            {
+                Text = $"the broker does not offer the mechanism {mechanism.ToString().ToUpperInvariant()}: "
+                    + reason.Text + (mechanism == AmqpAuthMechanism.External ? $". {AboutExternal}" : ""),
+            };
+        if (reason is not { ByBroker: true, Code: Constants.AccessRefused })
+            return reason;
+        return mechanism == AmqpAuthMechanism.External ? reason with { Text = $"{reason.Text} {AboutCertificate}" }
+            : user == BrokerAddress.Guest ? reason with { Text = $"{reason.Text} {AboutGuest}" } : reason;
     }
 
-    /// <summary>Whether the same attempt fails again until an account is changed: refused credentials, or a virtual
-    /// host that is missing or closed to the user (530, 403). Such attempts are made rarely.</summary>
+    /// <summary>Whether the same attempt fails again until an account is changed: refused credentials, a mechanism that
+    /// is not offered, or a virtual host that is missing or closed to the user (530, 403). Such attempts are made
+    /// rarely.</summary>
     internal static bool IsRefusal(Exception error) => Innermost(error) switch
     {
         AuthenticationFailureException => true,
+        var other when IsNotOffered(other) => true,
         OperationInterruptedException { ShutdownReason.ReplyCode: Constants.NotAllowed or Constants.AccessRefused }
             => true,
         _ => false,

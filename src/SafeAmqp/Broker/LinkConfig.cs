@@ -6,16 +6,9 @@ using SafeAmqp.Transport;
 namespace SafeAmqp.Broker;
 
 /// <summary>How a link connects.</summary>
-internal sealed record LinkConfig(
-    BrokerAddress Address,
-    AmqpTlsOptions Tls,
-    Func<CancellationToken, ValueTask<AmqpCredentials>> Credentials,
-    string ClientName,
-    string ConnectionName,
-    TimeSpan Heartbeat,
-    TimeSpan ConnectTimeout,
-    long MaxMessageSize,
-    TimeProvider Time)
+internal sealed record LinkConfig(BrokerAddress Address, AmqpTlsOptions Tls,
+    Func<CancellationToken, ValueTask<AmqpCredentials>> Credentials, string ClientName, string ConnectionName,
+    TimeSpan Heartbeat, TimeSpan ConnectTimeout, long MaxMessageSize, TimeProvider Time)
 {
     internal static string NameOf(AmqpClientOptions options)
         => options.ClientName ?? Environment.ProcessPath?.Split('/', '\\')[^1] ?? "SafeAmqp";
@@ -23,7 +16,7 @@ internal sealed record LinkConfig(
     internal static LinkConfig From(AmqpClientOptions options, BrokerAddress address, string link) => new(
         address,
         options.Tls,
-        options.Credentials ?? (_ => new ValueTask<AmqpCredentials>(new AmqpCredentials(address.UserName!,
+        options.Credentials ?? (_ => new ValueTask<AmqpCredentials>(new AmqpCredentials(address.UserName ?? "",
             address.Password ?? ""))),
         NameOf(options),
         $"{NameOf(options)}:{link}",
@@ -106,6 +99,9 @@ internal sealed record BrokerAddress(IReadOnlyList<BrokerHost> Hosts, bool UseTl
     /// <summary>What the URI's parameters set.</summary>
     internal UriSettings Settings { get; private init; } = new();
 
+    /// <summary>How the client says who it is.</summary>
+    internal AmqpAuthMechanism Mechanism { get; private init; }
+
     /// <summary>Whether credentials go unencrypted to another machine.</summary>
     internal bool IsInTheClear => !UseTls && Hosts.Any(host => !host.IsLoopback);
 
@@ -134,9 +130,26 @@ internal sealed record BrokerAddress(IReadOnlyList<BrokerHost> Hosts, bool UseTl
         string virtualHost = uri?.VirtualHost ?? options.VirtualHost;
         Check.Name(virtualHost, nameof(options.VirtualHost));
         string? user = uri?.User ?? options.UserName, password = uri?.Password ?? options.Password;
-        if (options.Credentials is null && user is null)
+        UriSettings settings = uri?.Settings ?? new();
+        AmqpAuthMechanism mechanism = settings.Mechanism ?? options.AuthMechanism;
+        if (mechanism == AmqpAuthMechanism.External)
+            CheckExternal(options, settings, useTls, hasAccount: user is not null || password is not null);
+        else if (options.Credentials is null && user is null)
             (user, password) = (Guest, password ?? Guest);
-        return new BrokerAddress(hosts, useTls, virtualHost, user, password) { Settings = uri?.Settings ?? new() };
+        return new(hosts, useTls, virtualHost, user, password) { Settings = settings, Mechanism = mechanism };
+    }
+
+    private static void CheckExternal(AmqpClientOptions options, UriSettings settings, bool useTls, bool hasAccount)
+    {
+        string? wrong = !useTls ? $"needs TLS: write a {nameof(options.Uri)} that begins with amqps://"
+            : (settings.CertificateFile ?? options.Tls.ClientCertificateFile) is null
+                && options.Tls.ClientCertificates is not { Count: > 0 }
+                ? $"needs a client's certificate: set {nameof(options.Tls)}.{nameof(options.Tls.ClientCertificateFile)}"
+            : hasAccount || options.Credentials is not null
+                ? "takes no user and no password: the broker takes the user from the certificate" : null;
+        if (wrong is not null)
+            throw new ArgumentException($"{nameof(options.AuthMechanism)} {AmqpAuthMechanism.External} {wrong}.",
+                nameof(options.AuthMechanism));
     }
 
     internal static int DefaultPort(bool useTls) => useTls ? TlsPort : PlainPort;
@@ -153,6 +166,7 @@ internal sealed record UriSettings
     internal string? CertificateFile { get; set; }
     internal string? KeyFile { get; set; }
     internal string? ServerName { get; set; }
+    internal AmqpAuthMechanism? Mechanism { get; set; }
 }
 
 /// <summary>A broker's URI, taken apart. It is never given to RabbitMQ.Client, whose exceptions and getters print its
@@ -236,10 +250,11 @@ internal sealed record BrokerUri(bool UseTls, BrokerHost Host, string? User, str
             case "frame_max":
                 settings.FrameMax = (uint)Number(name, value, 4096, Wire.FrameFormat.MaxFrameSize, "bytes");
                 break;
-            case "auth_mechanism" when !value.Equals("plain", StringComparison.OrdinalIgnoreCase):
-                throw Wrong("Uri's parameter auth_mechanism must be plain: there is no other here.");
-            case "auth_mechanism":
+            case "auth_mechanism" when value.ToUpperInvariant() is "PLAIN" or "EXTERNAL":
+                settings.Mechanism = Enum.Parse<AmqpAuthMechanism>(value, ignoreCase: true);
                 break;
+            case "auth_mechanism":
+                throw Wrong("Uri's parameter auth_mechanism must be plain or external.");
             case var _ when !useTls:
                 throw Wrong($"Uri's parameter {name} is for amqps:// only.");
             case "cacertfile":

@@ -47,6 +47,7 @@ public sealed class ExternalTests(TestBroker broker, CertificateBroker certified
         AmqpConnectException error = await RefusedAsync(certified.PortOfNobody, certificate);
 
         Assert.Contains("EXTERNAL", error.Message, StringComparison.Ordinal);
+        Assert.Contains("ssl_cert_login_from", error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("guest", error.Message, StringComparison.Ordinal);
     }
 
@@ -77,8 +78,8 @@ public sealed class ExternalTests(TestBroker broker, CertificateBroker certified
 }
 
 /// <summary>
-/// A broker of the run's kind that takes certificates in place of passwords: a RabbitMQ node of its own with the plugin,
-/// or embedded brokers behind what ends TLS.
+/// A broker of the run's kind that takes certificates in place of passwords: a RabbitMQ node of its own with the
+/// plugin, or embedded brokers behind what ends TLS.
 /// </summary>
 public sealed class CertificateBroker(TestBroker broker) : IAsyncDisposable
 {
@@ -152,27 +153,24 @@ public sealed class CertificateBroker(TestBroker broker) : IAsyncDisposable
         await File.WriteAllTextAsync(root, Authority.Root.ExportCertificatePem(), cancellationToken);
         await File.WriteAllTextAsync(file, text, cancellationToken);
         await File.WriteAllTextAsync(keyFile, key, cancellationToken);
+        Port = PortOfNobody = FreePort();
         PrivateRabbitMqNode node = await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions
         {
             Plugins = ["rabbitmq_auth_mechanism_ssl"],
-            ConfigurationLines = ["auth_mechanisms.1 = PLAIN", "auth_mechanisms.2 = EXTERNAL",
-                "ssl_cert_login_from = common_name"],
+            ConfigurationLines = [string.Create(CultureInfo.InvariantCulture, $"listeners.ssl.1 = 127.0.0.1:{Port}"),
+                $"ssl_options.cacertfile = {root}", $"ssl_options.certfile = {file}",
+                $"ssl_options.keyfile = {keyFile}", "ssl_options.verify = verify_peer",
+                "ssl_options.fail_if_no_peer_cert = true", "ssl_cert_login_from = common_name",
+                "auth_mechanisms.1 = PLAIN", "auth_mechanisms.2 = EXTERNAL"],
         }, cancellationToken);
         Node = new RabbitMqControl(node, owned: true);
         _owned.Add(Node);
         await Node.AddUserAsync("certified", "unused", cancellationToken);
-        Port = PortOfNobody = await ListenAsync("{verify,verify_peer},{fail_if_no_peer_cert,true}");
-        PortWithout = await ListenAsync("{verify,verify_none}");
-
-        async Task<int> ListenAsync(string verify)
-        {
-            int port = FreePort();
-            await node.EvaluateAsync(string.Create(CultureInfo.InvariantCulture,
-                $"ok = rabbit_networking:start_ssl_listener({{\"127.0.0.1\",{port}}}, "
-                    + $"[{{cacertfile,\"{root}\"}},{{certfile,\"{file}\"}},{{keyfile,\"{keyFile}\"}},{verify},"
-                    + $"{{versions,['tlsv1.2','tlsv1.3']}}], 2), []"), cancellationToken);
-            return port;
-        }
+        PortWithout = FreePort();
+        await broker.RabbitMq.EvaluateAsync(string.Create(CultureInfo.InvariantCulture,
+            $"ok = rabbit_networking:start_ssl_listener({{\"127.0.0.1\",{PortWithout}}}, "
+                + $"[{{cacertfile,\"{root}\"}},{{certfile,\"{file}\"}},{{keyfile,\"{keyFile}\"}},"
+                + $"{{verify,verify_peer}},{{versions,['tlsv1.2','tlsv1.3']}}], 2), []"), cancellationToken);
     }
 
     private static int FreePort()
@@ -238,10 +236,14 @@ public sealed class CertificateBroker(TestBroker broker) : IAsyncDisposable
                 }, _ended.Token);
                 await broker.ConnectAsync(IPAddress.Loopback, _broker, _ended.Token);
                 NetworkStream plain = broker.GetStream();
-                await Task.WhenAny(tls.CopyToAsync(plain, _ended.Token), plain.CopyToAsync(tls, _ended.Token));
+                Task[] ways = [tls.CopyToAsync(plain, _ended.Token), plain.CopyToAsync(tls, _ended.Token)];
+                await Task.WhenAny(ways);
+                accepted.Close();
+                broker.Close();
+                await Task.WhenAll(ways);
             }
             catch (Exception end) when (end is IOException or SocketException or OperationCanceledException
-                or System.Security.Authentication.AuthenticationException)
+                or ObjectDisposedException or System.Security.Authentication.AuthenticationException)
             {
                 // One of both has ended it.
             }

@@ -126,6 +126,7 @@ public sealed class BrokerAddressTests
             CertificateFile = "c",
             KeyFile = "k",
             ServerName = "n",
+            Mechanism = AmqpAuthMechanism.Plain,
         }, settings);
     }
 
@@ -138,10 +139,34 @@ public sealed class BrokerAddressTests
     [InlineData("amqp://h?channel_max=70000", "channel_max")]
     [InlineData("amqp://h?cacertfile=x", "amqps://")]
     [InlineData("amqps://h?verify=verify_none", "always checked")]
-    [InlineData("amqps://h?auth_mechanism=external", "plain")]
+    [InlineData("amqps://h?auth_mechanism=anonymous", "plain or external")]
     [InlineData("amqp://h?s3cretPw=1", "not known;")]
     public void A_parameter_that_is_none_is_named(string uri, string says)
         => AssertRefused(new AmqpClientOptions { Uri = uri }, "Uri", says);
+
+    [Theory]
+    [InlineData("amqp://h", null, "amqps://")]
+    [InlineData("amqps://h", null, "ClientCertificateFile")]
+    [InlineData("amqps://u@h?certfile=c", null, "no user and no password")]
+    [InlineData("amqps://h?certfile=c", "s3cretPw", "no user and no password")]
+    public void A_certificate_in_place_of_a_password_needs_TLS_a_certificate_and_nothing_else(
+        string uri, string? password, string says)
+        => AssertRefused(new AmqpClientOptions
+        {
+            Uri = uri,
+            Password = password,
+            AuthMechanism = AmqpAuthMechanism.External,
+        }, "AuthMechanism", says);
+
+    [Fact]
+    public void The_uri_may_name_the_mechanism()
+    {
+        BrokerAddress address = BrokerAddress.From(new AmqpClientOptions
+        {
+            Uri = "amqps://h?auth_mechanism=external&certfile=c",
+        });
+        Assert.Equal((AmqpAuthMechanism.External, null), (address.Mechanism, address.UserName));
+    }
 
     [Theory]
     [InlineData("amqp://u:s3cretPw#x@localhost")]
