@@ -69,6 +69,7 @@ public sealed partial class AmqpClient : IAmqpClient
             now => Math.Min(LookAfterCredit(now), _probe.Look(now)));
         _receive = separate ? AddLink(address, "receive", publishes: false, ownsExclusive: true, _ => ActorTime.Never)
             : _send;
+        _topology.Ended = _send.Thread.Wake;
         _observer = new ClientObserver(options.Telemetry, Instruments.Of(options.Telemetry.MeterFactory),
             LinkConfig.NameOf(options), options.TimeProvider,
             () => _send.Endpoint, () => _receive.Endpoint);
@@ -238,11 +239,30 @@ public sealed partial class AmqpClient : IAmqpClient
     {
         var (shared, exclusive) = _topology.Split(items);
         if (_send == _receive)
-            (shared, exclusive) = (items, []);
-        if (shared.Count > 0)
-            await DeclareOnAsync(_send, shared, cancellationToken).ConfigureAwait(false);
+            (shared, exclusive) = ([.. items], []);
+        _topology.Begin(shared);
+        _topology.Begin(exclusive);
+        try
+        {
+            if (shared.Count > 0)
+                await DeclareOnAsync(_send, shared, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            _topology.End(exclusive); // which is not declared then
+            throw;
+        }
         if (exclusive.Count > 0)
             await DeclareOnAsync(_receive, exclusive, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>What will be declared: publishes that it could route wait for it.</summary>
+    /// <returns>To be called when it is being declared.</returns>
+    internal Action Expect(AmqpTopology topology)
+    {
+        TopologyItem[] items = [.. topology.Items];
+        _topology.Begin(items);
+        return () => _topology.End(items);
     }
 
     private async Task DeclareOnAsync(ClientLink link, IReadOnlyList<TopologyItem> items,
@@ -250,8 +270,16 @@ public sealed partial class AmqpClient : IAmqpClient
     {
         var job = new DeclareJob(items, _clock.In(_options.OperationTimeout));
         link.Thread.PostOrAbandon(job);
-        await OrGiveUpAsync(job.Completion.Task.AsTask(), "The declaration was given up",
-            cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await OrGiveUpAsync(job.Completion.Task.AsTask(), "The declaration was given up",
+                cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (job.Completion.HasEnded)
+                _topology.End(items); // also where its link was gone
+        }
     }
 
     // Whoever gives up learns what it waited for.

@@ -19,9 +19,17 @@ internal sealed class StartUp
         var scopes = services.GetRequiredService<IServiceScopeFactory>();
         _connection = Step("connection", stop => registration.OpenAsync(client, stop));
         var topologies = registration.Topologies.ConvertAll(make => make(services));
-        _topologies = [.. topologies.Select((topology, index) => Step(topologies.Count == 1 ? "topology"
-            : $"topology {index + 1}",
-            stop => client.DeclareAsync(topology, stop)))];
+        _topologies = [.. topologies.Select((topology, index) =>
+        {
+            // Publishes that it could route wait from here on, although there may be no connection yet
+            Action? begun = (client as AmqpClient)?.Expect(topology);
+            return Step(topologies.Count == 1 ? "topology" : $"topology {index + 1}", stop =>
+            {
+                ValueTask declaring = client.DeclareAsync(topology, stop);
+                begun?.Invoke();
+                return declaring;
+            });
+        })];
         _workers = [.. registration.Workers.Select(worker => Step(worker.What, async stop =>
             _running.Enqueue((worker.What, await worker.StartAsync(scopes, client, stop).ConfigureAwait(false)))))];
 

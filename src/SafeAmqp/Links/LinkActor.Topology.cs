@@ -7,6 +7,8 @@ namespace SafeAmqp.Links;
 internal sealed partial class LinkActor
 {
     private readonly List<TopologyItem> _unanswered = [];
+    private readonly List<IReadOnlyList<TopologyItem>> _putBack = []; // what consumers want back, under way
+    private IReadOnlyList<TopologyItem> _away = []; // exclusive queues and their bindings, gone with the last link
     private readonly List<(TopologyItem Item, CloseReason Error)> _errors = [];
     private volatile IReadOnlyList<string> _told = []; // of the errors
     private int _replaysLeft;
@@ -19,6 +21,7 @@ internal sealed partial class LinkActor
         _told = [];
         IReadOnlyList<TopologyItem> replay = _topology.ForLink(Settings.OwnsExclusiveQueues);
         _replaysLeft = replay.Count;
+        AwaitReturn(replay);
         _admin.EnqueueFirst(replay, Replayed);
         _admin.Prepare();
         if (Settings.Publishes)
@@ -37,6 +40,21 @@ internal sealed partial class LinkActor
         _redeclarations = 0;
         _redeclareAt = ActorTime.Never;
         _exchanges.Forget();
+        foreach (IReadOnlyList<TopologyItem> items in _putBack)
+            _topology.End(items);
+        _putBack.Clear();
+        AwaitReturn(State == AmqpLinkState.Closing ? [] : _topology.ForLink(ownsExclusive: true));
+    }
+
+    // The other link publishes, and may be open before what is exclusive to this one is there again.
+    private void AwaitReturn(IReadOnlyList<TopologyItem> replay)
+    {
+        if (Settings.Publishes)
+            return;
+        IReadOnlyList<TopologyItem> before = _away;
+        _away = _topology.Split(replay).Exclusive;
+        _topology.Begin(_away, isBack: true);
+        _topology.End(before);
     }
 
     /// <summary>Declares again what was not answered.</summary>
@@ -63,6 +81,7 @@ internal sealed partial class LinkActor
     private void Replayed(TopologyItem item, CloseReason? error)
     {
         Note(item, error);
+        _topology.End(_away, item);
         if (--_replaysLeft == 0 && IsConnected)
             PrepareConsumers();
     }
@@ -100,15 +119,23 @@ internal sealed partial class LinkActor
         IReadOnlyList<TopologyItem> items = _topology.OfQueue(queue);
         int left = items.Count;
         if (left == 0)
+        {
             done();
+            return;
+        }
+        _topology.Begin(items, isBack: true);
+        _putBack.Add(items);
         foreach (TopologyItem item in items)
         {
             _admin.Enqueue(item, Now + Settings.OperationTimeout.Ticks, outlivesLink: false, error =>
             {
                 if (error is not null)
                     Events.TopologyRefused(item.Key, error.Describe());
-                if (--left == 0)
-                    done();
+                _topology.End(items, item);
+                if (--left > 0)
+                    return;
+                _putBack.Remove(items);
+                done();
             });
         }
     }
@@ -136,6 +163,7 @@ internal sealed partial class LinkActor
                     job.Errors.Add((item, end));
                 else if (item is not (TopologyItem.Gone or TopologyItem.Contents))
                     Remember(item);
+                _topology.End(job.Items, item);
                 DeclareNext(job);
             });
         }

@@ -19,13 +19,14 @@ internal sealed partial class LinkActor : ConnectionActor
     private readonly ConsumerSet _consumers;
     private readonly PublishLane _lane;
     private PublishLane? _directLane;
+    private int _ends; // of what was under way when publishes were last looked at
 
     internal LinkActor(ActorSettings settings, IBrokerLink link, TopologyLedger topology, LinkEvents events,
         Func<double> random, Func<AmqpClientStatus> snapshot)
         : base(settings, link, events, random, snapshot)
     {
         _topology = topology;
-        _exchanges = new ExchangeBook(CheckExchange);
+        _exchanges = new ExchangeBook(CheckExchange, topology.Awaited);
         _calls = new PendingCalls(this);
         _admin = new AdminChannel(this, topology);
         _replies = new ReplyChannel(this, _calls);
@@ -111,6 +112,12 @@ internal sealed partial class LinkActor : ConnectionActor
 
     protected override void Pump(long now)
     {
+        if (_topology.Changes is var ends && ends != _ends)
+        {
+            _ends = ends;
+            _lane.Release();
+            _directLane?.Release();
+        }
         _lane.Pump(now);
         _directLane?.Pump(now);
     }

@@ -152,20 +152,19 @@ internal sealed record CancelJob(OutgoingJob Job) : ActorCommand;
 /// once and holds no memory.</summary>
 internal sealed class JobQueue
 {
-    private OutgoingJob? _last;
-
     internal OutgoingJob? First { get; private set; }
+    internal OutgoingJob? Last { get; private set; }
     internal int Count { get; private set; }
 
     internal void Add(OutgoingJob job)
     {
         Attach(job);
-        job.Previous = _last;
-        if (_last is null)
+        job.Previous = Last;
+        if (Last is null)
             First = job;
         else
-            _last.Next = job;
-        _last = job;
+            Last.Next = job;
+        Last = job;
     }
 
     /// <summary>Puts a job that was passed on and has to go again before all others.</summary>
@@ -174,7 +173,7 @@ internal sealed class JobQueue
         Attach(job);
         job.Next = First;
         if (First is null)
-            _last = job;
+            Last = job;
         else
             First.Previous = job;
         First = job;
@@ -189,7 +188,7 @@ internal sealed class JobQueue
         else
             job.Previous.Next = job.Next;
         if (job.Next is null)
-            _last = job.Previous;
+            Last = job.Previous;
         else
             job.Next.Previous = job.Previous;
         job.Queue = null;

@@ -140,6 +140,7 @@ internal sealed partial class PublishLane
         _busy = _closing = _draining = _isAlone = false;
         _probe.Answered();
         _timer.Reset();
+        Release(); // it is newer than what goes again
         AmqpClientStatus status = Actor.Snapshot();
         var lost = new List<OutgoingJob>();
         _ledger.TakeAll(lost);

@@ -11,6 +11,8 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
 {
     private readonly JobQueue _publishes = new();
     private readonly JobQueue _calls = new();
+    private readonly JobQueue _held = new(); // by what is being declared; those behind one to the same exchange, too
+    private readonly HashSet<string> _heldExchanges = [];
     private readonly ConfirmLedger _ledger = new(actor.Settings.MaxUnconfirmedMessages);
     private readonly NackWatch _nacks = new();
     private readonly List<OutgoingJob> _taken = [];
@@ -23,13 +25,13 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     private long _reopenAt = ActorTime.Never;
     private long _lastDeadline; // of those passed on since nothing was unanswered
 
-    internal int Waiting => _publishes.Count + _calls.Count;
+    internal int Waiting => _publishes.Count + _calls.Count + _held.Count;
 
     internal int Unconfirmed => _ledger.Count;
 
     internal bool IsIdle => Waiting == 0 && _ledger.Count == 0;
 
-    internal long? OldestWaiting => Earlier(_publishes.First, _calls.First)?.AcceptedAt;
+    internal long? OldestWaiting => Earlier(_held.First, Earlier(_publishes.First, _calls.First))?.AcceptedAt;
 
     /// <summary>Whether the channel may be used. A direct reply-to channel also needs its consumer.</summary>
     internal bool IsReady => IsOpen && (!gate.IsOnLane || gate.Address is not null);
@@ -57,6 +59,12 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     {
         while (NextToPass() is { } job)
         {
+            if (IsHeld(job))
+            {
+                job.Queue!.Remove(job);
+                _held.Add(job);
+                continue;
+            }
             switch (exchanges.Ask(job.Message, now, out CloseReason? refusal))
             {
                 case ExchangeAnswer.Present:
@@ -74,12 +82,23 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
             Actor.WakeAt(LastDeadline);
     }
 
+    /// <summary>What was held goes before everything newer, and is looked at again in its turn.</summary>
+    internal void Release()
+    {
+        _heldExchanges.Clear();
+        while (_held.Last is { } job)
+        {
+            _held.Remove(job);
+            (job.NeedsAddress ? _calls : _publishes).AddFirst(job);
+        }
+    }
+
     /// <summary>Ends the waiting jobs for an exchange that is not there, all at once: each would fail in its
     /// turn.</summary>
     internal void Refuse(string exchange, CloseReason end)
     {
         AmqpClientStatus status = Actor.Snapshot();
-        foreach (JobQueue queue in (JobQueue[])[_publishes, _calls])
+        foreach (JobQueue queue in Lines)
         {
             for (OutgoingJob? job = queue.First, next; job is not null; job = next)
             {
@@ -98,7 +117,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     {
         AmqpClientStatus? status = null;
         long earliest = ActorTime.Never;
-        foreach (JobQueue queue in (JobQueue[])[_publishes, _calls])
+        foreach (JobQueue queue in Lines)
         {
             int place = 0, all = queue.Count;
             for (OutgoingJob? job = queue.First, next; job is not null; job = next, place++)
@@ -110,8 +129,8 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
                     continue;
                 }
                 queue.Remove(job);
-                job.End(JobErrors.TimedOut(job, now, status ??= Actor.Snapshot(),
-                    WaitReason.InLine(place, all - place - 1)));
+                job.End(JobErrors.TimedOut(job, now, status ??= Actor.Snapshot(), HeldBy(job)
+                    ?? WaitReason.InLine(place, all - place - 1)));
             }
         }
         foreach (OutgoingJob job in _ledger.Unanswered())
@@ -139,7 +158,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
         foreach (OutgoingJob job in _taken)
             EndLost(job, end, status);
         _taken.Clear();
-        foreach (JobQueue queue in (JobQueue[])[_publishes, _calls])
+        foreach (JobQueue queue in Lines)
         {
             while (queue.First is { } job)
             {
@@ -149,6 +168,20 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
         }
         Close();
     }
+
+    private JobQueue[] Lines => [_publishes, _calls, _held];
+
+    // To other exchanges messages go on; to this one they keep their order.
+    private bool IsHeld(OutgoingJob job)
+    {
+        string exchange = job.Message.Exchange;
+        if (_heldExchanges.Count > 0 && _heldExchanges.Contains(exchange))
+            return true;
+        return exchanges.Awaited(job.Message) is not null && _heldExchanges.Add(exchange);
+    }
+
+    private string? HeldBy(OutgoingJob job)
+        => exchanges.Awaited(job.Message) is { } item ? $"{item.Key} is still being declared" : null;
 
     private bool MayPass => IsReady && !_busy && !_closing && Actor.MayPublish;
 

@@ -34,7 +34,11 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
 
     internal void Enqueue(TopologyItem item, long deadline, bool outlivesLink, Action<CloseReason?> done)
     {
-        _waiting.AddLast(new Operation(item, deadline, outlivesLink, done));
+        var operation = new Operation(item, deadline, outlivesLink, done);
+        if (item is TopologyItem.ExchangeCheck) // a publish waits for it, and not for what is behind it
+            _waiting.AddFirst(operation);
+        else
+            _waiting.AddLast(operation);
         Actor.WakeAt(deadline);
         RunNext();
     }
@@ -200,6 +204,8 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
 internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadline) : IActorMessage
 {
     private int _next;
+
+    internal IReadOnlyList<TopologyItem> Items => items;
 
     internal long Deadline => deadline;
 

@@ -9,7 +9,8 @@ namespace SafeAmqp.Simulation.Brokers;
 // What the actor may ask of the broker, and when it must.
 internal sealed partial class SimulatedBroker
 {
-    private long _lastOrdinal;
+    // Of what waits for declarations, and of what does not.
+    private readonly Dictionary<bool, long> _lastOrdinals = [];
 
     private static long Tolerance => HistoryChecker.Tolerance;
 
@@ -128,6 +129,7 @@ internal sealed partial class SimulatedBroker
         Require(!channel.HeardBad && !channel.IsInStorm, "a publish on a channel that is not to be trusted");
         Require(message.Mandatory == (slot >= 0), "a slot for what is not mandatory, or none for what is");
         Require(!channel.Connection.HeardBlocked, "a publish while the broker blocks");
+        Require(!world.MustWait(message), "a publish while what could route it is being declared");
         Require(
             channel.Outstanding.Count == 0
                 || (!attempt.IsSuspect && !channel.Outstanding[^1].Sending.Attempt.IsSuspect),
@@ -172,7 +174,7 @@ internal sealed partial class SimulatedBroker
     }
 
     // In the order in which they were accepted: on each channel without exception, and whatever goes for the first
-    // time.
+    // time. What waits for a declaration may be passed by what does not.
     private void CheckTurn(SimulatedChannel channel, Sending sending)
     {
         Attempt attempt = sending.Attempt;
@@ -184,17 +186,15 @@ internal sealed partial class SimulatedBroker
             or { Connection.IsAbandoned: true }, $"attempt {attempt.Id} is sent again while its channel is in use");
         if (channel.ClientKnowsClosed || attempt.IsUnencodable)
             return;
-        if (attempt.Kind == Kind.Call)
-        {
-            Require(attempt.Accepted > channel.LastCallOrdinal, $"call {attempt.Id} overtook another");
-            channel.LastCallOrdinal = attempt.Accepted;
+        (bool IsCall, bool Waits) turn = (attempt.Kind == Kind.Call, attempt.Exchange == "declared");
+        Require(attempt.Accepted > channel.LastOrdinals.GetValueOrDefault(turn),
+            $"{(turn.IsCall ? "call" : "attempt")} {attempt.Id} overtook another");
+        channel.LastOrdinals[turn] = attempt.Accepted;
+        if (turn.IsCall)
             return;
-        }
-        Require(
-            attempt.Accepted > channel.LastOrdinal && (isRepeated || attempt.Accepted > _lastOrdinal),
-            $"attempt {attempt.Id} overtook another");
-        channel.LastOrdinal = attempt.Accepted;
-        _lastOrdinal = Math.Max(_lastOrdinal, attempt.Accepted);
+        long last = _lastOrdinals.GetValueOrDefault(turn.Waits);
+        Require(isRepeated || attempt.Accepted > last, $"attempt {attempt.Id} overtook another");
+        _lastOrdinals[turn.Waits] = Math.Max(last, attempt.Accepted);
     }
 
     private void CheckConsume(SimulatedChannel channel, string queue)

@@ -24,8 +24,7 @@ internal sealed class SimulatedChannel(
     internal List<(ulong Sequence, Sending Sending)> Outstanding { get; } = [];
 
     internal long OutstandingBytes { get; set; }
-    internal long LastOrdinal { get; set; }
-    internal long LastCallOrdinal { get; set; }
+    internal Dictionary<(bool IsCall, bool Waits), long> LastOrdinals { get; } = [];
     internal string? Declaring { get; set; }
 
     // What the actor knows.

@@ -71,6 +71,15 @@ internal static partial class Mutants
             "Math.Max(_heardAt, Actor.UnblockedAt) + Silence > now", "_lastDeadline < 0");
         yield return new("the answer to the question is overlooked", Answers,
             "case BrokerSignal.Declared:\n                _probe.Answered();", "case BrokerSignal.Declared:");
+        yield return new("what is being declared is not waited for", Lane,
+            "return exchanges.Awaited(job.Message) is not null && _heldExchanges.Add(exchange);", "return false;");
+        yield return new("what waits for a declaration is passed by what is behind it", Lane,
+            "if (_heldExchanges.Count > 0 && _heldExchanges.Contains(exchange))", "if (_heldExchanges.Count < 0)");
+        yield return new("what waits for a declaration waits when that has ended", "Links/LinkActor.cs",
+            "_lane.Release();", "");
+        yield return new("what waited for a declaration goes behind what is newer", Lane,
+            "(job.NeedsAddress ? _calls : _publishes).AddFirst(job);",
+            "(job.NeedsAddress ? _calls : _publishes).Add(job);");
         yield return new("exchanges are not asked for", "Publishing/ExchangeBook.cs",
             "if (exchange.Length == 0 || _present.Contains(exchange))", "if (exchange.Length >= 0)");
         yield return new("a refusal of access is forgotten at once", "Publishing/ExchangeBook.cs",

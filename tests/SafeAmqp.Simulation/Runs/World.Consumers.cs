@@ -102,6 +102,7 @@ internal sealed partial class World
         ];
         var job = new DeclareJob(items[.._dice.Next(1, 5)], Now + Scenario.OperationTimeout.Ticks);
         _declares.Add(job);
+        _topology.Begin(job.Items); // as AmqpClient does
         Send(job);
     }
 

@@ -76,9 +76,11 @@ internal sealed partial class World
             : lot < Scenario[Fault.Nacks] * 0.3 + Scenario[Fault.Returns] ? "nowhere"
             : Chance(Scenario[Fault.SilentQueues]) ? "silent"
             : Chance(Scenario[Fault.LeaderLosses]) ? "led" : "somewhere";
+        // To what is being declared, or was: it waits, and others pass it.
+        bool waits = _declares.Count > 0 && _waits.Next(4) == 0;
         var message = new AmqpMessage
         {
-            Exchange = Chance(Scenario[Fault.BadExchanges]) ? _dice.Pick("secret", "missing")
+            Exchange = waits ? "declared" : Chance(Scenario[Fault.BadExchanges]) ? _dice.Pick("secret", "missing")
                 : Chance(Scenario[Fault.ExchangeLosses] / 2) ? "news" : _dice.Pick("orders", "news", "", ""),
             RoutingKey = key,
             MessageId = id.ToString(CultureInfo.InvariantCulture),

@@ -33,6 +33,7 @@ internal sealed partial class World
     private readonly Counts _counts;
     private readonly Dice _order;
     private readonly Dice _dice;
+    private readonly Dice _waits;
     private readonly SimulatedBroker _broker;
     private readonly HistoryChecker _checker;
     private long _waitingSince;
@@ -44,6 +45,7 @@ internal sealed partial class World
         Scenario = new Scenario(plan);
         _order = plan.DiceFor("order");
         _dice = plan.DiceFor("users");
+        _waits = plan.DiceFor("waits");
         Dice delays = plan.DiceFor("delays");
         _counts = counts;
         _broker = new SimulatedBroker(this, plan.DiceFor("broker"));
@@ -80,6 +82,9 @@ internal sealed partial class World
 
     /// <summary>What has been declared and has to be there on each link.</summary>
     internal IReadOnlyList<TopologyItem> Topology => _topology.ForLink(Scenario.OwnsExclusiveQueues);
+
+    /// <summary>Whether something that could route a message is being declared.</summary>
+    internal bool MustWait(AmqpMessage message) => _topology.Awaited(message) is not null;
 
     internal static long Ms(double milliseconds) => TimeSpan.FromMilliseconds(milliseconds).Ticks;
 

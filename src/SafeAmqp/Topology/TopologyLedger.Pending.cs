@@ -1,0 +1,193 @@
+using SafeAmqp.Actor;
+
+namespace SafeAmqp.Topology;
+
+// What is being declared on either link, which publishes wait for. And that over which the broker closed a connection:
+// it is not declared again before somebody asks for it anew, and bindings that name it wait with it. Each link would
+// lose its connection over it otherwise.
+internal sealed partial class TopologyLedger
+{
+    // By what it could route: an exchange and the bindings from it by the exchange's name, a queue by its own.
+    private readonly Dictionary<(bool IsQueue, string Name), List<(object By, TopologyItem Item)>> _underWay = [];
+    private int _underWayCount; // read without the lock
+    private int _ends;
+
+    /// <summary>Called by any thread when something is no longer under way.</summary>
+    internal Action? Ended { get; set; }
+
+    /// <summary>How often something ended that was under way.</summary>
+    internal int Changes => Volatile.Read(ref _ends);
+
+    /// <summary>From now on publishes wait for what of these could route them.</summary>
+    /// <param name="items">To be declared, and what <see cref="End(object, TopologyItem)"/> knows them by.</param>
+    /// <param name="isBack">Whether they have to be declared although they were before.</param>
+    internal void Begin(IReadOnlyList<TopologyItem> items, bool isBack = false)
+    {
+        lock (_gate)
+        {
+            foreach (TopologyItem item in items)
+            {
+                if (RouteOf(item) is not { } route || (!isBack && Find(item) is not null && !IsLeftOut(item)))
+                    continue;
+                if (!_underWay.TryGetValue(route, out var waiting))
+                    _underWay.Add(route, waiting = []);
+                waiting.Add((items, item));
+                Volatile.Write(ref _underWayCount, _underWayCount + 1);
+            }
+        }
+    }
+
+    /// <summary>One of them was declared, refused or given up.</summary>
+    internal void End(object by, TopologyItem item) => End(by, [item]);
+
+    /// <summary>All that is left of them.</summary>
+    internal void End(IReadOnlyList<TopologyItem> items) => End(items, items);
+
+    /// <summary>What is under way and could route a message; null when nothing is.</summary>
+    internal TopologyItem? Awaited(AmqpMessage message)
+    {
+        if (Volatile.Read(ref _underWayCount) == 0)
+            return null;
+        lock (_gate)
+        {
+            return message.Exchange.Length == 0 ? UnderWay(isQueue: true, message.RoutingKey).FirstOrDefault()
+                : AwaitedFrom(message.Exchange, message.RoutingKey, []);
+        }
+    }
+
+    private void End(object by, IReadOnlyList<TopologyItem> items)
+    {
+        int before = Volatile.Read(ref _underWayCount);
+        if (before == 0)
+            return;
+        lock (_gate)
+        {
+            before = _underWayCount;
+            foreach (TopologyItem item in items)
+            {
+                if (RouteOf(item) is not { } route || !_underWay.TryGetValue(route, out var waiting)
+                    || waiting.FindIndex(entry => entry.By == by && entry.Item == item) is not (>= 0 and var index))
+                    continue;
+                waiting.RemoveAt(index);
+                if (waiting.Count == 0)
+                    _underWay.Remove(route);
+                Volatile.Write(ref _underWayCount, _underWayCount - 1);
+            }
+            if (_underWayCount == before)
+                return;
+            Volatile.Write(ref _ends, _ends + 1);
+        }
+        Ended?.Invoke();
+    }
+
+    private IEnumerable<TopologyItem> UnderWay(bool isQueue, string name)
+        => _underWay.TryGetValue((isQueue, name), out var waiting) ? waiting.Select(entry => entry.Item) : [];
+
+    // Also by way of other exchanges, and of queues that are bound already.
+    private TopologyItem? AwaitedFrom(string exchange, string key, HashSet<string> seen)
+    {
+        if (!seen.Add(exchange))
+            return null;
+        if (UnderWay(isQueue: false, exchange).FirstOrDefault(item
+            => item is not TopologyItem.Binding { Value: var binding } || MayRoute(binding, key)) is { } found)
+            return found;
+        IEnumerable<AmqpBinding> known = BindingsOf(isQueue: false, exchange).Select(Value)
+            .OfType<TopologyItem.Binding>().Select(item => item.Value)
+            .Where(binding => binding.Exchange == exchange && MayRoute(binding, key));
+        return known.Select(binding => binding.Queue is { } queue ? UnderWay(isQueue: true, queue).FirstOrDefault()
+                : AwaitedFrom(binding.ToExchange!, key, seen)).FirstOrDefault(item => item is not null)
+            ?? (ExchangeNamed(exchange)?.AlternateExchange is { } alternate ? AwaitedFrom(alternate, key, seen) : null);
+    }
+
+    // Where the type is not known here, and where more than the key counts, any binding may.
+    private bool MayRoute(AmqpBinding binding, string key)
+        => (ExchangeNamed(binding.Exchange)?.Type ?? binding.Exchange) switch
+        {
+            AmqpExchangeType.Direct or "amq.direct" => binding.RoutingKey == key,
+            AmqpExchangeType.Topic or "amq.topic"
+                => binding.RoutingKey == key || binding.RoutingKey.AsSpan().ContainsAny('*', '#'),
+            _ => true,
+        };
+
+    private AmqpExchange? ExchangeNamed(string name)
+        => (_exchanges.GetValueOrDefault(name)?.Value as TopologyItem.Exchange)?.Value;
+
+    // What only looks whether something is there, or takes it away, routes nothing.
+    private static (bool IsQueue, string Name)? RouteOf(TopologyItem item) => item switch
+    {
+        TopologyItem.Exchange { Value: { Passive: false } exchange } => (false, exchange.Name),
+        TopologyItem.Queue { Value: { Passive: false } queue } => (true, queue.Name),
+        TopologyItem.Binding { Value: var binding } => (false, binding.Exchange),
+        _ => null,
+    };
+
+    private readonly List<TopologyItem> _suspects = [];
+    private readonly List<(TopologyItem Item, CloseReason End)> _refused = [];
+    private volatile IReadOnlyList<string> _toldRefused = [];
+
+    /// <summary>What is left out, each with the reason.</summary>
+    internal IReadOnlyList<string> Refused => _toldRefused;
+
+    /// <summary>A link ended while an entity was under way, and nothing else tells why.</summary>
+    /// <returns>Whether one had before.</returns>
+    internal bool IsSuspectAgain(TopologyItem item)
+    {
+        lock (_gate)
+        {
+            if (_suspects.RemoveAll(item.IsSameAs) > 0)
+                return true;
+            _suspects.Add(item);
+            return false;
+        }
+    }
+
+    /// <summary>It was answered, so it ended no link.</summary>
+    internal void Acquit(TopologyItem item)
+    {
+        lock (_gate)
+            _suspects.RemoveAll(item.IsSameAs);
+    }
+
+    /// <summary>Leaves out what was declared like this before.</summary>
+    internal void Refuse(TopologyItem item, CloseReason end)
+    {
+        lock (_gate)
+        {
+            if (Find(item)?.Value.Equals(item) != true)
+                return; // it was never accepted like this
+            _refused.RemoveAll(known => known.Item.IsSameAs(item));
+            _refused.Add((item, end));
+            TellRefused();
+        }
+    }
+
+    private bool Readmit(TopologyItem item)
+    {
+        if (_refused.RemoveAll(known => known.Item.IsSameAs(item)) == 0)
+            return false;
+        TellRefused();
+        return true;
+    }
+
+    private void TellRefused()
+        => _toldRefused = [.. _refused.Select(known => $"{known.Item.Key}: {known.End.Describe()}")];
+
+    private bool IsLeftOut(TopologyItem item)
+        => _refused.Exists(known => known.Item.IsSameAs(item) || (item, known.Item) switch
+        {
+            (TopologyItem.Binding { Value: var binding }, TopologyItem.Exchange { Value.Name: var exchange })
+                => binding.Exchange == exchange || binding.ToExchange == exchange,
+            (TopologyItem.Binding { Value.Queue: var queue }, TopologyItem.Queue { Value.Name: var name })
+                => queue == name,
+            _ => false,
+        });
+
+    private IReadOnlyList<TopologyItem> BindingsOf(TopologyItem item) => item switch
+    {
+        TopologyItem.Exchange { Value.Name: var name } => [.. BindingsOf(isQueue: false, name).Select(Value)],
+        TopologyItem.Queue { Value.Name: var name } => [.. BindingsOf(isQueue: true, name).Select(Value)],
+        _ => [],
+    };
+
+    private static TopologyItem Value(LinkedListNode<TopologyItem> node) => node.Value;
+}
