@@ -1,5 +1,7 @@
 using SafeAmqp.Actor;
 using SafeAmqp.Consuming;
+using SafeAmqp.Links;
+using SafeAmqp.Topology;
 
 namespace SafeAmqp;
 
@@ -9,6 +11,70 @@ public sealed partial class AmqpClient
 
     /// <inheritdoc/>
     public IAmqpAdmin Admin => _admin;
+
+    /// <inheritdoc/>
+    public ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(topology);
+        Start();
+        return DeclareAsync(topology.Items, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(topology);
+        Start();
+        return DeclareAsync([.. topology.Items.Reverse().Select(item => new TopologyItem.Gone(item))],
+            cancellationToken);
+    }
+
+    private async ValueTask DeclareAsync(IReadOnlyList<TopologyItem> items, CancellationToken cancellationToken)
+    {
+        var (shared, exclusive) = _topology.Split(items);
+        if (_send == _receive)
+            (shared, exclusive) = ([.. items], []);
+        _topology.Begin(shared);
+        _topology.Begin(exclusive);
+        try
+        {
+            if (shared.Count > 0)
+                await DeclareOnAsync(_send, shared, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            _topology.End(exclusive); // which is not declared then
+            throw;
+        }
+        if (exclusive.Count > 0)
+            await DeclareOnAsync(_receive, exclusive, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>What will be declared: publishes that it could route wait for it.</summary>
+    /// <returns>To be called when it is being declared.</returns>
+    internal Action Expect(AmqpTopology topology)
+    {
+        TopologyItem[] items = [.. topology.Items];
+        _topology.Begin(items);
+        return () => _topology.End(items);
+    }
+
+    private async Task DeclareOnAsync(ClientLink link, IReadOnlyList<TopologyItem> items,
+        CancellationToken cancellationToken)
+    {
+        var job = new DeclareJob(items, _clock.In(_options.OperationTimeout));
+        link.Thread.PostOrAbandon(job);
+        try
+        {
+            await OrGiveUpAsync(job.Completion.Task.AsTask(), "The declaration was given up",
+                cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (job.Completion.HasEnded)
+                _topology.End(items); // also where its link was gone
+        }
+    }
 
     private sealed class Administration(AmqpClient client) : IAmqpAdmin
     {

@@ -208,23 +208,6 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <summary>Observes the client's operations.</summary>
     internal ClientObserver Observer => _observer;
 
-    /// <inheritdoc/>
-    public ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(topology);
-        Start();
-        return DeclareAsync(topology.Items, cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    public ValueTask DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(topology);
-        Start();
-        return DeclareAsync([.. topology.Items.Reverse().Select(item => new TopologyItem.Gone(item))],
-            cancellationToken);
-    }
-
     /// <summary>Begins to connect; returns at once.</summary>
     internal void Start()
     {
@@ -233,53 +216,6 @@ public sealed partial class AmqpClient : IAmqpClient
             return;
         foreach (ClientLink link in _links)
             link.Connect();
-    }
-
-    private async ValueTask DeclareAsync(IReadOnlyList<TopologyItem> items, CancellationToken cancellationToken)
-    {
-        var (shared, exclusive) = _topology.Split(items);
-        if (_send == _receive)
-            (shared, exclusive) = ([.. items], []);
-        _topology.Begin(shared);
-        _topology.Begin(exclusive);
-        try
-        {
-            if (shared.Count > 0)
-                await DeclareOnAsync(_send, shared, cancellationToken).ConfigureAwait(false);
-        }
-        catch
-        {
-            _topology.End(exclusive); // which is not declared then
-            throw;
-        }
-        if (exclusive.Count > 0)
-            await DeclareOnAsync(_receive, exclusive, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>What will be declared: publishes that it could route wait for it.</summary>
-    /// <returns>To be called when it is being declared.</returns>
-    internal Action Expect(AmqpTopology topology)
-    {
-        TopologyItem[] items = [.. topology.Items];
-        _topology.Begin(items);
-        return () => _topology.End(items);
-    }
-
-    private async Task DeclareOnAsync(ClientLink link, IReadOnlyList<TopologyItem> items,
-        CancellationToken cancellationToken)
-    {
-        var job = new DeclareJob(items, _clock.In(_options.OperationTimeout));
-        link.Thread.PostOrAbandon(job);
-        try
-        {
-            await OrGiveUpAsync(job.Completion.Task.AsTask(), "The declaration was given up",
-                cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            if (job.Completion.HasEnded)
-                _topology.End(items); // also where its link was gone
-        }
     }
 
     // Whoever gives up learns what it waited for.

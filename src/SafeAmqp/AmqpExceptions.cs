@@ -149,6 +149,9 @@ public sealed class AmqpTopologyException : AmqpException
     /// <summary>The entity, such as <c>queue 'orders'</c>.</summary>
     public string Entity { get; }
 
+    /// <summary>Whether it cost a connection, as the next try would.</summary>
+    internal bool EndedConnection { get; init; }
+
     /// <summary>A consumer that could not be started, and why.</summary>
     internal static AmqpTopologyException OfConsumer(string queue, CloseReason end, AmqpClientStatus status)
     {

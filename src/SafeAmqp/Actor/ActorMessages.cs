@@ -48,6 +48,9 @@ internal sealed record CloseReason(int Code, string Text, bool ByBroker, Excepti
     /// <summary>The class of the method over which the broker closed it; 0 when it named none.</summary>
     internal int MethodClass { get; init; }
 
+    /// <summary>Whether the broker closed the connection over a declaration.</summary>
+    internal bool EndedConnection { get; init; }
+
     /// <summary>How an entity that is there differs from the one that was declared, when that is why.</summary>
     internal Inequivalence? Inequivalence { get; init; }
 

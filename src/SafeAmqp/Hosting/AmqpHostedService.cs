@@ -14,6 +14,7 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
     private readonly IAmqpClient _client;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly IHostApplicationLifetime? _lifetime;
     private readonly bool _waitForConnection;
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _stop = new();
@@ -34,6 +35,7 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         _services = services;
         _registration = registration;
         _client = services.GetRequiredKeyedService<IAmqpClient>(registration.Key);
+        _lifetime = services.GetService<IHostApplicationLifetime>();
         _time = options.TimeProvider;
         _logger = options.LoggerFactory.CreateLogger(HostingLog.Category);
         _waitForConnection = registration.WaitForConnection ?? options.FirstConnect == AmqpFirstConnect.FailFast;
@@ -59,23 +61,26 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         var startUp = _startUp = new StartUp(_services, _registration, _client, _time, _logger);
         HostingLog.Starting(_logger, _registration.DisplayName, startUp.Topologies, startUp.Workers);
         (_client as AmqpClient)?.Start();
-        if (_waitForConnection)
-            await _registration.OpenAsync(_client, cancellationToken).ConfigureAwait(false);
-        _declared = startUp.DeclareAsync(_stopToken);
-        if (_waitForConnection)
-            await _declared.WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
-        else if (startUp.Topologies > 0)
-            await WaitForTopologyAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (_waitForConnection)
+                await _registration.OpenAsync(_client, cancellationToken).ConfigureAwait(false);
+            _declared = startUp.DeclareAsync(_stopToken);
+            if (_waitForConnection)
+                await _declared.WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
+            else if (startUp.Topologies > 0)
+                await WaitForTopologyAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_lifetime?.ApplicationStopping.IsCancellationRequested == true)
+        {
+            return; // the host was stopped while it started, which is no failure
+        }
         if (!_hasLifecycle) // a host that knows only StartAsync and StopAsync
-            _finished = FinishAsync(startUp);
+            await BeginFinish(startUp).ConfigureAwait(false);
     }
 
     public Task StartedAsync(CancellationToken cancellationToken)
-    {
-        if (_startUp is { } startUp)
-            _finished = FinishAsync(startUp);
-        return Task.CompletedTask;
-    }
+        => _startUp is { } startUp ? BeginFinish(startUp) : Task.CompletedTask;
 
     // A host may be stopped twice at once: by its user, and by the program's end that this brings about.
     public Task StoppingAsync(CancellationToken cancellationToken)
@@ -113,6 +118,8 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         await _declared.WaitAsync(_registration.TopologyTimeout, _time, cancellationToken)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         cancellationToken.ThrowIfCancellationRequested();
+        if (_declared.Exception?.InnerException is { } fault && NeverSucceeds(fault))
+            await _declared.ConfigureAwait(false);
         if (!_declared.IsCompleted)
             HostingLog.TopologyLate(_logger, _registration.DisplayName, _registration.TopologyTimeout);
     }
@@ -125,6 +132,18 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
             worker.Probe?.Invoke(scope.ServiceProvider);
     }
 
+    // What is found at once fails the host's start. What is found later stops the host.
+    private Task BeginFinish(StartUp startUp)
+    {
+        _finished = FinishAsync(startUp);
+        return _finished.IsFaulted ? _finished : Task.CompletedTask;
+    }
+
+    // Also where the client's own thread has ended.
+    private bool NeverSucceeds(Exception fault)
+        => StartUpStep.NeverSucceeds(fault)
+            || (fault is ObjectDisposedException && _client is AmqpClient { IsDisposed: false });
+
     private async Task FinishAsync(StartUp startUp)
     {
         try
@@ -135,6 +154,12 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         catch (Exception) when (_stopToken.IsCancellationRequested)
         {
             // The host is stopping, and stops what is ready by now.
+        }
+        catch (Exception fault) when (NeverSucceeds(fault))
+        {
+            HostingLog.NeverStarts(_logger, _registration.DisplayName, fault);
+            _lifetime?.StopApplication();
+            throw;
         }
         catch (Exception fault)
         {

@@ -29,6 +29,10 @@ internal static partial class HostingLog
             + "in the background")]
     internal static partial void TopologyLate(ILogger logger, string client, TimeSpan timeout);
 
+    [LoggerMessage(605, LogLevel.Critical,
+        "AMQP client '{Client}' cannot be started, however often it is tried; the host stops")]
+    internal static partial void NeverStarts(ILogger logger, string client, Exception error);
+
     [LoggerMessage(610, LogLevel.Information,
         "AMQP client '{Client}': stopping {Workers} consumers and servers, for at most {Timeout}")]
     internal static partial void Draining(ILogger logger, string client, int workers, TimeSpan timeout);

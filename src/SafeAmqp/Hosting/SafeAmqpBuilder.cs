@@ -7,7 +7,9 @@ namespace SafeAmqp;
 
 /// <summary>Adds what the host does with a client. When the host starts, it connects and then declares every topology;
 /// when all hosted services have started, consumers and servers are started. What fails is logged and tried again,
-/// after 1 s and then twice as long each time up to 30 s, until it succeeds. A topology that is refused does not keep
+/// after 1 s and then twice as long each time up to 30 s, until it succeeds; a topology over which the broker closed
+/// the connection after 5 minutes. What can never succeed, an argument that is not valid or a part of the program that
+/// is missing, fails the start, or stops the host where it is found later. A topology that is refused does not keep
 /// consumers from starting. When the host begins to stop, consumers and servers are stopped together; when all hosted
 /// services have stopped, the client is disposed.</summary>
 public sealed partial class SafeAmqpBuilder

@@ -52,9 +52,16 @@ internal sealed class StartUp
             await topology.TryAsync(stop).ConfigureAwait(false);
     }
 
-    /// <summary>Brings up the rest, all at once, so that none waits for another that is refused.</summary>
-    internal Task FinishAsync(CancellationToken stop)
-        => Task.WhenAll(_topologies.Concat(_workers).Select(step => step.RunUntilReadyAsync(stop)));
+    /// <summary>Brings up the rest, all at once, so that none waits for another that is refused. Ends with the first
+    /// that can never succeed.</summary>
+    internal async Task FinishAsync(CancellationToken stop)
+    {
+        Task[] steps = [.. _topologies.Concat(_workers).Select(step => step.RunUntilReadyAsync(stop))];
+        foreach (Task step in steps)
+            step.Forget();
+        await foreach (Task step in Task.WhenEach(steps).ConfigureAwait(false))
+            await step.ConfigureAwait(false);
+    }
 
     /// <summary>Takes the consumers and servers that run, to stop them.</summary>
     internal IReadOnlyList<(string What, IAsyncDisposable Subscription)> TakeRunning()
@@ -74,9 +81,13 @@ internal sealed class StartUpStep(string what, string client, Func<CancellationT
     private static readonly TimeSpan FirstDelay = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(30);
 
+    // Each try costs the client a connection, and with it what others have in flight.
+    private static readonly TimeSpan CostlyDelay = TimeSpan.FromMinutes(5);
+
     private int _attempts;
     private volatile bool _isReady;
     private volatile string? _lastError;
+    private volatile bool _isCostly;
 
     internal string What => what;
     internal bool IsReady => _isReady;
@@ -85,7 +96,14 @@ internal sealed class StartUpStep(string what, string client, Func<CancellationT
     public override string ToString()
         => _lastError is { } error ? $"{what} is not ready: {error}" : $"{what} is not started yet";
 
-    /// <summary>Tries once. A failure is logged and kept; only cancellation and a disposed client are thrown.</summary>
+    /// <summary>Whether something fails in the same way however often it is tried: an argument that is not valid, a
+    /// part of the program that is missing.</summary>
+    internal static bool NeverSucceeds(Exception fault)
+        => fault is ArgumentException or NotSupportedException or FileNotFoundException or FileLoadException
+            or BadImageFormatException or TypeLoadException or MissingMemberException or TypeInitializationException;
+
+    /// <summary>Tries once. A failure is logged and kept; only cancellation, a disposed client and what can never
+    /// succeed are thrown.</summary>
     internal async Task TryAsync(CancellationToken stop)
     {
         _attempts++;
@@ -99,6 +117,9 @@ internal sealed class StartUpStep(string what, string client, Func<CancellationT
         catch (Exception fault) when (!stop.IsCancellationRequested && fault is not ObjectDisposedException)
         {
             _lastError = fault.Message;
+            _isCostly = fault is AmqpTopologyException { EndedConnection: true };
+            if (NeverSucceeds(fault))
+                throw;
             HostingLog.StepFailed(logger, client, what, _attempts, Delay(_attempts), fault);
         }
     }
@@ -115,6 +136,7 @@ internal sealed class StartUpStep(string what, string client, Func<CancellationT
     }
 
     // No jitter: the links have theirs, and each try is one small request on an open connection.
-    private static TimeSpan Delay(int attempts)
-        => TimeSpan.FromTicks(Math.Min(FirstDelay.Ticks << Math.Min(attempts - 1, 16), LongestDelay.Ticks));
+    private TimeSpan Delay(int attempts)
+        => _isCostly ? CostlyDelay
+            : TimeSpan.FromTicks(Math.Min(FirstDelay.Ticks << Math.Min(attempts - 1, 16), LongestDelay.Ticks));
 }

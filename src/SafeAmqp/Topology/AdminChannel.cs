@@ -177,7 +177,11 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
     private void Blame(Operation running, CloseReason end)
     {
         CloseReason told = DeclarationErrors.Explain(running.Item, end);
-        told = told with { Told = $"{told.Told ?? told.Text} (over which it closed the connection)" };
+        told = told with
+        {
+            Told = $"{told.Told ?? told.Text} (over which it closed the connection)",
+            EndedConnection = true,
+        };
         topology.Refuse(running.Item, told);
         Actor.Events.ConnectionClosedOver(running.Item.Key, end.Describe());
         if (running.OutlivesLink)
@@ -227,7 +231,10 @@ internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadlin
         string all = string.Join("; ", Errors.Where(error => !Follows(error.Item, error.End))
             .Select(error => $"{error.Item.Key}: {error.End.Describe()}"));
         string why = end.Error is TimeoutException ? $": {WaitReason.NotDone(status)}" : "";
-        return new($"The broker did not accept {all}{why}.", item.Key, status, end);
+        return new($"The broker did not accept {all}{why}.", item.Key, status, end)
+        {
+            EndedConnection = Errors.Exists(error => error.End.EndedConnection),
+        };
     }
 
     // A binding to what was refused before it is not there to be bound: the cause is told.

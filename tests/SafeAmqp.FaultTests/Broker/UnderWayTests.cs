@@ -93,10 +93,10 @@ public sealed class UnderWayTests : FaultCase
         IHostedService host = provider.GetServices<IHostedService>().Single();
         await host.StartAsync(Cancelled);
         IAmqpClient client = provider.GetRequiredService<IAmqpClient>();
-        ValueTask[] publishes = [client.PublishAsync(ToFan, Cancelled),
-            client.PublishAsync(AmqpMessage.ToQueue("second", default), Cancelled)];
-        foreach (ValueTask publish in publishes)
-            Assert.Null(await EndOf(publish));
+        Task[] publishes = [client.PublishAsync(ToFan, Cancelled).AsTask(),
+            client.PublishAsync(AmqpMessage.ToQueue("second", default), Cancelled).AsTask()];
+        foreach (Task publish in publishes)
+            Assert.Null(await EndOf(new ValueTask(publish)));
         await host.StopAsync(Cancelled);
     }
 

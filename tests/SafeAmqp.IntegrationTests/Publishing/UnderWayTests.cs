@@ -17,15 +17,15 @@ public sealed class UnderWayTests(TestBroker broker) : FeatureTest(broker)
                 .BindExchange(exchange, inner, "a.#").Queue(queue).Bind(inner, queue)
                 .With(new AmqpQueue { Name = own, Exclusive = true, Durable = false }).Bind(exchange, own, "own"),
                 Cancelled);
-            ValueTask[] publishes =
+            Task[] publishes =
             [
-                amqp.PublishAsync(AmqpMessage.ToQueue(queue, Bytes("0")), Cancelled),
-                amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "a.b", Bytes("1")), Cancelled),
-                amqp.PublishAsync(AmqpMessage.ToExchange(inner, "any", Bytes("2")), Cancelled),
-                amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "own", Bytes("3")), Cancelled),
-                amqp.PublishAsync(AmqpMessage.ToQueue(own, Bytes("4")), Cancelled),
+                amqp.PublishAsync(AmqpMessage.ToQueue(queue, Bytes("0")), Cancelled).AsTask(),
+                amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "a.b", Bytes("1")), Cancelled).AsTask(),
+                amqp.PublishAsync(AmqpMessage.ToExchange(inner, "any", Bytes("2")), Cancelled).AsTask(),
+                amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "own", Bytes("3")), Cancelled).AsTask(),
+                amqp.PublishAsync(AmqpMessage.ToQueue(own, Bytes("4")), Cancelled).AsTask(),
             ];
-            foreach (ValueTask publish in publishes)
+            foreach (Task publish in publishes)
                 await InTime(publish);
             await InTime(declaring);
         }

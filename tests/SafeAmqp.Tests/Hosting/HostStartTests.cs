@@ -48,6 +48,79 @@ public sealed class HostStartTests
         Assert.Equal(["declare queue 'orders'", "dispose"], host.Client.Journal);
     }
 
+    [Theory(Timeout = Patience), InlineData(false), InlineData(true)]
+    public async Task A_host_that_is_stopped_while_it_waits_for_its_topology_logs_no_error(bool connection)
+    {
+        using var log = new CapturedLog();
+        await using var host = TestHost.Build(amqp =>
+        {
+            amqp.AddTopology(new AmqpTopology().Queue("orders")).WaitForConnection(connection);
+            amqp.Services.AddLogging(logging => logging.AddProvider(log));
+        });
+        host.Client.Behave = (entry, stop) =>
+            entry == "dispose" ? Task.CompletedTask : Task.Delay(Timeout.InfiniteTimeSpan, host.Time, stop);
+
+        Task starting = host.StartAsync();
+        await host.Client.SeenAsync("declare queue 'orders'");
+        host.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication();
+        await starting.ContinueWith(_ => { }, TaskScheduler.Default); // whatever the host makes of it
+        await host.StopAsync();
+
+        Assert.DoesNotContain(log.Lines, line => line.Level >= LogLevel.Error);
+        Assert.Equal(["declare queue 'orders'", "dispose"], host.Client.Journal);
+    }
+
+    [Theory(Timeout = Patience)]
+    [InlineData("declare queue 'orders'", false)]
+    [InlineData("consume orders", false)]
+    [InlineData("consume orders", true)]
+    public async Task What_can_never_succeed_fails_the_start_or_stops_the_host(string what, bool later)
+    {
+        using var log = new CapturedLog();
+        await using var host = TestHost.Build(amqp =>
+        {
+            amqp.AddTopology(new AmqpTopology().Queue("orders"))
+                .AddConsumer("orders", (_, _) => new(AmqpSettlement.Ack))
+                .AddConsumer("others", (_, _) => new(AmqpSettlement.Ack));
+            amqp.Services.AddLogging(logging => logging.AddProvider(log));
+        });
+        var found = new TaskCompletionSource();
+        host.Client.Behave = async (entry, _) =>
+        {
+            if (entry == "consume others")
+                throw new AmqpTopologyException("no queue 'others'", "queue 'others'"); // tried again for ever
+            if (entry != what)
+                return;
+            if (later)
+                await found.Task;
+            throw new ArgumentException("It is no stream.");
+        };
+        CancellationToken stopping = host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+        Task starting = host.StartAsync();
+        if (later)
+        {
+            await starting;
+            Assert.False(stopping.IsCancellationRequested);
+            found.SetResult();
+        }
+        else
+        {
+            await Assert.ThrowsAsync<ArgumentException>(() => starting);
+        }
+        await UntilStoppingAsync(!later && what.StartsWith("declare", StringComparison.Ordinal), stopping);
+        Assert.Equal(1, host.Client.Journal.Count(entry => entry == what));
+        Assert.Contains(log.Lines, line => line.Level >= LogLevel.Error);
+    }
+
+    private static async Task UntilStoppingAsync(bool isStartFailed, CancellationToken stopping)
+    {
+        if (isStartFailed)
+            return; // a host that did not start has nothing to stop
+        var stopped = new TaskCompletionSource();
+        using var registration = stopping.Register(stopped.SetResult);
+        await stopped.Task;
+    }
+
     [Fact(Timeout = Patience)]
     public async Task A_refused_consumer_is_tried_again_after_waits_that_double_up_to_30_seconds()
     {
