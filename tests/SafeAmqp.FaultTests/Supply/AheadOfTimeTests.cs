@@ -74,6 +74,8 @@ public sealed partial class AheadOfTimeTests : FaultCase
         foreach (string file in files)
             File.Copy(Repository.Path(file), Path.Combine(_folder, file));
         CopyTree("src/SafeAmqp");
+        CopyTree("src/SafeAmqp.Analyzers");
+        CopyTree("src/SafeAmqp.CodeFixes");
         CopyTree($"tests/{Program}");
         string output = Path.Combine(_folder, "published");
         string said = await RunAsync("dotnet", ["publish", $"tests/{Program}", "-c", "Release", "-o", output,

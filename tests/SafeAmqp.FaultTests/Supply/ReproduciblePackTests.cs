@@ -21,6 +21,10 @@ public sealed class ReproduciblePackTests : IDisposable
             PackAsync("a"), PackAsync("another-place/with a longer name"));
         Assert.Contains(built[0].Keys, name => name.EndsWith(".nupkg", StringComparison.Ordinal));
         Assert.Contains(built[0].Keys, name => name.EndsWith(".snupkg", StringComparison.Ordinal));
+        Assert.All(
+            (string[])["Analyzers", "CodeFixes"],
+            part => Assert.Contains(built[0].Values, content => content.Contains(
+                $"analyzers/dotnet/cs/SafeAmqp.{part}.dll", StringComparison.Ordinal)));
         Assert.Equal(built[0].Keys.Order(), built[1].Keys.Order());
         foreach ((string package, string content) in built[0])
             Assert.True(
