@@ -10,6 +10,7 @@ public sealed partial class PagesTests
 
     private static string[] PackageNames => [.. Directory.GetFiles(Repository.Path("src"), "*.csproj",
         new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 1 })
+        .Where(file => File.ReadAllText(file).Contains("<PackageId>", StringComparison.Ordinal))
         .Select(file => Path.GetFileNameWithoutExtension(file)!)];
 
     public static TheoryData<string> Packages => [.. PackageNames];
