@@ -12,6 +12,7 @@ internal sealed class ConnectToTestBroker(AmqpTestBroker broker) : IPostConfigur
         options.Hosts = [];
         options.UserName = options.Password = null;
         options.Credentials = null;
+        options.AuthMechanism = AmqpAuthMechanism.Plain;
         options.Tls = new AmqpTlsOptions();
         options.RequireTls = false;
         broker.AddVirtualHost(options.VirtualHost);

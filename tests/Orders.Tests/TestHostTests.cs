@@ -23,6 +23,7 @@ public sealed class TestHostTests
             options.Uri = "amqps://shop:secret@rabbit.example:5671/shop?heartbeat=20&server_name_indication=rabbit";
             options.Hosts = ["rabbit-2.example"];
             options.RequireTls = true;
+            options.AuthMechanism = AmqpAuthMechanism.External;
             options.Tls.TrustedRootsFile = "/nowhere/roots.pem";
             options.Credentials = _ => throw new InvalidOperationException("The vault is not there in tests.");
             options.PublishTimeout = TimeSpan.FromSeconds(7);

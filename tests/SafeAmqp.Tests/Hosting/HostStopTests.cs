@@ -62,38 +62,6 @@ public sealed class HostStopTests
         Assert.True(host.Client.IsDisposed);
     }
 
-    // As WebApplicationFactory does: it stops the host, which ends the program, which stops the host; and the first to
-    // have stopped it blocks until the program has ended.
-    [Fact(Timeout = Patience)]
-    public async Task A_host_that_is_stopped_twice_at_once_drains_and_disposes_once_and_neither_waits_behind_the_other()
-    {
-        var disposed = new TaskCompletionSource();
-        await using var host = await StartedAsync(amqp => amqp.AddConsumer("orders", Ack), "consume orders");
-        host.Client.Behave = (entry, _) => entry == "dispose" ? disposed.Task : Task.CompletedTask;
-        using var second = new ManualResetEventSlim();
-
-        Task<bool> blocking = StopAndBlockAsync();
-        Task other = StopAndSignalAsync();
-        await host.Client.SeenAsync("dispose");
-        disposed.SetResult();
-
-        Assert.True(await blocking);
-        await other;
-        Assert.Equal(["consume orders", "stop orders", "dispose"], host.Client.Journal);
-
-        async Task<bool> StopAndBlockAsync()
-        {
-            await host.StopAsync().ConfigureAwait(false);
-            return second.Wait(Patience / 2);
-        }
-
-        async Task StopAndSignalAsync()
-        {
-            await host.StopAsync().ConfigureAwait(false);
-            second.Set();
-        }
-    }
-
     [Fact(Timeout = Patience)]
     public async Task Nothing_takes_longer_than_the_hosts_token_allows()
     {
