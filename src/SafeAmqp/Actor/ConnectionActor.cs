@@ -230,7 +230,8 @@ internal abstract partial class ConnectionActor(ActorSettings settings, IBrokerL
     {
         if (_openWaiters.Exists(waiter => waiter.Deadline <= now))
         {
-            FailFast(_lastEnd ?? new CloseReason(0, $"{Host ?? "no host"} did not answer within "
+            string who = Host is null ? "no host answered" : $"{Host} did not answer";
+            FailFast(_lastEnd ?? new CloseReason(0, $"{who} within "
                 + $"{Settings.ConnectTimeout.TotalSeconds:0.###} s", ByBroker: false,
                 new TimeoutException("Connecting timed out.")), now);
         }
@@ -246,7 +247,7 @@ internal abstract partial class ConnectionActor(ActorSettings settings, IBrokerL
         {
             _openWaiters.Remove(waiter);
             waiter.Completion.TryFail(
-                new AmqpConnectException($"{what}: {end.Describe()}.", _refused, status, end));
+                new AmqpConnectException($"{what}: {end.Describe().TrimEnd('.')}.", _refused, status, end));
         }
     }
 

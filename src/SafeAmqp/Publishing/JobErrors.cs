@@ -10,8 +10,9 @@ internal static class JobErrors
 {
     internal static AmqpException Returned(OutgoingJob job, CloseReason reply, AmqpClientStatus status)
         => job.IsRepeated ? Repeated(job, reply, status)
-            : new AmqpReturnedException($"The broker returned the {job.Message}: {reply.Describe()}. No queue "
-                + $"received it.", status, reply);
+            : new AmqpReturnedException($"The broker returned the {job.Message}: {reply.Describe()}. No queue received "
+                + $"it: {(job.Message.Exchange.Length == 0 ? "declare the queue of that name"
+                    : "bind one with that key")} first.", status, reply);
 
     internal static AmqpException Nacked(OutgoingJob job, AmqpClientStatus status)
         => job.IsRepeated ? Repeated(job, new CloseReason(0, "basic.nack", ByBroker: false), status)

@@ -118,7 +118,7 @@ internal static class WaitReason
     {
         if (Publishing(status) is not { } link)
             return "nobody replied";
-        return NoWay(link) ?? Starved(status) ?? Quiet(link)
+        return NoWay(link) ?? Starved(status)
             ?? "the broker has the request, and nobody replied: no server took it, or it is still at work";
     }
 
