@@ -172,7 +172,7 @@ public sealed partial class AmqpClient
     private async ValueTask WaitForCreditAsync(Credit credit, int size, long deadline, long now, string what,
         CancellationToken cancellationToken, Action? granted = null)
     {
-        if (_options.WhenFull == AmqpWhenFull.Fail)
+        if (_options.FullMode == AmqpFullMode.Fail)
         {
             AmqpClientStatus full = Status;
             throw new AmqpNotSentException(

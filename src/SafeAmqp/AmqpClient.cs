@@ -64,7 +64,7 @@ public sealed partial class AmqpClient : IAmqpClient
         _connectTimeout = address.Settings.ConnectTimeout ?? options.ConnectTimeout;
         if (address.IsInTheClear)
             Log.Unencrypted(_logger, LinkConfig.NameOf(options), address.ToString());
-        bool separate = options.Layout == ConnectionLayout.Separate;
+        bool separate = options.Layout == AmqpConnectionLayout.Separate;
         _send = AddLink(address, separate ? "send" : "shared", publishes: true, ownsExclusive: !separate,
             now => Math.Min(LookAfterCredit(now), _probe.Look(now)));
         _receive = separate ? AddLink(address, "receive", publishes: false, ownsExclusive: true, _ => ActorTime.Never)

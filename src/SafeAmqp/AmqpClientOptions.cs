@@ -55,8 +55,8 @@ public sealed class AmqpClientOptions
     public string? ClientName { get; set; }
 
     /// <summary>Whether publishing and consuming have a connection each.</summary>
-    /// <value>Default: <see cref="ConnectionLayout.Separate"/>.</value>
-    public ConnectionLayout Layout { get; set; } = ConnectionLayout.Separate;
+    /// <value>Default: <see cref="AmqpConnectionLayout.Separate"/>.</value>
+    public AmqpConnectionLayout Layout { get; set; } = AmqpConnectionLayout.Separate;
 
     /// <summary>TLS settings, for <c>amqps</c>.</summary>
     /// <value>Default: the operating system's roots, the name checked.</value>
@@ -114,8 +114,8 @@ public sealed class AmqpClientOptions
     public long MaxPendingBytes { get; set; } = 64L << 20;
 
     /// <summary>What a publish does when the bound is reached.</summary>
-    /// <value>Default: <see cref="AmqpWhenFull.Wait"/>.</value>
-    public AmqpWhenFull WhenFull { get; set; } = AmqpWhenFull.Wait;
+    /// <value>Default: <see cref="AmqpFullMode.Wait"/>.</value>
+    public AmqpFullMode FullMode { get; set; } = AmqpFullMode.Wait;
 
     /// <summary>How many publishes may be unconfirmed at once on a channel; the others wait here, where they can still
     /// be cancelled.</summary>
@@ -176,7 +176,7 @@ public sealed class AmqpClientOptions
         Check.Defined(AuthMechanism, nameof(AuthMechanism));
         if (FirstConnect is { } firstConnect)
             Check.Defined(firstConnect, nameof(FirstConnect));
-        Check.Defined(WhenFull, nameof(WhenFull));
+        Check.Defined(FullMode, nameof(FullMode));
         Check.Defined(InFlight, nameof(InFlight));
         if (ClientName is not null && System.Text.Encoding.UTF8.GetByteCount(ClientName) > 200)
             throw new ArgumentException($"{nameof(ClientName)} must be at most 200 bytes of UTF-8.",
@@ -248,7 +248,7 @@ public readonly record struct AmqpCredentials(string UserName, [property: System
 }
 
 /// <summary>How links are laid over connections.</summary>
-public enum ConnectionLayout
+public enum AmqpConnectionLayout
 {
     /// <summary>One connection publishes and calls, another consumes: a blocked publisher cannot hold back
     /// acknowledgements.</summary>
@@ -269,7 +269,7 @@ public enum AmqpFirstConnect
 }
 
 /// <summary>What a publish does when too many are pending.</summary>
-public enum AmqpWhenFull
+public enum AmqpFullMode
 {
     /// <summary>Waits for its turn, until its deadline.</summary>
     Wait,

@@ -56,7 +56,7 @@ public sealed class AmqpStateChangedEventArgs(string link, AmqpLinkState from, A
 }
 
 /// <summary>A snapshot of a client. Taken from memory; opens nothing.</summary>
-/// <param name="Links">Its links: one with <see cref="ConnectionLayout.Shared"/>, otherwise the send link, then the
+/// <param name="Links">Its links: one with <see cref="AmqpConnectionLayout.Shared"/>, otherwise the send link, then the
 /// receive link.</param>
 public sealed record AmqpClientStatus(IReadOnlyList<AmqpLinkStatus> Links)
 {

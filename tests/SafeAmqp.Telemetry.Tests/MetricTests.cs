@@ -147,7 +147,7 @@ public sealed class MetricTests : TelemetryTest
     public async Task Clients_of_one_factory_are_told_apart_and_one_that_is_disposed_is_gone()
     {
         AmqpClient one = await ConnectAsync(options => options.ClientName = "one");
-        await ConnectAsync(options => (options.ClientName, options.Layout) = ("two", ConnectionLayout.Shared));
+        await ConnectAsync(options => (options.ClientName, options.Layout) = ("two", AmqpConnectionLayout.Shared));
         using TestMeters.Hearing heard = Meters.Listen();
         Assert.Equal([("one", "receive"), ("one", "send"), ("two", "shared")], Links());
         await one.DisposeAsync();

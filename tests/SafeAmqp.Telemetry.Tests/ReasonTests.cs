@@ -46,7 +46,7 @@ public sealed class ReasonTests : TelemetryTest
             "1 publishes (0 bytes) are pending, which is the limit: connection blocked by broker", async t =>
         {
             AmqpClient amqp = await t.BlockedAsync(
-                options => (options.MaxPendingMessages, options.WhenFull) = (1, AmqpWhenFull.Fail));
+                options => (options.MaxPendingMessages, options.FullMode) = (1, AmqpFullMode.Fail));
             Leave(amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled));
             await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
         }

@@ -45,7 +45,7 @@ internal static class Bounds
         {
             Uri = "amqp://guest:guest@127.0.0.1:1/",
             MaxPendingMessages = Queued,
-            WhenFull = AmqpWhenFull.Fail,
+            FullMode = AmqpFullMode.Fail,
             PublishTimeout = TimeSpan.FromMinutes(10),
         });
         var message = AmqpMessage.ToQueue("nowhere", default);

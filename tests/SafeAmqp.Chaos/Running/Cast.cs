@@ -26,8 +26,8 @@ internal sealed class Cast
             await client.ConsumeAsync(Arena.Ordered, Receiver.InOrder);
             await client.ConsumeAsync(Arena.Doomed, Receiver.InOrder);
         });
-        Ben = new Party("ben", () => With(arena.Options(1), made => made.Layout = ConnectionLayout.Shared), witnesses,
-            async client =>
+        Ben = new Party("ben", () => With(arena.Options(1), made => made.Layout = AmqpConnectionLayout.Shared),
+            witnesses, async client =>
         {
             await client.DeclareAsync(Topology);
             await client.ConsumeAsync(Arena.Rough, Receiver.Roughly, rough);

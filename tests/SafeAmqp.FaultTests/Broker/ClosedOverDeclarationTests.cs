@@ -10,15 +10,15 @@ public sealed class ClosedOverDeclarationTests : FaultCase
     /// <summary>
     /// How the broker closes: naming the method, as 3.10 does over a type, or none, as when it crashed.
     /// </summary>
-    public static TheoryData<bool, ConnectionLayout> Ways => new()
+    public static TheoryData<bool, AmqpConnectionLayout> Ways => new()
     {
-        { true, ConnectionLayout.Separate }, { true, ConnectionLayout.Shared },
-        { false, ConnectionLayout.Separate }, { false, ConnectionLayout.Shared },
+        { true, AmqpConnectionLayout.Separate }, { true, AmqpConnectionLayout.Shared },
+        { false, AmqpConnectionLayout.Separate }, { false, AmqpConnectionLayout.Shared },
     };
 
     [Theory, MemberData(nameof(Ways))]
     public async Task It_is_refused_at_once_and_by_name_while_publishes_consumers_and_declarations_go_on(
-        bool namesMethod, ConnectionLayout layout)
+        bool namesMethod, AmqpConnectionLayout layout)
     {
         AmqpTestBroker broker = await BrokerAsync(new AmqpTestBrokerOptions { Version = RabbitMqVersion.RabbitMq310 });
         if (!namesMethod)

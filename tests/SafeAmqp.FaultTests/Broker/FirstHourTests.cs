@@ -118,7 +118,7 @@ public sealed class FirstHourTests : FaultCase
             "the connection has no channel left: channel_max 5, 4 consumers", error.Message, StringComparison.Ordinal);
         await client.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
 
-        AmqpClient shared = NewClient(broker.Uri, options => options.Layout = ConnectionLayout.Shared);
+        AmqpClient shared = NewClient(broker.Uri, options => options.Layout = AmqpConnectionLayout.Shared);
         await shared.ConsumeAsync("q", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled);
         Assert.IsType<AmqpTopologyException>(await EndOf(new ValueTask(
             shared.ConsumeAsync("r", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled).AsTask())));

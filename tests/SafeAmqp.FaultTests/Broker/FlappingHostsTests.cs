@@ -4,10 +4,10 @@ namespace SafeAmqp.FaultTests.Broker;
 public sealed class FlappingHostsTests : FaultCase
 {
     [Theory]
-    [InlineData(ConnectionLayout.Separate, 2)]
-    [InlineData(ConnectionLayout.Shared, 1)]
+    [InlineData(AmqpConnectionLayout.Separate, 2)]
+    [InlineData(AmqpConnectionLayout.Shared, 1)]
     public async Task Hosts_that_come_and_go_lose_nothing_confirmed_and_leave_no_connection_behind(
-        ConnectionLayout layout, int connections)
+        AmqpConnectionLayout layout, int connections)
     {
         TimeSpan time = TimeSpan.FromSeconds(Number("SAFEAMQP_FLAPPING_SECONDS", 10));
         AmqpTestBroker broker = await BrokerAsync(new AmqpTestBrokerOptions { HistoryCapacity = 0 });
@@ -81,7 +81,7 @@ public sealed class FlappingHostsTests : FaultCase
         var other = Own(new Relay(1) { Refuse = true });
         AmqpClient client = NewClient(one.Uri, options =>
         {
-            options.Layout = ConnectionLayout.Shared;
+            options.Layout = AmqpConnectionLayout.Shared;
             options.Hosts = [$"127.0.0.1:{other.Port}"];
             options.ReconnectDelay = TimeSpan.FromMilliseconds(1);
             options.MaxReconnectDelay = TimeSpan.FromMilliseconds(500);

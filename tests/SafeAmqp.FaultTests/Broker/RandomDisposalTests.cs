@@ -44,7 +44,7 @@ public sealed class RandomDisposalTests : FaultCase
         var client = new AmqpClient(new AmqpClientOptions
         {
             Uri = relay.Uri,
-            Layout = random.Next(2) == 0 ? ConnectionLayout.Separate : ConnectionLayout.Shared,
+            Layout = random.Next(2) == 0 ? AmqpConnectionLayout.Separate : AmqpConnectionLayout.Shared,
             InFlight = random.Next(3) == 0 ? AmqpInFlightPolicy.Republish : AmqpInFlightPolicy.Report,
             ReconnectDelay = TimeSpan.FromMilliseconds(1),
             MaxReconnectDelay = TimeSpan.FromMilliseconds(20),

@@ -51,7 +51,7 @@ public sealed class SecretRenewalTests : FaultCase
         AmqpClient client = NewClient($"amqp://127.0.0.1:{broker.Port}/%2F", options =>
         {
             options.LoggerFactory = log;
-            options.Layout = ConnectionLayout.Shared;
+            options.Layout = AmqpConnectionLayout.Shared;
             options.Credentials = _ => Interlocked.Increment(ref asked) is 2 or 3
                 ? how == "the user changes"
                     ? ValueTask.FromResult(new AmqpCredentials("other", "s3cret-canary"))

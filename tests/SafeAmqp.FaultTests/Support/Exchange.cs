@@ -36,7 +36,7 @@ internal sealed class Exchange(string uri, string run)
         {
             Uri = uri,
             ClientName = "exchange",
-            Layout = ConnectionLayout.Shared,
+            Layout = AmqpConnectionLayout.Shared,
             ReconnectDelay = TimeSpan.FromMilliseconds(1),
             MaxReconnectDelay = TimeSpan.FromMilliseconds(20),
             ConnectTimeout = TimeSpan.FromSeconds(10),

@@ -17,7 +17,7 @@ public sealed class ImpossibleTests : FaultCase
         {
             options.InFlight = AmqpInFlightPolicy.Republish;
             options.PublishTimeout = TimeSpan.FromMinutes(5);
-            options.Layout = ConnectionLayout.Shared;
+            options.Layout = AmqpConnectionLayout.Shared;
         });
         await amqp.DeclareAsync(new AmqpTopology().Queue("q"), Cancelled);
         int lost = 0;

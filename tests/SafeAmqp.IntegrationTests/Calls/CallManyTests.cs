@@ -11,7 +11,7 @@ public sealed class CallManyTests(TestBroker broker) : CallTest(broker)
     private static readonly AmqpServeOptions Several = new() { Consumer = new AmqpConsumerOptions { Concurrency = 4 } };
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task Replies_come_in_their_order_until_the_last(ConnectionLayout layout)
+    public async Task Replies_come_in_their_order_until_the_last(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         string queue = await NewQueueAsync(amqp);

@@ -10,15 +10,15 @@ namespace SafeAmqp.IntegrationTests.Calls;
 public abstract class CallTest(TestBroker broker) : FeatureTest(broker)
 {
     /// <summary>Each kind of reply address over each layout.</summary>
-    public static TheoryData<string, ConnectionLayout> Addresses
+    public static TheoryData<string, AmqpConnectionLayout> Addresses
     {
         get
         {
-            var data = new TheoryData<string, ConnectionLayout>();
+            var data = new TheoryData<string, AmqpConnectionLayout>();
             foreach (string address in (string[])["exclusive", "direct", "fixed"])
             {
-                data.Add(address, ConnectionLayout.Separate);
-                data.Add(address, ConnectionLayout.Shared);
+                data.Add(address, AmqpConnectionLayout.Separate);
+                data.Add(address, AmqpConnectionLayout.Shared);
             }
             return data;
         }

@@ -7,7 +7,7 @@ namespace SafeAmqp.IntegrationTests.Calls;
 public sealed class CallTests(TestBroker broker) : CallTest(broker)
 {
     [Theory, MemberData(nameof(Addresses))]
-    public async Task A_call_ends_with_the_reply_to_its_request(string address, ConnectionLayout layout)
+    public async Task A_call_ends_with_the_reply_to_its_request(string address, AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         string queue = await NewQueueAsync(amqp);
@@ -31,7 +31,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
     }
 
     [Theory, MemberData(nameof(Addresses))]
-    public async Task A_hundred_callers_get_each_their_own_reply(string address, ConnectionLayout layout)
+    public async Task A_hundred_callers_get_each_their_own_reply(string address, AmqpConnectionLayout layout)
     {
         const int callers = 100, each = 25;
         AmqpClient amqp = await ConnectAsync(layout), server = await ConnectAsync();
@@ -57,7 +57,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
 
     [Theory, MemberData(nameof(Addresses))]
     public async Task The_deadline_goes_with_the_request_as_its_expiration_and_in_a_header(
-        string address, ConnectionLayout layout)
+        string address, AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         RequestDesk desk = await DeskAsync();
@@ -100,7 +100,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
 
     [Theory, MemberData(nameof(Addresses))]
     public async Task A_request_that_nobody_serves_is_returned_in_one_round_trip(
-        string address, ConnectionLayout layout)
+        string address, AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         AmqpCallOptions options = To(await AddressAsync(amqp, address));
@@ -137,7 +137,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
 
     [Theory, MemberData(nameof(Addresses))]
     public async Task A_call_without_reply_ends_at_its_deadline_with_NoReply_and_its_reply_counts_as_late(
-        string address, ConnectionLayout layout)
+        string address, AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         RequestDesk desk = await DeskAsync();
@@ -168,7 +168,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
 
     [Theory, MemberData(nameof(Addresses))]
     public async Task A_cancelled_call_ends_at_once_and_its_reply_counts_as_late(
-        string address, ConnectionLayout layout)
+        string address, AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         RequestDesk desk = await DeskAsync();
@@ -224,7 +224,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
     public async Task No_more_calls_wait_than_the_bound_allows_and_the_next_fails_at_once_or_waits_as_the_option_says()
     {
         AmqpClient failing = await ConnectAsync(
-            options => (options.MaxPendingCalls, options.WhenFull) = (2, AmqpWhenFull.Fail));
+            options => (options.MaxPendingCalls, options.FullMode) = (2, AmqpFullMode.Fail));
         AmqpClient waiting = await ConnectAsync(options => options.MaxPendingCalls = 2);
         RequestDesk desk = await DeskAsync();
         foreach (AmqpClient amqp in (AmqpClient[])[failing, waiting])

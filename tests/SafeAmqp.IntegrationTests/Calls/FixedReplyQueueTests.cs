@@ -5,7 +5,7 @@ namespace SafeAmqp.IntegrationTests.Calls;
 public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_selector_finds_the_call_by_a_header(ConnectionLayout layout)
+    public async Task A_selector_finds_the_call_by_a_header(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         RequestDesk desk = await DeskAsync();
@@ -32,7 +32,7 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_selector_finds_the_call_by_a_field_of_the_body(ConnectionLayout layout)
+    public async Task A_selector_finds_the_call_by_a_field_of_the_body(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         RequestDesk desk = await DeskAsync();

@@ -7,7 +7,7 @@ public sealed class HostileReplyTests(TestBroker broker) : CallTest(broker)
 {
     [Theory, MemberData(nameof(Addresses))]
     public async Task Replies_that_are_late_double_foreign_or_malformed_reach_no_caller_but_the_count(
-        string address, ConnectionLayout layout)
+        string address, AmqpConnectionLayout layout)
     {
         const int calls = 40;
         AmqpClient amqp = await ConnectAsync(layout), bystander = await ConnectAsync(layout);

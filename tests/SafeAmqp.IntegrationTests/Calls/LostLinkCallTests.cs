@@ -4,10 +4,13 @@ namespace SafeAmqp.IntegrationTests.Calls;
 
 public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
 {
-    [Theory, InlineData("exclusive", ConnectionLayout.Separate), InlineData("direct", ConnectionLayout.Separate),
-        InlineData("exclusive", ConnectionLayout.Shared), InlineData("direct", ConnectionLayout.Shared)]
+    [Theory]
+    [InlineData("exclusive", AmqpConnectionLayout.Separate)]
+    [InlineData("direct", AmqpConnectionLayout.Separate)]
+    [InlineData("exclusive", AmqpConnectionLayout.Shared)]
+    [InlineData("direct", AmqpConnectionLayout.Shared)]
     public async Task A_lost_link_ends_calls_whose_replies_come_over_it_at_once_and_each_once(
-        string address, ConnectionLayout layout)
+        string address, AmqpConnectionLayout layout)
     {
         const int count = 50;
         AmqpClient amqp = await ConnectAsync(layout);
@@ -25,7 +28,7 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
             await desk.NextAsync();
         Assert.Equal(count, amqp.Status.Links[0].PendingCalls);
         int epoch = amqp.Status.Links[0].Epoch;
-        await KillAsync(layout == ConnectionLayout.Shared ? "shared" : "send");
+        await KillAsync(layout == AmqpConnectionLayout.Shared ? "shared" : "send");
         // it was seen
         await UntilAsync(() => amqp.Status.Links[0].Epoch > epoch || amqp.Status.Links[0].State != AmqpLinkState.Open);
         long seen = Stopwatch.GetTimestamp();
@@ -53,7 +56,8 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
     [Theory, InlineData("send"), InlineData("receive"), InlineData("shared")]
     public async Task A_call_with_a_fixed_reply_queue_waits_over_a_lost_link(string link)
     {
-        AmqpClient amqp = await ConnectAsync(link == "shared" ? ConnectionLayout.Shared : ConnectionLayout.Separate);
+        AmqpClient amqp = await ConnectAsync(
+            link == "shared" ? AmqpConnectionLayout.Shared : AmqpConnectionLayout.Separate);
         RequestDesk desk = await DeskAsync();
         AmqpCallOptions options = To(await AddressAsync(amqp, "fixed"));
         Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), options, Cancelled).AsTask();
@@ -70,7 +74,7 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
 
     [Theory, MemberData(nameof(Addresses))]
     public async Task The_first_call_after_each_of_twenty_lost_links_is_answered_and_none_uses_an_old_address(
-        string address, ConnectionLayout layout)
+        string address, AmqpConnectionLayout layout)
     {
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(layout, options =>

@@ -64,7 +64,7 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
 
     [Theory, MemberData(nameof(Layouts))]
     public async Task Requests_past_their_deadline_are_dropped_those_without_reply_address_settled_and_none_is_handled(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         var lines = new CapturedLines();
         AmqpClient amqp = await ConnectAsync(layout, options => options.LoggerFactory = lines);

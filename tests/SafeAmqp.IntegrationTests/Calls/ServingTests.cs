@@ -9,9 +9,9 @@ public sealed class ServingTests(TestBroker broker) : FaultTest(broker)
 
     private static AmqpCallOptions Patient => new() { Timeout = Limit };
 
-    [Theory, InlineData(ConnectionLayout.Separate), InlineData(ConnectionLayout.Shared)]
+    [Theory, InlineData(AmqpConnectionLayout.Separate), InlineData(AmqpConnectionLayout.Shared)]
     public async Task A_stop_during_a_thousand_requests_answers_those_that_were_begun_and_leaves_the_rest(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         AmqpClient caller = await ConnectAsync();
         string queue = await NewQueueAsync(caller);
@@ -71,10 +71,10 @@ public sealed class ServingTests(TestBroker broker) : FaultTest(broker)
         Assert.Equal(0, await MessagesInAsync(queue));
     }
 
-    [Theory, InlineData(ConnectionLayout.Separate), InlineData(ConnectionLayout.Shared)]
+    [Theory, InlineData(AmqpConnectionLayout.Separate), InlineData(AmqpConnectionLayout.Shared)]
     [Trait("Broker", "3.10")]
     public async Task A_server_under_an_alarm_holds_its_replies_and_gives_each_once_when_it_is_over(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         const int count = 50;
         AmqpClient caller = await ConnectAsync(), server = await ConnectAsync(options => options.Layout = layout);
@@ -103,7 +103,7 @@ public sealed class ServingTests(TestBroker broker) : FaultTest(broker)
         await UntilAsync(() => handled.Count == count); // the worker does not wait for what cannot leave
         Assert.Equal(count, server.Status.Links[0].Consumers.Single(c => c.Queue == queue).Unsettled);
         Assert.DoesNotContain(calls, call => call.IsCompleted);
-        if (layout == ConnectionLayout.Separate)
+        if (layout == AmqpConnectionLayout.Separate)
         {
             work.Release(count); // each needs the acknowledgement of the one before
             await UntilAsync(() => Volatile.Read(ref done) == count);
@@ -164,10 +164,10 @@ public sealed class ServingTests(TestBroker broker) : FaultTest(broker)
         await UntilAsync(() => server.Status.Links[0].Consumers.Single().Unsettled == 0);
     }
 
-    [Theory, InlineData(ConnectionLayout.Separate), InlineData(ConnectionLayout.Shared)]
+    [Theory, InlineData(AmqpConnectionLayout.Separate), InlineData(AmqpConnectionLayout.Shared)]
     [Trait("Broker", "3.10")]
     public async Task An_exclusive_queue_is_served_on_the_link_that_declared_it_also_after_a_recovery(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         AmqpClient caller = await ConnectAsync();
         AmqpClient server = await ConnectAsync(options => (options.Layout, options.ClientName) =

@@ -7,7 +7,7 @@ public sealed class UnansweredDeclareTests(TestBroker broker) : CallTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
     public async Task A_declare_that_times_out_ends_nothing_else_neither_then_nor_when_its_answer_comes_late(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(layout, options =>

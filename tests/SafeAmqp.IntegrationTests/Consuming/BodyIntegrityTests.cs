@@ -6,7 +6,7 @@ public sealed class BodyIntegrityTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
     public async Task Bodies_kept_beyond_their_handlers_are_what_was_sent_with_sixteen_senders_and_sixteen_handlers(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         const int senders = 16, each = 60;
         AmqpClient amqp = await ConnectAsync(layout);

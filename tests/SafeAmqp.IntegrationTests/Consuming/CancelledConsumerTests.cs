@@ -6,7 +6,7 @@ public sealed class CancelledConsumerTests(TestBroker broker) : FeatureTest(brok
 {
     [Theory, MemberData(nameof(Layouts))]
     public async Task A_consumer_of_a_declared_queue_that_is_deleted_gets_it_back_with_its_bindings(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         var lines = new CapturedLines();
         AmqpClient amqp = await ConnectAsync(layout, options => options.LoggerFactory = lines);

@@ -21,7 +21,7 @@ public sealed class ConsumerKindTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task An_exclusive_consumer_is_the_only_one_until_it_stops(ConnectionLayout layout)
+    public async Task An_exclusive_consumer_is_the_only_one_until_it_stops(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout), other = await ConnectAsync(layout);
         string queue = await NewQueueAsync(amqp);
@@ -43,7 +43,7 @@ public sealed class ConsumerKindTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_consumer_tag_is_the_clients_only_one_shown_and_kept_over_recoveries(ConnectionLayout layout)
+    public async Task A_consumer_tag_is_the_clients_only_one_shown_and_kept_over_recoveries(AmqpConnectionLayout layout)
     {
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(layout, options => options.Uri = relay.Uri);

@@ -3,16 +3,16 @@ namespace SafeAmqp.IntegrationTests.Consuming;
 [Trait("Broker", "3.10")]
 public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
 {
-    public static TheoryData<AmqpQueueType, ConnectionLayout> Kinds => new()
+    public static TheoryData<AmqpQueueType, AmqpConnectionLayout> Kinds => new()
     {
-        { AmqpQueueType.Classic, ConnectionLayout.Separate },
-        { AmqpQueueType.Classic, ConnectionLayout.Shared },
-        { AmqpQueueType.Quorum, ConnectionLayout.Separate },
+        { AmqpQueueType.Classic, AmqpConnectionLayout.Separate },
+        { AmqpQueueType.Classic, AmqpConnectionLayout.Shared },
+        { AmqpQueueType.Quorum, AmqpConnectionLayout.Separate },
     };
 
     [Theory, MemberData(nameof(Kinds))]
     public async Task With_Requeue_a_failed_delivery_is_requeued_after_a_moment(
-        AmqpQueueType type, ConnectionLayout layout)
+        AmqpQueueType type, AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         var (queue, _) = await NewQueueWithDeadLettersAsync(amqp, type);
@@ -29,7 +29,7 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
 
     [Theory, MemberData(nameof(Kinds))]
     public async Task With_Reject_a_failed_delivery_goes_to_the_dead_letter_queue_at_once(
-        AmqpQueueType type, ConnectionLayout layout)
+        AmqpQueueType type, AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp, type);
@@ -45,7 +45,7 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
 
     [Theory, MemberData(nameof(Kinds))]
     public async Task With_Retry_a_delivery_is_retried_as_often_as_set_and_then_dead_lettered_unchanged(
-        AmqpQueueType type, ConnectionLayout layout)
+        AmqpQueueType type, AmqpConnectionLayout layout)
     {
         TimeSpan delay = TimeSpan.FromMilliseconds(250);
         AmqpClient amqp = await ConnectAsync(layout);

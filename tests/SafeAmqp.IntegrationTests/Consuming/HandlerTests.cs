@@ -45,7 +45,7 @@ public sealed class HandlerTests(TestBroker broker) : FeatureTest(broker)
     [Fact]
     public async Task A_handler_that_hangs_keeps_neither_its_neighbours_nor_other_consumers_nor_publishers()
     {
-        AmqpClient amqp = await ConnectAsync(ConnectionLayout.Shared);
+        AmqpClient amqp = await ConnectAsync(AmqpConnectionLayout.Shared);
         string stuck = await NewQueueAsync(amqp), free = await NewQueueAsync(amqp);
         var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var neighbours = new Inbox(async (delivery, _) =>
@@ -80,7 +80,7 @@ public sealed class HandlerTests(TestBroker broker) : FeatureTest(broker)
 
     [Theory, MemberData(nameof(Layouts))]
     public async Task A_handler_that_disposes_its_client_ends_in_time_and_loses_only_its_own_delivery(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         AmqpClient other = await ConnectAsync();
         AmqpClient amqp = await ConnectAsync(layout);
@@ -102,7 +102,7 @@ public sealed class HandlerTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_handler_may_use_every_verb_of_its_client(ConnectionLayout layout)
+    public async Task A_handler_may_use_every_verb_of_its_client(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         string queue = await NewQueueAsync(amqp), served = await NewQueueAsync(amqp), made = NewName();

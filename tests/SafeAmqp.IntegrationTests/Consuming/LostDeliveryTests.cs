@@ -8,7 +8,7 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
     public async Task A_thousand_deliveries_settled_from_32_threads_after_a_lost_connection_come_exactly_once_more(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         const int count = 1000;
         AmqpClient amqp = await ConnectAsync(layout);
@@ -27,7 +27,7 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
             queue, inbox.HandleAsync, new AmqpConsumerOptions { Prefetch = count, Concurrency = 1024 }, Cancelled);
         IReadOnlyList<AmqpDelivery> held = await inbox.NextAsync(count);
         int epoch = amqp.Status.Links[^1].Epoch;
-        await KillAsync(layout == ConnectionLayout.Shared ? "shared" : "receive");
+        await KillAsync(layout == AmqpConnectionLayout.Shared ? "shared" : "receive");
         await UntilAsync(() => held.All(delivery => delivery.Lost.IsCancellationRequested));
         await UntilAsync(() => subscription.State == AmqpConsumerState.Live);
         Assert.True(amqp.Status.Links[^1].Epoch > epoch);
@@ -57,7 +57,7 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
 
     [Theory, MemberData(nameof(Layouts))]
     public async Task Settling_while_connections_are_cut_settles_every_message_and_never_another_one(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         const int count = 3000;
         FrameRelay relay = NewRelay();
@@ -162,7 +162,7 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
 
     [Theory, MemberData(nameof(Layouts))]
     public async Task A_channel_that_the_broker_closes_takes_one_consumer_with_it_and_only_for_a_moment(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(layout, options => options.Uri = relay.Uri);

@@ -5,7 +5,7 @@ public sealed class SequenceTests(TestBroker broker) : FeatureTest(broker)
     [Theory, MemberData(nameof(Layouts))]
     [Trait("Broker", "3.10")]
     public async Task A_delivery_is_acknowledged_when_the_loop_asks_for_the_next_and_requeued_when_the_loop_is_left(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         Witness witness = await WitnessAsync();

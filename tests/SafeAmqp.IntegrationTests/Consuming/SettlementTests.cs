@@ -4,7 +4,7 @@ namespace SafeAmqp.IntegrationTests.Consuming;
 public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_message_whose_handler_returns_Ack_is_gone(ConnectionLayout layout)
+    public async Task A_message_whose_handler_returns_Ack_is_gone(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         Witness witness = await WitnessAsync();
@@ -20,7 +20,7 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_message_whose_handler_returns_Requeue_comes_again(ConnectionLayout layout)
+    public async Task A_message_whose_handler_returns_Requeue_comes_again(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         string queue = await NewQueueAsync(amqp);
@@ -34,7 +34,7 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_message_whose_handler_returns_Reject_goes_to_the_dead_letter_queue(ConnectionLayout layout)
+    public async Task A_message_whose_handler_returns_Reject_goes_to_the_dead_letter_queue(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp);
@@ -77,7 +77,7 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task No_more_deliveries_come_unsettled_than_the_prefetch_allows(ConnectionLayout layout)
+    public async Task No_more_deliveries_come_unsettled_than_the_prefetch_allows(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         Witness witness = await WitnessAsync();
@@ -126,7 +126,7 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
 
     [Theory, MemberData(nameof(Layouts))]
     public async Task Deliveries_of_one_key_are_handled_one_after_the_other_in_order_while_other_keys_run_beside_them(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         const int keys = 32, each = 25;
         AmqpClient amqp = await ConnectAsync(layout);
@@ -180,7 +180,7 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
 
     [Theory, MemberData(nameof(Layouts))]
     public async Task With_AutoAck_a_delivery_is_acknowledged_before_its_handler_ends_and_never_comes_again(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         Witness witness = await WitnessAsync();

@@ -43,7 +43,7 @@ public sealed class StoppingTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_handler_that_outlasts_the_stop_loses_its_delivery_and_is_told(ConnectionLayout layout)
+    public async Task A_handler_that_outlasts_the_stop_loses_its_delivery_and_is_told(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         Witness witness = await WitnessAsync();

@@ -4,7 +4,7 @@ namespace SafeAmqp.IntegrationTests.Consuming;
 public sealed class SubscribeTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
-    public async Task One_call_subscribes_to_an_exchange_and_a_recovery_does_so_again(ConnectionLayout layout)
+    public async Task One_call_subscribes_to_an_exchange_and_a_recovery_does_so_again(AmqpConnectionLayout layout)
     {
         FrameRelay relay = NewRelay();
         AmqpClient publisher = await ConnectAsync();

@@ -6,9 +6,9 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
     private static readonly TimeSpan Bound = Shutdown + TimeSpan.FromSeconds(2);
 
     [Theory]
-    [InlineData(ConnectionLayout.Separate)]
-    [InlineData(ConnectionLayout.Shared)]
-    public async Task What_was_published_before_is_confirmed(ConnectionLayout layout)
+    [InlineData(AmqpConnectionLayout.Separate)]
+    [InlineData(AmqpConnectionLayout.Shared)]
+    public async Task What_was_published_before_is_confirmed(AmqpConnectionLayout layout)
     {
         AmqpClient reader = await ConnectAsync();
         string queue = await NewQueueAsync(reader);
@@ -80,11 +80,11 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Theory]
-    [InlineData(false, ConnectionLayout.Separate)]
-    [InlineData(true, ConnectionLayout.Separate)]
-    [InlineData(false, ConnectionLayout.Shared)]
-    [InlineData(true, ConnectionLayout.Shared)]
-    public async Task A_handler_may_dispose_the_client_that_runs_it(bool frozen, ConnectionLayout layout)
+    [InlineData(false, AmqpConnectionLayout.Separate)]
+    [InlineData(true, AmqpConnectionLayout.Separate)]
+    [InlineData(false, AmqpConnectionLayout.Shared)]
+    [InlineData(true, AmqpConnectionLayout.Shared)]
+    public async Task A_handler_may_dispose_the_client_that_runs_it(bool frozen, AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(options => (options.ShutdownTimeout, options.Layout) = (Shutdown, layout));
         string queue = await NewQueueAsync(amqp);
@@ -149,12 +149,12 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Theory]
-    [InlineData(false, ConnectionLayout.Separate)]
-    [InlineData(true, ConnectionLayout.Separate)]
-    [InlineData(false, ConnectionLayout.Shared)]
-    [InlineData(true, ConnectionLayout.Shared)]
+    [InlineData(false, AmqpConnectionLayout.Separate)]
+    [InlineData(true, AmqpConnectionLayout.Separate)]
+    [InlineData(false, AmqpConnectionLayout.Shared)]
+    [InlineData(true, AmqpConnectionLayout.Shared)]
     public async Task Eight_may_dispose_at_once_under_load_and_every_operation_ends(
-        bool frozen, ConnectionLayout layout)
+        bool frozen, AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(options => (options.ShutdownTimeout, options.Layout) = (Shutdown, layout));
         AmqpClient reader = await ConnectAsync();

@@ -13,15 +13,15 @@ public sealed class HostileBrokerTests(TestBroker broker) : FeatureTest(broker)
     /// </summary>
     private static readonly int Rounds = Number("SAFEAMQP_HOSTILE_ROUNDS", 150);
 
-    public static TheoryData<MalformedFrame, ConnectionLayout> Kinds
+    public static TheoryData<MalformedFrame, AmqpConnectionLayout> Kinds
     {
         get
         {
-            var data = new TheoryData<MalformedFrame, ConnectionLayout>();
+            var data = new TheoryData<MalformedFrame, AmqpConnectionLayout>();
             foreach (MalformedFrame kind in Enum.GetValues<MalformedFrame>())
             {
-                data.Add(kind, ConnectionLayout.Separate);
-                data.Add(kind, ConnectionLayout.Shared);
+                data.Add(kind, AmqpConnectionLayout.Separate);
+                data.Add(kind, AmqpConnectionLayout.Shared);
             }
             return data;
         }
@@ -29,7 +29,7 @@ public sealed class HostileBrokerTests(TestBroker broker) : FeatureTest(broker)
 
     [Theory, MemberData(nameof(Kinds))]
     public async Task A_malformed_frame_ends_the_link_that_it_came_on_with_a_reason_and_the_next_one_works(
-        MalformedFrame kind, ConnectionLayout layout)
+        MalformedFrame kind, AmqpConnectionLayout layout)
     {
         await using AmqpTestBroker hostile = await AmqpTestBroker.StartAsync(cancellationToken: Cancelled);
         AmqpClient amqp = await ConnectAsync(layout, options => options.Uri = hostile.Uri.ToString());
@@ -52,13 +52,13 @@ public sealed class HostileBrokerTests(TestBroker broker) : FeatureTest(broker)
 
         await PublishAsync(amqp, queue, "after");
         await UntilAsync(() => inbox.All.Any(delivery => Text(delivery) == "after"));
-        if (layout == ConnectionLayout.Separate)
+        if (layout == AmqpConnectionLayout.Separate)
             Assert.Equal(1, amqp.Status.Links[1].Epoch); // the other link notices nothing
     }
 
     // An orderly close, which is no error to a socket; the rest of the frame never comes.
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_connection_that_is_closed_inside_a_frame_is_noticed_at_once(ConnectionLayout layout)
+    public async Task A_connection_that_is_closed_inside_a_frame_is_noticed_at_once(AmqpConnectionLayout layout)
     {
         await using AmqpTestBroker hostile = await AmqpTestBroker.StartAsync(cancellationToken: Cancelled);
         AmqpClient amqp = await ConnectAsync(layout, options =>

@@ -8,9 +8,9 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
     private const int FrameMax = 131_072;
 
     [Theory]
-    [InlineData(ConnectionLayout.Separate)]
-    [InlineData(ConnectionLayout.Shared)]
-    public async Task Bodies_of_every_size_around_a_frame_arrive_byte_for_byte(ConnectionLayout layout)
+    [InlineData(AmqpConnectionLayout.Separate)]
+    [InlineData(AmqpConnectionLayout.Shared)]
+    public async Task Bodies_of_every_size_around_a_frame_arrive_byte_for_byte(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(options => options.Layout = layout);
         string queue = await NewQueueAsync(amqp);

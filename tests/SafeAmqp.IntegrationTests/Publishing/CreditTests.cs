@@ -6,7 +6,7 @@ public sealed class CreditTests(TestBroker broker) : FaultTest(broker)
     public async Task With_Fail_a_publish_beyond_the_bound_of_messages_was_not_sent_and_says_so_at_once()
     {
         AmqpClient amqp = await ConnectAsync(
-            options => (options.WhenFull, options.MaxPendingMessages) = (AmqpWhenFull.Fail, 10));
+            options => (options.FullMode, options.MaxPendingMessages) = (AmqpFullMode.Fail, 10));
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
         Task<Exception?>[] admitted = [.. Enumerable.Range(0, 10)
@@ -26,7 +26,7 @@ public sealed class CreditTests(TestBroker broker) : FaultTest(broker)
     public async Task With_Fail_a_publish_beyond_the_bound_of_bytes_was_not_sent()
     {
         AmqpClient amqp = await ConnectAsync(
-            options => (options.WhenFull, options.MaxPendingBytes) = (AmqpWhenFull.Fail, 10_000));
+            options => (options.FullMode, options.MaxPendingBytes) = (AmqpFullMode.Fail, 10_000));
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
         Task<Exception?>[] admitted = [.. Enumerable.Range(0, 10)

@@ -4,9 +4,9 @@ namespace SafeAmqp.IntegrationTests.Publishing;
 public sealed class InFlightTests(TestBroker broker) : FaultTest(broker)
 {
     [Theory]
-    [InlineData(ConnectionLayout.Separate)]
-    [InlineData(ConnectionLayout.Shared)]
-    public async Task By_default_each_is_reported_as_unknown_and_none_is_repeated(ConnectionLayout layout)
+    [InlineData(AmqpConnectionLayout.Separate)]
+    [InlineData(AmqpConnectionLayout.Shared)]
+    public async Task By_default_each_is_reported_as_unknown_and_none_is_repeated(AmqpConnectionLayout layout)
     {
         FaultProxy proxy = NewProxy();
         AmqpClient amqp = await ConnectAsync(options => (options.Uri, options.Layout) = (proxy.Uri, layout));
@@ -26,10 +26,10 @@ public sealed class InFlightTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Theory]
-    [InlineData(ConnectionLayout.Separate)]
-    [InlineData(ConnectionLayout.Shared)]
+    [InlineData(AmqpConnectionLayout.Separate)]
+    [InlineData(AmqpConnectionLayout.Shared)]
     public async Task With_Republish_each_goes_again_with_the_same_message_id_and_before_anything_newer(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         FaultProxy proxy = NewProxy();
         AmqpClient amqp = await ConnectAsync(options =>

@@ -6,9 +6,9 @@ namespace SafeAmqp.IntegrationTests.Publishing;
 public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
 {
     [Theory]
-    [InlineData(ConnectionLayout.Separate)]
-    [InlineData(ConnectionLayout.Shared)]
-    public async Task A_publish_ends_when_the_broker_has_confirmed_it(ConnectionLayout layout)
+    [InlineData(AmqpConnectionLayout.Separate)]
+    [InlineData(AmqpConnectionLayout.Shared)]
+    public async Task A_publish_ends_when_the_broker_has_confirmed_it(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(options => options.Layout = layout);
         string queue = await NewQueueAsync(amqp);
@@ -18,13 +18,14 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
             Assert.Equal("hello"u8.ToArray(), delivery.Body.ToArray());
             break;
         }
-        Assert.Equal(layout == ConnectionLayout.Shared ? 1 : 2, (await ConnectionsAsync()).Count);
+        Assert.Equal(layout == AmqpConnectionLayout.Shared ? 1 : 2, (await ConnectionsAsync()).Count);
     }
 
     [Theory]
-    [InlineData(ConnectionLayout.Separate)]
-    [InlineData(ConnectionLayout.Shared)]
-    public async Task Any_number_of_callers_share_one_channel_and_each_hears_of_its_own_message(ConnectionLayout layout)
+    [InlineData(AmqpConnectionLayout.Separate)]
+    [InlineData(AmqpConnectionLayout.Shared)]
+    public async Task Any_number_of_callers_share_one_channel_and_each_hears_of_its_own_message(
+        AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(options => options.Layout = layout);
         string queue = await NewQueueAsync(amqp);
@@ -76,9 +77,9 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Theory]
-    [InlineData(ConnectionLayout.Separate)]
-    [InlineData(ConnectionLayout.Shared)]
-    public async Task What_a_caller_publishes_without_waiting_leaves_in_that_order(ConnectionLayout layout)
+    [InlineData(AmqpConnectionLayout.Separate)]
+    [InlineData(AmqpConnectionLayout.Shared)]
+    public async Task What_a_caller_publishes_without_waiting_leaves_in_that_order(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(options => options.Layout = layout);
         string queue = await NewQueueAsync(amqp);

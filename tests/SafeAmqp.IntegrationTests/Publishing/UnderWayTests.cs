@@ -6,7 +6,7 @@ public sealed class UnderWayTests(TestBroker broker) : FeatureTest(broker)
     [Theory, MemberData(nameof(Layouts))]
     [Trait("Broker", "3.10")]
     public async Task A_publish_behind_a_declaration_that_is_not_awaited_is_routed_by_what_it_declares(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         for (int i = 0; i < 20; i++)
@@ -32,7 +32,8 @@ public sealed class UnderWayTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task What_is_published_while_a_lost_link_comes_back_finds_its_exclusive_queue(ConnectionLayout layout)
+    public async Task What_is_published_while_a_lost_link_comes_back_finds_its_exclusive_queue(
+        AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout, options =>
         {
@@ -46,7 +47,7 @@ public sealed class UnderWayTests(TestBroker broker) : FeatureTest(broker)
         for (int i = 0; i < 5; i++)
         {
             int epoch = amqp.Status.Links[^1].Epoch;
-            await KillAsync(layout == ConnectionLayout.Shared ? "shared" : "receive");
+            await KillAsync(layout == AmqpConnectionLayout.Shared ? "shared" : "receive");
             await UntilAsync(() => amqp.Status.Links[^1].Epoch > epoch
                 || amqp.Status.Links[^1].State != AmqpLinkState.Open);
             await InTime(amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "", Bytes("a")), Cancelled));

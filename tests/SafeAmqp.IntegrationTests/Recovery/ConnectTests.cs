@@ -137,7 +137,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         {
             options.Uri = $"amqp://127.0.0.1:{Broker.Node.Port}/";
             // two blocked threads may be all that the pool has, and our own continuation waits then
-            options.Layout = ConnectionLayout.Shared;
+            options.Layout = AmqpConnectionLayout.Shared;
             options.PublishTimeout = TimeSpan.FromSeconds(1);
             options.Credentials = _ =>
             {
@@ -192,7 +192,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         proxy.Refuse = true;
         AmqpClient amqp = NewClient(
             options => (options.Uri, options.Layout, options.ReconnectDelay, options.MaxReconnectDelay)
-            = (proxy.Uri, ConnectionLayout.Shared, TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(400)));
+            = (proxy.Uri, AmqpConnectionLayout.Shared, TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(400)));
         Task open = amqp.OpenAsync(Cancelled).AsTask();
         long start = TimeProvider.System.GetTimestamp();
         await UntilAsync(() => proxy.Accepted >= 20);

@@ -4,10 +4,10 @@ namespace SafeAmqp.IntegrationTests.Recovery;
 public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
 {
     [Theory]
-    [InlineData(ConnectionLayout.Separate)]
-    [InlineData(ConnectionLayout.Shared)]
+    [InlineData(AmqpConnectionLayout.Separate)]
+    [InlineData(AmqpConnectionLayout.Shared)]
     [Trait("Broker", "3.10")]
-    public async Task A_node_killed_under_load_and_started_again_loses_nothing_confirmed(ConnectionLayout layout)
+    public async Task A_node_killed_under_load_and_started_again_loses_nothing_confirmed(AmqpConnectionLayout layout)
     {
         AtTheEnd(node => node.StartAgainAsync());
         AmqpClient amqp = await ConnectAsync(
@@ -63,10 +63,10 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Theory]
-    [InlineData(ConnectionLayout.Separate)]
-    [InlineData(ConnectionLayout.Shared)]
+    [InlineData(AmqpConnectionLayout.Separate)]
+    [InlineData(AmqpConnectionLayout.Shared)]
     public async Task A_broker_frozen_with_5000_publishes_under_way_is_noticed_within_one_and_a_half_heartbeats(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         TimeSpan heartbeat = TimeSpan.FromSeconds(2), deadline = TimeSpan.FromSeconds(20);
         AmqpClient amqp = await ConnectAsync(options => (options.Layout, options.Heartbeat, options.PublishTimeout,

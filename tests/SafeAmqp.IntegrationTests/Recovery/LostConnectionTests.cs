@@ -52,10 +52,10 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Theory]
-    [InlineData(ConnectionLayout.Separate)]
-    [InlineData(ConnectionLayout.Shared)]
+    [InlineData(AmqpConnectionLayout.Separate)]
+    [InlineData(AmqpConnectionLayout.Shared)]
     public async Task When_all_connections_are_killed_under_load_nothing_confirmed_is_lost_and_each_end_is_true(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(options => options.Layout = layout);
         string queue = await NewQueueAsync(amqp);

@@ -6,7 +6,7 @@ public sealed class StateChangedTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
     public async Task Each_change_of_a_link_is_told_in_order_off_its_thread_whatever_handlers_throw(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         FrameRelay relay = NewRelay();
         using var log = new CapturedLines();
@@ -31,7 +31,7 @@ public sealed class StateChangedTests(TestBroker broker) : FeatureTest(broker)
         relay.Cut();
         await UntilAsync(() => amqp.Status.Links.All(link => link.Epoch > epoch && link.State == AmqpLinkState.Open));
         await amqp.DisposeAsync();
-        int links = layout == ConnectionLayout.Separate ? 2 : 1;
+        int links = layout == AmqpConnectionLayout.Separate ? 2 : 1;
         await UntilAsync(() => changes.Count(change => change.To == AmqpLinkState.Closed) == links);
 
         foreach (var link in changes.GroupBy(change => change.Link))

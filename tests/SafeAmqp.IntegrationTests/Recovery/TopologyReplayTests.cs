@@ -3,9 +3,9 @@ namespace SafeAmqp.IntegrationTests.Recovery;
 public sealed class TopologyReplayTests(TestBroker broker) : FaultTest(broker)
 {
     [Theory]
-    [InlineData(ConnectionLayout.Separate)]
-    [InlineData(ConnectionLayout.Shared)]
-    public async Task What_was_declared_and_then_lost_is_back_after_a_recovery(ConnectionLayout layout)
+    [InlineData(AmqpConnectionLayout.Separate)]
+    [InlineData(AmqpConnectionLayout.Shared)]
+    public async Task What_was_declared_and_then_lost_is_back_after_a_recovery(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(options => options.Layout = layout);
         string exchange = NewName(), queue = NewName();

@@ -24,7 +24,7 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
     [Theory, MemberData(nameof(Layouts))]
     [Trait("Broker", "3.10")]
     public async Task Credentials_are_asked_for_anew_for_each_connection_so_that_a_rotated_password_is_picked_up(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         await AddUserAsync("first");
         string password = "first";
@@ -34,7 +34,7 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
             asked.Enqueue(password);
             return ValueTask.FromResult(new AmqpCredentials(_user, password));
         });
-        int links = layout == ConnectionLayout.Shared ? 1 : 2;
+        int links = layout == AmqpConnectionLayout.Shared ? 1 : 2;
         Assert.Equal(Enumerable.Repeat("first", links), asked);
         string queue = await NewQueueAsync(amqp);
         await Broker.Node.ChangePasswordAsync(_user, "second", Cancelled);

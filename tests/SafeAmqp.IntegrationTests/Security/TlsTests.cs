@@ -9,11 +9,11 @@ public sealed class TlsTests(TestBroker broker, TlsListeners listeners)
     public override async ValueTask InitializeAsync() => await listeners.OpenAsync();
 
     [Theory]
-    [InlineData("roots", ConnectionLayout.Separate)]
-    [InlineData("roots", ConnectionLayout.Shared)]
-    [InlineData("file", ConnectionLayout.Separate)]
+    [InlineData("roots", AmqpConnectionLayout.Separate)]
+    [InlineData("roots", AmqpConnectionLayout.Shared)]
+    [InlineData("file", AmqpConnectionLayout.Separate)]
     [Trait("Broker", "3.10")]
-    public async Task With_its_own_roots_a_client_connects_and_works_over_TLS(string how, ConnectionLayout layout)
+    public async Task With_its_own_roots_a_client_connects_and_works_over_TLS(string how, AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout, options =>
         {
@@ -35,7 +35,7 @@ public sealed class TlsTests(TestBroker broker, TlsListeners listeners)
         string ports = await Broker.RabbitMq.RabbitMqCtlAsync(
             ["list_connections", "--no-table-headers", "ssl", "ssl_protocol", "client_properties"], Cancelled);
         string[] mine = [.. ports.Split('\n').Where(line => line.Contains(ClientId(), StringComparison.Ordinal))];
-        Assert.Equal(layout == ConnectionLayout.Shared ? 1 : 2, mine.Length);
+        Assert.Equal(layout == AmqpConnectionLayout.Shared ? 1 : 2, mine.Length);
         Assert.All(mine, line => Assert.StartsWith("true\ttlsv1.", line, StringComparison.Ordinal));
     }
 

@@ -118,7 +118,7 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
     public async Task A_flood_that_fails_at_the_bound_is_told_so_and_the_rest_arrives()
     {
         AmqpClient amqp = await ConnectAsync(
-            options => (options.MaxPendingMessages, options.WhenFull) = (500, AmqpWhenFull.Fail));
+            options => (options.MaxPendingMessages, options.FullMode) = (500, AmqpFullMode.Fail));
         string queue = await NewQueueAsync(amqp);
         var history = new History(8, 5000);
         TaskCompletionSource last = await RecordAsync(amqp, queue, history, prefetch: 2000);

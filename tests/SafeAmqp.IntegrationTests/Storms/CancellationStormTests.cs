@@ -5,10 +5,10 @@ namespace SafeAmqp.IntegrationTests.Storms;
 public sealed class CancellationStormTests(TestBroker broker) : FaultTest(broker)
 {
     [Theory]
-    [InlineData(ConnectionLayout.Separate, 2_500)]
-    [InlineData(ConnectionLayout.Shared, 2_500)]
+    [InlineData(AmqpConnectionLayout.Separate, 2_500)]
+    [InlineData(AmqpConnectionLayout.Shared, 2_500)]
     public async Task Cancelled_at_random_points_a_publish_never_arrives_and_all_others_end_true(
-        ConnectionLayout layout, int messagesEach)
+        AmqpConnectionLayout layout, int messagesEach)
     {
         const int Publishers = 16;
         messagesEach *= Volume;

@@ -5,10 +5,10 @@ public sealed class ChaosTests(TestBroker broker) : FaultTest(broker)
     private static readonly TimeSpan Duration = TimeSpan.FromSeconds(10);
 
     [Theory]
-    [InlineData(ConnectionLayout.Separate, AmqpInFlightPolicy.Report)]
-    [InlineData(ConnectionLayout.Shared, AmqpInFlightPolicy.Republish)]
+    [InlineData(AmqpConnectionLayout.Separate, AmqpInFlightPolicy.Report)]
+    [InlineData(AmqpConnectionLayout.Shared, AmqpInFlightPolicy.Republish)]
     public async Task Whatever_happens_to_the_link_every_publish_ends_on_time_and_true(
-        ConnectionLayout layout, AmqpInFlightPolicy policy)
+        AmqpConnectionLayout layout, AmqpInFlightPolicy policy)
     {
         const int Publishers = 8;
         TimeSpan deadline = TimeSpan.FromSeconds(2);
@@ -117,7 +117,7 @@ public sealed class ChaosTests(TestBroker broker) : FaultTest(broker)
         int handledBefore = Volatile.Read(ref handled);
         await reader.PublishAsync(AmqpMessage.ToQueue(own, default), Cancelled); // its consumer lives
         await UntilAsync(() => Volatile.Read(ref handled) > handledBefore);
-        await UntilAsync(() => proxy.Open == (layout == ConnectionLayout.Shared ? 1 : 2));
+        await UntilAsync(() => proxy.Open == (layout == AmqpConnectionLayout.Shared ? 1 : 2));
 
         async Task<Ending> TimedAsync(int publisher, int number, int size, CancellationToken token)
         {

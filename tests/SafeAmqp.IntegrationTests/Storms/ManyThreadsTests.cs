@@ -5,10 +5,10 @@ namespace SafeAmqp.IntegrationTests.Storms;
 public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
 {
     [Theory]
-    [InlineData(ConnectionLayout.Separate, 2_000)]
-    [InlineData(ConnectionLayout.Shared, 500)]
+    [InlineData(AmqpConnectionLayout.Separate, 2_000)]
+    [InlineData(AmqpConnectionLayout.Shared, 500)]
     public async Task Sixty_four_threads_share_one_client_and_each_message_arrives_once_and_in_order(
-        ConnectionLayout layout, int messagesEach)
+        AmqpConnectionLayout layout, int messagesEach)
     {
         const int Threads = 64;
         messagesEach *= Volume;
@@ -56,7 +56,7 @@ public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
         await UntilAsync(() => MessagesInAsync(queue), count => count == 0);
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
         // What the broker had to say about these connections: that they came.
-        Assert.Equal(layout == ConnectionLayout.Shared ? 1 : 2, await record.ConnectionsAsync(name, Cancelled));
+        Assert.Equal(layout == AmqpConnectionLayout.Shared ? 1 : 2, await record.ConnectionsAsync(name, Cancelled));
         Assert.Empty(await record.ErrorsAsync(name, Cancelled));
         Assert.Equal(0, await record.EndedAsync(name, Cancelled));
         TestContext.Current.TestOutputHelper?.WriteLine($"{Threads * messagesEach} messages "

@@ -13,8 +13,8 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
 
     private readonly Stack<Func<Task>> _undo = [];
 
-    protected static string LinkThatSends(ConnectionLayout layout)
-        => layout == ConnectionLayout.Shared ? "shared" : "send";
+    protected static string LinkThatSends(AmqpConnectionLayout layout)
+        => layout == AmqpConnectionLayout.Shared ? "shared" : "send";
 
     public override async ValueTask DisposeAsync()
     {

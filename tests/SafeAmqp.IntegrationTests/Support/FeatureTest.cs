@@ -11,7 +11,8 @@ public abstract class FeatureTest(TestBroker broker) : BrokerTest(broker)
     /// <summary>
     /// Both layouts: with one link publishing and consuming share a connection, an I/O thread and their bounds.
     /// </summary>
-    public static TheoryData<ConnectionLayout> Layouts => [ConnectionLayout.Separate, ConnectionLayout.Shared];
+    public static TheoryData<AmqpConnectionLayout> Layouts
+        => [AmqpConnectionLayout.Separate, AmqpConnectionLayout.Shared];
 
     protected static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
 
@@ -22,7 +23,7 @@ public abstract class FeatureTest(TestBroker broker) : BrokerTest(broker)
     protected static string[] Numbers(int count) => [.. Enumerable.Range(0, count)
         .Select(number => number.ToString(System.Globalization.CultureInfo.InvariantCulture))];
 
-    protected Task<AmqpClient> ConnectAsync(ConnectionLayout layout, Action<AmqpClientOptions>? configure = null)
+    protected Task<AmqpClient> ConnectAsync(AmqpConnectionLayout layout, Action<AmqpClientOptions>? configure = null)
         => ConnectAsync(options =>
     {
         options.Layout = layout;

@@ -4,7 +4,8 @@ namespace SafeAmqp.IntegrationTests.Topology;
 public sealed class AdminTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
-    public async Task Queues_are_counted_purged_and_deleted_and_bindings_taken_away_for_good(ConnectionLayout layout)
+    public async Task Queues_are_counted_purged_and_deleted_and_bindings_taken_away_for_good(
+        AmqpConnectionLayout layout)
     {
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(layout, options => options.Uri = relay.Uri);
@@ -42,7 +43,8 @@ public sealed class AdminTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task One_message_is_got_and_acknowledged_returned_or_rejected_by_its_handle(ConnectionLayout layout)
+    public async Task One_message_is_got_and_acknowledged_returned_or_rejected_by_its_handle(
+        AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         (string queue, string dead) = (NewName(), NewName());
@@ -76,7 +78,7 @@ public sealed class AdminTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_message_that_was_got_and_not_settled_comes_again_after_its_link(ConnectionLayout layout)
+    public async Task A_message_that_was_got_and_not_settled_comes_again_after_its_link(AmqpConnectionLayout layout)
     {
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(layout, options => options.Uri = relay.Uri);
@@ -95,7 +97,7 @@ public sealed class AdminTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task A_stream_that_was_declared_here_is_refused_before_it_ends_the_link(ConnectionLayout layout)
+    public async Task A_stream_that_was_declared_here_is_refused_before_it_ends_the_link(AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         string stream = NewName();

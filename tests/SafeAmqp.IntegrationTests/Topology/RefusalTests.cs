@@ -5,15 +5,15 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
 {
     private const string User = "refused", Password = "refused";
 
-    public static TheoryData<string, ConnectionLayout> Refusals
+    public static TheoryData<string, AmqpConnectionLayout> Refusals
     {
         get
         {
-            var data = new TheoryData<string, ConnectionLayout>();
+            var data = new TheoryData<string, AmqpConnectionLayout>();
             foreach (string refusal in (string[])["mismatch", "locked", "forbidden", "missing"])
             {
-                data.Add(refusal, ConnectionLayout.Separate);
-                data.Add(refusal, ConnectionLayout.Shared);
+                data.Add(refusal, AmqpConnectionLayout.Separate);
+                data.Add(refusal, AmqpConnectionLayout.Shared);
             }
             return data;
         }
@@ -22,7 +22,7 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
     [Theory, MemberData(nameof(Refusals))]
     [Trait("Broker", "3.10")]
     public async Task A_declaration_that_is_refused_names_its_entity_while_publishes_consumers_and_calls_go_on(
-        string refusal, ConnectionLayout layout)
+        string refusal, AmqpConnectionLayout layout)
     {
         AmqpClient other = await ConnectAsync();
         string queue = await NewQueueAsync(other), entity = NewName();

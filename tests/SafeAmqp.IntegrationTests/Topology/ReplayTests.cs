@@ -6,11 +6,11 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
 {
     [Theory, MemberData(nameof(Layouts))]
     public async Task Exclusive_and_auto_delete_queues_come_back_with_their_bindings_and_consumers(
-        ConnectionLayout layout)
+        AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);
         Witness witness = await WitnessAsync();
-        string receive = layout == ConnectionLayout.Shared ? "shared" : "receive";
+        string receive = layout == AmqpConnectionLayout.Shared ? "shared" : "receive";
         string exchange = NewName(), exclusive = NewName(), autoDelete = NewName();
         await amqp.DeclareAsync(new AmqpTopology()
             .Exchange(exchange, AmqpExchangeType.Topic)
@@ -50,7 +50,7 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Theory, MemberData(nameof(Layouts))]
-    public async Task Everything_is_declared_again_on_a_broker_that_has_lost_it(ConnectionLayout layout)
+    public async Task Everything_is_declared_again_on_a_broker_that_has_lost_it(AmqpConnectionLayout layout)
     {
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(layout, options =>

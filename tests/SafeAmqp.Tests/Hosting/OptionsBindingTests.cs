@@ -145,7 +145,7 @@ public sealed class OptionsBindingTests
 
         Assert.Equal(["one", "two:5673"], options.Hosts);
         Assert.Equal(("broker", true), (options.Tls.ServerName, options.Tls.CheckRevocation));
-        Assert.Equal(ConnectionLayout.Shared, options.Layout);
+        Assert.Equal(AmqpConnectionLayout.Shared, options.Layout);
     }
 
     [Fact]
