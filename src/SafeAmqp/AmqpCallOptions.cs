@@ -167,7 +167,7 @@ public static class AmqpCallManyExtensions
         CancellationToken cancellationToken = default)
     {
         Check.NotNull(client, nameof(client));
-        AmqpMessage message = AmqpSerializerExtensions.Write(AmqpMessage.ToExchange(exchange, routingKey, default),
+        AmqpMessage message = AmqpSerializerExtensions.Write(AmqpMessage.ToExchange(exchange, routingKey, []),
             request, serializer, nameof(request));
         return ReadAsync(client.CallManyAsync(message, options, CancellationToken.None), cancellationToken);
 

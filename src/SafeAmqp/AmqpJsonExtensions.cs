@@ -38,7 +38,7 @@ public static class AmqpJsonExtensions
     /// <exception cref="AmqpException">It was not confirmed.</exception>
     public static ValueTask PublishJsonAsync<T>(this IAmqpClient client, string exchange, string routingKey, T value,
         JsonTypeInfo<T> type, CancellationToken cancellationToken = default)
-        => client.PublishJsonAsync(AmqpMessage.ToExchange(exchange, routingKey, default), value, type,
+        => client.PublishJsonAsync(AmqpMessage.ToExchange(exchange, routingKey, []), value, type,
             cancellationToken);
 
     /// <summary>Sends a request and waits for its reply.</summary>
@@ -84,7 +84,7 @@ public static class AmqpJsonExtensions
         string routingKey, TRequest request,
         JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TReply> replyType, AmqpCallOptions? options = null,
         CancellationToken cancellationToken = default)
-        => client.CallJsonAsync(AmqpMessage.ToExchange(exchange, routingKey, default), request, requestType, replyType,
+        => client.CallJsonAsync(AmqpMessage.ToExchange(exchange, routingKey, []), request, requestType, replyType,
             options, cancellationToken);
 
     /// <summary>Consumes a queue. A body that is not what <paramref name="type"/> says, or is <c>null</c>, fails with
@@ -160,7 +160,7 @@ public static class AmqpJsonExtensions
     public static ValueTask<TReply?> CallJsonAsync<TRequest, TReply>(this IAmqpClient client, string exchange,
         string routingKey, TRequest request, AmqpCallOptions? options = null,
         CancellationToken cancellationToken = default)
-        => client.CallAsync<TRequest, TReply>(AmqpMessage.ToExchange(exchange, routingKey, default), request,
+        => client.CallAsync<TRequest, TReply>(AmqpMessage.ToExchange(exchange, routingKey, []), request,
             new AmqpJsonSerializer(), options, cancellationToken);
 
     /// <summary>Consumes a queue, by reflection. A body that is not JSON for <typeparamref name="T"/>, or is

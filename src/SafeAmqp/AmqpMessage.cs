@@ -99,6 +99,11 @@ public sealed record AmqpMessage
     public static AmqpMessage ToQueue(string queue, ReadOnlyMemory<byte> body)
         => new() { RoutingKey = queue, Body = body };
 
+    /// <inheritdoc cref="ToQueue(string, ReadOnlyMemory{byte})"/>
+    /// <exception cref="ArgumentNullException">The body is <see langword="null"/>: an empty one is
+    /// <c>[]</c>.</exception>
+    public static AmqpMessage ToQueue(string queue, byte[] body) => ToQueue(queue, Present(body));
+
     /// <summary>A message for an exchange.</summary>
     /// <param name="exchange">The exchange's name.</param>
     /// <param name="routingKey">The routing key.</param>
@@ -107,6 +112,11 @@ public sealed record AmqpMessage
     public static AmqpMessage ToExchange(string exchange, string routingKey, ReadOnlyMemory<byte> body)
         => new() { Exchange = exchange, RoutingKey = routingKey, Body = body };
 
+    /// <inheritdoc cref="ToExchange(string, string, ReadOnlyMemory{byte})"/>
+    /// <exception cref="ArgumentNullException">The body is <see langword="null"/>.</exception>
+    public static AmqpMessage ToExchange(string exchange, string routingKey, byte[] body)
+        => ToExchange(exchange, routingKey, Present(body));
+
     /// <summary>A message for all listeners. That there are none is not an error.</summary>
     /// <param name="exchange">The exchange's name, most often of a fanout exchange.</param>
     /// <param name="body">The body.</param>
@@ -114,6 +124,11 @@ public sealed record AmqpMessage
     /// <returns>The message: persistent, not mandatory.</returns>
     public static AmqpMessage Broadcast(string exchange, ReadOnlyMemory<byte> body, string routingKey = "")
         => new() { Exchange = exchange, RoutingKey = routingKey, Body = body, Mandatory = false };
+
+    /// <inheritdoc cref="Broadcast(string, ReadOnlyMemory{byte}, string)"/>
+    /// <exception cref="ArgumentNullException">The body is <see langword="null"/>.</exception>
+    public static AmqpMessage Broadcast(string exchange, byte[] body, string routingKey = "")
+        => Broadcast(exchange, Present(body), routingKey);
 
     /// <summary>The octets of a property as they were received, for what its typed view does not show: text that is no
     /// UTF-8, an expiration that is no number, a time stamp in milliseconds, a delivery mode other than 1 and 2, a
@@ -145,6 +160,12 @@ public sealed record AmqpMessage
         var headers = Headers is null ? [] : new Dictionary<string, object?>(Headers);
         headers[StreamFilterHeader] = value;
         return this with { Headers = headers };
+    }
+
+    private static ReadOnlyMemory<byte> Present(byte[] body)
+    {
+        Check.NotNull(body, nameof(body)); // which would convert into an empty one
+        return body;
     }
 
     /// <summary>Names the address and the body's size; never the body or the headers.</summary>

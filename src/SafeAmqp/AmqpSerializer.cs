@@ -131,7 +131,7 @@ public static class AmqpSerializerExtensions
     /// <exception cref="AmqpException">It was not confirmed.</exception>
     public static ValueTask PublishAsync<T>(this IAmqpClient client, string exchange, string routingKey, T value,
         IAmqpSerializer serializer, CancellationToken cancellationToken = default)
-        => client.PublishAsync(AmqpMessage.ToExchange(exchange, routingKey, default), value, serializer,
+        => client.PublishAsync(AmqpMessage.ToExchange(exchange, routingKey, []), value, serializer,
             cancellationToken);
 
     /// <summary>Sends a request and waits for its reply.</summary>

@@ -36,7 +36,7 @@ public sealed class FakedClientTests
         amqp.PublishAsync(Arg.Any<AmqpMessage>(), Arg.Any<TimeSpan>(), Arg.Any<CancellationToken>())
             .Returns(_ => ValueTask.FromException(error));
 
-        await Payments.PublishAsync(amqp, AmqpMessage.ToQueue("payments", default), _said.Add);
+        await Payments.PublishAsync(amqp, AmqpMessage.ToQueue("payments", []), _said.Add);
 
         Assert.Equal([expected], _said);
     }
@@ -45,7 +45,7 @@ public sealed class FakedClientTests
     public async Task The_outcomes_of_a_batch_can_be_faked()
     {
         IAmqpClient amqp = Substitute.For<IAmqpClient>();
-        AmqpMessage[] messages = [AmqpMessage.ToQueue("a", default), AmqpMessage.ToQueue("b", default)];
+        AmqpMessage[] messages = [AmqpMessage.ToQueue("a", []), AmqpMessage.ToQueue("b", [])];
         IReadOnlyList<AmqpPublishResult> results = [new(AmqpOutcome.Confirmed, null),
             new(AmqpOutcome.Returned, new AmqpReturnedException("no queue"))];
         amqp.PublishAllAsync(messages, Arg.Any<CancellationToken>()).Returns(_ => new(results));

@@ -17,7 +17,7 @@ public sealed class TestingPageTests
     public async Task An_order_is_packed()
     {
         var order = new Order("tea", 2);
-        var delivery = new AmqpDelivery(AmqpMessage.ToQueue("orders", default));
+        var delivery = new AmqpDelivery(AmqpMessage.ToQueue("orders", []));
 
         AmqpSettlement settlement = await new OrderHandler().HandleAsync(order, delivery, CancellationToken.None);
 

@@ -21,7 +21,7 @@ internal static class Descriptors
     {
         await using var client = await AmqpClient.ConnectAsync(uri);
         await client.DeclareAsync(new AmqpTopology().Queue("q"));
-        await client.PublishAsync(AmqpMessage.ToQueue("q", default));
+        await client.PublishAsync(AmqpMessage.ToQueue("q", []));
     }
 
     private static string Try(string uri)

@@ -344,7 +344,7 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
             => await (await ConnectAsync()).ConsumeAsync(queue, handler, options, Cancelled);
 
         internal async Task CallAsync(string queue)
-            => await (await ConnectAsync()).CallAsync(AmqpMessage.ToQueue(queue, default),
+            => await (await ConnectAsync()).CallAsync(AmqpMessage.ToQueue(queue, []),
                 new AmqpCallOptions { Timeout = Bound }, Cancelled);
 
         /// <summary>Has a handler take one message, and waits for a line about it.</summary>

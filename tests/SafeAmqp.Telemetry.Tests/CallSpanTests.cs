@@ -18,7 +18,7 @@ public sealed class CallSpanTests : TelemetryTest
         using (Activity request = Source.StartActivity("request")!)
         {
             caller = request.Context;
-            await amqp.CallAsync(AmqpMessage.ToQueue("price", default), cancellationToken: Cancelled);
+            await amqp.CallAsync(AmqpMessage.ToQueue("price", []), cancellationToken: Cancelled);
         }
         await UntilAsync(() => spans.Named("process").Count == 1);
 
@@ -44,7 +44,7 @@ public sealed class CallSpanTests : TelemetryTest
         using var spans = new Spans();
         using TestMeters.Hearing heard = Meters.Listen();
         await Assert.ThrowsAsync<AmqpRemoteException>(
-            async () => await amqp.CallAsync(AmqpMessage.ToQueue("price", default), cancellationToken: Cancelled));
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue("price", []), cancellationToken: Cancelled));
         await UntilAsync(() => spans.Named("process").Count == 1);
         Assert.Equal(
             ("System.InvalidOperationException", ActivityStatusCode.Error),
@@ -64,9 +64,9 @@ public sealed class CallSpanTests : TelemetryTest
         using var spans = new Spans();
         using TestMeters.Hearing heard = Meters.Listen();
         await Assert.ThrowsAsync<AmqpReturnedException>(
-            async () => await amqp.CallAsync(AmqpMessage.ToQueue("nowhere", default), cancellationToken: Cancelled));
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue("nowhere", []), cancellationToken: Cancelled));
         await Assert.ThrowsAsync<AmqpNoReplyException>(async () => await amqp.CallAsync(
-            AmqpMessage.ToQueue("silence", default),
+            AmqpMessage.ToQueue("silence", []),
             new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(3) },
             Cancelled));
         Assert.Equal([("returned", "no-route"), ("confirmed", "timeout")], spans.Named("call")

@@ -28,7 +28,7 @@ public sealed class ConsumeSpanTests : TelemetryTest
         {
             request.AddBaggage("tenant", "7");
             await amqp.PublishAsync(
-                AmqpMessage.ToQueue("q", default) with { MessageId = "m", CorrelationId = "c" }, Cancelled);
+                AmqpMessage.ToQueue("q", []) with { MessageId = "m", CorrelationId = "c" }, Cancelled);
         }
         var (current, tenant) = await seen.Task.WaitAsync(Cancelled);
         await UntilAsync(() => spans.Named("process").Count == 1);
@@ -75,7 +75,7 @@ public sealed class ConsumeSpanTests : TelemetryTest
             "q",
             (_, _) => new(Interlocked.Increment(ref handled) == 1 ? settlement : AmqpSettlement.Ack),
             cancellationToken: Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         // One that goes back is held for a while first
         await UntilAsync(() => spans.Named("process").Count > 0 && spans.Named(name).Count > 0);
 
@@ -95,7 +95,7 @@ public sealed class ConsumeSpanTests : TelemetryTest
         AmqpClient amqp = await ConnectAsync();
         AmqpClient quiet = await ConnectAsync(options => options.Telemetry.SettleSpans = false);
         await DeclareAsync(amqp, "q");
-        await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         AmqpDelivery? held = null;
         await using (AmqpSubscription subscription = await amqp.ConsumeAsync("q", async (delivery, lost) =>
         {
@@ -133,7 +133,7 @@ public sealed class ConsumeSpanTests : TelemetryTest
         using TestMeters.Hearing heard = Meters.Listen();
         await amqp.ConsumeAsync("q", (_, _) => throw new InvalidOperationException("broken"),
             new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Reject }, Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         await UntilAsync(() => spans.Named("process").Count == 1);
 
         Activity process = spans.One("process");
@@ -153,7 +153,7 @@ public sealed class ConsumeSpanTests : TelemetryTest
         using var spans = new Spans();
         using TestMeters.Hearing heard = Meters.Listen();
         for (int i = 0; i < 5; i++)
-            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         using Activity loop = Source.StartActivity("loop")!;
         int read = 0;
         await foreach (AmqpDelivery delivery in amqp.ReadAllAsync("q", cancellationToken: Cancelled))
@@ -187,7 +187,7 @@ public sealed class ConsumeSpanTests : TelemetryTest
             seen.TrySetResult(Activity.Current);
             return new(AmqpSettlement.Ack);
         }, cancellationToken: Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         Assert.Null(await seen.Task.WaitAsync(Cancelled));
     }
 }

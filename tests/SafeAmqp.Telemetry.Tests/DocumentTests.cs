@@ -84,19 +84,19 @@ public sealed class DocumentTests : TelemetryTest
         AmqpClient amqp = await ConnectAsync(options => options.Telemetry.BodySize = true);
         await amqp.DeclareAsync(new AmqpTopology().Exchange("news", AmqpExchangeType.Fanout)
             .Queue("q").Queue("held").Queue("rejected").Queue("failing").Queue("price").Bind("news", "q"), Cancelled);
-        AmqpMessage message = AmqpMessage.ToQueue("q", default) with { MessageId = "m", CorrelationId = "c" };
+        AmqpMessage message = AmqpMessage.ToQueue("q", []) with { MessageId = "m", CorrelationId = "c" };
         await amqp.PublishAsync(message, Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToExchange("news", "k", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToExchange("news", "k", []), Cancelled);
         await amqp.PostAsync(message, Cancelled);
         await amqp.PublishAllAsync([message, message], Cancelled);
         await Assert.ThrowsAsync<AmqpRefusedException>(
-            async () => await amqp.PublishAsync(AmqpMessage.ToExchange("missing", "k", default), Cancelled));
+            async () => await amqp.PublishAsync(AmqpMessage.ToExchange("missing", "k", []), Cancelled));
         await Assert.ThrowsAsync<AmqpReturnedException>(
-            async () => await amqp.PublishAsync(AmqpMessage.ToQueue("nowhere", default), Cancelled));
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue("nowhere", []), Cancelled));
         await Assert.ThrowsAsync<AmqpReturnedException>(
-            async () => await amqp.CallAsync(AmqpMessage.ToQueue("nowhere", default), cancellationToken: Cancelled));
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue("nowhere", []), cancellationToken: Cancelled));
         await amqp.ServeAsync("price", (_, _) => new(new AmqpMessage()), cancellationToken: Cancelled);
-        await amqp.CallAsync(AmqpMessage.ToQueue("price", default), cancellationToken: Cancelled);
+        await amqp.CallAsync(AmqpMessage.ToQueue("price", []), cancellationToken: Cancelled);
         int read = 0;
         await foreach (AmqpDelivery _ in amqp.ReadAllAsync("q", cancellationToken: Cancelled))
         {

@@ -19,7 +19,7 @@ public sealed class ForeignSpanTests : TelemetryTest
         await DeclareAsync(amqp, "q");
         await amqp.ConsumeAsync("q", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled);
         for (int i = 0; i < 10; i++)
-            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         request.Stop();
         await UntilAsync(() => spans.Named("process").Count == 10);
         Assert.Equal(10, spans.Named("publish").Count);
@@ -34,7 +34,7 @@ public sealed class ForeignSpanTests : TelemetryTest
         using var spans = new Spans(name => name.StartsWith("RabbitMQ.Client", StringComparison.Ordinal));
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "q");
-        await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         AmqpDelivery delivery = await PublishSpanTests.FirstAsync(amqp, "q");
         Assert.Empty(spans.All);
         Assert.False(delivery.Message.Headers!.ContainsKey("traceparent"));

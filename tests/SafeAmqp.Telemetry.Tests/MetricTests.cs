@@ -13,7 +13,7 @@ public sealed class MetricTests : TelemetryTest
         await BlockAsync(amqp);
         using TestMeters.Hearing heard = Meters.Listen();
         Task[] publishes = [.. Enumerable.Range(0, 7)
-            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled).AsTask())];
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled).AsTask())];
         await UntilAsync(() => heard.Collect().Sum("safeamqp.publish.queue.length", Send) == 5);
         Assert.Equal(2, heard.Sum("safeamqp.publish.callers.waiting", Send));
         Assert.Equal(0, heard.Sum("messaging.client.sent.messages"));
@@ -45,10 +45,10 @@ public sealed class MetricTests : TelemetryTest
         using TestMeters.Hearing heard = Meters.Listen();
         using FaultScript late = Broker.Script(
             FaultTrigger.Publish().Times(1), FaultAction.DelayConfirm(TimeSpan.FromMilliseconds(300)));
-        await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         Assert.InRange(Assert.Single(heard["safeamqp.confirm.duration"]).Value, 0.25, 20);
         using FaultScript lost = Broker.Script(FaultTrigger.Publish().Times(1), FaultAction.DropConfirm());
-        ValueTask unanswered = amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+        ValueTask unanswered = amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         await UntilAsync(() => heard.Collect().Sum("safeamqp.confirms.pending", Send) == 1);
         await Broker.InjectAsync(FaultAction.Reset());
         await Assert.ThrowsAsync<AmqpUnknownOutcomeException>(async () => await unanswered);
@@ -120,15 +120,15 @@ public sealed class MetricTests : TelemetryTest
             return new(AmqpSettlement.Ack);
         }, cancellationToken: Cancelled);
         await amqp.PublishAllAsync(
-            [AmqpMessage.ToQueue("work", default), AmqpMessage.ToQueue("work", default)], Cancelled);
+            [AmqpMessage.ToQueue("work", []), AmqpMessage.ToQueue("work", [])], Cancelled);
         Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(
-            "price", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(60) }, givingUp.Token).AsTask();
+            "price", []), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(60) }, givingUp.Token).AsTask();
         await UntilAsync(() => Volatile.Read(ref request) is not null
             && heard.Collect().Sum("safeamqp.consumer.inflight", Receive, ("messaging.destination.name", "work")) == 2
             && heard.Sum("safeamqp.rpc.pending", Send) == 1);
         await givingUp.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(request!.Message.ReplyTo!, default) with
+        await amqp.PublishAsync(AmqpMessage.ToQueue(request!.Message.ReplyTo!, []) with
         {
             CorrelationId = request.Message.CorrelationId
         }, Cancelled);
@@ -165,10 +165,10 @@ public sealed class MetricTests : TelemetryTest
             instrument => instrument.Name == "messaging.client.sent.messages");
         for (int i = 0; i < 300; i++)
             await amqp.PostAsync(
-                AmqpMessage.ToQueue(i % 2 == 0 ? $"queue-{i}" : $"amq.gen-{i}", default) with { Mandatory = false },
+                AmqpMessage.ToQueue(i % 2 == 0 ? $"queue-{i}" : $"amq.gen-{i}", []) with { Mandatory = false },
                 Cancelled);
         for (int i = 0; i < 300; i++)
-            await amqp.PostAsync(AmqpMessage.ToQueue($"other-{i}", default) with { Mandatory = false }, Cancelled);
+            await amqp.PostAsync(AmqpMessage.ToQueue($"other-{i}", []) with { Mandatory = false }, Cancelled);
         Assert.Equal(600, heard.Sum("messaging.client.sent.messages"));
         Assert.Equal(200, heard["messaging.client.sent.messages"]
             .Select(m => m["messaging.destination.name"]).OfType<string>().Distinct().Count());

@@ -101,7 +101,7 @@ public sealed class PublishSpanTests : TelemetryTest
         await BlockAsync(amqp);
         using var spans = new Spans();
         using var cancel = new CancellationTokenSource();
-        ValueTask publish = amqp.PublishAsync(AmqpMessage.ToQueue("q", default), cancel.Token);
+        ValueTask publish = amqp.PublishAsync(AmqpMessage.ToQueue("q", []), cancel.Token);
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await publish);
         Assert.Equal(
@@ -122,7 +122,7 @@ public sealed class PublishSpanTests : TelemetryTest
             request.TraceStateString = "vendor=1";
             request.AddBaggage("tenant", "7");
             caller = request.Context;
-            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default) with { Headers = headers }, Cancelled);
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", []) with { Headers = headers }, Cancelled);
             Assert.Same(request, Activity.Current);
         }
         Activity span = spans.One("publish");
@@ -144,7 +144,7 @@ public sealed class PublishSpanTests : TelemetryTest
         using var spans = new Spans();
         const string Own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         using (Source.StartActivity("request"))
-            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default) with
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", []) with
             {
                 Headers = new Dictionary<string, object?> { ["traceparent"] = Own }
             }, Cancelled);
@@ -166,7 +166,7 @@ public sealed class PublishSpanTests : TelemetryTest
         using (Activity request = Source.StartActivity("request")!)
         {
             id = request.Id!;
-            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         }
         Assert.Empty(spans.Named("publish"));
         Assert.Equal(id, (await FirstAsync(amqp, "q")).Message.Headers!["traceparent"]);
@@ -185,7 +185,7 @@ public sealed class PublishSpanTests : TelemetryTest
                 atCreation[key] = value;
             return ActivitySamplingResult.AllDataAndRecorded;
         });
-        await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         Assert.Equal(
             ["messaging.destination.name", "messaging.operation.name", "messaging.operation.type", "messaging.system",
                 "server.address", "server.port"],
@@ -197,7 +197,7 @@ public sealed class PublishSpanTests : TelemetryTest
     {
         AmqpClient amqp = await ConnectAsync();
         using var spans = new Spans();
-        await amqp.PostAsync(AmqpMessage.ToQueue("nowhere", default), Cancelled);
+        await amqp.PostAsync(AmqpMessage.ToQueue("nowhere", []), Cancelled);
         Assert.Equal("handed_over", spans.One("publish").GetTagItem("safeamqp.outcome"));
     }
 
@@ -228,8 +228,8 @@ public sealed class PublishSpanTests : TelemetryTest
         await DeclareAsync(amqp, "q");
         using var spans = new Spans();
         using TestMeters.Hearing heard = Meters.Listen();
-        AmqpMessage message = AmqpMessage.ToQueue("q", default);
-        await amqp.PublishAllAsync([message, message, AmqpMessage.ToQueue("nowhere", default)], Cancelled);
+        AmqpMessage message = AmqpMessage.ToQueue("q", []);
+        await amqp.PublishAllAsync([message, message, AmqpMessage.ToQueue("nowhere", [])], Cancelled);
 
         IReadOnlyList<Activity> created = spans.Named("create");
         Assert.Equal(["create q", "create q", "create nowhere"], created.Select(span => span.DisplayName));
@@ -257,7 +257,7 @@ public sealed class PublishSpanTests : TelemetryTest
         AmqpClient amqp = await ConnectAsync(options => options.Telemetry.SpanPerMessageOfBatch = false);
         await DeclareAsync(amqp, "q");
         using var spans = new Spans();
-        await amqp.PublishAllAsync([AmqpMessage.ToQueue("q", default), AmqpMessage.ToQueue("q", default)], Cancelled);
+        await amqp.PublishAllAsync([AmqpMessage.ToQueue("q", []), AmqpMessage.ToQueue("q", [])], Cancelled);
         Activity sent = Assert.Single(spans.All, span => span.Source.Name == AmqpTelemetry.ActivitySourceName);
         Assert.Equal(
             ("publish q", ActivityKind.Producer, "confirmed"),

@@ -11,34 +11,34 @@ public sealed class ReasonTests : TelemetryTest
     private static readonly Dictionary<string, (string Words, Func<ReasonTests, Task> Scene)> Scenes = new()
     {
         ["returned"] = ("312 NO_ROUTE. No queue received it", async t =>
-            await (await t.ConnectAsync()).PublishAsync(AmqpMessage.ToQueue("nowhere", default), Cancelled)),
+            await (await t.ConnectAsync()).PublishAsync(AmqpMessage.ToQueue("nowhere", []), Cancelled)),
         ["nacked"] = ("without a reason (basic.nack): a full queue, or one without a leader", async t =>
         {
             AmqpClient amqp = await t.WithQueueAsync();
             _ = t.Broker.Script(FaultTrigger.Publish(), FaultAction.Nack());
-            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         }
         ),
         ["refused"] = ("404 NOT_FOUND - no exchange 'missing'", async t =>
-            await (await t.ConnectAsync()).PublishAsync(AmqpMessage.ToExchange("missing", "", default), Cancelled)),
+            await (await t.ConnectAsync()).PublishAsync(AmqpMessage.ToExchange("missing", "", []), Cancelled)),
         ["not sent, blocked"] = (" was not sent: timed out after ", async t =>
-            await (await t.BlockedAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+            await (await t.BlockedAsync()).PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled)),
         ["not sent, blocked, why"] = ("connection blocked by broker (low on memory) for ", async t =>
-            await (await t.BlockedAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+            await (await t.BlockedAsync()).PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled)),
         ["not sent, in line"] = ("2 jobs before it, 0 behind it", async t =>
         {
             AmqpClient amqp = await t.BlockedAsync();
             for (int before = 0; before < 2; before++)
-                Leave(amqp.PublishAsync(AmqpMessage.ToQueue("q", default), TimeSpan.FromMinutes(1), Cancelled));
-            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+                Leave(amqp.PublishAsync(AmqpMessage.ToQueue("q", []), TimeSpan.FromMinutes(1), Cancelled));
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         }
         ),
         ["not sent, away"] = ("no open connection to the broker for ", async t =>
-            await (await t.AwayAsync()).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+            await (await t.AwayAsync()).PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled)),
         ["not sent, away, why"] = ("(last error: ", async t =>
-            await (await t.AwayAsync()).PostAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+            await (await t.AwayAsync()).PostAsync(AmqpMessage.ToQueue("q", []), Cancelled)),
         ["call not sent, away"] = ("no open connection to the broker for ", async t => await (await t.AwayAsync())
-            .CallAsync(AmqpMessage.ToQueue("q", default), new AmqpCallOptions { Timeout = Soon }, Cancelled)),
+            .CallAsync(AmqpMessage.ToQueue("q", []), new AmqpCallOptions { Timeout = Soon }, Cancelled)),
         ["fixed replies, away"] = ("is not consumed: timed out after ", async t => await t.CallAwayAsync()),
         ["fixed replies, away, why"] = (
             " s: no open connection to the broker for ", async t => await t.CallAwayAsync()),
@@ -47,45 +47,45 @@ public sealed class ReasonTests : TelemetryTest
         {
             AmqpClient amqp = await t.BlockedAsync(
                 options => (options.MaxPendingMessages, options.FullMode) = (1, AmqpFullMode.Fail));
-            Leave(amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled));
-            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+            Leave(amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled));
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         }
         ),
         ["full, wait"] = ("waiting for a free slot, as 1 publishes (0 bytes) are pending, which is the "
             + "limit: connection blocked by broker", async t =>
         {
             AmqpClient amqp = await t.BlockedAsync(options => options.MaxPendingMessages = 1);
-            Leave(amqp.PublishAsync(AmqpMessage.ToQueue("q", default), TimeSpan.FromMinutes(1), Cancelled));
-            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+            Leave(amqp.PublishAsync(AmqpMessage.ToQueue("q", []), TimeSpan.FromMinutes(1), Cancelled));
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         }
         ),
         ["unknown, lost"] = ("was sent and not answered: ", async t =>
         {
             AmqpClient amqp = await t.WithQueueAsync();
             _ = t.Broker.Script(FaultTrigger.Publish(), FaultAction.Reset());
-            await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         }
         ),
         ["unknown, unanswered"] = ("was sent and not answered within ", async t =>
-            await (await t.UnansweredAsync(Soon)).PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)),
+            await (await t.UnansweredAsync(Soon)).PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled)),
         ["unknown, silent"] = ("nothing was received from the broker for ", async t =>
             await (await t.UnansweredAsync(TimeSpan.FromSeconds(2.5))).PublishAsync(
-                AmqpMessage.ToQueue("q", default), Cancelled)),
+                AmqpMessage.ToQueue("q", []), Cancelled)),
         ["no reply"] = ("No reply to the message to exchange '', routing key 'q', 0 bytes: timed out after ", async t =>
             await (await t.WithQueueAsync()).CallAsync(
-                AmqpMessage.ToQueue("q", default),
+                AmqpMessage.ToQueue("q", []),
                 new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(2) },
                 Cancelled)),
         ["no reply, why"] = ("The broker had confirmed the request", async t =>
             await (await t.WithQueueAsync()).CallAsync(
-                AmqpMessage.ToQueue("q", default),
+                AmqpMessage.ToQueue("q", []),
                 new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(2) },
                 Cancelled)),
         ["no reply, lost"] = ("the way back was lost: ", async t =>
         {
             AmqpClient amqp = await t.WithQueueAsync();
             Task<AmqpReply> call =
-                amqp.CallAsync(AmqpMessage.ToQueue("q", default), cancellationToken: Cancelled).AsTask();
+                amqp.CallAsync(AmqpMessage.ToQueue("q", []), cancellationToken: Cancelled).AsTask();
             await t.Broker.WaitUntilAsync(view => view.ReadyCount("q") == 1, cancellationToken: Cancelled);
             await UntilAsync(() => amqp.Status.Links[0].UnconfirmedMessages == 0);
             await t.Broker.InjectAsync(FaultAction.Reset());
@@ -98,7 +98,7 @@ public sealed class ReasonTests : TelemetryTest
             AmqpClient amqp = await t.WithQueueAsync();
             await amqp.ServeAsync(
                 "q", (_, _) => throw new InvalidOperationException("broken"), cancellationToken: Cancelled);
-            await amqp.CallAsync(AmqpMessage.ToQueue("q", default), cancellationToken: Cancelled);
+            await amqp.CallAsync(AmqpMessage.ToQueue("q", []), cancellationToken: Cancelled);
         }
         ),
         ["declaration refused"] = ("queue 'q': 406 PRECONDITION_FAILED", async t => await (await t.WithQueueAsync())
@@ -189,7 +189,7 @@ public sealed class ReasonTests : TelemetryTest
 
     // The consumer of the replies has a deadline of its own, which must not be the first here.
     private async Task CallAwayAsync() => await (await AwayAsync(TimeSpan.FromMinutes(1))).CallAsync(
-        AmqpMessage.ToQueue("q", default),
+        AmqpMessage.ToQueue("q", []),
         new AmqpCallOptions
         {
             Timeout = Soon,

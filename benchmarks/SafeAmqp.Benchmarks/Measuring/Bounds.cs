@@ -48,7 +48,7 @@ internal static class Bounds
             FullMode = AmqpFullMode.Fail,
             PublishTimeout = TimeSpan.FromMinutes(10),
         });
-        var message = AmqpMessage.ToQueue("nowhere", default);
+        var message = AmqpMessage.ToQueue("nowhere", []);
         long before = GC.GetTotalMemory(forceFullCollection: true);
         var waiting = new ValueTask[Queued];
         for (int i = 0; i < Queued; i++)

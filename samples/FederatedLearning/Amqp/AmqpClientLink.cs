@@ -131,7 +131,7 @@ public sealed class AmqpClientLink : IClientLink
             return AmqpSettlement.Ack;
         }, FewAtOnce, cancellationToken);
         await _amqp.PublishAsync(
-            AmqpMessage.ToQueue(queue, default) with { Type = Fence, CorrelationId = _session }, cancellationToken);
+            AmqpMessage.ToQueue(queue, []) with { Type = Fence, CorrelationId = _session }, cancellationToken);
         await passed.Task.WaitAsync(cancellationToken);
     }
 }

@@ -46,7 +46,7 @@ public sealed class ClockTests : FaultCase
         foreach (TimeSpan jump in jumps)
         {
             clock.Jump(jump);
-            Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)));
+            Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled)));
         }
         await UntilAsync(() => Volatile.Read(ref handled) == jumps.Length);
         // no jump was taken for silence
@@ -58,13 +58,13 @@ public sealed class ClockTests : FaultCase
         long start = TimeProvider.System.GetTimestamp();
         await broker.InjectAsync(FaultAction.Freeze());
         ValueTask call = new(client.CallAsync(AmqpMessage.ToQueue(
-            "q", default), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(1) }, Cancelled).AsTask());
+            "q", []), new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(1) }, Cancelled).AsTask());
         clock.Jump(TimeSpan.FromDays(-400));
         Assert.IsAssignableFrom<AmqpException>(await EndOf(call));
         Assert.InRange(TimeProvider.System.GetElapsedTime(start), TimeSpan.FromSeconds(0.9), TimeSpan.FromSeconds(8));
         clock.Jump(TimeSpan.FromDays(800));
         await UntilAsync(() => client.Status.Links.All(link => link is { Epoch: >= 2, State: AmqpLinkState.Open }));
         Assert.InRange(TimeProvider.System.GetElapsedTime(start), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(20));
-        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)));
+        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled)));
     }
 }

@@ -44,7 +44,7 @@ public sealed class ClosedOverDeclarationTests : FaultCase
         Task publishing = Task.Run(async () =>
         {
             for (; !stop.IsCancellationRequested; published++)
-                await client.PublishAsync(AmqpMessage.ToQueue("work", default), Cancelled);
+                await client.PublishAsync(AmqpMessage.ToQueue("work", []), Cancelled);
         }, Cancelled);
         await UntilAsync(() => published > 10);
         int epochs = client.Status.Links.Sum(link => link.Epoch);
@@ -94,15 +94,15 @@ public sealed class ClosedOverDeclarationTests : FaultCase
         await UntilAsync(() => client.Status.Links.All(link => link.State == AmqpLinkState.Open));
         string told = Assert.Single(client.Status.Links.SelectMany(link => link.TopologyErrors));
         Assert.StartsWith($"{name}: 541 INTERNAL_ERROR", told, StringComparison.Ordinal);
-        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("last", default), Cancelled)));
-        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("first", default), Cancelled)));
+        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("last", []), Cancelled)));
+        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("first", []), Cancelled)));
         int epochs = client.Status.Links.Sum(link => link.Epoch);
 
         broker.ClearScripts();
         await client.DeclareAsync(exchange ? new AmqpTopology().Exchange("fan", AmqpExchangeType.Fanout)
             : new AmqpTopology().Queue("work"), Cancelled);
         Assert.All(client.Status.Links, link => Assert.Empty(link.TopologyErrors));
-        while (await EndOf(client.PublishAsync(AmqpMessage.ToExchange("fan", "", default), Cancelled)) is { } end)
+        while (await EndOf(client.PublishAsync(AmqpMessage.ToExchange("fan", "", []), Cancelled)) is { } end)
             Assert.IsType<AmqpReturnedException>(end); // until its binding is back
         Assert.Equal(epochs, client.Status.Links.Sum(link => link.Epoch));
     }

@@ -90,7 +90,7 @@ public sealed class FirstHourTests : FaultCase
         using var cancel = new CancellationTokenSource();
         Task open = client.OpenAsync(cancel.Token).AsTask();
         Task declare = client.DeclareAsync(new AmqpTopology().Queue("q"), cancel.Token).AsTask();
-        Task publish = client.PublishAsync(AmqpMessage.ToQueue("q", default), cancel.Token).AsTask();
+        Task publish = client.PublishAsync(AmqpMessage.ToQueue("q", []), cancel.Token).AsTask();
         await UntilAsync(() => client.Status.Links.All(link => link.LastError is not null));
         await cancel.CancelAsync();
         foreach (Task wait in (Task[])[open, declare, publish])
@@ -116,7 +116,7 @@ public sealed class FirstHourTests : FaultCase
         Assert.True(TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(5), "It was waited for.");
         Assert.Contains(
             "the connection has no channel left: channel_max 5, 4 consumers", error.Message, StringComparison.Ordinal);
-        await client.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
+        await client.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
 
         AmqpClient shared = NewClient(broker.Uri, options => options.Layout = AmqpConnectionLayout.Shared);
         await shared.ConsumeAsync("q", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled);
@@ -124,7 +124,7 @@ public sealed class FirstHourTests : FaultCase
             shared.ConsumeAsync("r", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled).AsTask())));
         foreach (AmqpReplyAddress address in (AmqpReplyAddress[])[AmqpReplyAddress.Exclusive, AmqpReplyAddress.Direct])
         {
-            Exception? end = await EndOf(new ValueTask(shared.CallAsync(AmqpMessage.ToQueue("q", default),
+            Exception? end = await EndOf(new ValueTask(shared.CallAsync(AmqpMessage.ToQueue("q", []),
                 new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(2), ReplyTo = address }, Cancelled).AsTask()));
             Assert.Equal(AmqpOutcome.Confirmed, Assert.IsType<AmqpNoReplyException>(end).Outcome); // it found a channel
         }

@@ -38,7 +38,7 @@ public sealed class FlappingHostsTests : FaultCase
         {
             string id = $"m{number}";
             Exception? error = await EndOf(
-                client.PublishAsync(AmqpMessage.ToQueue("q", default) with { MessageId = id }, Cancelled));
+                client.PublishAsync(AmqpMessage.ToQueue("q", []) with { MessageId = id }, Cancelled));
             if (error is null)
                 confirmed.Add(id);
             else
@@ -47,7 +47,7 @@ public sealed class FlappingHostsTests : FaultCase
         }
         await flapping;
         one.Refuse = other.Refuse = false;
-        await client.PublishAsync(AmqpMessage.ToQueue("q", default) with { MessageId = "last" }, Cancelled);
+        await client.PublishAsync(AmqpMessage.ToQueue("q", []) with { MessageId = "last" }, Cancelled);
         await UntilAsync(() => received.ContainsKey("last") && confirmed.TrueForAll(received.ContainsKey));
         // Given up ones are gone from the broker, whatever state they were in.
         await broker.WaitUntilAsync(

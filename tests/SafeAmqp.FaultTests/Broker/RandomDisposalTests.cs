@@ -136,7 +136,7 @@ public sealed class RandomDisposalTests : FaultCase
                         await client.DeclareAsync(new AmqpTopology().Queue("q"));
                     else
                         await client.CallAsync(
-                            AmqpMessage.ToQueue("rpc", default),
+                            AmqpMessage.ToQueue("rpc", []),
                             new AmqpCallOptions { Timeout = TimeSpan.FromSeconds(3) });
                 }
                 catch (Exception thrown)

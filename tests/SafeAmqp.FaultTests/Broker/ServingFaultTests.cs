@@ -20,7 +20,7 @@ public sealed class ServingFaultTests : FaultCase
             return ValueTask.FromResult(new AmqpMessage { Body = new[] { (byte)times } });
         }, cancellationToken: Cancelled);
         broker.Script(FaultTrigger.Ack().Times(1), FaultAction.Reset());
-        AmqpReply reply = await caller.CallAsync(AmqpMessage.ToQueue("work", default), new AmqpCallOptions
+        AmqpReply reply = await caller.CallAsync(AmqpMessage.ToQueue("work", []), new AmqpCallOptions
         {
             Timeout = Limit,
             ReplyTo = direct ? AmqpReplyAddress.Direct : AmqpReplyAddress.Exclusive,
@@ -45,7 +45,7 @@ public sealed class ServingFaultTests : FaultCase
         {
             broker.Script(FaultTrigger.Publish().Where(moment => moment.RoutingKey == "replies").Times(1), action);
             var error = Assert.IsType<AmqpRemoteException>(await EndOf(new ValueTask(
-                caller.CallAsync(AmqpMessage.ToQueue("work", default), options, Cancelled).AsTask())));
+                caller.CallAsync(AmqpMessage.ToQueue("work", []), options, Cancelled).AsTask())));
             Assert.Equal(type.FullName, error.RemoteType);
         }
         await UntilAsync(() => server.Status.Links[0].Consumers.Single().Unsettled == 0);

@@ -7,8 +7,8 @@ namespace SafeAmqp.FaultTests.Broker;
 // A publish waits for what is being declared and could route it, however long the broker takes.
 public sealed class UnderWayTests : FaultCase
 {
-    private static readonly AmqpMessage ToFan = AmqpMessage.ToExchange("fan", "", default);
-    private static readonly AmqpMessage ToOther = AmqpMessage.ToExchange("other", "", default);
+    private static readonly AmqpMessage ToFan = AmqpMessage.ToExchange("fan", "", []);
+    private static readonly AmqpMessage ToOther = AmqpMessage.ToExchange("other", "", []);
 
     private static readonly AmqpTopology OwnQueue = new AmqpTopology()
         .With(new AmqpQueue { Name = "own", Exclusive = true, Durable = false }).Bind("fan", "own");
@@ -70,7 +70,7 @@ public sealed class UnderWayTests : FaultCase
         ValueTask declaring = client.DeclareAsync(new AmqpTopology().Exchange("refused", AmqpExchangeType.Fanout)
             .Queue("after"), Cancelled);
         var refused = Assert.IsType<AmqpRefusedException>(
-            await EndOf(client.PublishAsync(AmqpMessage.ToExchange("refused", "", default), Cancelled)));
+            await EndOf(client.PublishAsync(AmqpMessage.ToExchange("refused", "", []), Cancelled)));
         Assert.Equal(404, refused.ReplyCode);
         Assert.False(declaring.IsCompleted);
         await client.DisposeAsync();
@@ -94,7 +94,7 @@ public sealed class UnderWayTests : FaultCase
         await host.StartAsync(Cancelled);
         IAmqpClient client = provider.GetRequiredService<IAmqpClient>();
         Task[] publishes = [client.PublishAsync(ToFan, Cancelled).AsTask(),
-            client.PublishAsync(AmqpMessage.ToQueue("second", default), Cancelled).AsTask()];
+            client.PublishAsync(AmqpMessage.ToQueue("second", []), Cancelled).AsTask()];
         foreach (Task publish in publishes)
             Assert.Null(await EndOf(new ValueTask(publish)));
         await host.StopAsync(Cancelled);

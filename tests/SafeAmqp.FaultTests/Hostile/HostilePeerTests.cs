@@ -74,7 +74,7 @@ public sealed class HostilePeerTests : FaultCase
         int sane = 0;
         await UntilStartedAsync(client, () => Interlocked.Increment(ref sane));
         await UntilAsync(() => Volatile.Read(ref sane) > 0);
-        while (await EndOf(client.PublishAsync(AmqpMessage.ToQueue("k", default), Cancelled)) is { } error)
+        while (await EndOf(client.PublishAsync(AmqpMessage.ToQueue("k", []), Cancelled)) is { } error)
             Assert.IsType<AmqpUnknownOutcomeException>(error); // its link was taken for dead just then
         Interlocked.Add(ref _connections, broker.Connections);
         Assert.DoesNotContain(log.All, line => line.Contains("bug in SafeAmqp", StringComparison.OrdinalIgnoreCase));

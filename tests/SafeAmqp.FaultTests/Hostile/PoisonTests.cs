@@ -149,7 +149,7 @@ public sealed class PoisonTests : FaultCase
         Exception? end = null;
         for (int i = 0; i < 20 && end is not AmqpNotSentException { InnerException: AmqpPoisonException }; i++)
             end = await EndOf(
-                new ValueTask(client.CallAsync(AmqpMessage.ToQueue("server", default), options, Cancelled).AsTask()));
+                new ValueTask(client.CallAsync(AmqpMessage.ToQueue("server", []), options, Cancelled).AsTask()));
         Assert.IsType<AmqpPoisonException>(Assert.IsType<AmqpNotSentException>(end).InnerException);
     }
 }

@@ -114,9 +114,9 @@ public sealed class UnreadableTests : FaultCase
             : null;
         AmqpClient client = NewClient(broker.Uri);
         AmqpMessage message =
-            AmqpMessage.ToQueue("nowhere", default) with { Headers = new Dictionary<string, object?> { ["k"] = 1 } };
+            AmqpMessage.ToQueue("nowhere", []) with { Headers = new Dictionary<string, object?> { ["k"] = 1 } };
         Assert.IsType<AmqpReturnedException>(await EndOf(client.PublishAsync(message, Cancelled)));
-        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("fine", default), Cancelled)));
+        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("fine", []), Cancelled)));
         Assert.All(client.Status.Links, link => Assert.Equal(1, link.Epoch));
 
         static byte[] Broken(byte[] properties)

@@ -65,8 +65,8 @@ public sealed class CanarySinkTests : FaultCase
         await host.StartAsync(Cancelled);
         var amqp = host.Services.GetRequiredService<IAmqpClient>();
         await LookAsync();
-        await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled);
-        Look(await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("nowhere", default), Cancelled)));
+        await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
+        Look(await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("nowhere", []), Cancelled)));
         await broker.KillAsync(Cancelled);
         await UntilAsync(() => !amqp.Status.IsReady);
         await LookAsync();

@@ -31,16 +31,16 @@ public sealed class CloseCodeTests : FaultCase
             _ => null,
         };
         AmqpClient client = NewClient(_broker.Uri);
-        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("before", default), Cancelled)));
-        ValueTask stuck = client.PublishAsync(AmqpMessage.ToQueue("stuck", default), Cancelled),
-            guilty = client.PublishAsync(AmqpMessage.ToQueue("guilty", default), Cancelled);
+        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("before", []), Cancelled)));
+        ValueTask stuck = client.PublishAsync(AmqpMessage.ToQueue("stuck", []), Cancelled),
+            guilty = client.PublishAsync(AmqpMessage.ToQueue("guilty", []), Cancelled);
         foreach (Exception? end in (Exception?[])[await EndOf(stuck), await EndOf(guilty)])
         {
             // Nobody's fault that we know of: neither may be called refused, and neither confirmed.
             var unknown = Assert.IsType<AmqpUnknownOutcomeException>(end);
             Assert.Contains(text, unknown.Message, StringComparison.Ordinal);
         }
-        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("after", default), Cancelled)));
+        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("after", []), Cancelled)));
         await client.OpenAsync(Cancelled); // nothing above waited for the receive link
         Assert.Equal(2, _broker.Connections);
         Assert.All(client.Status.Links, link => Assert.Equal(1, link.Epoch));
@@ -64,9 +64,9 @@ public sealed class CloseCodeTests : FaultCase
             : null;
         AmqpClient client = NewClient(_broker.Uri);
         var unknown = Assert.IsType<AmqpUnknownOutcomeException>(
-            await EndOf(client.PublishAsync(AmqpMessage.ToQueue("guilty", default), Cancelled)));
+            await EndOf(client.PublishAsync(AmqpMessage.ToQueue("guilty", []), Cancelled)));
         Assert.Contains($"{code} {text}", unknown.Message, StringComparison.Ordinal);
-        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("guilty", default), Cancelled)));
+        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("guilty", []), Cancelled)));
         await client.OpenAsync(Cancelled); // nothing above waited for the receive link
         Assert.Equal(3, _broker.Connections); // the send link twice, the receive link once
         Assert.Equal(1, client.Status.Links[1].Epoch);
@@ -88,7 +88,7 @@ public sealed class CloseCodeTests : FaultCase
         AmqpClient client = NewClient(_broker.Uri, options => options.LoggerFactory = log);
         foreach (string key in (string[])["close", "return", "long", "end"])
         {
-            Exception error = (await EndOf(client.PublishAsync(AmqpMessage.ToQueue(key, default), Cancelled)))!;
+            Exception error = (await EndOf(client.PublishAsync(AmqpMessage.ToQueue(key, []), Cancelled)))!;
             var told = Assert.IsAssignableFrom<AmqpException>(error);
             Assert.DoesNotContain(told.Message, c => char.IsControl(c));
             Assert.DoesNotContain(told.ToString().ReplaceLineEndings("\n"), c => c != '\n' && char.IsControl(c));

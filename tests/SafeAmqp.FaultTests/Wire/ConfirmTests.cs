@@ -37,7 +37,7 @@ public sealed class ConfirmTests : FaultCase
 
     private async Task AssertGoesOnAsync(AmqpClient client, int connections = 1)
     {
-        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("after", default), Cancelled)));
+        Assert.Null(await EndOf(client.PublishAsync(AmqpMessage.ToQueue("after", []), Cancelled)));
         Assert.Equal(AmqpLinkState.Open, client.Status.Links[0].State);
         Assert.Equal((0, 0), (client.Status.Links[0].QueuedMessages, client.Status.Links[0].UnconfirmedMessages));
         await client.OpenAsync(Cancelled); // nothing above waited for the receive link
@@ -141,7 +141,7 @@ public sealed class ConfirmTests : FaultCase
         ];
         AmqpClient client = Client();
         var error = Assert.IsType<AmqpReturnedException>(
-            await EndOf(client.PublishAsync(AmqpMessage.ToQueue("nowhere", default), Cancelled)));
+            await EndOf(client.PublishAsync(AmqpMessage.ToQueue("nowhere", []), Cancelled)));
         Assert.Equal((312, "NO_ROUTE"), (error.ReplyCode, error.ReplyText));
         await AssertGoesOnAsync(client);
     }

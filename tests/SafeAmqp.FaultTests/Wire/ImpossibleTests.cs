@@ -30,7 +30,7 @@ public sealed class ImpossibleTests : FaultCase
             await Task.Delay(i / 4, Cancelled); // over the time of the cuts
             string id = i == good / 3 ? "impossible" : $"m{i}";
             return (await amqp.PublishAllAsync(
-                [AmqpMessage.ToQueue("q", default) with { MessageId = id }], Cancelled))[0];
+                [AmqpMessage.ToQueue("q", []) with { MessageId = id }], Cancelled))[0];
         })];
         AmqpPublishResult[] results = await Task.WhenAll(publishes).WaitAsync(TimeSpan.FromMinutes(4), Cancelled);
         await done.CancelAsync();
@@ -49,7 +49,7 @@ public sealed class ImpossibleTests : FaultCase
         AmqpClient amqp = NewClient(broker.Uri, options => options.InFlight = AmqpInFlightPolicy.Republish);
         var neighbours = Enumerable.Range(0, 100)
             .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("q", new byte[20_000]), Cancelled))).ToArray();
-        AmqpMessage large = AmqpMessage.ToQueue("q", default) with
+        AmqpMessage large = AmqpMessage.ToQueue("q", []) with
         {
             Headers = new Dictionary<string, object?> { ["k"] = new string('x', 8_150) }
         };

@@ -64,7 +64,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         AmqpReplyAddress replyTo = await AddressAsync(amqp, address);
         long before = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         Task<AmqpReply> call =
-            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo, TimeSpan.FromSeconds(20)), Cancelled)
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), To(replyTo, TimeSpan.FromSeconds(20)), Cancelled)
                 .AsTask();
         Request request = await desk.NextAsync();
         long after = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
@@ -87,7 +87,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
             return ValueTask.FromResult(new AmqpMessage());
         }, cancellationToken: Cancelled);
         await amqp.CallAsync(
-            AmqpMessage.ToQueue(queue, default) with
+            AmqpMessage.ToQueue(queue, []) with
             {
                 Headers = new Dictionary<string, object?> { ["own"] = 1 },
                 Expiration = TimeSpan.FromDays(1)
@@ -106,12 +106,12 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         AmqpCallOptions options = To(await AddressAsync(amqp, address));
         RequestDesk desk = await DeskAsync();
         // makes the address
-        Task<AmqpReply> first = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), options, Cancelled).AsTask();
+        Task<AmqpReply> first = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), options, Cancelled).AsTask();
         await desk.ReplyAsync(await desk.NextAsync(), "");
         await InTime(first);
         var watch = Stopwatch.StartNew();
         var error = await Assert.ThrowsAsync<AmqpReturnedException>(
-            async () => await amqp.CallAsync(AmqpMessage.ToQueue(NewName(), default), options, Cancelled));
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue(NewName(), []), options, Cancelled));
         Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(2));
         Assert.Equal((AmqpOutcome.Returned, 312, true), (error.Outcome, error.ReplyCode, error.IsSafeToRepeat));
         Assert.Equal(0, amqp.Status.Links[0].PendingCalls);
@@ -123,11 +123,11 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         AmqpClient amqp = await ConnectAsync();
         RequestDesk desk = await DeskAsync();
         Task<AmqpReply> call =
-            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), cancellationToken: Cancelled).AsTask();
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), cancellationToken: Cancelled).AsTask();
         Request request = await desk.NextAsync();
         string exchange = NewName();
         var error = await Assert.ThrowsAsync<AmqpRefusedException>(async () => await amqp.CallAsync(
-            AmqpMessage.ToExchange(exchange, "", default), cancellationToken: Cancelled));
+            AmqpMessage.ToExchange(exchange, "", []), cancellationToken: Cancelled));
         Assert.Equal(404, error.ReplyCode);
         Assert.Contains(exchange, error.Message, StringComparison.Ordinal);
         await desk.ReplyAsync(request, "still here");
@@ -143,12 +143,12 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         RequestDesk desk = await DeskAsync();
         AmqpReplyAddress replyTo = await AddressAsync(amqp, address);
         Task<AmqpReply> warm =
-            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo), Cancelled).AsTask();
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), To(replyTo), Cancelled).AsTask();
         await desk.ReplyAsync(await desk.NextAsync(), "");
         await InTime(warm);
         var watch = Stopwatch.StartNew();
         Task<AmqpReply> call = amqp.CallAsync(
-            AmqpMessage.ToQueue(desk.Queue, default), To(replyTo, TimeSpan.FromMilliseconds(400)), Cancelled).AsTask();
+            AmqpMessage.ToQueue(desk.Queue, []), To(replyTo, TimeSpan.FromMilliseconds(400)), Cancelled).AsTask();
         Request request = await desk.NextAsync();
         var error = await Assert.ThrowsAsync<AmqpNoReplyException>(() => InTime(call));
         Assert.InRange(watch.Elapsed, TimeSpan.FromMilliseconds(390), TimeSpan.FromSeconds(2));
@@ -157,7 +157,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         Assert.False(error.IsSafeToRepeat);
         Assert.NotNull(error.Status);
         Task<AmqpReply> other =
-            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo), Cancelled).AsTask();
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), To(replyTo), Cancelled).AsTask();
         Request otherRequest = await desk.NextAsync();
         await desk.ReplyAsync(request, "late");
         await UntilAsync(() => amqp.Status.Links[0].LateReplies == 1);
@@ -175,7 +175,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         AmqpReplyAddress replyTo = await AddressAsync(amqp, address);
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
         Task<AmqpReply> call =
-            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo), cancel.Token).AsTask();
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), To(replyTo), cancel.Token).AsTask();
         Request request = await desk.NextAsync();
         var watch = Stopwatch.StartNew();
         await cancel.CancelAsync();
@@ -186,7 +186,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         await desk.ReplyAsync(request, "late");
         await UntilAsync(() => amqp.Status.Links[0].LateReplies == 1);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
-            async () => await amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(replyTo), cancel.Token));
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), To(replyTo), cancel.Token));
     }
 
     [Fact]
@@ -196,7 +196,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         AmqpClient amqp = await ConnectAsync();
         RequestDesk desk = await DeskAsync();
         Task<AmqpReply>[] calls = [.. Enumerable.Range(0, count).Select(_ =>
-            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), cancellationToken: Cancelled).AsTask())];
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), cancellationToken: Cancelled).AsTask())];
         var ids = new HashSet<string>();
         for (int i = 0; i < count; i++)
         {
@@ -207,7 +207,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         }
         await InTime(Task.WhenAll(calls));
         Task<AmqpReply> own = amqp.CallAsync(
-            AmqpMessage.ToQueue(desk.Queue, default) with { CorrelationId = "mine" }, cancellationToken: Cancelled)
+            AmqpMessage.ToQueue(desk.Queue, []) with { CorrelationId = "mine" }, cancellationToken: Cancelled)
             .AsTask();
         Request asked = await desk.NextAsync();
         Assert.Equal("mine", asked.CorrelationId);
@@ -229,7 +229,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         RequestDesk desk = await DeskAsync();
         foreach (AmqpClient amqp in (AmqpClient[])[failing, waiting])
         {
-            AmqpMessage message = AmqpMessage.ToQueue(desk.Queue, default);
+            AmqpMessage message = AmqpMessage.ToQueue(desk.Queue, []);
             Task<AmqpReply>[] calls = [
                 amqp.CallAsync(message, cancellationToken: Cancelled).AsTask(),
                 amqp.CallAsync(message, cancellationToken: Cancelled).AsTask()];
@@ -276,7 +276,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
     public async Task Call_options_that_are_not_valid_are_refused_before_anything_is_sent()
     {
         AmqpClient amqp = NewClient(options => options.Uri = "amqp://guest:guest@127.0.0.1:1/");
-        AmqpMessage message = AmqpMessage.ToQueue("queue", default);
+        AmqpMessage message = AmqpMessage.ToQueue("queue", []);
         await Assert.ThrowsAnyAsync<ArgumentException>(
             async () => await amqp.CallAsync(message, Within(TimeSpan.Zero), Cancelled));
         await Assert.ThrowsAnyAsync<ArgumentException>(
@@ -301,7 +301,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
             var watch = Stopwatch.StartNew();
             var error = await Assert.ThrowsAsync<AmqpNotSentException>(async () =>
                 await amqp.CallAsync(
-                    AmqpMessage.ToQueue("queue", default), To(replyTo, TimeSpan.FromMilliseconds(300)), Cancelled));
+                    AmqpMessage.ToQueue("queue", []), To(replyTo, TimeSpan.FromMilliseconds(300)), Cancelled));
             Assert.InRange(watch.Elapsed, TimeSpan.FromMilliseconds(290), TimeSpan.FromSeconds(2));
             Assert.True(error.IsSafeToRepeat);
         }

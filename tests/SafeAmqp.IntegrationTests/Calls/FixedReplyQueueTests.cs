@@ -43,7 +43,7 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
             return json.RootElement.GetProperty("job_id").GetString();
         });
         Task<AmqpReply> call = amqp.CallAsync(
-            AmqpMessage.ToQueue(desk.Queue, default) with { CorrelationId = "job-7" }, To(address), Cancelled).AsTask();
+            AmqpMessage.ToQueue(desk.Queue, []) with { CorrelationId = "job-7" }, To(address), Cancelled).AsTask();
         await desk.NextAsync();
         await desk.SendAsync(replies, """{"job_id":"job-7","result":42}""", _ => { });
         Assert.Contains("42", Text(await InTime(call)), StringComparison.Ordinal);
@@ -63,7 +63,7 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
             var id => id,
         }, unmatched.HandleAsync);
         Task<AmqpReply> call =
-            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled).AsTask();
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), To(address), Cancelled).AsTask();
         Request request = await desk.NextAsync();
         await desk.SendAsync(replies, "foreign", properties => properties.CorrelationId = "foreign");
         await desk.SendAsync(replies, "throw", properties => properties.CorrelationId = "throw");
@@ -86,7 +86,7 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
         string replies = await NewQueueAsync(amqp);
         AmqpReplyAddress address = AmqpReplyAddress.Queue(replies);
         Task<AmqpReply> call =
-            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled).AsTask();
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), To(address), Cancelled).AsTask();
         Request request = await desk.NextAsync();
         await desk.SendAsync(replies, "foreign", properties => properties.CorrelationId = "foreign");
         await desk.SendAsync(replies, "none", _ => { });
@@ -103,7 +103,7 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
         AmqpClient amqp = await ConnectAsync();
         RequestDesk desk = await DeskAsync();
         AmqpReplyAddress address = AmqpReplyAddress.Queue(await NewQueueAsync(amqp));
-        AmqpMessage message = AmqpMessage.ToQueue(desk.Queue, default) with { CorrelationId = "same" };
+        AmqpMessage message = AmqpMessage.ToQueue(desk.Queue, []) with { CorrelationId = "same" };
         Task<AmqpReply> first = amqp.CallAsync(message, To(address), Cancelled).AsTask();
         Request request = await desk.NextAsync();
         var error = await Assert.ThrowsAsync<AmqpNotSentException>(
@@ -125,12 +125,12 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
         string replies = NewName();
         AmqpReplyAddress address = AmqpReplyAddress.Queue(replies);
         var error = await Assert.ThrowsAsync<AmqpNotSentException>(
-            async () => await amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled));
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), To(address), Cancelled));
         Assert.Contains(replies, error.Message, StringComparison.Ordinal);
         Assert.Empty(desk.All);
         await witness.QueueAsync(replies);
         Task<AmqpReply> call =
-            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled).AsTask();
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), To(address), Cancelled).AsTask();
         await desk.ReplyAsync(await desk.NextAsync(), "now");
         Assert.Equal("now", Text(await InTime(call)));
     }

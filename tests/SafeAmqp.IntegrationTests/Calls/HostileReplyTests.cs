@@ -69,7 +69,7 @@ public sealed class HostileReplyTests(TestBroker broker) : CallTest(broker)
         AmqpClient amqp = await ConnectAsync();
         RequestDesk desk = await DeskAsync();
         Task<AmqpReply> call =
-            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), cancellationToken: Cancelled).AsTask();
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), cancellationToken: Cancelled).AsTask();
         Request request = await desk.NextAsync();
         await desk.ReplyAsync(
             request, new string('\u0007', 10_000), properties => properties.Headers = new Dictionary<string, object?>

@@ -20,7 +20,7 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
         Task<AmqpNoReplyException>[] calls = [.. Enumerable.Range(0, count).Select(async _ =>
         {
             var error = await Assert.ThrowsAsync<AmqpNoReplyException>(
-                async () => await amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), options, Cancelled));
+                async () => await amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), options, Cancelled));
             Volatile.Write(ref lastEnded, Stopwatch.GetTimestamp());
             return error;
         })];
@@ -43,7 +43,7 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
         Assert.Equal(0, amqp.Status.Links[0].PendingCalls);
 
         // Old replies answer nobody; the first call over the new link is answered.
-        Task<AmqpReply> next = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), options, Cancelled).AsTask();
+        Task<AmqpReply> next = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), options, Cancelled).AsTask();
         Request request = await desk.NextAsync();
         foreach (Request old in desk.All.Where(old => old != request))
             await desk.SendAsync(request.ReplyTo, "old", properties => properties.CorrelationId = old.CorrelationId);
@@ -60,7 +60,7 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
             link == "shared" ? AmqpConnectionLayout.Shared : AmqpConnectionLayout.Separate);
         RequestDesk desk = await DeskAsync();
         AmqpCallOptions options = To(await AddressAsync(amqp, "fixed"));
-        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), options, Cancelled).AsTask();
+        Task<AmqpReply> call = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), options, Cancelled).AsTask();
         Request request = await desk.NextAsync();
         await KillAsync(link);
         AmqpLinkStatus Link() => amqp.Status.Links.Single(status => status.Name == link);
@@ -113,7 +113,7 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
         AmqpReplyAddress[] addresses = [
             AmqpReplyAddress.Exclusive, AmqpReplyAddress.Direct, await AddressAsync(amqp, "fixed")];
         Task<AmqpReply>[] calls = [.. addresses.Select(
-            address => amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), To(address), Cancelled).AsTask())];
+            address => amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), To(address), Cancelled).AsTask())];
         for (int i = 0; i < calls.Length; i++)
             await desk.NextAsync();
         await InTime(amqp.DisposeAsync());

@@ -13,7 +13,7 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
         await amqp.ServeAsync(
             queue, (_, _) => ThrowingMethod(), new AmqpServeOptions { SendFaultMessages = sendMessage }, Cancelled);
         var error = await Assert.ThrowsAsync<AmqpRemoteException>(
-            async () => await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled));
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue(queue, []), cancellationToken: Cancelled));
         Assert.Equal("System.FormatException", error.RemoteType);
         Assert.Equal(sendMessage, error.Message.Contains("not a number", StringComparison.Ordinal));
         Assert.DoesNotContain(nameof(ThrowingMethod), error.Message, StringComparison.Ordinal);
@@ -41,7 +41,7 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
         string queue = await NewQueueAsync(amqp);
         await amqp.ServeAsync(queue, (_, _) => ValueTask.FromResult<AmqpMessage>(null!), cancellationToken: Cancelled);
         var error = await Assert.ThrowsAsync<AmqpRemoteException>(
-            async () => await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled));
+            async () => await amqp.CallAsync(AmqpMessage.ToQueue(queue, []), cancellationToken: Cancelled));
         Assert.Equal("System.InvalidOperationException", error.RemoteType);
     }
 
@@ -59,7 +59,7 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
         }),
             cancellationToken: Cancelled);
         Assert.Equal(
-            "here", Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled)));
+            "here", Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, []), cancellationToken: Cancelled)));
     }
 
     [Theory, MemberData(nameof(Layouts))]
@@ -156,7 +156,7 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
             return new AmqpMessage { Body = Bytes(request.IsRedelivered ? "again" : "first") };
         }, cancellationToken: Cancelled);
         Task<AmqpReply> call =
-            caller.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled).AsTask();
+            caller.CallAsync(AmqpMessage.ToQueue(queue, []), cancellationToken: Cancelled).AsTask();
         await InTime(first.Task);
         relay.Cut();
         await InTime(fired.Task);

@@ -55,7 +55,7 @@ public sealed class ServingTests(TestBroker broker) : FaultTest(broker)
             ReplyTo = address == "direct" ? AmqpReplyAddress.Direct : AmqpReplyAddress.Exclusive,
         };
         Task<Exception?>[] calls = [.. Enumerable.Range(0, Many).Select(_ => EndOf(
-            caller.CallAsync(AmqpMessage.ToQueue(queue, default), options, Cancelled).AsTask()))];
+            caller.CallAsync(AmqpMessage.ToQueue(queue, []), options, Cancelled).AsTask()))];
         await UntilAsync(() => server.Status.Links[0].Consumers.Single().Unsettled == Many);
         await caller.DisposeAsync();
         Exception?[] ends = await Task.WhenAll(calls).WaitAsync(Limit, Cancelled);
@@ -80,7 +80,7 @@ public sealed class ServingTests(TestBroker broker) : FaultTest(broker)
         AmqpClient caller = await ConnectAsync(), server = await ConnectAsync(options => options.Layout = layout);
         string queue = await NewQueueAsync(caller), consumed = await NewQueueAsync(caller);
         await caller.PublishAllAsync(
-            [.. Enumerable.Range(0, count).Select(_ => AmqpMessage.ToQueue(consumed, default))], Cancelled);
+            [.. Enumerable.Range(0, count).Select(_ => AmqpMessage.ToQueue(consumed, []))], Cancelled);
         using var gate = new SemaphoreSlim(0);
         var handled = new ConcurrentBag<int>();
         await server.ServeAsync(queue, async (request, _) =>

@@ -20,7 +20,7 @@ public sealed class UnansweredDeclareTests(TestBroker broker) : CallTest(broker)
         var inbox = new Inbox();
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
         Task<AmqpReply> call =
-            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, default), cancellationToken: Cancelled).AsTask();
+            amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), cancellationToken: Cancelled).AsTask();
         Request request = await desk.NextAsync();
 
         relay.Hold(method => method.IsQueueDeclareOk);

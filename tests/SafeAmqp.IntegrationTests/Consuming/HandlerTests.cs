@@ -95,7 +95,7 @@ public sealed class HandlerTests(TestBroker broker) : FeatureTest(broker)
         await PublishAsync(other, queue, "a", "b");
         await InTime(disposed.Task);
         await Assert.ThrowsAsync<ObjectDisposedException>(
-            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled));
         var inbox = new Inbox();
         await other.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
         Assert.Equal(["a", "b"], (await inbox.NextAsync(2)).Select(Text));

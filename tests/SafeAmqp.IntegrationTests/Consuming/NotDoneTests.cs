@@ -137,7 +137,7 @@ public sealed class NotDoneTests(TestBroker broker) : FeatureTest(broker)
         {
             await go.Task;
             Exception? error = await Record.ExceptionAsync(
-                async () => await amqp.PublishAsync(AmqpMessage.ToQueue(dead, default), CancellationToken.None));
+                async () => await amqp.PublishAsync(AmqpMessage.ToQueue(dead, []), CancellationToken.None));
             ended.SetResult(error);
             throw error!;
         });

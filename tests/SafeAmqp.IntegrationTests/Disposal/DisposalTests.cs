@@ -16,7 +16,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
             options => (options.Layout, options.ShutdownTimeout) = (layout, 2 * Shutdown));
         await PauseBrokerAsync(); // however quick it is, something is left to be confirmed
         Task[] publishes = [.. Enumerable.Range(0, 500)
-            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled).AsTask())];
         Task<TimeSpan> disposing = DisposeAsync(amqp);
         Assert.Contains(publishes, publish => !publish.IsCompleted);
         await Broker.Node.ResumeAsync(Cancelled);
@@ -33,9 +33,9 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(options => options.MaxPendingMessages = 1);
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
-        Task<Exception?> sent = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+        Task<Exception?> sent = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled));
         Task<Exception?>[] waiting = [.. Enumerable.Range(0, 50)
-            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled)))];
         await DisposeAsync(amqp);
         Assert.IsType<AmqpUnknownOutcomeException>(await sent.WaitAsync(Margin, Cancelled));
         Assert.All(
@@ -53,7 +53,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
         Task<Exception?>[] ends = [.. Enumerable.Range(0, 100)
-            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled)))];
         await UntilAsync(() => amqp.Status.Links[0] is { UnconfirmedMessages: 10, QueuedMessages: 90 });
         await DisposeAsync(amqp);
         Exception?[] errors = await Task.WhenAll(ends).WaitAsync(Margin, Cancelled);
@@ -71,7 +71,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         Task<Exception?> found = EndOf(await BlockAsync(amqp));
         Task<Exception?>[] waiting = [.. Enumerable.Range(0, 10)
-            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled)))];
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 10);
         await DisposeAsync(amqp);
         Assert.True(await found.WaitAsync(Margin, Cancelled) is null or AmqpUnknownOutcomeException);
@@ -98,7 +98,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
             disposed.TrySetResult((await TimedEndOf(amqp.DisposeAsync)).Took);
             return AmqpSettlement.Ack;
         }, cancellationToken: Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled);
         await begun.Task.WaitAsync(Limit, Cancelled);
         if (frozen)
             await PauseBrokerAsync();
@@ -118,7 +118,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
 
         async Task ContinueAsync()
         {
-            await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).ConfigureAwait(false);
+            await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled).ConfigureAwait(false);
             long start = TimeProvider.System.GetTimestamp();
             amqp.DisposeAsync().AsTask().Wait(Cancelled); // even one that blocks the thread it was given
             disposed.SetResult(TimeProvider.System.GetElapsedTime(start));
@@ -139,7 +139,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         if (frozen)
             await PauseBrokerAsync();
         Task<Exception?>[] publishes = [.. Enumerable.Range(0, 20)
-            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), cancel.Token)))];
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), cancel.Token)))];
         await cancel.CancelAsync();
         Assert.True(took < Bound, $"took {took}");
         foreach (Exception? end in await Task.WhenAll(publishes).WaitAsync(Margin, Cancelled))
@@ -193,7 +193,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync(); // so that disposal is under way while both wait for it
-        Task<Exception?> published = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+        Task<Exception?> published = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled));
         using var second = new ManualResetEventSlim();
 
         // On the pool: the context of a test keeps continuations from running one inside the other.
@@ -224,7 +224,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
         await DisposeAsync(amqp);
-        AmqpMessage message = AmqpMessage.ToQueue(queue, default);
+        AmqpMessage message = AmqpMessage.ToQueue(queue, []);
         AmqpHandler handler = (_, _) => new ValueTask<AmqpSettlement>(AmqpSettlement.Ack);
         foreach (Func<Task> verb in (Func<Task>[])
         [
@@ -254,7 +254,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         Assert.True(await DisposeAsync(amqp) < TimeSpan.FromSeconds(1));
         Assert.Equal(0, proxy.Accepted);
         await Assert.ThrowsAsync<ObjectDisposedException>(
-            async () => await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled));
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled));
     }
 
     [Fact]
@@ -264,7 +264,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         AmqpClient reader = await ConnectAsync();
         string queue = await NewQueueAsync(reader), results = await NewQueueAsync(reader);
         await reader.PublishAllAsync(
-            [.. Enumerable.Range(0, 50).Select(_ => AmqpMessage.ToQueue(queue, default))], Cancelled);
+            [.. Enumerable.Range(0, 50).Select(_ => AmqpMessage.ToQueue(queue, []))], Cancelled);
         using var go = new SemaphoreSlim(0);
         int begun = 0;
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, async (_, lost) =>
@@ -272,7 +272,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
             Interlocked.Increment(ref begun);
             await go.WaitAsync(CancellationToken.None);
             // a handler that ends may still publish
-            await amqp.PublishAsync(AmqpMessage.ToQueue(results, default), CancellationToken.None);
+            await amqp.PublishAsync(AmqpMessage.ToQueue(results, []), CancellationToken.None);
             return lost.IsCancellationRequested ? AmqpSettlement.Requeue : AmqpSettlement.Ack;
         }, new AmqpConsumerOptions { Concurrency = 4, Prefetch = 20 }, Cancelled);
         await UntilAsync(() => Volatile.Read(ref begun) == 4);

@@ -174,8 +174,8 @@ public sealed class LeftBehindTests(TestBroker broker) : FeatureTest(broker)
             "read" => amqp.ReadAllAsync("q", cancellationToken: soon.Token)
                 .GetAsyncEnumerator(soon.Token).MoveNextAsync().AsTask(),
             "serve" => amqp.ServeAsync("q", (_, _) => new(new AmqpMessage()), cancellationToken: soon.Token).AsTask(),
-            "publish" => amqp.PublishAsync(AmqpMessage.ToQueue("q", default), soon.Token).AsTask(),
-            _ => amqp.CallAsync(AmqpMessage.ToQueue("q", default),
+            "publish" => amqp.PublishAsync(AmqpMessage.ToQueue("q", []), soon.Token).AsTask(),
+            _ => amqp.CallAsync(AmqpMessage.ToQueue("q", []),
                 new AmqpCallOptions { ReplyTo = AmqpReplyAddress.Queue("r", reply => reply.CorrelationId) }, soon.Token)
                     .AsTask(),
         };

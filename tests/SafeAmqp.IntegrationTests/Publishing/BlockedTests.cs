@@ -9,7 +9,7 @@ public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync();
         string full = await NewQueueAsync(amqp), publishedTo = await NewQueueAsync(amqp);
         await amqp.PublishAllAsync(
-            [.. Enumerable.Range(0, 200).Select(_ => AmqpMessage.ToQueue(full, default))], Cancelled);
+            [.. Enumerable.Range(0, 200).Select(_ => AmqpMessage.ToQueue(full, []))], Cancelled);
         using var gate = new SemaphoreSlim(0);
         int handled = 0;
         await amqp.ConsumeAsync(full, async (_, lost) =>
@@ -20,7 +20,7 @@ public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
         }, new AmqpConsumerOptions { Prefetch = 1 }, Cancelled);
 
         Task found = await BlockAsync(amqp);
-        Task waiting = amqp.PublishAsync(AmqpMessage.ToQueue(publishedTo, default), Cancelled).AsTask();
+        Task waiting = amqp.PublishAsync(AmqpMessage.ToQueue(publishedTo, []), Cancelled).AsTask();
         // a broker that tells of its alarm at once may keep the one that found out from leaving
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages is 1 or 2);
         AmqpLinkStatus send = amqp.Status.Links[0];
@@ -64,7 +64,7 @@ public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         Task found = await BlockAsync(amqp);
         Task[] waiting = [.. Enumerable.Range(0, 10)
-            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled).AsTask())];
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 10);
         await KillAsync("send");
         Assert.True(await EndOf(found).WaitAsync(Limit, Cancelled) is null or AmqpUnknownOutcomeException);
@@ -83,7 +83,7 @@ public sealed class BlockedTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         Task found = await BlockAsync(amqp);
         using var cancel = new CancellationTokenSource();
-        Task<Exception?> waiting = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), cancel.Token));
+        Task<Exception?> waiting = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), cancel.Token));
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 1);
         await cancel.CancelAsync();
         Assert.IsType<OperationCanceledException>(await waiting.WaitAsync(Margin, Cancelled));

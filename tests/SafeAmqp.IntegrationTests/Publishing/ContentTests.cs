@@ -124,7 +124,7 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []) with
         {
             ContentType = "a",
             Priority = 1,
@@ -133,7 +133,7 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
             Expiration = TimeSpan.FromMinutes(1),
             Headers = new Dictionary<string, object?> { ["x"] = 1 },
         }, Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { Persistent = false }, Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []) with { Persistent = false }, Cancelled);
         AmqpMessage plain = (await TakeAsync(amqp, queue, 2))[1].Message;
         Assert.False(plain.Persistent);
         Assert.True(
@@ -156,7 +156,7 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
         Assert.Equal("expires"u8.ToArray(), Assert.Single(await TakeAsync(amqp, dead, 1)).Body.ToArray());
         byte[] priorities = [1, 5, 9, 0, 5];
         foreach (byte priority in priorities)
-            await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { Priority = priority }, Cancelled);
+            await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []) with { Priority = priority }, Cancelled);
         // 0 is the same as none
         Assert.Equal(
             [9, 5, 5, 1, 0],
@@ -164,11 +164,18 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Fact]
+    public void A_body_that_is_null_is_refused_by_name()
+        => Assert.All<Func<AmqpMessage>>(
+            [() => AmqpMessage.ToQueue("q", null!), () => AmqpMessage.ToExchange("e", "k", null!),
+                () => AmqpMessage.Broadcast("e", null!)],
+            make => Assert.Equal("body", Assert.Throws<ArgumentNullException>(make).ParamName));
+
+    [Fact]
     public async Task What_cannot_be_sent_is_an_ArgumentException_that_names_the_argument_and_nothing_leaves()
     {
         AmqpClient amqp = await ConnectAsync(options => options.MaxMessageSize = 1 << 20);
         string queue = await NewQueueAsync(amqp);
-        AmqpMessage good = AmqpMessage.ToQueue(queue, default);
+        AmqpMessage good = AmqpMessage.ToQueue(queue, []);
         string over = new('x', 256), overInBytes = new('é', 128);
         var bad = new (string Name, AmqpMessage Message)[]
         {

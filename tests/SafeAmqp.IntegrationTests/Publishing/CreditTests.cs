@@ -10,15 +10,15 @@ public sealed class CreditTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
         Task<Exception?>[] admitted = [.. Enumerable.Range(0, 10)
-            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
-        var (error, took) = await TimedEndOf(() => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled)))];
+        var (error, took) = await TimedEndOf(() => amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled));
         var full = Assert.IsType<AmqpNotSentException>(error);
         Assert.Null(full.InnerException); // no time-out
         Assert.NotNull(full.Status);
         Assert.True(took < Margin, $"took {took}");
         await Broker.Node.ResumeAsync(Cancelled);
         Assert.All(await Task.WhenAll(admitted).WaitAsync(Limit, Cancelled), Assert.Null);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled); // the credit is back
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled); // the credit is back
         Assert.Equal(11, await MessagesInAsync(queue));
     }
 
@@ -33,7 +33,7 @@ public sealed class CreditTests(TestBroker broker) : FaultTest(broker)
             .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[1000]), Cancelled)))];
         Assert.IsType<AmqpNotSentException>(
             await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, new byte[1]), Cancelled)));
-        Task<Exception?> empty = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+        Task<Exception?> empty = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled));
         await Broker.Node.ResumeAsync(Cancelled);
         Assert.All(await Task.WhenAll(admitted.Append(empty)).WaitAsync(Limit, Cancelled), Assert.Null);
     }
@@ -76,9 +76,9 @@ public sealed class CreditTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(options => options.MaxPendingMessages = 1);
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
-        Task first = amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask();
+        Task first = amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled).AsTask();
         using var cancel = new CancellationTokenSource();
-        Task<Exception?> waiting = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), cancel.Token));
+        Task<Exception?> waiting = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), cancel.Token));
         Assert.False(waiting.IsCompleted);
         await cancel.CancelAsync();
         var cancelled = Assert.IsType<OperationCanceledException>(
@@ -86,7 +86,7 @@ public sealed class CreditTests(TestBroker broker) : FaultTest(broker)
         Assert.Equal(cancel.Token, cancelled.CancellationToken);
         await Broker.Node.ResumeAsync(Cancelled);
         await first.WaitAsync(Limit, Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask().WaitAsync(Limit, Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled).AsTask().WaitAsync(Limit, Cancelled);
         Assert.Equal(2, await MessagesInAsync(queue));
     }
 }

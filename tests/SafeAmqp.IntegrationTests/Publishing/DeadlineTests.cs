@@ -32,7 +32,7 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(options => options.PublishTimeout = Short);
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
-        var (error, took) = await TimedEndOf(() => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+        var (error, took) = await TimedEndOf(() => amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled));
         var unknown = Assert.IsType<AmqpUnknownOutcomeException>(error);
         Assert.IsType<TimeoutException>(unknown.InnerException);
         Assert.False(unknown.IsSafeToRepeat);
@@ -40,7 +40,7 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
         Assert.Equal(1, unknown.Status!.Links[0].UnconfirmedMessages); // its answer may still come
         await Broker.Node.ResumeAsync(Cancelled);
         await UntilAsync(() => amqp.Status.Links[0].UnconfirmedMessages == 0);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled);
         Assert.Equal(2, await MessagesInAsync(queue));
     }
 
@@ -51,8 +51,8 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
             options => (options.PublishTimeout, options.MaxUnconfirmedMessages) = (Short, 1));
         string queue = await NewQueueAsync(amqp);
         await PauseBrokerAsync();
-        Task<Exception?> first = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
-        Task<Exception?> second = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+        Task<Exception?> first = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled));
+        Task<Exception?> second = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled));
         Assert.IsType<AmqpUnknownOutcomeException>(await first);
         Assert.IsType<AmqpNotSentException>(await second);
         await Broker.Node.ResumeAsync(Cancelled);
@@ -68,9 +68,9 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
         await PauseBrokerAsync();
         // has a longer deadline
         Task<Exception?> holder = EndOf(
-            amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled).AsTask());
+            amqp.CallAsync(AmqpMessage.ToQueue(queue, []), cancellationToken: Cancelled).AsTask());
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 1);
-        var (error, took) = await TimedEndOf(() => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+        var (error, took) = await TimedEndOf(() => amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled));
         var notSent = Assert.IsType<AmqpNotSentException>(error);
         Assert.IsType<TimeoutException>(notSent.InnerException);
         Assert.InRange(took, Short - TimeSpan.FromMilliseconds(50), Short + Margin);
@@ -107,13 +107,13 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
-            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), cancelled.Token));
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), cancelled.Token));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
-            async () => await amqp.PostAsync(AmqpMessage.ToQueue(queue, default), cancelled.Token));
+            async () => await amqp.PostAsync(AmqpMessage.ToQueue(queue, []), cancelled.Token));
         Assert.All(
-            await amqp.PublishAllAsync([AmqpMessage.ToQueue(queue, default)], cancelled.Token),
+            await amqp.PublishAllAsync([AmqpMessage.ToQueue(queue, [])], cancelled.Token),
             result => Assert.Equal(AmqpOutcome.NotSent, result.Outcome));
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled);
         Assert.Equal(1, await MessagesInAsync(queue));
     }
 }

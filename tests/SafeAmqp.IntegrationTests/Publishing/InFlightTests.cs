@@ -13,7 +13,7 @@ public sealed class InFlightTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         proxy.ToClient.Paused = true;
         Task<Exception?>[] ends = [.. Enumerable.Range(0, 100)
-            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)))];
+            .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled)))];
         await UntilAsync(() => MessagesInAsync(queue), count => count == 100);
         Assert.True(proxy.Reset() > 0);
         Assert.All(
@@ -21,7 +21,7 @@ public sealed class InFlightTests(TestBroker broker) : FaultTest(broker)
             end => Assert.IsType<AmqpUnknownOutcomeException>(end));
         proxy.ToClient.Paused = false;
         await UntilAsync(() => amqp.Status.IsReady);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled);
         Assert.Equal(101, await MessagesInAsync(queue));
     }
 
@@ -72,7 +72,7 @@ public sealed class InFlightTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         proxy.ToClient.Paused = true;
         Task<(Exception? Error, TimeSpan Took)> publish = TimedEndOf(
-            () => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+            () => amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled));
         await UntilAsync(() => amqp.Status.Links[0].UnconfirmedMessages == 1);
         proxy.Refuse = true;
         Assert.True(proxy.Reset() > 0);

@@ -8,7 +8,7 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         var error = await Assert.ThrowsAsync<AmqpReturnedException>(
-            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(NewName(), default), Cancelled));
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(NewName(), []), Cancelled));
         Tells(error, AmqpOutcome.Returned, safe: true);
         Assert.Equal(312, error.ReplyCode);
         Assert.Equal("NO_ROUTE", error.ReplyText);
@@ -39,7 +39,7 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
     public async Task A_broadcast_that_nobody_hears_is_confirmed()
     {
         AmqpClient amqp = await ConnectAsync();
-        await amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", []), Cancelled);
     }
 
     [Fact]
@@ -49,13 +49,13 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
         string queue = NewName();
         await amqp.DeclareAsync(new AmqpTopology()
             .With(new AmqpQueue { Name = queue, MaxLength = 1, Overflow = AmqpOverflow.RejectPublish }), Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled);
         var error = await Assert.ThrowsAsync<AmqpNackedException>(
-            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled));
         Tells(error, AmqpOutcome.Nacked, safe: true);
         await TakeAsync(amqp, queue, 1);
         await UntilAsync(
-            async () => await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled)),
+            async () => await EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled)),
             end => end is null);
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
     }
@@ -67,13 +67,13 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
         string full = NewName(), other = await NewQueueAsync(amqp);
         await amqp.DeclareAsync(new AmqpTopology()
             .With(new AmqpQueue { Name = full, MaxLength = 1, Overflow = AmqpOverflow.RejectPublish }), Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(full, default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(full, []), Cancelled);
         long start = TimeProvider.System.GetTimestamp();
         int nacked = 0, confirmed = 0;
         while (TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(1)) // long enough for a storm of nacks
         {
             Task<Exception?>[] ends = [.. Enumerable.Range(0, 20).Select(
-                i => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(i % 2 == 0 ? full : other, default), Cancelled)))];
+                i => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(i % 2 == 0 ? full : other, []), Cancelled)))];
             for (int i = 0; i < ends.Length; i++)
             {
                 if (i % 2 == 0)
@@ -95,7 +95,7 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = NewClient(options => (options.Uri, options.PublishTimeout) = (
             "amqp://guest:guest@127.0.0.1:1/", TimeSpan.FromMilliseconds(300)));
         var error = await Assert.ThrowsAsync<AmqpNotSentException>(
-            async () => await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled));
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled));
         Tells(error, AmqpOutcome.NotSent, safe: true);
         Assert.IsType<TimeoutException>(error.InnerException);
         Assert.Contains("127.0.0.1:1", error.Message, StringComparison.Ordinal);
@@ -110,7 +110,7 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(options => options.Uri = proxy.Uri);
         string queue = await NewQueueAsync(amqp);
         proxy.ToClient.Paused = true;
-        Task publish = amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask();
+        Task publish = amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled).AsTask();
         await UntilAsync(() => MessagesInAsync(queue), count => count == 1); // it did arrive
         Assert.True(proxy.Reset() > 0);
         var error = await Assert.ThrowsAsync<AmqpUnknownOutcomeException>(() => publish);
@@ -130,7 +130,7 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
             Assert.True(type.IsSubclassOf(typeof(AmqpException)));
         AmqpClient amqp = await ConnectAsync();
         await Assert.ThrowsAnyAsync<AmqpException>(
-            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(NewName(), default), Cancelled));
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(NewName(), []), Cancelled));
     }
 
     private static void Tells(AmqpException error, AmqpOutcome outcome, bool safe)

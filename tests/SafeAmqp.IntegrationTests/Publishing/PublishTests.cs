@@ -51,7 +51,7 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         proxy.ToClient.Paused = true; // the broker's answers are held back, its work is not
         Task[] publishes = [.. Enumerable.Range(0, 200)
-            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled).AsTask())];
         await UntilAsync(() => MessagesInAsync(queue), count => count == 200);
         Assert.DoesNotContain(publishes, publish => publish.IsCompleted);
         Assert.Equal(200, amqp.Status.Links[0].UnconfirmedMessages);
@@ -69,7 +69,7 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         proxy.ToClient.Paused = true;
         Task[] publishes = [.. Enumerable.Range(0, 200)
-            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled).AsTask())];
         await UntilAsync(() => amqp.Status.Links[0] is { UnconfirmedMessages: 50, QueuedMessages: 150 });
         proxy.ToClient.Paused = false;
         await Task.WhenAll(publishes).WaitAsync(Limit, Cancelled);
@@ -162,7 +162,7 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
         await PauseBrokerAsync();
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
         Task<IReadOnlyList<AmqpPublishResult>> batch = amqp.PublishAllAsync(
-            [.. Enumerable.Range(0, 20).Select(_ => AmqpMessage.ToQueue(queue, default))], cancel.Token).AsTask();
+            [.. Enumerable.Range(0, 20).Select(_ => AmqpMessage.ToQueue(queue, []))], cancel.Token).AsTask();
         await UntilAsync(() => amqp.Status.Links[0] is { UnconfirmedMessages: 5, QueuedMessages: 15 });
         await cancel.CancelAsync();
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 0);
@@ -182,7 +182,7 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         proxy.ToClient.Paused = true; // no answer can come
         for (int i = 0; i < 100; i++)
-            await amqp.PostAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask().WaitAsync(Limit, Cancelled);
+            await amqp.PostAsync(AmqpMessage.ToQueue(queue, []), Cancelled).AsTask().WaitAsync(Limit, Cancelled);
         Assert.Equal(100, amqp.Status.Links[0].UnconfirmedMessages);
         await UntilAsync(() => MessagesInAsync(queue), count => count == 100);
         proxy.ToClient.Paused = false;
@@ -195,7 +195,7 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = NewClient(options => (options.Uri, options.PublishTimeout) = (
             "amqp://guest:guest@127.0.0.1:1/", TimeSpan.FromMilliseconds(300)));
         var error = await Assert.ThrowsAsync<AmqpNotSentException>(
-            async () => await amqp.PostAsync(AmqpMessage.ToQueue("q", default), Cancelled));
+            async () => await amqp.PostAsync(AmqpMessage.ToQueue("q", []), Cancelled));
         Assert.IsType<TimeoutException>(error.InnerException);
     }
 

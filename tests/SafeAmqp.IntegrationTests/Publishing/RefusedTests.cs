@@ -10,7 +10,7 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         string missing = NewName();
         Task<Exception?>[] ends = [.. Enumerable.Range(0, 300).Select(i => EndOf(amqp.PublishAsync(
-            i % 100 == 50 ? AmqpMessage.ToExchange(missing, "", default) : AmqpMessage.ToQueue(queue, default),
+            i % 100 == 50 ? AmqpMessage.ToExchange(missing, "", []) : AmqpMessage.ToQueue(queue, []),
             Cancelled)))];
         await Task.WhenAll(ends);
         for (int i = 0; i < ends.Length; i++)
@@ -37,9 +37,9 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync();
         string exchange = NewName();
         await Assert.ThrowsAsync<AmqpRefusedException>(
-            async () => await amqp.PublishAsync(AmqpMessage.Broadcast(exchange, default), Cancelled));
+            async () => await amqp.PublishAsync(AmqpMessage.Broadcast(exchange, []), Cancelled));
         await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout), Cancelled);
-        await amqp.PublishAsync(AmqpMessage.Broadcast(exchange, default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.Broadcast(exchange, []), Cancelled);
     }
 
     [Fact]
@@ -52,13 +52,13 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         string exchange = NewName();
         await other.DeclareAsync(
             new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Bind(exchange, queue), Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "", []), Cancelled);
         await Broker.Node.DeleteExchangeAsync(exchange, Cancelled);
 
         proxy.ToBroker.Paused = true; // so that they leave together
         Task<Exception?>[] before = [.. Enumerable.Range(0, 10)
             .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, "before"u8.ToArray()), Cancelled)))];
-        Task<Exception?> refused = EndOf(amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "", default), Cancelled));
+        Task<Exception?> refused = EndOf(amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "", []), Cancelled));
         Task<Exception?>[] after = [.. Enumerable.Range(0, 10)
             .Select(_ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, "after"u8.ToArray()), Cancelled)))];
         await UntilAsync(() => amqp.Status.Links[0].UnconfirmedMessages == 21);
@@ -73,7 +73,7 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         int arrived = received.Count(delivery => delivery.Body.Span.SequenceEqual("before"u8));
         Assert.True(befores.Count(end => end is null) <= arrived, "a confirmed neighbour is lost");
         // on a new channel of the same connection
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled);
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
     }
 
@@ -86,11 +86,11 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         await owner.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout), Cancelled);
         AmqpClient amqp = await ConnectAsync(options => options.Uri = uri);
         var error = await Assert.ThrowsAsync<AmqpRefusedException>(
-            async () => await amqp.PublishAsync(AmqpMessage.Broadcast(exchange, default), Cancelled));
+            async () => await amqp.PublishAsync(AmqpMessage.Broadcast(exchange, []), Cancelled));
         Assert.Equal(403, error.ReplyCode);
         Assert.Contains(exchange, error.ReplyText, StringComparison.Ordinal);
         Assert.NotNull(error.Status);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { UserId = user }, Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []) with { UserId = user }, Cancelled);
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
     }
 
@@ -100,10 +100,10 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         (string user, string uri) = await NewUserAsync(write: "^nothing$");
         AmqpClient amqp = await ConnectAsync(options => options.Uri = uri);
         Assert.IsType<AmqpRefusedException>(
-            await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), Cancelled)));
+            await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", []), Cancelled)));
         await Broker.Node.SetPermissionsAsync(user, ".*", ".*", ".*", Cancelled);
         await UntilAsync(
-            async () => await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), Cancelled)),
+            async () => await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", []), Cancelled)),
             end => end is null);
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
     }
@@ -114,10 +114,10 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
         var error = await Assert.ThrowsAsync<AmqpRefusedException>(async () => await amqp.PublishAsync(
-            AmqpMessage.ToQueue(queue, default) with { UserId = "somebody-else" }, Cancelled));
+            AmqpMessage.ToQueue(queue, []) with { UserId = "somebody-else" }, Cancelled));
         Assert.Equal(406, error.ReplyCode);
         Assert.Contains("somebody-else", error.ReplyText, StringComparison.Ordinal);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { UserId = "guest" }, Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []) with { UserId = "guest" }, Cancelled);
         Assert.Equal(1, amqp.Status.Links[0].Epoch);
     }
 
@@ -135,8 +135,8 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
             options => options.Uri = uri.Replace($":{Broker.Node.Port}", $":{proxy.Port}", StringComparison.Ordinal));
         await owner.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout), Cancelled);
         // not asked for again from here on
-        Exception? known = await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast(exchange, default), Cancelled));
-        AmqpMessage culprit = AmqpMessage.Broadcast(exchange, default);
+        Exception? known = await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast(exchange, []), Cancelled));
+        AmqpMessage culprit = AmqpMessage.Broadcast(exchange, []);
         switch (code)
         {
             case 404:
@@ -148,12 +148,12 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
                 await Task.Delay(TimeSpan.FromSeconds(1.1), Cancelled);
                 break;
             default:
-                culprit = AmqpMessage.ToQueue(queue, default) with { UserId = "somebody-else" };
+                culprit = AmqpMessage.ToQueue(queue, []) with { UserId = "somebody-else" };
                 break;
         }
         proxy.ToBroker.Paused = true; // so that they leave together
         Task<Exception?>[] neighbours = [.. Enumerable.Range(0, 5).Select(
-            _ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { UserId = user }, Cancelled)))];
+            _ => EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []) with { UserId = user }, Cancelled)))];
         Task<Exception?> refused = EndOf(amqp.PublishAsync(culprit, Cancelled));
         await UntilAsync(() => amqp.Status.Links[0].UnconfirmedMessages == 6);
         proxy.ToBroker.Paused = false;

@@ -45,7 +45,7 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
                 break;
             case "full":
                 proxy.ToClient.Paused = true;
-                before = EndOf(amqp.CallAsync(AmqpMessage.ToQueue(queue, default), null, hold.Token).AsTask());
+                before = EndOf(amqp.CallAsync(AmqpMessage.ToQueue(queue, []), null, hold.Token).AsTask());
                 // it waits for its reply address, and holds the only place
                 await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 1);
                 break;
@@ -83,7 +83,7 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
         // It really was not sent: what is there now, up to a last message behind everything, is not it. Not by their
         // number: a request expires with its call.
         while (await EndOf(
-            amqp.PublishAsync(AmqpMessage.ToQueue(queue, default) with { Type = "last" }, Cancelled)) is not null)
+            amqp.PublishAsync(AmqpMessage.ToQueue(queue, []) with { Type = "last" }, Cancelled)) is not null)
             await Task.Yield();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
         limit.CancelAfter(Limit);

@@ -29,7 +29,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
             Nowhere, [$"127.0.0.1:{Broker.Node.Port}"], AmqpFirstConnect.FailFast));
         Assert.All(amqp.Status.Links, link => Assert.Equal($"127.0.0.1:{Broker.Node.Port}", link.Host));
         Assert.All(amqp.Status.Links, link => Assert.Equal(2, link.Epoch));
-        await amqp.PublishAsync(AmqpMessage.ToQueue(await NewQueueAsync(amqp), default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(await NewQueueAsync(amqp), []), Cancelled);
     }
 
     [Fact]
@@ -55,7 +55,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = NewClient(
             options => (options.Uri, options.MaxReconnectDelay) = (proxy.Uri, TimeSpan.FromMilliseconds(300)));
         Task open = amqp.OpenAsync(Cancelled).AsTask();
-        Task publish = amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), Cancelled).AsTask();
+        Task publish = amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", []), Cancelled).AsTask();
         await UntilAsync(() => amqp.Status.Links.All(link => link.RecoveryAttempt >= 3));
         Assert.False(open.IsCompleted);
         Assert.Contains(amqp.Status.Links, link => link.LastError is not null);
@@ -147,7 +147,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
             };
         });
         var (error, took) = await TimedEndOf(
-            () => amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", default), CancellationToken.None));
+            () => amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", []), CancellationToken.None));
         Assert.IsType<AmqpNotSentException>(error);
         Assert.InRange(took, TimeSpan.FromSeconds(0.9), TimeSpan.FromSeconds(1) + Margin);
         release.Set();
@@ -214,7 +214,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = NewClient(options => (options.Uri, options.ReconnectDelay, options.MaxReconnectDelay)
             = (connecting ? silent.Uri : Nowhere, TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(60)));
         Task<Exception?> open = EndOf(amqp.OpenAsync(Cancelled));
-        Task<Exception?> publish = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled));
+        Task<Exception?> publish = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled));
         AmqpLinkState state = connecting ? AmqpLinkState.Connecting : AmqpLinkState.Waiting;
         await UntilAsync(
             () => amqp.Status.Links.All(link => link.State == state) && (!connecting || silent.Accepted == 2));

@@ -13,18 +13,18 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
         await amqp.PublishAllAsync(
-            [.. Enumerable.Range(0, 50).Select(_ => AmqpMessage.ToQueue(queue, default))], Cancelled);
+            [.. Enumerable.Range(0, 50).Select(_ => AmqpMessage.ToQueue(queue, []))], Cancelled);
         AtTheEnd(node => node.SetDiskAlarmAsync(false));
         await Broker.Node.SetDiskAlarmAsync(true, Cancelled);
         var held = new List<Task<Exception?>>();
         while (amqp.Status.Links[0].BlockedReason is null)
         {
             held.Add(EndOf(
-                amqp.PublishAsync(AmqpMessage.ToQueue("nobody", default) with { Mandatory = false }, Cancelled)));
+                amqp.PublishAsync(AmqpMessage.ToQueue("nobody", []) with { Mandatory = false }, Cancelled)));
             await UntilAsync(() => amqp.Status.Links[0].BlockedReason is not null || held[^1].IsCompleted);
         }
         Assert.Contains("disk", amqp.Status.Links[0].BlockedReason, StringComparison.OrdinalIgnoreCase);
-        Task<Exception?> waiting = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled));
+        Task<Exception?> waiting = EndOf(amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled));
         Assert.Equal(50, (await TakeAsync(amqp, queue, 50)).Count);
         Assert.False(waiting.IsCompleted);
         await Broker.Node.SetDiskAlarmAsync(false, Cancelled);
@@ -100,7 +100,7 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
             return ValueTask.FromResult(AmqpSettlement.Ack);
         }, cancellationToken: Cancelled);
         Assert.Null(await EndOf(
-            amqp.PublishAsync(AmqpMessage.ToQueue("full", default) with { MessageId = "after" }, Cancelled)));
+            amqp.PublishAsync(AmqpMessage.ToQueue("full", []) with { MessageId = "after" }, Cancelled)));
         await UntilAsync(() => received.ContainsKey("after"));
         string[] lost = [.. confirmed.Keys.Where(id => !received.ContainsKey(id))];
         TestContext.Current.TestOutputHelper?.WriteLine(

@@ -56,7 +56,7 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
         await UntilAsync(
             () => amqp.Status.Links.All(link => link.State is AmqpLinkState.Waiting or AmqpLinkState.Connecting));
         Task[] publishes = [.. Enumerable.Range(0, 100)
-            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled).AsTask())];
+            .Select(_ => amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled).AsTask())];
         await Broker.Node.StartAppAsync(Cancelled);
         await Task.WhenAll(publishes).WaitAsync(Limit, Cancelled);
         Assert.Equal(100, await MessagesInAsync(queue));
@@ -73,7 +73,7 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
             options.ConnectTimeout, options.MaxReconnectDelay)
             = (layout, heartbeat, deadline, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1)));
         string queue = await NewQueueAsync(amqp);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled);
         await PauseBrokerAsync();
         long start = TimeProvider.System.GetTimestamp();
         Task<(Exception? Error, TimeSpan Took)>[] publishes = [.. Enumerable.Range(0, 5000).Select(_ =>
@@ -105,7 +105,7 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
         FaultProxy proxy = NewProxy();
         AmqpClient amqp = await ConnectAsync(options => (options.Uri, options.Heartbeat) = (proxy.Uri, heartbeat));
         string queue = await NewQueueAsync(amqp);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled);
         Assert.Equal(2, proxy.FreezeOpenConnections()); // later ones pass
         long start = TimeProvider.System.GetTimestamp();
         Task<Exception?>[] ends = [.. Enumerable.Range(0, 1000)

@@ -136,7 +136,7 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
         }
         Assert.Equal(2, proxy.Open);
         await UntilAsync(() => ConnectionsAsync(), connections => connections.Count == 2);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(await NewQueueAsync(amqp), default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(await NewQueueAsync(amqp), []), Cancelled);
     }
 
     [Theory]

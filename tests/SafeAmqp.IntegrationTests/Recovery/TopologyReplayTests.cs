@@ -12,13 +12,13 @@ public sealed class TopologyReplayTests(TestBroker broker) : FaultTest(broker)
         await amqp.DeclareAsync(
             new AmqpTopology().Exchange(exchange, AmqpExchangeType.Direct).Queue(queue).Bind(exchange, queue, "key"),
             Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "key", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "key", []), Cancelled);
         await Broker.Node.DeleteQueueAsync(queue, Cancelled);
         Assert.Equal(-1, await MessagesInAsync(queue));
         await KillAsync(LinkThatSends(layout));
         await UntilAsync(() => amqp.Status.Links[0] is { Epoch: > 1, State: AmqpLinkState.Open });
         // mandatory: the binding is back as well
-        await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "key", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "key", []), Cancelled);
         Assert.Equal(1, await MessagesInAsync(queue));
         Assert.All(amqp.Status.Links, link => Assert.Empty(link.TopologyErrors));
     }
@@ -35,8 +35,8 @@ public sealed class TopologyReplayTests(TestBroker broker) : FaultTest(broker)
         await other.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = bad, MaxLength = 7 }), Cancelled);
         await KillAsync("send");
         await UntilAsync(() => amqp.Status.Links[0] is { Epoch: > 1, State: AmqpLinkState.Open });
-        await amqp.PublishAsync(AmqpMessage.ToQueue(first, default), Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(last, default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(first, []), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(last, []), Cancelled);
         string error = Assert.Single(amqp.Status.Links[0].TopologyErrors);
         Assert.Contains(bad, error, StringComparison.Ordinal);
         Assert.Contains("406", error, StringComparison.Ordinal);
@@ -45,6 +45,6 @@ public sealed class TopologyReplayTests(TestBroker broker) : FaultTest(broker)
         await KillAsync("send");
         await UntilAsync(() => amqp.Status.Links[0] is { Epoch: > 2, State: AmqpLinkState.Open });
         Assert.Empty(amqp.Status.Links[0].TopologyErrors);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(bad, default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(bad, []), Cancelled);
     }
 }

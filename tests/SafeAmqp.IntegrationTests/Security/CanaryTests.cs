@@ -133,7 +133,7 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
                 using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(20));
                 try
                 {
-                    await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), cancel.Token);
+                    await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), cancel.Token);
                 }
                 catch (OperationCanceledException cancelled)
                 {
@@ -141,7 +141,7 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
                 }
                 await amqp.DisposeAsync();
                 Look(await Assert.ThrowsAsync<ObjectDisposedException>(
-                    async () => await amqp.PublishAsync(AmqpMessage.ToQueue("q", default), Cancelled)));
+                    async () => await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled)));
             }
         }
         rude.Stop();
@@ -220,7 +220,7 @@ public sealed class CanaryTests(TestBroker broker) : FeatureTest(broker)
         Look(amqp.Status);
         Look(await Assert.ThrowsAsync<AmqpNotSentException>(async () =>
             await amqp.CallAsync(
-                AmqpMessage.ToQueue(queue, default),
+                AmqpMessage.ToQueue(queue, []),
                 new AmqpCallOptions { Timeout = TimeSpan.FromMilliseconds(50) },
                 Cancelled)));
         meters.RecordObservableInstruments();

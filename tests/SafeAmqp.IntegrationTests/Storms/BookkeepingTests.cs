@@ -16,7 +16,7 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(reader), full = NewName(), missing = NewName();
         await reader.DeclareAsync(new AmqpTopology()
             .With(new AmqpQueue { Name = full, MaxLength = 1, Overflow = AmqpOverflow.RejectPublish }), Cancelled);
-        await reader.PublishAsync(AmqpMessage.ToQueue(full, default), Cancelled);
+        await reader.PublishAsync(AmqpMessage.ToQueue(full, []), Cancelled);
         var history = new History(Publishers, Each);
         TaskCompletionSource last = await RecordAsync(reader, queue, history);
         using var stop = new CancellationTokenSource();
@@ -71,7 +71,7 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
             link => link is { QueuedMessages: 0, UnconfirmedMessages: 0, PendingCalls: 0, OldestQueued: null }));
         // The whole credit is back: as many as the bound go at once, without waiting for a turn.
         IReadOnlyList<AmqpPublishResult> results = await amqp.PublishAllAsync(
-            [.. Enumerable.Range(0, 200).Select(_ => AmqpMessage.Broadcast("amq.fanout", default))], Cancelled);
+            [.. Enumerable.Range(0, 200).Select(_ => AmqpMessage.Broadcast("amq.fanout", []))], Cancelled);
         Assert.All(results, result => Assert.True(result.IsConfirmed));
         GC.Collect();
         GC.WaitForPendingFinalizers();

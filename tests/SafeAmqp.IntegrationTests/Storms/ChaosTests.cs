@@ -115,7 +115,7 @@ public sealed class ChaosTests(TestBroker broker) : FaultTest(broker)
             Assert.True(history.Deliveries > history.DistinctDelivered, $"nothing was published again: {summary}");
         await UntilAsync(() => amqp.Status.Links[0] is { QueuedMessages: 0, UnconfirmedMessages: 0 });
         int handledBefore = Volatile.Read(ref handled);
-        await reader.PublishAsync(AmqpMessage.ToQueue(own, default), Cancelled); // its consumer lives
+        await reader.PublishAsync(AmqpMessage.ToQueue(own, []), Cancelled); // its consumer lives
         await UntilAsync(() => Volatile.Read(ref handled) > handledBefore);
         await UntilAsync(() => proxy.Open == (layout == AmqpConnectionLayout.Shared ? 1 : 2));
 

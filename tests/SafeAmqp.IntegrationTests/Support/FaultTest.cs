@@ -67,7 +67,7 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
         {
             // The alarm takes a moment to reach the connection, which tells of it at the next publish only.
             Task found = client.PublishAsync(
-                AmqpMessage.ToQueue("nobody", default) with { Mandatory = false }, CancellationToken.None).AsTask();
+                AmqpMessage.ToQueue("nobody", []) with { Mandatory = false }, CancellationToken.None).AsTask();
             await UntilAsync(() => client.Status.Links[0].BlockedReason is not null || found.IsCompleted);
             if (client.Status.Links[0].BlockedReason is not null)
                 return found;
@@ -152,7 +152,7 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
         ArgumentNullException.ThrowIfNull(client);
         ArgumentNullException.ThrowIfNull(last);
         while (await EndOf(
-            client.PublishAsync(AmqpMessage.ToQueue(queue, default) with { Type = "last" }, Cancelled)) is { } error)
+            client.PublishAsync(AmqpMessage.ToQueue(queue, []) with { Type = "last" }, Cancelled)) is { } error)
             Assert.IsType<AmqpUnknownOutcomeException>(error);
         await last.Task.WaitAsync(limit ?? Limit, Cancelled);
     }

@@ -36,10 +36,10 @@ public sealed class AdminTests(TestBroker broker) : FeatureTest(broker)
 
         Assert.False(await witness.ExistsAsync(queue)); // nor after a recovery
         await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.PublishAsync(
-            AmqpMessage.ToExchange(exchange, "", default), Cancelled));
+            AmqpMessage.ToExchange(exchange, "", []), Cancelled));
         await amqp.Admin.DeleteExchangeAsync(exchange, Cancelled);
         await Assert.ThrowsAsync<AmqpRefusedException>(async () => await amqp.PublishAsync(
-            AmqpMessage.ToExchange(exchange, "", default), Cancelled));
+            AmqpMessage.ToExchange(exchange, "", []), Cancelled));
     }
 
     [Theory, MemberData(nameof(Layouts))]

@@ -43,7 +43,7 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
                 Queue = any,
                 Arguments = new Dictionary<string, object?> { ["x-match"] = "any", ["color"] = "red", ["size"] = 5 }
             }), Cancelled);
-        AmqpMessage message = AmqpMessage.ToExchange(exchange, "", default);
+        AmqpMessage message = AmqpMessage.ToExchange(exchange, "", []);
         await amqp.PublishAsync(
             message with { Headers = new Dictionary<string, object?> { ["color"] = "red" } }, Cancelled);
         await amqp.PublishAsync(
@@ -82,9 +82,9 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
             .With(new AmqpExchange { Name = main, AlternateExchange = alternate })
             .Queue(routed).Queue(rest)
             .Bind(main, routed, "known").Bind(alternate, rest), Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToExchange(main, "known", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToExchange(main, "known", []), Cancelled);
         // no error: it was routed after all
-        await amqp.PublishAsync(AmqpMessage.ToExchange(main, "unknown", default), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToExchange(main, "unknown", []), Cancelled);
         Witness witness = await WitnessAsync();
         Assert.Equal((1u, 1u), (await witness.ReadyAsync(routed), await witness.ReadyAsync(rest)));
     }

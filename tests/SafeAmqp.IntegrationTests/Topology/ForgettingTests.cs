@@ -102,9 +102,9 @@ public sealed class ForgettingTests(TestBroker broker) : FeatureTest(broker)
             Assert.False(await witness.ExistsAsync(exclusive));
             Assert.True(await witness.ExistsAsync(kept));
             Assert.False(await ExchangeExistsAsync(await WitnessAsync(), auto));
-            await InTime(amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "kept", default), Cancelled));
+            await InTime(amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "kept", []), Cancelled));
             await Assert.ThrowsAsync<AmqpReturnedException>(
-                () => InTime(amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "gone", default), Cancelled)));
+                () => InTime(amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "gone", []), Cancelled)));
             if (round == 0)
                 await CutAsync(relay, amqp);
         }

@@ -64,7 +64,7 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
         while (!returned)
         {
             Assert.True(watch.Elapsed < Limit);
-            returned = (await amqp.PublishAllAsync([AmqpMessage.ToQueue(queue.Name, default)], Cancelled))[0].Outcome
+            returned = (await amqp.PublishAllAsync([AmqpMessage.ToQueue(queue.Name, [])], Cancelled))[0].Outcome
                 == AmqpOutcome.Returned;
         }
         Assert.False(await witness.ExistsAsync(queue.Name));
@@ -111,7 +111,7 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
         {
             await PublishAsync(amqp, full, "1", "2");
             var error = await Assert.ThrowsAsync<AmqpNackedException>(
-                async () => await amqp.PublishAsync(AmqpMessage.ToQueue(full, default), Cancelled));
+                async () => await amqp.PublishAsync(AmqpMessage.ToQueue(full, []), Cancelled));
             Assert.True(error.IsSafeToRepeat);
             Assert.Equal(2u, await witness.ReadyAsync(full));
         }
@@ -128,7 +128,7 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
         AmqpQueue queue = new() { Name = NewName(), MaxPriority = 10 };
         await amqp.DeclareAsync(new AmqpTopology().With(queue), Cancelled);
         foreach (byte priority in (byte[])[1, 9, 5, 10, 0, 7])
-            await amqp.PublishAsync(AmqpMessage.ToQueue(queue.Name, default) with { Priority = priority }, Cancelled);
+            await amqp.PublishAsync(AmqpMessage.ToQueue(queue.Name, []) with { Priority = priority }, Cancelled);
         var inbox = new Inbox();
         await amqp.ConsumeAsync(queue.Name, inbox.HandleAsync, new AmqpConsumerOptions { Prefetch = 1 }, Cancelled);
         Assert.Equal(
@@ -189,7 +189,7 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
         await amqp.DeclareAsync(new AmqpTopology().With(queue), Cancelled);
         await PublishAsync(amqp, queue.Name, "1");
         await Assert.ThrowsAsync<AmqpNackedException>(
-            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue.Name, default), Cancelled));
+            async () => await amqp.PublishAsync(AmqpMessage.ToQueue(queue.Name, []), Cancelled));
     }
 
     [Fact]

@@ -59,7 +59,7 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
             {
                 while (!stop.IsCancellationRequested)
                 {
-                    await amqp.CallAsync(AmqpMessage.ToQueue(queue, default), cancellationToken: Cancelled);
+                    await amqp.CallAsync(AmqpMessage.ToQueue(queue, []), cancellationToken: Cancelled);
                     called++;
                 }
             }, Cancelled);

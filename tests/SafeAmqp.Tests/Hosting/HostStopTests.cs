@@ -132,7 +132,7 @@ public sealed class HostStopTests
         public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
         public Task StopAsync(CancellationToken cancellationToken)
-            => client().PublishAsync(AmqpMessage.ToQueue("farewell", default), cancellationToken).AsTask();
+            => client().PublishAsync(AmqpMessage.ToQueue("farewell", []), cancellationToken).AsTask();
     }
 
     private sealed class FailsToStart : IHostedService

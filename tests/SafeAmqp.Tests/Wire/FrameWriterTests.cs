@@ -13,7 +13,7 @@ public sealed class FrameWriterTests
             AmqpMessage.ToExchange("orders", "new.é", "body"u8.ToArray()), slot: -1, channel: 513);
         Assert.Equal(("orders", "new.é", true), (sent.Exchange, sent.RoutingKey, sent.Mandatory));
         Assert.Equal("body"u8.ToArray(), sent.Body);
-        Assert.False(PublishedFrames.Read(AmqpMessage.Broadcast("news", default), slot: -1).Mandatory);
+        Assert.False(PublishedFrames.Read(AmqpMessage.Broadcast("news", []), slot: -1).Mandatory);
     }
 
     [Theory]
