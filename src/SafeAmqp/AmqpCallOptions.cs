@@ -192,7 +192,7 @@ public static class AmqpCallManyExtensions
     /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
-    public static ValueTask<AmqpSubscription> ServeManyAsync<TRequest, TReply>(this IAmqpClient client, string queue,
+    public static Task<AmqpSubscription> ServeManyAsync<TRequest, TReply>(this IAmqpClient client, string queue,
         IAmqpSerializer serializer, AmqpRepliesHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
         CancellationToken cancellationToken = default)
     {

@@ -13,7 +13,7 @@ public sealed partial class AmqpClient
     public IAmqpAdmin Admin => _admin;
 
     /// <inheritdoc/>
-    public ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+    public Task DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(topology);
         Start();
@@ -21,7 +21,7 @@ public sealed partial class AmqpClient
     }
 
     /// <inheritdoc/>
-    public ValueTask DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+    public Task DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(topology);
         Start();
@@ -29,7 +29,7 @@ public sealed partial class AmqpClient
             cancellationToken);
     }
 
-    private async ValueTask DeclareAsync(IReadOnlyList<TopologyItem> items, CancellationToken cancellationToken)
+    private async Task DeclareAsync(IReadOnlyList<TopologyItem> items, CancellationToken cancellationToken)
     {
         var (shared, exclusive) = _topology.Split(items);
         if (_send == _receive)
@@ -126,14 +126,14 @@ public sealed partial class AmqpClient
 
         public Task DeleteQueueAsync(string queue, CancellationToken cancellationToken)
             => client.DeleteAsync(new AmqpTopology().With(client._topology.QueueNamed(queue)
-                ?? new AmqpQueue { Name = queue }), cancellationToken).AsTask();
+                ?? new AmqpQueue { Name = queue }), cancellationToken);
 
         public Task DeleteExchangeAsync(string exchange, CancellationToken cancellationToken)
             => client.DeleteAsync(new AmqpTopology().With(new AmqpExchange { Name = exchange }),
-                cancellationToken).AsTask();
+                cancellationToken);
 
         public Task UnbindAsync(AmqpBinding binding, CancellationToken cancellationToken)
-            => client.DeleteAsync(new AmqpTopology().With(binding), cancellationToken).AsTask();
+            => client.DeleteAsync(new AmqpTopology().With(binding), cancellationToken);
 
         public async Task<int> ReturnDeadAsync(string queue, CancellationToken cancellationToken)
         {

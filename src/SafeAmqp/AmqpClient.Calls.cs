@@ -97,7 +97,7 @@ public sealed partial class AmqpClient
     }
 
     /// <inheritdoc/>
-    public ValueTask<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler,
+    public Task<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler,
         AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);
@@ -175,7 +175,7 @@ public sealed partial class AmqpClient
     }
 
     /// <inheritdoc/>
-    public async ValueTask<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
+    public async Task<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
         AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(handler);

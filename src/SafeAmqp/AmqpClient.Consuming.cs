@@ -18,7 +18,7 @@ public sealed partial class AmqpClient
     internal CancellationToken HostStops { get; init; }
 
     /// <inheritdoc/>
-    public ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler,
+    public Task<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler,
         AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
         => ConsumeAsync(queue, handler, options, DeliveryUse.Handler, cancellationToken);
 
@@ -36,7 +36,7 @@ public sealed partial class AmqpClient
             _observer, cancellationToken);
     }
 
-    private ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options,
+    private Task<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options,
         DeliveryUse use, CancellationToken cancellationToken, RpcServer? server = null)
     {
         ArgumentNullException.ThrowIfNull(handler);
@@ -47,7 +47,7 @@ public sealed partial class AmqpClient
     }
 
     // Calls back when the consumer has stopped for whatever reason.
-    private async ValueTask<AmqpSubscription> ConsumeAsync(string queue, DeliveryHandler handle,
+    private async Task<AmqpSubscription> ConsumeAsync(string queue, DeliveryHandler handle,
         AmqpConsumerOptions options, DeliveryUse use, Action<Exception>? ended, CancellationToken hostStops,
         CancellationToken cancellationToken, RpcServer? server = null)
     {

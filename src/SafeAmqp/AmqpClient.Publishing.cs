@@ -24,7 +24,7 @@ public sealed partial class AmqpClient
         => SendAsync(message, isPost: true, _options.PublishTimeout, cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages,
+    public async Task<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
@@ -36,7 +36,7 @@ public sealed partial class AmqpClient
         return await PublishAllUnobservedAsync(messages, cancellationToken).ConfigureAwait(false);
     }
 
-    private async ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllObservedAsync(
+    private async Task<IReadOnlyList<AmqpPublishResult>> PublishAllObservedAsync(
         IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken)
     {
         ClientObserver.SendingBatch sending = _observer.BeginBatch(messages);
@@ -53,7 +53,7 @@ public sealed partial class AmqpClient
         }
     }
 
-    private async ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllUnobservedAsync(
+    private async Task<IReadOnlyList<AmqpPublishResult>> PublishAllUnobservedAsync(
         IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken)
     {
         var results = new AmqpPublishResult[messages.Count];

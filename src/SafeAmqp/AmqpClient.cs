@@ -182,10 +182,10 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <exception cref="AmqpConnectException">With <see cref="AmqpFirstConnect.FailFast"/>: no host could be reached,
     /// or the broker refused. The client goes on trying all the same until it is disposed.</exception>
     /// <exception cref="ObjectDisposedException">The client was disposed.</exception>
-    public ValueTask OpenAsync(CancellationToken cancellationToken = default)
+    public Task OpenAsync(CancellationToken cancellationToken = default)
         => OpenLinksAsync(_options.FirstConnect == AmqpFirstConnect.FailFast, cancellationToken);
 
-    private async ValueTask OpenLinksAsync(bool failFast, CancellationToken cancellationToken)
+    private async Task OpenLinksAsync(bool failFast, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         long deadline = failFast ? _clock.In(_connectTimeout) : ActorTime.Never;

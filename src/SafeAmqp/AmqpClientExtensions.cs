@@ -72,7 +72,7 @@ public static class AmqpClientExtensions
         catch
         {
             // Not left behind, nor declared again after a recovery
-            client.DeleteAsync(own, CancellationToken.None).AsTask().Forget();
+            client.DeleteAsync(own, CancellationToken.None).Forget();
             throw;
         }
     }

@@ -100,7 +100,7 @@ public static class AmqpJsonExtensions
     /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
-    public static ValueTask<AmqpSubscription> ConsumeJsonAsync<T>(this IAmqpClient client, string queue,
+    public static Task<AmqpSubscription> ConsumeJsonAsync<T>(this IAmqpClient client, string queue,
         JsonTypeInfo<T> type, AmqpHandler<T> handler, AmqpConsumerOptions? options = null,
         CancellationToken cancellationToken = default)
         => client.ConsumeAsync(queue, Json(type), handler, options, cancellationToken);
@@ -119,7 +119,7 @@ public static class AmqpJsonExtensions
     /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
-    public static ValueTask<AmqpSubscription> ServeJsonAsync<TRequest, TReply>(this IAmqpClient client, string queue,
+    public static Task<AmqpSubscription> ServeJsonAsync<TRequest, TReply>(this IAmqpClient client, string queue,
         JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TReply> replyType,
         AmqpRequestHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
         CancellationToken cancellationToken = default)
@@ -176,7 +176,7 @@ public static class AmqpJsonExtensions
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
     [RequiresUnreferencedCode(AmqpJsonSerializer.Reflects), RequiresDynamicCode(AmqpJsonSerializer.Reflects)]
-    public static ValueTask<AmqpSubscription> ConsumeJsonAsync<T>(this IAmqpClient client, string queue,
+    public static Task<AmqpSubscription> ConsumeJsonAsync<T>(this IAmqpClient client, string queue,
         AmqpHandler<T> handler, AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
         => client.ConsumeAsync(queue, new AmqpJsonSerializer(), handler, options, cancellationToken);
 
@@ -193,7 +193,7 @@ public static class AmqpJsonExtensions
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
     [RequiresUnreferencedCode(AmqpJsonSerializer.Reflects), RequiresDynamicCode(AmqpJsonSerializer.Reflects)]
-    public static ValueTask<AmqpSubscription> ServeJsonAsync<TRequest, TReply>(this IAmqpClient client, string queue,
+    public static Task<AmqpSubscription> ServeJsonAsync<TRequest, TReply>(this IAmqpClient client, string queue,
         AmqpRequestHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
         CancellationToken cancellationToken = default)
         => client.ServeAsync(queue, new AmqpJsonSerializer(), handler, options, cancellationToken);

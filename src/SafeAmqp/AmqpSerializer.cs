@@ -171,7 +171,7 @@ public static class AmqpSerializerExtensions
     /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
-    public static ValueTask<AmqpSubscription> ConsumeAsync<T>(this IAmqpClient client, string queue,
+    public static Task<AmqpSubscription> ConsumeAsync<T>(this IAmqpClient client, string queue,
         IAmqpSerializer serializer, AmqpHandler<T> handler, AmqpConsumerOptions? options = null,
         CancellationToken cancellationToken = default)
     {
@@ -195,7 +195,7 @@ public static class AmqpSerializerExtensions
     /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
-    public static ValueTask<AmqpSubscription> ConsumeAsync(this IAmqpClient client, string queue,
+    public static Task<AmqpSubscription> ConsumeAsync(this IAmqpClient client, string queue,
         IAmqpSerializer serializer, Func<AmqpDelivery, Type?> typeOf, AmqpHandler<object> handler,
         AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -223,7 +223,7 @@ public static class AmqpSerializerExtensions
     /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
-    public static ValueTask<AmqpSubscription> ServeAsync<TRequest, TReply>(this IAmqpClient client, string queue,
+    public static Task<AmqpSubscription> ServeAsync<TRequest, TReply>(this IAmqpClient client, string queue,
         IAmqpSerializer serializer, AmqpRequestHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
         CancellationToken cancellationToken = default)
     {

@@ -48,7 +48,7 @@ public interface IAmqpClient : IAsyncDisposable
     /// <see cref="AmqpOutcome.NotSent"/>.</param>
     /// <returns>An outcome for each, in the order of <paramref name="messages"/>.</returns>
     /// <exception cref="ArgumentException">A message is not valid; none was sent.</exception>
-    ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages,
+    Task<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages,
         CancellationToken cancellationToken = default);
 
     /// <summary>Hands a message over without waiting for the broker. A lost link or a refusal after that loses it
@@ -72,7 +72,7 @@ public interface IAmqpClient : IAsyncDisposable
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     /// <exception cref="AmqpTopologyException">The broker refused: no such queue, locked, no permission; or it did not
     /// answer in time.</exception>
-    ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options = null,
+    Task<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler, AmqpConsumerOptions? options = null,
         CancellationToken cancellationToken = default);
 
     /// <summary>Consumes a queue as a sequence. A delivery is acknowledged when the loop asks for the next one,
@@ -111,7 +111,7 @@ public interface IAmqpClient : IAsyncDisposable
     /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
-    ValueTask<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler, AmqpServeOptions? options = null,
+    Task<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler, AmqpServeOptions? options = null,
         CancellationToken cancellationToken = default);
 
     /// <summary>Sends a request and reads its replies, each once and in their order, until the server says that there
@@ -141,7 +141,7 @@ public interface IAmqpClient : IAsyncDisposable
     /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
-    ValueTask<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
+    Task<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
         AmqpServeOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Declares exchanges, queues and bindings, and keeps them declared over recoveries.</summary>
@@ -151,7 +151,7 @@ public interface IAmqpClient : IAsyncDisposable
     /// <exception cref="AmqpTopologyException">At least one was refused (mismatch 406, locked 405, forbidden 403,
     /// missing 404) or not answered in time; the message names each. What was refused is not declared
     /// again.</exception>
-    ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default);
+    Task DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default);
 
     /// <summary>Takes away what was declared, by this client or another: bindings, queues with their messages,
     /// exchanges, in the reverse of their order. None of it is declared again after a recovery, nor what it takes with
@@ -164,7 +164,7 @@ public interface IAmqpClient : IAsyncDisposable
     /// <returns>A task that ends when the broker has confirmed each.</returns>
     /// <exception cref="AmqpTopologyException">At least one was refused (locked 405, forbidden 403) or not answered in
     /// time; the message names each.</exception>
-    ValueTask DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default);
+    Task DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default);
 }
 
 /// <summary>What is done to queues and exchanges by hand. What is taken away is not declared again after a

@@ -48,7 +48,7 @@ public sealed class FakedClientTests
         AmqpMessage[] messages = [AmqpMessage.ToQueue("a", []), AmqpMessage.ToQueue("b", [])];
         IReadOnlyList<AmqpPublishResult> results = [new(AmqpOutcome.Confirmed, null),
             new(AmqpOutcome.Returned, new AmqpReturnedException("no queue"))];
-        amqp.PublishAllAsync(messages, Arg.Any<CancellationToken>()).Returns(_ => new(results));
+        amqp.PublishAllAsync(messages, Arg.Any<CancellationToken>()).Returns(results);
 
         await Payments.PublishAllAsync(amqp, messages, _said.Add);
 
@@ -74,8 +74,8 @@ public sealed class FakedClientTests
         AmqpHandler? pay = null;
         IAmqpClient amqp = Substitute.For<IAmqpClient>();
         amqp.ConsumeAsync("payments", Arg.Do<AmqpHandler>(handler => pay = handler), Arg.Any<AmqpConsumerOptions>(),
-            Arg.Any<CancellationToken>()).Returns(_ => new(
-                new AmqpSubscription("payments", () => Task.FromResult(stopped++))));
+            Arg.Any<CancellationToken>()).Returns(
+                new AmqpSubscription("payments", () => Task.FromResult(stopped++)));
 
         await using (AmqpSubscription consumer = await Payments.PayAsync(amqp, () => true, _said.Add))
         {

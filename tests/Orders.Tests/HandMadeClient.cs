@@ -34,12 +34,12 @@ internal sealed class HandMadeClient : IAmqpClient
     public ValueTask PublishAsync(AmqpMessage message, TimeSpan timeout, CancellationToken cancellationToken = default)
         => PublishAsync(message, cancellationToken);
 
-    public ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler,
+    public Task<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler,
         AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
     {
         _handlers[queue] = handler;
         _consuming.TrySetResult();
-        return new(new AmqpSubscription(queue, () =>
+        return Task.FromResult(new AmqpSubscription(queue, () =>
         {
             IsStopped = true;
             return Task.CompletedTask;
@@ -53,16 +53,16 @@ internal sealed class HandMadeClient : IAmqpClient
     public IAsyncEnumerable<AmqpReply> CallManyAsync(AmqpMessage request, AmqpCallManyOptions? options = null,
         CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public ValueTask<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
+    public Task<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
         AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
         => throw new NotSupportedException();
 
-    public ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
-        => ValueTask.CompletedTask;
+    public Task DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+        => Task.CompletedTask;
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    public ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages,
+    public Task<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages,
         CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public ValueTask PostAsync(AmqpMessage message, CancellationToken cancellationToken = default)
@@ -71,10 +71,10 @@ internal sealed class HandMadeClient : IAmqpClient
     public IAsyncEnumerable<AmqpDelivery> ReadAllAsync(string queue, AmqpConsumerOptions? options = null,
         CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public ValueTask<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler,
+    public Task<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler,
         AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
         => throw new NotSupportedException();
 
-    public ValueTask DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+    public Task DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
         => throw new NotSupportedException();
 }

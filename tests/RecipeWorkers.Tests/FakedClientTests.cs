@@ -87,15 +87,15 @@ public sealed class FakedClientTests
         public ValueTask PublishAsync(AmqpMessage message, TimeSpan timeout,
             CancellationToken cancellationToken = default) => PublishAsync(message, cancellationToken);
 
-        public ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages,
+        public Task<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(IReadOnlyList<AmqpMessage> messages,
             CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
         public ValueTask PostAsync(AmqpMessage message, CancellationToken cancellationToken = default)
             => throw new NotSupportedException();
 
-        public ValueTask<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler,
+        public Task<AmqpSubscription> ConsumeAsync(string queue, AmqpHandler handler,
             AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
-            => new(new AmqpSubscription(queue, () =>
+            => Task.FromResult(new AmqpSubscription(queue, () =>
             {
                 Last = "stopped";
                 return Task.CompletedTask;
@@ -107,22 +107,22 @@ public sealed class FakedClientTests
         public ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null,
             CancellationToken cancellationToken = default) => new(new AmqpReply(request, TimeSpan.Zero));
 
-        public ValueTask<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler,
+        public Task<AmqpSubscription> ServeAsync(string queue, AmqpRequestHandler handler,
             AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
             => throw new NotSupportedException();
 
         public IAsyncEnumerable<AmqpReply> CallManyAsync(AmqpMessage request, AmqpCallManyOptions? options = null,
             CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-        public ValueTask<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
+        public Task<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
             AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
             => throw new NotSupportedException();
 
-        public ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
-            => ValueTask.CompletedTask;
+        public Task DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+            => Task.CompletedTask;
 
-        public ValueTask DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
-            => ValueTask.CompletedTask;
+        public Task DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+            => Task.CompletedTask;
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }

@@ -331,7 +331,7 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
             {
                 options.FirstConnect = AmqpFirstConnect.FailFast;
                 configure(options);
-            }).OpenAsync(Cancelled).AsTask();
+            }).OpenAsync(Cancelled);
         }
 
         internal async Task DeclareAsync(AmqpTopology topology)

@@ -77,7 +77,7 @@ public sealed partial class AmqpProtocolHandler
             _consumers.Add(subscription);
     }
 
-    private ValueTask<AmqpSubscription> SubscribeAsync(
+    private Task<AmqpSubscription> SubscribeAsync(
         string queue, string kind, ClientId? owner, bool isUnified, CancellationToken cancellationToken)
         => _amqp.ConsumeAsync(queue, async (delivery, lost) =>
         {

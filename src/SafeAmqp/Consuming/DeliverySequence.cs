@@ -12,7 +12,7 @@ internal static class DeliverySequence
     /// <param name="observer">Watches what the loop is handed.</param>
     /// <param name="cancellationToken">Ends the sequence.</param>
     internal static async IAsyncEnumerable<AmqpDelivery> ReadAllAsync(
-        Func<DeliveryHandler, Action<Exception>, CancellationToken, ValueTask<AmqpSubscription>> consumeAsync,
+        Func<DeliveryHandler, Action<Exception>, CancellationToken, Task<AmqpSubscription>> consumeAsync,
         ClientObserver observer, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var handed = Channel.CreateBounded<Handed>(1);

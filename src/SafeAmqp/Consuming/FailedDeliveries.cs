@@ -218,7 +218,7 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     {
         if (_declared.TryGetValue(queue.Name, out Task? before) && before is { IsFaulted: false, IsCanceled: false })
             return before;
-        Task declared = _declared[queue.Name] = around.Client.DeclareAsync(new AmqpTopology().With(queue)).AsTask();
+        Task declared = _declared[queue.Name] = around.Client.DeclareAsync(new AmqpTopology().With(queue));
         declared.Forget(); // those that wait for it may be lost before it ends
         return declared;
     }

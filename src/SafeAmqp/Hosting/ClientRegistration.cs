@@ -32,9 +32,9 @@ internal sealed class ClientRegistration(string? key)
 
     /// <summary>Waits until every link is open. A client of another class (a decorator, a test's fake) connects as it
     /// likes and counts as open.</summary>
-    internal Func<IAmqpClient, CancellationToken, ValueTask> OpenAsync { get; set; } =
+    internal Func<IAmqpClient, CancellationToken, Task> OpenAsync { get; set; } =
         static (client, cancellationToken)
-        => client is AmqpClient own ? own.OpenAsync(cancellationToken) : ValueTask.CompletedTask;
+        => client is AmqpClient own ? own.OpenAsync(cancellationToken) : Task.CompletedTask;
 
     internal bool? WaitForConnection { get; set; }
     internal TimeSpan TopologyTimeout { get; set; } = TimeSpan.FromSeconds(10);
@@ -82,7 +82,7 @@ internal sealed class ClientRegistration(string? key)
 /// run time every delivery would fail over it and be requeued without end.</param>
 internal sealed record WorkerRegistration(
     string What,
-    Func<IServiceScopeFactory, IAmqpClient, CancellationToken, ValueTask<AmqpSubscription>> StartAsync,
+    Func<IServiceScopeFactory, IAmqpClient, CancellationToken, Task<AmqpSubscription>> StartAsync,
     Action<IServiceProvider>? Probe = null)
 {
     internal static WorkerRegistration Consumer(string queue, AmqpConsumerOptions? options,

@@ -25,7 +25,7 @@ internal sealed class StartUp
             Action? begun = (client as AmqpClient)?.Expect(topology);
             return Step(topologies.Count == 1 ? "topology" : $"topology {index + 1}", stop =>
             {
-                ValueTask declaring = client.DeclareAsync(topology, stop);
+                Task declaring = client.DeclareAsync(topology, stop);
                 begun?.Invoke();
                 return declaring;
             });
@@ -33,7 +33,7 @@ internal sealed class StartUp
         _workers = [.. registration.Workers.Select(worker => Step(worker.What, async stop =>
             _running.Enqueue((worker.What, await worker.StartAsync(scopes, client, stop).ConfigureAwait(false)))))];
 
-        StartUpStep Step(string what, Func<CancellationToken, ValueTask> bringUp)
+        StartUpStep Step(string what, Func<CancellationToken, Task> bringUp)
             => new(what, registration.DisplayName, bringUp, time, logger);
     }
 
@@ -75,7 +75,7 @@ internal sealed class StartUp
 
 /// <summary>One thing that the host starts, and retries until it succeeds: a connection, a topology, a consumer, a
 /// server.</summary>
-internal sealed class StartUpStep(string what, string client, Func<CancellationToken, ValueTask> bringUp,
+internal sealed class StartUpStep(string what, string client, Func<CancellationToken, Task> bringUp,
     TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromSeconds(1);

@@ -41,7 +41,7 @@ internal abstract class Conversation
 /// <summary>The requests with many replies that a client makes or answers. One exclusive queue brings the replies to
 /// the one kind, and to the other what callers say to their servers: how much more may come, or that nobody
 /// reads.</summary>
-internal sealed class Conversations(IAmqpClient client, Func<string, AmqpHandler, ValueTask<AmqpSubscription>> consume)
+internal sealed class Conversations(IAmqpClient client, Func<string, AmqpHandler, Task<AmqpSubscription>> consume)
 {
     private readonly Lock _gate = new();
     private readonly ConcurrentDictionary<string, Conversation> _open = [];
@@ -98,7 +98,7 @@ internal sealed class Conversations(IAmqpClient client, Func<string, AmqpHandler
         }
         catch
         {
-            client.DeleteAsync(new AmqpTopology().With(queue)).AsTask().Forget();
+            client.DeleteAsync(new AmqpTopology().With(queue)).Forget();
             throw;
         }
     }

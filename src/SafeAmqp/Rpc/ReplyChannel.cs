@@ -151,7 +151,7 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
 /// <param name="callers">The thread of the link that holds the calls.</param>
 /// <param name="logger">Where failures are logged.</param>
 /// <param name="throttle">Keeps repeated failures out of the log.</param>
-internal sealed class FixedReplies(Func<string, AmqpHandler, ValueTask<AmqpSubscription>> consumeAsync,
+internal sealed class FixedReplies(Func<string, AmqpHandler, Task<AmqpSubscription>> consumeAsync,
     IoThread callers, ILogger logger, LogThrottle throttle)
 {
     private readonly ConcurrentDictionary<AmqpReplyAddress.FixedReplyAddress, Lazy<Task<AmqpSubscription>>> _consumers =

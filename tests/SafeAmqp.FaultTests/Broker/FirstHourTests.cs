@@ -88,8 +88,8 @@ public sealed class FirstHourTests : FaultCase
     {
         AmqpClient client = NewClient("amqp://127.0.0.1:1");
         using var cancel = new CancellationTokenSource();
-        Task open = client.OpenAsync(cancel.Token).AsTask();
-        Task declare = client.DeclareAsync(new AmqpTopology().Queue("q"), cancel.Token).AsTask();
+        Task open = client.OpenAsync(cancel.Token);
+        Task declare = client.DeclareAsync(new AmqpTopology().Queue("q"), cancel.Token);
         Task publish = client.PublishAsync(AmqpMessage.ToQueue("q", []), cancel.Token).AsTask();
         await UntilAsync(() => client.Status.Links.All(link => link.LastError is not null));
         await cancel.CancelAsync();
@@ -111,8 +111,7 @@ public sealed class FirstHourTests : FaultCase
             await client.ConsumeAsync($"q{i}", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled);
         long start = TimeProvider.System.GetTimestamp();
         var error = Assert.IsType<AmqpTopologyException>(await EndOf(new ValueTask(
-            client.ConsumeAsync("one too many", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled)
-                .AsTask())));
+            client.ConsumeAsync("one too many", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled))));
         Assert.True(TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(5), "It was waited for.");
         Assert.Contains(
             "the connection has no channel left: channel_max 5, 4 consumers", error.Message, StringComparison.Ordinal);
@@ -121,7 +120,7 @@ public sealed class FirstHourTests : FaultCase
         AmqpClient shared = NewClient(broker.Uri, options => options.Layout = AmqpConnectionLayout.Shared);
         await shared.ConsumeAsync("q", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled);
         Assert.IsType<AmqpTopologyException>(await EndOf(new ValueTask(
-            shared.ConsumeAsync("r", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled).AsTask())));
+            shared.ConsumeAsync("r", (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled))));
         foreach (AmqpReplyAddress address in (AmqpReplyAddress[])[AmqpReplyAddress.Exclusive, AmqpReplyAddress.Direct])
         {
             Exception? end = await EndOf(new ValueTask(shared.CallAsync(AmqpMessage.ToQueue("q", []),

@@ -12,7 +12,7 @@ public sealed class HostNameTests : FaultCase
             options.Hosts = [$"127.0.0.1:{broker.Port}"];
             options.LoggerFactory = log;
         });
-        await client.OpenAsync(Cancelled).AsTask().WaitAsync(Limit, Cancelled);
+        await client.OpenAsync(Cancelled).WaitAsync(Limit, Cancelled);
         Assert.All(client.Status.Links, link => Assert.True(link.Epoch >= 2, "The first host was not tried."));
         Assert.Contains(log.All, line => line.Contains("HostNotFound", StringComparison.Ordinal)
             || line.Contains("TryAgain", StringComparison.Ordinal)

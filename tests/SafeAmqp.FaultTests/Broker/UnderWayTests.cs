@@ -19,7 +19,7 @@ public sealed class UnderWayTests : FaultCase
         (AmqpTestBroker broker, AmqpClient client) = await SetUpAsync();
         broker.Script(FaultTrigger.QueueDeclare().ForQueue("own").Times(1),
             FaultAction.Ignore());
-        ValueTask declaring = client.DeclareAsync(OwnQueue, Cancelled);
+        Task declaring = client.DeclareAsync(OwnQueue, Cancelled);
         Task[] waiting = [.. Enumerable.Range(0, 50).Select(i => client.PublishAsync(
             ToFan with { Body = new[] { (byte)i } }, Cancelled).AsTask())];
         Task post = client.PostAsync(ToFan with { Body = new[] { (byte)50 }, Mandatory = false }, Cancelled).AsTask();
@@ -46,7 +46,7 @@ public sealed class UnderWayTests : FaultCase
     {
         (AmqpTestBroker broker, AmqpClient client) = await SetUpAsync();
         broker.Script(FaultTrigger.QueueDeclare().ForQueue("own"), FaultAction.Ignore());
-        ValueTask declaring = client.DeclareAsync(OwnQueue, Cancelled);
+        Task declaring = client.DeclareAsync(OwnQueue, Cancelled);
         using var cancel = new CancellationTokenSource();
         Task cancelled = client.PublishAsync(ToFan, cancel.Token).AsTask();
         var late = Assert.IsType<AmqpNotSentException>(
@@ -67,7 +67,7 @@ public sealed class UnderWayTests : FaultCase
         broker.Script(FaultTrigger.OnMethod("exchange.declare").ForExchange("refused").Times(1),
             FaultAction.CloseChannel(403, "no"));
         broker.Script(FaultTrigger.QueueDeclare().ForQueue("after"), FaultAction.Ignore());
-        ValueTask declaring = client.DeclareAsync(new AmqpTopology().Exchange("refused", AmqpExchangeType.Fanout)
+        Task declaring = client.DeclareAsync(new AmqpTopology().Exchange("refused", AmqpExchangeType.Fanout)
             .Queue("after"), Cancelled);
         var refused = Assert.IsType<AmqpRefusedException>(
             await EndOf(client.PublishAsync(AmqpMessage.ToExchange("refused", "", []), Cancelled)));

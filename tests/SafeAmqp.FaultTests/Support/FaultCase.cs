@@ -64,6 +64,8 @@ public abstract class FaultCase : IAsyncLifetime
         }
     }
 
+    protected static Task<Exception?> EndOf(Task operation) => EndOf(new ValueTask(operation));
+
     /// <summary>
     /// How something ended: null when it went well. What does not end within the limit fails the test.
     /// </summary>

@@ -25,7 +25,7 @@ public sealed class UnansweredDeclareTests(TestBroker broker) : CallTest(broker)
 
         relay.Hold(method => method.IsQueueDeclareOk);
         var watch = Stopwatch.StartNew();
-        Task declare = amqp.DeclareAsync(new AmqpTopology().Queue(unanswered), Cancelled).AsTask();
+        Task declare = amqp.DeclareAsync(new AmqpTopology().Queue(unanswered), Cancelled);
         int sent = 0;
         while (!declare.IsCompleted)
         {
@@ -87,7 +87,7 @@ public sealed class UnansweredDeclareTests(TestBroker broker) : CallTest(broker)
         string queue = await NewQueueAsync(amqp);
         relay.Hold(method => method.IsQueueDeclareOk);
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
-        Task declare = amqp.DeclareAsync(new AmqpTopology().Queue(NewName()), cancel.Token).AsTask();
+        Task declare = amqp.DeclareAsync(new AmqpTopology().Queue(NewName()), cancel.Token);
         await UntilAsync(() => relay.Held > 0);
         await cancel.CancelAsync();
         var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => InTime(declare));

@@ -119,7 +119,7 @@ public sealed class StoppingTests(TestBroker broker) : FeatureTest(broker)
         relay.Hold(method => method.IsConsumeOk);
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
         Task<AmqpSubscription> start =
-            amqp.ConsumeAsync(queue, new Inbox().HandleAsync, cancellationToken: cancel.Token).AsTask();
+            amqp.ConsumeAsync(queue, new Inbox().HandleAsync, cancellationToken: cancel.Token);
         await UntilAsync(() => relay.Held > 0);
         await cancel.CancelAsync();
         var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => InTime(start));

@@ -121,8 +121,7 @@ public sealed class LeftBehindTests(TestBroker broker) : FeatureTest(broker)
                 await Task.Run(() =>
                 {
                     Context.Value = null; // what serves is somebody else
-                    return amqp.ServeAsync(queue, (_, _) => new(new AmqpMessage()), cancellationToken: Cancelled)
-                        .AsTask();
+                    return amqp.ServeAsync(queue, (_, _) => new(new AmqpMessage()), cancellationToken: Cancelled);
                 }, Cancelled);
                 await amqp.CallAsync(message, new AmqpCallOptions
                 {
@@ -168,12 +167,12 @@ public sealed class LeftBehindTests(TestBroker broker) : FeatureTest(broker)
             "connect" => AmqpClient.ConnectAsync(
                 new AmqpClientOptions { Uri = Nowhere, FirstConnect = AmqpFirstConnect.Retry },
                 soon.Token),
-            "open" or "cancelled wait" => amqp.OpenAsync(soon.Token).AsTask(),
-            "declare" => amqp.DeclareAsync(new AmqpTopology().Queue("q"), soon.Token).AsTask(),
-            "consume" => amqp.ConsumeAsync("q", new Inbox().HandleAsync, cancellationToken: soon.Token).AsTask(),
+            "open" or "cancelled wait" => amqp.OpenAsync(soon.Token),
+            "declare" => amqp.DeclareAsync(new AmqpTopology().Queue("q"), soon.Token),
+            "consume" => amqp.ConsumeAsync("q", new Inbox().HandleAsync, cancellationToken: soon.Token),
             "read" => amqp.ReadAllAsync("q", cancellationToken: soon.Token)
                 .GetAsyncEnumerator(soon.Token).MoveNextAsync().AsTask(),
-            "serve" => amqp.ServeAsync("q", (_, _) => new(new AmqpMessage()), cancellationToken: soon.Token).AsTask(),
+            "serve" => amqp.ServeAsync("q", (_, _) => new(new AmqpMessage()), cancellationToken: soon.Token),
             "publish" => amqp.PublishAsync(AmqpMessage.ToQueue("q", []), soon.Token).AsTask(),
             _ => amqp.CallAsync(AmqpMessage.ToQueue("q", []),
                 new AmqpCallOptions { ReplyTo = AmqpReplyAddress.Queue("r", reply => reply.CorrelationId) }, soon.Token)

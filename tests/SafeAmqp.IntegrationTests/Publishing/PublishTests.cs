@@ -162,7 +162,7 @@ public sealed class PublishTests(TestBroker broker) : FaultTest(broker)
         await PauseBrokerAsync();
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
         Task<IReadOnlyList<AmqpPublishResult>> batch = amqp.PublishAllAsync(
-            [.. Enumerable.Range(0, 20).Select(_ => AmqpMessage.ToQueue(queue, []))], cancel.Token).AsTask();
+            [.. Enumerable.Range(0, 20).Select(_ => AmqpMessage.ToQueue(queue, []))], cancel.Token);
         await UntilAsync(() => amqp.Status.Links[0] is { UnconfirmedMessages: 5, QueuedMessages: 15 });
         await cancel.CancelAsync();
         await UntilAsync(() => amqp.Status.Links[0].QueuedMessages == 0);

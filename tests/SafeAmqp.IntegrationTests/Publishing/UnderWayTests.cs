@@ -12,7 +12,7 @@ public sealed class UnderWayTests(TestBroker broker) : FeatureTest(broker)
         for (int i = 0; i < 20; i++)
         {
             string exchange = NewName(), inner = NewName(), queue = NewName(), own = NewName();
-            ValueTask declaring = amqp.DeclareAsync(new AmqpTopology()
+            Task declaring = amqp.DeclareAsync(new AmqpTopology()
                 .Exchange(exchange, AmqpExchangeType.Topic).Exchange(inner, AmqpExchangeType.Fanout)
                 .BindExchange(exchange, inner, "a.#").Queue(queue).Bind(inner, queue)
                 .With(new AmqpQueue { Name = own, Exclusive = true, Durable = false }).Bind(exchange, own, "own"),

@@ -54,7 +54,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         proxy.Refuse = true;
         AmqpClient amqp = NewClient(
             options => (options.Uri, options.MaxReconnectDelay) = (proxy.Uri, TimeSpan.FromMilliseconds(300)));
-        Task open = amqp.OpenAsync(Cancelled).AsTask();
+        Task open = amqp.OpenAsync(Cancelled);
         Task publish = amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", []), Cancelled).AsTask();
         await UntilAsync(() => amqp.Status.Links.All(link => link.RecoveryAttempt >= 3));
         Assert.False(open.IsCompleted);
@@ -70,7 +70,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
     {
         using var cancel = new CancellationTokenSource();
         AmqpClient amqp = NewClient(options => options.Uri = Nowhere);
-        Task open = amqp.OpenAsync(cancel.Token).AsTask();
+        Task open = amqp.OpenAsync(cancel.Token);
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => open.WaitAsync(Margin, Cancelled));
     }
@@ -121,7 +121,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = NewClient(options => (options.Uri, options.RefusedReconnectDelay, options.Credentials)
             = ($"amqp://127.0.0.1:{Broker.Node.Port}/", TimeSpan.FromSeconds(1), _ =>
                 new ValueTask<AmqpCredentials>(new AmqpCredentials("guest", Volatile.Read(ref password)))));
-        Task open = amqp.OpenAsync(Cancelled).AsTask();
+        Task open = amqp.OpenAsync(Cancelled);
         await UntilAsync(() => amqp.Status.Links[0].LastError?.Contains("403", StringComparison.Ordinal) == true);
         Assert.False(open.IsCompleted);
         Volatile.Write(ref password, "guest");
@@ -152,7 +152,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         Assert.InRange(took, TimeSpan.FromSeconds(0.9), TimeSpan.FromSeconds(1) + Margin);
         release.Set();
         Assert.DoesNotContain("safeamqp", thread ?? "", StringComparison.OrdinalIgnoreCase);
-        await amqp.OpenAsync(Cancelled).AsTask().WaitAsync(Limit, Cancelled);
+        await amqp.OpenAsync(Cancelled).WaitAsync(Limit, Cancelled);
     }
 
     [Fact]
@@ -193,7 +193,7 @@ public sealed class ConnectTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = NewClient(
             options => (options.Uri, options.Layout, options.ReconnectDelay, options.MaxReconnectDelay)
             = (proxy.Uri, AmqpConnectionLayout.Shared, TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(400)));
-        Task open = amqp.OpenAsync(Cancelled).AsTask();
+        Task open = amqp.OpenAsync(Cancelled);
         long start = TimeProvider.System.GetTimestamp();
         await UntilAsync(() => proxy.Accepted >= 20);
         TimeSpan took = TimeProvider.System.GetElapsedTime(start);

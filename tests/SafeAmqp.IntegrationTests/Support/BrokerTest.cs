@@ -54,7 +54,7 @@ public abstract class BrokerTest(TestBroker broker) : IAsyncLifetime
     protected async Task<AmqpClient> ConnectAsync(Action<AmqpClientOptions>? configure = null)
     {
         AmqpClient client = NewClient(configure);
-        await client.OpenAsync(Cancelled).AsTask().WaitAsync(Limit, Cancelled);
+        await client.OpenAsync(Cancelled).WaitAsync(Limit, Cancelled);
         return client;
     }
 

@@ -200,7 +200,7 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
         string[] names = [.. Enumerable.Range(0, 50).Select(_ => NewName())];
         Task[] declarations = [.. names.Select((name, i) => amqp.DeclareAsync(i % 5 == 0
             ? new AmqpTopology().With(new AmqpQueue { Name = wrong, Durable = false })
-            : new AmqpTopology().Queue(name), Cancelled).AsTask())];
+            : new AmqpTopology().Queue(name), Cancelled))];
         for (int i = 0; i < declarations.Length; i++)
         {
             if (i % 5 == 0)

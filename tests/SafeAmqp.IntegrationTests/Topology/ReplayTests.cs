@@ -160,9 +160,9 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
         relay.Cut();
         await UntilAsync(() => amqp.Status.Links.All(link => link.State != AmqpLinkState.Open));
         string queue = NewName();
-        Task declare = amqp.DeclareAsync(new AmqpTopology().Queue(queue), Cancelled).AsTask();
+        Task declare = amqp.DeclareAsync(new AmqpTopology().Queue(queue), Cancelled);
         Task<AmqpSubscription> consume = amqp.ConsumeAsync(
-            await witness.QueueAsync(NewName()), new Inbox().HandleAsync, cancellationToken: Cancelled).AsTask();
+            await witness.QueueAsync(NewName()), new Inbox().HandleAsync, cancellationToken: Cancelled);
         Assert.False(declare.IsCompleted || consume.IsCompleted);
         await relay.ReleaseAsync();
         await InTime(declare);

@@ -40,7 +40,7 @@ public abstract class TelemetryTest : IAsyncLifetime
     }
 
     private protected static Task DeclareAsync(IAmqpClient amqp, string queue)
-        => amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue }), Cancelled).AsTask();
+        => amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue }), Cancelled);
 
     /// <summary>Has the broker block publishing. It blocks connections that have published.</summary>
     private protected async Task BlockAsync(AmqpClient amqp)

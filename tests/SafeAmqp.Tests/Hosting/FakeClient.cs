@@ -86,7 +86,7 @@ internal sealed class FakeClient : IAmqpClient
     public ValueTask PublishAsync(AmqpMessage message, TimeSpan timeout, CancellationToken cancellationToken = default)
         => PublishAsync(message, cancellationToken);
 
-    public ValueTask<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(
+    public Task<IReadOnlyList<AmqpPublishResult>> PublishAllAsync(
         IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken = default)
         => throw new NotSupportedException();
 
@@ -96,7 +96,7 @@ internal sealed class FakeClient : IAmqpClient
         return ValueTask.CompletedTask;
     }
 
-    public async ValueTask<AmqpSubscription> ConsumeAsync(
+    public async Task<AmqpSubscription> ConsumeAsync(
         string queue, AmqpHandler handler, AmqpConsumerOptions? options = null,
         CancellationToken cancellationToken = default)
     {
@@ -117,7 +117,7 @@ internal sealed class FakeClient : IAmqpClient
         return new AmqpReply(Answer(request), TimeSpan.Zero);
     }
 
-    public async ValueTask<AmqpSubscription> ServeAsync(
+    public async Task<AmqpSubscription> ServeAsync(
         string queue, AmqpRequestHandler handler, AmqpServeOptions? options = null,
         CancellationToken cancellationToken = default)
     {
@@ -129,14 +129,14 @@ internal sealed class FakeClient : IAmqpClient
     public IAsyncEnumerable<AmqpReply> CallManyAsync(AmqpMessage request, AmqpCallManyOptions? options = null,
         CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public ValueTask<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
+    public Task<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
         AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
         => throw new NotSupportedException();
 
-    public async ValueTask DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+    public async Task DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
         => await NoteAsync($"declare {string.Join(", ", topology.Items.Select(item => item.Key))}", cancellationToken);
 
-    public async ValueTask DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
+    public async Task DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
         => await NoteAsync($"delete {string.Join(", ", topology.Items.Select(item => item.Key))}", cancellationToken);
 
     public async ValueTask DisposeAsync()

@@ -253,7 +253,7 @@ public sealed class HostStartTests
         await using var host = TestHost.Build(amqp =>
         {
             amqp.WaitForConnection().AddTopology(new AmqpTopology().Queue("orders"));
-            Connect(amqp, (_, _) => new ValueTask(open.Task));
+            Connect(amqp, (_, _) => open.Task);
         });
         host.Client.Behave = (_, _) => declared.Task;
 
@@ -301,7 +301,7 @@ public sealed class HostStartTests
         {
             amqp.AddConsumer("orders", (_, _) => new(AmqpSettlement.Ack));
             Connect(amqp, (_, _) =>
-                ++asked == 1 ? throw new AmqpConnectException("nobody there", isRefused: false) : default);
+                ++asked == 1 ? throw new AmqpConnectException("nobody there", isRefused: false) : Task.CompletedTask);
         });
 
         await host.StartAsync();
@@ -344,7 +344,7 @@ public sealed class HostStartTests
             () => host.Services.GetRequiredService<IStartupValidator>().Validate());
     }
 
-    private static void Connect(SafeAmqpBuilder amqp, Func<IAmqpClient, CancellationToken, ValueTask> open)
+    private static void Connect(SafeAmqpBuilder amqp, Func<IAmqpClient, CancellationToken, Task> open)
         => ClientRegistration.FindOrAdd(amqp.Services, amqp.Key).OpenAsync = open;
 
     private sealed class SlowService : IHostedService
