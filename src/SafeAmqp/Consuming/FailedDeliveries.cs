@@ -34,6 +34,8 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     private const int FewReturns = 5;
 
     private readonly ConcurrentDictionary<string, Task> _declared = [];
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, Task> _left = []; // what was moved last to each queue
     private readonly FailureBook _failures = new(around.Random);
 
     internal void Forget(AmqpDelivery delivery) => _failures.Forget(delivery);
@@ -172,6 +174,8 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     /// <returns>Null when the queue has confirmed it.</returns>
     private async Task<Exception?> MoveAsync(AmqpDelivery delivery, AmqpQueue to, int attempts, string? reason = null)
     {
+        var left = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task before = TakeTurn(to.Name, left.Task);
         try
         {
             AmqpMessage message = RetryHeaders.ForMove(delivery.Message, to.Name, attempts, reason);
@@ -185,8 +189,11 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
             {
                 // There is a dead queue, made otherwise: whether it takes the message is for the broker to say.
             }
+            await before.WaitAsync(delivery.Lost).ConfigureAwait(false); // they may all have waited for the queue
             // Once it is lost the broker delivers it again: a copy that has not left would only be one too many
-            await around.Client.PublishAsync(message, delivery.Lost).ConfigureAwait(false);
+            ValueTask published = around.Client.PublishAsync(message, delivery.Lost);
+            left.SetResult();
+            await published.ConfigureAwait(false);
             return null;
         }
         catch (Exception failure)
@@ -194,6 +201,21 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
             if (failure is not OperationCanceledException)
                 _declared.TryRemove(to.Name, out _); // refused, or deleted since: the next one declares it again
             return failure;
+        }
+        finally
+        {
+            left.TrySetResult();
+        }
+    }
+
+    // What goes to one queue leaves in the order in which it failed.
+    private Task TakeTurn(string queue, Task left)
+    {
+        lock (_gate)
+        {
+            Task before = _left.GetValueOrDefault(queue, Task.CompletedTask);
+            _left[queue] = left;
+            return before;
         }
     }
 

@@ -92,7 +92,11 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
     protected static Task<Exception?> EndOf(Task operation) => EndOf(new ValueTask(operation));
 
     /// <summary>How an operation ended, and how long it took.</summary>
-    protected static async Task<(Exception? Error, TimeSpan Took)> TimedEndOf(Func<ValueTask> operation)
+    protected static Task<(Exception? Error, TimeSpan Took)> TimedEndOf(Func<ValueTask> operation)
+        => TimedEndOf(() => operation().AsTask());
+
+    /// <inheritdoc cref="TimedEndOf(Func{ValueTask})"/>
+    protected static async Task<(Exception? Error, TimeSpan Took)> TimedEndOf(Func<Task> operation)
     {
         long start = TimeProvider.System.GetTimestamp();
         Exception? error = null;
