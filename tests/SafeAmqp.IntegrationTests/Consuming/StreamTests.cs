@@ -206,8 +206,12 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
         await inbox.NextAsync(10);
         await witness.Channel.QueueDeleteAsync(stream, ifUnused: false, ifEmpty: false, cancellationToken: Cancelled);
         await UntilAsync(() => witness.ExistsAsync(stream), exists => exists); // its consumer puts it back
-        // RabbitMQ may end a channel that knew the old one (541)
-        await PublishAsync(await ConnectAsync(), stream, "new");
+        // RabbitMQ may end a connection over a stream that has just been made (541)
+        AmqpClient publisher = await ConnectAsync();
+        AmqpMessage message = AmqpMessage.ToQueue(stream, "new"u8.ToArray());
+        await UntilAsync(
+            async () => (await publisher.PublishAllAsync([message], Cancelled))[0].Outcome,
+            outcome => outcome == AmqpOutcome.Confirmed);
         Assert.Equal("new", Text(await inbox.NextAsync()));
     }
 
