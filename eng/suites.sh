@@ -79,7 +79,7 @@ failed_tests() {
 
 # What the tests in a result file failed with, as much as fits a log.
 failure_messages() {
-    { sed -n '/<Message>/,/<\/Message>/p' "$1" 2>/dev/null || true; } |
+    { awk '/<Message>/ { inside = 1 } inside; /<\/Message>/ { inside = 0 }' "$1" 2>/dev/null || true; } |
         sed -e 's/<[/]\{0,1\}Message>//g' -e 's/^ *//' -e 's/&#xD;//g' \
             -e 's/&quot;/"/g' -e "s/&apos;/'/g" -e 's/&lt;/</g' -e 's/&gt;/>/g' -e 's/&amp;/\&/g' |
         cut -c 1-300 | head -n 40

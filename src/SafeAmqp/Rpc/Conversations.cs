@@ -202,11 +202,14 @@ internal sealed class ManyReplies : Conversation, IDisposable
     {
         lock (_gate)
         {
+            string? stream = ManyHeaders.Get<string>(message, ManyHeaders.Stream);
+            if (_hasEnded && stream is not null && _server is null) // the loop was left just before its first reply
+                _all.Tell(message.ReplyTo ?? "", stream, ManyHeaders.Cancel, true);
             if (_hasEnded)
                 return;
             if (flaw is not null)
                 End(NoReply($"one came that cannot be read: {flaw.Reason}"));
-            else if (ManyHeaders.Get<string>(message, ManyHeaders.Stream) is { } stream)
+            else if (stream is not null)
                 Take(message, (message.ReplyTo ?? "", stream));
             else if (ManyHeaders.Get<object>(message, CallHeaders.Fault) is { } fault)
                 End(CallErrors.Remote(_request, message, fault));
