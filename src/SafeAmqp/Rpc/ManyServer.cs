@@ -13,7 +13,7 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
 
     internal async ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery request, CancellationToken lost)
     {
-        if (RpcServer.Unanswered(around, request) is { } settlement)
+        if (RpcServer.Unanswered(around, request, out _) is { } settlement)
             return settlement;
         using var run = new Run(around, conversations, request, await conversations.OpenAsync().ConfigureAwait(false),
             lost);

@@ -34,11 +34,11 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
 
     internal async ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery request, CancellationToken lost)
     {
-        if (Unanswered(around, request) is { } unanswered)
+        if (Unanswered(around, request, out TimeSpan? left) is { } unanswered)
             return unanswered;
         if (request.IsRedelivered && TakeRefused(request) is { } refused)
             return await FailAsync(request, refused).ConfigureAwait(false);
-        CancellationTokenSource abandoned = Rent(TimeLeft(around.Clock, request.Message));
+        CancellationTokenSource abandoned = Rent(left);
         CancellationTokenRegistration loss =
             lost.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), abandoned);
         AmqpMessage reply;
@@ -72,18 +72,20 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
 
     /// <returns>How a request is settled that nobody is to answer: without a reply address, or past its
     /// deadline.</returns>
-    internal static AmqpSettlement? Unanswered(ServerSurroundings around, AmqpDelivery request)
+    internal static AmqpSettlement? Unanswered(ServerSurroundings around, AmqpDelivery request, out TimeSpan? left)
     {
+        left = null;
         if (string.IsNullOrEmpty(request.Message.ReplyTo))
         {
             if (around.Throttle.ShouldLog(request.Queue, "no reply address", out long others))
                 Log.RequestWithoutReplyTo(around.Logger, request.Queue, others);
             return request.Flaw is null ? AmqpSettlement.Ack : AmqpSettlement.Reject;
         }
-        if (TimeLeft(around.Clock, request.Message) is not { } left || left > TimeSpan.Zero)
+        left = TimeLeft(around.Clock, request.Message);
+        if (left is not { } time || time > TimeSpan.Zero)
             return null;
         if (around.Throttle.ShouldLog(request.Queue, "too late", out long similar))
-            Log.RequestTooLate(around.Logger, request.Queue, -left.TotalSeconds, similar);
+            Log.RequestTooLate(around.Logger, request.Queue, -time.TotalSeconds, similar);
         return AmqpSettlement.Ack;
     }
 
