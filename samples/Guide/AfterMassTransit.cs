@@ -29,7 +29,7 @@ public static class AfterMassTransit
             .AddTopology(new AmqpTopology()
                 .Exchange("orders-submitted", AmqpExchangeType.Fanout)
                 .Queue("orders-to-pack")
-                .Bind("orders-submitted", "orders-to-pack"))
+                .Bind("orders-submitted").ToQueue("orders-to-pack"))
             .AddConsumer<OrderSubmitted, OrderPacker>("orders-to-pack");
         // </registration>
         using IHost host = builder.Build();

@@ -55,8 +55,7 @@ public static class Calls
     {
         await amqp.DeclareAsync(new AmqpTopology().Queue("price-lists"));
         // <serve-many>
-        var json = new AmqpJsonSerializer();
-        await using AmqpSubscription server = await amqp.ServeManyAsync<PriceRequest, Price>("price-lists", json,
+        await using AmqpSubscription server = await amqp.ServeManyJsonAsync<PriceRequest, Price>("price-lists",
             (request, delivery, abandoned) => PricesOfAsync(request.Item, abandoned));
 
         static async IAsyncEnumerable<Price> PricesOfAsync(string item,
@@ -71,8 +70,8 @@ public static class Calls
         // </serve-many>
 
         // <call-many>
-        await foreach (Price? price in amqp.CallManyAsync<PriceRequest, Price>("", "price-lists",
-            new PriceRequest("tea"), json, new AmqpCallManyOptions { Prefetch = 20 }))
+        await foreach (Price? price in amqp.CallManyJsonAsync<PriceRequest, Price>("", "price-lists",
+            new PriceRequest("tea"), new AmqpCallManyOptions { Prefetch = 20 }))
         {
             say($"Tea: {price!.Amount}");
             if (price.Amount >= 5)

@@ -32,7 +32,7 @@ public static class Failures
     {
         // <return>
         AmqpQueueCounts dead = await amqp.Admin.CountAsync("payments.dead");
-        int returned = await amqp.Admin.ReturnDeadAsync("payments");
+        long returned = await amqp.Admin.ReturnDeadAsync("payments");
         // </return>
         say($"{dead.Messages} dead, {returned} returned");
     }

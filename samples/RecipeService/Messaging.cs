@@ -16,7 +16,7 @@ internal static class Messaging
             options.Uri = settings.BrokerUrl;
             options.RequireTls = settings.RequireTls;
             options.ClientName = "recipe-service";
-        }).AddTopology(TopologyOf(settings)).TopologyTimeout(settings.BrokerGrace);
+        }).AddTopology(TopologyOf(settings)).WithTopologyTimeout(settings.BrokerGrace);
         services.AddHealthChecks().AddSafeAmqp().AddSafeAmqpLiveness();
         services.AddHostedService<Announcer>();
         services.AddSingleton<ILoggerProvider, CallbackQueueLog>();

@@ -28,7 +28,8 @@ public sealed class DroppedResultAnalyzer : DiagnosticAnalyzer
             operation = access.WhenNotNull;
         if (operation is not IInvocationOperation { TargetMethod: var method } call || !Library.Has(method))
             return;
-        DiagnosticDescriptor? rule = Library.IsNamed(method.ReturnType, Library.Topology) ? Rules.TopologyDropped
+        DiagnosticDescriptor? rule = Library.IsNamed(method.ReturnType, Library.Topology)
+            || Library.IsNamed(method.ReturnType, Library.BindingFrom) ? Rules.TopologyDropped
             : Library.IsAwaitable(method.ReturnType) ? Rules.NotAwaited : null;
         if (rule is not null)
             context.ReportDiagnostic(Diagnostic.Create(rule, call.Syntax.GetLocation(), method.Name));

@@ -7,6 +7,9 @@ internal static class Library
 {
     internal const string Topology = "SafeAmqp.AmqpTopology";
 
+    /// <summary>A binding without its other end.</summary>
+    internal const string BindingFrom = "SafeAmqp.AmqpBindingFrom";
+
     private static readonly string[] Assemblies = ["SafeAmqp", "SafeAmqp.Testing"];
 
     internal static bool Has(ISymbol? symbol)

@@ -56,9 +56,12 @@ public sealed class UseResultCodeFix : CodeFixProvider
     private static AwaitExpressionSyntax Awaited(ExpressionSyntax call) => SyntaxFactory.AwaitExpression(
         SyntaxFactory.Token(SyntaxKind.AwaitKeyword).WithTrailingTrivia(SyntaxFactory.Space), call);
 
-    // topology.Queue("q").Bind(…) begins with the variable.
+    // topology.Queue("q").Exchange(…) begins with the variable; what Bind(…) returns is no topology yet.
     private static AssignmentExpressionSyntax? Kept(ExpressionSyntax call)
     {
+        if (call is InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax last }
+            && last.Name.Identifier.Text == "Bind")
+            return null;
         ExpressionSyntax first = call;
         while (first is InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax member })
             first = member.Expression;

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace SafeAmqp;
 
 /// <summary>How a call is made.</summary>
@@ -68,10 +66,16 @@ public abstract class AmqpReplyAddress
 }
 
 /// <summary>The reply to a call.</summary>
-/// <param name="Message">The reply as it was published.</param>
-/// <param name="Elapsed">From the call to the reply.</param>
-public sealed record AmqpReply(AmqpMessage Message, TimeSpan Elapsed)
+/// <param name="message">The reply as it was published.</param>
+/// <param name="elapsed">From the call to the reply.</param>
+public sealed class AmqpReply(AmqpMessage message, TimeSpan elapsed)
 {
+    /// <summary>The reply as it was published.</summary>
+    public AmqpMessage Message { get; } = message;
+
+    /// <summary>From the call to the reply.</summary>
+    public TimeSpan Elapsed { get; } = elapsed;
+
     /// <summary>The reply's body.</summary>
     public ReadOnlyMemory<byte> Body => Message.Body;
 }
@@ -83,6 +87,18 @@ public sealed record AmqpReply(AmqpMessage Message, TimeSpan Elapsed)
 /// lost.</param>
 /// <returns>The reply. Its address and correlation id are set by the client.</returns>
 public delegate ValueTask<AmqpMessage> AmqpRequestHandler(AmqpDelivery request, CancellationToken abandoned);
+
+/// <summary>Answers a request that was read as a value. An exception travels back as <see cref="AmqpRemoteException"/>,
+/// without its stack trace.</summary>
+/// <typeparam name="TRequest">What the request holds.</typeparam>
+/// <typeparam name="TReply">What the reply holds.</typeparam>
+/// <param name="request">The request, never <see langword="null"/>.</param>
+/// <param name="delivery">The delivery it came with.</param>
+/// <param name="abandoned">Fires when nobody waits any more: the request's deadline passed, or its delivery was
+/// lost.</param>
+/// <returns>The reply; may be <see langword="null"/>.</returns>
+public delegate ValueTask<TReply> AmqpRequestHandler<in TRequest, TReply>(TRequest request, AmqpDelivery delivery,
+    CancellationToken abandoned);
 
 /// <summary>How requests are served.</summary>
 public sealed class AmqpServeOptions
@@ -142,73 +158,3 @@ public delegate IAsyncEnumerable<AmqpMessage> AmqpRepliesHandler(AmqpDelivery re
 /// <returns>The replies; each may be <see langword="null"/>.</returns>
 public delegate IAsyncEnumerable<TReply> AmqpRepliesHandler<in TRequest, out TReply>(TRequest request,
     AmqpDelivery delivery, CancellationToken abandoned);
-
-/// <summary>Calls with many replies whose bodies are values, in any format. Each is the verb of
-/// <see cref="IAmqpClient"/> with its exceptions and its guarantees.</summary>
-public static class AmqpCallManyExtensions
-{
-    /// <summary>Sends a request and reads its replies, until the server says that there are no more.</summary>
-    /// <typeparam name="TRequest">The request's type.</typeparam>
-    /// <typeparam name="TReply">The replies' type.</typeparam>
-    /// <param name="client">The client.</param>
-    /// <param name="exchange">The exchange's name. Empty is the default exchange, which routes to the queue named by
-    /// the key.</param>
-    /// <param name="routingKey">The routing key.</param>
-    /// <param name="request">The request.</param>
-    /// <param name="serializer">Writes the request and reads the replies.</param>
-    /// <param name="options">How long to wait, how many replies ahead. Default: 30 s, 100 replies.</param>
-    /// <param name="cancellationToken">Ends the sequence; the server is told.</param>
-    /// <returns>The replies; <see langword="null"/> where the other side answered so.</returns>
-    /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
-    /// <exception cref="AmqpException">There is no further reply, or the other side failed.</exception>
-    /// <exception cref="InvalidDataException">A reply cannot be read.</exception>
-    public static IAsyncEnumerable<TReply?> CallManyAsync<TRequest, TReply>(this IAmqpClient client, string exchange,
-        string routingKey, TRequest request, IAmqpSerializer serializer, AmqpCallManyOptions? options = null,
-        CancellationToken cancellationToken = default)
-    {
-        Check.NotNull(client, nameof(client));
-        AmqpMessage message = AmqpSerializerExtensions.Write(AmqpMessage.ToExchange(exchange, routingKey, []),
-            request, serializer, nameof(request));
-        return ReadAsync(client.CallManyAsync(message, options, CancellationToken.None), cancellationToken);
-
-        async IAsyncEnumerable<TReply?> ReadAsync(IAsyncEnumerable<AmqpReply> replies,
-            [EnumeratorCancellation] CancellationToken cancelled)
-        {
-            await foreach (AmqpReply reply in replies.WithCancellation(cancelled).ConfigureAwait(false))
-                yield return (TReply?)AmqpSerializerExtensions.Read(reply.Message, typeof(TReply), serializer, "reply");
-        }
-    }
-
-    /// <summary>Answers the requests of a queue with many replies each. A request that cannot be read, or holds
-    /// nothing, is answered with a fault.</summary>
-    /// <typeparam name="TRequest">The requests' type.</typeparam>
-    /// <typeparam name="TReply">The replies' type.</typeparam>
-    /// <param name="client">The client.</param>
-    /// <param name="queue">The queue's name.</param>
-    /// <param name="serializer">Reads the requests and writes the replies.</param>
-    /// <param name="handler">Answers a request.</param>
-    /// <param name="options">How to serve.</param>
-    /// <param name="cancellationToken">Cancels the wait for the broker's confirmation, and the server with it.</param>
-    /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
-    /// <exception cref="ArgumentException">An argument is not valid.</exception>
-    /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
-    public static Task<AmqpSubscription> ServeManyAsync<TRequest, TReply>(this IAmqpClient client, string queue,
-        IAmqpSerializer serializer, AmqpRepliesHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
-        CancellationToken cancellationToken = default)
-    {
-        Check.NotNull(client, nameof(client));
-        Check.NotNull(serializer, nameof(serializer));
-        Check.NotNull(handler, nameof(handler));
-        return client.ServeManyAsync(queue, AnswerAsync, options, cancellationToken);
-
-        async IAsyncEnumerable<AmqpMessage> AnswerAsync(AmqpDelivery delivery,
-            [EnumeratorCancellation] CancellationToken abandoned)
-        {
-            object request = AmqpSerializerExtensions.Read(delivery.Message, typeof(TRequest), serializer, "request")
-                ?? throw new InvalidDataException($"The request is null, not {typeof(TRequest).Name}.");
-            await foreach (TReply reply in handler((TRequest)request, delivery, abandoned).WithCancellation(abandoned)
-                .ConfigureAwait(false))
-                yield return AmqpSerializerExtensions.Answer(reply, serializer);
-        }
-    }
-}

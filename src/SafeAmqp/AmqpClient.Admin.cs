@@ -135,7 +135,7 @@ public sealed partial class AmqpClient
         public Task UnbindAsync(AmqpBinding binding, CancellationToken cancellationToken)
             => client.DeleteAsync(new AmqpTopology().With(binding), cancellationToken);
 
-        public async Task<int> ReturnDeadAsync(string queue, CancellationToken cancellationToken)
+        public async Task<long> ReturnDeadAsync(string queue, CancellationToken cancellationToken)
         {
             Check.Name(queue, nameof(queue));
             string dead = AmqpFailurePolicy.DeadQueueOf(queue);
@@ -152,9 +152,10 @@ public sealed partial class AmqpClient
         }
 
         // One after the other, so that they come back in their order.
-        private async Task<int> MoveBackAsync(string queue, string dead, long most, CancellationToken cancellationToken)
+        private async Task<long> MoveBackAsync(string queue, string dead, long most,
+            CancellationToken cancellationToken)
         {
-            int moved = 0;
+            long moved = 0;
             var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             AmqpSubscription moving = await client.ConsumeAsync(dead, async (delivery, _) =>
             {
@@ -179,7 +180,7 @@ public sealed partial class AmqpClient
             await using (moving.ConfigureAwait(false))
             {
                 // What another consumer has taken does not come: then it is empty before all were moved
-                for (int before = -1; ; before = Volatile.Read(ref moved))
+                for (long before = -1; ; before = Volatile.Read(ref moved))
                 {
                     try
                     {

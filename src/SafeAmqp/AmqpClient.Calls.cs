@@ -114,7 +114,44 @@ public sealed partial class AmqpClient
         MessageCheck.Validate(request, _options.MaxMessageSize);
         options = (options ?? AmqpCallManyOptions.Default).Validated();
         Start();
-        return ReadRepliesAsync(request, options, cancellationToken);
+        return _observer.SeesSends ? ReadRepliesObservedAsync(request, options, cancellationToken)
+            : ReadRepliesAsync(request, options, cancellationToken);
+    }
+
+    private async IAsyncEnumerable<AmqpReply> ReadRepliesObservedAsync(AmqpMessage request,
+        AmqpCallManyOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        ClientObserver.Sending sending = _observer.Begin(Operation.CallMany, request);
+        long taken = 0;
+        Exception? failure = null;
+        IAsyncEnumerator<AmqpReply> replies = ReadRepliesAsync(sending.Message, options, cancellationToken)
+            .GetAsyncEnumerator(CancellationToken.None);
+        try
+        {
+            while (await NextAsync().ConfigureAwait(false))
+            {
+                taken++;
+                yield return replies.Current;
+            }
+        }
+        finally
+        {
+            await replies.DisposeAsync().ConfigureAwait(false);
+            sending.Left(taken, failure);
+        }
+
+        async ValueTask<bool> NextAsync()
+        {
+            try
+            {
+                return await replies.MoveNextAsync().ConfigureAwait(false);
+            }
+            catch (Exception error)
+            {
+                failure = error;
+                throw;
+            }
+        }
     }
 
     private async IAsyncEnumerable<AmqpReply> ReadRepliesAsync(AmqpMessage request, AmqpCallManyOptions options,
@@ -150,19 +187,22 @@ public sealed partial class AmqpClient
         replies.Begin();
         if (_receive.Thread.Actor.State != AmqpLinkState.Open) // lost just now, which the replies may not have heard
             throw new AmqpNotSentException("The request was not sent: the link that brings the replies was lost.",
-                status: Status);
+                inner: null, Status);
         TimeSpan idle = options.IdleTimeout, timeout = idle < _options.PublishTimeout ? idle : _options.PublishTimeout;
         var headers = request.Headers is null ? [] : new Dictionary<string, object?>(request.Headers);
         headers[CallHeaders.Deadline] = _options.TimeProvider.GetUtcNow().Add(idle).ToUnixTimeMilliseconds();
         headers[ManyHeaders.Credit] = (long)options.Prefetch;
-        await SendAsync(request with
+        AmqpMessage addressed = request with
         {
             Mandatory = true,
             ReplyTo = await queue.ConfigureAwait(false),
             CorrelationId = replies.Id,
             Expiration = idle,
             Headers = headers,
-        }, isPost: false, timeout, cancellationToken).ConfigureAwait(false);
+        };
+        MessageCheck.Validate(addressed, _options.MaxMessageSize);
+        cancellationToken.ThrowIfCancellationRequested();
+        await SendUnobservedAsync(addressed, isPost: false, timeout, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<string> ReplyQueueAsync()

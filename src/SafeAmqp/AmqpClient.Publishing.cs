@@ -177,7 +177,7 @@ public sealed partial class AmqpClient
             AmqpClientStatus full = Status;
             throw new AmqpNotSentException(
                 $"Not sent: {credit.Messages} {what} ({credit.Bytes} bytes) are pending, which is the limit: "
-                    + $"{WaitReason.NotSent(full)}.", status: full);
+                    + $"{WaitReason.NotSent(full)}.", inner: null, full);
         }
         Credit.Waiter waiter = credit.Wait(size, deadline, granted);
         _send.Thread.Wake(); // it keeps the deadline

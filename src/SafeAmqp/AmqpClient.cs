@@ -85,8 +85,10 @@ public sealed partial class AmqpClient : IAmqpClient
             (queue, handler) => ConsumeAsync(queue, handler, options: null, DeliveryUse.Reply,
                 CancellationToken.None),
             _send.Thread, _logger, _throttle);
-        _conversations = new Conversations(this, (queue, handler) => ConsumeAsync(queue, handler, options: null,
-            DeliveryUse.Reply, CancellationToken.None));
+        _conversations = new Conversations(this,
+            message => SendUnobservedAsync(message, isPost: true, _options.PublishTimeout, CancellationToken.None),
+            (queue, handler) => ConsumeAsync(queue, handler, options: null, DeliveryUse.Reply,
+                CancellationToken.None));
     }
 
     /// <summary>Connects and returns a client whose links are open.</summary>

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace SafeAmqp;
 
 /// <summary>Short forms of the verbs of <see cref="IAmqpClient"/>.</summary>
@@ -53,7 +55,7 @@ public static class AmqpClientExtensions
         Check.NotNull(routingKeys, nameof(routingKeys));
         Check.NotNull(handler, nameof(handler));
         // Named here, not by the broker: a recovery must find its bindings again
-        string queue = $"safeamqp.{Guid.NewGuid():N}";
+        string queue = $"{AmqpQueue.OwnPrefix}{Guid.NewGuid():N}";
         var own = new AmqpTopology().With(new AmqpQueue
         {
             Name = queue,
@@ -63,7 +65,7 @@ public static class AmqpClientExtensions
         });
         AmqpTopology bound = own;
         foreach (string key in routingKeys.DefaultIfEmpty(""))
-            bound = bound.Bind(exchange, queue, key);
+            bound = bound.Bind(exchange, key).ToQueue(queue);
         try
         {
             await client.DeclareAsync(bound, cancellationToken).ConfigureAwait(false);
@@ -74,6 +76,95 @@ public static class AmqpClientExtensions
             // Not left behind, nor declared again after a recovery
             client.DeleteAsync(own, CancellationToken.None).Forget();
             throw;
+        }
+    }
+}
+
+/// <summary>Calls with many replies whose bodies are values, in any format. Each is the verb of
+/// <see cref="IAmqpClient"/> with its exceptions and its guarantees.</summary>
+public static class AmqpCallManyExtensions
+{
+    /// <summary>Sends a request and reads its replies, until the server says that there are no more.</summary>
+    /// <typeparam name="TRequest">The request's type.</typeparam>
+    /// <typeparam name="TReply">The replies' type.</typeparam>
+    /// <param name="client">The client.</param>
+    /// <param name="template">The message to send the request with: its address and properties. Its body is
+    /// replaced.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="serializer">Writes the request and reads the replies.</param>
+    /// <param name="options">How long to wait, how many replies ahead. Default: 30 s, 100 replies.</param>
+    /// <param name="cancellationToken">Ends the sequence; the server is told.</param>
+    /// <returns>The replies; <see langword="null"/> where the other side answered so.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
+    /// <exception cref="AmqpException">There is no further reply, or the other side failed.</exception>
+    /// <exception cref="InvalidDataException">A reply cannot be read.</exception>
+    public static IAsyncEnumerable<TReply?> CallManyAsync<TRequest, TReply>(this IAmqpClient client,
+        AmqpMessage template, TRequest request, IAmqpSerializer serializer, AmqpCallManyOptions? options = null,
+        CancellationToken cancellationToken = default)
+    {
+        Check.NotNull(client, nameof(client));
+        AmqpMessage message = AmqpSerializerExtensions.Write(template, request, serializer, nameof(request));
+        return ReadAsync(client.CallManyAsync(message, options, CancellationToken.None), cancellationToken);
+
+        async IAsyncEnumerable<TReply?> ReadAsync(IAsyncEnumerable<AmqpReply> replies,
+            [EnumeratorCancellation] CancellationToken cancelled)
+        {
+            await foreach (AmqpReply reply in replies.WithCancellation(cancelled).ConfigureAwait(false))
+                yield return (TReply?)AmqpSerializerExtensions.Read(reply.Message, typeof(TReply), serializer, "reply");
+        }
+    }
+
+    /// <summary>Sends a request and reads its replies, until the server says that there are no more.</summary>
+    /// <typeparam name="TRequest">The request's type.</typeparam>
+    /// <typeparam name="TReply">The replies' type.</typeparam>
+    /// <param name="client">The client.</param>
+    /// <param name="exchange">The exchange's name. Empty is the default exchange, which routes to the queue named by
+    /// the key.</param>
+    /// <param name="routingKey">The routing key.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="serializer">Writes the request and reads the replies.</param>
+    /// <param name="options">How long to wait, how many replies ahead. Default: 30 s, 100 replies.</param>
+    /// <param name="cancellationToken">Ends the sequence; the server is told.</param>
+    /// <returns>The replies; <see langword="null"/> where the other side answered so.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
+    /// <exception cref="AmqpException">There is no further reply, or the other side failed.</exception>
+    /// <exception cref="InvalidDataException">A reply cannot be read.</exception>
+    public static IAsyncEnumerable<TReply?> CallManyAsync<TRequest, TReply>(this IAmqpClient client, string exchange,
+        string routingKey, TRequest request, IAmqpSerializer serializer, AmqpCallManyOptions? options = null,
+        CancellationToken cancellationToken = default)
+        => client.CallManyAsync<TRequest, TReply>(AmqpMessage.ToExchange(exchange, routingKey, []), request, serializer,
+            options, cancellationToken);
+
+    /// <summary>Answers the requests of a queue with many replies each. A request that cannot be read, or holds
+    /// nothing, is answered with a fault.</summary>
+    /// <typeparam name="TRequest">The requests' type.</typeparam>
+    /// <typeparam name="TReply">The replies' type.</typeparam>
+    /// <param name="client">The client.</param>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="serializer">Reads the requests and writes the replies.</param>
+    /// <param name="handler">Answers a request.</param>
+    /// <param name="options">How to serve.</param>
+    /// <param name="cancellationToken">Cancels the wait for the broker's confirmation, and the server with it.</param>
+    /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid.</exception>
+    /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
+    public static Task<AmqpSubscription> ServeManyAsync<TRequest, TReply>(this IAmqpClient client, string queue,
+        IAmqpSerializer serializer, AmqpRepliesHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
+        CancellationToken cancellationToken = default)
+    {
+        Check.NotNull(client, nameof(client));
+        Check.NotNull(serializer, nameof(serializer));
+        Check.NotNull(handler, nameof(handler));
+        return client.ServeManyAsync(queue, AnswerAsync, options, cancellationToken);
+
+        async IAsyncEnumerable<AmqpMessage> AnswerAsync(AmqpDelivery delivery,
+            [EnumeratorCancellation] CancellationToken abandoned)
+        {
+            object request = AmqpSerializerExtensions.Read(delivery.Message, typeof(TRequest), serializer, "request")
+                ?? throw new InvalidDataException($"The request is null, not {typeof(TRequest).Name}.");
+            await foreach (TReply reply in handler((TRequest)request, delivery, abandoned).WithCancellation(abandoned)
+                .ConfigureAwait(false))
+                yield return AmqpSerializerExtensions.Answer(reply, serializer);
         }
     }
 }

@@ -44,6 +44,17 @@ public enum AmqpSettleResult
 /// <returns>What becomes of the message.</returns>
 public delegate ValueTask<AmqpSettlement> AmqpHandler(AmqpDelivery delivery, CancellationToken deliveryLost);
 
+/// <summary>Handles a delivery that was read as a value. An exception counts as failed: see
+/// <see cref="AmqpConsumerOptions.OnFailure"/>.</summary>
+/// <typeparam name="T">What the body holds.</typeparam>
+/// <param name="value">The body, never <see langword="null"/>.</param>
+/// <param name="delivery">The delivery it came with.</param>
+/// <param name="deliveryLost">Fires when the delivery can no longer be settled: the broker delivers it again, perhaps
+/// elsewhere.</param>
+/// <returns>What becomes of the message.</returns>
+public delegate ValueTask<AmqpSettlement> AmqpHandler<in T>(T value, AmqpDelivery delivery,
+    CancellationToken deliveryLost);
+
 /// <summary>What is wrong with a message whose frames are sound: it is that message's misfortune alone.</summary>
 /// <param name="Reason">In words.</param>
 /// <param name="TooLarge">Its size in bytes when it is only larger than this client takes: another may read it.</param>

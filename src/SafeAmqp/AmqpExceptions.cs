@@ -43,10 +43,12 @@ public sealed class AmqpReturnedException : AmqpException
 {
     /// <summary>Makes one, for tests.</summary>
     /// <param name="message">In words.</param>
-    public AmqpReturnedException(string message) : this(message, status: null) { }
+    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    public AmqpReturnedException(string message, Exception? innerException = null)
+        : this(message, status: null, inner: innerException) { }
 
-    internal AmqpReturnedException(string message, AmqpClientStatus? status = null, CloseReason? reply = null)
-        : base(message, null, status, reply) => Outcome = AmqpOutcome.Returned;
+    internal AmqpReturnedException(string message, AmqpClientStatus? status, CloseReason? reply = null,
+        Exception? inner = null) : base(message, inner, status, reply) => Outcome = AmqpOutcome.Returned;
 }
 
 /// <summary>The broker refused the message without a reason. Repeating it is safe; wait before.</summary>
@@ -54,10 +56,12 @@ public sealed class AmqpNackedException : AmqpException
 {
     /// <summary>Makes one, for tests.</summary>
     /// <param name="message">In words.</param>
-    public AmqpNackedException(string message) : this(message, status: null) { }
+    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    public AmqpNackedException(string message, Exception? innerException = null)
+        : this(message, status: null, inner: innerException) { }
 
-    internal AmqpNackedException(string message, AmqpClientStatus? status = null) : base(message, null, status)
-        => Outcome = AmqpOutcome.Nacked;
+    internal AmqpNackedException(string message, AmqpClientStatus? status, Exception? inner = null)
+        : base(message, inner, status) => Outcome = AmqpOutcome.Nacked;
 }
 
 /// <summary>The broker refused the message and said why. Repeating it fails again until the cause is removed.</summary>
@@ -65,10 +69,12 @@ public sealed class AmqpRefusedException : AmqpException
 {
     /// <summary>Makes one, for tests.</summary>
     /// <param name="message">In words.</param>
-    public AmqpRefusedException(string message) : this(message, status: null) { }
+    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    public AmqpRefusedException(string message, Exception? innerException = null)
+        : this(message, status: null, inner: innerException) { }
 
-    internal AmqpRefusedException(string message, AmqpClientStatus? status = null, CloseReason? end = null)
-        : base(message, null, status, end) => Outcome = AmqpOutcome.Refused;
+    internal AmqpRefusedException(string message, AmqpClientStatus? status, CloseReason? end = null,
+        Exception? inner = null) : base(message, inner, status, end) => Outcome = AmqpOutcome.Refused;
 }
 
 /// <summary>The message never left this process. Repeating it is safe.</summary>
@@ -76,9 +82,11 @@ public sealed class AmqpNotSentException : AmqpException
 {
     /// <summary>Makes one, for tests.</summary>
     /// <param name="message">In words.</param>
-    public AmqpNotSentException(string message) : this(message, status: null) { }
+    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    public AmqpNotSentException(string message, Exception? innerException = null)
+        : this(message, innerException, status: null) { }
 
-    internal AmqpNotSentException(string message, Exception? inner = null, AmqpClientStatus? status = null)
+    internal AmqpNotSentException(string message, Exception? inner, AmqpClientStatus? status)
         : base(message, inner, status) => Outcome = AmqpOutcome.NotSent;
 }
 
@@ -98,9 +106,11 @@ public sealed class AmqpUnknownOutcomeException : AmqpException
 {
     /// <summary>Makes one, for tests.</summary>
     /// <param name="message">In words.</param>
-    public AmqpUnknownOutcomeException(string message) : this(message, status: null) { }
+    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    public AmqpUnknownOutcomeException(string message, Exception? innerException = null)
+        : this(message, innerException, status: null) { }
 
-    internal AmqpUnknownOutcomeException(string message, Exception? inner = null, AmqpClientStatus? status = null,
+    internal AmqpUnknownOutcomeException(string message, Exception? inner, AmqpClientStatus? status,
         CloseReason? end = null) : base(message, inner, status, end) => Outcome = AmqpOutcome.Unknown;
 }
 
@@ -111,10 +121,12 @@ public sealed class AmqpNoReplyException : AmqpException
     /// <summary>Makes one, for tests.</summary>
     /// <param name="message">In words.</param>
     /// <param name="request">What became of the request.</param>
-    public AmqpNoReplyException(string message, AmqpOutcome request) : this(message, request, inner: null) { }
+    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    public AmqpNoReplyException(string message, AmqpOutcome request, Exception? innerException = null)
+        : this(message, request, innerException, status: null) { }
 
-    internal AmqpNoReplyException(string message, AmqpOutcome request, Exception? inner = null,
-        AmqpClientStatus? status = null) : base(message, inner, status) => Outcome = request;
+    internal AmqpNoReplyException(string message, AmqpOutcome request, Exception? inner, AmqpClientStatus? status)
+        : base(message, inner, status) => Outcome = request;
 }
 
 /// <summary>The other side of a call answered with a fault. It carries the fault's type and message, never its stack
@@ -124,7 +136,9 @@ public sealed class AmqpRemoteException : AmqpException
     /// <summary>Makes one, for tests too.</summary>
     /// <param name="message">In words.</param>
     /// <param name="remoteType">The name of the type of the exception that the handler threw.</param>
-    public AmqpRemoteException(string message, string remoteType) : base(message)
+    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    public AmqpRemoteException(string message, string remoteType, Exception? innerException = null)
+        : base(message, innerException)
     {
         RemoteType = remoteType;
         Outcome = AmqpOutcome.Confirmed;
@@ -141,10 +155,12 @@ public sealed class AmqpTopologyException : AmqpException
     /// <summary>Makes one, for tests.</summary>
     /// <param name="message">In words.</param>
     /// <param name="entity">The entity.</param>
-    public AmqpTopologyException(string message, string entity) : this(message, entity, status: null) { }
+    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    public AmqpTopologyException(string message, string entity, Exception? innerException = null)
+        : this(message, entity, status: null, inner: innerException) { }
 
-    internal AmqpTopologyException(string message, string entity, AmqpClientStatus? status = null,
-        CloseReason? end = null) : base(message, end?.Error, status, end) => Entity = entity;
+    internal AmqpTopologyException(string message, string entity, AmqpClientStatus? status, CloseReason? end = null,
+        Exception? inner = null) : base(message, inner ?? end?.Error, status, end) => Entity = entity;
 
     /// <summary>The entity, such as <c>queue 'orders'</c>.</summary>
     public string Entity { get; }
@@ -168,10 +184,12 @@ public sealed class AmqpPoisonException : AmqpException
     /// <summary>Makes one, for tests.</summary>
     /// <param name="message">In words.</param>
     /// <param name="queue">The queue that holds the message.</param>
-    public AmqpPoisonException(string message, string queue) : this(message, queue, inner: null) { }
+    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    public AmqpPoisonException(string message, string queue, Exception? innerException = null)
+        : this(message, queue, innerException, status: null) { }
 
-    internal AmqpPoisonException(string message, string queue, Exception? inner = null,
-        AmqpClientStatus? status = null) : base(message, inner, status) => Queue = queue;
+    internal AmqpPoisonException(string message, string queue, Exception? inner, AmqpClientStatus? status)
+        : base(message, inner, status) => Queue = queue;
 
     /// <summary>The queue that holds the message.</summary>
     public string Queue { get; }
@@ -183,10 +201,12 @@ public sealed class AmqpConnectException : AmqpException
     /// <summary>Makes one, for tests.</summary>
     /// <param name="message">In words.</param>
     /// <param name="isRefused">Whether the broker refused.</param>
-    public AmqpConnectException(string message, bool isRefused) : this(message, isRefused, status: null) { }
+    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    public AmqpConnectException(string message, bool isRefused, Exception? innerException = null)
+        : this(message, isRefused, status: null, inner: innerException) { }
 
-    internal AmqpConnectException(string message, bool isRefused, AmqpClientStatus? status = null,
-        CloseReason? end = null) : base(message, end?.Error, status, end) => IsRefused = isRefused;
+    internal AmqpConnectException(string message, bool isRefused, AmqpClientStatus? status, CloseReason? end = null,
+        Exception? inner = null) : base(message, inner ?? end?.Error, status, end) => IsRefused = isRefused;
 
     /// <summary>Whether the broker was reached and refused: wrong credentials, no access to the virtual host.</summary>
     public bool IsRefused { get; }

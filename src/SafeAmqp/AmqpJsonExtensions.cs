@@ -6,7 +6,8 @@ namespace SafeAmqp;
 
 /// <summary>The verbs with bodies in JSON (UTF-8, content type <c>application/json</c>): those of
 /// <see cref="AmqpSerializerExtensions"/>. With source-generated metadata they are safe to trim and to compile ahead of
-/// time; those without reflect.</summary>
+/// time; those without reflect, with <see cref="JsonSerializerOptions.Web"/>. For other options give the verbs of
+/// <see cref="AmqpSerializerExtensions"/> an <see cref="AmqpJsonSerializer"/>.</summary>
 public static class AmqpJsonExtensions
 {
     /// <summary>Publishes a value and waits until the broker has taken responsibility for it.</summary>
@@ -81,9 +82,8 @@ public static class AmqpJsonExtensions
     /// <exception cref="InvalidDataException">The reply is not what <paramref name="replyType"/> says. The other side
     /// has done the work.</exception>
     public static ValueTask<TReply?> CallJsonAsync<TRequest, TReply>(this IAmqpClient client, string exchange,
-        string routingKey, TRequest request,
-        JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TReply> replyType, AmqpCallOptions? options = null,
-        CancellationToken cancellationToken = default)
+        string routingKey, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TReply> replyType,
+        AmqpCallOptions? options = null, CancellationToken cancellationToken = default)
         => client.CallJsonAsync(AmqpMessage.ToExchange(exchange, routingKey, []), request, requestType, replyType,
             options, cancellationToken);
 
@@ -125,6 +125,70 @@ public static class AmqpJsonExtensions
         CancellationToken cancellationToken = default)
         => client.ServeAsync(queue, Json(requestType, replyType), handler, options, cancellationToken);
 
+    /// <summary>Sends a request and reads its replies, until the server says that there are no more.</summary>
+    /// <typeparam name="TRequest">The request's type.</typeparam>
+    /// <typeparam name="TReply">The replies' type.</typeparam>
+    /// <param name="client">The client.</param>
+    /// <param name="template">The message to send the request with: its address and properties. Its body is
+    /// replaced.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="requestType">The request's JSON metadata.</param>
+    /// <param name="replyType">The replies' JSON metadata.</param>
+    /// <param name="options">How long to wait, how many replies ahead. Default: 30 s, 100 replies.</param>
+    /// <param name="cancellationToken">Ends the sequence; the server is told.</param>
+    /// <returns>The replies; <see langword="null"/> where the other side answered so.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
+    /// <exception cref="AmqpException">There is no further reply, or the other side failed.</exception>
+    /// <exception cref="InvalidDataException">A reply cannot be read.</exception>
+    public static IAsyncEnumerable<TReply?> CallManyJsonAsync<TRequest, TReply>(this IAmqpClient client,
+        AmqpMessage template, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TReply> replyType,
+        AmqpCallManyOptions? options = null, CancellationToken cancellationToken = default)
+        => client.CallManyAsync<TRequest, TReply>(template, request, Json(requestType, replyType), options,
+            cancellationToken);
+
+    /// <summary>Sends a request and reads its replies, until the server says that there are no more.</summary>
+    /// <typeparam name="TRequest">The request's type.</typeparam>
+    /// <typeparam name="TReply">The replies' type.</typeparam>
+    /// <param name="client">The client.</param>
+    /// <param name="exchange">The exchange's name. Empty is the default exchange, which routes to the queue named by
+    /// the key.</param>
+    /// <param name="routingKey">The routing key.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="requestType">The request's JSON metadata.</param>
+    /// <param name="replyType">The replies' JSON metadata.</param>
+    /// <param name="options">How long to wait, how many replies ahead. Default: 30 s, 100 replies.</param>
+    /// <param name="cancellationToken">Ends the sequence; the server is told.</param>
+    /// <returns>The replies; <see langword="null"/> where the other side answered so.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
+    /// <exception cref="AmqpException">There is no further reply, or the other side failed.</exception>
+    /// <exception cref="InvalidDataException">A reply cannot be read.</exception>
+    public static IAsyncEnumerable<TReply?> CallManyJsonAsync<TRequest, TReply>(this IAmqpClient client,
+        string exchange, string routingKey, TRequest request, JsonTypeInfo<TRequest> requestType,
+        JsonTypeInfo<TReply> replyType, AmqpCallManyOptions? options = null,
+        CancellationToken cancellationToken = default)
+        => client.CallManyJsonAsync(AmqpMessage.ToExchange(exchange, routingKey, []), request, requestType, replyType,
+            options, cancellationToken);
+
+    /// <summary>Answers the requests of a queue with many replies each. A request that cannot be read, or holds
+    /// nothing, is answered with a fault.</summary>
+    /// <typeparam name="TRequest">The requests' type.</typeparam>
+    /// <typeparam name="TReply">The replies' type.</typeparam>
+    /// <param name="client">The client.</param>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="requestType">The requests' JSON metadata.</param>
+    /// <param name="replyType">The replies' JSON metadata.</param>
+    /// <param name="handler">Answers a request.</param>
+    /// <param name="options">How to serve.</param>
+    /// <param name="cancellationToken">Cancels the wait for the broker's confirmation, and the server with it.</param>
+    /// <returns>The subscription, when the broker has confirmed the consumer.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid.</exception>
+    /// <exception cref="AmqpTopologyException">The broker refused the consumer or did not answer in time.</exception>
+    public static Task<AmqpSubscription> ServeManyJsonAsync<TRequest, TReply>(this IAmqpClient client, string queue,
+        JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TReply> replyType,
+        AmqpRepliesHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
+        CancellationToken cancellationToken = default)
+        => client.ServeManyAsync(queue, Json(requestType, replyType), handler, options, cancellationToken);
+
     /// <summary>Publishes a value, by reflection, and waits until the broker has taken responsibility for it.</summary>
     /// <typeparam name="T">The type to write it as; with <see cref="object"/> that of the value.</typeparam>
     /// <param name="client">The client.</param>
@@ -132,15 +196,14 @@ public static class AmqpJsonExtensions
     /// the key.</param>
     /// <param name="routingKey">The routing key.</param>
     /// <param name="value">The value.</param>
-    /// <param name="options">How to write it. Default: <see cref="JsonSerializerOptions.Web"/>.</param>
     /// <param name="cancellationToken">Cancels while the message has not been sent.</param>
     /// <returns>A task that ends when the broker has confirmed.</returns>
     /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpException">It was not confirmed.</exception>
     [RequiresUnreferencedCode(AmqpJsonSerializer.Reflects), RequiresDynamicCode(AmqpJsonSerializer.Reflects)]
     public static ValueTask PublishJsonAsync<T>(this IAmqpClient client, string exchange, string routingKey, T value,
-        JsonSerializerOptions? options = null, CancellationToken cancellationToken = default)
-        => client.PublishAsync(exchange, routingKey, value, new AmqpJsonSerializer(options), cancellationToken);
+        CancellationToken cancellationToken = default)
+        => client.PublishAsync(exchange, routingKey, value, new AmqpJsonSerializer(), cancellationToken);
 
     /// <summary>Sends a request, by reflection, and waits for its reply.</summary>
     /// <typeparam name="TRequest">The request's type.</typeparam>
@@ -160,8 +223,8 @@ public static class AmqpJsonExtensions
     public static ValueTask<TReply?> CallJsonAsync<TRequest, TReply>(this IAmqpClient client, string exchange,
         string routingKey, TRequest request, AmqpCallOptions? options = null,
         CancellationToken cancellationToken = default)
-        => client.CallAsync<TRequest, TReply>(AmqpMessage.ToExchange(exchange, routingKey, []), request,
-            new AmqpJsonSerializer(), options, cancellationToken);
+        => client.CallAsync<TRequest, TReply>(exchange, routingKey, request, new AmqpJsonSerializer(), options,
+            cancellationToken);
 
     /// <summary>Consumes a queue, by reflection. A body that is not JSON for <typeparamref name="T"/>, or is
     /// <c>null</c>, fails with <see cref="AmqpUnreadableException"/>: it is not tried again.</summary>
@@ -197,6 +260,26 @@ public static class AmqpJsonExtensions
         AmqpRequestHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
         CancellationToken cancellationToken = default)
         => client.ServeAsync(queue, new AmqpJsonSerializer(), handler, options, cancellationToken);
+
+    /// <summary>Sends a request, by reflection, and reads its replies, until the server says that there are no
+    /// more.</summary>
+    /// <inheritdoc cref="AmqpCallManyExtensions.CallManyAsync{TRequest, TReply}(IAmqpClient, string, string, TRequest,
+    /// IAmqpSerializer, AmqpCallManyOptions, CancellationToken)"/>
+    [RequiresUnreferencedCode(AmqpJsonSerializer.Reflects), RequiresDynamicCode(AmqpJsonSerializer.Reflects)]
+    public static IAsyncEnumerable<TReply?> CallManyJsonAsync<TRequest, TReply>(this IAmqpClient client,
+        string exchange, string routingKey, TRequest request, AmqpCallManyOptions? options = null,
+        CancellationToken cancellationToken = default)
+        => client.CallManyAsync<TRequest, TReply>(exchange, routingKey, request, new AmqpJsonSerializer(), options,
+            cancellationToken);
+
+    /// <summary>Answers the requests of a queue, by reflection, with many replies each. A request that is not JSON for
+    /// <typeparamref name="TRequest"/>, or is <c>null</c>, is answered with a fault.</summary>
+    /// <inheritdoc cref="AmqpCallManyExtensions.ServeManyAsync{TRequest, TReply}"/>
+    [RequiresUnreferencedCode(AmqpJsonSerializer.Reflects), RequiresDynamicCode(AmqpJsonSerializer.Reflects)]
+    public static Task<AmqpSubscription> ServeManyJsonAsync<TRequest, TReply>(this IAmqpClient client, string queue,
+        AmqpRepliesHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
+        CancellationToken cancellationToken = default)
+        => client.ServeManyAsync(queue, new AmqpJsonSerializer(), handler, options, cancellationToken);
 
     private static AmqpJsonSerializer Json(params JsonTypeInfo[] types)
     {

@@ -1,10 +1,11 @@
 using System.Collections;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace SafeAmqp;
 
 /// <summary>A message with its address and its AMQP 0-9-1 basic properties. Immutable; change one with a <c>with</c>
-/// expression.</summary>
+/// expression. It is equal to itself alone: bodies are not compared.</summary>
 /// <remarks>The body and the headers are not copied: leave them unchanged until the operation they were given to has
 /// ended.</remarks>
 public sealed record AmqpMessage
@@ -120,15 +121,24 @@ public sealed record AmqpMessage
     /// <summary>A message for all listeners. That there are none is not an error.</summary>
     /// <param name="exchange">The exchange's name, most often of a fanout exchange.</param>
     /// <param name="body">The body.</param>
-    /// <param name="routingKey">The routing key; a fanout exchange ignores it.</param>
     /// <returns>The message: persistent, not mandatory.</returns>
-    public static AmqpMessage Broadcast(string exchange, ReadOnlyMemory<byte> body, string routingKey = "")
+    public static AmqpMessage Broadcast(string exchange, ReadOnlyMemory<byte> body) => Broadcast(exchange, "", body);
+
+    /// <inheritdoc cref="Broadcast(string, ReadOnlyMemory{byte})"/>
+    /// <exception cref="ArgumentNullException">The body is <see langword="null"/>.</exception>
+    public static AmqpMessage Broadcast(string exchange, byte[] body) => Broadcast(exchange, "", Present(body));
+
+    /// <inheritdoc cref="Broadcast(string, ReadOnlyMemory{byte})"/>
+    /// <param name="exchange">The exchange's name.</param>
+    /// <param name="routingKey">The routing key.</param>
+    /// <param name="body">The body.</param>
+    public static AmqpMessage Broadcast(string exchange, string routingKey, ReadOnlyMemory<byte> body)
         => new() { Exchange = exchange, RoutingKey = routingKey, Body = body, Mandatory = false };
 
-    /// <inheritdoc cref="Broadcast(string, ReadOnlyMemory{byte}, string)"/>
+    /// <inheritdoc cref="Broadcast(string, string, ReadOnlyMemory{byte})"/>
     /// <exception cref="ArgumentNullException">The body is <see langword="null"/>.</exception>
-    public static AmqpMessage Broadcast(string exchange, byte[] body, string routingKey = "")
-        => Broadcast(exchange, Present(body), routingKey);
+    public static AmqpMessage Broadcast(string exchange, string routingKey, byte[] body)
+        => Broadcast(exchange, routingKey, Present(body));
 
     /// <summary>The octets of a property as they were received, for what its typed view does not show: text that is no
     /// UTF-8, an expiration that is no number, a time stamp in milliseconds, a delivery mode other than 1 and 2, a
@@ -139,11 +149,12 @@ public sealed record AmqpMessage
     public ReadOnlyMemory<byte>? RawProperty(AmqpProperty property)
     {
         Check.Defined(property, nameof(property));
-        return Received.Bytes.IsEmpty ? null : Wire.RawContent.Find(Received.Bytes, (int)property);
+        return Received.IsEmpty ? null : Wire.RawContent.Find(Received, (int)property);
     }
 
-    /// <summary>All properties as they were received; empty for a message that was made here.</summary>
-    internal ReceivedProperties Received { get; init; }
+    /// <summary>The flags and properties of the content header as they were received; empty for a message that was made
+    /// here.</summary>
+    internal ReadOnlyMemory<byte> Received { get; init; }
 
     /// <summary>Set when it passes a received message on: its properties leave as they came, but for this.</summary>
     internal PassedOn? PassedOn { get; init; }
@@ -168,6 +179,12 @@ public sealed record AmqpMessage
         return body;
     }
 
+    /// <inheritdoc/>
+    public bool Equals(AmqpMessage? other) => ReferenceEquals(this, other);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
+
     /// <summary>Names the address and the body's size; never the body or the headers.</summary>
     /// <returns>One line.</returns>
     public override string ToString()
@@ -186,8 +203,8 @@ internal static class MessageCheck
     {
         Check.NotNull(message, nameof(message));
         if (message.Body.Length > maxSize)
-            throw new ArgumentException($"Body must be at most {maxSize} bytes (MaxMessageSize), not "
-                + $"{message.Body.Length}.", nameof(message));
+            throw new ArgumentException(
+                $"Body must be at most {maxSize} bytes (MaxMessageSize), not {message.Body.Length}.", nameof(message));
         Check.ShortString(message.Exchange, nameof(message.Exchange));
         Check.ShortString(message.RoutingKey, nameof(message.RoutingKey));
         Check.OptionalShortString(message.ContentType, nameof(message.ContentType));
@@ -207,7 +224,7 @@ internal static class MessageCheck
         long bytes = TableBytes(headers);
         if (bytes > MaxHeaderBytes)
             throw new ArgumentException($"Headers must be at most {MaxHeaderBytes} bytes together, not {bytes}: they "
-                + $"must fit one frame.", nameof(message.Headers));
+                + "must fit one frame.", nameof(message.Headers));
     }
 
     // Sizes of field values: AMQP 0-9-1, section 4.2.1; fixed-size ones are counted as 9, the most that any takes.
@@ -273,14 +290,6 @@ public enum AmqpProperty
 
     /// <summary><see cref="AmqpMessage.ContentType"/>.</summary>
     ContentType = 15,
-}
-
-/// <summary>Flags and properties of a content header. No part of what a message is equal by.</summary>
-internal readonly record struct ReceivedProperties(ReadOnlyMemory<byte> Bytes)
-{
-    public bool Equals(ReceivedProperties other) => true;
-
-    public override int GetHashCode() => 0;
 }
 
 /// <summary>What is different about a message that is passed on.</summary>

@@ -37,6 +37,9 @@ public enum AmqpOverflow
 /// <summary>A queue to have on the broker.</summary>
 public sealed record AmqpQueue
 {
+    /// <summary>How the names of queues begin that the library makes for itself.</summary>
+    internal const string OwnPrefix = "safeamqp.";
+
     /// <summary>Its name.</summary>
     public required string Name { get; init; }
 

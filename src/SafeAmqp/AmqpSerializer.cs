@@ -71,29 +71,6 @@ public sealed class AmqpJsonSerializer : IAmqpSerializer
     }
 }
 
-/// <summary>Handles a delivery that was read as a value. An exception counts as failed: see
-/// <see cref="AmqpConsumerOptions.OnFailure"/>.</summary>
-/// <typeparam name="T">What the body holds.</typeparam>
-/// <param name="value">The body, never <see langword="null"/>.</param>
-/// <param name="delivery">The delivery it came with.</param>
-/// <param name="deliveryLost">Fires when the delivery can no longer be settled: the broker delivers it again, perhaps
-/// elsewhere.</param>
-/// <returns>What becomes of the message.</returns>
-public delegate ValueTask<AmqpSettlement> AmqpHandler<in T>(T value, AmqpDelivery delivery,
-    CancellationToken deliveryLost);
-
-/// <summary>Answers a request that was read as a value. An exception travels back as <see cref="AmqpRemoteException"/>,
-/// without its stack trace.</summary>
-/// <typeparam name="TRequest">What the request holds.</typeparam>
-/// <typeparam name="TReply">What the reply holds.</typeparam>
-/// <param name="request">The request, never <see langword="null"/>.</param>
-/// <param name="delivery">The delivery it came with.</param>
-/// <param name="abandoned">Fires when nobody waits any more: the request's deadline passed, or its delivery was
-/// lost.</param>
-/// <returns>The reply; may be <see langword="null"/>.</returns>
-public delegate ValueTask<TReply> AmqpRequestHandler<in TRequest, TReply>(TRequest request, AmqpDelivery delivery,
-    CancellationToken abandoned);
-
 /// <summary>The verbs with values for bodies, in any format. Each is the verb of <see cref="IAmqpClient"/> with its
 /// exceptions and its guarantees. A message gets the serializer's content type, the value's type by its name
 /// (<see cref="AmqpMessage.Type"/>) and an id, unless its template has them.</summary>
@@ -157,6 +134,27 @@ public static class AmqpSerializerExtensions
         AmqpReply reply = await client.CallAsync(message, options, cancellationToken).ConfigureAwait(false);
         return (TReply?)Read(reply.Message, typeof(TReply), serializer, "reply");
     }
+
+    /// <summary>Sends a request and waits for its reply.</summary>
+    /// <typeparam name="TRequest">The request's type.</typeparam>
+    /// <typeparam name="TReply">The reply's type.</typeparam>
+    /// <param name="client">The client.</param>
+    /// <param name="exchange">The exchange's name. Empty is the default exchange, which routes to the queue named by
+    /// the key.</param>
+    /// <param name="routingKey">The routing key.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="serializer">Writes the request and reads the reply.</param>
+    /// <param name="options">Deadline and reply address. Default: 30 s, an exclusive queue.</param>
+    /// <param name="cancellationToken">Ends the call at once; its reply then counts as late.</param>
+    /// <returns>The reply; <see langword="null"/> when the other side answered so.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
+    /// <exception cref="AmqpException">There is no reply, or the other side failed.</exception>
+    /// <exception cref="InvalidDataException">The reply cannot be read. The other side has done the work.</exception>
+    public static ValueTask<TReply?> CallAsync<TRequest, TReply>(this IAmqpClient client, string exchange,
+        string routingKey, TRequest request, IAmqpSerializer serializer, AmqpCallOptions? options = null,
+        CancellationToken cancellationToken = default)
+        => client.CallAsync<TRequest, TReply>(AmqpMessage.ToExchange(exchange, routingKey, []), request, serializer,
+            options, cancellationToken);
 
     /// <summary>Consumes a queue. A message that cannot be read, or holds nothing, fails with
     /// <see cref="AmqpUnreadableException"/>: it is not tried again.</summary>

@@ -78,21 +78,36 @@ public sealed class AmqpTopology
     /// <returns>The new topology.</returns>
     public AmqpTopology Stream(string name) => With(new AmqpQueue { Name = name, Type = AmqpQueueType.Stream });
 
-    /// <summary>Adds a binding from an exchange to a queue.</summary>
-    /// <param name="exchange">The exchange's name.</param>
-    /// <param name="queue">The queue's name.</param>
-    /// <param name="routingKey">The binding key.</param>
-    /// <returns>The new topology.</returns>
-    public AmqpTopology Bind(string exchange, string queue, string routingKey = "")
-        => With(new AmqpBinding { Exchange = exchange, Queue = queue, RoutingKey = routingKey });
-
-    /// <summary>Adds a binding from an exchange to another exchange.</summary>
+    /// <summary>Adds a binding, which is completed by where it leads to: <c>Bind("news", "eu.*").ToQueue("orders")</c>.
+    /// </summary>
     /// <param name="exchange">The exchange that messages come from.</param>
-    /// <param name="toExchange">The exchange that they go to.</param>
     /// <param name="routingKey">The binding key.</param>
-    /// <returns>The new topology.</returns>
-    public AmqpTopology BindExchange(string exchange, string toExchange, string routingKey = "")
-        => With(new AmqpBinding { Exchange = exchange, ToExchange = toExchange, RoutingKey = routingKey });
+    /// <returns>The binding, without its other end.</returns>
+    public AmqpBindingFrom Bind(string exchange, string routingKey = "")
+        => new(this, new AmqpBinding { Exchange = exchange, RoutingKey = routingKey });
+}
+
+/// <summary>A binding that has to be told where it leads to. Exchange and queue are arguments of a method each, so that
+/// they cannot be confused.</summary>
+public sealed class AmqpBindingFrom
+{
+    private readonly AmqpTopology _topology;
+    private readonly AmqpBinding _binding;
+
+    internal AmqpBindingFrom(AmqpTopology topology, AmqpBinding binding)
+        => (_topology, _binding) = (topology, binding);
+
+    /// <summary>Leads to a queue.</summary>
+    /// <param name="queue">The queue's name.</param>
+    /// <returns>The topology with the binding.</returns>
+    /// <exception cref="ArgumentException">A name is not valid.</exception>
+    public AmqpTopology ToQueue(string queue) => _topology.With(_binding with { Queue = queue });
+
+    /// <summary>Leads to another exchange.</summary>
+    /// <param name="exchange">The exchange that messages go to.</param>
+    /// <returns>The topology with the binding.</returns>
+    /// <exception cref="ArgumentException">A name is not valid.</exception>
+    public AmqpTopology ToExchange(string exchange) => _topology.With(_binding with { ToExchange = exchange });
 }
 
 /// <summary>The exchange types of AMQP 0-9-1 (section 3.1.3).</summary>

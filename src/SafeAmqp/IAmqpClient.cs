@@ -229,7 +229,7 @@ public interface IAmqpAdmin
     /// <param name="cancellationToken">Ends it; what was moved by then is moved.</param>
     /// <returns>How many were moved: 0 when there is no dead queue.</returns>
     /// <exception cref="AmqpException">A message could not be moved; it and those behind it stay.</exception>
-    Task<int> ReturnDeadAsync(string queue, CancellationToken cancellationToken = default);
+    Task<long> ReturnDeadAsync(string queue, CancellationToken cancellationToken = default);
 }
 
 /// <summary>What is in a queue, as the broker counts.</summary>

@@ -3,7 +3,8 @@ namespace SafeAmqp.Analyzers.Tests;
 public sealed class DroppedResultTests
 {
     [Theory]
-    [InlineData("""topology.Bind("e", "q", "k");""", """topology.Bind("e", "q", "k")""")]
+    [InlineData("""topology.Bind("e", "k").ToQueue("q");""", """topology.Bind("e", "k").ToQueue("q")""")]
+    [InlineData("""topology.Bind("e", "k");""", """topology.Bind("e", "k")""")]
     [InlineData("""_topology.Queue("q");""", """_topology.Queue("q")""")]
     [InlineData("""topology.Queue("q").Exchange("e", "topic");""", """topology.Queue("q").Exchange("e", "topic")""")]
     [InlineData("""new AmqpTopology().With(new AmqpQueue { Name = "q" });""",
@@ -15,7 +16,8 @@ public sealed class DroppedResultTests
         => Assert.Equal([$"SAFEAMQP001 {told}"], await Snippet.DiagnoseAsync(Snippet.InMethod(statements)));
 
     [Theory]
-    [InlineData("""topology = topology.Bind("e", "q");""")]
+    [InlineData("""topology = topology.Bind("e").ToQueue("q");""")]
+    [InlineData("""var from = topology.Bind("e"); topology = from.ToQueue("q");""")]
     [InlineData("""var two = topology.Queue("q"); await client.DeclareAsync(two);""")]
     [InlineData("""await client.DeclareAsync(new AmqpTopology().Queue("q").Queue("r"));""")]
     [InlineData("""_ = topology.Queue("q");""")]
@@ -48,7 +50,8 @@ public sealed class DroppedResultTests
         => Assert.Empty(await Snippet.DiagnoseAsync(Snippet.InMethod(statements)));
 
     [Theory]
-    [InlineData("""topology.Bind("e", "q");""", """topology = topology.Bind("e", "q");""")]
+    [InlineData("""topology.Bind("e").ToQueue("q");""", """topology = topology.Bind("e").ToQueue("q");""")]
+    [InlineData("""topology.Bind("e");""", null)]
     [InlineData("""_topology.Queue("q").Queue("r");""", """_topology = _topology.Queue("q").Queue("r");""")]
     [InlineData("""new AmqpTopology().Queue("q");""", null)]
     [InlineData("client.PublishAsync(message);", "await client.PublishAsync(message);")]

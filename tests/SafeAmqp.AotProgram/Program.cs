@@ -57,7 +57,7 @@ var limited = new AmqpQueue
     MessageTtl = TimeSpan.FromHours(1),
 };
 await amqp.DeclareAsync(new AmqpTopology()
-    .Exchange("orders", "topic").Queue("orders").Bind("orders", "orders", "order.#")
+    .Exchange("orders", "topic").Queue("orders").Bind("orders", "order.#").ToQueue("orders")
     .Queue("consumed").Queue("typed").Queue("length").Queue("sum")
     .With(limited));
 Say("declared");

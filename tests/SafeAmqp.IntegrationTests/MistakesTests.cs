@@ -81,7 +81,8 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
             await c.DeclareAsync(new AmqpTopology().Exchange(c.Name("news"), "fanout"));
         }),
         new("A binding to an exchange that nobody declared",
-            c => c.DeclareAsync(new AmqpTopology().Queue(c.Name("orders")).Bind(c.Name("news"), c.Name("orders")))),
+            c => c.DeclareAsync(new AmqpTopology().Queue(c.Name("orders"))
+                .Bind(c.Name("news")).ToQueue(c.Name("orders")))),
         new("`Passive` for a queue that does not exist",
             c => c.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = c.Name("orders"), Passive = true }))),
         new("An exclusive queue of another connection is declared", async c =>
@@ -102,7 +103,7 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
         new("With a key that no binding matches", async c =>
         {
             await c.Other.DeclareAsync(new AmqpTopology().Exchange(c.Name("news"), "direct")
-                .Queue(c.Name("orders")).Bind(c.Name("news"), c.Name("orders"), "order.made"), Cancelled);
+                .Queue(c.Name("orders")).Bind(c.Name("news"), "order.made").ToQueue(c.Name("orders")), Cancelled);
             await c.PublishAsync(AmqpMessage.ToExchange(c.Name("news"), "order.mdae", Body));
         }),
         new("A body above `MaxMessageSize`",

@@ -63,7 +63,7 @@ public sealed class VersionTests(TestBroker broker) : FeatureTest(broker)
         string queue = NewName(), exchange = NewName();
         long start = TimeProvider.System.GetTimestamp();
         var error = await Assert.ThrowsAsync<AmqpTopologyException>(() => InTime(amqp.DeclareAsync(
-            new AmqpTopology().Exchange(exchange, "x-missing").Bind(exchange, queue).Queue(queue), Cancelled)));
+            new AmqpTopology().Exchange(exchange, "x-missing").Bind(exchange).ToQueue(queue).Queue(queue), Cancelled)));
         Assert.True(TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(5));
         Assert.Equal(($"exchange '{exchange}'", is4 ? 406 : 503), (error.Entity, error.ReplyCode));
         Assert.Contains("enable the broker's plugin", error.Message, StringComparison.Ordinal);

@@ -35,6 +35,40 @@ public sealed class CallSpanTests : TelemetryTest
     }
 
     [Fact]
+    public async Task A_call_with_many_replies_is_one_span_until_its_loop_ends_and_its_server_is_in_its_trace()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        await DeclareAsync(amqp, "prices");
+        await amqp.ServeManyAsync("prices", (_, _) => AsyncEnumerable.Repeat(new AmqpMessage(), 3),
+            cancellationToken: Cancelled);
+        using var spans = new Spans();
+        using TestMeters.Hearing heard = Meters.Listen();
+        using Activity request = Source.StartActivity("request")!;
+        await foreach (AmqpReply _ in amqp.CallManyAsync(AmqpMessage.ToQueue("prices", []),
+            cancellationToken: Cancelled))
+            Assert.Same(request, Activity.Current); // what the loop does is not within the call
+        await foreach (AmqpReply _ in amqp.CallManyAsync(AmqpMessage.ToQueue("prices", []),
+            cancellationToken: Cancelled))
+            break;
+        await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.CallManyAsync(
+            AmqpMessage.ToQueue("nowhere", []), cancellationToken: Cancelled).ToListAsync(Cancelled));
+        await UntilAsync(() => spans.Named("process").Count == 2);
+
+        IReadOnlyList<Activity> calls = spans.Named("call_many");
+        Assert.Equal(
+            [("call_many prices", "confirmed", 3L, null), ("call_many prices", "confirmed", 1L, null),
+                ("call_many nowhere", "returned", 0L, "no-route")],
+            calls.Select(call => (call.DisplayName, call.GetTagItem("safeamqp.outcome"),
+                call.GetTagItem("safeamqp.call.replies"), call.GetTagItem("error.type"))));
+        Assert.All(calls, call => Assert.Equal((ActivityKind.Client, request.SpanId), (call.Kind, call.ParentSpanId)));
+        Assert.Equal(calls.Take(2).Select(call => call.SpanId),
+            spans.Named("process").Select(process => process.ParentSpanId));
+        Assert.DoesNotContain(spans.Named("publish"), publish => publish.ParentSpanId == request.SpanId);
+        Assert.Equal(3, heard.Sum("messaging.client.sent.messages", ("messaging.operation.name", "call_many")));
+        Assert.Equal(1, heard.Sum("safeamqp.rpc.unroutable"));
+    }
+
+    [Fact]
     public async Task A_handler_of_requests_that_fails_marks_the_span_of_the_server_and_that_of_the_caller()
     {
         AmqpClient amqp = await ConnectAsync();

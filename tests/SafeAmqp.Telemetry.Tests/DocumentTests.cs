@@ -83,7 +83,8 @@ public sealed class DocumentTests : TelemetryTest
     {
         AmqpClient amqp = await ConnectAsync(options => options.Telemetry.BodySize = true);
         await amqp.DeclareAsync(new AmqpTopology().Exchange("news", AmqpExchangeType.Fanout)
-            .Queue("q").Queue("held").Queue("rejected").Queue("failing").Queue("price").Bind("news", "q"), Cancelled);
+            .Queue("q").Queue("held").Queue("rejected").Queue("failing").Queue("price")
+            .Bind("news").ToQueue("q"), Cancelled);
         AmqpMessage message = AmqpMessage.ToQueue("q", []) with { MessageId = "m", CorrelationId = "c" };
         await amqp.PublishAsync(message, Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange("news", "k", []), Cancelled);
@@ -97,6 +98,10 @@ public sealed class DocumentTests : TelemetryTest
             async () => await amqp.CallAsync(AmqpMessage.ToQueue("nowhere", []), cancellationToken: Cancelled));
         await amqp.ServeAsync("price", (_, _) => new(new AmqpMessage()), cancellationToken: Cancelled);
         await amqp.CallAsync(AmqpMessage.ToQueue("price", []), cancellationToken: Cancelled);
+        await foreach (AmqpReply _ in amqp.CallManyAsync(AmqpMessage.ToQueue("price", []),
+            cancellationToken: Cancelled))
+        {
+        }
         int read = 0;
         await foreach (AmqpDelivery _ in amqp.ReadAllAsync("q", cancellationToken: Cancelled))
         {

@@ -1,3 +1,4 @@
+using System.Reflection;
 using SafeAmqp.Actor;
 using SafeAmqp.Publishing;
 using SafeAmqp.Tests.Publishing;
@@ -34,6 +35,26 @@ public sealed class ExceptionTests
             typeof(AmqpException).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(AmqpException)))
                 .OrderBy(type => type.Name),
             Table.Select(row => row.Data.Item1.GetType()).Distinct().OrderBy(type => type.Name));
+
+    [Fact]
+    public void Each_can_be_made_by_users_with_what_it_came_from()
+    {
+        var cause = new TimeoutException();
+        foreach (Type type in Table.Select(row => row.Data.Item1.GetType()).Distinct())
+        {
+            ConstructorInfo constructor = Assert.Single(type.GetConstructors());
+            object?[] arguments = [.. constructor.GetParameters().Select(object? (parameter) => parameter.Name switch
+            {
+                "message" => "why",
+                "innerException" => cause,
+                _ when parameter.ParameterType.IsValueType => Activator.CreateInstance(parameter.ParameterType),
+                _ => "other",
+            })];
+            var made = (AmqpException)constructor.Invoke(arguments);
+            Assert.Equal("why", made.Message);
+            Assert.Same(cause, made.InnerException);
+        }
+    }
 
     [Fact]
     public void A_result_that_is_not_confirmed_throws_its_error()

@@ -23,7 +23,7 @@ internal class SafeAmqpPublish(int clients = 1) : Contender
             .With(new AmqpExchange { Name = Workload.Sink, Durable = false })
             .With(new AmqpExchange { Name = Workload.RoutedExchange, Type = AmqpExchangeType.Fanout })
             .With(new AmqpQueue { Name = Workload.RoutedQueue, MaxLength = Workload.RoutedQueueLength })
-            .Bind(Workload.RoutedExchange, Workload.RoutedQueue));
+            .Bind(Workload.RoutedExchange).ToQueue(Workload.RoutedQueue));
         _message = new AmqpMessage
         {
             Exchange = workload.Exchange,

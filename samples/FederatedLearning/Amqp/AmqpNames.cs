@@ -63,9 +63,9 @@ internal sealed class AmqpNames(AmqpSettings settings)
         .Exchange(Broadcast, AmqpExchangeType.Fanout)
         .Exchange(Started, AmqpExchangeType.Fanout)
         .Exchange(ClientUpdates, AmqpExchangeType.Direct)
-        .With(Queue(RegisterQueue)).Bind(ClientUpdates, RegisterQueue, RegisterKey)
-        .With(Queue(UpdateQueue)).Bind(ClientUpdates, UpdateQueue, UpdateKey)
-        .With(Queue(MetricsQueue)).Bind(ClientUpdates, MetricsQueue, MetricsKey)
+        .With(Queue(RegisterQueue)).Bind(ClientUpdates, RegisterKey).ToQueue(RegisterQueue)
+        .With(Queue(UpdateQueue)).Bind(ClientUpdates, UpdateKey).ToQueue(UpdateQueue)
+        .With(Queue(MetricsQueue)).Bind(ClientUpdates, MetricsKey).ToQueue(MetricsQueue)
         .With(Queue(UnifiedRegisterQueue));
 
     /// <summary>
@@ -74,10 +74,10 @@ internal sealed class AmqpNames(AmqpSettings settings)
     public AmqpTopology Unified(ClientId client) => AllTo(client)
         .Aggregate(new AmqpTopology(), (topology, queue) => topology.With(Queue(queue)))
         .Exchange(Started, AmqpExchangeType.Fanout)
-        .Bind(Started, To(client, "server_started"))
+        .Bind(Started).ToQueue(To(client, "server_started"))
         .Exchange(ClientUpdates, AmqpExchangeType.Direct)
-        .With(Queue(UpdatesOf(client))).Bind(ClientUpdates, UpdatesOf(client), UpdateKeyOf(client))
-        .With(Queue(MetricsOf(client))).Bind(ClientUpdates, MetricsOf(client), MetricsKeyOf(client));
+        .With(Queue(UpdatesOf(client))).Bind(ClientUpdates, UpdateKeyOf(client)).ToQueue(UpdatesOf(client))
+        .With(Queue(MetricsOf(client))).Bind(ClientUpdates, MetricsKeyOf(client)).ToQueue(MetricsOf(client));
 
     /// <summary>
     /// The queue of a client that is served by broadcast. It goes when its client has been away for a quarter of an
@@ -90,7 +90,7 @@ internal sealed class AmqpNames(AmqpSettings settings)
             Name = BroadcastQueueOf(client),
             Expires = settings.QueueExpiry ?? TimeSpan.FromMinutes(15)
         })
-        .Bind(Broadcast, BroadcastQueueOf(client));
+        .Bind(Broadcast).ToQueue(BroadcastQueueOf(client));
 
     private AmqpQueue Queue(string name) => new() { Name = name, Expires = settings.QueueExpiry };
 }

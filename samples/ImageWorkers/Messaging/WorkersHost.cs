@@ -51,7 +51,7 @@ internal static class WorkersHost
         amqp.AddTopology(new AmqpTopology()
             .Exchange(exchange, AmqpExchangeType.Fanout)
             .With(new AmqpQueue { Name = cancelled, Exclusive = true, Durable = false })
-            .Bind(exchange, cancelled));
+            .Bind(exchange).ToQueue(cancelled));
         amqp.AddConsumer(
             cancelled, (provider, delivery, lost)
             => provider.GetRequiredService<Cancellations>().HandleAsync(delivery, lost));

@@ -32,7 +32,7 @@ public sealed partial class SafeAmqpBuilder
     /// another class than <see cref="AmqpClient"/> counts as open.</summary>
     /// <param name="wait">Whether to wait; only the host's start-up time-out ends it.</param>
     /// <returns>This builder. Default: <see langword="false"/>, the host starts with the broker down,
-    /// at the latest after <see cref="TopologyTimeout"/>; with
+    /// at the latest after <see cref="WithTopologyTimeout"/>; with
     /// <see cref="AmqpFirstConnect.FailFast"/> <see langword="true"/>, and the start fails when no host can be
     /// reached.</returns>
     public SafeAmqpBuilder WaitForConnection(bool wait = true)
@@ -47,7 +47,7 @@ public sealed partial class SafeAmqpBuilder
     /// <param name="timeout">Zero, not to wait, to 10 minutes. Default: 10 s.</param>
     /// <returns>This builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The time is out of its range.</exception>
-    public SafeAmqpBuilder TopologyTimeout(TimeSpan timeout)
+    public SafeAmqpBuilder WithTopologyTimeout(TimeSpan timeout)
     {
         Check.Range(timeout, TimeSpan.Zero, TimeSpan.FromMinutes(10), nameof(timeout));
         _registration.TopologyTimeout = timeout;
@@ -61,7 +61,7 @@ public sealed partial class SafeAmqpBuilder
     /// s.</param>
     /// <returns>This builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The time is out of its range.</exception>
-    public SafeAmqpBuilder DrainTimeout(TimeSpan timeout)
+    public SafeAmqpBuilder WithDrainTimeout(TimeSpan timeout)
     {
         Check.Range(timeout, TimeSpan.Zero, TimeSpan.FromMinutes(10), nameof(timeout));
         _registration.DrainTimeout = timeout;

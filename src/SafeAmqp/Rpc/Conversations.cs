@@ -41,7 +41,8 @@ internal abstract class Conversation
 /// <summary>The requests with many replies that a client makes or answers. One exclusive queue brings the replies to
 /// the one kind, and to the other what callers say to their servers: how much more may come, or that nobody
 /// reads.</summary>
-internal sealed class Conversations(IAmqpClient client, Func<string, AmqpHandler, Task<AmqpSubscription>> consume)
+internal sealed class Conversations(IAmqpClient client, Func<AmqpMessage, ValueTask> post,
+    Func<string, AmqpHandler, Task<AmqpSubscription>> consume)
 {
     private readonly Lock _gate = new();
     private readonly ConcurrentDictionary<string, Conversation> _open = [];
@@ -70,7 +71,7 @@ internal sealed class Conversations(IAmqpClient client, Func<string, AmqpHandler
     {
         TellAsync().Forget();
 
-        async Task TellAsync() => await client.PostAsync(new AmqpMessage
+        async Task TellAsync() => await post(new AmqpMessage
         {
             RoutingKey = server,
             CorrelationId = stream,
@@ -85,7 +86,7 @@ internal sealed class Conversations(IAmqpClient client, Func<string, AmqpHandler
         // Named here, so that a recovery makes the same one again
         var queue = new AmqpQueue
         {
-            Name = $"safeamqp.replies.{Guid.NewGuid():N}",
+            Name = $"{AmqpQueue.OwnPrefix}replies.{Guid.NewGuid():N}",
             Durable = false,
             Exclusive = true,
             AutoDelete = true,

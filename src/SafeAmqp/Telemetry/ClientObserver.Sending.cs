@@ -69,7 +69,7 @@ internal sealed partial class ClientObserver
         AddDestination(ref tags, message);
         if (outcome != "not_sent")
             _instruments.Sent.Add(1, tags);
-        if (operation.Name == Operation.Call.Name)
+        if (operation.Calls)
         {
             if (error is AmqpReturnedException)
                 _instruments.Unroutable.Add(1, new KeyValuePair<string, object?>(Attributes.Client, _client));
@@ -105,6 +105,13 @@ internal sealed partial class ClientObserver
                 && ContextHeaders.TryExtract(reply.Headers, out ActivityContext creation))
                 activity.AddLink(new ActivityLink(creation));
             End("confirmed", null);
+        }
+
+        /// <summary>The last of many replies has come, or the loop was left before it.</summary>
+        internal void Left(long replies, Exception? error)
+        {
+            activity?.SetTag(Attributes.Replies, replies);
+            End(replies > 0 ? "confirmed" : OutcomeOf(error), error);
         }
 
         internal void Failed(Exception error) => End(OutcomeOf(error), error);

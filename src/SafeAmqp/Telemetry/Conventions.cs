@@ -31,6 +31,9 @@ internal static class Attributes
     /// <summary>What became of a message.</summary>
     internal const string Outcome = "safeamqp.outcome";
 
+    /// <summary>How many replies of a request were taken.</summary>
+    internal const string Replies = "safeamqp.call.replies";
+
     /// <summary>How a handled delivery was settled: <c>ack</c>, <c>nack</c> or <c>reject</c>.</summary>
     internal const string Settlement = "safeamqp.settlement";
 
@@ -52,12 +55,18 @@ internal static class Attributes
 /// <summary>An operation as the conventions name it, and the kind of its span.</summary>
 internal readonly record struct Operation(string Name, string Type, ActivityKind Kind)
 {
+    /// <summary>Whether it waits for an answer.</summary>
+    internal bool Calls => Name == Call.Name || Name == CallMany.Name;
+
     internal static readonly Operation Publish = new("publish", "send", ActivityKind.Producer);
     internal static readonly Operation PublishBatch = new("publish", "send", ActivityKind.Client);
     internal static readonly Operation Create = new("create", "create", ActivityKind.Producer);
 
     /// <summary>A request and the wait for its reply.</summary>
     internal static readonly Operation Call = new("call", "send", ActivityKind.Client);
+
+    /// <summary>A request and its replies.</summary>
+    internal static readonly Operation CallMany = new("call_many", "send", ActivityKind.Client);
 
     internal static readonly Operation Receive = new("receive", "receive", ActivityKind.Client);
     internal static readonly Operation Process = new("process", "process", ActivityKind.Consumer);
@@ -110,9 +119,11 @@ internal readonly record struct Destination(string Name, bool IsAnonymous)
         };
     }
 
-    /// <summary>Whether RabbitMQ made the name: a server-named queue, or an address of direct reply-to.</summary>
+    /// <summary>Whether RabbitMQ or the library made the name: a server-named queue, an address of direct reply-to, a
+    /// client's own queue.</summary>
     internal static bool IsMadeUp(string queue)
-        => queue.StartsWith("amq.gen-", StringComparison.Ordinal)
+        => queue.StartsWith(AmqpQueue.OwnPrefix, StringComparison.Ordinal)
+            || queue.StartsWith("amq.gen-", StringComparison.Ordinal)
             || queue.StartsWith("amq.rabbitmq.reply-to", StringComparison.Ordinal);
 
     /// <summary>The name of a span: the operation, and the destination where it has a name of its own.</summary>

@@ -85,7 +85,7 @@ internal static class FrameWriter
     // uses.
     private static void Properties(FrameBuffer to, AmqpMessage message, int slot)
     {
-        if (message is { PassedOn: { } different, Received.Bytes: { IsEmpty: false } received })
+        if (message is { PassedOn: { } different, Received: { IsEmpty: false } received })
         {
             RawContent.Write(to, received.Span, different, slot);
             return;

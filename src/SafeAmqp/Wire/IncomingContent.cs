@@ -166,7 +166,7 @@ internal static class ContentHeader
         out string? unreadable)
     {
         unreadable = null;
-        var received = new ReceivedProperties(properties.ToArray());
+        ReadOnlyMemory<byte> received = properties.ToArray();
         try
         {
             var reader = new FieldReader(properties);

@@ -41,7 +41,7 @@ internal sealed class Peer : IAsyncDisposable
         await _amqp.DeclareAsync(new AmqpTopology()
             .Exchange("fl_broadcast", AmqpExchangeType.Fanout)
             .With(new AmqpQueue { Name = queue, Exclusive = true, Durable = false })
-            .Bind("fl_broadcast", queue), TestContext.Current.CancellationToken);
+            .Bind("fl_broadcast").ToQueue(queue), TestContext.Current.CancellationToken);
         return await TakeAsync(queue);
     }
 

@@ -105,7 +105,7 @@ internal sealed class Cast
         .With(new AmqpQueue { Name = Arena.Replies, Type = AmqpQueueType.Quorum })
         .With(new AmqpQueue { Name = Arena.Doomed, Type = AmqpQueueType.Quorum })
         .Queue(Arena.Classic)
-        .Bind(Arena.Exchange, Arena.Ordered, "ordered");
+        .Bind(Arena.Exchange, "ordered").ToQueue(Arena.Ordered);
 
     private int NextCall() => Interlocked.Increment(ref _calls);
 

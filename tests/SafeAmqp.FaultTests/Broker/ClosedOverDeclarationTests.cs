@@ -51,7 +51,7 @@ public sealed class ClosedOverDeclarationTests : FaultCase
 
         long start = TimeProvider.System.GetTimestamp();
         Task bad = client.DeclareAsync(new AmqpTopology()
-            .Exchange("bad", "x-missing").Bind("bad", "work").Queue("beside"), Cancelled);
+            .Exchange("bad", "x-missing").Bind("bad").ToQueue("work").Queue("beside"), Cancelled);
         Task good = client.DeclareAsync(new AmqpTopology().Queue("good"), Cancelled);
         var error = Assert.IsType<AmqpTopologyException>(await EndOf(bad));
         TimeSpan took = TimeProvider.System.GetElapsedTime(start);
@@ -81,7 +81,7 @@ public sealed class ClosedOverDeclarationTests : FaultCase
         AmqpClient client = NewClient(broker.Uri.ToString());
         await client.OpenAsync(Cancelled);
         AmqpTopology topology = new AmqpTopology().Queue("first").Exchange("fan", AmqpExchangeType.Fanout)
-            .Queue("work").Bind("fan", "work").Queue("last");
+            .Queue("work").Bind("fan").ToQueue("work").Queue("last");
         await client.DeclareAsync(topology, Cancelled);
         broker.Script(exchange ? FaultTrigger.OnMethod("exchange.declare").ForExchange("fan")
             : FaultTrigger.QueueDeclare().ForQueue("work"), FaultAction.CloseConnection(541, "crashed"));

@@ -11,7 +11,7 @@ public sealed class UnderWayTests : FaultCase
     private static readonly AmqpMessage ToOther = AmqpMessage.ToExchange("other", "", []);
 
     private static readonly AmqpTopology OwnQueue = new AmqpTopology()
-        .With(new AmqpQueue { Name = "own", Exclusive = true, Durable = false }).Bind("fan", "own");
+        .With(new AmqpQueue { Name = "own", Exclusive = true, Durable = false }).Bind("fan").ToQueue("own");
 
     [Fact]
     public async Task It_waits_in_order_while_what_goes_to_another_exchange_passes_it()
@@ -85,10 +85,10 @@ public sealed class UnderWayTests : FaultCase
         var services = new ServiceCollection();
         services.AddLogging();
         services.AddSafeAmqp(options => options.Uri = broker.Uri.ToString())
-            .TopologyTimeout(TimeSpan.Zero)
+            .WithTopologyTimeout(TimeSpan.Zero)
             .AddTopology(new AmqpTopology().Queue("first"))
             .AddTopology(new AmqpTopology().Queue("second").Exchange("fan", AmqpExchangeType.Fanout)
-                .Bind("fan", "second"));
+                .Bind("fan").ToQueue("second"));
         ServiceProvider provider = Own(services.BuildServiceProvider());
         IHostedService host = provider.GetServices<IHostedService>().Single();
         await host.StartAsync(Cancelled);
@@ -105,7 +105,8 @@ public sealed class UnderWayTests : FaultCase
         AmqpTestBroker broker = await BrokerAsync();
         AmqpClient client = NewClient(broker.Uri.ToString());
         await client.DeclareAsync(new AmqpTopology().Exchange("fan", AmqpExchangeType.Fanout)
-            .Exchange("other", AmqpExchangeType.Fanout).Queue("elsewhere").Bind("other", "elsewhere"), Cancelled);
+            .Exchange("other", AmqpExchangeType.Fanout).Queue("elsewhere")
+            .Bind("other").ToQueue("elsewhere"), Cancelled);
         await client.OpenAsync(Cancelled);
         return (broker, client);
     }

@@ -1,12 +1,13 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Text.Json.Serialization;
 
 namespace SafeAmqp.IntegrationTests.Calls;
 
 // One request with many replies.
 [Trait("Broker", "3.10")]
-public sealed class CallManyTests(TestBroker broker) : CallTest(broker)
+public sealed partial class CallManyTests(TestBroker broker) : CallTest(broker)
 {
     private static readonly AmqpServeOptions Several = new() { Consumer = new AmqpConsumerOptions { Concurrency = 4 } };
 
@@ -303,9 +304,38 @@ public sealed class CallManyTests(TestBroker broker) : CallTest(broker)
             "three", json, cancellationToken: Cancelled).ToListAsync(Cancelled));
         await Assert.ThrowsAsync<InvalidDataException>(async () => await amqp.CallManyAsync<int, int[]>("", queue, 1,
             json, cancellationToken: Cancelled).ToListAsync(Cancelled));
+        Assert.Equal(["0"], await amqp.CallManyAsync<int, string>(AmqpMessage.ToQueue(queue, Bytes("")), 1, json,
+            cancellationToken: Cancelled).ToListAsync(Cancelled));
         Assert.Throws<ArgumentOutOfRangeException>(() => amqp.CallManyAsync(AmqpMessage.ToQueue(queue, Bytes("")),
             new AmqpCallManyOptions { Prefetch = 0 }, Cancelled));
     }
+
+    [Fact]
+    public async Task JSON_goes_both_ways_with_metadata_and_without()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        foreach (bool generated in new[] { true, false })
+        {
+            string queue = await NewQueueAsync(amqp);
+            AmqpRepliesHandler<int, string> answer = (count, _, _) => Numbers(count).ToAsyncEnumerable();
+            await (generated
+                ? amqp.ServeManyJsonAsync(queue, Json.Default.Int32, Json.Default.String, answer,
+                    cancellationToken: Cancelled)
+                : amqp.ServeManyJsonAsync(queue, answer, cancellationToken: Cancelled));
+            AmqpMessage template = AmqpMessage.ToQueue(queue, Bytes(""));
+            foreach (IAsyncEnumerable<string?> replies in (IAsyncEnumerable<string?>[])[
+                amqp.CallManyJsonAsync<int, string>("", queue, 3, cancellationToken: Cancelled),
+                amqp.CallManyJsonAsync("", queue, 3, Json.Default.Int32, Json.Default.String,
+                    cancellationToken: Cancelled),
+                amqp.CallManyJsonAsync(template, 3, Json.Default.Int32, Json.Default.String,
+                    cancellationToken: Cancelled)])
+                Assert.Equal(["0", "1", "2"], await replies.ToListAsync(Cancelled));
+        }
+    }
+
+    [JsonSerializable(typeof(int))]
+    [JsonSerializable(typeof(string))]
+    private sealed partial class Json : JsonSerializerContext;
 
     private static AmqpMessage Number(int number)
         => new() { Body = Bytes(number.ToString(CultureInfo.InvariantCulture)) };

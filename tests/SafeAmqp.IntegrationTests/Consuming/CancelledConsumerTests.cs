@@ -13,7 +13,8 @@ public sealed class CancelledConsumerTests(TestBroker broker) : FeatureTest(brok
         Witness witness = await WitnessAsync();
         string exchange = NewName(), queue = NewName();
         await amqp.DeclareAsync(
-            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Topic).Queue(queue).Bind(exchange, queue, "a.*"),
+            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Topic).Queue(queue)
+                .Bind(exchange, "a.*").ToQueue(queue),
             Cancelled);
         var inbox = new Inbox();
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
@@ -37,7 +38,7 @@ public sealed class CancelledConsumerTests(TestBroker broker) : FeatureTest(brok
         Witness witness = await WitnessAsync();
         string exchange = NewName(), queue = NewName();
         await amqp.DeclareAsync(
-            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Queue(queue).Bind(exchange, queue),
+            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Queue(queue).Bind(exchange).ToQueue(queue),
             Cancelled);
         var inbox = new Inbox();
         AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);

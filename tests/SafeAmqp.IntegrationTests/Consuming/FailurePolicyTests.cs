@@ -53,7 +53,8 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
         var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp, type);
         string exchange = NewName();
         await amqp.DeclareAsync(
-            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Topic).Bind(exchange, queue, "orders.#"), Cancelled);
+            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Topic)
+                .Bind(exchange, "orders.#").ToQueue(queue), Cancelled);
         var sent = new AmqpMessage
         {
             Exchange = exchange,

@@ -87,7 +87,7 @@ public sealed class HeldDeliveryTests(TestBroker broker) : FeatureTest(broker)
         (string queue, string exchange) = (NewName(), NewName());
         Named($"{queue}.dead");
         await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Type = type })
-            .Exchange(exchange, AmqpExchangeType.Fanout).Bind(exchange, queue), Cancelled);
+            .Exchange(exchange, AmqpExchangeType.Fanout).Bind(exchange).ToQueue(queue), Cancelled);
         var inbox = new Inbox((_, _) => Fail());
         await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions { OnFailure = Short }, Cancelled);
         await amqp.PublishAsync(new AmqpMessage

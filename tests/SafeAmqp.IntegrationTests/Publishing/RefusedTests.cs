@@ -51,7 +51,7 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         string queue = await NewQueueAsync(amqp);
         string exchange = NewName();
         await other.DeclareAsync(
-            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Bind(exchange, queue), Cancelled);
+            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Bind(exchange).ToQueue(queue), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "", []), Cancelled);
         await Broker.Node.DeleteExchangeAsync(exchange, Cancelled);
 

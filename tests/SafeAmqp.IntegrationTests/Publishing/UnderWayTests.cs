@@ -14,8 +14,9 @@ public sealed class UnderWayTests(TestBroker broker) : FeatureTest(broker)
             string exchange = NewName(), inner = NewName(), queue = NewName(), own = NewName();
             Task declaring = amqp.DeclareAsync(new AmqpTopology()
                 .Exchange(exchange, AmqpExchangeType.Topic).Exchange(inner, AmqpExchangeType.Fanout)
-                .BindExchange(exchange, inner, "a.#").Queue(queue).Bind(inner, queue)
-                .With(new AmqpQueue { Name = own, Exclusive = true, Durable = false }).Bind(exchange, own, "own"),
+                .Bind(exchange, "a.#").ToExchange(inner).Queue(queue).Bind(inner).ToQueue(queue)
+                .With(new AmqpQueue { Name = own, Exclusive = true, Durable = false })
+                .Bind(exchange, "own").ToQueue(own),
                 Cancelled);
             Task[] publishes =
             [
@@ -43,7 +44,8 @@ public sealed class UnderWayTests(TestBroker broker) : FeatureTest(broker)
         });
         string exchange = NewName(), own = NewName();
         await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout)
-            .With(new AmqpQueue { Name = own, Exclusive = true, Durable = false }).Bind(exchange, own), Cancelled);
+            .With(new AmqpQueue { Name = own, Exclusive = true, Durable = false })
+            .Bind(exchange).ToQueue(own), Cancelled);
         for (int i = 0; i < 5; i++)
         {
             int epoch = amqp.Status.Links[^1].Epoch;

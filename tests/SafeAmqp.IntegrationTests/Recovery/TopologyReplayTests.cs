@@ -10,7 +10,8 @@ public sealed class TopologyReplayTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(options => options.Layout = layout);
         string exchange = NewName(), queue = NewName();
         await amqp.DeclareAsync(
-            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Direct).Queue(queue).Bind(exchange, queue, "key"),
+            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Direct).Queue(queue)
+                .Bind(exchange, "key").ToQueue(queue),
             Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, "key", []), Cancelled);
         await Broker.Node.DeleteQueueAsync(queue, Cancelled);

@@ -31,7 +31,7 @@ public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
                 {
                     batch.Add(amqp.DeclareAsync(new AmqpTopology()
                         .With(new AmqpQueue { Name = $"{exchange}.{publisher}", AutoDelete = true })
-                        .Bind(exchange, $"{exchange}.{publisher}", $"{number}")));
+                        .Bind(exchange, $"{number}").ToQueue($"{exchange}.{publisher}")));
                     Interlocked.Increment(ref declared);
                 }
                 if (batch.Count < 100)

@@ -13,7 +13,7 @@ public sealed class AdminTests(TestBroker broker) : FeatureTest(broker)
         (string queue, string other, string own, string exchange) = (NewName(), NewName(), NewName(), NewName());
         await amqp.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout)
             .Queue(queue).Queue(other).With(new AmqpQueue { Name = own, Exclusive = true })
-            .Bind(exchange, queue).Bind(exchange, other), Cancelled);
+            .Bind(exchange).ToQueue(queue).Bind(exchange).ToQueue(other), Cancelled);
         await PublishAsync(amqp, queue, "a", "b", "c");
         await PublishAsync(amqp, own, "a");
         await amqp.ConsumeAsync(other, new Inbox().HandleAsync, cancellationToken: Cancelled);

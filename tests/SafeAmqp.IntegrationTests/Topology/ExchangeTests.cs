@@ -13,7 +13,8 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
         AmqpClient amqp = await ConnectAsync();
         string exchange = NewName(), queue = NewName();
         await amqp.DeclareAsync(
-            new AmqpTopology().Exchange(exchange, type).Queue(queue).Bind(exchange, queue, bindingKey), Cancelled);
+            new AmqpTopology().Exchange(exchange, type).Queue(queue)
+                .Bind(exchange, bindingKey).ToQueue(queue), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, routed, Bytes("in")), Cancelled);
         if (unrouted is not null)
             await Assert.ThrowsAsync<AmqpReturnedException>(async () => await amqp.PublishAsync(
@@ -63,8 +64,8 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
             .Exchange(outer, AmqpExchangeType.Topic)
             .Exchange(inner, AmqpExchangeType.Fanout)
             .Queue(queue)
-            .BindExchange(outer, inner, "log.#")
-            .Bind(inner, queue), Cancelled);
+            .Bind(outer, "log.#").ToExchange(inner)
+            .Bind(inner).ToQueue(queue), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange(outer, "log.error", Bytes("in")), Cancelled);
         await Assert.ThrowsAsync<AmqpReturnedException>(
             async () => await amqp.PublishAsync(AmqpMessage.ToExchange(outer, "other", Bytes("out")), Cancelled));
@@ -81,7 +82,7 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
             .Exchange(alternate, AmqpExchangeType.Fanout)
             .With(new AmqpExchange { Name = main, AlternateExchange = alternate })
             .Queue(routed).Queue(rest)
-            .Bind(main, routed, "known").Bind(alternate, rest), Cancelled);
+            .Bind(main, "known").ToQueue(routed).Bind(alternate).ToQueue(rest), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToExchange(main, "known", []), Cancelled);
         // no error: it was routed after all
         await amqp.PublishAsync(AmqpMessage.ToExchange(main, "unknown", []), Cancelled);
@@ -96,7 +97,7 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
         Witness witness = await WitnessAsync();
         string exchange = NewName(), queue = await NewQueueAsync(amqp);
         AmqpExchange transient = new() { Name = exchange, AutoDelete = true, Durable = false };
-        await amqp.DeclareAsync(new AmqpTopology().With(transient).Bind(exchange, queue, "k"), Cancelled);
+        await amqp.DeclareAsync(new AmqpTopology().With(transient).Bind(exchange, "k").ToQueue(queue), Cancelled);
         await amqp.DeclareAsync(new AmqpTopology().With(transient), Cancelled);
         var error = await Assert.ThrowsAsync<AmqpTopologyException>(
             async () => await amqp.DeclareAsync(new AmqpTopology().With(transient with { Durable = true }), Cancelled));

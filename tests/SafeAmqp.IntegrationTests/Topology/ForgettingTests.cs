@@ -17,7 +17,7 @@ public sealed class ForgettingTests(TestBroker broker) : FeatureTest(broker)
         await amqp.DeclareAsync(new AmqpTopology()
             .With(new AmqpExchange { Name = exchange, AutoDelete = true, Type = AmqpExchangeType.Fanout })
             .With(new AmqpQueue { Name = queue, AutoDelete = true, Exclusive = exclusive })
-            .Bind(exchange, queue), Cancelled);
+            .Bind(exchange).ToQueue(queue), Cancelled);
         AmqpSubscription subscription = await amqp.ConsumeAsync(
             queue, new Inbox().HandleAsync, cancellationToken: Cancelled);
         await subscription.DisposeAsync();
@@ -34,7 +34,7 @@ public sealed class ForgettingTests(TestBroker broker) : FeatureTest(broker)
         string queue = NewName(), exchange = NewName();
         await amqp.DeclareAsync(new AmqpTopology()
             .With(new AmqpExchange { Name = exchange, AutoDelete = true, Type = AmqpExchangeType.Fanout })
-            .With(new AmqpQueue { Name = queue, AutoDelete = true }).Bind(exchange, queue), Cancelled);
+            .With(new AmqpQueue { Name = queue, AutoDelete = true }).Bind(exchange).ToQueue(queue), Cancelled);
         for (int round = 0; round < 3; round++)
         {
             var inbox = new Inbox();
@@ -89,11 +89,11 @@ public sealed class ForgettingTests(TestBroker broker) : FeatureTest(broker)
         AmqpTopology topology = new AmqpTopology().Exchange(exchange, AmqpExchangeType.Direct)
             .With(new AmqpExchange { Name = auto, Type = AmqpExchangeType.Fanout, AutoDelete = true })
             .Queue(queue).Queue(kept).With(new AmqpQueue { Name = exclusive, Exclusive = true })
-            .Bind(exchange, kept, "kept").Bind(exchange, kept, "gone").Bind(auto, queue);
+            .Bind(exchange, "kept").ToQueue(kept).Bind(exchange, "gone").ToQueue(kept).Bind(auto).ToQueue(queue);
         await amqp.DeclareAsync(topology, Cancelled);
         await PublishAsync(amqp, queue, "lost with its queue");
         AmqpTopology gone = new AmqpTopology().Queue(queue).With(new AmqpQueue { Name = exclusive, Exclusive = true })
-            .Bind(exchange, kept, "gone").With(new AmqpQueue { Name = kept, Passive = true });
+            .Bind(exchange, "gone").ToQueue(kept).With(new AmqpQueue { Name = kept, Passive = true });
         await amqp.DeleteAsync(gone, Cancelled);
         await amqp.DeleteAsync(gone, Cancelled); // what is not there is left alone
         for (int round = 0; round < 2; round++)

@@ -73,7 +73,7 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
                     $"queue '{consumed}'"),
                 "locked" => (new AmqpTopology().Queue(entity), 405, $"queue '{entity}'"),
                 "forbidden" => (new AmqpTopology().Queue(entity), 403, $"queue '{entity}'"),
-                _ => (new AmqpTopology().Bind(entity, consumed, "key"), 404, $"binding of exchange '{entity}' "
+                _ => (new AmqpTopology().Bind(entity, "key").ToQueue(consumed), 404, $"binding of exchange '{entity}' "
                     + $"to queue '{consumed}' with key 'key'"),
             };
             if (refusal == "locked")
@@ -118,7 +118,7 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
             async () => await amqp.DeclareAsync(new AmqpTopology()
             .With(new AmqpQueue { Name = queue, Durable = false })
             .Exchange(exchange, AmqpExchangeType.Fanout)
-            .Bind(missing, queue, "key")
+            .Bind(missing, "key").ToQueue(queue)
             .Queue(good), Cancelled));
         Assert.Equal($"queue '{queue}'", error.Entity);
         Assert.Contains($"queue '{queue}': 406", error.Message, StringComparison.Ordinal);
@@ -245,7 +245,7 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
             "binding to nothing" => ("Queue", () => new AmqpTopology().With(new AmqpBinding { Exchange = "e" })),
             "binding to both" => ("ToExchange", () =>
                 new AmqpTopology().With(new AmqpBinding { Exchange = "e", Queue = "q", ToExchange = "f" })),
-            "binding key" => ("RoutingKey", () => new AmqpTopology().Bind("e", "q", longName)),
+            "binding key" => ("RoutingKey", () => new AmqpTopology().Bind("e", longName).ToQueue("q")),
             "queue argument" => ("Arguments['bad']", () => new AmqpTopology().With(
                 new AmqpQueue { Name = "q", Arguments = new Dictionary<string, object?> { ["bad"] = new object() } })),
             "nested argument" => ("Arguments['list']", () => new AmqpTopology().With(new AmqpBinding

@@ -16,8 +16,8 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
             .Exchange(exchange, AmqpExchangeType.Topic)
             .With(new AmqpQueue { Name = exclusive, Exclusive = true, Durable = false })
             .With(new AmqpQueue { Name = autoDelete, AutoDelete = true, Durable = false })
-            .Bind(exchange, exclusive, "x.*")
-            .Bind(exchange, autoDelete, "x.*"), Cancelled);
+            .Bind(exchange, "x.*").ToQueue(exclusive)
+            .Bind(exchange, "x.*").ToQueue(autoDelete), Cancelled);
         // Exclusive: locked for every other connection. It lives on the link that consumes.
         var locked = await Assert.ThrowsAsync<RabbitMQ.Client.Exceptions.OperationInterruptedException>(
             () => witness.Channel.QueueDeclarePassiveAsync(exclusive, Cancelled));
@@ -42,7 +42,8 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
         await amqp.DeclareAsync(
             new AmqpTopology().With(new AmqpQueue { Name = exclusive, Exclusive = true, Durable = false }), Cancelled);
         await amqp.DeclareAsync(
-            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout).Bind(exchange, exclusive), Cancelled);
+            new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout)
+                .Bind(exchange).ToQueue(exclusive), Cancelled);
         var inbox = new Inbox();
         await amqp.ConsumeAsync(exclusive, inbox.HandleAsync, cancellationToken: Cancelled);
         await amqp.PublishAsync(AmqpMessage.Broadcast(exchange, Bytes("a")), Cancelled);

@@ -109,7 +109,7 @@ public sealed class HandlerScopeTests
         Assert.Throws<ArgumentOutOfRangeException>(() => amqp.AddServer<TracingServer>("prices",
             new AmqpServeOptions { Consumer = new AmqpConsumerOptions { Concurrency = 0 } }));
         Assert.Throws<ArgumentNullException>(() => amqp.AddTopology((AmqpTopology)null!));
-        Assert.Throws<ArgumentOutOfRangeException>(() => amqp.DrainTimeout(TimeSpan.FromHours(1)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => amqp.WithDrainTimeout(TimeSpan.FromHours(1)));
     }
 
     private static async Task<TestHost> StartedAsync(Action<SafeAmqpBuilder> build, Trace trace, string entry)

@@ -48,7 +48,7 @@ public sealed class HostStopTests
     public async Task A_handler_that_hangs_costs_the_drain_time_and_no_more()
     {
         await using var host = await StartedAsync(
-            amqp => amqp.AddConsumer("stuck", Ack).DrainTimeout(TimeSpan.FromSeconds(7)), "consume stuck");
+            amqp => amqp.AddConsumer("stuck", Ack).WithDrainTimeout(TimeSpan.FromSeconds(7)), "consume stuck");
         host.Client.Behave = (entry, _) => entry == "stop stuck" ? new TaskCompletionSource().Task : Task.CompletedTask;
 
         var stopping = host.StopAsync();

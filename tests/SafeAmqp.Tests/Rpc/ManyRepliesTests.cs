@@ -22,7 +22,8 @@ public sealed class ManyRepliesTests : IAsyncDisposable
     private readonly Conversations _all;
 
     public ManyRepliesTests()
-        => _all = new Conversations(_client, (queue, handler) => _client.ConsumeAsync(queue, handler));
+        => _all = new Conversations(_client, message => _client.PostAsync(message),
+            (queue, handler) => _client.ConsumeAsync(queue, handler));
 
     public ValueTask DisposeAsync() => _client.DisposeAsync();
 

@@ -14,7 +14,7 @@ public sealed class ForgettingTests
             .With(new AmqpExchange { Name = "auto", AutoDelete = true })
             .Exchange("kept", AmqpExchangeType.Direct)
             .With(new AmqpQueue { Name = "q", AutoDelete = true })
-            .Bind("auto", "q", "1").Bind("auto", "q", "2").Bind("kept", "q"));
+            .Bind("auto", "1").ToQueue("q").Bind("auto", "2").ToQueue("q").Bind("kept").ToQueue("q"));
         Assert.False(ledger.Used("q"));
         Assert.False(ledger.Used("q"));
         Assert.Empty(ledger.Left("q", wasLive: true));
@@ -42,7 +42,7 @@ public sealed class ForgettingTests
             .With(new AmqpExchange { Name = "first", AutoDelete = true })
             .With(new AmqpExchange { Name = "second", AutoDelete = true })
             .With(new AmqpBinding { Exchange = "first", ToExchange = "second" })
-            .Queue("q").Bind("second", "q"));
+            .Queue("q").Bind("second").ToQueue("q"));
         ledger.Forget(new TopologyItem.Binding(new AmqpBinding { Exchange = "second", Queue = "q" }));
         Assert.Equal(["queue 'q'"], ledger.ForLink(true).Select(item => item.Key));
     }
@@ -89,8 +89,8 @@ public sealed class ForgettingTests
     public void What_is_taken_away_belongs_to_the_link_that_it_was_declared_on()
     {
         TopologyLedger ledger = Ledger(new AmqpTopology().Queue("shared")
-            .With(new AmqpQueue { Name = "own", Exclusive = true }).Exchange("e", AmqpExchangeType.Fanout).Bind(
-                "e", "own"));
+            .With(new AmqpQueue { Name = "own", Exclusive = true }).Exchange("e", AmqpExchangeType.Fanout)
+            .Bind("e").ToQueue("own"));
         var (shared, exclusive) = ledger.Split([.. ledger.ForLink(true).Select(item => new TopologyItem.Gone(item))]);
         Assert.Equal((2, 2), (shared.Count, exclusive.Count));
     }
