@@ -89,6 +89,9 @@ public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether the node's process has ended: killed, stopped, or by itself.</summary>
+    public bool HasEnded => _folder.HasEnded;
+
     /// <summary>
     /// Starts the node after <see cref="KillAsync"/> or <see cref="StopAsync"/>, on the same port and data.
     /// </summary>

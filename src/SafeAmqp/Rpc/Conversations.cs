@@ -18,7 +18,8 @@ internal static class ManyHeaders
     /// id.</summary>
     internal const string Stream = "x-safeamqp-stream";
 
-    /// <summary>Of a reply: its number, from 0, as a 64-bit integer.</summary>
+    /// <summary>Of a reply: its number, from 0, as a 64-bit integer. What has none says that the server has
+    /// begun.</summary>
     internal const string Sequence = "x-safeamqp-sequence";
 
     /// <summary>Of what comes after the last reply, and is none.</summary>
@@ -246,6 +247,8 @@ internal sealed class ManyReplies : Conversation, IDisposable
             return;
         }
         _server = server;
+        if (ManyHeaders.Get<object>(message, ManyHeaders.Sequence) is null)
+            return; // it has begun
         long sequence = ManyHeaders.Get<long>(message, ManyHeaders.Sequence);
         if (sequence < _next)
             return; // it was published twice

@@ -24,6 +24,7 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
             if (run.Allowed < 1)
                 throw new InvalidOperationException("The request takes one reply, and its server sends many: "
                     + $"{nameof(IAmqpClient.CallManyAsync)} takes them.");
+            run.Begin();
             await foreach (AmqpMessage reply in handler(request, run.Abandoned).WithCancellation(run.Abandoned)
                 .ConfigureAwait(false))
                 await run.SendAsync(reply ?? throw new InvalidOperationException("The handler returned no message."))
@@ -38,6 +39,9 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
                 return AmqpSettlement.Requeue; // without effect: the broker has done so
             if (run.IsLeft)
                 return AmqpSettlement.Ack;
+            if (run.IsSilent)
+                error = new CallerGoneException(
+                    $"After {run.Sent} replies its caller was silent for {StatusText.Seconds(Run.Silence)}.");
             if (request.Stop.IsBegun && error is OperationCanceledException && run.Sent == 0)
                 throw; // another server may still answer
             return await FailAsync(request, run, error).ConfigureAwait(false);
@@ -79,11 +83,12 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
     private sealed class Run : Conversation, IDisposable
     {
         /// <summary>A caller is heard every 10 s; one that is silent for so long is gone.</summary>
-        private static readonly TimeSpan Silence = TimeSpan.FromSeconds(35);
+        internal static readonly TimeSpan Silence = TimeSpan.FromSeconds(35);
 
         private readonly Lock _gate = new();
         private readonly Queue<Task> _unconfirmed = [];
         private readonly CancellationTokenSource _abandoned;
+        private readonly ITimer _silence;
         private readonly ServerSurroundings _around;
         private readonly Conversations _all;
         private readonly AmqpDelivery _request;
@@ -91,7 +96,7 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
         private readonly string _id = Guid.NewGuid().ToString("N");
         private TaskCompletionSource _heard = New();
         private long _allowed;
-        private volatile bool _isLeft;
+        private volatile bool _isLeft, _isSilent;
         private bool _isOver;
 
         internal Run(ServerSurroundings around, Conversations all, AmqpDelivery request, string queue,
@@ -101,6 +106,8 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
             _abandoned = CancellationTokenSource.CreateLinkedTokenSource(lost, request.Stopping);
             Abandoned = _abandoned.Token;
             _allowed = ManyHeaders.Get<long>(request.Message, ManyHeaders.Credit);
+            _silence = around.Clock.Time.CreateTimer(static run => ((Run)run!).GiveUp(), this,
+                Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             all.Add(_id, this);
         }
 
@@ -108,6 +115,9 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
 
         /// <summary>Whether its caller has said that it reads no more.</summary>
         internal bool IsLeft => _isLeft;
+
+        /// <summary>Whether nothing was heard of its caller for too long.</summary>
+        internal bool IsSilent => _isSilent;
 
         internal long Sent { get; private set; }
 
@@ -119,6 +129,10 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
                     return _allowed;
             }
         }
+
+        /// <summary>Tells its caller whom to tell that it is there, or that it has left: the first reply may take
+        /// long.</summary>
+        internal void Begin() => _unconfirmed.Enqueue(BeginAsync());
 
         /// <summary>Waits until its caller takes another reply, and sends it.</summary>
         internal async ValueTask SendAsync(AmqpMessage reply)
@@ -132,15 +146,7 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
                         break;
                     heard = _heard.Task;
                 }
-                try
-                {
-                    await heard.WaitAsync(Silence, _around.Clock.Time, Abandoned).ConfigureAwait(false);
-                }
-                catch (TimeoutException)
-                {
-                    throw new CallerGoneException($"After {Sent} replies its caller was silent for "
-                        + $"{StatusText.Seconds(Silence)}.");
-                }
+                await heard.WaitAsync(Abandoned).ConfigureAwait(false);
             }
             while (_unconfirmed.TryPeek(out Task? first) && (first.IsCompleted || _unconfirmed.Count == MaxUnconfirmed))
                 await _unconfirmed.Dequeue().ConfigureAwait(false);
@@ -167,6 +173,7 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
                     _abandoned.CancelAsync().Forget(); // registered callbacks are user code, and run on the pool
                 _allowed = Math.Max(_allowed, ManyHeaders.Get<long>(message, ManyHeaders.Credit));
                 (heard, _heard) = (_heard, New());
+                _silence.Change(Silence, Timeout.InfiniteTimeSpan);
             }
             heard.TrySetResult();
         }
@@ -178,19 +185,42 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
             _all.Remove(_id);
             lock (_gate)
                 _isOver = true;
+            _silence.Dispose();
             _abandoned.Dispose();
             foreach (Task publish in _unconfirmed)
                 publish.Forget();
         }
 
+        private async Task BeginAsync()
+        {
+            await _around.Client.PublishAsync(ToCaller(new AmqpMessage { Persistent = false }, []))
+                .ConfigureAwait(false);
+            _silence.Change(Silence, Timeout.InfiniteTimeSpan); // it can be expected to say so from now on
+        }
+
+        private void GiveUp()
+        {
+            lock (_gate)
+            {
+                if (_isOver || _isLeft)
+                    return;
+                _isSilent = true;
+                _abandoned.CancelAsync().Forget();
+            }
+        }
+
         private void Publish(AmqpMessage reply, Dictionary<string, object?> headers)
+        {
+            headers[ManyHeaders.Sequence] = Sent;
+            _unconfirmed.Enqueue(_around.Client.PublishAsync(ToCaller(reply, headers)).AsTask());
+        }
+
+        private AmqpMessage ToCaller(AmqpMessage reply, Dictionary<string, object?> headers)
         {
             foreach (var (name, value) in reply.Headers ?? new Dictionary<string, object?>())
                 headers.TryAdd(name, value);
             headers[ManyHeaders.Stream] = _id;
-            headers[ManyHeaders.Sequence] = Sent;
-            AmqpMessage message = RpcServer.Addressed(_request, reply) with { ReplyTo = _queue, Headers = headers };
-            _unconfirmed.Enqueue(_around.Client.PublishAsync(message).AsTask());
+            return RpcServer.Addressed(_request, reply) with { ReplyTo = _queue, Headers = headers };
         }
 
         private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -31,7 +31,7 @@ internal static class NodeFaults
         Array.ForEach(nodes, stage.Arena.Away);
         await Task.WhenAll(nodes.Select(node => node.KillAsync()));
         await Task.Delay(plan.Between(0.2, 2));
-        await Task.WhenAll(nodes.Select(node => node.StartAgainAsync())); // at once: one waits for the other
+        await Task.WhenAll(nodes.Select(Arena.StartAgainAsync)); // at once: one waits for the other
         Array.ForEach(nodes, stage.Arena.Back);
     }
 
@@ -45,7 +45,7 @@ internal static class NodeFaults
         await leader.KillAsync();
         await Task.Delay(plan.Between(2, 4));
         PrivateRabbitMqNode? next = await stage.Arena.LeaderAsync(Arena.Ordered);
-        await leader.StartAgainAsync();
+        await Arena.StartAgainAsync(leader);
         stage.Arena.Back(leader);
         return next is not null && next != leader;
     }
@@ -56,7 +56,7 @@ internal static class NodeFaults
         stage.Arena.Away(node);
         await node.StopAsync();
         await Task.Delay(plan.Between(0.1, 1));
-        await node.StartAgainAsync();
+        await Arena.StartAgainAsync(node);
         stage.Arena.Back(node);
     }
 

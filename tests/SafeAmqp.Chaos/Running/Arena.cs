@@ -144,12 +144,34 @@ internal sealed class Arena : IAsyncDisposable
             : string.Create(CultureInfo.InvariantCulture, $"{DiskLimitMegabytes}MB"));
 
     /// <summary>
+    /// Starts a node as its service does: once more when it ends while it starts, as it does when the others take too
+    /// long to answer it.
+    /// </summary>
+    internal static async Task StartAgainAsync(PrivateRabbitMqNode node)
+    {
+        for (int left = 2; ; left--)
+        {
+            try
+            {
+                await node.StartAgainAsync();
+                return;
+            }
+            catch (PrivateRabbitMqNodeException ended) when (left > 0 && node.HasEnded)
+            {
+                Console.Error.WriteLine($"{node.Name} is started once more: {ended.Message}");
+            }
+        }
+    }
+
+    /// <summary>
     /// Starts whatever does not run, ends partitions that stayed, waits until all nodes are in one cluster.
     /// </summary>
     internal async Task MendAsync()
     {
         foreach (PrivateRabbitMqNode node in Nodes)
         {
+            if (node.HasEnded)
+                await StartAgainAsync(node);
             string state = await AskAsync(
                 node, "eval", "{rabbit:is_running(), [] =/= rabbit_node_monitor:partitions()}.");
             if (state.Contains("true}", StringComparison.Ordinal))

@@ -111,8 +111,42 @@ public sealed class ManyRepliesTests : IAsyncDisposable
 
         Assert.Equal(AmqpSettlement.Ack, await answer.WaitAsync(Long));
         await ended.Task.WaitAsync(Long);
-        Assert.Equal([0L, 1L, 2L], _client.Published.Select(reply => reply.Headers!["x-safeamqp-sequence"]));
+        Assert.Equal([null, 0L, 1L, 2L],
+            _client.Published.Select(reply => reply.Headers!.GetValueOrDefault("x-safeamqp-sequence")));
         Assert.All(_client.Published, reply => Assert.Equal(("caller", "c"), (reply.RoutingKey, reply.CorrelationId)));
+    }
+
+    [Fact]
+    public async Task A_handler_that_has_no_reply_yet_is_abandoned_when_its_caller_leaves_or_is_silent()
+    {
+        var around = new ServerSurroundings(_client, NullLogger.Instance, new LogThrottle(_time), null!,
+            new Credit(10, 1000), _ => default, new MonotonicClock(_time), Long, 1000);
+        static async IAsyncEnumerable<AmqpMessage> WaitAsync(
+            [EnumeratorCancellation] CancellationToken abandoned)
+        {
+            await Task.Delay(Timeout.Infinite, abandoned);
+            yield break;
+        }
+        var server = new ManyServer(around, _all, (_, abandoned) => WaitAsync(abandoned), new AmqpServeOptions());
+        AmqpMessage request = Request with { Headers = new Dictionary<string, object?> { ["x-safeamqp-credit"] = 2L } };
+
+        Task<AmqpSettlement> silent = server.HandleAsync(new AmqpDelivery(request, "work"), default).AsTask();
+        await _time.WhenArmedAsync(TimeSpan.FromSeconds(35)).WaitAsync(Long);
+        _time.Advance(TimeSpan.FromSeconds(35));
+        Assert.Equal(AmqpSettlement.Ack, await silent.WaitAsync(Long));
+
+        using (new ManyReplies(_all, Request, "c", 2, _time, () => FakeClient.OpenStatus))
+        {
+            Task<AmqpSettlement> left = server.HandleAsync(new AmqpDelivery(request, "work"), default).AsTask();
+            AmqpMessage begun = _client.Published.Last();
+            await BringAsync(begun);
+            _time.Advance(TimeSpan.FromSeconds(10));
+            AmqpMessage told = _client.Published.Last();
+            Assert.Equal((begun.ReplyTo, begun.Headers!["x-safeamqp-stream"], 2L),
+                (told.RoutingKey, (object?)told.CorrelationId, told.Headers!["x-safeamqp-credit"]));
+            Assert.False(left.IsCompleted);
+        }
+        Assert.Equal(true, _client.Published.Last().Headers!["x-safeamqp-cancel"]);
     }
 
     private static AmqpMessage Reply(long sequence, string stream = "s") => new()
