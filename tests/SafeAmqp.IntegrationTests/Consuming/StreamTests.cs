@@ -43,8 +43,9 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
             return how == "throws" ? throw new InvalidOperationException("three times")
                 : ValueTask.FromResult(AmqpSettlement.Requeue);
         });
-        await using AmqpSubscription subscription =
-            await amqp.ConsumeAsync(stream, inbox.HandleAsync, From("first"), Cancelled);
+        TimeSpan soon = TimeSpan.FromMilliseconds(20);
+        await using AmqpSubscription subscription = await amqp.ConsumeAsync(stream, inbox.HandleAsync,
+            From("first", onFailure: AmqpFailurePolicy.Hold(soon, soon, soon)), Cancelled);
         await inbox.NextAsync(23);
         Assert.Equal(4, inbox.All.Count(delivery => Text(delivery) == "7"));
         Assert.Equal(Numbers(20).Order(), inbox.All.Select(Text).Distinct().Order());

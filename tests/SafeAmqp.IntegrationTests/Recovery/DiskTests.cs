@@ -66,6 +66,7 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
             Uri = node.Uri.ToString(),
             ClientName = "disk",
             PublishTimeout = TimeSpan.FromSeconds(3),
+            MaxReconnectDelay = TimeSpan.FromSeconds(1),
             ShutdownTimeout = TimeSpan.FromSeconds(1),
         }, Cancelled);
         await amqp.DeclareAsync(new AmqpTopology().Queue("full"), Cancelled);
@@ -93,6 +94,7 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
         Assert.Equal(0, await RunAsync("mount", "-o", "remount,size=512m", disk));
         await node.KillAsync(Cancelled);
         await node.StartAgainAsync(Cancelled);
+        await UntilAsync(() => amqp.Status.Links.All(link => link.State == AmqpLinkState.Open));
         var received = new ConcurrentDictionary<string, bool>();
         await amqp.ConsumeAsync("full", (delivery, _) =>
         {
