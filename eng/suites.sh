@@ -54,7 +54,7 @@ run_suite() {
             echo
             failed_tests "$trx" | sed 's/^/    failed: /'
             failure_messages "$trx" | sed 's/^/        /'
-            if [ -z "$(failed_tests "$trx")" ]; then tail -n 20 "$folder/output.log" | sed 's/^/    /'; fi
+            if [ -z "$(failed_tests "$trx")" ]; then failure_outside "$folder/output.log" | sed 's/^/    /'; fi
             echo "    kept: $folder (output.log, results.trx, brokers/);" \
                 "the run had SAFEAMQP_TEST_SEED=${SAFEAMQP_TEST_SEED:-1} $*"
         fi
@@ -77,14 +77,18 @@ failed_tests() {
             -e 's/&lt;/</g' -e 's/&gt;/>/g' -e 's/&amp;/\&/g'
 }
 
-# What the tests in a result file failed with, and the run outside of its tests, as much as fits a log.
+# What the tests in a result file failed with, as much as fits a log.
 failure_messages() {
-    { awk '/<ErrorInfo>/ { failed = 1 } /<RunInfo .*outcome="Error"/ { failed = 1 }
-        failed && /<(Message|Text)>/ { inside = 1 } inside; /<\/(Message|Text)>/ { inside = 0 }
-        /<\/(ErrorInfo|RunInfo)>/ { failed = 0 }' "$1" 2>/dev/null || true; } |
-        sed -e 's/<[/]\{0,1\}Message>//g' -e 's/<[/]\{0,1\}Text>//g' -e 's/^ *//' -e 's/&#xD;//g' \
+    { awk '/<ErrorInfo>/ { failed = 1 } failed && /<Message>/ { inside = 1 } inside
+        /<\/Message>/ { inside = 0 } /<\/ErrorInfo>/ { failed = 0 }' "$1" 2>/dev/null || true; } |
+        sed -e 's/<[/]\{0,1\}Message>//g' -e 's/^ *//' -e 's/&#xD;//g' \
             -e 's/&quot;/"/g' -e "s/&apos;/'/g" -e 's/&lt;/</g' -e 's/&gt;/>/g' -e 's/&amp;/\&/g' |
         cut -c 1-300 | head -n 40
+}
+
+# What went wrong outside of tests: in what tests share, or in the run itself.
+failure_outside() {
+    { sed -n '/Cleanup Failure/,/Finished:/p' "$1"; tail -n 20 "$1"; } | cut -c 1-300 | head -n 60
 }
 
 # The brokers that a suite ran on, by what they themselves wrote into their logs.

@@ -41,5 +41,5 @@ public sealed class UnobservedExceptions : IDisposable
     // RabbitMQ.Client gives up a request that it could not send without a look at the request's own task, which the end
     // of the connection fails later. What its callers get has been thrown, and has a stack.
     private static bool IsInsideRabbitMqClient(Exception error) => error.StackTrace is null
-        && error.GetType().FullName == "RabbitMQ.Client.Exceptions.OperationInterruptedException";
+        && error.GetType().Namespace == "RabbitMQ.Client.Exceptions";
 }

@@ -105,7 +105,7 @@ public sealed class FaultProxy : IAsyncDisposable
                 _ = ServeAsync(client);
             }
             catch (Exception error)
-                when (error is OperationCanceledException or ObjectDisposedException or SocketException)
+                when (error is OperationCanceledException or InvalidOperationException or SocketException)
             {
                 // The end, or a client that was gone before it was accepted.
             }

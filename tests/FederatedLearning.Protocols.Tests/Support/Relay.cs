@@ -78,9 +78,10 @@ internal sealed class Relay : IAsyncDisposable
                 _ = ServeAsync(client);
             }
         }
-        catch (Exception error) when (error is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception error)
+            when (error is OperationCanceledException or SocketException or InvalidOperationException)
         {
-            // Disposed.
+            // Disposed: during a wait, or before the next one.
         }
     }
 

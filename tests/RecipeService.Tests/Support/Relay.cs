@@ -78,9 +78,9 @@ internal sealed class Relay : IAsyncDisposable
             for (; ; )
                 _ = ServeAsync(await listener.AcceptSocketAsync());
         }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        catch (Exception error) when (error is SocketException or InvalidOperationException)
         {
-            // Cut.
+            // Cut: during a wait, or before the next one.
         }
     }
 

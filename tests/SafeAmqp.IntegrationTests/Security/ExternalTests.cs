@@ -202,8 +202,8 @@ public sealed class CertificateBroker(TestBroker broker) : IAsyncDisposable
         public async ValueTask DisposeAsync()
         {
             await _ended.CancelAsync();
-            _listener.Stop();
             await _accepting;
+            _listener.Stop();
             _certificate.Dispose();
             _ended.Dispose();
         }

@@ -152,8 +152,8 @@ public sealed class FrameRelay : IAsyncDisposable
 
         internal async Task RunAsync()
         {
-            Task up = PumpAsync(client.GetStream(), fromBroker: false);
-            Task down = PumpAsync(broker.GetStream(), fromBroker: true);
+            Task up = PumpAsync(client, fromBroker: false);
+            Task down = PumpAsync(broker, fromBroker: true);
             await Task.WhenAny(up, down);
             client.Dispose(); // an end of one side is the end of both, as data that was read has been written
             broker.Dispose();
@@ -208,10 +208,11 @@ public sealed class FrameRelay : IAsyncDisposable
             }
         }
 
-        private async Task PumpAsync(NetworkStream from, bool fromBroker)
+        private async Task PumpAsync(TcpClient end, bool fromBroker)
         {
             try
             {
+                NetworkStream from = end.GetStream(); // which may have been cut already
                 if (!fromBroker)
                 {
                     byte[] header = new byte[8]; // "AMQP", then the version: no frame
