@@ -83,18 +83,19 @@ public sealed partial class AmqpClient
         public async Task<AmqpQueueCounts> CountAsync(string queue, CancellationToken cancellationToken)
         {
             QueueCounts counts = await AskAsync(queue, purges: false, cancellationToken).ConfigureAwait(false);
+            client._topology.Touched(queue);
             return new AmqpQueueCounts(counts.Messages, counts.Consumers);
         }
 
         public async Task<long> PurgeAsync(string queue, CancellationToken cancellationToken)
-            => (await AskAsync(queue, purges: true, cancellationToken).ConfigureAwait(false)).Messages;
+        {
+            CheckNoStream(queue, "whose messages go by its limits only");
+            return (await AskAsync(queue, purges: true, cancellationToken).ConfigureAwait(false)).Messages;
+        }
 
         public async Task<AmqpDelivery?> GetAsync(string queue, CancellationToken cancellationToken)
         {
-            Check.Name(queue, nameof(queue));
-            if (client._topology.QueueNamed(queue) is { Type: AmqpQueueType.Stream })
-                throw new ArgumentException($"Queue '{queue}' is a stream, which is read by a consumer only.",
-                    nameof(queue));
+            CheckNoStream(queue, "which is read by a consumer only");
             client.Start();
             var job = new GetJob.Begin(queue, client._clock.In(client._options.OperationTimeout), Settle);
             client._receive.Thread.PostOrAbandon(job);
@@ -113,7 +114,17 @@ public sealed partial class AmqpClient
             {
                 // It came at the same time
             }
-            return await got.ConfigureAwait(false);
+            AmqpDelivery? delivery = await got.ConfigureAwait(false);
+            client._topology.Touched(queue);
+            return delivery;
+        }
+
+        // The broker would close the connection over it.
+        private void CheckNoStream(string queue, string why)
+        {
+            Check.Name(queue, nameof(queue));
+            if (client._topology.QueueNamed(queue) is { IsStream: true })
+                throw new ArgumentException($"Queue '{queue}' is a stream, {why}.", nameof(queue));
         }
 
         private bool Settle(GetChannel from, AmqpDelivery delivery, AmqpSettlement settlement)

@@ -221,7 +221,8 @@ public sealed partial class AmqpClient
         ArgumentNullException.ThrowIfNull(handler);
         options ??= AmqpServeOptions.Default;
         Start();
-        await _conversations.OpenAsync().WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
+        await OrGiveUpAsync(_conversations.OpenAsync(), $"Serving queue '{queue}' was given up", cancellationToken)
+            .ConfigureAwait(false);
         return await ConsumeAsync(queue, new ManyServer(_servers, _conversations, handler, options).HandleAsync,
             options.Consumer, DeliveryUse.Request, cancellationToken).ConfigureAwait(false);
     }
@@ -244,6 +245,11 @@ public sealed partial class AmqpClient
         try
         {
             await consumed.WaitOrLeaveAsync(timeout, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            throw AmqpConnectException.GivenUp("The call was cancelled before its request was sent", Status,
+                cancellationToken);
         }
         catch (Exception error) when (error is TimeoutException or AmqpTopologyException)
         {

@@ -41,6 +41,8 @@ public sealed partial class AmqpClient
     {
         ArgumentNullException.ThrowIfNull(handler);
         options = (options ?? AmqpConsumerOptions.Default).ValidatedFor(queue);
+        if (use == DeliveryUse.Handler && !AmqpQueue.IsTemporary(queue, _topology.QueueNamed(queue)))
+            options.CheckNamesBeside(queue, options.OnFailure.QueuesOfHeld(queue));
         // Calls go on while the host stops, and their replies with them
         return ConsumeAsync(queue, new HandlerRunner(_handlers, handler, use).RunAsync, options, use, ended: null,
             use == DeliveryUse.Reply ? CancellationToken.None : HostStops, cancellationToken, server);
@@ -62,6 +64,7 @@ public sealed partial class AmqpClient
             Serves = server is null ? null : server.NewChannel,
             Observer = _observer,
             ReportRejection = _rejections.Report,
+            WarnOfReturns = WarnOfReturns,
             ReportStuck = time => Log.HandlersStuck(_logger, LinkConfig.NameOf(_options), queue, time.TotalSeconds),
             EndsUnreadable = use == DeliveryUse.Handler && ended is null,
             TakesUnreadable = use is DeliveryUse.Request or DeliveryUse.Reply,
@@ -89,7 +92,19 @@ public sealed partial class AmqpClient
         }
     }
 
-    // Up to RabbitMQ 4.2 each return counts; later ones count fewer, which the header then shows.
+    // When it comes, as whatever ends its consumer returns it, and what that has fetched beside it.
+    private void WarnOfReturns(AmqpDelivery delivery)
+    {
+        const int Few = 5;
+        if (!delivery.IsRedelivered || ReturnsLeft(delivery) is not ({ } left and <= Few)
+            || !_throttle.ShouldLog(delivery.Queue, $"{left} returns left", out long suppressed))
+            return;
+        string? id = delivery.Message.MessageId is { } given ? StatusText.Printable(given) : null;
+        Log.FewReturnsLeft(_logger, delivery.Queue, delivery.DeliveryTag, id, left, suppressed);
+    }
+
+    // Null where it may return without end, would be dead-lettered, or nothing is known. Up to RabbitMQ 4.2 each return
+    // counts; later ones count fewer, which the header then shows.
     private long? ReturnsLeft(AmqpDelivery delivery)
     {
         AmqpQueue? queue = _topology.QueueNamed(delivery.Queue);
@@ -100,7 +115,7 @@ public sealed partial class AmqpClient
         {
             long given => given,
             int given => given,
-            _ => _receive.BrokerVersion >= AmqpQueue.VersionWithDeliveryLimit ? AmqpQueue.DefaultDeliveryLimit : null,
+            _ => _receive.BrokerVersion >= AmqpQueue.RabbitMq4 ? AmqpQueue.DefaultDeliveryLimit : null,
         };
         return limit >= 0 ? limit - returns : null;
     }

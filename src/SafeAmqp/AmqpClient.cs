@@ -76,7 +76,7 @@ public sealed partial class AmqpClient : IAmqpClient
         _rejections = new Rejections(LinkConfig.NameOf(options), _logger, _throttle, _observer, _topology.QueueNamed);
 #pragma warning disable CA5394 // spreading returns needs no secret randomness
         _handlers = new HandlerSurroundings(this, _logger, _throttle, _observer, () => IsDisposed,
-            _topology.QueueNamed, ReturnsLeft, new Random().NextDouble);
+            _topology.QueueNamed, new Random().NextDouble);
 #pragma warning restore CA5394
         _admin = new Administration(this);
         _servers = new ServerSurroundings(this, _logger, _throttle, _observer, _credit, WaitForReplyCreditAsync, _clock,

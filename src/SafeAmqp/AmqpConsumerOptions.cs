@@ -99,12 +99,22 @@ public sealed class AmqpConsumerOptions
     {
         Check.Name(queue, nameof(queue));
         Validated();
-        if (OnFailure.Attempts > 0 && AmqpFailurePolicy.RetryQueueOf(queue, OnFailure.Delay) is var retryQueue
-            && Encoding.UTF8.GetByteCount(retryQueue) is > Check.MaxShortString and var bytes)
-            throw new ArgumentException($"{nameof(OnFailure)} needs a retry queue named '{retryQueue}', of {bytes} "
-                + $"bytes; a name has at most {Check.MaxShortString}. Use a shorter name for the queue.",
-                nameof(OnFailure));
+        if (OnFailure.Attempts > 0)
+            CheckNamesBeside(queue, [AmqpFailurePolicy.RetryQueueOf(queue, OnFailure.Delay)]);
         return this;
+    }
+
+    /// <summary>What fails must find the queues that it goes to.</summary>
+    internal void CheckNamesBeside(string queue, IEnumerable<string> beside)
+    {
+        foreach (string name in beside)
+        {
+            int bytes = Encoding.UTF8.GetByteCount(name);
+            if (bytes > Check.MaxShortString)
+                throw new ArgumentException($"{nameof(OnFailure)} needs a queue named '{name}', of {bytes} bytes; a "
+                    + $"name has at most {Check.MaxShortString}. Use a shorter name for queue '{queue}', or another "
+                    + $"policy.", nameof(OnFailure));
+        }
     }
 }
 

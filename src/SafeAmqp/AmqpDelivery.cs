@@ -94,6 +94,7 @@ public sealed class AmqpDelivery
         : this(message, queue, 1, isRedelivered, 1, (_, _) => !lost.IsCancellationRequested, lost,
             new StopSignal(null, stopping), streamOffset)
     {
+        IsOfStream = streamOffset is not null;
         Check.NotNull(message, nameof(message));
         Check.NotNull(queue, nameof(queue));
     }
@@ -134,6 +135,10 @@ public sealed class AmqpDelivery
     public long? StreamOffset { get; }
 
     internal long Incarnation { get; }
+
+    /// <summary>Whether its queue is known to be a stream. Where it is not, its offset may be a header that a publisher
+    /// has passed on.</summary>
+    internal bool IsOfStream { get; init; }
 
     internal StopSignal Stop { get; }
 
@@ -192,8 +197,9 @@ public sealed class AmqpDelivery
         if (!Enum.IsDefined(settlement))
             throw new ArgumentOutOfRangeException(nameof(settlement), settlement, "Must be Ack, Requeue or Reject.");
         if (settlement == AmqpSettlement.Requeue && StreamOffset is not null)
-            throw new InvalidOperationException($"Queue '{Queue}' is a stream, which takes nothing back. Return "
-                + $"Requeue from the handler to be handed the delivery again, or leave it unsettled.");
+            throw new InvalidOperationException($"Queue '{Queue}' {(IsOfStream ? "is" : "seems to be")} a stream, "
+                + "which takes nothing back. Return Requeue from the handler to be handed the delivery again, or leave "
+                + "it unsettled.");
         return SettleOnce(settlement);
     }
 

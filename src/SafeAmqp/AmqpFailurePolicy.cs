@@ -80,6 +80,10 @@ public sealed class AmqpFailurePolicy
     /// <summary>The name of the queue for a queue's messages that failed for the last time.</summary>
     internal static string DeadQueueOf(string queue) => $"{queue}.dead";
 
+    /// <summary>The queues beside a queue to which what is held may go; none where nothing is held.</summary>
+    internal IEnumerable<string> QueuesOfHeld(string queue)
+        => Delays.Count == 0 ? [] : [DeadQueueOf(queue), .. Delays.Select(delay => RetryQueueOf(queue, delay))];
+
     /// <summary>How long a delivery is held before each further attempt; none where it is not held.</summary>
     internal IReadOnlyList<TimeSpan> Delays { get; private init; } = [];
 

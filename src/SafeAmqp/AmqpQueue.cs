@@ -128,10 +128,22 @@ public sealed record AmqpQueue
     /// <summary>What limits the returns to a quorum queue that names no limit, and since when.</summary>
     internal const int DefaultDeliveryLimit = 20;
 
-    internal static readonly Version VersionWithDeliveryLimit = new(4, 0);
+    /// <summary>Since when there is such a limit, and a stream skips what is rejected instead of closing the
+    /// connection.</summary>
+    internal static readonly Version RabbitMq4 = new(4, 0);
 
     /// <summary>Whether it is a stream, in whichever way that is said.</summary>
     internal bool IsStream => Argument("x-queue-type") is "stream";
+
+    /// <summary>Whether it may be one: a virtual host may make a queue without a type a stream.</summary>
+    internal bool MayBeStream
+        => IsStream || (Durable && !Exclusive && !AutoDelete && Argument("x-queue-type") is null);
+
+    /// <summary>Whether a queue goes with its connection or its consumers: what is put beside it would outlive
+    /// it.</summary>
+    internal static bool IsTemporary(string name, AmqpQueue? declared)
+        => declared is { Exclusive: true } or { AutoDelete: true }
+            || name.StartsWith("amq.gen-", StringComparison.Ordinal);
 
     /// <summary>After how long without use it goes, in whichever way that is said.</summary>
     internal TimeSpan? Expiry => Argument("x-expires") switch

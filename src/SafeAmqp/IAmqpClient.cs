@@ -180,9 +180,11 @@ public interface IAmqpAdmin
     Task<AmqpQueueCounts> CountAsync(string queue, CancellationToken cancellationToken = default);
 
     /// <summary>Takes every message out of a queue that is not delivered to a consumer.</summary>
-    /// <param name="queue">The queue's name.</param>
+    /// <param name="queue">The queue's name. The messages of a stream go by its limits only; the broker closes the
+    /// connection (540) over one that this client did not declare.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>How many there were.</returns>
+    /// <exception cref="ArgumentException">The queue was declared here as a stream.</exception>
     /// <exception cref="AmqpTopologyException">There is no such queue, the broker refused or did not answer in
     /// time.</exception>
     Task<long> PurgeAsync(string queue, CancellationToken cancellationToken = default);

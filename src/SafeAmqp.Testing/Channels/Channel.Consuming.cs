@@ -144,6 +144,9 @@ internal sealed partial class Channel
             string text = $"queue '{name}' in vhost '{Host.Name}' does not support global qos";
             throw new AmqpError(ReplyCode.NotImplemented, text);
         }
+        if (arguments.Keys.FirstOrDefault(argument => !queue.Arguments.ConsumesWith(argument)) is { } bad)
+            throw AmqpError.Precondition($"invalid arg '{bad}' for queue '{name}' in vhost '{Host.Name}' of queue type "
+                + $"{queue.Arguments.TypeName}");
         if (arguments.TryGetValue("x-priority", out object? priority) && FieldTable.Integer(priority) is null)
             throw AmqpError.Precondition($"invalid arg 'x-priority' for queue '{name}' in vhost "
                 + $"'{Host.Name}': \"expected integer, got {FieldTableWriter.TypeName(priority)}\"");

@@ -89,6 +89,17 @@ internal sealed class QueueArguments
     public string TypeName
         => IsQuorum ? "rabbit_quorum_queue" : IsStream ? "rabbit_stream_queue" : "rabbit_classic_queue";
 
+    /// <summary>Whether its consumers may have an argument: what only those of other types may have is
+    /// refused.</summary>
+    public bool ConsumesWith(string argument) => argument switch
+    {
+        "x-stream-offset" => IsStream,
+        "x-stream-filter" or "x-stream-match-unfiltered" => IsStream || !_rules.FiltersStreams,
+        "x-priority" => !IsStream,
+        "x-cancel-on-ha-failover" => _rules.HasNoMirrors || (!IsQuorum && !IsStream),
+        _ => true,
+    };
+
     /// <summary>
     /// A quorum queue shows a dead letter's rejections in others until it has returns of its own to show.
     /// </summary>

@@ -61,6 +61,10 @@ internal interface IBrokerLink
 
     /// <summary>When bytes last came and went, for the watchdog and the status.</summary>
     LinkTraffic Traffic(int epoch);
+
+    /// <summary>What the broker that it is or was last connected to calls its version; null when that is not
+    /// known.</summary>
+    Version? BrokerVersion => null;
 }
 
 /// <summary>The result of passing a message on.</summary>

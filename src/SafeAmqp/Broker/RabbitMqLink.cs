@@ -29,11 +29,11 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
         set => Volatile.Write(ref _endpoint, value);
     }
 
-    /// <summary>What the broker that it is or was last connected to calls its version.</summary>
-    internal Version? BrokerVersion
+    /// <inheritdoc/>
+    public Version? BrokerVersion
     {
         get => Volatile.Read(ref _brokerVersion);
-        set => Volatile.Write(ref _brokerVersion, value);
+        internal set => Volatile.Write(ref _brokerVersion, value);
     }
 
     /// <summary>Completes when the last connection has been closed.</summary>

@@ -100,8 +100,7 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
             // message. It is left, and comes again when the next channel reads on from here.
             if (settlement == AmqpSettlement.Requeue)
                 return;
-            _stream.Settled(delivery.Incarnation, offset);
-            settlement = AmqpSettlement.Ack;
+            settlement = _stream.Settled(delivery.Incarnation, offset, settlement, Actor.Link.BrokerVersion);
         }
         if (delivery.Incarnation != Incarnation || Incarnation == 0)
         {
@@ -187,7 +186,7 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
         }
         subscription.State = AmqpConsumerState.Recovering;
         Actor.Events.ConsumerLost(subscription.Queue, end.Describe());
-        _attempt++;
+        _attempt = end.Code == 406 && _stream.Refuted(end.Text) ? 1 : _attempt + 1;
         if (end.Code == 404)
         {
             _stream.Forget();
@@ -266,8 +265,9 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
         subscription.Unsettled = _acks.Unsettled;
         var delivery = new AmqpDelivery(RetryHeaders.Restore(delivered.Message), subscription.Queue, delivered.Tag,
             delivered.IsRedelivered, Incarnation, subscription.Settle, _lost!.Token, subscription.Stopping,
-            _stream.Delivered(delivered.Message), delivered.Flaw)
-        { ReceivedAt = Actor.Now };
+            _stream.Delivered(delivered.Message, delivered.IsRedelivered), delivered.Flaw)
+        { ReceivedAt = Actor.Now, IsOfStream = _stream.IsCertain };
+        subscription.WarnOfReturns?.Invoke(delivery);
         if (_stream.IsWanted(delivered.Message)
             && (delivered.Flaw is null || subscription.TakesUnreadable || subscription.EndsUnreadable))
         {

@@ -30,9 +30,6 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     /// <summary>RabbitMQ's default; a queue may have its own.</summary>
     private static readonly TimeSpan ConsumerTimeout = TimeSpan.FromMinutes(30);
 
-    /// <summary>How many returns before the last one is warned of.</summary>
-    private const int FewReturns = 5;
-
     private readonly ConcurrentDictionary<string, Task> _declared = [];
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Task> _left = []; // what was moved last to each queue
@@ -74,19 +71,13 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     internal (AmqpSettlement?, Held?) End(Subscription subscription, AmqpDelivery delivery)
     {
         AmqpQueue? queue = around.QueueNamed(delivery.Queue);
-        return subscription.Options.OnFailure.Delays.Count == 0 || delivery.StreamOffset is not null
-            || IsTemporary(delivery.Queue, queue) || queue?.Argument("x-dead-letter-exchange") is not null
+        return subscription.Options.OnFailure.Delays.Count == 0 || delivery.IsOfStream
+            || AmqpQueue.IsTemporary(delivery.Queue, queue) || queue?.Argument("x-dead-letter-exchange") is not null
             ? (AmqpSettlement.Reject, null) : Moving(BuryAsync(subscription, delivery, queue));
     }
 
     internal TimeSpan HoldBeforeReturn(Subscription subscription, AmqpDelivery delivery)
-    {
-        if (around.ReturnsLeft(delivery) is { } left and <= FewReturns
-            && around.Throttle.ShouldLog(delivery.Queue, $"{left} returns left", out long suppressed))
-            Log.FewReturnsLeft(around.Logger, delivery.Queue, delivery.DeliveryTag, PrintableId(delivery), left,
-                suppressed);
-        return _failures.NextHold(delivery, subscription.Time);
-    }
+        => _failures.NextHold(delivery, subscription.Time);
 
     // In order of preference: here, where it costs nothing; in the retry queue; here all the same.
     private (AmqpSettlement?, Held?) Hold(Subscription subscription, AmqpDelivery delivery, TimeSpan delay,
@@ -94,7 +85,7 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     {
         AmqpQueue? queue = around.QueueNamed(delivery.Queue);
         TimeSpan hold = Jittered(delay);
-        bool mayMove = delivery.StreamOffset is null && !IsTemporary(delivery.Queue, queue);
+        bool mayMove = delivery.StreamOffset is null && !AmqpQueue.IsTemporary(delivery.Queue, queue);
         if (mayMove)
             DeclareDeadQueueAsync(subscription, queue).Forget();
         mayMove &= subscription.Options.KeySelector is null;
@@ -255,11 +246,6 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
 
     private static AmqpQueue DeadQueue(string name, AmqpQueue? of)
         => new() { Name = name, Type = of?.Type == AmqpQueueType.Quorum ? AmqpQueueType.Quorum : default };
-
-    // Gone with its connection or its consumers: what is put beside it would outlive it.
-    private static bool IsTemporary(string name, AmqpQueue? queue)
-        => queue is { Exclusive: true } or { AutoDelete: true }
-            || name.StartsWith("amq.gen-", StringComparison.Ordinal);
 
     private static TimeSpan TimeoutOf(AmqpQueue? queue) => queue?.Argument("x-consumer-timeout") switch
     {

@@ -86,7 +86,7 @@ internal sealed class Rejections(string client, ILogger logger, LogThrottle thro
             : delivery.RejectedOver is not null ? "failed" : "rejected";
         string? exchange = queueNamed(delivery.Queue)?.Argument("x-dead-letter-exchange") as string;
         var (fate, told) = delivery.MovedTo is { } dead ? ("dead_lettered", $"moved to queue '{dead}'")
-            : delivery.StreamOffset is not null ? ("passed_over", "passed over")
+            : delivery.IsOfStream ? ("passed_over", "passed over")
             : exchange is not null && !delivery.IsGone ? ("dead_lettered", $"dead-lettered to exchange '{exchange}'")
             : ("discarded", "discarded");
         observer.Rejected(delivery, kind, fate);

@@ -23,12 +23,10 @@ internal enum DeliveryUse
 /// <param name="IsDisposed">Whether the client has got to the point from which nothing new is taken: handlers that
 /// still run fail over that.</param>
 /// <param name="QueueNamed">How this client declared a queue; null when it did not.</param>
-/// <param name="ReturnsLeft">How often a delivery may still go back before its queue drops it; null where it may
-/// without end, would be dead-lettered, or nothing is known.</param>
 /// <param name="Random">From 0 to below 1, for jitter.</param>
 internal sealed record HandlerSurroundings(IAmqpClient Client, ILogger Logger, LogThrottle Throttle,
     ClientObserver Observer, Func<bool> IsDisposed, Func<string, AmqpQueue?> QueueNamed,
-    Func<AmqpDelivery, long?> ReturnsLeft, Func<double> Random);
+    Func<double> Random);
 
 /// <summary>Runs a user's handler on a delivery and settles it. Never throws: a handler harms only its own
 /// delivery.</summary>

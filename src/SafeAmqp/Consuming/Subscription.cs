@@ -112,6 +112,9 @@ internal class Subscription
     /// <summary>Told once each time when all handlers have been running for that long.</summary>
     internal Action<TimeSpan>? ReportStuck { get; init; }
 
+    /// <summary>Told of each delivery, as a queue may drop what comes back too often.</summary>
+    internal Action<AmqpDelivery>? WarnOfReturns { get; init; }
+
     /// <summary>Why the last message that was to go to the dead queue could not, until one can.</summary>
     internal string? DeadLetterError { get; set; }
 

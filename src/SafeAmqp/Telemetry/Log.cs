@@ -107,9 +107,10 @@ internal static partial class Log
     internal static partial void ConsumerPoisoned(ILogger logger, string link, string queue, string reason);
 
     [LoggerMessage(305, LogLevel.Warning,
-        "A message of queue '{Queue}' (delivery {Tag}, message id {MessageId}) goes back to it; {Left} more returns, "
-            + "then the queue drops it, as it was declared without a dead-letter exchange ({Suppressed} similar "
-            + "messages were suppressed)")]
+        "A message of queue '{Queue}' (delivery {Tag}, message id {MessageId}) has come back to it; {Left} more "
+            + "returns, then the queue drops it, as it was declared without a dead-letter exchange; a consumer that "
+            + "stops and a loop that is left return what they have fetched, too ({Suppressed} similar messages were "
+            + "suppressed)")]
     internal static partial void FewReturnsLeft(ILogger logger, string queue, ulong tag, string? messageId, long left,
         long suppressed);
 

@@ -13,7 +13,6 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
     /// <summary>How many queues that are gone are kept to be put back; beyond that the one that went first is
     /// not.</summary>
     internal const int MaxGone = 1000;
-
     private const int LookEvery = 1000;
 
     private readonly Lock _gate = new();
@@ -84,6 +83,16 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
             foreach (TopologyItem item in items)
                 Add(item);
             return true;
+        }
+    }
+
+    /// <summary>The broker answered for a queue, which it counts as a use.</summary>
+    internal void Touched(string queue)
+    {
+        lock (_gate)
+        {
+            if (_queues.ContainsKey(queue))
+                Use(queue).UnusedSince = Now;
         }
     }
 

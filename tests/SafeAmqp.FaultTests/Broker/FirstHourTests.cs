@@ -91,9 +91,12 @@ public sealed class FirstHourTests : FaultCase
         Task open = client.OpenAsync(cancel.Token);
         Task declare = client.DeclareAsync(new AmqpTopology().Queue("q"), cancel.Token);
         Task publish = client.PublishAsync(AmqpMessage.ToQueue("q", []), cancel.Token).AsTask();
+        Task serve = client.ServeManyAsync("q", (_, _) => throw new NotSupportedException(), null, cancel.Token);
+        Task call = client.CallManyAsync(AmqpMessage.ToQueue("q", []), null, cancel.Token)
+            .GetAsyncEnumerator(CancellationToken.None).MoveNextAsync().AsTask();
         await UntilAsync(() => client.Status.Links.All(link => link.LastError is not null));
         await cancel.CancelAsync();
-        foreach (Task wait in (Task[])[open, declare, publish])
+        foreach (Task wait in (Task[])[open, declare, publish, serve, call])
         {
             var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => wait.WaitAsync(Limit, Cancelled));
             Assert.Contains("refused", error.Message, StringComparison.Ordinal);

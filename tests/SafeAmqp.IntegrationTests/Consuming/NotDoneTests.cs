@@ -39,6 +39,35 @@ public sealed class NotDoneTests(TestBroker broker) : FeatureTest(broker)
         await UntilReadyAsync(witness, queue, how == "by its token" ? 94u : 95u);
     }
 
+    // The broker counts what a loop has fetched and never got as returned, too.
+    [Fact]
+    public async Task Loops_that_are_left_again_and_again_warn_before_a_quorum_queue_drops_what_they_had_fetched()
+    {
+        var lines = new CapturedLines();
+        AmqpClient amqp = await ConnectAsync(options => options.LoggerFactory = lines);
+        Witness witness = await WitnessAsync();
+        string queue = NewName();
+        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue
+        {
+            Name = queue,
+            Type = AmqpQueueType.Quorum,
+            DeliveryLimit = 6,
+        }), Cancelled);
+        await PublishAsync(amqp, queue, Numbers(3));
+        for (int left = 0; left < 3; left++)
+        {
+            await foreach (AmqpDelivery _ in amqp.ReadAllAsync(queue, Rejecting, Cancelled))
+            {
+                await UntilReadyAsync(witness, queue, 0);
+                break;
+            }
+            await UntilReadyAsync(witness, queue, 3);
+        }
+        foreach (int left in (int[])[5, 4])
+            Assert.Contains(lines.Lines, line => line.Contains(
+                $"{left} more returns, then the queue drops it", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("subscription", AmqpQueueType.Classic)]
     [InlineData("client", AmqpQueueType.Classic)]

@@ -110,6 +110,20 @@ public sealed class RetriedMessageTests(TestBroker broker) : FeatureTest(broker)
         Assert.Equal(AmqpLinkState.Idle, amqp.Status.Links[0].State);
     }
 
+    [Theory, InlineData(243, false, true), InlineData(244, false, false), InlineData(244, true, true)]
+    public async Task A_queue_beside_which_nothing_that_fails_could_be_put_is_refused(
+        int length, bool autoDelete, bool fits)
+    {
+        AmqpClient amqp = await ConnectAsync();
+        string queue = NewName();
+        queue = Named(queue + new string('x', length - queue.Length)); // with ".retry.60000": 255 bytes at most
+        await amqp.DeclareAsync(
+            new AmqpTopology().With(new AmqpQueue { Name = queue, AutoDelete = autoDelete }), Cancelled);
+        Exception? error = await Record.ExceptionAsync(
+            () => amqp.ConsumeAsync(queue, new Inbox().HandleAsync, cancellationToken: Cancelled));
+        Assert.Equal(fits ? null : typeof(ArgumentException), error?.GetType());
+    }
+
     private async Task<(Witness Witness, string Queue, string Dead)> FailingConsumerAsync(
         [System.Runtime.CompilerServices.CallerMemberName] string test = "")
     {

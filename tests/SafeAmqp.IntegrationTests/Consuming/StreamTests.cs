@@ -194,6 +194,102 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
         await UntilReadyAsync(witness, dead, 1);
     }
 
+    // It may be a stream, and a broker takes an offset for a stream only.
+    [Fact]
+    public async Task A_header_of_a_stream_harms_no_consumer_of_a_queue_that_was_made_elsewhere()
+    {
+        FrameRelay relay = NewRelay();
+        AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri), publisher = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        string queue = await witness.QueueAsync(NewName());
+        foreach (string number in Numbers(5))
+            await publisher.PublishAsync(PassedOn(queue, number), Cancelled);
+        var inbox = new Inbox();
+        await using AmqpSubscription subscription =
+            await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
+        await inbox.NextAsync(5);
+        await UntilAsync(() => amqp.Status.Links[1].Consumers is [{ Unsettled: 0 }]);
+        relay.Cut();
+        await UntilAsync(() => amqp.Status.IsReady && subscription.State == AmqpConsumerState.Live
+            && amqp.Status.Links[1].Epoch > 1);
+        await publisher.PublishAsync(PassedOn(queue, "5"), Cancelled);
+        Assert.Equal("5", Text(await inbox.NextAsync()));
+    }
+
+    [Theory, InlineData(AmqpSettlement.Reject), InlineData(null)]
+    public async Task What_was_passed_on_from_a_stream_is_dead_lettered_like_any_other(AmqpSettlement? end)
+    {
+        // What is not known for a queue of its own is not rejected where that may cost the connection
+        bool isOld = !Broker.IsEmbedded && Broker.RabbitMq.Version.Major < 4;
+        Assert.SkipWhen(end is not null && isOld, "RabbitMQ 3 closes the connection over it.");
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        string queue = NewName(), dead = Named($"{queue}.dead");
+        await witness.QueueAsync(queue, new Dictionary<string, object?>
+        {
+            ["x-dead-letter-exchange"] = "",
+            ["x-dead-letter-routing-key"] = dead,
+        });
+        await witness.QueueAsync(dead);
+        foreach (string number in Numbers(5))
+            await amqp.PublishAsync(PassedOn(queue, number), Cancelled);
+        var inbox = new Inbox((_, _) => end is { } settlement ? new(settlement)
+            : throw new InvalidOperationException("always"));
+        await using AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync,
+            new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Hold(TimeSpan.FromMilliseconds(5)) }, Cancelled);
+        await UntilReadyAsync(witness, dead, 5);
+    }
+
+    private static AmqpMessage PassedOn(string queue, string body) => AmqpMessage.ToQueue(queue, Bytes(body)) with
+    {
+        Headers = new Dictionary<string, object?> { ["x-stream-offset"] = 100L + body[0] },
+    };
+
+    [Fact]
+    public async Task What_a_stream_cannot_do_is_refused_and_costs_no_connection()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        string typed = await NewStreamAsync(amqp), named = NewName();
+        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue
+        {
+            Name = named,
+            Arguments = new Dictionary<string, object?> { ["x-queue-type"] = "stream" },
+        }), Cancelled);
+        foreach (string stream in (string[])[typed, named])
+        {
+            await Assert.ThrowsAsync<ArgumentException>(() => amqp.Admin.GetAsync(stream, Cancelled));
+            await Assert.ThrowsAsync<ArgumentException>(() => amqp.Admin.PurgeAsync(stream, Cancelled));
+            await amqp.Admin.CountAsync(stream, Cancelled);
+        }
+        Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
+    }
+
+    [OnlyRabbitMq("The embedded broker's virtual hosts have no type for queues.")]
+    [Fact]
+    public async Task A_queue_that_its_virtual_host_makes_a_stream_is_read_on_like_one()
+    {
+        const string Host = "streams";
+        await Broker.RabbitMq.EvaluateAsync(
+            $"rabbit_vhost:add(<<\"{Host}\">>, #{{default_queue_type => <<\"stream\">>}}, <<\"test\">>), "
+            + $"rabbit_auth_backend_internal:set_permissions(<<\"guest\">>, <<\"{Host}\">>, <<\".*\">>, "
+            + $"<<\".*\">>, <<\".*\">>, <<\"test\">>), []", Cancelled);
+        FrameRelay relay = NewRelay();
+        AmqpClient amqp = await ConnectAsync(options => (options.Uri, options.VirtualHost) = (relay.Uri, Host));
+        AmqpClient publisher = await ConnectAsync(options => options.VirtualHost = Host);
+        string stream = NewName();
+        await amqp.DeclareAsync(new AmqpTopology().Queue(stream), Cancelled);
+        await PublishAsync(publisher, stream, Numbers(10));
+        var inbox = new Inbox((delivery, _) => new(Text(delivery) == "3" ? AmqpSettlement.Reject : AmqpSettlement.Ack));
+        await using AmqpSubscription subscription = await amqp.ConsumeAsync(
+            stream, inbox.HandleAsync, From("first"), Cancelled);
+        await inbox.NextAsync(10);
+        await UntilAsync(() => amqp.Status.Links[1].Consumers is [{ Unsettled: 0 }]);
+        relay.Cut();
+        await PublishAsync(publisher, stream, "10");
+        Assert.Equal("10", Text(await inbox.NextAsync()));
+        Assert.Equal(10, inbox.All[^1].StreamOffset);
+    }
+
     [Fact]
     public async Task A_stream_that_was_deleted_and_made_again_is_read_from_its_beginning()
     {

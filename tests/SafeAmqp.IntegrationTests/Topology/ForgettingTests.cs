@@ -79,6 +79,32 @@ public sealed class ForgettingTests(TestBroker broker) : FeatureTest(broker)
         Assert.True(await witness.ExistsAsync(used));
     }
 
+    [Theory, InlineData("got from"), InlineData("counted")]
+    public async Task A_queue_that_expires_is_kept_while_it_is_used_by_hand(string how)
+    {
+        FrameRelay relay = NewRelay();
+        AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri);
+        Witness witness = await WitnessAsync();
+        string queue = NewName();
+        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue
+        {
+            Name = queue,
+            Expires = TimeSpan.FromSeconds(2),
+        }), Cancelled);
+        var watch = Stopwatch.StartNew();
+        while (watch.Elapsed < TimeSpan.FromSeconds(2.5)) // the broker keeps it while it is used
+        {
+            if (how == "counted")
+                await amqp.Admin.CountAsync(queue, Cancelled);
+            else
+                await amqp.Admin.GetAsync(queue, Cancelled);
+            await Task.Delay(100, Cancelled);
+        }
+        await witness.Channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false, cancellationToken: Cancelled);
+        await CutAsync(relay, amqp);
+        Assert.True(await witness.ExistsAsync(queue));
+    }
+
     [Fact]
     public async Task What_was_deleted_is_gone_and_not_declared_again()
     {

@@ -140,6 +140,15 @@ internal static class ConsumeCases
             await s.DeclareAsync();
             await s.ConsumeAsync(arguments: new Dictionary<string, object?> { ["x-priority"] = "high" });
         })),
+        .. from type in new[] { "classic", "quorum", "stream" }
+           from argument in new[] { ("x-priority", (object)5), ("x-stream-offset", 5L), ("x-stream-filter", "a"),
+               ("x-stream-match-unfiltered", true), ("x-cancel-on-ha-failover", true), ("x-unknown", 5) }
+           select new Case($"a consumer of a {type} queue with {argument.Item1}", s => s.TryAsync(async c =>
+           {
+               await s.DeclareAsync(durable: true, arguments: ArgumentCases.Table("x-queue-type", type));
+               await c.BasicQosAsync(0, 5, false);
+               await s.ConsumeAsync(arguments: ArgumentCases.Table(argument.Item1, argument.Item2));
+           })) { TellsVersions = true },
         new("a single active consumer and its heir", SingleActive),
         new("a consumer on a queue that is filled later", async s =>
         {

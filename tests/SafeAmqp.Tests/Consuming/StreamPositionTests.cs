@@ -12,9 +12,9 @@ public sealed class StreamPositionTests
         var stream = new StreamPosition(FromFirst);
         Assert.Equal("first", Begin(stream, 1));
         for (long offset = 5; offset < 10; offset++)
-            Assert.Equal(offset, stream.Delivered(Message(offset)));
+            Assert.Equal(offset, stream.Delivered(Message(offset), false));
         foreach (long offset in (long[])[5, 6, 8, 9])
-            stream.Settled(1, offset);
+            stream.Settled(1, offset, AmqpSettlement.Ack, null);
         Assert.Equal(7L, Begin(stream, 2));
     }
 
@@ -23,8 +23,8 @@ public sealed class StreamPositionTests
     {
         var stream = new StreamPosition(FromFirst);
         Begin(stream, 1);
-        stream.Delivered(Message(5));
-        stream.Settled(1, 5);
+        stream.Delivered(Message(5), false);
+        stream.Settled(1, 5, AmqpSettlement.Ack, null);
         Assert.Equal(6L, Begin(stream, 2));
         Assert.Equal(6L, Begin(stream, 3));
     }
@@ -34,8 +34,8 @@ public sealed class StreamPositionTests
     {
         var stream = new StreamPosition(new AmqpConsumerOptions());
         Assert.Null(Begin(stream, 1));
-        stream.Delivered(Message(41));
-        stream.Delivered(Message(42));
+        stream.Delivered(Message(41), false);
+        stream.Delivered(Message(42), false);
         Assert.Equal(41L, Begin(stream, 2));
     }
 
@@ -44,12 +44,12 @@ public sealed class StreamPositionTests
     {
         var stream = new StreamPosition(FromFirst);
         Begin(stream, 1);
-        stream.Delivered(Message(5));
-        stream.Delivered(Message(6));
-        stream.Settled(1, 5); // its channel is lost by now
+        stream.Delivered(Message(5), false);
+        stream.Delivered(Message(6), false);
+        stream.Settled(1, 5, AmqpSettlement.Ack, null); // its channel is lost by now
         Assert.Equal(6L, Begin(stream, 2));
-        stream.Delivered(Message(6));
-        stream.Settled(1, 6); // of the delivery before
+        stream.Delivered(Message(6), false);
+        stream.Settled(1, 6, AmqpSettlement.Ack, null); // of the delivery before
         Assert.Equal(6L, Begin(stream, 3));
     }
 
@@ -59,7 +59,7 @@ public sealed class StreamPositionTests
         var stream = new StreamPosition(new AmqpConsumerOptions { StreamOffset = AmqpStreamOffset.Next });
         stream.Forget();
         Assert.Equal("next", Begin(stream, 1));
-        stream.Delivered(Message(100));
+        stream.Delivered(Message(100), false);
         stream.Forget();
         Assert.Equal(0L, Begin(stream, 2));
     }
@@ -71,7 +71,7 @@ public sealed class StreamPositionTests
     {
         var stream = new StreamPosition(new AmqpConsumerOptions());
         stream.Begin(1, new AmqpQueue { Name = "q", Type = type });
-        Assert.Equal(offset, stream.Delivered(Message(5)));
+        Assert.Equal(offset, stream.Delivered(Message(5), false));
     }
 
     [Fact]
@@ -79,9 +79,9 @@ public sealed class StreamPositionTests
     {
         var stream = new StreamPosition(new AmqpConsumerOptions());
         Begin(stream, 1);
-        Assert.Equal(5L, stream.Delivered(Message(5)));
-        Assert.Null(stream.Delivered(Message(3)));
-        Assert.Null(stream.Delivered(Message(6)));
+        Assert.Equal(5L, stream.Delivered(Message(5), false));
+        Assert.Null(stream.Delivered(Message(3), false));
+        Assert.Null(stream.Delivered(Message(6), false));
     }
 
     [Fact]
