@@ -247,11 +247,8 @@ internal sealed class ManyReplies : Conversation, IDisposable
             return;
         }
         _server = server;
-        if (ManyHeaders.Get<object>(message, ManyHeaders.Sequence) is null)
-            return; // it has begun
-        long sequence = ManyHeaders.Get<long>(message, ManyHeaders.Sequence);
-        if (sequence < _next)
-            return; // it was published twice
+        if (ManyHeaders.Get<object>(message, ManyHeaders.Sequence) is not long sequence || sequence < _next)
+            return; // it has begun, or was published twice
         if (ManyHeaders.Get<object>(message, CallHeaders.Fault) is { } fault)
             End(CallErrors.Remote(_request, message, fault));
         else if (sequence > _next)
