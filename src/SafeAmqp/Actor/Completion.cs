@@ -29,6 +29,9 @@ internal abstract class Completion : IThreadPoolWorkItem
 
     internal bool HasEnded => Volatile.Read(ref _ended) != 0;
 
+    /// <summary>Whether its continuation is known to keep its thread for long: it gets one of the pool.</summary>
+    internal bool TakesLong { get; init; }
+
     internal bool TryFail(Exception error)
     {
         if (!TryEnd())
@@ -115,7 +118,7 @@ internal abstract class Completion : IThreadPoolWorkItem
 
     private void Schedule()
     {
-        if (_endedHere is { } ended)
+        if (_endedHere is { } ended && !TakesLong)
             ended.Add(this);
         else
             ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);

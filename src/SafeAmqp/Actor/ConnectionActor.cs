@@ -40,7 +40,7 @@ internal abstract partial class ConnectionActor(ActorSettings settings, IBrokerL
 
     internal bool IsClosed => State == AmqpLinkState.Closed;
 
-    /// <summary>How many answers callers wait for.</summary>
+    /// <summary>How many answers are waited for, by callers here and by those whose messages were delivered.</summary>
     internal abstract int Unanswered { get; }
 
     /// <summary>Whether everything is ready that the link needs before it is open.</summary>

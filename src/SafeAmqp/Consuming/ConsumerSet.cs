@@ -24,6 +24,18 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
     /// <summary>Settlements that came after their delivery's channel was gone.</summary>
     internal long StaleSettlements { get; set; }
 
+    /// <summary>Deliveries that are not settled.</summary>
+    internal int Unsettled
+    {
+        get
+        {
+            int unsettled = 0;
+            foreach (ConsumerChannel consumer in _consumers)
+                unsettled += consumer.Subscription.Unsettled;
+            return unsettled;
+        }
+    }
+
     /// <summary>Whether there is nothing to wait for before the link is open.</summary>
     internal bool AreSettled => _consumers.TrueForAll(consumer => consumer.IsSettled);
 

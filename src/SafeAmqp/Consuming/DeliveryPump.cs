@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Threading.Channels;
 using SafeAmqp.Owner;
 
 namespace SafeAmqp.Consuming;
@@ -28,12 +27,16 @@ internal interface IDeliveryPump
 /// wait for one of them that is held; without, any free worker takes the next.</summary>
 internal sealed class DeliveryPump : IDeliveryPump
 {
+    /// <summary>A handler that keeps its thread for longer gets one of the pool: others wait behind it
+    /// elsewhere.</summary>
+    private static readonly TimeSpan Long = TimeSpan.FromMilliseconds(0.2);
+
     private static readonly AsyncLocal<Worker?> Current = new();
 
     private readonly Subscription _subscription;
     private readonly DeliveryHandler _handle;
-    private readonly Channel<AmqpDelivery> _inbox;
-    private readonly Channel<AmqpDelivery>[] _lanes;
+    private readonly DeliveryInbox _inbox = new();
+    private readonly DeliveryInbox[] _lanes;
     private readonly Worker[] _workers;
     private readonly Task _distributing = Task.CompletedTask;
     private readonly ConcurrentDictionary<Task, bool> _moves = [];
@@ -48,14 +51,13 @@ internal sealed class DeliveryPump : IDeliveryPump
         _handle = handle;
         AmqpConsumerOptions options = subscription.Options;
         bool keyed = options.KeySelector is not null;
-        _inbox = NewChannel();
-        _lanes = keyed ? [.. Enumerable.Range(0, options.Concurrency).Select(_ => NewChannel())] : [];
+        _lanes = keyed ? [.. Enumerable.Range(0, options.Concurrency).Select(_ => new DeliveryInbox())] : [];
         using (UserCode.WithoutContext()) // handlers see the context of no particular caller
         {
             if (keyed)
                 _distributing = UserCode.RunAsync(DistributeAsync);
             _workers = [.. Enumerable.Range(0, options.Concurrency).Select(i => new Worker(this,
-                keyed ? _lanes[i].Reader : _inbox.Reader))];
+                keyed ? _lanes[i] : _inbox))];
             if (options.HandlerWarning != Timeout.InfiniteTimeSpan)
                 _watch = subscription.Time.CreateTimer(static pump => ((DeliveryPump)pump!).Look(), this,
                     options.HandlerWarning / 2, options.HandlerWarning / 2);
@@ -88,7 +90,7 @@ internal sealed class DeliveryPump : IDeliveryPump
 
     public void Post(AmqpDelivery delivery)
     {
-        if (!_inbox.Writer.TryWrite(delivery))
+        if (!_inbox.TryPut(delivery))
             delivery.GiveBack();
     }
 
@@ -96,9 +98,9 @@ internal sealed class DeliveryPump : IDeliveryPump
     {
         DoNotWaitForCaller(this);
         _stopping = true;
-        _inbox.Writer.TryComplete();
-        foreach (Channel<AmqpDelivery> waiting in (Channel<AmqpDelivery>[])[_inbox, .. _lanes])
-            GiveBackWaiting(waiting); // the workers would come to it only after the handlers that they run
+        _inbox.Close();
+        foreach (DeliveryInbox inbox in (DeliveryInbox[])[_inbox, .. _lanes])
+            inbox.GiveBack(); // the workers would come to it only after the handlers that they run
         foreach (Worker worker in _workers)
             worker.Keys.GiveBack();
         await _stopped.CancelAsync().ConfigureAwait(false);
@@ -132,18 +134,18 @@ internal sealed class DeliveryPump : IDeliveryPump
     {
         try
         {
-            await foreach (AmqpDelivery delivery in _inbox.Reader.ReadAllAsync().ConfigureAwait(false))
+            while (await _inbox.NextAsync(takesLong: false).ConfigureAwait(false) is { } delivery)
             {
-                Channel<AmqpDelivery> lane = _lanes[delivery.Lane ??= LaneOf(delivery)];
-                lane.Writer.TryWrite(delivery);
+                DeliveryInbox lane = _lanes[delivery.Lane ??= LaneOf(delivery)];
+                lane.TryPut(delivery);
                 if (_stopping)
-                    GiveBackWaiting(lane); // stopping may have looked there just before
+                    lane.GiveBack(); // stopping may have looked there just before
             }
         }
         finally
         {
-            foreach (Channel<AmqpDelivery> lane in _lanes)
-                lane.Writer.TryComplete();
+            foreach (DeliveryInbox lane in _lanes)
+                lane.Close();
         }
     }
 
@@ -160,10 +162,10 @@ internal sealed class DeliveryPump : IDeliveryPump
         }
     }
 
-    private async Task WorkAsync(Worker worker, ChannelReader<AmqpDelivery> deliveries)
+    private async Task WorkAsync(Worker worker, DeliveryInbox inbox)
     {
         Current.Value = worker;
-        await foreach (AmqpDelivery delivery in deliveries.ReadAllAsync().ConfigureAwait(false))
+        while (await inbox.NextAsync(worker.TakesLong).ConfigureAwait(false) is { } delivery)
         {
             if (!_subscription.Stopping.IsBegun && worker.Keys.Waits(delivery))
                 continue;
@@ -199,7 +201,9 @@ internal sealed class DeliveryPump : IDeliveryPump
     private async ValueTask<Held?> RunAsync(Worker worker, AmqpDelivery delivery)
     {
         worker.Began = Math.Max(1, _subscription.Time.GetTimestamp());
-        Held? held = await _handle(_subscription, delivery).ConfigureAwait(false);
+        ValueTask<Held?> handling = _handle(_subscription, delivery);
+        worker.TakesLong = _subscription.Time.GetElapsedTime(worker.Began) > Long;
+        Held? held = await handling.ConfigureAwait(false);
         worker.Began = 0;
         return held;
     }
@@ -214,7 +218,7 @@ internal sealed class DeliveryPump : IDeliveryPump
             if (delivery.Lane is not null && kept is not { Again: true })
             {
                 delivery.IsDone = true;
-                _inbox.Writer.TryWrite(delivery); // its worker goes on with its key
+                _inbox.TryPut(delivery); // its worker goes on with its key
             }
             if (kept is null)
                 return;
@@ -229,7 +233,7 @@ internal sealed class DeliveryPump : IDeliveryPump
             await WaitAsync(Timeout.InfiniteTimeSpan).ConfigureAwait(false);
         // One that was lost goes through its worker, too, if others wait for its key
         if ((isLost ? held.Again && delivery.Lane is not null : held.Again || delivery.StreamOffset is not null)
-            && _inbox.Writer.TryWrite(delivery))
+            && _inbox.TryPut(delivery))
             return;
         if (!delivery.Lost.IsCancellationRequested)
             delivery.GiveBack();
@@ -238,20 +242,6 @@ internal sealed class DeliveryPump : IDeliveryPump
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private static void GiveBackWaiting(Channel<AmqpDelivery> waiting)
-    {
-        while (waiting.Reader.TryRead(out AmqpDelivery? delivery))
-            delivery.GiveBack();
-    }
-
-    // Stopping the pump reads beside the workers, and what was held is written beside the I/O thread.
-    private static Channel<AmqpDelivery> NewChannel()
-        => Channel.CreateUnbounded<AmqpDelivery>(new UnboundedChannelOptions
-        {
-            SingleReader = false,
-            SingleWriter = false,
-        });
-
     /// <summary>Runs one handler at a time.</summary>
     private sealed class Worker
     {
@@ -259,10 +249,10 @@ internal sealed class DeliveryPump : IDeliveryPump
         private readonly Task _work;
         private long _began;
 
-        internal Worker(DeliveryPump pump, ChannelReader<AmqpDelivery> deliveries)
+        internal Worker(DeliveryPump pump, DeliveryInbox inbox)
         {
             Pump = pump;
-            _work = UserCode.RunAsync(() => pump.WorkAsync(this, deliveries));
+            _work = UserCode.RunAsync(() => pump.WorkAsync(this, inbox));
         }
 
         internal DeliveryPump Pump { get; }
@@ -273,6 +263,10 @@ internal sealed class DeliveryPump : IDeliveryPump
             get => Volatile.Read(ref _began);
             set => Volatile.Write(ref _began, value);
         }
+
+        /// <summary>Whether its last handler kept its thread for long. Before the first none is known to be
+        /// quick.</summary>
+        internal bool TakesLong { get; set; } = true;
 
         /// <summary>Those of its keys that wait.</summary>
         internal HeldKeys Keys { get; } = new();

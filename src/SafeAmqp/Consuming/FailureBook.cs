@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using SafeAmqp.Actor;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Consuming;
@@ -161,4 +162,76 @@ internal sealed class HeldKeys
     }
 
     private static (string?, int) KeyOf(AmqpDelivery delivery) => (delivery.Key, delivery.Lane!.Value);
+}
+
+/// <summary>Deliveries that wait for a worker, in their order. A worker that waits for them resumes with the callers
+/// whose operations ended in the same batch of the I/O thread (<see cref="Completion"/>): a pool worker for each would
+/// cost more than the handler.</summary>
+internal sealed class DeliveryInbox
+{
+    private readonly Lock _gate = new();
+    private readonly Queue<AmqpDelivery> _deliveries = [];
+    private readonly Queue<Completion<bool>> _workers = [];
+    private bool _isClosed;
+
+    /// <summary>Adds a delivery and resumes a worker, if one waits.</summary>
+    /// <returns>False when it is closed: the delivery is not taken.</returns>
+    internal bool TryPut(AmqpDelivery delivery)
+    {
+        Completion<bool>? worker;
+        lock (_gate)
+        {
+            if (_isClosed)
+                return false;
+            _deliveries.Enqueue(delivery);
+            _workers.TryDequeue(out worker);
+        }
+        worker?.TryComplete(true);
+        return true;
+    }
+
+    /// <summary>Waits for a delivery.</summary>
+    /// <param name="takesLong">Whether the worker is known to keep its thread for long.</param>
+    /// <returns>Null when it is closed and empty.</returns>
+    internal async ValueTask<AmqpDelivery?> NextAsync(bool takesLong)
+    {
+        while (true)
+        {
+            Completion<bool> turn;
+            lock (_gate)
+            {
+                if (_deliveries.TryDequeue(out AmqpDelivery? delivery) || _isClosed)
+                    return delivery;
+                turn = new Completion<bool> { TakesLong = takesLong };
+                _workers.Enqueue(turn);
+            }
+            await turn.Task.ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Takes no more. Workers end once it is empty.</summary>
+    internal void Close()
+    {
+        Completion<bool>[] workers;
+        lock (_gate)
+        {
+            _isClosed = true;
+            workers = [.. _workers];
+            _workers.Clear();
+        }
+        foreach (Completion<bool> worker in workers)
+            worker.TryComplete(true);
+    }
+
+    internal void GiveBack()
+    {
+        while (TryTake() is { } delivery)
+            delivery.GiveBack();
+    }
+
+    private AmqpDelivery? TryTake()
+    {
+        lock (_gate)
+            return _deliveries.TryDequeue(out AmqpDelivery? delivery) ? delivery : null;
+    }
 }

@@ -36,7 +36,7 @@ internal sealed partial class LinkActor : ConnectionActor
         _lane = new PublishLane(this, _exchanges, _replies.Gate);
     }
 
-    internal override int Unanswered => Unconfirmed + _calls.Count;
+    internal override int Unanswered => Unconfirmed + _calls.Count + _consumers.Unsettled;
 
     internal override int Queued => _lane.Waiting + (_directLane?.Waiting ?? 0);
 

@@ -71,7 +71,7 @@ internal sealed class ContinuationBatch(Mailbox mailbox, ContinuationThread thre
     {
         private int _next;
         private int _waiting; // queued to the pool and not started yet
-        private int _seen;
+        private int _seen = -1; // of those that had begun at the last look; it is given the time between two
         private volatile bool _wasLookedAfter;
 
         // Not for long: the running one may itself wait for what it has posted.

@@ -106,6 +106,25 @@ public sealed class CompletionTests
     }
 
     [Fact]
+    public async Task One_that_is_known_to_take_long_waits_for_no_batch()
+    {
+        var completion = new Completion<bool> { TakesLong = true };
+        Task<bool> onPool = AwaitAsync();
+        OnIoThread(_ =>
+        {
+            completion.TryComplete(true);
+            Assert.True(onPool.Wait(Long)); // nothing was handed out
+        });
+        Assert.True(await onPool);
+
+        async Task<bool> AwaitAsync()
+        {
+            await completion.Task.ConfigureAwait(false);
+            return Thread.CurrentThread.IsThreadPoolThread;
+        }
+    }
+
+    [Fact]
     public async Task What_one_leaves_on_its_thread_is_gone_for_the_next()
     {
         var local = new AsyncLocal<string>();

@@ -310,6 +310,42 @@ public sealed class DeliveryPumpTests
         Assert.True(await Task.Run(() => all.Wait(Long)));
     }
 
+    [Fact]
+    public void Quick_handlers_run_beside_the_connection_and_slow_ones_on_the_pool()
+    {
+        using var handled = new AutoResetEvent(false);
+        string? thread = null;
+        bool isSlow = false;
+        Subscription subscription = Subscribe(new AmqpConsumerOptions(), (_, _) =>
+        {
+            thread = Thread.CurrentThread.Name;
+            if (isSlow)
+                Thread.Sleep(5); // what a slow handler does
+            handled.Set();
+            return ValueTask.CompletedTask;
+        });
+        var batch = new ContinuationBatch(new Mailbox(), new ContinuationThread("beside"));
+        var io = new Thread(() =>
+        {
+            batch.Attach();
+            // Once one was seen to be quick, or slow, and the worker waits for the next
+            Assert.True(SpinWait.SpinUntil(() => Handle() == "beside", Long));
+            isSlow = true;
+            Assert.True(SpinWait.SpinUntil(() => Handle() != "beside", Long));
+            batch.Detach();
+        });
+        io.Start();
+        Assert.True(io.Join(Long));
+
+        string? Handle()
+        {
+            subscription.Pump.Post(Delivery());
+            batch.HandOut(0);
+            Assert.True(handled.WaitOne(Long));
+            return thread;
+        }
+    }
+
     private static async Task UntilAsync(Func<bool> condition)
     {
         long start = TimeProvider.System.GetTimestamp();
