@@ -13,10 +13,9 @@ internal static class Comparisons
     private static readonly Func<Contender> Shared = () => new RabbitMqClientPublish(channelPerCaller: false);
     private static readonly Func<Contender> PerCaller = () => new RabbitMqClientPublish(channelPerCaller: true);
 
-    private static readonly Func<Contender> Served = () => new SafeAmqpBothEnds();
-    private static readonly Func<Contender> Direct = () => new RabbitMqClientBothEnds(ByHand.Direct);
-    private static readonly Func<Contender> ReplyQueue = () => new RabbitMqClientBothEnds(ByHand.ReplyQueue);
-    private static readonly Func<Contender> Guaranteed = () => new RabbitMqClientBothEnds(ByHand.Guaranteed);
+    private static readonly Func<Contender> Called = () => new SafeAmqpCalls("SafeAmqp", Server.ByHand, isApart: true);
+    private static readonly Func<Contender> ByHand = () => new RabbitMqClientCalls(RabbitMqClientCalls.Title,
+        isApart: true);
 
     /// <param name="clients">How many clients share a process in the last comparison, beside one.</param>
     internal static IReadOnlyList<Comparison> All(params IReadOnlyList<int> clients) =>
@@ -56,37 +55,54 @@ internal static class Comparisons
             [Ours, Shared],
             [new("1 MiB, 10 callers", RabbitMqClientPublish.Shared, Figure.Throughput, 1.0)]),
         new("call-1", "A call, one caller, the other end by hand", new Workload(1),
-            [() => new SafeAmqpCalls(), () => new RabbitMqClientCalls()],
+            [Called, ByHand],
             [new("call and reply, one caller (latency)", RabbitMqClientCalls.Title, Figure.Throughput, 0.95)]),
         new("call-100", "Calls, 100 callers, the other end by hand", new Workload(100),
-            [() => new SafeAmqpCalls(), () => new RabbitMqClientCalls()],
+            [Called, ByHand],
             [new("call and reply, 100 callers", RabbitMqClientCalls.Title, Figure.Throughput, 1.6)]),
-        new("served-1", "A call, one caller, both ends alike", new Workload(1), [Served, Direct, ReplyQueue],
-            [new("call and reply, both ends, one caller", RabbitMqClientBothEnds.TitleOf(ByHand.Direct),
-                Figure.Throughput, 0.9)]),
+        new("served-1", "A call, one caller, both ends alike", new Workload(1), [.. BothEnds(isApart: false).Take(3)],
+            [new("call and reply, both ends, one caller", RabbitMqClientCalls.Direct, Figure.Throughput, 0.9)]),
         new("served-100", "Calls, 100 callers, both ends alike", new Workload(100),
-            [Served, Direct, ReplyQueue, Guaranteed, () => new SafeAmqpBothEnds(16)],
+            [
+                .. BothEnds(isApart: false),
+                () => new SafeAmqpCalls($"{SafeAmqpCalls.BothEnds}, 16 handlers at once", Server.SafeAmqpOf16),
+            ],
         [
-            new("call and reply, both ends, 100 callers", RabbitMqClientBothEnds.TitleOf(ByHand.Direct),
-                Figure.Throughput, 1.0),
-            new("call and reply, both ends, 100 callers", RabbitMqClientBothEnds.TitleOf(ByHand.ReplyQueue),
-                Figure.Throughput, 1.1),
-            new("call and reply, both ends, 100 callers", RabbitMqClientBothEnds.TitleOf(ByHand.Guaranteed),
-                Figure.Throughput, 2.0),
-            new("CPU per call, both ends, 100 callers", RabbitMqClientBothEnds.TitleOf(ByHand.Direct), Figure.Cpu,
-                0.8),
+            new("call and reply, both ends, 100 callers", RabbitMqClientCalls.Direct, Figure.Throughput, 1.0),
+            new("call and reply, both ends, 100 callers", RabbitMqClientCalls.ReplyQueue, Figure.Throughput, 1.1),
+            new("call and reply, both ends, 100 callers", RabbitMqClientCalls.Guaranteed, Figure.Throughput, 2.0),
+            new("call and reply, both ends, 100 callers", MassTransitCalls.Title, Figure.Throughput, 5.0),
+            new("CPU per call, both ends, 100 callers", RabbitMqClientCalls.Direct, Figure.Cpu, 0.8),
             new("allocated bytes per call, both ends, 100 callers", null, Figure.Allocation, 2000),
+        ]),
+        new("caller-100", "Calls, 100 callers, the server by hand in the same process", new Workload(100),
+            [
+                () => new SafeAmqpCalls(SafeAmqpCalls.ServerByHand, Server.ByHand),
+                () => new RabbitMqClientCalls(RabbitMqClientCalls.Direct, isDirect: true),
+            ],
+            [new("call and reply, the server by hand, 100 callers", RabbitMqClientCalls.Direct, Figure.Throughput,
+                1.0)]),
+        new("served-apart-100", "Calls, 100 callers, the server alike, in a process of its own", new Workload(100),
+            [.. BothEnds(isApart: true)],
+        [
+            new("call and reply, a process for each end, 100 callers", RabbitMqClientCalls.Direct, Figure.Throughput,
+                1.0),
+            new("call and reply, a process for each end, 100 callers", RabbitMqClientCalls.ReplyQueue,
+                Figure.Throughput, 1.1),
+            new("call and reply, a process for each end, 100 callers", RabbitMqClientCalls.Guaranteed,
+                Figure.Throughput, 2.0),
+            new("call and reply, a process for each end, 100 callers", MassTransitCalls.Title, Figure.Throughput, 5.0),
         ]),
         new("consume", "Consume and acknowledge", new Workload(1),
             [() => new SafeAmqpConsume(), () => new RabbitMqClientConsume()],
             [new("consume and ack, prefetch 1,000, 256 B", RabbitMqClientConsume.Title, Figure.Throughput, 1.4)]),
         new("relay-1", "Consume, publish confirmed, acknowledge; one at a time", new Workload(1),
-            [() => new SafeAmqpRelay(1), () => new RabbitMqClientRelay(1)],
-            [new("consume, publish confirmed, acknowledge; one at a time", RabbitMqClientRelay.Title,
+            [() => new SafeAmqpConsume(isRelay: true, 1), () => new RabbitMqClientConsume(isRelay: true, 1)],
+            [new("consume, publish confirmed, acknowledge; one at a time", RabbitMqClientConsume.RelayTitle,
                 Figure.Throughput, 1.0)]),
         new("relay-16", "Consume, publish confirmed, acknowledge; 16 at once", new Workload(16),
-            [() => new SafeAmqpRelay(16), () => new RabbitMqClientRelay(16)],
-            [new("consume, publish confirmed, acknowledge; 16 at once", RabbitMqClientRelay.Title,
+            [() => new SafeAmqpConsume(isRelay: true, 16), () => new RabbitMqClientConsume(isRelay: true, 16)],
+            [new("consume, publish confirmed, acknowledge; 16 at once", RabbitMqClientConsume.RelayTitle,
                 Figure.Throughput, 1.5)]),
         new("growth", "Confirmed publishes, ever more callers", new Workload(10_000),
             [.. Growth.Select<int, Func<Contender>>(callers => () => new SafeAmqpCallers(callers))],
@@ -98,5 +114,16 @@ internal static class Comparisons
             [new("the embedded broker, 256 B confirmed, 1,000 callers", "SafeAmqp", Figure.Throughput, 1.0)]),
         new("clients", "Confirmed publishes, several clients", new Workload(1000),
             [Ours, .. clients.Select<int, Func<Contender>>(count => () => new SafeAmqpPublish(count))], []),
+    ];
+
+    // Each with its own server: by hand as fast as it goes, and with what SafeAmqp promises.
+    private static Func<Contender>[] BothEnds(bool isApart) =>
+    [
+        () => new SafeAmqpCalls(SafeAmqpCalls.BothEnds, Server.SafeAmqp, isApart),
+        () => new RabbitMqClientCalls(RabbitMqClientCalls.Direct, isDirect: true, isApart),
+        () => new RabbitMqClientCalls(RabbitMqClientCalls.ReplyQueue, isApart: isApart),
+        () => new RabbitMqClientCalls(RabbitMqClientCalls.Guaranteed, isApart: isApart,
+            server: Server.ByHandAcknowledging),
+        () => new MassTransitCalls(isApart),
     ];
 }

@@ -1,6 +1,4 @@
-using System.Collections;
 using System.Runtime.CompilerServices;
-using System.Text;
 
 namespace SafeAmqp;
 
@@ -191,61 +189,6 @@ public sealed record AmqpMessage
         => $"message to exchange '{Exchange}', routing key '{RoutingKey}', {Body.Length} bytes";
 }
 
-/// <summary>Refuses what the broker would answer with a closed channel or connection, before anything is
-/// sent.</summary>
-internal static class MessageCheck
-{
-    /// <summary>The content header must fit one frame of the smallest size that RabbitMQ is usually set to; 16 KiB are
-    /// left for the other properties.</summary>
-    private const int MaxHeaderBytes = Wire.FrameFormat.MaxFrameSize - (16 << 10);
-
-    internal static void Validate(AmqpMessage message, long maxSize)
-    {
-        Check.NotNull(message, nameof(message));
-        if (message.Body.Length > maxSize)
-            throw new ArgumentException(
-                $"Body must be at most {maxSize} bytes (MaxMessageSize), not {message.Body.Length}.", nameof(message));
-        Check.ShortString(message.Exchange, nameof(message.Exchange));
-        Check.ShortString(message.RoutingKey, nameof(message.RoutingKey));
-        Check.OptionalShortString(message.ContentType, nameof(message.ContentType));
-        Check.OptionalShortString(message.ContentEncoding, nameof(message.ContentEncoding));
-        Check.OptionalShortString(message.CorrelationId, nameof(message.CorrelationId));
-        Check.OptionalShortString(message.ReplyTo, nameof(message.ReplyTo));
-        Check.OptionalShortString(message.MessageId, nameof(message.MessageId));
-        Check.OptionalShortString(message.Type, nameof(message.Type));
-        Check.OptionalShortString(message.UserId, nameof(message.UserId));
-        Check.OptionalShortString(message.AppId, nameof(message.AppId));
-        if (message.Expiration is { } expiration)
-            Check.Range(expiration, TimeSpan.Zero, TimeSpan.FromMilliseconds(uint.MaxValue),
-                nameof(message.Expiration));
-        if (message.Headers is not { Count: > 0 } headers || message.PassedOn is not null)
-            return; // none, or they came from the wire and go back as they are
-        Check.Headers(headers, nameof(message.Headers));
-        long bytes = TableBytes(headers);
-        if (bytes > MaxHeaderBytes)
-            throw new ArgumentException($"Headers must be at most {MaxHeaderBytes} bytes together, not {bytes}: they "
-                + "must fit one frame.", nameof(message.Headers));
-    }
-
-    // Sizes of field values: AMQP 0-9-1, section 4.2.1; fixed-size ones are counted as 9, the most that any takes.
-    private static long TableBytes(IReadOnlyDictionary<string, object?> table)
-    {
-        long bytes = 4;
-        foreach (var (key, value) in table)
-            bytes += 1 + Encoding.UTF8.GetByteCount(key) + ValueBytes(value);
-        return bytes;
-    }
-
-    private static long ValueBytes(object? value) => value switch
-    {
-        string text => 5 + Encoding.UTF8.GetByteCount(text),
-        byte[] bytes => 5 + bytes.Length,
-        IReadOnlyDictionary<string, object?> table => 1 + TableBytes(table),
-        IList list => 5 + list.Cast<object?>().Sum(ValueBytes),
-        _ => 9,
-    };
-}
-
 /// <summary>A basic property of AMQP 0-9-1; its value is the number of its flag.</summary>
 public enum AmqpProperty
 {
@@ -298,3 +241,51 @@ public enum AmqpProperty
 /// <param name="Without">Properties that it loses.</param>
 internal sealed record PassedOn(IReadOnlyDictionary<string, object?> Added, IReadOnlySet<string> Dropped,
     IReadOnlySet<AmqpProperty> Without);
+
+/// <summary>A message as it leaves: with what a call or a reply puts in place of its address and its properties, and
+/// without a copy of it.</summary>
+internal readonly record struct Outgoing
+{
+    /// <summary>When the caller stops waiting: milliseconds since 1970-01-01 UTC, as a 64-bit integer.</summary>
+    internal const string DeadlineHeader = "x-safeamqp-deadline";
+
+    internal Outgoing(AmqpMessage message)
+    {
+        Message = message;
+        (Exchange, RoutingKey, Mandatory) = (message.Exchange, message.RoutingKey, message.Mandatory);
+        (CorrelationId, ReplyTo, Expiration) = (message.CorrelationId, message.ReplyTo, message.Expiration);
+    }
+
+    internal AmqpMessage Message { get; }
+    internal string Exchange { get; init; }
+    internal string RoutingKey { get; init; }
+    internal bool Mandatory { get; init; }
+    internal string? CorrelationId { get; init; }
+    internal string? ReplyTo { get; init; }
+    internal TimeSpan? Expiration { get; init; }
+
+    /// <summary>Goes along as a header; null for none.</summary>
+    internal long? Deadline { get; init; }
+
+    public static implicit operator Outgoing(AmqpMessage message) => new(message);
+
+    internal AmqpMessage ToMessage()
+    {
+        IReadOnlyDictionary<string, object?>? headers = Message.Headers;
+        if (Deadline is { } deadline)
+            headers = new Dictionary<string, object?>(headers ?? new Dictionary<string, object?>())
+            {
+                [DeadlineHeader] = deadline,
+            };
+        return Message with
+        {
+            Exchange = Exchange,
+            RoutingKey = RoutingKey,
+            Mandatory = Mandatory,
+            CorrelationId = CorrelationId,
+            ReplyTo = ReplyTo,
+            Expiration = Expiration,
+            Headers = headers,
+        };
+    }
+}

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using RabbitMQ.Client;
-using RabbitMQ.Client.Events;
 using SafeAmqp.Testing;
 
 namespace SafeAmqp.Benchmarks.Contenders;
@@ -21,8 +19,9 @@ internal sealed class Companion : IAsyncDisposable
     /// <summary>What it said when it was ready.</summary>
     internal string Answer { get; private set; } = "";
 
-    /// <summary>Answers each request to a queue with its own body, by RabbitMQ.Client for all contenders.</summary>
-    internal static Task<Companion> EchoAsync(Uri broker, string queue) => StartAsync("echo", $"{broker} {queue}");
+    /// <summary>Answers each request to a queue with its own body.</summary>
+    internal static Task<Companion> ServeAsync(Uri broker, string queue, Server server)
+        => StartAsync("serve", $"{broker} {queue} {server}");
 
     /// <summary>An embedded broker, whose URI is the answer.</summary>
     internal static Task<Companion> EmbeddedBrokerAsync() => StartAsync("broker", "");
@@ -57,15 +56,8 @@ internal sealed class Companion : IAsyncDisposable
             Console.ReadLine();
             return;
         }
-        await using IConnection connection = await new ConnectionFactory { Uri = new Uri(input[0]) }
-            .CreateConnectionAsync();
-        IChannel channel = await connection.CreateChannelAsync();
-        await channel.QueueDeclareAsync(input[1], durable: true, exclusive: false, autoDelete: true);
-        var consumer = new AsyncEventingBasicConsumer(channel);
-        consumer.ReceivedAsync += async (_, request) => await channel.BasicPublishAsync(
-            "", request.BasicProperties.ReplyTo!, mandatory: false,
-            new BasicProperties { CorrelationId = request.BasicProperties.CorrelationId }, request.Body);
-        await channel.BasicConsumeAsync(input[1], autoAck: true, consumer);
+        await using IAsyncDisposable server = await Servers.StartAsync(new Uri(input[0]), input[1],
+            Enum.Parse<Server>(input[2]));
         Console.WriteLine("ready");
         Console.ReadLine();
     }

@@ -4,37 +4,48 @@ using SafeAmqp.Benchmarks.Measuring;
 
 namespace SafeAmqp.Benchmarks.Contenders;
 
-/// <summary>Consumes and acknowledges a queue that was filled before: only the taking is measured.</summary>
-internal abstract class ConsumeContender : Contender
+/// <summary>Consumes and acknowledges a queue that was filled before: only the taking is measured. A relay is the
+/// commonest worker: it also publishes a result and awaits the confirm before it acknowledges.</summary>
+/// <param name="isRelay">Whether it is a relay.</param>
+internal abstract class ConsumeContender(bool isRelay) : Contender
 {
     protected const int Prefetch = 1000;
     protected const string Queue = "safeamqp.benchmark.consume";
-
-    /// <summary>Messages per second of the asked duration: some, so that a round takes about as long.</summary>
-    protected virtual int PerSecond => 20_000;
+    protected const string Result = "safeamqp.benchmark.result";
 
     private AmqpClient? _filler;
+
+    protected bool IsRelay => isRelay;
 
     internal override async Task ConnectAsync(Uri broker, Workload workload)
     {
         _filler = await AmqpClient.ConnectAsync(broker.ToString());
-        await _filler.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = Queue }));
+        await _filler.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = Queue })
+            .With(new AmqpExchange { Name = Result, Type = AmqpExchangeType.Fanout }));
     }
 
     internal override async Task<Measurement> MeasureAsync(Workload workload, TimeSpan duration)
     {
-        int count = (int)(PerSecond * duration.TotalSeconds);
+        // So many that a round takes about as long as was asked for: a relay may go one round trip at a time
+        int count = (int)((isRelay ? 2_000 : 20_000) * duration.TotalSeconds);
         var message = new AmqpMessage { RoutingKey = Queue, Body = workload.Body, Persistent = false };
         await _filler!.PublishAllAsync([.. Enumerable.Repeat(message, count)]);
         return await Meter.MeasureAsync(async () =>
         {
-            await ConsumeAsync(count);
+            var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            int left = count;
+            await using IAsyncDisposable consumer = await ConsumeAsync(() =>
+            {
+                if (Interlocked.Decrement(ref left) == 0)
+                    all.TrySetResult();
+            });
+            await all.Task.WaitAsync(TimeSpan.FromMinutes(1));
             return count;
         });
     }
 
-    /// <summary>Ends when so many messages were consumed and their acknowledgements are on the way.</summary>
-    protected abstract Task ConsumeAsync(int count);
+    /// <summary>Begins to consume, and calls back with each message whose acknowledgement is on the way.</summary>
+    protected abstract Task<IAsyncDisposable> ConsumeAsync(Action done);
 
     protected override ValueTask OperateAsync(int caller) => throw new NotSupportedException("It has no callers.");
 
@@ -45,7 +56,9 @@ internal abstract class ConsumeContender : Contender
     }
 }
 
-internal sealed class SafeAmqpConsume : ConsumeContender
+/// <param name="isRelay">Whether it publishes a result of each.</param>
+/// <param name="concurrency">How many handlers run at once.</param>
+internal sealed class SafeAmqpConsume(bool isRelay = false, int concurrency = 1) : ConsumeContender(isRelay)
 {
     private AmqpClient? _client;
 
@@ -57,17 +70,27 @@ internal sealed class SafeAmqpConsume : ConsumeContender
         _client = await AmqpClient.ConnectAsync(broker.ToString());
     }
 
-    protected override async Task ConsumeAsync(int count)
+    protected override async Task<IAsyncDisposable> ConsumeAsync(Action done)
     {
-        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        int left = count;
-        await using AmqpSubscription consumer = await _client!.ConsumeAsync(Queue, (_, _) =>
+        AmqpHandler relay = async (delivery, lost) =>
         {
-            if (Interlocked.Decrement(ref left) == 0)
-                all.TrySetResult();
+            await _client!.PublishAsync(new AmqpMessage
+            {
+                Exchange = Result,
+                Body = delivery.Body,
+                Persistent = false,
+                Mandatory = false,
+            }, lost);
+            done();
+            return AmqpSettlement.Ack;
+        };
+        AmqpHandler take = (_, _) =>
+        {
+            done();
             return ValueTask.FromResult(AmqpSettlement.Ack);
-        }, new AmqpConsumerOptions { Prefetch = Prefetch });
-        await all.Task.WaitAsync(TimeSpan.FromMinutes(1));
+        };
+        return await _client!.ConsumeAsync(Queue, IsRelay ? relay : take,
+            new AmqpConsumerOptions { Prefetch = Prefetch, Concurrency = concurrency });
     }
 
     public override async ValueTask DisposeAsync()
@@ -78,13 +101,16 @@ internal sealed class SafeAmqpConsume : ConsumeContender
     }
 }
 
-internal sealed class RabbitMqClientConsume : ConsumeContender
+/// <summary>With its own idiom: a channel that consumes, with so many dispatchers, and for a relay one that publishes
+/// with tracking.</summary>
+internal sealed class RabbitMqClientConsume(bool isRelay = false, ushort concurrency = 1) : ConsumeContender(isRelay)
 {
     internal const string Title = "RabbitMQ.Client, an ack for each";
+    internal const string RelayTitle = "RabbitMQ.Client, confirmed, an ack for each";
 
     private IConnection? _connection;
 
-    internal override string Name => Title;
+    internal override string Name => IsRelay ? RelayTitle : Title;
 
     internal override async Task ConnectAsync(Uri broker, Workload workload)
     {
@@ -92,22 +118,25 @@ internal sealed class RabbitMqClientConsume : ConsumeContender
         _connection = await new ConnectionFactory { Uri = broker }.CreateConnectionAsync();
     }
 
-    protected override async Task ConsumeAsync(int count)
+    protected override async Task<IAsyncDisposable> ConsumeAsync(Action done)
     {
-        await using IChannel channel = await _connection!.CreateChannelAsync();
+        IChannel? publishes = IsRelay ? await _connection!.CreateChannelAsync(new CreateChannelOptions(
+            publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true)) : null;
+        IChannel channel = await _connection!.CreateChannelAsync(new CreateChannelOptions(
+            publisherConfirmationsEnabled: false, publisherConfirmationTrackingEnabled: false,
+            consumerDispatchConcurrency: concurrency));
         await channel.BasicQosAsync(0, Prefetch, global: false);
-        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        int left = count;
         var consumer = new AsyncEventingBasicConsumer(channel);
         consumer.ReceivedAsync += async (_, delivery) =>
         {
-            _ = delivery.Body.ToArray(); // as a handler that keeps its body must
+            byte[] body = delivery.Body.ToArray(); // it is gone after the first await
+            if (publishes is not null)
+                await publishes.BasicPublishAsync(Result, "", mandatory: false, new BasicProperties(), body);
             await channel.BasicAckAsync(delivery.DeliveryTag, multiple: false);
-            if (Interlocked.Decrement(ref left) == 0)
-                all.TrySetResult();
+            done();
         };
         await channel.BasicConsumeAsync(Queue, autoAck: false, consumer);
-        await all.Task.WaitAsync(TimeSpan.FromMinutes(1));
+        return new Consuming(channel, publishes);
     }
 
     public override async ValueTask DisposeAsync()
@@ -115,5 +144,15 @@ internal sealed class RabbitMqClientConsume : ConsumeContender
         if (_connection is not null)
             await _connection.DisposeAsync();
         await base.DisposeAsync();
+    }
+
+    private sealed class Consuming(IChannel channel, IChannel? publishes) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            await channel.DisposeAsync();
+            if (publishes is not null)
+                await publishes.DisposeAsync();
+        }
     }
 }

@@ -5,6 +5,9 @@ namespace SafeAmqp.Benchmarks.Contenders;
 /// <summary>What MassTransit publishes: its serializer wraps the body in an envelope, as its users have it.</summary>
 public sealed record BenchmarkMessage(byte[] Payload);
 
+/// <summary>What MassTransit answers a request with.</summary>
+public sealed record BenchmarkReply(byte[] Payload);
+
 /// <summary>MassTransit's Publish, which waits for the broker's confirm.</summary>
 internal sealed class MassTransitPublish : Contender
 {
@@ -20,11 +23,20 @@ internal sealed class MassTransitPublish : Contender
     {
         _message = new BenchmarkMessage(workload.Body);
         _durable = workload.Routed;
-        string[] account = broker.UserInfo.Split(':');
-        _bus = Bus.Factory.CreateUsingRabbitMq(bus =>
+        _bus = Bus(broker, bus =>
         {
             if (workload.Routed) // else it declares an exchange of its own, without bindings like everybody's
                 bus.Message<BenchmarkMessage>(message => message.SetEntityName(workload.Exchange));
+        });
+        await _bus.StartAsync();
+    }
+
+    internal static IBusControl Bus(Uri broker, Action<IRabbitMqBusFactoryConfigurator>? configure = null)
+    {
+        string[] account = broker.UserInfo.Split(':');
+        return MassTransit.Bus.Factory.CreateUsingRabbitMq(bus =>
+        {
+            configure?.Invoke(bus);
             bus.Host(broker.Host, (ushort)broker.Port,
                 Uri.UnescapeDataString(broker.AbsolutePath[1..]) is { Length: > 0 } host ? host : "/", settings =>
             {
@@ -32,7 +44,6 @@ internal sealed class MassTransitPublish : Contender
                 settings.Password(account[1]);
             });
         });
-        await _bus.StartAsync();
     }
 
     protected override ValueTask OperateAsync(int caller)

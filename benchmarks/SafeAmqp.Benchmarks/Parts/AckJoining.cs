@@ -48,7 +48,7 @@ public class AckJoining
         public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch)
             => throw new NotSupportedException();
         public void CloseChannel(long incarnation) => throw new NotSupportedException();
-        public PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal)
+        public PassResult Publish(long incarnation, in Outgoing message, int slot, out string? refusal)
             => throw new NotSupportedException();
         public void Flush() => throw new NotSupportedException();
         public void Declare(long incarnation, TopologyItem item) => throw new NotSupportedException();

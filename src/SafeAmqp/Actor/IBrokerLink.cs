@@ -30,7 +30,7 @@ internal interface IBrokerLink
     /// <param name="message">The message.</param>
     /// <param name="slot">Its place in the ledger, which comes back with a return; -1 when it is not mandatory.</param>
     /// <param name="refusal">Why it was refused, when it was.</param>
-    PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal);
+    PassResult Publish(long incarnation, in Outgoing message, int slot, out string? refusal);
 
     /// <summary>Has the publishes of an open channel that does not confirm confirmed from now on, numbered from 1.
     /// Nothing is answered.</summary>

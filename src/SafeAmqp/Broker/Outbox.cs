@@ -41,15 +41,18 @@ internal sealed class Outbox(RabbitMqLink link, ClientStream stream)
         if (_frames.Count == 0)
             return;
         ValueTask taken = stream.SendAsync(_frames.Written);
-        if (taken.IsCompleted) // it never fails
-        {
-            if (_frames.Count > KeptBytes)
-                _frames.Release();
-            else
-                _frames.Clear();
-            return;
-        }
-        FrameBuffer lent = _frames; // the stream reads from it until then
+        if (!taken.IsCompleted) // it never fails
+            Lend(taken);
+        else if (_frames.Count > KeptBytes)
+            _frames.Release();
+        else
+            _frames.Clear();
+    }
+
+    // The stream reads from the frames until it has taken them.
+    private void Lend(ValueTask taken)
+    {
+        FrameBuffer lent = _frames;
         _frames = new FrameBuffer();
         _lent += lent.Count;
         link.Then(taken.AsTask, _ => Returned(lent));

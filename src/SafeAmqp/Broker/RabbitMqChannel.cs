@@ -62,7 +62,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
             CloseDetached(_channel);
     }
 
-    internal PassResult Publish(AmqpMessage message, int slot, out string? refusal)
+    internal PassResult Publish(in Outgoing message, int slot, out string? refusal)
     {
         refusal = null;
         if (_channel is not { IsOpen: true })

@@ -82,7 +82,7 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
             channel.Close();
     }
 
-    public PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal)
+    public PassResult Publish(long incarnation, in Outgoing message, int slot, out string? refusal)
     {
         refusal = null;
         owner.AssertOwner();

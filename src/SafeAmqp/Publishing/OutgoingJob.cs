@@ -10,8 +10,8 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
 {
     private bool _holdsCredit = true;
 
-    internal AmqpMessage Message { get; set; } = message;
-    internal int Size => Message.Body.Length;
+    internal virtual AmqpMessage Message => message;
+    internal int Size => message.Body.Length;
     internal long AcceptedAt => acceptedAt;
     internal long Deadline => deadline;
     internal CancellationToken CancellationToken { get; set; }
@@ -52,7 +52,7 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
     internal virtual bool MayBeCancelled => !WasPassed;
 
     /// <summary>What goes on the wire.</summary>
-    internal virtual AmqpMessage ToWire(long now, string? replyAddress) => Message;
+    internal virtual Outgoing ToWire(long now, string? replyAddress) => new(message);
 
     /// <summary>The channel that it was passed to is gone, and the broker's answer with it.</summary>
     /// <returns>Whether it goes on waiting for something else.</returns>

@@ -209,7 +209,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     {
         JobQueue queue = job.Queue!;
         queue.Remove(job);
-        AmqpMessage message = job.ToWire(now, gate.Address);
+        Outgoing message = job.ToWire(now, gate.Address);
         int slot = message.Mandatory ? _ledger.NextSlot : -1;
         switch (Actor.Link.Publish(Incarnation, message, slot, out string? refusal))
         {

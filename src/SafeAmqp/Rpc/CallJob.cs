@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using SafeAmqp.Actor;
 using SafeAmqp.Consuming;
@@ -42,19 +43,14 @@ internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, str
     internal void Register(PendingCalls pending) => _pending = pending;
 
     /// <summary>The request as it leaves now: where to reply, until when it is worth working on.</summary>
-    internal override AmqpMessage ToWire(long now, string? replyAddress)
+    internal override Outgoing ToWire(long now, string? replyAddress) => new(Message)
     {
-        var headers = Message.Headers is null ? [] : new Dictionary<string, object?>(Message.Headers);
-        headers[CallHeaders.Deadline] = wallDeadline;
-        return Message with
-        {
-            Mandatory = true,
-            ReplyTo = replyAddress ?? (replyTo as AmqpReplyAddress.FixedReplyAddress)?.QueueName,
-            CorrelationId = correlationId,
-            Expiration = TimeSpan.FromMilliseconds(Math.Max(1, (Deadline - now) / TimeSpan.TicksPerMillisecond)),
-            Headers = headers,
-        };
-    }
+        Mandatory = true,
+        ReplyTo = replyAddress ?? (replyTo as AmqpReplyAddress.FixedReplyAddress)?.QueueName,
+        CorrelationId = correlationId,
+        Expiration = TimeSpan.FromMilliseconds(Math.Max(1, (Deadline - now) / TimeSpan.TicksPerMillisecond)),
+        Deadline = wallDeadline,
+    };
 
     /// <summary>With a fixed reply queue the wait for the reply goes on.</summary>
     internal override bool Outlives(CloseReason end)
@@ -107,7 +103,7 @@ internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, str
 internal static class CallHeaders
 {
     /// <summary>When the caller stops waiting: milliseconds since 1970-01-01 UTC, as a 64-bit integer.</summary>
-    internal const string Deadline = "x-safeamqp-deadline";
+    internal const string Deadline = Outgoing.DeadlineHeader;
 
     /// <summary>Marks a reply as a fault; its value is the type of the exception, its body the message as
     /// UTF-8.</summary>
@@ -171,12 +167,15 @@ internal sealed class ReplyJob : OutgoingJob
 
     internal AmqpDelivery Request { get; }
 
+    /// <summary>With its address, for those who are told of it: a copy each time.</summary>
+    internal override AmqpMessage Message => RpcServer.Addressed(Request, base.Message).ToMessage();
+
     /// <summary>Whether its queue may be there when its caller is not: its request is acknowledged when it is
     /// confirmed.</summary>
     internal bool OutlivesCaller { get; init; }
 
     /// <summary>Who watches it until it has its outcome.</summary>
-    internal ClientObserver.Sending? Observed { get; init; }
+    internal StrongBox<ClientObserver.Sending>? Observed { get; init; }
 
     /// <summary>Whether its channel has taken it: what settles its request after that is its failure.</summary>
     internal bool IsTaken { get; set; }
@@ -185,6 +184,8 @@ internal sealed class ReplyJob : OutgoingJob
     internal bool IsLost { get; private set; }
 
     internal override bool MayRepublish => false;
+
+    internal override Outgoing ToWire(long now, string? replyAddress) => RpcServer.Addressed(Request, base.Message);
 
     /// <summary>Its channel is gone before it was done with: the broker delivers its request again.</summary>
     internal void Lose()

@@ -220,7 +220,7 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
             foreach (var (name, value) in reply.Headers ?? new Dictionary<string, object?>())
                 headers.TryAdd(name, value);
             headers[ManyHeaders.Stream] = _id;
-            return RpcServer.Addressed(_request, reply) with { ReplyTo = _queue, Headers = headers };
+            return RpcServer.Addressed(_request, reply).ToMessage() with { ReplyTo = _queue, Headers = headers };
         }
 
         private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using SafeAmqp.Owner;
@@ -107,24 +108,21 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
 
     internal override void Ended(ReplyJob reply, Exception? error)
     {
-        if (error is not null && !reply.IsLost)
-            UserCode.RunAsync(() => SettleFailedAsync(reply, error)).Forget();
-        else if (reply.Observed is { } sending)
-            UserCode.RunAsync(() => EndAsync(sending, error)).Forget();
-
-        static Task EndAsync(ClientObserver.Sending sending, Exception? error)
-        {
-            if (error is null)
-                sending.Confirmed();
-            else
-                sending.Failed(error);
-            return Task.CompletedTask;
-        }
+        if (reply.Observed is not null || (error is not null && !reply.IsLost)) // otherwise nobody is to be told
+            EndOffThread(reply, error);
     }
 
-    private async Task SettleFailedAsync(ReplyJob reply, Exception error)
+    private void EndOffThread(ReplyJob reply, Exception? error)
+        => UserCode.RunAsync(() => EndAsync(reply, error)).Forget();
+
+    private async Task EndAsync(ReplyJob reply, Exception? error)
     {
-        reply.Observed?.Failed(error);
+        if (error is null)
+            reply.Observed?.Value.Confirmed();
+        else
+            reply.Observed?.Value.Failed(error);
+        if (error is null || reply.IsLost)
+            return;
         reply.Request.SettleUnanswered(await FailAsync(reply.Request, error).ConfigureAwait(false));
     }
 
@@ -132,11 +130,10 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
     {
         try
         {
-            reply = Addressed(request, reply);
-            MessageCheck.Validate(reply, around.MaxMessageSize);
+            MessageCheck.Validate(Addressed(request, reply), around.MaxMessageSize);
             if (request.IsSettled) // by hand, or when it came: its acknowledgement cannot wait for the reply
             {
-                await around.Client.PublishAsync(reply).ConfigureAwait(false);
+                await around.Client.PublishAsync(Addressed(request, reply).ToMessage()).ConfigureAwait(false);
                 return AmqpSettlement.Ack;
             }
             if (!around.Credit.TryTake(reply.Body.Length))
@@ -153,14 +150,15 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
     private void HandOver(AmqpDelivery request, AmqpMessage reply)
     {
         bool isObserved = around.Observer.SeesSends;
-        ClientObserver.Sending sending = isObserved ? around.Observer.Begin(Operation.Publish, reply) : default;
-        bool outlivesCaller = !EndsWithCaller(reply.RoutingKey);
+        ClientObserver.Sending sending = isObserved
+            ? around.Observer.Begin(Operation.Publish, Addressed(request, reply).ToMessage()) : default;
+        bool outlivesCaller = !EndsWithCaller(request.Message.ReplyTo!);
         long now = around.Clock.Now;
         var job = new ReplyJob(this, request, isObserved ? sending.Message : reply, now,
             now + around.PublishTimeout.Ticks, around.Credit)
         {
             OutlivesCaller = outlivesCaller,
-            Observed = isObserved && outlivesCaller ? sending : null,
+            Observed = isObserved && outlivesCaller ? new StrongBox<ClientObserver.Sending>(sending) : null,
         };
         if (!request.Answer(job))
             job.Lose(); // settled by hand just now
@@ -185,7 +183,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
         {
             // Not on the serving channel, which a second refusal would close again
             AmqpMessage fault = Fault(error, options, "The reply could not be sent: ");
-            await around.Client.PublishAsync(Addressed(request, fault)).ConfigureAwait(false);
+            await around.Client.PublishAsync(Addressed(request, fault).ToMessage()).ConfigureAwait(false);
             return AmqpSettlement.Ack;
         }
         catch (Exception second)
@@ -229,7 +227,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
         return (message.ReplyTo, message.CorrelationId, message.MessageId, body.ToHashCode());
     }
 
-    internal static AmqpMessage Addressed(AmqpDelivery request, AmqpMessage reply) => reply with
+    internal static Outgoing Addressed(AmqpDelivery request, AmqpMessage reply) => new(reply)
     {
         Exchange = "",
         RoutingKey = request.Message.ReplyTo!,

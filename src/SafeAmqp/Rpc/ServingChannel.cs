@@ -175,8 +175,9 @@ internal sealed class ServingChannel(ConnectionActor actor, ConsumerSet consumer
             _confirms = true;
             Actor.Link.Confirm(Incarnation);
         }
-        int slot = _confirms && reply.Message.Mandatory ? _ledger.NextSlot : -1;
-        switch (Actor.Link.Publish(Incarnation, reply.Message, slot, out string? refusal))
+        Outgoing message = reply.ToWire(Actor.Now, replyAddress: null);
+        int slot = _confirms && message.Mandatory ? _ledger.NextSlot : -1;
+        switch (Actor.Link.Publish(Incarnation, message, slot, out string? refusal))
         {
             case PassResult.Closed:
                 _closing = true;
@@ -202,8 +203,7 @@ internal sealed class ServingChannel(ConnectionActor actor, ConsumerSet consumer
         }
         else
         {
-            _inDoubt++;
-            _last = reply;
+            (_last, _inDoubt) = (reply, _inDoubt + 1);
         }
         if (reply.IsSuspect)
             _alone = reply;

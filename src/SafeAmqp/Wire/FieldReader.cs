@@ -45,7 +45,35 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
     internal Dictionary<string, object?> Table() => Enter(1).Entries();
 
     /// <summary>Reads all that is left as the entries of a table into a dictionary, except for one name.</summary>
-    internal Dictionary<string, object?> Entries(string? except = null) => Entries(except, 1);
+    internal Dictionary<string, object?> Entries(ReadOnlySpan<byte> except = default) => Entries(except, 1);
+
+    /// <summary>Checks all that is left as the entries of a table without reading them.</summary>
+    internal void SkipEntries()
+    {
+        while (!IsAtEnd)
+        {
+            ShortBytes();
+            SkipValue();
+        }
+    }
+
+    /// <summary>Looks for a value among all that is left as the entries of a table. The last of a name
+    /// counts.</summary>
+    internal bool TryFind(string name, out object? value)
+    {
+        FieldReader found = default;
+        bool isFound = false;
+        while (!IsAtEnd)
+        {
+            bool isWanted = Is(ShortBytes(), name);
+            FieldReader here = this;
+            SkipValue();
+            isFound |= isWanted;
+            found = isWanted ? here : found;
+        }
+        value = isFound ? found.Value(1) : null;
+        return isFound;
+    }
 
     /// <summary>Checks a value without reading it.</summary>
     internal void SkipValue() => SkipValue(1, forClient: false);
@@ -74,18 +102,22 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
     /// <summary>A time in seconds since 1970; null where no <see cref="DateTimeOffset"/> can hold it.</summary>
     internal DateTimeOffset? Time() => TimeOf((long)LongLong());
 
-    private Dictionary<string, object?> Entries(string? except, int depth)
+    private Dictionary<string, object?> Entries(ReadOnlySpan<byte> except, int depth)
     {
         var table = new Dictionary<string, object?>();
         while (!IsAtEnd)
         {
-            string name = ShortString();
+            ReadOnlySpan<byte> name = ShortBytes();
             object? value = Value(depth);
-            if (name != except)
-                table[name] = value;
+            if (except.IsEmpty || !name.SequenceEqual(except))
+                table[Encoding.UTF8.GetString(name)] = value;
         }
         return table;
     }
+
+    // Most names are ASCII.
+    private static bool Is(ReadOnlySpan<byte> bytes, string name)
+        => Ascii.Equals(bytes, name) || (!Ascii.IsValid(bytes) && Encoding.UTF8.GetString(bytes) == name);
 
     private List<object?> Array(int depth)
     {
@@ -139,7 +171,7 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
             (byte)'d' => BitConverter.UInt64BitsToDouble(LongLong()),
             (byte)'D' => Decimal(),
             (byte)'T' => TimeOrNumber((long)LongLong()),
-            (byte)'F' => Enter(depth + 1).Entries(except: null, depth + 1),
+            (byte)'F' => Enter(depth + 1).Entries(except: default, depth + 1),
             (byte)'A' => Array(depth + 1),
             _ => throw UnknownType(type),
         };

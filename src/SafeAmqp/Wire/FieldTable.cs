@@ -15,27 +15,39 @@ internal static class FieldTable
     /// <summary>The same as UTF-8.</summary>
     internal static ReadOnlySpan<byte> SlotHeaderName => "x-safeamqp-slot"u8;
 
-    private static readonly Dictionary<string, object?> NoHeaders = [];
+    /// <summary><see cref="Outgoing.DeadlineHeader"/> as UTF-8.</summary>
+    private static ReadOnlySpan<byte> DeadlineHeaderName => "x-safeamqp-deadline"u8;
 
-    /// <summary>Writes the headers of a message, and its slot in the ledger when it has one.</summary>
-    internal static void Write(FrameBuffer to, IReadOnlyDictionary<string, object?>? headers, int slot)
+    /// <summary>Writes the headers of a message, its slot in the ledger when it has one, and its caller's
+    /// deadline.</summary>
+    internal static void Write(FrameBuffer to, IReadOnlyDictionary<string, object?>? headers, int slot,
+        long? deadline = null)
     {
         int at = to.BeginSized();
-        WriteEntries(to, headers, slot);
+        WriteEntries(to, headers, slot, deadline);
         to.EndSized(at);
     }
 
     /// <summary>The same without the size before it.</summary>
-    internal static void WriteEntries(FrameBuffer to, IReadOnlyDictionary<string, object?>? headers, int slot)
+    internal static void WriteEntries(FrameBuffer to, IReadOnlyDictionary<string, object?>? headers, int slot,
+        long? deadline = null)
     {
         if (slot >= 0) // first, so that it is found whatever stands behind it
         {
-            to.ShortString(SlotHeader);
+            to.ShortBytes(SlotHeaderName);
             Value(to, 'I', (uint)slot);
         }
-        foreach (var (name, value) in headers ?? NoHeaders)
+        if (deadline is { } time)
         {
-            if (slot >= 0 && name == SlotHeader)
+            to.ShortBytes(DeadlineHeaderName);
+            to.Octet((byte)'l');
+            to.LongLong((ulong)time);
+        }
+        if (headers is null)
+            return;
+        foreach (var (name, value) in headers)
+        {
+            if ((slot >= 0 && name == SlotHeader) || (deadline is not null && name == Outgoing.DeadlineHeader))
                 continue; // of an earlier journey
             to.ShortString(name);
             Value(to, value);
@@ -92,6 +104,39 @@ internal static class FieldTable
             Value(to, item);
         to.EndSized(at);
     }
+}
+
+/// <summary>The headers of a message that was received, without its slot. They are read when they are asked for: most
+/// messages are handled without.</summary>
+internal sealed class ReceivedHeaders(ReadOnlyMemory<byte> table) : IReadOnlyDictionary<string, object?>
+{
+    private Dictionary<string, object?>? _all; // once more was asked for than single ones
+
+    public int Count => All.Count;
+
+    public IEnumerable<string> Keys => All.Keys;
+
+    public IEnumerable<object?> Values => All.Values;
+
+    public object? this[string key] => All[key];
+
+    private Dictionary<string, object?> All
+        => _all ??= new FieldReader(table.Span).Entries(except: FieldTable.SlotHeaderName);
+
+    public bool ContainsKey(string key) => TryGetValue(key, out _);
+
+    public bool TryGetValue(string key, out object? value)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        if (_all is { } all)
+            return all.TryGetValue(key, out value);
+        value = null;
+        return key != FieldTable.SlotHeader && new FieldReader(table.Span).TryFind(key, out value);
+    }
+
+    public IEnumerator<KeyValuePair<string, object?>> GetEnumerator() => All.GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 }
 
 /// <summary>Properties as octets: to look one up, and to pass a message on without decoding it.</summary>

@@ -18,7 +18,7 @@ internal static class FrameWriter
     /// <param name="slot">Goes along as a header, so that a return finds its publish; -1 for none.</param>
     /// <param name="maxFrame">The largest frame that was agreed upon, with its 8 bytes of framing.</param>
     /// <exception cref="FrameViolationException">Its header does not fit such a frame.</exception>
-    internal static void Publish(FrameBuffer to, ushort channel, AmqpMessage message, int slot, int maxFrame)
+    internal static void Publish(FrameBuffer to, ushort channel, in Outgoing message, int slot, int maxFrame)
     {
         int frame = Begin(to, Method, channel);
         to.Long(BasicPublish);
@@ -32,7 +32,7 @@ internal static class FrameWriter
         frame = Begin(to, Header, channel);
         to.Short(ClassBasic);
         to.Short(0);
-        to.LongLong((ulong)message.Body.Length);
+        to.LongLong((ulong)message.Message.Body.Length);
         Properties(to, message, slot);
         End(to, frame);
         if (to.Count - header > maxFrame) // it may not be split, as the body is
@@ -42,7 +42,7 @@ internal static class FrameWriter
                     + $"at most {maxFrame} (frame_max)");
         }
 
-        for (ReadOnlySpan<byte> rest = message.Body.Span; !rest.IsEmpty;)
+        for (ReadOnlySpan<byte> rest = message.Message.Body.Span; !rest.IsEmpty;)
         {
             ReadOnlySpan<byte> part = rest[..Math.Min(rest.Length, maxFrame - Overhead)];
             frame = Begin(to, Body, channel);
@@ -83,8 +83,9 @@ internal static class FrameWriter
 
     // In the order of their flags, from bit 15 down (AMQP 0-9-1, section 4.2.6.1); bit 2 is a cluster id that nobody
     // uses.
-    private static void Properties(FrameBuffer to, AmqpMessage message, int slot)
+    private static void Properties(FrameBuffer to, in Outgoing outgoing, int slot)
     {
+        AmqpMessage message = outgoing.Message;
         if (message is { PassedOn: { } different, Received: { IsEmpty: false } received })
         {
             RawContent.Write(to, received.Span, different, slot);
@@ -94,10 +95,10 @@ internal static class FrameWriter
         int flags = 0;
         Text(to, message.ContentType, ref flags, 15);
         Text(to, message.ContentEncoding, ref flags, 14);
-        if (slot >= 0 || message.Headers is { Count: > 0 })
+        if (slot >= 0 || outgoing.Deadline is not null || message.Headers is { Count: > 0 })
         {
             flags |= 1 << 13;
-            FieldTable.Write(to, message.Headers, slot);
+            FieldTable.Write(to, message.Headers, slot, outgoing.Deadline);
         }
         flags |= 1 << 12;
         to.Octet((byte)(message.Persistent ? 2 : 1));
@@ -106,10 +107,13 @@ internal static class FrameWriter
             flags |= 1 << 11;
             to.Octet(priority);
         }
-        Text(to, message.CorrelationId, ref flags, 10);
-        Text(to, message.ReplyTo, ref flags, 9);
-        if (message.Expiration is { } expiration)
-            Text(to, ((long)expiration.TotalMilliseconds).ToString(CultureInfo.InvariantCulture), ref flags, 8);
+        Text(to, outgoing.CorrelationId, ref flags, 10);
+        Text(to, outgoing.ReplyTo, ref flags, 9);
+        if (outgoing.Expiration is { } expiration)
+        {
+            flags |= 1 << 8;
+            to.ShortNumber((long)expiration.TotalMilliseconds);
+        }
         Text(to, message.MessageId, ref flags, 7);
         if (message.Timestamp is { } timestamp)
         {
@@ -189,6 +193,21 @@ internal sealed class FrameBuffer
             throw new InvalidOperationException($"A short string of {length} bytes; the limit is {byte.MaxValue}.");
         _bytes[Count] = (byte)length;
         Count += 1 + length;
+    }
+
+    /// <summary>A short string that is known as UTF-8.</summary>
+    internal void ShortBytes(ReadOnlySpan<byte> text)
+    {
+        Octet((byte)text.Length);
+        Bytes(text);
+    }
+
+    /// <summary>A number's digits as a short string.</summary>
+    internal void ShortNumber(long number)
+    {
+        Span<byte> digits = stackalloc byte[20];
+        number.TryFormat(digits, out int length, provider: CultureInfo.InvariantCulture);
+        ShortBytes(digits[..length]);
     }
 
     internal void LongString(string text)

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using System.Text;
 
 namespace SafeAmqp.Wire;
 
@@ -12,11 +13,12 @@ internal sealed class IncomingContent(long id)
     /// little.</summary>
     private const int FirstAllocation = 1024 * 1024;
 
+    private readonly RecentText _recent = new();
     private bool _isReturn, _redelivered;
     private int _code, _slot;
     private ulong _tag;
     private string _text = "", _exchange = "", _routingKey = "";
-    private byte[] _exchangeBytes = [], _routingKeyBytes = [], _body = [];
+    private byte[] _body = [];
     private AmqpMessage? _message;
     private DeliveryFlaw? _flaw;
     private long _size;
@@ -33,8 +35,8 @@ internal sealed class IncomingContent(long id)
     {
         _tag = arguments.LongLong();
         _redelivered = (arguments.Octet() & 1) != 0;
-        Remember(arguments.ShortBytes(), ref _exchangeBytes, ref _exchange);
-        Remember(arguments.ShortBytes(), ref _routingKeyBytes, ref _routingKey);
+        _exchange = _recent.Of(arguments.ShortBytes());
+        _routingKey = _recent.Of(arguments.ShortBytes());
         _isReturn = false;
         AwaitsHeader = true;
     }
@@ -103,20 +105,28 @@ internal sealed class IncomingContent(long id)
         bool isTooLarge = _size > maxBodySize;
         if (!isTooLarge && _size > 0)
             _body = GC.AllocateUninitializedArray<byte>((int)Math.Min(_size, FirstAllocation)); // filled in later
-        _message = ContentHeader.Read(properties, _exchange, _routingKey, _body, out string? unreadable);
+        _message = ContentHeader.Read(properties, _exchange, _routingKey, _body, _recent, out string? unreadable);
         if (unreadable is not null)
             _flaw = new DeliveryFlaw(unreadable);
         else if (isTooLarge)
             _flaw = new DeliveryFlaw($"it has {_size} bytes, and MaxMessageSize is {maxBodySize}", _size);
     }
+}
 
-    // What a consumer receives most often has the same names as the message before it.
-    private static void Remember(ReadOnlySpan<byte> bytes, ref byte[] last, ref string text)
+/// <summary>Text of earlier messages on a channel. What a consumer receives most often has the same names as a message
+/// before it.</summary>
+internal sealed class RecentText
+{
+    private readonly string?[] _texts = new string?[16];
+
+    internal string Of(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.SequenceEqual(last))
-            return;
-        last = bytes.ToArray();
-        text = System.Text.Encoding.UTF8.GetString(bytes);
+        if (bytes.IsEmpty)
+            return "";
+        var hash = new HashCode();
+        hash.AddBytes(bytes);
+        ref string? text = ref _texts[hash.ToHashCode() & (_texts.Length - 1)];
+        return text is not null && Ascii.Equals(bytes, text) ? text : text = Encoding.UTF8.GetString(bytes);
     }
 }
 
@@ -160,13 +170,14 @@ internal static class ContentHeader
     /// <param name="exchange">Goes into the message.</param>
     /// <param name="routingKey">Goes into the message.</param>
     /// <param name="body">Goes into the message.</param>
+    /// <param name="recent">Knows text that comes again.</param>
     /// <param name="unreadable">What could not be read; the message lacks it, and where nobody can tell what follows it
     /// every property.</param>
     internal static AmqpMessage Read(ReadOnlySpan<byte> properties, string exchange, string routingKey, byte[] body,
-        out string? unreadable)
+        RecentText recent, out string? unreadable)
     {
         unreadable = null;
-        ReadOnlyMemory<byte> received = properties.ToArray();
+        byte[] received = properties.ToArray();
         try
         {
             var reader = new FieldReader(properties);
@@ -178,17 +189,17 @@ internal static class ContentHeader
                 RoutingKey = routingKey,
                 Body = body,
                 Received = received,
-                ContentType = Has(flags, 15) ? reader.ShortString() : null,
+                ContentType = Has(flags, 15) ? recent.Of(reader.ShortBytes()) : null,
                 ContentEncoding = Has(flags, 14) ? reader.ShortString() : null,
-                Headers = Has(flags, 13) ? Headers(reader.LongBytes(), ref unreadable) : NoHeaders,
+                Headers = Has(flags, 13) ? Headers(ref reader, received, ref unreadable) : NoHeaders,
                 Persistent = Has(flags, 12) && reader.Octet() == 2,
                 Priority = Has(flags, 11) ? reader.Octet() : null,
                 CorrelationId = Has(flags, 10) ? reader.ShortString() : null,
-                ReplyTo = Has(flags, 9) ? reader.ShortString() : null,
-                Expiration = Has(flags, 8) ? Milliseconds(reader.ShortString()) : null,
+                ReplyTo = Has(flags, 9) ? recent.Of(reader.ShortBytes()) : null,
+                Expiration = Has(flags, 8) ? Milliseconds(reader.ShortBytes()) : null,
                 MessageId = Has(flags, 7) ? reader.ShortString() : null,
                 Timestamp = Has(flags, 6) ? reader.Time() : null,
-                Type = Has(flags, 5) ? reader.ShortString() : null,
+                Type = Has(flags, 5) ? recent.Of(reader.ShortBytes()) : null,
                 UserId = Has(flags, 4) ? reader.ShortString() : null,
                 AppId = Has(flags, 3) ? reader.ShortString() : null,
             };
@@ -240,11 +251,16 @@ internal static class ContentHeader
         }
     }
 
-    private static IReadOnlyDictionary<string, object?> Headers(ReadOnlySpan<byte> table, ref string? unreadable)
+    // Checked at once, and read when they are asked for.
+    private static IReadOnlyDictionary<string, object?> Headers(ref FieldReader reader, byte[] bytes,
+        ref string? unreadable)
     {
+        int size = reader.LongBytes().Length;
+        ReadOnlyMemory<byte> table = bytes.AsMemory(bytes.Length - reader.Rest.Length - size, size);
         try
         {
-            return new FieldReader(table).Entries(except: FieldTable.SlotHeader);
+            new FieldReader(table.Span).SkipEntries();
+            return new ReceivedHeaders(table);
         }
         catch (FrameViolationException error)
         {
@@ -269,7 +285,7 @@ internal static class ContentHeader
     private static bool Has(int flags, int bit) => (flags & (1 << bit)) != 0;
 
     // Peers write anything into it; what makes no sense counts as not given.
-    private static TimeSpan? Milliseconds(string text)
+    private static TimeSpan? Milliseconds(ReadOnlySpan<byte> text)
         => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long value)
             && value <= uint.MaxValue
             ? TimeSpan.FromMilliseconds(value)

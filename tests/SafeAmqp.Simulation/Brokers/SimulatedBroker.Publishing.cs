@@ -12,9 +12,10 @@ internal sealed partial class SimulatedBroker
     private readonly HashSet<string> _exchanges = ["orders", "news", "secret"];
     private long _stored;
 
-    public PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal)
+    public PassResult Publish(long incarnation, in Outgoing outgoing, int slot, out string? refusal)
     {
         refusal = null;
+        AmqpMessage message = outgoing.ToMessage();
         SimulatedChannel channel = InUse(incarnation);
         if (channel.Serves)
             return PublishReply(channel, message, slot);

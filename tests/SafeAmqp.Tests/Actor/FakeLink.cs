@@ -59,12 +59,12 @@ internal sealed class FakeLink : IBrokerLink
 
     public void CloseChannel(long incarnation) => this[incarnation].IsClosed = true;
 
-    public PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal)
+    public PassResult Publish(long incarnation, in Outgoing message, int slot, out string? refusal)
     {
         refusal = NextPass == PassResult.Refused ? "it does not fit" : null;
         if (NextPass is PassResult.Passed or PassResult.PassedBusy)
         {
-            this[incarnation].Published.Add((message, slot));
+            this[incarnation].Published.Add((message.ToMessage(), slot));
             this[incarnation].Order.Add($"publish {message.CorrelationId}");
         }
         return NextPass;

@@ -193,7 +193,8 @@ public sealed class MessagePropertiesTests
     private static AmqpMessage Decode(
         byte[] properties, string exchange = "", string routingKey = "", byte[]? body = null)
     {
-        AmqpMessage message = ContentHeader.Read(properties, exchange, routingKey, body ?? [], out string? unreadable);
+        AmqpMessage message = ContentHeader.Read(properties, exchange, routingKey, body ?? [], new RecentText(),
+            out string? unreadable);
         Assert.Null(unreadable);
         return message;
     }

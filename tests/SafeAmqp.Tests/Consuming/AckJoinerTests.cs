@@ -149,7 +149,7 @@ public sealed class AckJoinerTests
         public void Abandon(int epoch, bool politely) => Assert.Fail();
         public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch) => Assert.Fail();
         public void CloseChannel(long incarnation) => Assert.Fail();
-        public PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal)
+        public PassResult Publish(long incarnation, in Outgoing message, int slot, out string? refusal)
             => throw new InvalidOperationException();
         public void Declare(long incarnation, TopologyItem item) => Assert.Fail();
         public void Consume(long incarnation, ConsumeRequest request) => Assert.Fail();

@@ -181,7 +181,7 @@ public sealed class BoundaryRaceTests
         {
         }
 
-        public PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal)
+        public PassResult Publish(long incarnation, in Outgoing message, int slot, out string? refusal)
         {
             refusal = null;
             Published++;

@@ -151,7 +151,7 @@ public sealed class IoThreadTests
         public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch)
             => throw new InvalidOperationException();
         public void CloseChannel(long incarnation) => throw new InvalidOperationException();
-        public PassResult Publish(long incarnation, AmqpMessage message, int slot, out string? refusal)
+        public PassResult Publish(long incarnation, in Outgoing message, int slot, out string? refusal)
             => throw new InvalidOperationException();
         public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement)
             => throw new InvalidOperationException();

@@ -75,6 +75,67 @@ public sealed class DecodingTests
     }
 
     [Fact]
+    public void A_header_is_the_same_whether_it_is_asked_for_alone_or_with_all()
+    {
+        var headers = new Dictionary<string, object?>
+        {
+            ["n"] = 4,
+            ["text"] = "some",
+            ["grün"] = true,
+            ["list"] = new List<object?> { 1, "two" },
+            ["none"] = null,
+        };
+        Deliver(1, redelivered: false, "", "q", new AmqpMessage { Headers = headers }, slot: 12);
+        IReadOnlyDictionary<string, object?> read = Assert.IsType<BrokerSignal.Delivered>(_signals[0]).Message.Headers!;
+        foreach (var (name, value) in headers)
+        {
+            Assert.True(read.TryGetValue(name, out object? found));
+            Assert.Equal(value, found);
+        }
+        foreach (string missing in (string[])["x-safeamqp-slot", "tex", "text ", "grun", ""])
+            Assert.False(read.ContainsKey(missing));
+        Assert.Equal(headers.OrderBy(pair => pair.Key), read.OrderBy(pair => pair.Key));
+        Assert.True(read.TryGetValue("n", out object? again)); // now that all were read
+        Assert.Equal(4, again);
+        Assert.False(read.ContainsKey("x-safeamqp-slot"));
+    }
+
+    [Fact]
+    public void Of_two_headers_of_one_name_the_last_counts_as_it_does_among_all()
+    {
+        byte[] table = [.. Short("n"), (byte)'I', 0, 0, 0, 1, .. Short("n"), (byte)'I', 0, 0, 0, 2];
+        byte[] bytes = [0x20, 0, 0, 0, 0, (byte)table.Length, .. table];
+        IReadOnlyDictionary<string, object?> read = ContentHeader.Read(bytes, "", "", [], new RecentText(), out _)
+            .Headers!;
+        Assert.Equal(2, read.GetValueOrDefault("n"));
+        Assert.Equal(2, Assert.Single(read).Value);
+    }
+
+    [Fact]
+    public void A_callers_deadline_leaves_as_a_header_in_place_of_an_earlier_one()
+    {
+        const string Name = Outgoing.DeadlineHeader;
+        var request = new AmqpMessage { Headers = new Dictionary<string, object?> { [Name] = 1L, ["own"] = 2 } };
+        var outgoing = new Outgoing(request)
+        {
+            Exchange = "e",
+            RoutingKey = "k",
+            CorrelationId = "c",
+            ReplyTo = "r",
+            Expiration = TimeSpan.FromMilliseconds(1500),
+            Deadline = 1_800_000_000_000,
+        };
+        PublishedFrames sent = PublishedFrames.Read(outgoing, slot: 3);
+        Assert.Equal(("e", "k"), (sent.Exchange, sent.RoutingKey));
+        AmqpMessage read = ContentHeader.Read(sent.Header, "e", "k", [], new RecentText(), out _);
+        Assert.Equal(("c", "r", TimeSpan.FromMilliseconds(1500)), (read.CorrelationId, read.ReplyTo, read.Expiration));
+        var expected = new Dictionary<string, object?> { [Name] = 1_800_000_000_000, ["own"] = 2 };
+        Assert.Equal(expected, read.Headers!.ToDictionary());
+        Assert.Equal(expected, outgoing.ToMessage().Headers!.ToDictionary());
+        Assert.Equal(1L, request.Headers[Name]);
+    }
+
+    [Fact]
     public void A_return_comes_before_its_ack_with_its_slot_and_its_reason()
     {
         Assert.True(Take(Method(60, 50, [1, 56, .. Short("NO_ROUTE"), .. Short("orders"), .. Short("new")])));
@@ -168,19 +229,20 @@ public sealed class DecodingTests
         return _sink.Passed == passed;
     }
 
-    private void Deliver(ulong tag, bool redelivered, string exchange, string key, AmqpMessage message)
+    private void Deliver(
+        ulong tag, bool redelivered, string exchange, string key, AmqpMessage message, int slot = -1)
     {
-        byte[][] frames = Delivery(tag, exchange, key, message);
+        byte[][] frames = Delivery(tag, exchange, key, message, slot: slot);
         if (redelivered)
             frames[0] = Method(60, 60, [.. Short("consumer"), .. LongLong(tag), 1, .. Short(exchange), .. Short(key)]);
         Assert.All(frames, frame => Assert.True(Take(frame)));
     }
 
     private static byte[][] Delivery(
-        ulong tag, string exchange, string key, AmqpMessage message, ushort channel = Channel)
+        ulong tag, string exchange, string key, AmqpMessage message, ushort channel = Channel, int slot = -1)
         => [
             Method(60, 60, [.. Short("consumer"), .. LongLong(tag), 0, .. Short(exchange), .. Short(key)], channel),
-            .. Content(message, slot: -1, channel)];
+            .. Content(message, slot, channel)];
 
     // As we would send it, without the method in front.
     private static List<byte[]> Content(AmqpMessage message, int slot, ushort channel = Channel)

@@ -15,7 +15,7 @@ internal sealed record PublishedFrames(
 {
     internal ReadOnlyBasicProperties Properties => new(Header);
 
-    internal static PublishedFrames Read(AmqpMessage message, int slot, ushort channel = 1, int maxFrame = 131_072)
+    internal static PublishedFrames Read(Outgoing message, int slot, ushort channel = 1, int maxFrame = 131_072)
     {
         var buffer = new FrameBuffer();
         FrameWriter.Publish(buffer, channel, message, slot, maxFrame);
