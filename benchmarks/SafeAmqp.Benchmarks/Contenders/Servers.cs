@@ -78,8 +78,6 @@ internal sealed class MassTransitCalls(bool isApart = false) : CallContender(Ser
     {
         IBusControl bus = MassTransitPublish.Bus(broker, bus => bus.ReceiveEndpoint(queue, endpoint =>
         {
-            endpoint.AutoDelete = true;
-            endpoint.Durable = false;
             endpoint.PrefetchCount = 100;
             endpoint.Handler<BenchmarkMessage>(request => request.RespondAsync(new BenchmarkReply(
                 request.Message.Payload)));
@@ -93,7 +91,7 @@ internal sealed class MassTransitCalls(bool isApart = false) : CallContender(Ser
         _message = new BenchmarkMessage(workload.Body);
         _bus = MassTransitPublish.Bus(broker);
         await _bus.StartAsync();
-        _requests = _bus.CreateRequestClient<BenchmarkMessage>(new Uri($"queue:{Queue}?autodelete=true&durable=false"));
+        _requests = _bus.CreateRequestClient<BenchmarkMessage>(new Uri($"exchange:{Queue}"));
     }
 
     protected override async ValueTask OperateAsync(int caller)
