@@ -13,6 +13,16 @@ public abstract class AmqpException : Exception
         Status = status;
         if (end is { ByBroker: true })
             (ReplyCode, ReplyText) = (end.Code, end.Text);
+        string? page = this switch
+        {
+            AmqpReturnedException => "no-route",
+            AmqpNackedException => "nacked",
+            AmqpNotSentException => "not-sent",
+            AmqpUnknownOutcomeException => "unknown-outcome",
+            AmqpNoReplyException => "no-reply",
+            _ => null, // it may mean several things
+        };
+        HelpLink = page is null ? null : $"https://github.com/safeamqp/safeamqp/blob/main/docs/messages/{page}.md";
     }
 
     /// <summary>What became of the message, when the exception is about one: for a call, of its request.</summary>
@@ -39,6 +49,7 @@ public abstract class AmqpException : Exception
 }
 
 /// <summary>No queue received the message. Repeating it is safe, and useless until a queue is bound.</summary>
+/// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/no-route.md"/>
 public sealed class AmqpReturnedException : AmqpException
 {
     /// <summary>Makes one, for tests.</summary>
@@ -52,6 +63,7 @@ public sealed class AmqpReturnedException : AmqpException
 }
 
 /// <summary>The broker refused the message without a reason. Repeating it is safe; wait before.</summary>
+/// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/nacked.md"/>
 public sealed class AmqpNackedException : AmqpException
 {
     /// <summary>Makes one, for tests.</summary>
@@ -65,6 +77,7 @@ public sealed class AmqpNackedException : AmqpException
 }
 
 /// <summary>The broker refused the message and said why. Repeating it fails again until the cause is removed.</summary>
+/// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/no-exchange.md"/>
 public sealed class AmqpRefusedException : AmqpException
 {
     /// <summary>Makes one, for tests.</summary>
@@ -78,6 +91,7 @@ public sealed class AmqpRefusedException : AmqpException
 }
 
 /// <summary>The message never left this process. Repeating it is safe.</summary>
+/// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/not-sent.md"/>
 public sealed class AmqpNotSentException : AmqpException
 {
     /// <summary>Makes one, for tests.</summary>
@@ -102,6 +116,7 @@ public sealed class AmqpUnreadableException : AmqpException
 }
 
 /// <summary>The message left, and nothing tells whether it arrived. Repeating it may duplicate it.</summary>
+/// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/unknown-outcome.md"/>
 public sealed class AmqpUnknownOutcomeException : AmqpException
 {
     /// <summary>Makes one, for tests.</summary>
@@ -116,6 +131,7 @@ public sealed class AmqpUnknownOutcomeException : AmqpException
 
 /// <summary>The request of a call left, and no reply came: the time ran out or the link that carries replies was lost.
 /// The other side may have done the work.</summary>
+/// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/no-reply.md"/>
 public sealed class AmqpNoReplyException : AmqpException
 {
     /// <summary>Makes one, for tests.</summary>
@@ -150,6 +166,8 @@ public sealed class AmqpRemoteException : AmqpException
 
 /// <summary>The broker refused an exchange, a queue, a binding or a consumer, or did not answer in time. The message
 /// names it.</summary>
+/// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/precondition-failed.md"/>
+/// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/no-queue.md"/>
 public sealed class AmqpTopologyException : AmqpException
 {
     /// <summary>Makes one, for tests.</summary>
@@ -196,6 +214,8 @@ public sealed class AmqpPoisonException : AmqpException
 }
 
 /// <summary>No connection could be made.</summary>
+/// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/connection-refused.md"/>
+/// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/login-refused.md"/>
 public sealed class AmqpConnectException : AmqpException
 {
     /// <summary>Makes one, for tests.</summary>

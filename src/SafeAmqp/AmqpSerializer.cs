@@ -201,11 +201,8 @@ public static class AmqpSerializerExtensions
         Check.NotNull(serializer, nameof(serializer));
         Check.NotNull(typeOf, nameof(typeOf));
         Check.NotNull(handler, nameof(handler));
-        return client.ConsumeAsync(queue, (delivery, lost) =>
-        {
-            Type type = typeOf(delivery) ?? throw new AmqpUnreadableException("There is no type for the message.");
-            return handler(ReadDelivery(delivery, type, serializer), delivery, lost);
-        }, options, cancellationToken);
+        return client.ConsumeAsync(queue, (delivery, lost)
+            => handler(ReadDelivery(delivery, typeOf, serializer), delivery, lost), options, cancellationToken);
     }
 
     /// <summary>Answers the requests of a queue. A request that cannot be read, or holds nothing, is answered with a
@@ -247,6 +244,11 @@ public static class AmqpSerializerExtensions
         ContentType = serializer.ContentType,
         Type = typeof(TReply).Name,
     };
+
+    internal static object ReadDelivery(AmqpDelivery delivery, Func<AmqpDelivery, Type?> typeOf,
+        IAmqpSerializer serializer)
+        => ReadDelivery(delivery, typeOf(delivery)
+            ?? throw new AmqpUnreadableException("There is no type for the message."), serializer);
 
     internal static object ReadDelivery(AmqpDelivery delivery, Type type, IAmqpSerializer serializer)
     {

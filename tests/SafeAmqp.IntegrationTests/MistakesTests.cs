@@ -53,6 +53,19 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
         new("The virtual host does not exist", c => c.OpenAsync(options => options.Uri = c.At("nowhere"))),
         new("`amqps://` to a port without TLS",
             c => c.OpenAsync(options => options.Uri = c.Uri.Replace("amqp://", "amqps://", StringComparison.Ordinal))),
+        new("The host's name does not exist", c => c.OpenAsync(options => options.Uri = "amqp://rabbit.invalid")),
+        new("A peer takes the connection and says nothing", async c =>
+        {
+            using var silent = new Peer("");
+            try
+            {
+                await c.OpenAsync(options => options.Uri = $"amqp://127.0.0.1:{silent.Port}");
+            }
+            finally
+            {
+                await c.UntilToldAsync();
+            }
+        }, "ConnectTimeout"),
         new("A web server is on the port", async c =>
         {
             using var web = new Peer("HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -110,6 +123,13 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
             c => c.PublishAsync(AmqpMessage.ToQueue(c.Name("orders"), new byte[(16 << 20) + 1]))),
         new("A header of a type that AMQP does not have", c => c.PublishAsync(AmqpMessage.ToQueue("orders", Body) with
         { Headers = new Dictionary<string, object?> { ["price"] = new Version(1, 0) } })),
+        new("A queue is full, and rejects what comes", async c =>
+        {
+            await c.Other.DeclareAsync(new AmqpTopology().With(new AmqpQueue
+            { Name = c.Name("orders"), MaxLength = 1, Overflow = AmqpOverflow.RejectPublish }), Cancelled);
+            await c.Other.PublishAsync(AmqpMessage.ToQueue(c.Name("orders"), Body), Cancelled);
+            await c.PublishAsync(AmqpMessage.ToQueue(c.Name("orders"), Body));
+        }),
         new("`UserId` of somebody else", c => c.PublishAsync(
             AmqpMessage.ToQueue(c.Name("orders"), Body) with { UserId = "somebody" })),
         new("The broker is away", async c =>
@@ -207,7 +227,7 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
 
             Made by a test, which makes each of them on RabbitMQ 4 and fails when what is seen differs. *At once* is
             without waiting for anything; otherwise the option is named that bounds the wait. Health is that of the
-            readiness check afterwards.
+            readiness check afterwards. A mistake whose message has a page of its own links to it.
 
             | mistake | what comes of it | first line of the log (from warnings on) | when | health |
             |---|---|---|---|---|
@@ -221,7 +241,10 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
             string when = took < AtOnce ? "at once" : $"within `{mistake.Within}`";
             Assert.True(took < (mistake.Within is null ? AtOnce : Bound + AtOnce), $"{mistake.What} took {took}.");
             Assert.False(outcome.Length == 0 && made.FirstLine is null, $"Nothing is seen of: {mistake.What}");
-            page.Append($"| {mistake.What} | {outcome} | {made.FirstLine} | {when} | {made.Health} |\n");
+            string? about = MessagePages.All.FirstOrDefault(one => one.Message.IsMatch(
+                $"{outcome} {made.FirstLine}".Replace("\\", "", StringComparison.Ordinal))).Name;
+            string what = about is null ? mistake.What : $"[{mistake.What}](messages/{about}.md)";
+            page.Append($"| {what} | {outcome} | {made.FirstLine} | {when} | {made.Health} |\n");
         }
         string path = Path.Combine(Repository.Root, "docs", "mistakes.md");
         if (Environment.GetEnvironmentVariable("SAFEAMQP_WRITE_PAGES") == "1")

@@ -126,7 +126,7 @@ internal abstract partial class ConnectionActor
             : Settings.ConnectTimeout.Ticks + ConnectGrace);
         WakeAt(_giveUpAt);
         MoveTo(AmqpLinkState.Connecting, $"attempt {_attempt}");
-        Link.Connect(Epoch);
+        Host = Link.Connect(Epoch);
     }
 
     // Each part that must be ready before the link is used reports through ChannelSettled.

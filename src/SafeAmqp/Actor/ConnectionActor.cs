@@ -230,8 +230,7 @@ internal abstract partial class ConnectionActor(ActorSettings settings, IBrokerL
     {
         if (_openWaiters.Exists(waiter => waiter.Deadline <= now))
         {
-            string who = Host is null ? "no host answered" : $"{Host} did not answer";
-            FailFast(_lastEnd ?? new CloseReason(0, $"{who} within "
+            FailFast(_lastEnd ?? new CloseReason(0, $"{Host} did not answer within "
                 + $"{Settings.ConnectTimeout.TotalSeconds:0.###} s", ByBroker: false,
                 new TimeoutException("Connecting timed out.")), now);
         }

@@ -11,7 +11,8 @@ internal interface IBrokerLink
 {
     /// <summary>Begins to connect. Answer: <see cref="BrokerSignal.Connected"/> or
     /// <see cref="BrokerSignal.ConnectFailed"/>.</summary>
-    void Connect(int epoch);
+    /// <returns>The host that it connects to.</returns>
+    string Connect(int epoch);
 
     /// <summary>Abandons a connection. There is no answer; signals that still come are stale.</summary>
     /// <param name="epoch">The link.</param>

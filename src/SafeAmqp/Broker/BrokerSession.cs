@@ -247,7 +247,7 @@ internal sealed class BrokerSession
     }
 
     private TimeoutException TooSlow()
-        => new($"connecting to {_host} took longer than {_link.Config.ConnectTimeout.TotalSeconds:0.###} s");
+        => new($"{_host} did not answer within {_link.Config.ConnectTimeout.TotalSeconds:0.###} s");
 }
 
 /// <summary>Turns what comes in masses (confirms, returns and deliveries) into signals, stamped and in order.

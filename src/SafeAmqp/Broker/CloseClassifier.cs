@@ -86,6 +86,9 @@ internal static class CloseClassifier
 
     private static string Words(Exception error) => error switch
     {
+        // Resolvers have words of their own, which differ, and ask again or not
+        SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData }
+            => "the name of the host cannot be resolved",
         SocketException socket => $"{socket.SocketErrorCode}: {socket.Message}",
         TlsRefusedException or FrameViolationException or TimeoutException => error.Message,
         EndOfStreamException => "the broker closed the connection",

@@ -39,11 +39,12 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
     /// <summary>Completes when the last connection has been closed.</summary>
     internal Task Teardown { get; private set; } = Task.CompletedTask;
 
-    public void Connect(int epoch)
+    public string Connect(int epoch)
     {
         owner.AssertOwner();
         _session = new BrokerSession(this, epoch);
         _session.Connect();
+        return Config.Host(epoch).ToString();
     }
 
     public void Abandon(int epoch, bool politely)

@@ -115,6 +115,27 @@ public sealed partial class SafeAmqpBuilder
         return AddServer<TRequest, TReply, THandler>(queue, _ => serializer, options);
     }
 
+    /// <summary>Consumes a queue whose messages are of several types, each known when it comes. Each delivery has a
+    /// scope of its own.</summary>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="serializer">Reads the bodies.</param>
+    /// <param name="typeOf">The type of a message; <see langword="null"/> when it is not known, so that the message
+    /// cannot be read.</param>
+    /// <param name="handler">Handles a value, with the services of the scope.</param>
+    /// <param name="options">How to consume. Default: that of <see cref="AmqpConsumerOptions"/>.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid.</exception>
+    public SafeAmqpBuilder AddConsumer(string queue, IAmqpSerializer serializer, Func<AmqpDelivery, Type?> typeOf,
+        Func<IServiceProvider, object, AmqpDelivery, CancellationToken, ValueTask<AmqpSettlement>> handler,
+        AmqpConsumerOptions? options = null)
+    {
+        Check.NotNull(serializer, nameof(serializer));
+        Check.NotNull(typeOf, nameof(typeOf));
+        Check.NotNull(handler, nameof(handler));
+        return AddConsumer(queue, (services, delivery, lost) => handler(services,
+            AmqpSerializerExtensions.ReadDelivery(delivery, typeOf, serializer), delivery, lost), options);
+    }
+
     // The message is read before the class is made: for one that cannot be read none is needed.
     private SafeAmqpBuilder AddConsumer<TMessage,
         [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(

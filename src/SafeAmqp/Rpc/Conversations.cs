@@ -71,7 +71,6 @@ internal sealed class Conversations(IAmqpClient client, Func<AmqpMessage, ValueT
     internal void Tell(string server, string stream, string header, object value)
     {
         TellAsync().Forget();
-
         async Task TellAsync() => await post(new AmqpMessage
         {
             RoutingKey = server,

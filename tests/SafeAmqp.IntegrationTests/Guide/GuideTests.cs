@@ -174,7 +174,7 @@ public sealed class GuideTests(TestBroker broker) : FeatureTest(broker)
     }
 
     // From its own folder: the two have other frameworks than the tests
-    private static ChildProgram Start(string sample, IReadOnlyDictionary<string, string> settings)
+    internal static ChildProgram Start(string sample, IReadOnlyDictionary<string, string> settings)
     {
         string folder = AppContext.BaseDirectory.Replace(Path.Combine("tests", "SafeAmqp.IntegrationTests"),
             Path.Combine("samples", sample), StringComparison.Ordinal);
@@ -192,7 +192,7 @@ public sealed class GuideTests(TestBroker broker) : FeatureTest(broker)
     }
 
     /// <summary>What the pages say that a program says.</summary>
-    private static string[] Output(string program)
+    internal static string[] Output(string program)
     {
         string[] found = [.. Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "Pages"), "*.md")
             .SelectMany(page => Regex.Matches(File.ReadAllText(page),

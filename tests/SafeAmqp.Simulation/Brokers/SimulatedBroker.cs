@@ -38,7 +38,13 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
 
     private Scenario Scenario => world.Scenario;
 
-    public void Connect(int epoch)
+    public string Connect(int epoch)
+    {
+        Begin(epoch);
+        return "broker";
+    }
+
+    private void Begin(int epoch)
     {
         world.Note("connect", epoch);
         CheckConnect(epoch);

@@ -49,7 +49,11 @@ internal sealed class FakeLink : IBrokerLink
     /// <summary>The newest channel that consumes, or will.</summary>
     internal Channel Consumer => Channels.Last(channel => !channel.Confirms && channel.Prefetch != 0);
 
-    public void Connect(int epoch) => Connects.Add(epoch);
+    public string Connect(int epoch)
+    {
+        Connects.Add(epoch);
+        return "host";
+    }
 
     public void Abandon(int epoch, bool politely) => Abandoned.Add((epoch, politely));
 

@@ -168,7 +168,11 @@ public sealed class BoundaryRaceTests
 
         internal int Published { get; private set; }
 
-        public void Connect(int epoch) => Answer(new BrokerSignal.Connected(epoch, "race"));
+        public string Connect(int epoch)
+        {
+            Answer(new BrokerSignal.Connected(epoch, "race"));
+            return "race";
+        }
 
         public void Abandon(int epoch, bool politely)
         {

@@ -16,7 +16,8 @@ public sealed partial class PagesTests
     public static TheoryData<string> Packages => [.. PackageNames];
 
     private static string[] Pages => [Repository.Path("README.md"),
-        .. Directory.GetFiles(Repository.Path("docs"), "*.md").Order(StringComparer.Ordinal)];
+        .. Directory.GetFiles(Repository.Path("docs"), "*.md", SearchOption.AllDirectories)
+            .Order(StringComparer.Ordinal)];
 
     public static TheoryData<string> Names => [.. Pages.Select(
         page => Path.GetRelativePath(Repository.Root, page))];

@@ -20,7 +20,8 @@ public sealed class ShapeTests
     public void A_message_for_all_is_not_mandatory_with_a_key_or_without()
     {
         foreach (AmqpMessage message in (AmqpMessage[])[
-            AmqpMessage.Broadcast("news", "eu", [1]), AmqpMessage.Broadcast("news", "eu", new ReadOnlyMemory<byte>([1])),
+            AmqpMessage.Broadcast("news", "eu", [1]),
+            AmqpMessage.Broadcast("news", "eu", new ReadOnlyMemory<byte>([1])),
             AmqpMessage.Broadcast("news", [1]), AmqpMessage.Broadcast("news", new ReadOnlyMemory<byte>([1]))])
         {
             Assert.Equal(("news", false, 1), (message.Exchange, message.Mandatory, message.Body.Length));
