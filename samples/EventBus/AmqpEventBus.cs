@@ -12,8 +12,13 @@ internal sealed class AmqpEventBus(IAmqpClient amqp, IAmqpSerializer serializer)
     internal const string Exchange = "eshop_event_bus";
 
     public ValueTask PublishAsync(IntegrationEvent integrationEvent, CancellationToken cancellationToken = default)
-        => amqp.PublishAsync<object>(AmqpMessage.Broadcast(Exchange, integrationEvent.GetType().Name, [])
-            with { MessageId = integrationEvent.Id.ToString() }, integrationEvent, serializer, cancellationToken);
+    {
+        AmqpMessage message = AmqpMessage.Broadcast(Exchange, integrationEvent.GetType().Name, []) with
+        {
+            MessageId = integrationEvent.Id.ToString(),
+        };
+        return amqp.PublishAsync<object>(message, integrationEvent, serializer, cancellationToken);
+    }
 }
 
 public static class EventBusExtensions
