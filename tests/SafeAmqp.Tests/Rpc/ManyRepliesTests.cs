@@ -77,13 +77,17 @@ public sealed class ManyRepliesTests : IAsyncDisposable
     [Fact]
     public async Task A_server_whose_caller_is_silent_for_35_seconds_gives_up()
     {
-        var ended = new TaskCompletionSource();
+        TaskCompletionSource ended = new(), sentThree = new();
         async IAsyncEnumerable<AmqpMessage> CountAsync([EnumeratorCancellation] CancellationToken abandoned = default)
         {
             try
             {
-                while (true)
+                for (int sent = 0; ; sent++)
+                {
+                    if (sent == 3)
+                        sentThree.SetResult();
                     yield return new AmqpMessage();
+                }
             }
             finally
             {
@@ -105,7 +109,7 @@ public sealed class ManyRepliesTests : IAsyncDisposable
             CorrelationId = stream,
             Headers = new Dictionary<string, object?> { ["x-safeamqp-credit"] = 3L },
         });
-        await _time.WhenArmedAsync(TimeSpan.FromSeconds(35)).WaitAsync(Long);
+        await sentThree.Task.WaitAsync(Long);
         Assert.False(answer.IsCompleted);
         _time.Advance(TimeSpan.FromSeconds(35));
 
