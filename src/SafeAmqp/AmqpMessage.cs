@@ -126,10 +126,11 @@ public sealed record AmqpMessage
     /// <exception cref="ArgumentNullException">The body is <see langword="null"/>.</exception>
     public static AmqpMessage Broadcast(string exchange, byte[] body) => Broadcast(exchange, "", Present(body));
 
-    /// <inheritdoc cref="Broadcast(string, ReadOnlyMemory{byte})"/>
+    /// <summary>A message for all listeners to a routing key. That there are none is not an error.</summary>
     /// <param name="exchange">The exchange's name.</param>
     /// <param name="routingKey">The routing key.</param>
     /// <param name="body">The body.</param>
+    /// <returns>The message: persistent, not mandatory.</returns>
     public static AmqpMessage Broadcast(string exchange, string routingKey, ReadOnlyMemory<byte> body)
         => new() { Exchange = exchange, RoutingKey = routingKey, Body = body, Mandatory = false };
 

@@ -91,9 +91,8 @@ public sealed class BodyIntegrityTests(TestBroker broker) : FeatureTest(broker)
             Assert.Equal("größer", Text(delivery));
             Assert.Equivalent(sent.Headers, received.Headers, strict: true);
             Assert.NotNull(received.Expiration);
-            Assert.Equal(
-                sent with { Headers = null, Body = default, Expiration = null },
-                received with { Headers = null, Body = default, Expiration = null, Mandatory = true });
+            Assert.Equal(Properties(sent with { Expiration = null }),
+                Properties(received with { Expiration = null, Mandatory = true }));
             break;
         }
     }
