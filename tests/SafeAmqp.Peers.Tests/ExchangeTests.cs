@@ -86,9 +86,7 @@ public sealed class ExchangeTests(Brokers brokers) : PeerTest(brokers)
             p.Key is "delivery_mode" or "priority" or "timestamp" ? JsonValue.Create(long.Parse(p.Value)) : p.Value))));
         await other.PublishAsync("", queue, Body, properties: properties);
         AmqpMessage ours = await NextAsync(await ConsumeAsync(client, queue));
-        Assert.Equal(
-            PlainMessage with { RoutingKey = queue, Body = default, Headers = ours.Headers },
-            ours with { Body = default });
+        Assert.Equal((PlainMessage with { RoutingKey = queue }).Properties(), ours.Properties());
         Assert.Equal(Body, ours.Body.ToArray());
     }
 

@@ -96,7 +96,8 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
             Assert.Equal((exchange, "orders.new"), (message.Exchange, message.RoutingKey));
             Assert.Equal("t1", message.Headers!["tenant"]);
             Assert.Equal(5, message.Headers["size"]);
-            Assert.Equal(Properties(sent with { Mandatory = true }), Properties(message with { Mandatory = true }));
+            Assert.Equal(
+                (sent with { Mandatory = true }).Properties(), (message with { Mandatory = true }).Properties());
         });
         Assert.Equal(2L, letter.Message.Headers!["x-safeamqp-attempts"]);
         Assert.Equal(0u, await witness.ReadyAsync(queue));

@@ -110,7 +110,7 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
         };
         await amqp.PublishAsync(sent, Cancelled);
         AmqpMessage received = Assert.Single(await TakeAsync(amqp, queue, 1)).Message;
-        Assert.Equal(Properties(sent with { Mandatory = received.Mandatory }), Properties(received));
+        Assert.Equal((sent with { Mandatory = received.Mandatory }).Properties(), received.Properties());
         Assert.True(received.Persistent);
         Assert.Equal(sent.Headers!.Keys.Order(), received.Headers!.Keys.Order());
         foreach (var (key, value) in sent.Headers)

@@ -97,12 +97,6 @@ public abstract class BrokerTest(TestBroker broker) : IAsyncLifetime
             await Broker.Node.CloseConnectionAsync(connection, "test", Cancelled);
     }
 
-    /// <summary>What a message has beside its body and its headers.</summary>
-    protected static IEnumerable<(string Name, object? Value)> Properties(AmqpMessage message)
-        => typeof(AmqpMessage).GetProperties()
-            .Where(property => property.Name is not (nameof(AmqpMessage.Body) or nameof(AmqpMessage.Headers)))
-            .Select(property => (property.Name, property.GetValue(message)));
-
     /// <summary>Waits for a condition, looking again and again, at most for <see cref="Limit"/>.</summary>
     protected static async Task UntilAsync(
         Func<bool> condition, string? what = null, [CallerArgumentExpression(nameof(condition))] string expression = "")
