@@ -40,6 +40,8 @@ public static class BeforeMassTransit
             });
         });
         // </registration>
+        // Else the order is published, and lost, when the consumer's queue is not yet bound.
+        builder.Services.Configure<MassTransitHostOptions>(options => options.WaitUntilStarted = true);
         using IHost host = builder.Build();
         await host.StartAsync();
         // <publish>

@@ -13,3 +13,5 @@ await using var consumer = await amqp.ConsumeAsync("orders", async (order, lost)
 // Each publish ends when the broker has confirmed it.
 await Parallel.ForAsync(0, 100, async (i, ct) =>
     await amqp.PublishAsync(AmqpMessage.ToQueue("orders", Encoding.UTF8.GetBytes($"order {i}")), ct));
+
+Console.ReadLine(); // Enter ends the program

@@ -129,8 +129,9 @@ public sealed class GuideTests(TestBroker broker) : FeatureTest(broker)
             Say(line);
             read.SetResult();
         };
-        await InTime(which == "before" ? Before.RunAsync(new Uri(Broker.Uri), say, read.Task)
-            : After.RunAsync(new Uri(Broker.Uri), say, read.Task));
+        await (which == "before"
+            ? Before.RunAsync(new Uri(Broker.Uri), say, read.Task.WaitAsync(Limit, Cancelled))
+            : After.RunAsync(new Uri(Broker.Uri), say, read.Task.WaitAsync(Limit, Cancelled)));
         Assert.Equal(["Read a letter"], _said);
     }
 
@@ -145,8 +146,9 @@ public sealed class GuideTests(TestBroker broker) : FeatureTest(broker)
             Say(line);
             packed.SetResult();
         };
-        await InTime(which == "before" ? BeforeMassTransit.RunAsync(new Uri(Broker.Uri), say, packed.Task)
-            : AfterMassTransit.RunAsync(new Uri(Broker.Uri), say, packed.Task));
+        await (which == "before"
+            ? BeforeMassTransit.RunAsync(new Uri(Broker.Uri), say, packed.Task.WaitAsync(Limit, Cancelled))
+            : AfterMassTransit.RunAsync(new Uri(Broker.Uri), say, packed.Task.WaitAsync(Limit, Cancelled)));
         Assert.Equal(["Packing 2 of tea"], _said);
     }
 
