@@ -24,7 +24,7 @@ limited() {
 }
 
 # run_suite NAME PROJECT FILTER [VARIABLE=VALUE...]: runs the tests of a project that is built. Leaves a line
-# "passed failed skipped seconds broker" in the file result of the suite's folder; without it the suite did not end.
+# "passed failed skipped seconds processor-seconds broker" in the file result of the suite's folder; without it the suite did not end.
 run_suite() {
     local name=$1 project=$2 filter=$3 folder logs begin=$SECONDS status=0
     shift 3
@@ -33,21 +33,26 @@ run_suite() {
     mkdir -p "$folder"
     # Brokers that run in a folder of their own see the temporary files, and not this one.
     logs=$(mktemp -d)
-    limited env "$@" SAFEAMQP_NODE_LOGS="$logs" SAFEAMQP_TEST_ARTIFACTS="$PWD/$folder" \
-        dotnet test "$(dll_of "$project")" --filter "$filter" --results-directory "$folder" \
-        --logger 'trx;LogFileName=results.trx' --logger 'console;verbosity=normal' \
-        >"$folder/output.log" 2>&1 || status=$?
+    {
+        TIMEFORMAT='%0U %0S'
+        time limited env "$@" SAFEAMQP_NODE_LOGS="$logs" SAFEAMQP_TEST_ARTIFACTS="$PWD/$folder" \
+            dotnet test "$(dll_of "$project")" --filter "$filter" --results-directory "$folder" \
+            --logger 'trx;LogFileName=results.trx' --logger 'console;verbosity=normal' \
+            >"$folder/output.log" 2>&1 || status=$?
+    } 2>"$folder/processor"
     mv "$logs" "$folder/brokers"
 
-    local passed failed skipped broker trx=$folder/results.trx
+    local passed failed skipped processor broker trx=$folder/results.trx
     passed=$(counter passed "$trx")
     failed=$(($(counter failed "$trx") + $(counter error "$trx") +
         $(counter timeout "$trx") + $(counter aborted "$trx")))
     skipped=$(($(counter total "$trx") - $(counter executed "$trx")))
     # A run that crashed, or had nothing to run, has failed.
     if [ "$failed" -eq 0 ] && { [ "$status" -ne 0 ] || [ "$((passed + skipped))" -eq 0 ]; }; then failed=1; fi
+    # Of what the suite started and saw end; not of the brokers that run on by themselves.
+    processor=$(awk '{ print $1 + $2 }' "$folder/processor")
     broker=$(brokers_of "$folder" "$@")
-    echo "$passed $failed $skipped $((SECONDS - begin)) $broker" >"$folder/result"
+    echo "$passed $failed $skipped $((SECONDS - begin)) $processor $broker" >"$folder/result"
     # In one go, as another lane may print at the same time.
     echo "$name: $passed passed, $failed failed, $skipped skipped in $((SECONDS - begin)) s on $broker$(
         if [ "$failed" -ne 0 ]; then
@@ -114,16 +119,16 @@ test_projects() {
 # report NAME...: a line for each suite, and the sums in passed and failed. A suite without a result crashed or was not
 # run, and counts as failed.
 report() {
-    local suite good bad skipped seconds broker
-    printf '%-42s %6s %7s %7s %8s  %s\n' suite s passed failed skipped broker
+    local suite good bad skipped seconds processor broker
+    printf '%-42s %6s %6s %7s %7s %8s  %s\n' suite s 'cpu s' passed failed skipped broker
     for suite in "$@"; do
         if [ -s "$(folder_of "$suite")/result" ]; then
-            read -r good bad skipped seconds broker <"$(folder_of "$suite")/result"
+            read -r good bad skipped seconds processor broker <"$(folder_of "$suite")/result"
         else
-            read -r good bad skipped seconds broker <<<"0 1 0 0 no result"
+            read -r good bad skipped seconds processor broker <<<"0 1 0 0 0 no result"
         fi
         passed=$((passed + good))
         failed=$((failed + bad))
-        printf '%-42s %6d %7d %7d %8d  %s\n' "$suite" "$seconds" "$good" "$bad" "$skipped" "$broker"
+        printf '%-42s %6d %6d %7d %7d %8d  %s\n' "$suite" "$seconds" "$processor" "$good" "$bad" "$skipped" "$broker"
     done
 }
