@@ -190,7 +190,7 @@ public sealed partial class AmqpClient
                 inner: null, Status);
         TimeSpan idle = options.IdleTimeout, timeout = idle < _options.PublishTimeout ? idle : _options.PublishTimeout;
         var headers = request.Headers is null ? [] : new Dictionary<string, object?>(request.Headers);
-        headers[CallHeaders.Deadline] = _options.TimeProvider.GetUtcNow().Add(idle).ToUnixTimeMilliseconds();
+        headers[Outgoing.DeadlineHeader] = _options.TimeProvider.GetUtcNow().Add(idle).ToUnixTimeMilliseconds();
         headers[ManyHeaders.Credit] = (long)options.Prefetch;
         AmqpMessage addressed = request with
         {

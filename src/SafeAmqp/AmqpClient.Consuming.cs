@@ -42,7 +42,7 @@ public sealed partial class AmqpClient
         ArgumentNullException.ThrowIfNull(handler);
         options = (options ?? AmqpConsumerOptions.Default).ValidatedFor(queue);
         if (use == DeliveryUse.Handler && !AmqpQueue.IsTemporary(queue, _topology.QueueNamed(queue)))
-            options.CheckNamesBeside(queue, options.OnFailure.QueuesOfHeld(queue));
+            AmqpConsumerOptions.CheckNamesBeside(queue, options.OnFailure.QueuesOfHeld(queue));
         // Calls go on while the host stops, and their replies with them
         return ConsumeAsync(queue, new HandlerRunner(_handlers, handler, use).RunAsync, options, use, ended: null,
             use == DeliveryUse.Reply ? CancellationToken.None : HostStops, cancellationToken, server);

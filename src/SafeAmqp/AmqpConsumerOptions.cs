@@ -105,7 +105,7 @@ public sealed class AmqpConsumerOptions
     }
 
     /// <summary>What fails must find the queues that it goes to.</summary>
-    internal void CheckNamesBeside(string queue, IEnumerable<string> beside)
+    internal static void CheckNamesBeside(string queue, IEnumerable<string> beside)
     {
         foreach (string name in beside)
         {

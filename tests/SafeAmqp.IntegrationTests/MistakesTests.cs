@@ -57,14 +57,7 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
         new("A peer takes the connection and says nothing", async c =>
         {
             using var silent = new Peer("");
-            try
-            {
-                await c.OpenAsync(options => options.Uri = $"amqp://127.0.0.1:{silent.Port}");
-            }
-            finally
-            {
-                await c.UntilToldAsync();
-            }
+            await c.OpenAsync(options => options.Uri = $"amqp://127.0.0.1:{silent.Port}");
         }, "ConnectTimeout"),
         new("A web server is on the port", async c =>
         {
@@ -349,13 +342,21 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
             return client;
         }
 
-        internal Task OpenAsync(Action<AmqpClientOptions> configure)
+        /// <summary>Fails, and waits for the line about it.</summary>
+        internal async Task OpenAsync(Action<AmqpClientOptions> configure)
         {
-            return NewClient(options =>
+            try
             {
-                options.FirstConnect = AmqpFirstConnect.FailFast;
-                configure(options);
-            }).OpenAsync(Cancelled);
+                await NewClient(options =>
+                {
+                    options.FirstConnect = AmqpFirstConnect.FailFast;
+                    configure(options);
+                }).OpenAsync(Cancelled);
+            }
+            finally
+            {
+                await UntilToldAsync();
+            }
         }
 
         internal async Task DeclareAsync(AmqpTopology topology)

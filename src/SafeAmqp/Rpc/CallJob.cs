@@ -99,12 +99,10 @@ internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, str
     }
 }
 
-/// <summary>The headers that calls use beyond AMQP's own properties.</summary>
+/// <summary>The headers that calls use beyond AMQP's own properties and
+/// <see cref="Outgoing.DeadlineHeader"/>.</summary>
 internal static class CallHeaders
 {
-    /// <summary>When the caller stops waiting: milliseconds since 1970-01-01 UTC, as a 64-bit integer.</summary>
-    internal const string Deadline = Outgoing.DeadlineHeader;
-
     /// <summary>Marks a reply as a fault; its value is the type of the exception, its body the message as
     /// UTF-8.</summary>
     internal const string Fault = "x-safeamqp-fault";

@@ -128,12 +128,13 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
 
     private async ValueTask<AmqpSettlement> ReplyAsync(AmqpDelivery request, AmqpMessage reply)
     {
+        Outgoing addressed = Addressed(request, reply);
         try
         {
-            MessageCheck.Validate(Addressed(request, reply), around.MaxMessageSize);
+            MessageCheck.Validate(addressed, around.MaxMessageSize);
             if (request.IsSettled) // by hand, or when it came: its acknowledgement cannot wait for the reply
             {
-                await around.Client.PublishAsync(Addressed(request, reply).ToMessage()).ConfigureAwait(false);
+                await around.Client.PublishAsync(addressed.ToMessage()).ConfigureAwait(false);
                 return AmqpSettlement.Ack;
             }
             if (!around.Credit.TryTake(reply.Body.Length))
@@ -143,18 +144,18 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
         {
             return await FailAsync(request, error).ConfigureAwait(false);
         }
-        HandOver(request, reply);
+        HandOver(request, addressed);
         return AmqpSettlement.Ack;
     }
 
-    private void HandOver(AmqpDelivery request, AmqpMessage reply)
+    private void HandOver(AmqpDelivery request, in Outgoing reply)
     {
         bool isObserved = around.Observer.SeesSends;
         ClientObserver.Sending sending = isObserved
-            ? around.Observer.Begin(Operation.Publish, Addressed(request, reply).ToMessage()) : default;
+            ? around.Observer.Begin(Operation.Publish, reply.ToMessage()) : default;
         bool outlivesCaller = !EndsWithCaller(request.Message.ReplyTo!);
         long now = around.Clock.Now;
-        var job = new ReplyJob(this, request, isObserved ? sending.Message : reply, now,
+        var job = new ReplyJob(this, request, isObserved ? sending.Message : reply.Message, now,
             now + around.PublishTimeout.Ticks, around.Credit)
         {
             OutlivesCaller = outlivesCaller,
@@ -260,7 +261,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
     // Both ends' clocks take part; a peer that sets no such header has no deadline here, only the message's expiration.
     private static TimeSpan? TimeLeft(MonotonicClock clock, AmqpMessage request)
     {
-        if (request.Headers is not { } headers || !headers.TryGetValue(CallHeaders.Deadline, out object? value)
+        if (request.Headers is not { } headers || !headers.TryGetValue(Outgoing.DeadlineHeader, out object? value)
             || value is not long milliseconds)
             return null;
         long now = clock.Time.GetUtcNow().ToUnixTimeMilliseconds();

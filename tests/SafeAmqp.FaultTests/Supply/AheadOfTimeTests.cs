@@ -69,8 +69,7 @@ public sealed partial class AheadOfTimeTests : FaultCase
     private async Task<string> PublishAsync()
     {
         string[] files =
-            ["Directory.Build.props", "Directory.Packages.props", ".editorconfig", "global.json",
-                "README.md", "LICENSE"];
+            ["Directory.Build.props", "Directory.Packages.props", ".editorconfig", "global.json", "LICENSE"];
         foreach (string file in files)
             File.Copy(Repository.Path(file), Path.Combine(_folder, file));
         CopyTree("src/SafeAmqp");

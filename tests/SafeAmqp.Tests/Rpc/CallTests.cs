@@ -259,7 +259,7 @@ public sealed class CallTests
         _bench.Post(new BrokerSignal.Unblocked(1));
         AmqpMessage request = Assert.Single(_bench.Link.Lane.Published).Message;
         Assert.Equal(S(6), request.Expiration);
-        Assert.Equal(0L, request.Headers![CallHeaders.Deadline]);
+        Assert.Equal(0L, request.Headers![Outgoing.DeadlineHeader]);
     }
 
     private static BrokerSignal.Delivered Reply(FakeLink.Channel channel, ulong tag, CallJob job)
