@@ -37,44 +37,47 @@ public sealed partial class AmqpClient
         CancellationToken cancellationToken)
     {
         ClientObserver.Sending sending = _observer.Begin(Operation.Call, request);
+        var made = new StrongBox<CallJob?>();
         try
         {
-            AmqpReply reply = await CallUnobservedAsync(sending.Message, options,
-                cancellationToken).ConfigureAwait(false);
+            AmqpReply reply = await CallUnobservedAsync(sending.Message, options, cancellationToken,
+                made).ConfigureAwait(false);
             sending.Replied(reply.Message);
             return reply;
         }
         catch (Exception error)
         {
-            sending.Failed(error);
+            sending.Failed(error, made.Value?.RequestOutcome ?? AmqpOutcome.NotSent);
             throw;
         }
     }
 
     private ValueTask<AmqpReply> CallUnobservedAsync(AmqpMessage request, AmqpCallOptions options,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, StrongBox<CallJob?>? made = null)
     {
         long now = _clock.Now;
         long wallDeadline = _options.TimeProvider.GetUtcNow().Add(options.Timeout).ToUnixTimeMilliseconds();
         if (options.ReplyTo is AmqpReplyAddress.FixedReplyAddress || !_callSlots.TryTake(0))
-            return CallInTurnAsync(request, options, now, wallDeadline, cancellationToken);
+            return CallInTurnAsync(request, options, now, wallDeadline, made, cancellationToken);
         if (_credit.TryTake(request.Body.Length))
-            return Begin(request, options, now, wallDeadline, cancellationToken);
+            return Begin(request, options, now, wallDeadline, made, cancellationToken);
         _callSlots.Release(0);
-        return CallInTurnAsync(request, options, now, wallDeadline, cancellationToken);
+        return CallInTurnAsync(request, options, now, wallDeadline, made, cancellationToken);
     }
 
     private ValueTask<AmqpReply> Begin(AmqpMessage request, AmqpCallOptions options, long now, long wallDeadline,
-        CancellationToken cancellationToken)
+        StrongBox<CallJob?>? made, CancellationToken cancellationToken)
     {
         var call = new CallJob(request, options.ReplyTo, request.CorrelationId ?? NewCorrelationId(), now,
             now + options.Timeout.Ticks, wallDeadline, _credit, _callSlots);
+        if (made is not null)
+            made.Value = call;
         Send(call, cancellationToken);
         return call.Task;
     }
 
     private async ValueTask<AmqpReply> CallInTurnAsync(AmqpMessage request, AmqpCallOptions options, long now,
-        long wallDeadline, CancellationToken cancellationToken)
+        long wallDeadline, StrongBox<CallJob?>? made, CancellationToken cancellationToken)
     {
         long deadline = now + options.Timeout.Ticks;
         if (options.ReplyTo is AmqpReplyAddress.FixedReplyAddress fixedQueue)
@@ -93,7 +96,7 @@ public sealed partial class AmqpClient
             _callSlots.Release(0);
             throw;
         }
-        return await Begin(request, options, now, wallDeadline, cancellationToken).ConfigureAwait(false);
+        return await Begin(request, options, now, wallDeadline, made, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -115,7 +118,7 @@ public sealed partial class AmqpClient
         options = (options ?? AmqpCallManyOptions.Default).Validated();
         Start();
         return _observer.SeesSends ? ReadRepliesObservedAsync(request, options, cancellationToken)
-            : ReadRepliesAsync(request, options, cancellationToken);
+            : ReadRepliesAsync(request, options, known: null, cancellationToken);
     }
 
     private async IAsyncEnumerable<AmqpReply> ReadRepliesObservedAsync(AmqpMessage request,
@@ -124,7 +127,8 @@ public sealed partial class AmqpClient
         ClientObserver.Sending sending = _observer.Begin(Operation.CallMany, request);
         long taken = 0;
         Exception? failure = null;
-        IAsyncEnumerator<AmqpReply> replies = ReadRepliesAsync(sending.Message, options, cancellationToken)
+        var known = new StrongBox<AmqpOutcome>(AmqpOutcome.NotSent);
+        IAsyncEnumerator<AmqpReply> replies = ReadRepliesAsync(sending.Message, options, known, cancellationToken)
             .GetAsyncEnumerator(CancellationToken.None);
         try
         {
@@ -137,7 +141,7 @@ public sealed partial class AmqpClient
         finally
         {
             await replies.DisposeAsync().ConfigureAwait(false);
-            sending.Left(taken, failure);
+            sending.Left(taken, failure, known.Value);
         }
 
         async ValueTask<bool> NextAsync()
@@ -155,7 +159,7 @@ public sealed partial class AmqpClient
     }
 
     private async IAsyncEnumerable<AmqpReply> ReadRepliesAsync(AmqpMessage request, AmqpCallManyOptions options,
-        [EnumeratorCancellation] CancellationToken cancellationToken)
+        StrongBox<AmqpOutcome>? known, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         long now = _clock.Now;
         if (!_callSlots.TryTake(0))
@@ -166,6 +170,8 @@ public sealed partial class AmqpClient
             using var replies = new ManyReplies(_conversations, request, NewCorrelationId(), options.Prefetch,
                 _options.TimeProvider, () => Status);
             await RequestAsync(request, replies, options, cancellationToken).ConfigureAwait(false);
+            if (known is not null)
+                known.Value = AmqpOutcome.Confirmed;
             while (await replies.NextAsync(options.IdleTimeout, cancellationToken).ConfigureAwait(false) is { } reply)
             {
                 yield return reply;

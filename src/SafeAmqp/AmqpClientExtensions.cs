@@ -155,16 +155,18 @@ public static class AmqpCallManyExtensions
         Check.NotNull(client, nameof(client));
         Check.NotNull(serializer, nameof(serializer));
         Check.NotNull(handler, nameof(handler));
-        return client.ServeManyAsync(queue, AnswerAsync, options, cancellationToken);
+        return client.ServeManyAsync(queue, (delivery, abandoned)
+            => AnswerAsync(handler, delivery, serializer, abandoned), options, cancellationToken);
+    }
 
-        async IAsyncEnumerable<AmqpMessage> AnswerAsync(AmqpDelivery delivery,
-            [EnumeratorCancellation] CancellationToken abandoned)
-        {
-            object request = AmqpSerializerExtensions.Read(delivery.Message, typeof(TRequest), serializer, "request")
-                ?? throw new InvalidDataException($"The request is null, not {typeof(TRequest).Name}.");
-            await foreach (TReply reply in handler((TRequest)request, delivery, abandoned).WithCancellation(abandoned)
-                .ConfigureAwait(false))
-                yield return AmqpSerializerExtensions.Answer(reply, serializer);
-        }
+    internal static async IAsyncEnumerable<AmqpMessage> AnswerAsync<TRequest, TReply>(
+        AmqpRepliesHandler<TRequest, TReply> handler, AmqpDelivery delivery, IAmqpSerializer serializer,
+        [EnumeratorCancellation] CancellationToken abandoned)
+    {
+        object request = AmqpSerializerExtensions.Read(delivery.Message, typeof(TRequest), serializer, "request")
+            ?? throw new InvalidDataException($"The request is null, not {typeof(TRequest).Name}.");
+        await foreach (TReply reply in handler((TRequest)request, delivery, abandoned).WithCancellation(abandoned)
+            .ConfigureAwait(false))
+            yield return AmqpSerializerExtensions.Answer(reply, serializer);
     }
 }

@@ -17,6 +17,8 @@ public static class AmqpTelemetry
 /// listens.</summary>
 public sealed class AmqpTelemetryOptions
 {
+    // Settable for the same reason as AmqpTlsOptions; the host sets the meter factory, too.
+
     /// <summary>Whether the span of a handler is a child of its message's creation context, and so a part of the trace
     /// that published it. It is linked to that context either way. The spans of requests that
     /// <see cref="IAmqpClient.ServeAsync"/> answers always are.</summary>

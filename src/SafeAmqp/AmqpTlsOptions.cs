@@ -6,6 +6,9 @@ namespace SafeAmqp;
 /// <summary>TLS settings. TLS 1.2 and 1.3 only; the certificate's chain and name are always checked.</summary>
 public sealed class AmqpTlsOptions
 {
+    // Settable, as those of the client that they are a part of: the section of configuration sets some of them, and a
+    // delegate of AddSafeAmqp others after it, which with init would have to replace what the section said.
+
     /// <summary>The name that the broker's certificate must carry.</summary>
     /// <value>Default: the host's name.</value>
     public string? ServerName { get; set; }

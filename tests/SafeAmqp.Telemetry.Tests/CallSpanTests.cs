@@ -108,4 +108,52 @@ public sealed class CallSpanTests : TelemetryTest
         Assert.Equal(1, heard.Sum("safeamqp.rpc.unroutable"));
         Assert.Equal(2, heard.Sum("messaging.client.sent.messages", ("messaging.operation.name", "call")));
     }
+
+    [Fact]
+    public async Task The_span_of_a_cancelled_call_says_what_was_known_of_its_request()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        await DeclareAsync(amqp, "silence");
+        await DeclareAsync(amqp, "echo");
+        await amqp.ServeAsync("echo", (request, _) => new(request.Message), cancellationToken: Cancelled);
+        await amqp.CallAsync(AmqpMessage.ToQueue("echo", []), cancellationToken: Cancelled); // its reply queue is there
+        using var spans = new Spans();
+        using TestMeters.Hearing heard = Meters.Listen();
+
+        await CancelAsync(Call, () => Requests() == 1 && amqp.Status.Links[0].UnconfirmedMessages == 0);
+        await CancelAsync(CallMany, () => Requests() == 2 && amqp.Status.Links[0].UnconfirmedMessages == 0);
+        await Broker.PauseAsync();
+        await CancelAsync(Call, () => amqp.Status.Links[0].UnconfirmedMessages == 1);
+        await Broker.ResumeAsync();
+        await BlockAsync(amqp);
+        await CancelAsync(Call, () => amqp.Status.Links[0].QueuedMessages == 1);
+        await CancelAsync(CallMany, () => amqp.Status.Links[0].QueuedMessages == 1);
+        Broker.Unblock();
+
+        Assert.Equal(["confirmed", "unknown", "not_sent"], Outcomes("call"));
+        Assert.Equal(["confirmed", "not_sent"], Outcomes("call_many"));
+        Assert.Equal(2, heard.Sum("messaging.client.sent.messages", ("messaging.operation.name", "call")));
+        Assert.Equal(1, heard.Sum("messaging.client.sent.messages", ("messaging.operation.name", "call_many")));
+
+        int Requests() => Broker.LookAsync(view => view.ReadyCount("silence")).GetAwaiter().GetResult();
+
+        IEnumerable<object?> Outcomes(string name)
+            => spans.Named(name).Select(span => span.GetTagItem("safeamqp.outcome"));
+
+        async Task Call(CancellationToken token)
+            => await amqp.CallAsync(AmqpMessage.ToQueue("silence", []), cancellationToken: token);
+
+        async Task CallMany(CancellationToken token)
+            => await amqp.CallManyAsync(AmqpMessage.ToQueue("silence", []), cancellationToken: token)
+                .ToListAsync(Cancelled);
+
+        async Task CancelAsync(Func<CancellationToken, Task> call, Func<bool> isReached)
+        {
+            using var source = new CancellationTokenSource();
+            Task calling = call(source.Token);
+            await UntilAsync(isReached);
+            await source.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => calling);
+        }
+    }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -97,6 +98,12 @@ internal sealed record WorkerRegistration(
         => new($"server of queue '{queue}'", (scopes, client, stop) => client.ServeAsync(queue,
             (request, abandoned) => InScopeAsync(scopes, handler, request, abandoned), options, stop), probe);
 
+    internal static WorkerRegistration ManyServer(string queue, AmqpServeOptions? options,
+        Func<IServiceProvider, AmqpDelivery, CancellationToken, IAsyncEnumerable<AmqpMessage>> handler,
+            Action<IServiceProvider>? probe = null)
+        => new($"server of queue '{queue}'", (scopes, client, stop) => client.ServeManyAsync(queue,
+            (request, abandoned) => EachInScopeAsync(scopes, handler, request, abandoned), options, stop), probe);
+
     // The scope ends before the delivery is settled: what its services write when they are disposed counts as part of
     // the work.
     private static async ValueTask<TResult> InScopeAsync<TResult>(IServiceScopeFactory scopes,
@@ -106,5 +113,16 @@ internal sealed record WorkerRegistration(
         var scope = scopes.CreateAsyncScope();
         await using var _ = scope.ConfigureAwait(false);
         return await handler(scope.ServiceProvider, delivery, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async IAsyncEnumerable<AmqpMessage> EachInScopeAsync(IServiceScopeFactory scopes,
+        Func<IServiceProvider, AmqpDelivery, CancellationToken, IAsyncEnumerable<AmqpMessage>> handler,
+            AmqpDelivery request, [EnumeratorCancellation] CancellationToken abandoned)
+    {
+        var scope = scopes.CreateAsyncScope();
+        await using var _ = scope.ConfigureAwait(false);
+        await foreach (AmqpMessage reply in handler(scope.ServiceProvider, request, abandoned)
+            .WithCancellation(abandoned).ConfigureAwait(false))
+            yield return reply;
     }
 }

@@ -115,6 +115,44 @@ public sealed partial class SafeAmqpBuilder
         return AddServer<TRequest, TReply, THandler>(queue, _ => serializer, options);
     }
 
+    /// <summary>Answers each request of a queue with many replies, by a class that takes and returns values, read and
+    /// written by the <see cref="IAmqpSerializer"/> among the services, else as JSON by reflection. The class is made
+    /// in a scope of its own for each request, which ends behind the last reply, and once when the host starts, so that
+    /// a missing service stops the start.</summary>
+    /// <inheritdoc cref="AddServer{TRequest, TReply, THandler}(string, AmqpServeOptions?)"/>
+    [RequiresUnreferencedCode(AmqpJsonSerializer.Reflects), RequiresDynamicCode(AmqpJsonSerializer.Reflects)]
+    public SafeAmqpBuilder AddManyServer<TRequest, TReply,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string queue, AmqpServeOptions? options = null) where THandler : class, IAmqpManyServer<TRequest, TReply>
+        => AddManyServer<TRequest, TReply, THandler>(queue, Registered(), options);
+
+    /// <summary>Answers each request of a queue with many replies, by a class that takes and returns values, as JSON by
+    /// source-generated metadata.</summary>
+    /// <inheritdoc cref="AddServer{TRequest, TReply, THandler}(string, JsonTypeInfo{TRequest}, JsonTypeInfo{TReply},
+    /// AmqpServeOptions?)"/>
+    public SafeAmqpBuilder AddManyServer<TRequest, TReply,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string queue, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TReply> replyType,
+        AmqpServeOptions? options = null) where THandler : class, IAmqpManyServer<TRequest, TReply>
+    {
+        Check.NotNull(requestType, nameof(requestType));
+        Check.NotNull(replyType, nameof(replyType));
+        return AddManyServer<TRequest, TReply, THandler>(queue, new AmqpJsonSerializer([requestType, replyType]),
+            options);
+    }
+
+    /// <summary>Answers each request of a queue with many replies, by a class that takes and returns values, by a
+    /// serializer.</summary>
+    /// <inheritdoc cref="AddServer{TRequest, TReply, THandler}(string, IAmqpSerializer, AmqpServeOptions?)"/>
+    public SafeAmqpBuilder AddManyServer<TRequest, TReply,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string queue, IAmqpSerializer serializer, AmqpServeOptions? options = null)
+        where THandler : class, IAmqpManyServer<TRequest, TReply>
+    {
+        Check.NotNull(serializer, nameof(serializer));
+        return AddManyServer<TRequest, TReply, THandler>(queue, _ => serializer, options);
+    }
+
     /// <summary>Consumes a queue whose messages are of several types, each known when it comes. Each delivery has a
     /// scope of its own.</summary>
     /// <param name="queue">The queue's name.</param>
@@ -166,24 +204,25 @@ public sealed partial class SafeAmqpBuilder
             services => services.GetRequiredService<THandler>()));
     }
 
+    private SafeAmqpBuilder AddManyServer<TRequest, TReply,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string queue, Func<IServiceProvider, IAmqpSerializer> serializer, AmqpServeOptions? options)
+        where THandler : class, IAmqpManyServer<TRequest, TReply>
+    {
+        Services.TryAddScoped<THandler>();
+        return Add(WorkerRegistration.ManyServer(Checked(queue), Checked(queue, options),
+            (services, delivery, abandoned) => AmqpCallManyExtensions.AnswerAsync<TRequest, TReply>(
+                (request, asked, given) => services.GetRequiredService<THandler>().HandleAsync(request, asked, given),
+                delivery, serializer(services), abandoned),
+            services => services.GetRequiredService<THandler>()));
+    }
+
     [RequiresUnreferencedCode(AmqpJsonSerializer.Reflects), RequiresDynamicCode(AmqpJsonSerializer.Reflects)]
     private static Func<IServiceProvider, IAmqpSerializer> Registered()
     {
         var json = new AmqpJsonSerializer();
         return services => services.GetService<IAmqpSerializer>() ?? json;
     }
-}
-
-/// <summary>Handles the deliveries of a queue; see <see cref="SafeAmqpBuilder.AddConsumer{THandler}"/>.</summary>
-public interface IAmqpConsumer
-{
-    /// <summary>Handles a delivery. An exception counts as failed: see
-    /// <see cref="AmqpConsumerOptions.OnFailure"/>.</summary>
-    /// <param name="delivery">The message. Its body may be kept.</param>
-    /// <param name="deliveryLost">Fires when the delivery can no longer be settled: the broker delivers it again,
-    /// perhaps elsewhere.</param>
-    /// <returns>What becomes of the message.</returns>
-    ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery delivery, CancellationToken deliveryLost);
 }
 
 /// <summary>Handles the messages of a queue as values; see
@@ -201,18 +240,6 @@ public interface IAmqpConsumer<in TMessage>
     ValueTask<AmqpSettlement> HandleAsync(TMessage message, AmqpDelivery delivery, CancellationToken deliveryLost);
 }
 
-/// <summary>Answers the requests of a queue; see <see cref="SafeAmqpBuilder.AddServer{THandler}"/>.</summary>
-public interface IAmqpServer
-{
-    /// <summary>Answers a request. An exception travels back as <see cref="AmqpRemoteException"/>, without its stack
-    /// trace.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="abandoned">Fires when nobody waits any more: the request's deadline passed, or its delivery was
-    /// lost.</param>
-    /// <returns>The reply. Its address and correlation id are set by the client.</returns>
-    ValueTask<AmqpMessage> HandleAsync(AmqpDelivery request, CancellationToken abandoned);
-}
-
 /// <summary>Answers the requests of a queue, both as values; see
 /// <see cref="SafeAmqpBuilder.AddServer{TRequest, TReply, THandler}(string, AmqpServeOptions?)"/>.</summary>
 /// <typeparam name="TRequest">What the requests hold.</typeparam>
@@ -227,4 +254,14 @@ public interface IAmqpServer<in TRequest, TReply>
     /// lost.</param>
     /// <returns>The reply; may be <see langword="null"/>.</returns>
     ValueTask<TReply> HandleAsync(TRequest request, AmqpDelivery delivery, CancellationToken abandoned);
+}
+
+/// <summary>Answers each request of a queue with many replies, both as values; see
+/// <see cref="SafeAmqpBuilder.AddManyServer{TRequest, TReply, THandler}(string, AmqpServeOptions?)"/>.</summary>
+/// <typeparam name="TRequest">What the requests hold.</typeparam>
+/// <typeparam name="TReply">What the replies hold.</typeparam>
+public interface IAmqpManyServer<in TRequest, out TReply>
+{
+    /// <inheritdoc cref="AmqpRepliesHandler{TRequest, TReply}"/>
+    IAsyncEnumerable<TReply> HandleAsync(TRequest request, AmqpDelivery delivery, CancellationToken abandoned);
 }

@@ -176,6 +176,43 @@ public sealed partial class SafeAmqpBuilder
         return Add(WorkerRegistration.Server(Checked(queue), Checked(queue, options), handler));
     }
 
+    /// <summary>Answers each request of a queue with many replies, by a class. It is made in a scope of its own for
+    /// each request, which ends behind the last reply, and once when the host starts, so that a missing service stops
+    /// the start.</summary>
+    /// <inheritdoc cref="AddServer{THandler}"/>
+    public SafeAmqpBuilder AddManyServer<
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        string queue, AmqpServeOptions? options = null) where THandler : class, IAmqpManyServer
+    {
+        Services.TryAddScoped<THandler>();
+        return Add(WorkerRegistration.ManyServer(Checked(queue), Checked(queue, options),
+            (services, request, abandoned) => services.GetRequiredService<THandler>().HandleAsync(request, abandoned),
+            services => services.GetRequiredService<THandler>()));
+    }
+
+    /// <summary>Answers each request of a queue with many replies, by a delegate.</summary>
+    /// <inheritdoc cref="AddServer(string, AmqpRequestHandler, AmqpServeOptions?)"/>
+    public SafeAmqpBuilder AddManyServer(string queue, AmqpRepliesHandler handler, AmqpServeOptions? options = null)
+    {
+        Check.NotNull(handler, nameof(handler));
+        return AddManyServer(queue, (_, request, abandoned) => handler(request, abandoned), options);
+    }
+
+    /// <summary>Answers each request of a queue with many replies, by a delegate that takes services from a scope of
+    /// its own for each request. The scope ends behind the last reply.</summary>
+    /// <param name="queue">The queue's name.</param>
+    /// <param name="handler">Answers a request.</param>
+    /// <param name="options">How to serve.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">An argument is not valid.</exception>
+    public SafeAmqpBuilder AddManyServer(string queue,
+        Func<IServiceProvider, AmqpDelivery, CancellationToken, IAsyncEnumerable<AmqpMessage>> handler,
+        AmqpServeOptions? options = null)
+    {
+        Check.NotNull(handler, nameof(handler));
+        return Add(WorkerRegistration.ManyServer(Checked(queue), Checked(queue, options), handler));
+    }
+
     private SafeAmqpBuilder Add(WorkerRegistration worker)
     {
         _registration.Workers.Add(worker);
@@ -195,4 +232,36 @@ public sealed partial class SafeAmqpBuilder
         options?.Consumer.ValidatedFor(queue);
         return options;
     }
+}
+
+/// <summary>Handles the deliveries of a queue; see <see cref="SafeAmqpBuilder.AddConsumer{THandler}"/>.</summary>
+public interface IAmqpConsumer
+{
+    /// <summary>Handles a delivery. An exception counts as failed: see
+    /// <see cref="AmqpConsumerOptions.OnFailure"/>.</summary>
+    /// <param name="delivery">The message. Its body may be kept.</param>
+    /// <param name="deliveryLost">Fires when the delivery can no longer be settled: the broker delivers it again,
+    /// perhaps elsewhere.</param>
+    /// <returns>What becomes of the message.</returns>
+    ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery delivery, CancellationToken deliveryLost);
+}
+
+/// <summary>Answers the requests of a queue; see <see cref="SafeAmqpBuilder.AddServer{THandler}"/>.</summary>
+public interface IAmqpServer
+{
+    /// <summary>Answers a request. An exception travels back as <see cref="AmqpRemoteException"/>, without its stack
+    /// trace.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="abandoned">Fires when nobody waits any more: the request's deadline passed, or its delivery was
+    /// lost.</param>
+    /// <returns>The reply. Its address and correlation id are set by the client.</returns>
+    ValueTask<AmqpMessage> HandleAsync(AmqpDelivery request, CancellationToken abandoned);
+}
+
+/// <summary>Answers each request of a queue with many replies; see
+/// <see cref="SafeAmqpBuilder.AddManyServer{THandler}"/>.</summary>
+public interface IAmqpManyServer
+{
+    /// <inheritdoc cref="AmqpRepliesHandler"/>
+    IAsyncEnumerable<AmqpMessage> HandleAsync(AmqpDelivery request, CancellationToken abandoned);
 }

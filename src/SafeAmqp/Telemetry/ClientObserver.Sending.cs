@@ -108,13 +108,18 @@ internal sealed partial class ClientObserver
         }
 
         /// <summary>The last of many replies has come, or the loop was left before it.</summary>
-        internal void Left(long replies, Exception? error)
+        internal void Left(long replies, Exception? error, AmqpOutcome request)
         {
             activity?.SetTag(Attributes.Replies, replies);
-            End(replies > 0 ? "confirmed" : OutcomeOf(error), error);
+            End(replies > 0 ? "confirmed" : OutcomeOf(error, request), error);
         }
 
-        internal void Failed(Exception error) => End(OutcomeOf(error), error);
+        /// <summary>It failed, or was cancelled.</summary>
+        /// <param name="error">Why. An <see cref="AmqpException"/> knows the outcome.</param>
+        /// <param name="known">The outcome where the error does not know it: a call may be cancelled when its request
+        /// has left.</param>
+        internal void Failed(Exception error, AmqpOutcome known = AmqpOutcome.NotSent)
+            => End(OutcomeOf(error, known), error);
 
         private void End(string outcome, Exception? error)
         {

@@ -36,11 +36,11 @@ internal sealed partial class ClientObserver
         activity.AddException(error);
     }
 
-    private static string OutcomeOf(Exception? error) => error switch
+    private static string OutcomeOf(Exception? error, AmqpOutcome known) => error switch
     {
         null => "confirmed",
         AmqpException { Outcome: { } outcome } => Name(outcome),
-        _ => Name(AmqpOutcome.NotSent), // cancelled, disposed, not valid
+        _ => Name(known), // cancelled, disposed, not valid
     };
 
     internal static string Name(AmqpOutcome outcome) => outcome switch

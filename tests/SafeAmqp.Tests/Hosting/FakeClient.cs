@@ -29,6 +29,8 @@ internal sealed class FakeClient : IAmqpClient
 
     internal ConcurrentDictionary<string, AmqpRequestHandler> Servers { get; } = new();
 
+    internal ConcurrentDictionary<string, AmqpRepliesHandler> ManyServers { get; } = new();
+
     internal ConcurrentQueue<AmqpMessage> Published { get; } = new();
 
     internal bool IsDisposed { get; private set; }
@@ -129,9 +131,13 @@ internal sealed class FakeClient : IAmqpClient
     public IAsyncEnumerable<AmqpReply> CallManyAsync(AmqpMessage request, AmqpCallManyOptions? options = null,
         CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
-    public Task<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
+    public async Task<AmqpSubscription> ServeManyAsync(string queue, AmqpRepliesHandler handler,
         AmqpServeOptions? options = null, CancellationToken cancellationToken = default)
-        => throw new NotSupportedException();
+    {
+        ManyServers[queue] = handler;
+        await NoteAsync($"serve {queue}", cancellationToken);
+        return new AmqpSubscription(new FakeSubscription(this, queue));
+    }
 
     public async Task DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
         => await NoteAsync($"declare {string.Join(", ", topology.Items.Select(item => item.Key))}", cancellationToken);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace SafeAmqp.Tests.Hosting;
@@ -55,6 +56,26 @@ public sealed class HandlerScopeTests
     }
 
     [Fact(Timeout = Patience)]
+    public async Task A_request_with_many_replies_has_a_scope_that_ends_behind_the_last_or_where_they_are_left()
+    {
+        var trace = new Trace();
+        await using var host = await StartedAsync(
+            amqp => amqp.AddManyServer<CountingServer>("numbers"), trace, "serve numbers");
+        trace.Lines.Clear();
+
+        await foreach (var reply in host.Client.ManyServers["numbers"](FakeClient.Delivery("numbers"),
+            CancellationToken.None))
+            trace.Lines.Add($"got {reply.Body.Span[0]}");
+        Assert.Equal(["1 in scope 2", "got 1", "2 in scope 2", "got 2", "end of scope 2"], trace.Lines);
+
+        trace.Lines.Clear();
+        await foreach (var _ in host.Client.ManyServers["numbers"](FakeClient.Delivery("numbers"),
+            CancellationToken.None))
+            break;
+        Assert.Equal(["1 in scope 3", "end of scope 3"], trace.Lines);
+    }
+
+    [Fact(Timeout = Patience)]
     public async Task The_scope_of_a_handler_that_throws_ends_too_and_the_client_sees_the_exception()
     {
         var trace = new Trace();
@@ -108,6 +129,10 @@ public sealed class HandlerScopeTests
             () => amqp.AddConsumer<TracingConsumer>("orders", new AmqpConsumerOptions { Prefetch = 0 }));
         Assert.Throws<ArgumentOutOfRangeException>(() => amqp.AddServer<TracingServer>("prices",
             new AmqpServeOptions { Consumer = new AmqpConsumerOptions { Concurrency = 0 } }));
+        Assert.Throws<ArgumentException>(() => amqp.AddManyServer<CountingServer>(""));
+        Assert.Throws<ArgumentOutOfRangeException>(() => amqp.AddManyServer<CountingServer>("numbers",
+            new AmqpServeOptions { Consumer = new AmqpConsumerOptions { Concurrency = 0 } }));
+        Assert.Throws<ArgumentNullException>(() => amqp.AddManyServer("numbers", (AmqpRepliesHandler)null!));
         Assert.Throws<ArgumentNullException>(() => amqp.AddTopology((AmqpTopology)null!));
         Assert.Throws<ArgumentOutOfRangeException>(() => amqp.WithDrainTimeout(TimeSpan.FromHours(1)));
     }
@@ -158,6 +183,20 @@ public sealed class HandlerScopeTests
         {
             trace.Lines.Add($"serve in scope {scope.Number}");
             return new(new AmqpMessage { Body = request.Body });
+        }
+    }
+
+    private sealed class CountingServer(Trace trace, Scope scope) : IAmqpManyServer
+    {
+        public async IAsyncEnumerable<AmqpMessage> HandleAsync(AmqpDelivery request,
+            [EnumeratorCancellation] CancellationToken abandoned)
+        {
+            for (byte number = 1; number <= 2; number++)
+            {
+                await Task.Yield();
+                trace.Lines.Add($"{number} in scope {scope.Number}");
+                yield return new AmqpMessage { Body = (byte[])[number] };
+            }
         }
     }
 }

@@ -84,6 +84,33 @@ public sealed partial class TypedTests
         Assert.Equal(binary ? BitConverter.GetBytes(2.5) : "2.5"u8.ToArray(), reply.Body.ToArray());
     }
 
+    [Theory(Timeout = Patience)]
+    [InlineData("reflection")]
+    [InlineData("metadata")]
+    [InlineData("serializer")]
+    public async Task A_class_answers_a_value_with_many(string way)
+    {
+        await using var host = TestHost.Build(amqp => _ = way switch
+        {
+            "metadata" => amqp.AddManyServer<Paid, double, Rates>("rates", TypedJson.Default.Paid,
+                TypedJson.Default.Double),
+            "serializer" => amqp.AddManyServer<Paid, double, Rates>("rates", new BinarySerializer()),
+            _ => amqp.AddManyServer<Paid, double, Rates>("rates"),
+        });
+        await host.StartAsync();
+        await host.Client.SeenAsync("serve rates");
+        bool binary = way == "serializer";
+
+        AmqpMessage[] replies = await host.Client.ManyServers["rates"](FakeClient.Delivery("rates",
+            binary ? BinarySerializer.Bytes(new Paid(7, 12.5)) : "{\"Order\":7,\"Amount\":12.5}"u8.ToArray()),
+            Token).ToArrayAsync(Token);
+
+        Assert.All(replies, reply => Assert.Equal(
+            (binary ? "application/x-binary" : "application/json", "Double"), (reply.ContentType, reply.Type)));
+        Assert.Equal(binary ? [.. BitConverter.GetBytes(2.5), .. BitConverter.GetBytes(1.25)] : "2.51.25"u8.ToArray(),
+            replies.SelectMany(reply => reply.Body.ToArray()));
+    }
+
     [Fact]
     public async Task A_value_is_published_without_ceremony_and_says_what_it_is()
     {
@@ -145,6 +172,12 @@ public sealed partial class TypedTests
     {
         public ValueTask<double> HandleAsync(Paid request, AmqpDelivery delivery, CancellationToken abandoned)
             => new(request.Amount / 5);
+    }
+
+    internal sealed class Rates : IAmqpManyServer<Paid, double>
+    {
+        public IAsyncEnumerable<double> HandleAsync(Paid request, AmqpDelivery delivery, CancellationToken abandoned)
+            => ((double[])[request.Amount / 5, request.Amount / 10]).ToAsyncEnumerable();
     }
 
     /// <summary>A format that is no text: an integer, then eight bytes where there is an amount.</summary>

@@ -16,7 +16,7 @@ public sealed partial class OptionsPageTests
         (typeof(AmqpConsumerOptions), "A consumer: `ConsumeAsync`, `ReadAllAsync`, `AddConsumer`."),
         (typeof(AmqpCallOptions), "A call: `CallAsync`."),
         (typeof(AmqpCallManyOptions), "A call with many replies: `CallManyAsync`."),
-        (typeof(AmqpServeOptions), "A server: `ServeAsync`, `ServeManyAsync`, `AddServer`."),
+        (typeof(AmqpServeOptions), "A server: `ServeAsync`, `ServeManyAsync`, `AddServer`, `AddManyServer`."),
     ];
 
     private readonly Dictionary<string, XElement> _documentation = XDocument.Load(
