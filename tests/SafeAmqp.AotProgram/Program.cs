@@ -39,11 +39,13 @@ builder.Configuration["SafeAmqp:Uri"] = args[0];
 builder.Configuration["SafeAmqp:Heartbeat"] = "00:00:20";
 builder.Services.AddSingleton<Handled>();
 builder.Services.AddSafeAmqp().WaitForConnection()
-    .AddTopology(new AmqpTopology().Queue("hosted").Queue("ordered").Queue("tripled").Queue("doubled"))
+    .AddTopology(new AmqpTopology().Queue("hosted").Queue("ordered").Queue("tripled").Queue("doubled")
+        .Queue("counted"))
     .AddConsumer<HostedConsumer>("hosted")
     .AddConsumer<Order, OrderConsumer>("ordered", Json.Default.Order)
     .AddServer<int, int, Tripler>("tripled", Json.Default.Int32, Json.Default.Int32)
-    .AddServer<Doubler>("doubled");
+    .AddServer<Doubler>("doubled")
+    .AddManyServer<int, int, Counter>("counted", Json.Default.Int32, Json.Default.Int32);
 builder.Services.AddHealthChecks().AddSafeAmqp().AddSafeAmqpLiveness();
 using var host = builder.Build();
 await host.StartAsync();
@@ -128,6 +130,28 @@ Say($"hosted {await host.Services.GetRequiredService<Handled>().First.Task}");
 await amqp.PublishAsync("", "ordered", new Order("book", 2), new AmqpJsonSerializer(Json.Default));
 Say($"ordered {await host.Services.GetRequiredService<Handled>().Order.Task}");
 Say($"tripled {await amqp.CallJsonAsync("", "tripled", 14, Json.Default.Int32, Json.Default.Int32)}");
+var counted = new List<int>();
+await foreach (int number in amqp.CallManyJsonAsync("", "counted", 3, Json.Default.Int32, Json.Default.Int32))
+    counted.Add(number);
+Say($"counted {string.Join(' ', counted)}");
+
+var news = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+await using (await amqp.SubscribeAsync("orders", ["news.#"], (delivery, _) =>
+{
+    news.TrySetResult(Text(delivery.Body));
+    return ValueTask.FromResult(AmqpSettlement.Ack);
+}))
+{
+    await amqp.PublishAsync("orders", "news.first", Bytes("to news"));
+    Say($"subscribed {await news.Task}");
+}
+await amqp.PublishAsync("", "limited", Bytes("last"));
+var counts = await amqp.Admin.CountAsync("limited");
+var got = await amqp.Admin.GetAsync("limited");
+Say($"got {Text(got!.Body)} of {counts.Messages}");
+got.Settle(AmqpSettlement.Ack);
+await amqp.DeleteAsync(new AmqpTopology().With(limited));
+await Fails(async () => await amqp.Admin.CountAsync("limited"));
 var health = await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync();
 foreach (var (name, entry) in health.Entries.OrderBy(entry => entry.Key, StringComparer.Ordinal))
     Say($"{name} {entry.Status}");
@@ -193,6 +217,12 @@ namespace SafeAmqp.AotProgram
     {
         public ValueTask<int> HandleAsync(int request, AmqpDelivery delivery, CancellationToken abandoned)
             => ValueTask.FromResult(request * 3);
+    }
+
+    internal sealed class Counter : IAmqpManyServer<int, int>
+    {
+        public IAsyncEnumerable<int> HandleAsync(int request, AmqpDelivery delivery, CancellationToken abandoned)
+            => Enumerable.Range(1, request).ToAsyncEnumerable();
     }
 
     internal sealed class HostedConsumer(Handled handled) : IAmqpConsumer

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 
@@ -6,12 +5,10 @@ namespace SafeAmqp.FaultTests.Supply;
 
 // What reflection would find at run time is gone from a program that is compiled ahead of time: only such a program
 // shows that nothing needs it.
-public sealed partial class AheadOfTimeTests : FaultCase
+[Collection(nameof(Published))]
+public sealed partial class AheadOfTimeTests(PackageFeed packages) : FaultCase
 {
     private const string Program = "SafeAmqp.AotProgram";
-
-    // A minute alone.
-    private static readonly TimeSpan PublishLimit = TimeSpan.FromMinutes(8);
 
     private static readonly string[] Expected =
     [
@@ -32,10 +29,14 @@ public sealed partial class AheadOfTimeTests : FaultCase
         "hosted to a class",
         "ordered Order { Item = book, Count = 2 }",
         "tripled 42",
+        "counted 1 2 3",
+        "subscribed to news",
+        "got last of 1",
+        "failed AmqpTopologyException ",
         "safeamqp Healthy",
         "safeamqp-live Healthy",
         "links Open Open",
-        "spans ack call create nack process publish receive",
+        "spans ack call call_many create nack process publish receive",
         "instrument messaging.client.consumed.messages",
         "instrument messaging.client.operation.duration",
         "instrument messaging.client.sent.messages",
@@ -58,47 +59,50 @@ public sealed partial class AheadOfTimeTests : FaultCase
         string program = await PublishAsync();
         AmqpTestBroker broker = await BrokerAsync();
 
-        string said = await RunAsync(program, [broker.Uri.ToString()], _folder, Limit);
+        await using Command running = Command.Start(_folder, program, [broker.Uri.ToString()]);
+        string said = await running.EndAsync();
 
         Assert.Equal(Expected, said.Split('\n', StringSplitOptions.RemoveEmptyEntries));
         Figure($"{new FileInfo(program).Length / 1024.0 / 1024.0:0.0} MB");
     }
 
-    // Published from a copy: the lock files here know neither this machine's compiler nor its runtime, and no other
-    // build is disturbed.
+    // As a user would: of the package, with warnings as errors.
     private async Task<string> PublishAsync()
     {
-        string[] files =
-            ["Directory.Build.props", "Directory.Packages.props", ".editorconfig", "global.json", "LICENSE"];
-        foreach (string file in files)
-            File.Copy(Repository.Path(file), Path.Combine(_folder, file));
-        CopyTree("src/SafeAmqp");
-        CopyTree("src/SafeAmqp.Analyzers");
-        CopyTree("src/SafeAmqp.CodeFixes");
-        CopyTree($"tests/{Program}");
+        File.Copy(Repository.Path("tests", Program, "Program.cs"), Path.Combine(_folder, "Program.cs"));
+        await File.WriteAllTextAsync(Path.Combine(_folder, "NuGet.Config"), packages.NuGetConfig(isOnly: false),
+            Cancelled);
+        await File.WriteAllTextAsync(Path.Combine(_folder, $"{Program}.csproj"), $"""
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup>
+                <OutputType>Exe</OutputType>
+                <TargetFramework>net10.0</TargetFramework>
+                <Nullable>enable</Nullable>
+                <ImplicitUsings>enable</ImplicitUsings>
+                <InvariantGlobalization>true</InvariantGlobalization>
+                <PublishAot>true</PublishAot>
+                <TrimmerSingleWarn>false</TrimmerSingleWarn>
+                <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
+                <NuGetAudit>false</NuGetAudit>
+              </PropertyGroup>
+              <ItemGroup>
+                <PackageReference Include="Microsoft.Extensions.Hosting" Version="{HostingVersion()}" />
+                <PackageReference Include="SafeAmqp" Version="{packages.VersionOf("SafeAmqp")}" />
+              </ItemGroup>
+            </Project>
+            """, Cancelled);
         string output = Path.Combine(_folder, "published");
-        string said = await RunAsync("dotnet", ["publish", $"tests/{Program}", "-c", "Release", "-o", output,
-            "-r", RuntimeInformation.RuntimeIdentifier, "-p:PublishAot=true", "-p:TrimmerSingleWarn=false",
-            "-p:RestoreLockedMode=false", "-p:RunAnalyzers=false", "-nodeReuse:false", "-v:minimal"],
-            _folder, PublishLimit);
-        Assert.DoesNotMatch(TrimOrAotWarning(), said);
+        await using Command publish = Command.Start(_folder, "bash", ["-ec",
+            $"export NUGET_PACKAGES={Path.Combine(_folder, "packages")}\ndotnet publish -c Release -o {output} "
+                + $"-r {RuntimeInformation.RuntimeIdentifier} -nodeReuse:false -v:minimal"]);
+        Assert.DoesNotMatch(TrimOrAotWarning(), await publish.EndAsync());
         Assert.False(File.Exists(Path.Combine(output, "SafeAmqp.dll")), "It was not compiled ahead of time.");
         return Path.Combine(output, Program);
     }
 
-    private void CopyTree(string tree)
-    {
-        string root = Repository.Path(tree.Split('/'));
-        foreach (string file in Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories))
-        {
-            string name = Path.GetRelativePath(Repository.Root, file);
-            if (name.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj"))
-                continue;
-            string copy = Path.Combine(_folder, name);
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(file, copy);
-        }
-    }
+    private static string HostingVersion()
+        => Regex.Match(File.ReadAllText(Repository.Path("Directory.Packages.props")),
+            "\"Microsoft.Extensions.Hosting\" Version=\"(.+?)\"").Groups[1].Value;
 
     private static void RequireLinker()
     {
@@ -109,36 +113,6 @@ public sealed partial class AheadOfTimeTests : FaultCase
         const string Missing = "Neither clang nor gcc is here to link with.";
         Assert.False(Environment.GetEnvironmentVariable("CI") == "true", Missing);
         Assert.Skip(Missing);
-    }
-
-    private static async Task<string> RunAsync(string program, string[] arguments, string folder, TimeSpan limit)
-    {
-        var start = new ProcessStartInfo(program, arguments)
-        {
-            WorkingDirectory = folder,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
-        start.Environment["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1";
-        start.Environment.Remove("MSBuildSDKsPath");
-        start.Environment.Remove("MSBUILD_EXE_PATH");
-        using Process process = Process.Start(start)!;
-        try
-        {
-            Task<string> output = process.StandardOutput.ReadToEndAsync(Cancelled);
-            Task<string> errors = process.StandardError.ReadToEndAsync(Cancelled);
-            await process.WaitForExitAsync(Cancelled).WaitAsync(limit);
-            string said = await output + await errors;
-            string command = $"{program} {string.Join(' ', arguments)}";
-            Assert.True(process.ExitCode == 0, $"{command} ended with {process.ExitCode}:\n{said}");
-            return said;
-        }
-        finally
-        {
-            if (!process.HasExited)
-                process.Kill(entireProcessTree: true);
-        }
     }
 
     [GeneratedRegex(@"\bIL[23]\d{3}\b")]

@@ -1,63 +1,77 @@
-using System.Diagnostics;
 using System.IO.Compression;
+using System.Net;
+using System.Net.Http.Headers;
 using System.Text;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 
 namespace SafeAmqp.FaultTests.Supply;
 
-// What a new user does, with the packages as they would be published: in a folder outside this one, from a feed of its
-// own.
-public sealed class FirstHourTests : FaultCase
+// What a new user does, with the packages as they would be published.
+[Collection(nameof(Published))]
+public sealed class FirstHourTests(PackageFeed packages) : FaultCase
 {
-    // Half a minute alone.
-    private static readonly TimeSpan CommandLimit = TimeSpan.FromMinutes(8);
-
-    private static readonly string[] Packages = ["SafeAmqp", "SafeAmqp.Testing", "SafeAmqp.Testing.Hosting"];
-
-    private readonly string _folder = Directory.CreateTempSubdirectory("safeamqp-first-").FullName;
-
-    private static string Configuration => new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
-
-    private string Feed => Path.Combine(_folder, "feed");
-
-    public override async ValueTask DisposeAsync()
-    {
-        await base.DisposeAsync();
-        Directory.Delete(_folder, recursive: true);
-    }
+    public static TheoryData<string> Packages => [.. PackageFeed.Packages];
 
     [Fact]
     public async Task From_an_empty_folder_the_commands_of_the_page_lead_to_a_publisher_and_a_consumer_that_run()
     {
-        foreach (string package in Packages)
-            await RunAsync("dotnet", ["pack", Repository.Path("src", package), "--no-build", "-c", Configuration,
-                "-o", Feed, "-nodeReuse:false", "-v:quiet"]);
-        Assert.All(Packages, AssertDescribed);
         AmqpTestBroker broker = await BrokerAsync();
-        (string commands, string program) = FirstProgram();
+        (string commands, string program) = Described("A console program");
         Assert.InRange(Regex.Count(commands + "&& dotnet run", "\n|&&"), 1, 5);
-        await File.WriteAllTextAsync(Path.Combine(_folder, "NuGet.Config"), NuGetConfig(), Cancelled);
-        await File.WriteAllTextAsync(Path.Combine(_folder, "Program.cs"), program.Replace(
-            "amqp://guest:guest@localhost:5672/", broker.Uri.ToString(), StringComparison.Ordinal), Cancelled);
+        string file = packages.Keep(program.Replace("amqp://guest:guest@localhost:5672/", broker.Uri.ToString(),
+            StringComparison.Ordinal));
+        string[] orders = [.. Enumerable.Range(0, 100).Select(i => $"order {i}")];
 
-        // Enter is pressed when the last order has been printed.
-        HashSet<string> printed = [.. Enumerable.Range(0, 100).Select(i => $"order {i}")];
-        string[] orders = [.. printed];
-        await RunAsync("bash", ["-ec", $"export NUGET_PACKAGES=$PWD/packages\n{commands}\n"
-            + "cp ../Program.cs .\ndotnet run"], line => printed.Remove(line) && printed.Count == 0);
+        await using Command running = packages.Bash("", $"{commands}\ncp {file} Program.cs\ndotnet run");
+        var printed = new List<string>();
+        while (printed.Count < orders.Length)
+            printed.Add((await running.LineAsync("^order \\d+$")).Value);
+        running.PressEnter();
+        await running.EndAsync();
 
-        Assert.Empty(printed);
+        Assert.Equal(orders.Order(StringComparer.Ordinal), printed.Order(StringComparer.Ordinal));
         Assert.Equal(orders.Order(StringComparer.Ordinal), (await broker.LookAsync(view => view.Published(
             queue: "orders").Select(message => message.Text).ToArray())).Order(StringComparer.Ordinal));
     }
 
-    // What a package page shows, and what a restore follows.
-    private void AssertDescribed(string package)
+    [Fact]
+    public async Task An_order_goes_from_the_web_service_of_the_page_to_its_worker()
     {
-        string file = Assert.Single(Directory.GetFiles(Feed, $"{package}.*.nupkg"),
-            file => char.IsAsciiDigit(Path.GetFileName(file)[package.Length + 1]));
-        using ZipArchive zip = ZipFile.OpenRead(file);
+        AmqpTestBroker broker = await BrokerAsync();
+        Directory.CreateDirectory(Path.Combine(packages.Folder, "Hello")); // where the first part of the page ends
+        var commands = new StringBuilder();
+        foreach (string part in (string[])["A web service that publishes", "A worker that consumes"])
+        {
+            (string made, string program) = Described(part);
+            commands.Append($"{made}\ncp {packages.Keep(program)} Program.cs\n");
+        }
+        await using (Command making = packages.Bash("Hello", commands.ToString()))
+            await making.EndAsync();
+        string together = PackageFeed.Section("Both together");
+        string[] started = [.. PackageFeed.Blocks(together, "bash").Select(command => command
+            .Replace("amqp://localhost", broker.Uri.ToString(), StringComparison.Ordinal)
+            .Replace("http://localhost:5000", "http://127.0.0.1:0", StringComparison.Ordinal))];
+
+        await using Command worker = packages.Bash("OrderWorker", started[0]);
+        await using Command service = packages.Bash("", started[1]);
+        string address = (await service.LineAsync("Now listening on: (.*)")).Groups[1].Value;
+        using var http = new HttpClient { BaseAddress = new Uri(address), Timeout = Limit };
+        Match order = Regex.Match(started[2], "-d '(?<json>.*?)'.* http://[^/]+(?<path>/.*)\n");
+        using var json = new StringContent(order.Groups["json"].Value, MediaTypeHeaderValue.Parse("application/json"));
+        using HttpResponseMessage answer = await http.PostAsync(order.Groups["path"].Value, json, Cancelled);
+        Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+
+        string packed = Assert.Single(PackageFeed.Blocks(together, "text")).TrimEnd();
+        await worker.LineAsync($"^{Regex.Escape(packed)}$");
+        await UntilHealthyAsync(http);
+    }
+
+    // What a package page shows, and what a restore follows.
+    [Theory, MemberData(nameof(Packages))]
+    public void A_package_is_described(string package)
+    {
+        using ZipArchive zip = ZipFile.OpenRead(packages.FileOf(package));
         using Stream nuspec = zip.GetEntry($"{package}.nuspec")!.Open();
         Dictionary<string, string> described = XDocument.Load(nuspec).Root!.Elements().Single().Elements()
             .ToDictionary(element => element.Name.LocalName, element => element.Value);
@@ -69,71 +83,27 @@ public sealed class FirstHourTests : FaultCase
         Assert.True(described["description"].Length > 40 && described["tags"].Contains("rabbitmq"), package);
     }
 
-    private static (string Commands, string Program) FirstProgram()
+    private static (string Commands, string Program) Described(string part)
     {
-        string page = File.ReadAllText(Repository.Path("docs", "getting-started.md"));
-        Match found = Regex.Match(page,
-            "## A console program\n.*?```bash\n(?<commands>.*?)```.*?```csharp\n(?<program>.*?)```",
-            RegexOptions.Singleline);
-        return (found.Groups["commands"].Value.TrimEnd(), found.Groups["program"].Value);
+        string text = PackageFeed.Section(part);
+        return (Assert.Single(PackageFeed.Blocks(text, "bash")).TrimEnd(),
+            Assert.Single(PackageFeed.Blocks(text, "csharp")));
     }
 
-    // What has been fetched for this repository is not fetched again.
-    private string NuGetConfig()
+    private static async Task UntilHealthyAsync(HttpClient http)
     {
-        string fetched = Environment.GetEnvironmentVariable("NUGET_PACKAGES") ?? Path.Combine(
-            Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
-        return $"""
-            <configuration>
-              <packageSources>
-                <add key="built" value="{Feed}" />
-              </packageSources>
-              <fallbackPackageFolders>
-                <add key="fetched" value="{fetched}" />
-              </fallbackPackageFolders>
-            </configuration>
-            """;
-    }
+        long start = TimeProvider.System.GetTimestamp();
+        string health;
+        while ((health = await HealthAsync()) != "Healthy")
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(start) < Limit, $"/ready says {health}");
+            await Task.Delay(50, Cancelled);
+        }
 
-    // Its input ends with the first line of output that is enough.
-    private async Task RunAsync(string program, string[] arguments, Func<string, bool>? isEnough = null)
-    {
-        var start = new ProcessStartInfo(program, arguments)
+        async Task<string> HealthAsync()
         {
-            WorkingDirectory = _folder,
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
-        start.Environment["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1";
-        start.Environment.Remove("MSBuildSDKsPath");
-        start.Environment.Remove("MSBUILD_EXE_PATH");
-        using Process process = Process.Start(start)!;
-        try
-        {
-            Task<string> output = ReadAsync(process, isEnough ?? (_ => false));
-            Task<string> errors = process.StandardError.ReadToEndAsync(Cancelled);
-            await process.WaitForExitAsync(Cancelled).WaitAsync(CommandLimit);
-            Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)} ended with "
-                + $"{process.ExitCode}:\n{await output}{await errors}");
+            using HttpResponseMessage answer = await http.GetAsync("/ready", Cancelled);
+            return await answer.Content.ReadAsStringAsync(Cancelled);
         }
-        finally
-        {
-            if (!process.HasExited)
-                process.Kill(entireProcessTree: true);
-        }
-    }
-
-    private static async Task<string> ReadAsync(Process process, Func<string, bool> isEnough)
-    {
-        var said = new StringBuilder();
-        while (await process.StandardOutput.ReadLineAsync(Cancelled) is { } line)
-        {
-            said.AppendLine(line);
-            if (isEnough(line))
-                process.StandardInput.Close();
-        }
-        return said.ToString();
     }
 }
