@@ -162,7 +162,7 @@ internal sealed class BrokerSession
         {
             Exception error = timedOut ? TooSlow() : NoBroker() ?? done.Exception!.GetBaseException();
             _stream?.Abandon(error);
-            Fail(CloseClassifier.Of(error, credentials.UserName, _link.Config.Address.Mechanism),
+            Fail(CloseClassifier.Of(error, _host.Name, credentials.UserName, _link.Config.Address.Mechanism),
                 CloseClassifier.IsRefusal(error));
         }
         else
@@ -178,7 +178,7 @@ internal sealed class BrokerSession
         }
     }
 
-    // "4.1.0-beta.1" is 4.1.0 for whoever asks what it can.
+    // "4.1.0-beta.1" is 4.1.0 where it is asked what it can do.
     private static Version? VersionOf(IConnection connection)
         => connection.ServerProperties?.TryGetValue("version", out object? version) == true && version is byte[] text
             && Version.TryParse(Encoding.UTF8.GetString(text).Split('-', '+')[0], out Version? parsed) ? parsed : null;

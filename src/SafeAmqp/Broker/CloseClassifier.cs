@@ -46,10 +46,14 @@ internal static class CloseClassifier
     private static bool IsNotOffered(Exception error)
         => error is IOException && error.Message.StartsWith("No compatible auth", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Why a user could not connect.</summary>
-    internal static CloseReason Of(Exception error, string user, AmqpAuthMechanism mechanism)
+    /// <summary>Why a user could not connect to a host.</summary>
+    internal static CloseReason Of(Exception error, string host, string user, AmqpAuthMechanism mechanism)
     {
         CloseReason reason = Of(error);
+        // Resolvers have words of their own, which differ, and ask again or not
+        if (Innermost(error) is SocketException
+            { SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData })
+            return reason with { Text = $"the name of the host '{host}' cannot be resolved" };
         if (IsNotOffered(Innermost(error)))
             return reason with
             {
@@ -86,9 +90,6 @@ internal static class CloseClassifier
 
     private static string Words(Exception error) => error switch
     {
-        // Resolvers have words of their own, which differ, and ask again or not
-        SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData }
-            => "the name of the host cannot be resolved",
         SocketException socket => $"{socket.SocketErrorCode}: {socket.Message}",
         TlsRefusedException or FrameViolationException or TimeoutException => error.Message,
         EndOfStreamException => "the broker closed the connection",
