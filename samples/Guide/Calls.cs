@@ -30,7 +30,7 @@ public static class Calls
         say($"Tea: {price!.Amount}");
 
         // <failures>
-        foreach ((string queue, string item) in new[] { ("prices", "gold"), ("nobody", "tea") })
+        foreach ((string queue, string item) in new[] { ("prices", "gold"), ("rates", "tea") })
             try
             {
                 await amqp.CallJsonAsync<PriceRequest, Price>("", queue, new PriceRequest(item));
@@ -41,7 +41,7 @@ public static class Calls
             }
             catch (AmqpReturnedException)          // no such queue: known in one round trip
             {
-                say($"Nobody serves '{queue}'");
+                say($"There is no queue '{queue}'");
             }
             catch (AmqpNoReplyException error)     // the time is over; error.Outcome says whether the request arrived
             {
@@ -59,7 +59,7 @@ public static class Calls
             (request, delivery, abandoned) => PricesOfAsync(request.Item, abandoned));
 
         static async IAsyncEnumerable<Price> PricesOfAsync(string item,
-            [EnumeratorCancellation] CancellationToken abandoned)    // fires when nobody reads any more
+            [EnumeratorCancellation] CancellationToken abandoned)    // fires when the caller has left
         {
             for (decimal amount = item.Length; ; amount++)
             {

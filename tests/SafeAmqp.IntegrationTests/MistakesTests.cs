@@ -47,13 +47,14 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
         { Uri = "amqp://localhost", Heartbeat = TimeSpan.FromSeconds(1) })),
 
         // Connecting
-        new("Nobody listens on the port", c => c.OpenAsync(options => options.Uri = "amqp://127.0.0.1:1")),
+        new("No program listens on the port", c => c.OpenAsync(options => options.Uri = "amqp://127.0.0.1:1")),
         new("The password is wrong",
             c => c.OpenAsync(options => options.Uri = c.As("somebody", "wrong"))),
         new("The virtual host does not exist", c => c.OpenAsync(options => options.Uri = c.At("nowhere"))),
         new("`amqps://` to a port without TLS",
             c => c.OpenAsync(options => options.Uri = c.Uri.Replace("amqp://", "amqps://", StringComparison.Ordinal))),
-        new("The host's name does not exist", c => c.OpenAsync(options => options.Uri = "amqp://rabbit.invalid")),
+        new("The host's name does not exist",
+            c => c.OpenAsync(options => options.Uri = $"amqp://{c.NoHost("rabbit.example")}")),
         new("A peer takes the connection and says nothing", async c =>
         {
             using var silent = new Peer("");
@@ -86,7 +87,7 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
             await c.Other.DeclareAsync(new AmqpTopology().Exchange(c.Name("news"), "topic"), Cancelled);
             await c.DeclareAsync(new AmqpTopology().Exchange(c.Name("news"), "fanout"));
         }),
-        new("A binding to an exchange that nobody declared",
+        new("A binding to an exchange that is not declared",
             c => c.DeclareAsync(new AmqpTopology().Queue(c.Name("orders"))
                 .Bind(c.Name("news")).ToQueue(c.Name("orders")))),
         new("`Passive` for a queue that does not exist",
@@ -114,6 +115,14 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
         }),
         new("A body above `MaxMessageSize`",
             c => c.PublishAsync(AmqpMessage.ToQueue(c.Name("orders"), new byte[(16 << 20) + 1]))),
+        new("A body above the broker's `max_message_size`", async c =>
+        {
+            c.NewClient(options => options.MaxMessageSize = 32 << 20);
+            await c.Other.DeclareAsync(new AmqpTopology().Queue(c.Name("orders")), Cancelled);
+            await c.PublishAsync(AmqpMessage.ToQueue(c.Name("orders"), new byte[(16 << 20) + 1]));
+        }),
+        new("Headers that do not fit a frame", c => c.PublishAsync(AmqpMessage.ToQueue("orders", Body) with
+        { Headers = new Dictionary<string, object?> { ["document"] = new string('a', 200_000) } })),
         new("A header of a type that AMQP does not have", c => c.PublishAsync(AmqpMessage.ToQueue("orders", Body) with
         { Headers = new Dictionary<string, object?> { ["price"] = new Version(1, 0) } })),
         new("A queue is full, and rejects what comes", async c =>
@@ -165,7 +174,7 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
 
         // Calls
         new("A queue that does not exist is called", c => c.CallAsync(c.Name("prices"))),
-        new("A queue is called that nobody serves", async c =>
+        new("A queue is called that no server consumes", async c =>
         {
             await c.Other.DeclareAsync(new AmqpTopology().Queue(c.Name("prices")), Cancelled);
             await c.CallAsync(c.Name("prices"));
@@ -186,7 +195,7 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
                 cancellationToken: Cancelled);
             await c.Other.PublishAsync(AmqpMessage.ToQueue(c.Name("prices"), Body), Cancelled);
             await c.UntilToldAsync();
-            return "the request is handled, and nobody is answered";
+            return "the request is handled, and the answer has no address";
         }),
 
         // Hosts
@@ -295,6 +304,12 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
             if (!_names.TryGetValue(plain, out string? name))
                 _names.Add(plain, name = test.NewName("m"));
             return name;
+        }
+
+        internal string NoHost(string plain)
+        {
+            _names[plain] = HostNames.NoHost;
+            return HostNames.NoHost;
         }
 
         internal async Task<(string, TimeSpan)> MakeAsync(Mistake mistake)

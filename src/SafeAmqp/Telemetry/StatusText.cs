@@ -117,9 +117,9 @@ internal static class WaitReason
     internal static string NotReplied(AmqpClientStatus status)
     {
         if (Publishing(status) is not { } link)
-            return "nobody replied";
+            return "no reply came";
         return NoWay(link) ?? Starved(status)
-            ?? "the broker has the request, and nobody replied: no server took it, or it is still at work";
+            ?? "the broker has the request, and no reply came: no server took it, or it is still at work";
     }
 
     /// <summary>Why the broker did not do what a consumer or a declaration asks for on any link.</summary>

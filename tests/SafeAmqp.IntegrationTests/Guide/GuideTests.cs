@@ -50,7 +50,7 @@ public sealed class GuideTests(TestBroker broker) : FeatureTest(broker)
 
         Assert.Collection(_said,
             line => Assert.Equal("Confirmed", line),
-            line => Assert.StartsWith("Returned: nobody has it. ", line, StringComparison.Ordinal),
+            line => Assert.StartsWith("Returned: no queue has it. ", line, StringComparison.Ordinal),
             line => Assert.Equal("Message 1: Returned", line));
     }
 
@@ -119,11 +119,70 @@ public sealed class GuideTests(TestBroker broker) : FeatureTest(broker)
         Assert.Equal(5, Failures.Policies().Count);
     }
 
+    // Those of docs/messages, which say nothing.
+    [Fact]
+    public async Task What_pages_about_messages_advise_works()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        foreach (string queue in (string[])["european-news", "orders", "statements", "reports", "documents"])
+            Named(queue);
+        var inbox = new Inbox();
+
+        await InTime(Messages.TellAsync(amqp, Bytes("a")));
+        Assert.Equal(1, (await amqp.Admin.CountAsync("european-news", Cancelled)).Messages);
+        await using (await InTime(Messages.OwnQueueAsync(amqp, inbox.HandleAsync)))
+        {
+            await InTime(Messages.DeclareExchangeAsync(amqp, Bytes("b")));
+            Assert.Equal("b", Text(await inbox.NextAsync()));
+        }
+        await using (await InTime(Messages.DeclareQueueAsync(amqp, inbox.HandleAsync)))
+        {
+            await InTime(Messages.AdoptAsync(amqp));
+            await InTime(Messages.PatientAsync(amqp, AmqpMessage.ToQueue("orders", Bytes("c"))));
+            Assert.Equal("c", Text(await inbox.NextAsync()));
+        }
+        Assert.Equal(0, await InTime(Messages.CountAsync(amqp)));
+
+        var addresses = new ConcurrentQueue<string>();
+        Named("orders.dead");
+        await using (await InTime(Messages.ReadAsync(amqp, (address, _) =>
+        {
+            addresses.Enqueue(address);
+            return Task.CompletedTask;
+        })))
+        {
+            await amqp.PublishAsync(AmqpMessage.ToQueue("orders", []) with
+            { Headers = new Dictionary<string, object?> { ["address"] = "here" } }, Cancelled);
+            await amqp.PublishAsync(AmqpMessage.ToQueue("orders", []), Cancelled);
+            await UntilAsync(() => amqp.Status.Links[1].Consumers.Single() is { Unsettled: 0, Rejected: 1 });
+            Assert.Equal(1, (await amqp.Admin.CountAsync("orders.dead", Cancelled)).Messages);
+        }
+        Assert.Equal(["here"], addresses);
+
+        await using (await InTime(Messages.OneAtATimeAsync(amqp, inbox.HandleAsync)))
+        await using (await InTime(Messages.OneAtATimeAsync(amqp, inbox.HandleAsync)))
+        {
+            await amqp.PublishAsync("", "statements", Bytes("d"), Cancelled);
+            Assert.Equal("d", Text(await inbox.NextAsync()));
+        }
+        await amqp.DeclareAsync(new AmqpTopology().Queue("reports").Queue("documents"), Cancelled);
+        await using (await InTime(Messages.HeedAsync(amqp, _ => Task.CompletedTask)))
+        {
+            await amqp.PublishAsync("", "reports", Bytes("e"), Cancelled);
+            await UntilAsync(() => amqp.Admin.CountAsync("reports", Cancelled), counts => counts.Messages == 0);
+        }
+        await InTime(Messages.PublishAsync(amqp, Bytes("f")));
+        Assert.Equal("invoice", (await amqp.Admin.GetAsync("documents", Cancelled))!.Message.Headers!["kind"]);
+        await amqp.Admin.DeleteExchangeAsync("news", Cancelled);
+    }
+
     [Theory, InlineData("before"), InlineData("after")]
     public async Task A_letter_is_read_with_either_library(string which)
     {
         Named("letters");
-        var read = new TaskCompletionSource();
+        // One that was read last time, and whose reader had closed its channel before it was acknowledged
+        await (await ConnectAsync()).Admin.DeleteQueueAsync("letters", Cancelled);
+        var read = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Action<string> say = line =>
         {
             Say(line);
