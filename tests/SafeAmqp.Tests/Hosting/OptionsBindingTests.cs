@@ -148,6 +148,25 @@ public sealed class OptionsBindingTests
         Assert.Equal(AmqpConnectionLayout.Shared, options.Layout);
     }
 
+    // Why nested options can be set, and not only when they are made.
+    [Fact]
+    public void A_delegate_adds_to_what_the_section_says_of_nested_options()
+    {
+        var options = TestHost.Options(new()
+        {
+            ["SafeAmqp:Uri"] = "amqps://localhost",
+            ["SafeAmqp:Tls:ServerName"] = "broker",
+            ["SafeAmqp:Telemetry:BodySize"] = "true",
+        }, (services, _) => services.AddSafeAmqp(amqp =>
+        {
+            amqp.Tls.CheckRevocation = true;
+            amqp.Telemetry.SettleSpans = false;
+        }));
+
+        Assert.Equal(("broker", true), (options.Tls.ServerName, options.Tls.CheckRevocation));
+        Assert.Equal((true, false), (options.Telemetry.BodySize, options.Telemetry.SettleSpans));
+    }
+
     [Fact]
     public void A_list_may_be_one_text_with_commas_as_environment_variables_have_it()
     {

@@ -1,3 +1,5 @@
+using System.Reflection;
+using Microsoft.Extensions.DependencyInjection;
 using SafeAmqp.Actor;
 
 namespace SafeAmqp.Tests.Surface;
@@ -55,4 +57,37 @@ public sealed class ShapeTests
                     && !set.ReturnParameter.GetRequiredCustomModifiers().Contains(
                         typeof(System.Runtime.CompilerServices.IsExternalInit))))
                 .OrderBy(type => type.Name));
+
+    // A ValueTask may be awaited once only: it is for what is called for each message.
+    [Fact]
+    public void Only_what_is_called_for_each_message_returns_a_ValueTask()
+    {
+        string[] hot = ["PublishAsync", "PublishJsonAsync", "PostAsync", "CallAsync", "CallJsonAsync", "HandleAsync",
+            "DisposeAsync"];
+        MethodInfo[] methods = [.. typeof(AmqpClient).Assembly.GetExportedTypes()
+            .Where(type => !type.IsSubclassOf(typeof(Delegate)))
+            .SelectMany(type => type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static
+                | BindingFlags.DeclaredOnly))];
+
+        Assert.Equal(hot.Order(StringComparer.Ordinal),
+            methods.Where(method => IsOf(method, typeof(ValueTask), typeof(ValueTask<>)))
+                .Select(method => method.Name).Distinct().Order(StringComparer.Ordinal));
+        Assert.Empty(methods.Where(method => IsOf(method, typeof(Task), typeof(Task<>)))
+            .Select(method => method.Name).Intersect(hot));
+
+        static bool IsOf(MethodInfo method, Type plain, Type generic) => method.ReturnType == plain
+            || (method.ReturnType.IsGenericType && method.ReturnType.GetGenericTypeDefinition() == generic);
+    }
+
+    [Fact]
+    public void Every_type_has_a_name_of_the_family_and_registrations_are_where_hosts_look_for_them()
+    {
+        Type[] types = typeof(AmqpClient).Assembly.GetExportedTypes();
+        Assert.All(types, type => Assert.Matches("^I?(Safe)?Amqp[A-Z]", type.Name));
+        Assert.Equal(
+            [typeof(SafeAmqpHealthChecksBuilderExtensions), typeof(SafeAmqpServiceCollectionExtensions)],
+            types.Where(type => type.Namespace != nameof(SafeAmqp)).OrderBy(type => type.Name));
+        Assert.Equal("Microsoft.Extensions.DependencyInjection",
+            typeof(SafeAmqpServiceCollectionExtensions).Namespace);
+    }
 }

@@ -1,0 +1,89 @@
+using SafeAmqp.Consuming;
+using SafeAmqp.Telemetry;
+using SafeAmqp.Tests.Actor;
+using SafeAmqp.Tests.Hosting;
+
+namespace SafeAmqp.Tests.Consuming;
+
+/// <summary>How long a failed delivery is held: the broker takes back what is not acknowledged in time.</summary>
+public sealed class FailedDeliveryTests : IAsyncDisposable
+{
+    private readonly FakeClient _client = new();
+    private readonly CapturedLog _log = new();
+    private readonly List<AmqpSettlement> _settled = [];
+
+    public async ValueTask DisposeAsync()
+    {
+        await _client.DisposeAsync();
+        _log.Dispose();
+    }
+
+    [Theory]
+    [InlineData(0, null, false)]
+    [InlineData(4.9, null, false)]
+    [InlineData(5.1, null, true)] // and 10 more are past half of RabbitMQ's 30
+    [InlineData(0, 21.0, false)]
+    [InlineData(0, 19.0, true)]
+    public async Task Past_half_the_brokers_time_out_a_delivery_waits_in_the_retry_queue(double age, double? timeout,
+        bool moves)
+    {
+        (FailedDeliveries failed, Subscription subscription) = Failing(AmqpFailurePolicy.Hold(
+            TimeSpan.FromMinutes(10)), timeout);
+
+        (AmqpSettlement? settlement, Held? held) = failed.Fail(subscription, Delivery(age),
+            new InvalidOperationException("broken"));
+
+        if (!moves)
+        {
+            Assert.Equal((AmqpSettlement.Requeue, new Held(TimeSpan.FromMinutes(10), Again: true)), (settlement, held));
+            Assert.Empty(_client.Published);
+            return;
+        }
+        Assert.Null(await held!.Value.Move!);
+        Assert.Equal("work.retry.600000", Assert.Single(_client.Published).RoutingKey);
+        Assert.Equal([AmqpSettlement.Ack], _settled);
+        Assert.Equal(0, subscription.Status.Held);
+    }
+
+    [Theory]
+    [InlineData(8.9, false)]
+    [InlineData(9.1, true)] // and one more is past 10
+    public async Task What_the_dead_queue_does_not_take_returns_to_its_queue_every_ten_minutes_at_most(double age,
+        bool returns)
+    {
+        _client.Behave = (entry, _) => entry.StartsWith("publish", StringComparison.Ordinal)
+            ? Task.FromException(new AmqpNackedException("full")) : Task.CompletedTask;
+        (FailedDeliveries failed, Subscription subscription) = Failing(AmqpFailurePolicy.Default, timeout: null);
+
+        Held held = (await failed.End(subscription, Delivery(age)).Item2!.Value.Move!)!.Value;
+
+        Assert.Equal(returns ? new Held(TimeSpan.FromMilliseconds(37.5)) : new Held(TimeSpan.FromMinutes(1),
+            Again: true), held);
+        Assert.Empty(_settled); // the pump returns it after that time
+        Assert.Equal("queue 'work.dead' took nothing: full", subscription.DeadLetterError);
+        Assert.Contains(returns ? "it returns to its queue" : "next try in 60",
+            Assert.Single(_log.Lines, line => line.Id == 307).Text, StringComparison.Ordinal);
+    }
+
+    private (FailedDeliveries, Subscription) Failing(AmqpFailurePolicy policy, double? timeout)
+    {
+        var queue = new AmqpQueue
+        {
+            Name = "work",
+            Arguments = timeout is { } minutes ? new Dictionary<string, object?>
+            { ["x-consumer-timeout"] = (long)TimeSpan.FromMinutes(minutes).TotalMilliseconds } : null,
+        };
+        return (new FailedDeliveries(new HandlerSurroundings(_client, _log, new LogThrottle(TimeProvider.System),
+                Observer: null!, () => false, _ => queue, () => 0.5)),
+            new Subscription("work", new AmqpConsumerOptions { OnFailure = policy }, ActorBench.NoThread,
+                _ => ActorBench.NoPump));
+    }
+
+    private AmqpDelivery Delivery(double age) => new(AmqpMessage.ToQueue("work", new byte[1]), "work", 1,
+        redelivered: false, 1, (_, settlement) =>
+        {
+            _settled.Add(settlement);
+            return true;
+        }, CancellationToken.None)
+    { ReceivedAt = ActorBench.NoThread.Clock.Now - TimeSpan.FromMinutes(age).Ticks };
+}
