@@ -24,7 +24,8 @@ limited() {
 }
 
 # run_suite NAME PROJECT FILTER [VARIABLE=VALUE...]: runs the tests of a project that is built. Leaves a line
-# "passed failed skipped seconds processor-seconds broker" in the file result of the suite's folder; without it the suite did not end.
+# "passed failed skipped seconds processor-seconds broker" in the file result of the suite's folder; without it the
+# suite did not end.
 run_suite() {
     local name=$1 project=$2 filter=$3 folder logs begin=$SECONDS status=0
     shift 3

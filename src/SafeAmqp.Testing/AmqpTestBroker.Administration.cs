@@ -7,7 +7,7 @@ namespace SafeAmqp.Testing;
 /// </summary>
 public sealed partial class AmqpTestBroker
 {
-    /// <summary>Adds a virtual host, in which nobody has permissions yet.</summary>
+    /// <summary>Adds a virtual host, in which no user has permissions yet.</summary>
     public void AddVirtualHost(string name) => _state.Loop.Command(() => _state.AddVirtualHost(name));
 
     /// <summary>

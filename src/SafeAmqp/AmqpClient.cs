@@ -220,7 +220,7 @@ public sealed partial class AmqpClient : IAmqpClient
             link.Connect();
     }
 
-    // Whoever gives up learns what it waited for.
+    // A caller that gives up learns what it waited for.
     private async Task OrGiveUpAsync(Task wait, string what, CancellationToken cancellationToken)
     {
         try

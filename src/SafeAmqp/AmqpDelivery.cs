@@ -118,7 +118,7 @@ public sealed class AmqpDelivery
     /// <summary>How often it was tried before: the failures that this client has counted
     /// (<see cref="AmqpFailurePolicy"/>), or where it has counted none before this delivery came the delivery count of
     /// a quorum queue.</summary>
-    /// <value>0 the first time, and where nobody counts.</value>
+    /// <value>0 the first time, and where they are not counted.</value>
     public int PreviousAttempts
         => Failures + (StreamOffset is null ? RetryHeaders.PreviousAttempts(Message.Headers) : 0);
 
@@ -203,8 +203,8 @@ public sealed class AmqpDelivery
         return SettleOnce(settlement);
     }
 
-    /// <summary>It was not done, and is nobody's failure: it goes back to the queue. One of a stream is left as it is,
-    /// and comes again to whoever reads on from there.</summary>
+    /// <summary>It was not done, and did not fail: it goes back to the queue. One of a stream is left as it is,
+    /// and comes again to the next that reads from there.</summary>
     internal void GiveBack() => SettleOnce(AmqpSettlement.Requeue);
 
     /// <summary>It was done, and its caller is answered first.</summary>

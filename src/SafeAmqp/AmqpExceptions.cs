@@ -251,7 +251,7 @@ public enum AmqpOutcome
     /// <summary>The broker took responsibility for it.</summary>
     Confirmed,
 
-    /// <summary>The broker could route it to no queue and gave it back (<c>basic.return</c>). Nobody received
+    /// <summary>The broker could route it to no queue and gave it back (<c>basic.return</c>). No queue has
     /// it.</summary>
     Returned,
 

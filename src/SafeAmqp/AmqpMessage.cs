@@ -57,7 +57,7 @@ public sealed record AmqpMessage
     public byte? Priority { get; init; }
 
     /// <summary>The id that ties a reply to its request.</summary>
-    /// <value>At most 255 bytes of UTF-8. Default: none; a call without one is given one that nobody can guess. One
+    /// <value>At most 255 bytes of UTF-8. Default: none; a call without one is given one that cannot be guessed. One
     /// that you set yourself must be used for one call only, and is as hard to guess as you make it.</value>
     public string? CorrelationId { get; init; }
 
@@ -193,7 +193,7 @@ public sealed record AmqpMessage
 /// <summary>A basic property of AMQP 0-9-1; its value is the number of its flag.</summary>
 public enum AmqpProperty
 {
-    /// <summary>The cluster id, which nobody uses.</summary>
+    /// <summary>The cluster id, which is not used.</summary>
     ClusterId = 2,
 
     /// <summary><see cref="AmqpMessage.AppId"/>.</summary>

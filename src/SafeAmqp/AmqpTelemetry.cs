@@ -13,7 +13,7 @@ public static class AmqpTelemetry
     public const string MeterName = "SafeAmqp";
 }
 
-/// <summary>What a client reports of itself. Nothing is recorded, and nothing allocated, while nobody
+/// <summary>What a client reports of itself. Nothing is recorded, and nothing allocated, while nothing
 /// listens.</summary>
 public sealed class AmqpTelemetryOptions
 {

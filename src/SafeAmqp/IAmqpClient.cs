@@ -9,9 +9,9 @@ public interface IAmqpClient : IAsyncDisposable
     AmqpClientStatus Status { get; }
 
     /// <summary>A link has changed its state. Changes come in their order and one at a time, on the thread pool, never
-    /// on an I/O thread: a handler may block, and call the client. What it throws is logged (115) and keeps nobody from
-    /// hearing of it. While a handler runs at most 100 changes wait for it; then the oldest are left out. The last ones
-    /// may come after the client was disposed of.</summary>
+    /// on an I/O thread: a handler may block, and call the client. What it throws is logged (115) and keeps no other
+    /// from hearing of it. While a handler runs at most 100 changes wait for it; then the oldest are left out. The last
+    /// ones may come after the client was disposed of.</summary>
     event EventHandler<AmqpStateChangedEventArgs>? StateChanged;
 
     /// <summary>Gets, counts, purges and deletes by hand.</summary>
@@ -93,7 +93,7 @@ public interface IAmqpClient : IAsyncDisposable
     /// <param name="cancellationToken">Ends the call at once; its reply then counts as late.</param>
     /// <returns>The reply.</returns>
     /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
-    /// <exception cref="AmqpReturnedException">Nobody serves the address.</exception>
+    /// <exception cref="AmqpReturnedException">No queue takes the request.</exception>
     /// <exception cref="AmqpRemoteException">The other side failed.</exception>
     /// <exception cref="AmqpNoReplyException">The request left and no reply came; it may have been worked
     /// on.</exception>
@@ -124,7 +124,7 @@ public interface IAmqpClient : IAsyncDisposable
     /// <param name="cancellationToken">Ends the sequence. The server is told, as it is when the loop is left.</param>
     /// <returns>The replies.</returns>
     /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
-    /// <exception cref="AmqpReturnedException">Nobody serves the address.</exception>
+    /// <exception cref="AmqpReturnedException">No queue takes the request.</exception>
     /// <exception cref="AmqpRemoteException">The other side failed, behind the replies before.</exception>
     /// <exception cref="AmqpNoReplyException">No further reply came in time, or the link that brings them or the server
     /// was lost.</exception>

@@ -33,7 +33,7 @@ internal static class LeftBehind
         return shared.Task;
     }
 
-    /// <summary>Sees how a task fails that nobody may be waiting for then. It can be awaited all the same.</summary>
+    /// <summary>Sees how a task fails that may not be awaited then. It can be awaited all the same.</summary>
     internal static void Forget(this Task task)
     {
         if (task.IsCompletedSuccessfully)

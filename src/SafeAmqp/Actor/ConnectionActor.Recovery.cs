@@ -121,7 +121,7 @@ internal abstract partial class ConnectionActor
         Epoch++;
         _attempt++;
         _nextAttemptAt = ActorTime.Never;
-        // Whoever waits for the first connection waits for one time-out in all: each host gets its part of it.
+        // A caller that waits for the first connection waits for one time-out in all: each host gets its part of it.
         _giveUpAt = Now + (IsWaitedFor && Settings.Hosts > 1 ? Settings.ConnectTimeout.Ticks / Settings.Hosts
             : Settings.ConnectTimeout.Ticks + ConnectGrace);
         WakeAt(_giveUpAt);
@@ -258,6 +258,6 @@ internal abstract partial class ConnectionActor
             _notOpenSince = Now;
         State = next;
         _stateSince = Now;
-        Events.Moved(before, next, reason); // last: whoever hears of it finds it in the status
+        Events.Moved(before, next, reason); // last: a listener finds it in the status
     }
 }

@@ -255,7 +255,7 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
             GiveUp(new CloseReason(0, $"the broker sent delivery tag {delivered.Tag} out of order", ByBroker: false));
             return;
         }
-        // It is only too large for this client, and nobody's to throw away.
+        // It is only too large for this client, and not to be thrown away.
         if (delivered.Flaw is { TooLarge: { } size, Reason: var why } && !subscription.TakesUnreadable)
         {
             StopPoisoned($"cannot be taken: {why}.",

@@ -55,7 +55,7 @@ internal static class DeliverySequence
         }
     }
 
-    // What the loop does not take any more did not fail, and is for nobody's failure policy.
+    // What the loop does not take any more did not fail, and is for no failure policy.
     private static async ValueTask<Held?> HandAsync(Subscription subscription, AmqpDelivery delivery,
         ChannelWriter<Handed> loop, CancellationToken left)
     {

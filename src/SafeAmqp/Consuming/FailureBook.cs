@@ -100,7 +100,7 @@ internal sealed class Rejections(string client, ILogger logger, LogThrottle thro
 }
 
 /// <summary>The keys of one worker whose deliveries wait for one that is held, in their order. The worker uses it, and
-/// whoever stops the pump.</summary>
+/// what stops the pump.</summary>
 internal sealed class HeldKeys
 {
     private readonly Lock _gate = new();

@@ -4,7 +4,7 @@ using SafeAmqp.Telemetry;
 namespace SafeAmqp.Consuming;
 
 /// <summary>One message that is got from a queue, on a channel of its own: what the broker refuses harms nothing else,
-/// and a message that nobody waits for any more goes back to its queue with the channel. It stays open until the
+/// and a message whose caller has gone goes back to its queue with the channel. It stays open until the
 /// message is settled.</summary>
 internal sealed class GetChannel(ConnectionActor actor, ConsumerSet consumers, GetJob.Begin job) : ActorChannel(actor)
 {

@@ -28,7 +28,7 @@ internal static class RetryHeaders
         return Retries(headers) is var retries and > 0 ? retries : Number(headers, DeliveryCount);
     }
 
-    /// <summary>How often a message has come back to its quorum queue; null when nobody counts.</summary>
+    /// <summary>How often a message has come back to its quorum queue; null when it is not counted.</summary>
     internal static int? Returns(IReadOnlyDictionary<string, object?>? headers)
         => headers?.ContainsKey(DeliveryCount) == true ? Number(headers, DeliveryCount) : null;
 

@@ -83,7 +83,7 @@ internal sealed class StreamPosition(AmqpConsumerOptions options)
     }
 
     /// <summary>The broker refused the consumer: of an offset where its queue is no stream it says so.</summary>
-    /// <returns>Whether that was the reason, and nobody but this had asked for one.</returns>
+    /// <returns>Whether that was the reason, and nothing but this had asked for one.</returns>
     internal bool Refuted(string refusal)
     {
         if (IsCertain || !HasBegun || !refusal.Contains(OffsetArgument, StringComparison.Ordinal))

@@ -173,7 +173,7 @@ internal class Subscription
         if (ReportRejection is null || delivery.Lost.IsCancellationRequested)
             return;
         _lastRejection = ReportRejection(delivery);
-        Interlocked.Increment(ref _rejected); // last: whoever sees it finds the rest
+        Interlocked.Increment(ref _rejected); // last: a reader that sees it finds the rest
     }
 
     internal virtual ValueTask StopAsync()

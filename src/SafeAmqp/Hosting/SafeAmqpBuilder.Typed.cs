@@ -250,8 +250,8 @@ public interface IAmqpServer<in TRequest, TReply>
     /// trace.</summary>
     /// <param name="request">The request, never <see langword="null"/>.</param>
     /// <param name="delivery">The delivery it came with.</param>
-    /// <param name="abandoned">Fires when nobody waits any more: the request's deadline passed, or its delivery was
-    /// lost.</param>
+    /// <param name="abandoned">Fires when the caller waits no longer: the request's deadline passed, or its delivery
+    /// was lost.</param>
     /// <returns>The reply; may be <see langword="null"/>.</returns>
     ValueTask<TReply> HandleAsync(TRequest request, AmqpDelivery delivery, CancellationToken abandoned);
 }

@@ -252,8 +252,8 @@ public interface IAmqpServer
     /// <summary>Answers a request. An exception travels back as <see cref="AmqpRemoteException"/>, without its stack
     /// trace.</summary>
     /// <param name="request">The request.</param>
-    /// <param name="abandoned">Fires when nobody waits any more: the request's deadline passed, or its delivery was
-    /// lost.</param>
+    /// <param name="abandoned">Fires when the caller waits no longer: the request's deadline passed, or its delivery
+    /// was lost.</param>
     /// <returns>The reply. Its address and correlation id are set by the client.</returns>
     ValueTask<AmqpMessage> HandleAsync(AmqpDelivery request, CancellationToken abandoned);
 }

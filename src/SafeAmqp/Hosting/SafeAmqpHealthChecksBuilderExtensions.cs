@@ -24,7 +24,7 @@ public static class SafeAmqpHealthChecksBuilderExtensions
         HealthStatus? failureStatus = null, IEnumerable<string>? tags = null, TimeSpan? timeout = null)
         => Add(builder, name, services => new ReadinessCheck(services, key), failureStatus, tags ?? ["ready"], timeout);
 
-    /// <summary>Adds a liveness check: unhealthy only when a link is closed for good although nobody disposed the
+    /// <summary>Adds a liveness check: unhealthy only when a link is closed for good although nothing disposed the
     /// client, which a restart of the process cures. A broker that is down is no reason to restart.</summary>
     /// <param name="builder">The health checks.</param>
     /// <param name="name">The check's name.</param>

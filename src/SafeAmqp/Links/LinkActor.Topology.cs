@@ -146,7 +146,7 @@ internal sealed partial class LinkActor
             _admin.Enqueue(binding, ActorTime.Never, outlivesLink: false, error => Note(binding, error));
     }
 
-    // What is forgotten is nobody's error any more.
+    // What is forgotten is no error any more.
     private void Drop(IEnumerable<TopologyItem> forgotten)
     {
         foreach (TopologyItem item in forgotten)

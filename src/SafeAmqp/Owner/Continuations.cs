@@ -215,7 +215,7 @@ internal static class UserCode
     }
 #pragma warning restore RS0030
 
-    /// <summary>What is begun until this is undone keeps no context of whoever began it.</summary>
+    /// <summary>What is begun until this is undone keeps no context of its caller.</summary>
     internal static AsyncFlowControl? WithoutContext()
         => ExecutionContext.IsFlowSuppressed() ? null : ExecutionContext.SuppressFlow();
 }

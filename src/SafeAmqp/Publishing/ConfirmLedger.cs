@@ -97,7 +97,7 @@ internal sealed class ConfirmLedger
 }
 
 /// <summary>Times one publish at a time from its hand-over to its answer, as TCP times one segment at a time: how long
-/// confirms take is known without a clock reading per message. Times none while nobody listens.</summary>
+/// confirms take is known without a clock reading per message. Times none while nothing listens.</summary>
 internal struct ConfirmTimer
 {
     private ulong _number; // 0: none

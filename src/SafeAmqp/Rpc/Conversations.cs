@@ -11,7 +11,7 @@ internal static class ManyHeaders
     /// integer.</summary>
     internal const string Credit = "x-safeamqp-credit";
 
-    /// <summary>Of what a caller says: nobody reads the replies any more.</summary>
+    /// <summary>Of what a caller says: the replies are not read any more.</summary>
     internal const string Cancel = "x-safeamqp-cancel";
 
     /// <summary>Of a reply: which run of the server's handler it is of. What its caller says has it as correlation
@@ -40,8 +40,8 @@ internal abstract class Conversation
 }
 
 /// <summary>The requests with many replies that a client makes or answers. One exclusive queue brings the replies to
-/// the one kind, and to the other what callers say to their servers: how much more may come, or that nobody
-/// reads.</summary>
+/// the one kind, and to the other what callers say to their servers: how much more may come, or that none is
+/// read any more.</summary>
 internal sealed class Conversations(IAmqpClient client, Func<AmqpMessage, ValueTask> post,
     Func<string, AmqpHandler, Task<AmqpSubscription>> consume)
 {

@@ -52,7 +52,7 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
     {
         if (error is AmqpReturnedException or CallerGoneException)
         {
-            Tell(error); // nobody waits for a fault
+            Tell(error); // no caller waits for a fault
             return AmqpSettlement.Ack;
         }
         if (request.Stop.IsBegun && error is OperationCanceledException)

@@ -12,7 +12,7 @@ internal sealed class PendingCalls(ConnectionActor actor)
     /// <summary>How many there are, for any thread; the table's own count is for its owner alone.</summary>
     internal int Count { get; private set; }
 
-    /// <summary>Replies that came too late, twice, or for nobody.</summary>
+    /// <summary>Replies that came too late, twice, or for no call.</summary>
     internal long Late { get; private set; }
 
     /// <returns>False when a call with that id is waiting already.</returns>

@@ -87,8 +87,8 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
             case BrokerSignal.Declared declared:
                 _queue = declared.Name;
                 AwaitAnswer();
-                // Nobody else can have what is not acknowledged, and what may come is bounded by the table of pending
-                // calls.
+                // No other client can have what is not acknowledged, and what may come is bounded by the table of
+                // pending calls.
                 Actor.Link.Consume(Incarnation, new ConsumeRequest(_queue, NoAck: true, Exclusive: true, null));
                 break;
             case BrokerSignal.ConsumerStarted:

@@ -55,7 +55,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
             if (lost.IsCancellationRequested)
                 return AmqpSettlement.Requeue; // without effect: the broker has done so
             if (abandoned.IsCancellationRequested)
-                return AmqpSettlement.Ack; // its deadline has come, and nobody waits for the fault
+                return AmqpSettlement.Ack; // its deadline has come, and no caller waits for the fault
             if (request.Stop.Explains(error))
                 throw; // another server may still answer
             if (around.Throttle.ShouldLog(request.Queue, error.GetType().Name, out long others))
@@ -71,7 +71,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
         return await ReplyAsync(request, reply).ConfigureAwait(false);
     }
 
-    /// <returns>How a request is settled that nobody is to answer: without a reply address, or past its
+    /// <returns>How a request is settled that is not to be answered: without a reply address, or past its
     /// deadline.</returns>
     internal static AmqpSettlement? Unanswered(ServerSurroundings around, AmqpDelivery request, out TimeSpan? left)
     {
@@ -108,7 +108,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
 
     internal override void Ended(ReplyJob reply, Exception? error)
     {
-        if (reply.Observed is not null || (error is not null && !reply.IsLost)) // otherwise nobody is to be told
+        if (reply.Observed is not null || (error is not null && !reply.IsLost)) // otherwise there is nothing to be told
             EndOffThread(reply, error);
     }
 
@@ -241,7 +241,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
     private static bool IsDirect(string replyTo)
         => replyTo.StartsWith("amq.rabbitmq.reply-to.", StringComparison.Ordinal);
 
-    // A server-named queue is made for one connection: nobody waits for what it would outlive that for.
+    // A server-named queue is made for one connection: no caller waits for what it would outlive that for.
     private static bool EndsWithCaller(string replyTo)
         => IsDirect(replyTo) || replyTo.StartsWith("amq.gen-", StringComparison.Ordinal);
 

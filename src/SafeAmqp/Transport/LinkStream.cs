@@ -194,7 +194,7 @@ internal abstract partial class LinkStream : NetworkStream
             _tlsRead = _wire.ReadAsync(Room).AsTask();
             if (!_tlsRead.IsCompleted)
             {
-                _tlsRead.Forget(); // nobody may come for it any more when the stream has ended
+                _tlsRead.Forget(); // it may not be asked for any more when the stream has ended
                 _ = _tlsRead.ContinueWith((_, wake) => ((Action)wake!)(), _wake, CancellationToken.None,
                     TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
             }

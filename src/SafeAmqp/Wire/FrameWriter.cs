@@ -81,8 +81,8 @@ internal static class FrameWriter
         End(to, frame);
     }
 
-    // In the order of their flags, from bit 15 down (AMQP 0-9-1, section 4.2.6.1); bit 2 is a cluster id that nobody
-    // uses.
+    // In the order of their flags, from bit 15 down (AMQP 0-9-1, section 4.2.6.1); bit 2 is a cluster id, which is
+    // not used.
     private static void Properties(FrameBuffer to, in Outgoing outgoing, int slot)
     {
         AmqpMessage message = outgoing.Message;

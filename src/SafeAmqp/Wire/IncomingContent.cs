@@ -171,7 +171,7 @@ internal static class ContentHeader
     /// <param name="routingKey">Goes into the message.</param>
     /// <param name="body">Goes into the message.</param>
     /// <param name="recent">Knows text that comes again.</param>
-    /// <param name="unreadable">What could not be read; the message lacks it, and where nobody can tell what follows it
+    /// <param name="unreadable">What could not be read; the message lacks it, and where it is not known what follows it
     /// every property.</param>
     internal static AmqpMessage Read(ReadOnlySpan<byte> properties, string exchange, string routingKey, byte[] body,
         RecentText recent, out string? unreadable)
