@@ -10,7 +10,7 @@ if (args is not [var project, var version, var output])
 // SOURCE_DATE_EPOCH: the time of what is described, so that the same commit gives the same document
 // (reproducible-builds.org).
 var created = long.TryParse(
-    Environment.GetEnvironmentVariable("SOURCE_DATE_EPOCH"), CultureInfo.InvariantCulture, out var seconds)
+    Environment.GetEnvironmentVariable("SOURCE_DATE_EPOCH"), CultureInfo.InvariantCulture, out long seconds)
     ? DateTimeOffset.FromUnixTimeSeconds(seconds)
     : DateTimeOffset.UtcNow;
 string folder = Path.GetFullPath(project), name = Path.GetFileName(Path.TrimEndingDirectorySeparator(folder));

@@ -34,7 +34,8 @@ public sealed class AddressRules(FetchOptions options)
         if (Array.Exists(LinkLocal, network => network.Contains(address)) && !_linkLocalHosts.Contains(host))
             return $"{host} leads to the link-local or metadata address {address}";
         // A wildcard names hosts nobody has looked at; only a host written out may be an internal one.
-        var isWrittenOut = Array.Exists(_internalEntries ?? _entries, entry => !entry.IsWildcard && entry.IsHost(host));
+        bool isWrittenOut = Array.Exists(
+            _internalEntries ?? _entries, entry => !entry.IsWildcard && entry.IsHost(host));
         return IsInternal(address) && !isWrittenOut ? $"{host} leads to the internal address {address}" : null;
     }
 
@@ -49,17 +50,17 @@ public sealed class AddressRules(FetchOptions options)
     {
         public static Entry Parse(string text)
         {
-            var colon = text.LastIndexOf(':');
+            int colon = text.LastIndexOf(':');
             // The colons of "[::1]" are none before a port.
-            var hasPort = colon > text.LastIndexOf(']');
-            var host = hasPort ? text[..colon] : text;
-            var isWildcard = host.StartsWith("*.", StringComparison.Ordinal);
+            bool hasPort = colon > text.LastIndexOf(']');
+            string host = hasPort ? text[..colon] : text;
+            bool isWildcard = host.StartsWith("*.", StringComparison.Ordinal);
             if (host.Trim('*', '.').Length == 0)
                 throw new ArgumentException($"\"{text}\" allows every host; name them.");
             if (!hasPort) return new Entry(Bare(host), null, false, isWildcard);
-            var port = text[(colon + 1)..];
+            string port = text[(colon + 1)..];
             if (port == "*") return new Entry(Bare(host), null, true, isWildcard);
-            if (!ushort.TryParse(port, out var number))
+            if (!ushort.TryParse(port, out ushort number))
                 throw new ArgumentException($"\"{text}\" has no port behind the colon.");
             return new Entry(Bare(host), number, false, isWildcard);
         }

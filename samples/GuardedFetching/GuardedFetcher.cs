@@ -41,7 +41,7 @@ public sealed class GuardedFetcher(HttpClient http, FetchOptions options)
 
     private async Task<Fetched> FollowAsync(Uri address, int maxBytes, CancellationToken cancellationToken)
     {
-        for (var hop = 0; hop <= options.MaxRedirects; hop++)
+        for (int hop = 0; hop <= options.MaxRedirects; hop++)
         {
             if (_rules.Refuse(address) is { } reason) return Refused(address, reason);
             using var request = new HttpRequestMessage(HttpMethod.Get, address);
@@ -66,12 +66,12 @@ public sealed class GuardedFetcher(HttpClient http, FetchOptions options)
     {
         if (!response.IsSuccessStatusCode)
             return Failed(address, $"status {(int)response.StatusCode}") with { Status = response.StatusCode };
-        var tooLarge = $"larger than {maxBytes} bytes";
+        string tooLarge = $"larger than {maxBytes} bytes";
         if (response.Content.Headers.ContentLength > maxBytes) return Failed(address, tooLarge);
 
         await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
         using var body = new MemoryStream();
-        var buffer = new byte[BufferSize];
+        byte[] buffer = new byte[BufferSize];
         while (await stream.ReadAsync(buffer, cancellationToken) is var count and > 0)
         {
             // The length told before is only a promise, and compression hides the true one.

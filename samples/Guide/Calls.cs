@@ -85,7 +85,7 @@ public static class Calls
     {
         // <fixed>
         await amqp.DeclareAsync(new AmqpTopology().Queue("reports.replies"));
-        AmqpReplyAddress replies = AmqpReplyAddress.Queue("reports.replies");    // made once, used for all calls
+        var replies = AmqpReplyAddress.Queue("reports.replies");    // made once, used for all calls
 
         AmqpReply reply = await amqp.CallAsync(request,
             new AmqpCallOptions { ReplyTo = replies, Timeout = TimeSpan.FromHours(1) });

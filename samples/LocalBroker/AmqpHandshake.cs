@@ -63,7 +63,7 @@ internal static class AmqpHandshake
         if (!logIn) return new(null, version);
 
         await stream.WriteAsync(StartOkFrame(uri), cancellationToken);
-        var isTuned = await IsTunedAsync(stream, cancellationToken);
+        bool isTuned = await IsTunedAsync(stream, cancellationToken);
         return new(isTuned ? null : "the broker refuses this user and password", version);
     }
 
@@ -84,13 +84,13 @@ internal static class AmqpHandshake
     private static async Task<(ushort? Method, ReadOnlyMemory<byte> Arguments)> ReadMethodAsync(
         NetworkStream stream, CancellationToken cancellationToken)
     {
-        var header = new byte[7];
+        byte[] header = new byte[7];
         if (!await FillAsync(header)) return default;
 
-        var size = BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(3));
+        uint size = BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(3));
         if (header[0] != MethodFrame || size is < 4 or > LongestFrame) return default;
 
-        var payload = new byte[size + 1];
+        byte[] payload = new byte[size + 1];
         if (!await FillAsync(payload)) return default;
 
         return BinaryPrimitives.ReadUInt16BigEndian(payload) == ConnectionClass && payload[^1] == FrameEnd
@@ -106,22 +106,22 @@ internal static class AmqpHandshake
     /// </summary>
     private static Version? VersionIn(ReadOnlyMemory<byte> arguments)
     {
-        var key = arguments.Span.IndexOf(VersionKey);
+        int key = arguments.Span.IndexOf(VersionKey);
         if (key < 0) return null;
 
         var value = arguments.Span[(key + VersionKey.Length)..];
-        if (!BinaryPrimitives.TryReadUInt32BigEndian(value, out var length) || length > value.Length - 4) return null;
+        if (!BinaryPrimitives.TryReadUInt32BigEndian(value, out uint length) || length > value.Length - 4) return null;
 
-        var text = Encoding.UTF8.GetString(value.Slice(4, (int)length));
+        string text = Encoding.UTF8.GetString(value.Slice(4, (int)length));
         return Version.TryParse(text.Split('-', '+')[0], out var version) ? version : null;
     }
 
     private static byte[] StartOkFrame(Uri uri)
     {
-        var parts = uri.UserInfo.Split(':', 2);
-        var user = parts[0].Length > 0 ? Uri.UnescapeDataString(parts[0]) : "guest";
-        var password = parts.Length > 1 ? Uri.UnescapeDataString(parts[1]) : "guest";
-        var response = Encoding.UTF8.GetBytes($"\0{user}\0{password}");
+        string[] parts = uri.UserInfo.Split(':', 2);
+        string user = parts[0].Length > 0 ? Uri.UnescapeDataString(parts[0]) : "guest";
+        string password = parts.Length > 1 ? Uri.UnescapeDataString(parts[1]) : "guest";
+        byte[] response = Encoding.UTF8.GetBytes($"\0{user}\0{password}");
         byte[] payload =
         [
             .. Short(ConnectionClass), .. Short(StartOk),

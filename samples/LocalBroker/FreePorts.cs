@@ -17,9 +17,9 @@ public static class FreePorts
     public static int[] Take(int count)
     {
         var ports = new HashSet<int>();
-        for (var attempt = 0; attempt < Attempts && ports.Count < count; attempt++)
+        for (int attempt = 0; attempt < Attempts && ports.Count < count; attempt++)
         {
-            var port = Random.Shared.Next(Lowest, Highest);
+            int port = Random.Shared.Next(Lowest, Highest);
             if (IsFree(port)) ports.Add(port);
         }
 

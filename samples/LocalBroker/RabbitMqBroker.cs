@@ -66,9 +66,9 @@ public sealed class RabbitMqBroker : IAsyncDisposable
     private static async Task<RabbitMqBroker?> FromEnvironmentAsync(
         RabbitMqBrokerOptions options, CancellationToken cancellationToken)
     {
-        foreach (var variable in Variables)
+        foreach (string variable in Variables)
         {
-            var text = Environment.GetEnvironmentVariable(variable);
+            string? text = Environment.GetEnvironmentVariable(variable);
             if (string.IsNullOrWhiteSpace(text)) continue;
 
             if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("amqp" or "amqps"))

@@ -31,7 +31,7 @@ internal sealed class Client(HttpClient http, Site site, Measurements measuremen
 
     public async Task<JsonNode?> BeginAndFollowAsync(int number, CancellationToken cancellationToken)
     {
-        var start = Stopwatch.GetTimestamp();
+        long start = Stopwatch.GetTimestamp();
         var accepted = await AskAsync(Endpoints.Begin, 202, "/api/crawling/crawl", CrawlOf(number),
             answer => jobIds.Take(Text(answer, "job_id")), cancellationToken);
         if (accepted is null)
@@ -41,8 +41,8 @@ internal sealed class Client(HttpClient http, Site site, Measurements measuremen
         while ((job = await http.GetFromJsonAsync<JsonNode>(Text(accepted, "location"), cancellationToken)) is not null
             && Text(job, "status") is "queued" or "in_progress")
             await Task.Delay(LookEvery, cancellationToken);
-        var failure = Text(job, "job_id") != Text(accepted, "job_id") ? "the state is that of another job" : CheckCrawl(
-            job, number);
+        string? failure = Text(job, "job_id") != Text(accepted, "job_id") ? "the state is that of another job"
+            : CheckCrawl(job, number);
         measurements.Add(Endpoints.Job, Stopwatch.GetElapsedTime(start), failure);
         return job;
     }
@@ -88,12 +88,12 @@ internal sealed class Client(HttpClient http, Site site, Measurements measuremen
         string endpoint, int expected, string path, JsonObject content, Func<JsonNode, string?> check,
         CancellationToken cancellationToken)
     {
-        var start = Stopwatch.GetTimestamp();
+        long start = Stopwatch.GetTimestamp();
         using var response = await http.PostAsJsonAsync(path, content, cancellationToken);
         var answer = JsonNode.Parse(await response.Content.ReadAsStringAsync(cancellationToken));
         var elapsed = Stopwatch.GetElapsedTime(start);
 
-        var failure = (int)response.StatusCode != expected || answer is null
+        string? failure = (int)response.StatusCode != expected || answer is null
             ? $"status {(int)response.StatusCode}: {Text(answer, "title")} {Text(answer, "detail")}"
             : check(answer);
         measurements.Add(endpoint, elapsed, failure);

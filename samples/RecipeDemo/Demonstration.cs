@@ -26,16 +26,16 @@ internal static class Demonstration
         await Examples.ShowAsync(new Client(system.Http, site, examples, jobIds), cancellationToken);
 
         var crowd = new Measurements();
-        var start = Stopwatch.GetTimestamp();
+        long start = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, Clients).Select(client => Task.Run(async () =>
         {
-            for (var round = 0; round < Rounds; round++)
+            for (int round = 0; round < Rounds; round++)
                 await new Client(system.Http, site, crowd, jobIds).RoundAsync(
                     1 + client + round * Clients, cancellationToken);
         }, cancellationToken)));
         Report(crowd, Stopwatch.GetElapsedTime(start));
 
-        var linksAreGood = await ShowLinksAsync(system.Http, cancellationToken);
+        bool linksAreGood = await ShowLinksAsync(system.Http, cancellationToken);
         return Verdict([.. examples.Failures, .. crowd.Failures], examples.AllGood && crowd.AllGood, linksAreGood);
     }
 
@@ -45,7 +45,7 @@ internal static class Demonstration
         Console.WriteLine(
             $"{Clients} clients at once, {Rounds} rounds each: {crowd.Count} answers in {elapsed.TotalSeconds:0.0} s");
         Console.WriteLine();
-        foreach (var line in crowd.Table(Endpoints.All))
+        foreach (string line in crowd.Table(Endpoints.All))
             Console.WriteLine(line);
     }
 
@@ -66,11 +66,11 @@ internal static class Demonstration
     private static bool Verdict(IReadOnlyList<string> failures, bool answersAreGood, bool linksAreGood)
     {
         Console.WriteLine();
-        foreach (var failure in failures)
+        foreach (string failure in failures)
             Console.WriteLine($"  {failure}");
         if (!linksAreGood)
             Console.WriteLine("  a connection was lost on the way, or is not ready");
-        var good = answersAreGood && linksAreGood;
+        bool good = answersAreGood && linksAreGood;
         Console.WriteLine(good ? "OK: every request got its own answer." : "FAILED");
         return good;
     }

@@ -25,7 +25,7 @@ internal sealed class Measurements
     public IEnumerable<string> Table(IEnumerable<string> endpoints)
     {
         yield return $"  {"",-34}{"requests",9}{"right",9}{"p50 ms",9}{"p95 ms",9}{"max ms",9}";
-        foreach (var endpoint in endpoints)
+        foreach (string endpoint in endpoints)
         {
             var rows = _all.Where(one => one.Endpoint == endpoint).ToList();
             if (rows.Count == 0)

@@ -7,7 +7,7 @@ using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(57));
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, EndInOrder);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, EndInOrder);
 using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, EndInOrder);
-var interrupted = false;
+bool interrupted = false;
 
 try
 {

@@ -29,8 +29,8 @@ internal sealed class RunningSystem : IAsyncDisposable
         ];
         try
         {
-            var line = await programs[0].LineAsync(Listening, cancellationToken);
-            var address = line[(line.IndexOf(Listening, StringComparison.Ordinal) + Listening.Length)..].Trim();
+            string line = await programs[0].LineAsync(Listening, cancellationToken);
+            string address = line[(line.IndexOf(Listening, StringComparison.Ordinal) + Listening.Length)..].Trim();
             var system = new RunningSystem(
                 programs, new HttpClient { BaseAddress = new Uri(address), Timeout = Timeout.InfiniteTimeSpan });
             await Task.WhenAll(
@@ -55,7 +55,7 @@ internal sealed class RunningSystem : IAsyncDisposable
     {
         // On a broker that others use, too, queues of our own, which the broker removes when nobody has used them for a
         // minute.
-        var prefix = broker.IsOwned ? "" : $"recipe-demo-{Environment.ProcessId}.";
+        string prefix = broker.IsOwned ? "" : $"recipe-demo-{Environment.ProcessId}.";
         return new Dictionary<string, string>
         {
             ["RABBITMQ_URL"] = broker.Uri.ToString(),

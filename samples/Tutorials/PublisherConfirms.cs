@@ -8,7 +8,7 @@ public static class PublisherConfirms
     public static async Task RunAsync(IAmqpClient amqp, Action<string> say)
     {
         await amqp.DeclareAsync(new AmqpTopology().Queue("confirms"));
-        AmqpMessage message = AmqpMessage.ToQueue("confirms", "a"u8.ToArray());
+        var message = AmqpMessage.ToQueue("confirms", "a"u8.ToArray());
         await amqp.PublishAsync(message);
         say("One by one: confirmed");
 

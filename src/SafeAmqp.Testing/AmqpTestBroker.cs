@@ -174,7 +174,7 @@ public sealed partial class AmqpTestBroker : IAsyncDisposable
     /// <summary>Clients have a moment to answer connection.close; then their sockets are closed anyway.</summary>
     private async Task EndedAsync(Connection[] connections)
     {
-        Task ended = Task.WhenAll(connections.Select(connection => connection.Ended));
+        var ended = Task.WhenAll(connections.Select(connection => connection.Ended));
         try
         {
             await ended.WaitAsync(CloseGrace).ConfigureAwait(false);

@@ -32,7 +32,7 @@ public sealed partial class AmqpClient
         long deadline = _clock.In(_options.ShutdownTimeout);
         if (Volatile.Read(ref _started) != 0 && !_subscriptions.IsEmpty)
         {
-            Task stopped = Task.WhenAll(_subscriptions.Keys.Select(subscription => subscription.StopAsync().AsTask()));
+            var stopped = Task.WhenAll(_subscriptions.Keys.Select(subscription => subscription.StopAsync().AsTask()));
             await Within(stopped, deadline).ConfigureAwait(false);
         }
         _refusing = true;

@@ -60,7 +60,7 @@ public sealed partial class AmqpClient : IAmqpClient
         _callSlots = new Credit(options.MaxPendingCalls, long.MaxValue);
         _announcer = new Announcer<AmqpStateChangedEventArgs>(Tell);
         _probe = new StarvationProbe(_clock, _logger);
-        BrokerAddress address = BrokerAddress.From(options);
+        var address = BrokerAddress.From(options);
         _connectTimeout = address.Settings.ConnectTimeout ?? options.ConnectTimeout;
         if (address.IsInTheClear)
             Log.Unencrypted(_logger, LinkConfig.NameOf(options), address.ToString());

@@ -40,7 +40,7 @@ public sealed class SettingsAndResultsTests
         };
         Assert.Equal(expected, FederationSettings.From(values.GetValueOrDefault));
         Assert.Equal(new FederationSettings(), FederationSettings.From(_ => " "));
-        foreach (var name in values.Keys)
+        foreach (string name in values.Keys)
             Assert.Contains(name, Assert.Throws<InvalidOperationException>(() =>
                 FederationSettings.From(asked => asked == name ? "x" : null)).Message, StringComparison.Ordinal);
         Assert.Throws<InvalidOperationException>(
@@ -83,7 +83,7 @@ public sealed class SettingsAndResultsTests
         }, read);
         Assert.Throws<InvalidOperationException>(
             () => LearningSettings.From(name => name == "TRAIN_IMAGES" ? "a" : null));
-        foreach (var name in values.Keys.Where(name => !name.EndsWith("LABELS", StringComparison.Ordinal)
+        foreach (string? name in values.Keys.Where(name => !name.EndsWith("LABELS", StringComparison.Ordinal)
             && !name.EndsWith("IMAGES", StringComparison.Ordinal)))
             Assert.Contains(name, Assert.Throws<InvalidOperationException>(() =>
                 LearningSettings.From(asked => asked == name ? "x" : null)).Message, StringComparison.Ordinal);

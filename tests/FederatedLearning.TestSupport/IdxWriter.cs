@@ -8,12 +8,12 @@ internal static class IdxWriter
 {
     public static void Write(Dataset data, string images, string labels)
     {
-        var side = (int)Math.Sqrt(data.Inputs);
+        int side = (int)Math.Sqrt(data.Inputs);
         using (var file = File.Create(images))
         {
             Header(file, 0x803, data.Count, side, side);
-            for (var i = 0; i < data.Count; i++)
-                foreach (var pixel in data.Image(i))
+            for (int i = 0; i < data.Count; i++)
+                foreach (float pixel in data.Image(i))
                     file.WriteByte((byte)Math.Round(255 * pixel));
         }
 
@@ -26,8 +26,8 @@ internal static class IdxWriter
 
     private static void Header(FileStream file, params ReadOnlySpan<int> numbers)
     {
-        var bytes = new byte[4];
-        foreach (var number in numbers)
+        byte[] bytes = new byte[4];
+        foreach (int number in numbers)
         {
             BinaryPrimitives.WriteInt32BigEndian(bytes, number);
             file.Write(bytes);

@@ -28,8 +28,8 @@ internal sealed class SteppingLearner(int samples, float step) : ILearner
     {
         Began[round] = global.Values[0];
         InTheMiddle(round, cancellationToken).GetAwaiter().GetResult();
-        var values = global.Values.ToArray();
-        foreach (ref var value in values.AsSpan())
+        float[] values = global.Values.ToArray();
+        foreach (ref float value in values.AsSpan())
             value += step;
         return (new ModelWeights(global.Layout, values), new ReportedMetrics(1, 0.5));
     }

@@ -51,10 +51,10 @@ public sealed class CommandTests
     public async Task Lines_end_with_CR_LF_or_0x9B_and_come_in_any_pieces()
     {
         byte[] sent = [.. "files\r\nnext\rgfx 2"u8, 0x9B, .. "  \r\n\n\nquit\nnever ended"u8];
-        foreach (var piece in (int[])[1, 2, 3, 7, sent.Length])
+        foreach (int piece in (int[])[1, 2, 3, 7, sent.Length])
         {
             var reader = new LineReader(new Pieces(sent, piece), new ImageSettings(), TimeProvider.System);
-            foreach (var expected in (string?[])["files", "next", "gfx 2", "quit", null])
+            foreach (string? expected in (string?[])["files", "next", "gfx 2", "quit", null])
                 Assert.Equal(
                     expected, (await reader.NextAsync(() => false, TestContext.Current.CancellationToken))?.Text);
         }

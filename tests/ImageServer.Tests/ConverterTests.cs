@@ -18,7 +18,7 @@ public sealed class ConverterTests
         using var wide = Images.Plain(400, 100, SKColors.White);
         var picture = ImageConverter.Convert(wide, mode);
         var format = picture.Format;
-        var high = format.Width * format.PixelWidth / 4;
+        float high = format.Width * format.PixelWidth / 4;
         var white = Enumerable.Range(0, format.Height).Where(y => IsBright(picture, format.Width / 2, y)).ToList();
         Assert.InRange(white.Count, high - 1, high + 1);
         Assert.InRange(white[0], (format.Height - high) / 2 - 1, (format.Height - high) / 2 + 1);
@@ -33,8 +33,8 @@ public sealed class ConverterTests
         using var high = Images.Plain(100, 200, SKColors.White);
         var picture = ImageConverter.Convert(high, mode);
         var format = picture.Format;
-        var wide = format.Height / 2 / format.PixelWidth;
-        var white = Enumerable.Range(0, format.Width).Count(x => IsBright(picture, x, format.Height / 2));
+        float wide = format.Height / 2 / format.PixelWidth;
+        int white = Enumerable.Range(0, format.Width).Count(x => IsBright(picture, x, format.Height / 2));
         Assert.InRange(white, wide - 1.5, wide + 1.5);
         Assert.Equal((0, 0, 0), picture.ColorAt(0, format.Height / 2));
     }
@@ -44,7 +44,7 @@ public sealed class ConverterTests
     [InlineData(GraphicsMode.Graphics9)]
     public void Dithering_keeps_the_brightness_of_what_has_no_shade_of_its_own(GraphicsMode mode)
     {
-        foreach (var grey in (byte[])[40, 100, 137, 200])
+        foreach (byte grey in (byte[])[40, 100, 137, 200])
         {
             using var plain = Images.Plain(320, 220, new SKColor(grey, grey, grey));
             var picture = ImageConverter.Convert(plain, mode);
@@ -60,7 +60,7 @@ public sealed class ConverterTests
     {
         using var colorful = Images.Bitmap(320, 240, canvas =>
         {
-            for (var hue = 0; hue < 320; hue++)
+            for (int hue = 0; hue < 320; hue++)
             {
                 using var paint = new SKPaint { Color = SKColor.FromHsl(hue, 80, 50) };
                 canvas.DrawRect(hue, 0, 1, 240, paint);
@@ -79,7 +79,7 @@ public sealed class ConverterTests
         SKColor[] colors = [new(200, 30, 40), new(20, 120, 220), new(250, 240, 60), new(12, 80, 30)];
         using var flags = Images.Bitmap(320, 240, canvas =>
         {
-            for (var i = 0; i < colors.Length; i++)
+            for (int i = 0; i < colors.Length; i++)
             {
                 using var paint = new SKPaint { Color = colors[i] };
                 canvas.DrawRect(80 * i, 0, 80, 240, paint);
@@ -88,7 +88,7 @@ public sealed class ConverterTests
         foreach (var mode in (GraphicsMode[])[GraphicsMode.Vbxe256, GraphicsMode.Vbxe16])
         {
             var picture = ImageConverter.Convert(flags, mode);
-            for (var i = 0; i < colors.Length; i++)
+            for (int i = 0; i < colors.Length; i++)
             {
                 var (red, green, blue) = picture.ColorAt((int)((80 * i + 40) / picture.Format.PixelWidth), 120);
                 // Where two of them meet, the wider mode mixes them: a bin holds a few such pixels.
@@ -131,8 +131,8 @@ public sealed class ConverterTests
     [Fact]
     public void A_picture_that_says_it_is_huge_is_refused_before_memory_is_taken_for_it()
     {
-        var bomb = Images.PngBomb(60_000, 60_000); // 14 GB, decoded
-        var before = GC.GetTotalAllocatedBytes(precise: true);
+        byte[] bomb = Images.PngBomb(60_000, 60_000); // 14 GB, decoded
+        long before = GC.GetTotalAllocatedBytes(precise: true);
         var refused = Assert.Throws<ImageRefusedException>(() => ImageDecoder.Decode(bomb, ManyPixels));
         Assert.Contains("60000 × 60000", refused.Message, StringComparison.Ordinal);
         Assert.InRange(GC.GetTotalAllocatedBytes(precise: true) - before, 0, 1 << 20);
@@ -142,7 +142,7 @@ public sealed class ConverterTests
     public void What_is_no_picture_broken_or_of_another_format_is_refused()
     {
         using var plain = Images.Plain(300, 200, SKColors.Teal);
-        var png = Images.Encode(plain, SKEncodedImageFormat.Png);
+        byte[] png = Images.Encode(plain, SKEncodedImageFormat.Png);
         byte[] bmp = [
             .. "BM"u8, 58, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24, 0,
             .. new byte[28]];
@@ -162,11 +162,11 @@ public sealed class ConverterTests
         foreach (var format in (SKEncodedImageFormat[])[
             SKEncodedImageFormat.Png, SKEncodedImageFormat.Jpeg, SKEncodedImageFormat.Webp])
         {
-            var good = Images.Encode(plain, format);
-            for (var i = 0; i < 200; i++)
+            byte[] good = Images.Encode(plain, format);
+            for (int i = 0; i < 200; i++)
             {
-                var bad = good.ToArray();
-                for (var change = random.Next(1, 8); change > 0; change--)
+                byte[] bad = good.ToArray();
+                for (int change = random.Next(1, 8); change > 0; change--)
                     bad[random.Next(bad.Length)] = (byte)random.Next(256);
                 try
                 {

@@ -10,7 +10,7 @@ public sealed class PainterTests
     [Fact]
     public async Task The_same_prompt_and_seed_give_the_same_picture_and_another_seed_another()
     {
-        var first = await DrawAsync("three red boats on a blue sea", 0);
+        byte[] first = await DrawAsync("three red boats on a blue sea", 0);
         Assert.Equal(first, await DrawAsync("three red boats on a blue sea", 0));
         Assert.NotEqual(first, await DrawAsync("three red boats on a blue sea", 1));
         Assert.NotEqual(first, await DrawAsync("three red boats on a blue lake", 0));
@@ -43,7 +43,7 @@ public sealed class PainterTests
     [InlineData("twelve red triangles on a yellow wall", 12)]
     public void As_many_things_are_drawn_as_the_prompt_says(string prompt, int red)
     {
-        for (var seed = 0; seed < 5; seed++)
+        for (int seed = 0; seed < 5; seed++)
         {
             using var picture = Paint(prompt, seed);
             Assert.Equal(

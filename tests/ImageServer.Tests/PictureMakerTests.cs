@@ -57,7 +57,7 @@ public sealed class PictureMakerTests : IAsyncLifetime
     public async Task A_file_is_converted_once_for_each_mode_and_again_when_it_has_changed()
     {
         var file = Write("a.png", SKColors.White);
-        var first = await MakeAsync(file, GraphicsMode.Graphics8);
+        byte[] first = await MakeAsync(file, GraphicsMode.Graphics8);
         Assert.Same(first, await MakeAsync(file, GraphicsMode.Graphics8));
         Assert.NotEqual(first.Length, (await MakeAsync(file, GraphicsMode.Vbxe256)).Length);
         Assert.NotEqual(first, await MakeAsync(Write("a.png", SKColors.Black), GraphicsMode.Graphics8));
@@ -71,7 +71,7 @@ public sealed class PictureMakerTests : IAsyncLifetime
         foreach (var file in files)
             await MakeAsync(file, GraphicsMode.Graphics8);
         await Until.TrueAsync(() => _maker.BytesKept <= _settings.CacheBytes, "what is too much has gone");
-        var big = await MakeAsync(files[0], GraphicsMode.Vbxe256); // larger than all that may be kept
+        byte[] big = await MakeAsync(files[0], GraphicsMode.Vbxe256); // larger than all that may be kept
         Assert.NotSame(big, await MakeAsync(files[0], GraphicsMode.Vbxe256));
     }
 
@@ -103,7 +103,7 @@ public sealed class PictureMakerTests : IAsyncLifetime
 
     private ImageFile Write(string name, SKColor color)
     {
-        var path = Path.Combine(_folder.FullName, name);
+        string path = Path.Combine(_folder.FullName, name);
         using var plain = Images.Plain(32, 24, color);
         File.WriteAllBytes(path, Images.Encode(plain, SKEncodedImageFormat.Png));
         var info = new FileInfo(path);
@@ -112,7 +112,7 @@ public sealed class PictureMakerTests : IAsyncLifetime
 
     private static void InterlockedMax(ref int most, int value)
     {
-        for (var seen = Volatile.Read(ref most); value > seen
+        for (int seen = Volatile.Read(ref most); value > seen
             && Interlocked.CompareExchange(ref most, value, seen) is var now && now != seen; seen = now)
         {
         }

@@ -13,12 +13,12 @@ public sealed class StateTests
         // As the original: one count and one prompt for all, read, changed and written by each thread. The barrier is
         // between reading and writing.
         var (connections, prompt) = (0, "");
-        var seen = new string[2];
+        string[] seen = new string[2];
         using var bothHaveRead = new Barrier(2);
         Parallel(2, client =>
         {
             prompt = $"prompt of client {client}";
-            var more = connections + 1;
+            int more = connections + 1;
             bothHaveRead.SignalAndWait(TestContext.Current.CancellationToken);
             connections = more;
             seen[client] = prompt;
@@ -31,12 +31,12 @@ public sealed class StateTests
     public async Task Counts_are_right_however_many_come_and_go_at_once()
     {
         await using var owner = await RunningOwner.StartAsync(new ImageSettings());
-        var clients = 0;
+        int clients = 0;
         Parallel(16, thread =>
         {
-            for (var i = 0; i < 250; i++)
+            for (int i = 0; i < 250; i++)
             {
-                var id = owner.State.ConnectAsync("here").Result;
+                int? id = owner.State.ConnectAsync("here").Result;
                 owner.State.Choose(id!.Value, new Source.Generate($"prompt {thread} {i}", 0));
                 var next = Assert.IsType<Source.Generate>(owner.State.AdvanceAsync(id.Value).Result);
                 Assert.Equal(($"prompt {thread} {i}", 1), (next.Prompt, next.Seed));
@@ -57,12 +57,12 @@ public sealed class StateTests
         await using var owner = await RunningOwner.StartAsync(new ImageSettings(), lines);
         Parallel(8, _ =>
         {
-            for (var i = 0; i < 50; i++)
+            for (int i = 0; i < 50; i++)
                 _ = owner.State.DisconnectAsync(owner.State.ConnectAsync("here").Result!.Value).Result;
         });
-        var count = 0;
+        int count = 0;
         Assert.Equal(800, lines.All.Count);
-        foreach (var line in lines.All)
+        foreach (string line in lines.All)
         {
             count += line.StartsWith("Starting Connection: ", StringComparison.Ordinal) ? 1 : -1;
             Assert.True(line == $"Starting Connection: {count}"
@@ -77,7 +77,7 @@ public sealed class StateTests
     {
         await using var owner = await RunningOwner.StartAsync(new ImageSettings { MaxLine = 3 });
         var tickets = new List<long>();
-        for (var client = 1; client <= 3; client++)
+        for (int client = 1; client <= 3; client++)
             tickets.Add((await owner.State.JoinLineAsync(client, new Source.Generate("boats", 0)))!.Value);
         Assert.Null(await owner.State.JoinLineAsync(4, new Source.Generate("boats", 0)));
         Assert.Equal(new PlaceInLine(3, 3), owner.State.Current.PlaceOf(3));
@@ -142,8 +142,8 @@ public sealed class StateTests
     // Each call in a method's code: the operand of call, callvirt and newobj.
     private static IEnumerable<MethodBase> Calls(MethodBase method)
     {
-        var code = method.GetMethodBody()?.GetILAsByteArray() ?? [];
-        for (var at = 0; at + 4 < code.Length; at++)
+        byte[] code = method.GetMethodBody()?.GetILAsByteArray() ?? [];
+        for (int at = 0; at + 4 < code.Length; at++)
         {
             if (code[at] is not (0x28 or 0x6F or 0x73))
                 continue;

@@ -9,11 +9,11 @@ public sealed class WireTests
     [Fact]
     public void A_picture_in_mode_2_has_seven_bytes_before_its_pixels_and_the_left_pixel_in_the_highest_bit()
     {
-        var pixels = new byte[320 * 220];
+        byte[] pixels = new byte[320 * 220];
         pixels[0] = 1;             // the first row: left edge
         pixels[9] = 1;             // second byte, second bit
         pixels[320 + 319] = 1;     // the second row: right edge
-        var answer = Wire.Picture(new IndexedPicture(GraphicsMode.Graphics8, pixels, []));
+        byte[] answer = Wire.Picture(new IndexedPicture(GraphicsMode.Graphics8, pixels, []));
 
         Assert.Equal(7 + 8800, answer.Length);
         Assert.Equal("01010002036022", Convert.ToHexStringLower(answer.AsSpan(0, 7)));
@@ -25,9 +25,9 @@ public sealed class WireTests
     [Fact]
     public void A_picture_in_mode_4_has_two_pixels_a_byte_the_left_in_the_high_half()
     {
-        var pixels = new byte[80 * 220];
+        byte[] pixels = new byte[80 * 220];
         (pixels[0], pixels[1], pixels[80]) = (0xA, 0x5, 0xF);
-        var answer = Wire.Picture(new IndexedPicture(GraphicsMode.Graphics9, pixels, []));
+        byte[] answer = Wire.Picture(new IndexedPicture(GraphicsMode.Graphics9, pixels, []));
 
         Assert.Equal(7 + 8800, answer.Length);
         Assert.Equal("01010004036022", Convert.ToHexStringLower(answer.AsSpan(0, 7)));
@@ -38,9 +38,9 @@ public sealed class WireTests
     [Fact]
     public void A_picture_in_mode_17_is_a_block_of_palette_and_a_block_of_pixels()
     {
-        var pixels = new byte[320 * 240];
+        byte[] pixels = new byte[320 * 240];
         (pixels[0], pixels[^1]) = (1, 0xFE);
-        var answer = Wire.Picture(new IndexedPicture(GraphicsMode.Vbxe256, pixels, [0, 0, 0, 0x11, 0x22, 0x33]));
+        byte[] answer = Wire.Picture(new IndexedPicture(GraphicsMode.Vbxe256, pixels, [0, 0, 0, 0x11, 0x22, 0x33]));
 
         Assert.Equal(5 + 5 + 768 + 5 + 76_800, answer.Length);
         Assert.Equal("0104001102" + "0600030000" + "000000112233", Convert.ToHexStringLower(answer.AsSpan(0, 16)));
@@ -52,9 +52,9 @@ public sealed class WireTests
     [Fact]
     public void A_picture_in_mode_18_has_two_pixels_a_byte_and_a_whole_palette()
     {
-        var pixels = new byte[640 * 240];
+        byte[] pixels = new byte[640 * 240];
         (pixels[0], pixels[1]) = (0xE, 0x3);
-        var answer = Wire.Picture(new IndexedPicture(GraphicsMode.Vbxe16, pixels, []));
+        byte[] answer = Wire.Picture(new IndexedPicture(GraphicsMode.Vbxe16, pixels, []));
 
         Assert.Equal(5 + 5 + 768 + 5 + 76_800, answer.Length);
         Assert.Equal("0104001202" + "0600030000", Convert.ToHexStringLower(answer.AsSpan(0, 10)));
@@ -75,8 +75,8 @@ public sealed class WireTests
     [Fact]
     public void A_text_without_bound_is_cut_between_two_characters()
     {
-        var text = string.Concat(Enumerable.Repeat("🎨", 10_000));
-        var told = Encoding.UTF8.GetString(Wire.Error(text).AsSpan(10));
+        string text = string.Concat(Enumerable.Repeat("🎨", 10_000));
+        string told = Encoding.UTF8.GetString(Wire.Error(text).AsSpan(10));
         Assert.InRange(Encoding.UTF8.GetByteCount(told), 500, Wire.MaxTextBytes);
         Assert.All(told.EnumerateRunes(), rune => Assert.Equal("🎨", rune.ToString()));
     }
@@ -90,10 +90,11 @@ public sealed class WireTests
     {
         var format = ModeFormat.Of(mode);
         var random = new Random(7);
-        var pixels = Enumerable.Range(0, format.Width * format.Height).Select(_ => (byte)random.Next(format.Colors))
+        byte[] pixels = Enumerable.Range(0, format.Width * format.Height).Select(_ => (byte)random.Next(format.Colors))
             .ToArray();
-        var palette = format.HasPalette ? Enumerable.Range(0, 768).Select(_ => (byte)random.Next(256)).ToArray() : [];
-        var answer = Wire.Picture(new IndexedPicture(mode, pixels, palette));
+        byte[] palette = format.HasPalette
+            ? Enumerable.Range(0, 768).Select(_ => (byte)random.Next(256)).ToArray() : [];
+        byte[] answer = Wire.Picture(new IndexedPicture(mode, pixels, palette));
 
         using var stream = new MemoryStream(answer);
         var read = Assert.IsType<ReceivedAnswer.Picture>(

@@ -18,7 +18,7 @@ public sealed class A_container
     {
         Assert.SkipWhen(Environment.GetEnvironmentVariable("DOCKER_HOST") is not null || Sockets.Any(File.Exists),
             "A container engine may answer here.");
-        var start = Stopwatch.GetTimestamp();
+        long start = Stopwatch.GetTimestamp();
 
         // An image that nobody has: had an engine been asked for it, that would be an error and not null.
         const string Image = "localhost:1/none:none";

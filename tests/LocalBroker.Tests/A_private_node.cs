@@ -115,7 +115,7 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
     [Fact]
     public async Task Keeps_port_and_durable_data_when_it_is_killed_and_started_again()
     {
-        var port = _fixture.Node.Port;
+        int port = _fixture.Node.Port;
         await using (var connection = await ConnectAsync("before"))
         await using (var channel = await connection.CreateChannelAsync(cancellationToken: Stop))
             await channel.QueueDeclareAsync(
@@ -180,7 +180,7 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
             },
             Stop);
 
-        var answer = await node.RabbitMqCtlAsync(["eval",
+        string answer = await node.RabbitMqCtlAsync(["eval",
             "{application:get_env(rabbit, consumer_timeout), application:get_env(rabbit, channel_tick_interval), "
             + "application:get_env(rabbit, heartbeat), erlang:system_info(schedulers)}."], Stop);
         Assert.Equal("{{ok,7000},{ok,2000},{ok,13},2}", answer.Trim());
@@ -210,7 +210,7 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
             Environment = { ["SAFEAMQP_NODE_LOGS"] = logs.FullName },
         })!;
 
-        var folder = started
+        string? folder = started
             ? await owner.StandardOutput.ReadLineAsync(Stop)
             : await FolderOfAsync(owner.Id, runs: "beam.smp");
         Assert.NotNull(folder);
@@ -229,10 +229,10 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
     private static async Task<string> FolderOfAsync(int owner, string runs)
     {
         var watch = Stopwatch.StartNew();
-        var pattern = string.Create(CultureInfo.InvariantCulture, $"rel-{owner}-");
+        string pattern = string.Create(CultureInfo.InvariantCulture, $"rel-{owner}-");
         while (watch.Elapsed < Patience)
         {
-            foreach (var folder in Directory.EnumerateDirectories(Path.GetTempPath(), "safeamqp-node-*"))
+            foreach (string folder in Directory.EnumerateDirectories(Path.GetTempPath(), "safeamqp-node-*"))
             {
                 var running = Leftovers.Processes(folder);
                 if (running.Exists(line => line.Contains(runs, StringComparison.Ordinal))

@@ -51,7 +51,7 @@ public sealed class A_root_of_its_own : IDisposable
     [Fact]
     public async Task Its_nodes_run_its_version_under_the_same_paths_and_leave_no_mount_and_no_file_in_it()
     {
-        var root = RequireRoot();
+        string root = RequireRoot();
         var mounts = await MountsInAsync(root);
         var files = Files(root);
         string folder;
@@ -60,7 +60,7 @@ public sealed class A_root_of_its_own : IDisposable
             folder = node.Folder;
             Assert.True(Directory.Exists(Path.Combine(root, $"usr/lib/rabbitmq/lib/rabbitmq_server-{node.Version}")));
             Assert.Equal(node.Version.ToString(), (await node.RabbitMqCtlAsync(["version"], Stop)).Trim());
-            var data = await node.EvaluateAsync("rabbit:data_dir()", Stop);
+            string data = await node.EvaluateAsync("rabbit:data_dir()", Stop);
             Assert.Equal(Path.Combine(folder, "mnesia"), Path.GetDirectoryName(data));
             Assert.NotEmpty(Directory.EnumerateFiles(Path.Combine(folder, "log"), $"{node.Name}*.log"));
             Assert.Equal(mounts, await MountsInAsync(root));
@@ -81,7 +81,7 @@ public sealed class A_root_of_its_own : IDisposable
             folders.AddRange(cluster.Nodes.Select(node => node.Folder));
             foreach (var node in cluster.Nodes)
             {
-                var running = await node.EvaluateAsync(
+                string running = await node.EvaluateAsync(
                     "lists:join($ , [atom_to_list(N) || N <- lists:sort(rabbit_nodes:list_running())])", Stop);
                 Assert.Equal(cluster.Nodes.Select(other => other.Name).Order(), running.Split(' ').Order());
             }
@@ -96,7 +96,7 @@ public sealed class A_root_of_its_own : IDisposable
         RequireRoot();
         using var owner = StartOwner("--bounding-set=-sys_admin", "--inh-caps=-sys_admin");
 
-        var error = await owner.StandardError.ReadToEndAsync(Stop);
+        string error = await owner.StandardError.ReadToEndAsync(Stop);
         await owner.WaitForExitAsync(Stop);
 
         Assert.Contains(
@@ -110,10 +110,10 @@ public sealed class A_root_of_its_own : IDisposable
         RequireRoot();
         using var owner = StartOwner("--reuid=65534", "--regid=65534", "--clear-groups");
 
-        var folder = await owner.StandardOutput.ReadLineAsync(Stop);
+        string? folder = await owner.StandardOutput.ReadLineAsync(Stop);
         if (folder is null)
         {
-            var error = await owner.StandardError.ReadToEndAsync(Stop);
+            string error = await owner.StandardError.ReadToEndAsync(Stop);
             Assert.Contains("user namespaces", error, StringComparison.Ordinal);
             Assert.Skip(error);
         }
@@ -139,7 +139,7 @@ public sealed class A_root_of_its_own : IDisposable
 
     private static string RequireRoot()
     {
-        var root = Environment.GetEnvironmentVariable(PrivateRabbitMqNodeOptions.RootVariable);
+        string? root = Environment.GetEnvironmentVariable(PrivateRabbitMqNodeOptions.RootVariable);
         Assert.SkipWhen(root is null or "" or "/", $"{PrivateRabbitMqNodeOptions.RootVariable} names no folder.");
         NodeFixture.RequireRabbitMq();
         return root;

@@ -11,7 +11,7 @@ public sealed class Choosing_a_broker : IDisposable
 
     public Choosing_a_broker()
     {
-        foreach (var name in Names) Environment.SetEnvironmentVariable(name, null);
+        foreach (string name in Names) Environment.SetEnvironmentVariable(name, null);
     }
 
     public void Dispose()

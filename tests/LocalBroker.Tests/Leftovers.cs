@@ -36,7 +36,7 @@ internal static class Leftovers
 
     private static IEnumerable<KeyValuePair<string, byte[]>> Environments(string folder)
     {
-        var needle = Encoding.UTF8.GetBytes(folder + "/");
+        byte[] needle = Encoding.UTF8.GetBytes(folder + "/");
         return Directory.EnumerateDirectories("/proc")
             .Where(process => int.TryParse(Path.GetFileName(process), out _))
             .Select(process => KeyValuePair.Create(process, Read(process, "environ")))

@@ -10,7 +10,7 @@ public sealed class Searching_for_a_broker : IClassFixture<NodeFixture>, IDispos
     {
         NodeFixture.RequireRabbitMq();
         _fixture = fixture;
-        foreach (var name in RabbitMqBroker.Variables) Environment.SetEnvironmentVariable(name, null);
+        foreach (string name in RabbitMqBroker.Variables) Environment.SetEnvironmentVariable(name, null);
     }
 
     public void Dispose()

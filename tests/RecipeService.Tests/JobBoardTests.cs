@@ -38,7 +38,7 @@ public sealed class JobBoardTests
     [Fact]
     public void The_oldest_job_goes_when_there_are_too_many()
     {
-        foreach (var id in new[] { "a", "b", "c" })
+        foreach (string? id in new[] { "a", "b", "c" })
             _board.Begin(id, null);
         _board.Record(Answer("a", "in_progress")); // news does not make it younger
         _board.Begin("d", null);
@@ -51,7 +51,7 @@ public sealed class JobBoardTests
     [Fact]
     public void The_oldest_data_goes_when_there_is_too_much_of_it()
     {
-        var half = JsonSerializer.Serialize(new string('x', (int)(JobBoard.MaxBytes / 2)));
+        string half = JsonSerializer.Serialize(new string('x', (int)(JobBoard.MaxBytes / 2)));
         _board.Record(Answer("a", "done", half));
         _board.Record(Answer("b", "done"));
         _board.Record(Answer("c", "done", half));
@@ -74,9 +74,9 @@ public sealed class JobBoardTests
         var board = new JobBoard(new RecipeSettings { JobsKept = 50 }, TimeProvider.System);
         await Task.WhenAll(Enumerable.Range(0, 8).Select(thread => Task.Run(() =>
         {
-            for (var number = 0; number < 2000; number++)
+            for (int number = 0; number < 2000; number++)
             {
-                var id = $"{thread}-{number % 100}";
+                string id = $"{thread}-{number % 100}";
                 board.Begin(id, null);
                 board.Record(Answer(id, "done", "[1,2,3]"));
                 board.TryFind(id, out _);

@@ -126,7 +126,7 @@ public sealed class WithoutBrokerTests : IAsyncLifetime
     public async Task The_page_is_served_and_loads_nothing_from_elsewhere()
     {
         using var response = await Service.Http.GetAsync("/", TestContext.Current.CancellationToken);
-        var page = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        string page = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
 
         Assert.Equal("text/html", response.Content.Headers.ContentType?.MediaType);
         Assert.Contains(
@@ -134,7 +134,7 @@ public sealed class WithoutBrokerTests : IAsyncLifetime
             response.Headers.GetValues("Content-Security-Policy").Single(),
             StringComparison.Ordinal);
         Assert.DoesNotContain("src=\"http", page, StringComparison.Ordinal);
-        foreach (var part in new[] { "style.css", "app.js", "links.js", "view.js", "icon.svg" })
+        foreach (string? part in new[] { "style.css", "app.js", "links.js", "view.js", "icon.svg" })
             Assert.Equal(HttpStatusCode.OK, (await Service.GetAsync($"/{part}")).Status);
     }
 
@@ -154,7 +154,7 @@ public sealed class WithoutBrokerTests : IAsyncLifetime
             ],
             listed.Order(StringComparer.Ordinal));
         var request = paths.GetProperty("/api/ai/analyze-recipe").GetProperty("post");
-        foreach (var status in new[] { "200", "400", "422", "503", "504" })
+        foreach (string? status in new[] { "200", "400", "422", "503", "504" })
             Assert.True(request.GetProperty("responses").TryGetProperty(status, out _), status);
     }
 

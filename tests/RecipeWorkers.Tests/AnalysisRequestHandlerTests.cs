@@ -36,13 +36,13 @@ public sealed class AnalysisRequestHandlerTests
     [Fact]
     public async Task An_image_request_fetches_the_image()
     {
-        var fetched = 0;
+        int fetched = 0;
         await using var server = await LocalServer.StartAsync(app => app.MapGet("/a.png", () =>
         {
             Interlocked.Increment(ref fetched);
             return Results.Bytes(Images.Png, "image/png");
         }));
-        var input = JsonSerializer.Serialize(
+        string input = JsonSerializer.Serialize(
             new { s3_url = server.At("/a.png").AbsoluteUri, description = "a bowl of rice with 2 eggs" });
         var answer = await AnswerAsync(JsonSerializer.Serialize(new { user_input = input }));
 
@@ -53,7 +53,8 @@ public sealed class AnalysisRequestHandlerTests
     [Fact]
     public async Task A_failed_image_is_answered_with_the_reason()
     {
-        var input = JsonSerializer.Serialize(new { s3_url = "http://outside.example/a.png", description = "2 eggs" });
+        string input = JsonSerializer.Serialize(
+            new { s3_url = "http://outside.example/a.png", description = "2 eggs" });
         var answer = await AnswerAsync(JsonSerializer.Serialize(new { user_input = input }));
 
         Assert.Equal(["success", "error"], Names(answer));
@@ -92,7 +93,7 @@ public sealed class AnalysisRequestHandlerTests
     {
         var answers = await Task.WhenAll(Enumerable.Range(1, 40).Select(number => Task.Run(
             () => AnswerAsync(JsonSerializer.Serialize(new { user_input = $"{number} eggs, {number} g flour" })))));
-        for (var i = 0; i < answers.Length; i++)
+        for (int i = 0; i < answers.Length; i++)
             Assert.Equal(i + 1, answers[i].GetProperty("result")
                 .GetProperty("recipe").GetProperty("ingredients")[0].GetProperty("quantity").GetInt32());
     }

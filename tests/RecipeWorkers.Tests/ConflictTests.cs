@@ -26,8 +26,8 @@ public sealed class ConflictTests
     {
         foreach (var rule in ConflictFinder.Rules)
         {
-            var first = ConflictFinder.NamesOf(rule.Item1)[0];
-            var second = ConflictFinder.NamesOf(rule.Item2).First(name => name != first);
+            string first = ConflictFinder.NamesOf(rule.Item1)[0];
+            string second = ConflictFinder.NamesOf(rule.Item2).First(name => name != first);
             Assert.Contains(Find(first, second), warning => warning.Message == rule.Message);
             Assert.DoesNotContain(Find(first), warning => warning.Message == rule.Message);
         }

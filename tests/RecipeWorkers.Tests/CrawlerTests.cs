@@ -123,7 +123,7 @@ public sealed class CrawlerTests
     [Fact]
     public async Task No_more_pages_than_the_bound_are_fetched()
     {
-        var asked = 0;
+        int asked = 0;
         await using var server = await LocalServer.StartAsync(app => app.MapGet("/{n:int}", (int n) =>
         {
             Interlocked.Increment(ref asked);
@@ -150,7 +150,7 @@ public sealed class CrawlerTests
             app.MapGet("/{page}", async (string page, CancellationToken token) =>
             {
                 if (page == "robots.txt") return Results.NotFound();
-                var running = Interlocked.Increment(ref now);
+                int running = Interlocked.Increment(ref now);
                 InterlockedMax(ref most, running);
                 if (running == 4) four.TrySetResult();
                 // The first ones wait until four are here: fewer at once would never get on.
@@ -166,7 +166,7 @@ public sealed class CrawlerTests
     [Fact]
     public async Task What_robots_txt_forbids_is_not_asked()
     {
-        var asked = 0;
+        int asked = 0;
         await using var server = await LocalServer.StartAsync(app =>
         {
             app.MapGet("/robots.txt", () => "User-agent: *\nDisallow: /private\n");
@@ -188,7 +188,7 @@ public sealed class CrawlerTests
     [Fact]
     public async Task A_site_whose_robots_txt_cannot_be_read_is_not_asked_for_anything_else()
     {
-        var asked = 0;
+        int asked = 0;
         await using var server = await LocalServer.StartAsync(app =>
         {
             app.MapGet("/robots.txt", () => Results.StatusCode(503));
@@ -238,7 +238,7 @@ public sealed class CrawlerTests
 
     private static void InterlockedMax(ref int target, int value)
     {
-        for (var seen = target; value > seen; seen = target)
+        for (int seen = target; value > seen; seen = target)
             if (Interlocked.CompareExchange(ref target, value, seen) == seen) return;
     }
 

@@ -128,7 +128,7 @@ public sealed class GrammarTests
     [Fact]
     public void A_long_hostile_text_is_answered_in_time()
     {
-        var hostile = string.Concat(Enumerable.Repeat("a and 1 x (", RecipeAnalyzer.MaxTextLength / 11));
+        string hostile = string.Concat(Enumerable.Repeat("a and 1 x (", RecipeAnalyzer.MaxTextLength / 11));
         var watch = System.Diagnostics.Stopwatch.StartNew();
         new RecipeAnalyzer().Analyze(hostile);
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(20), watch.Elapsed.ToString());

@@ -63,7 +63,7 @@ public sealed class ImageTests
     {
         var answer = await AnalyzeAsync(app => app.MapGet("/i", async (HttpContext context) =>
         {
-            var block = new byte[1024 * 1024];
+            byte[] block = new byte[1024 * 1024];
             // Without end: only the cap can stop it.
             while (!context.RequestAborted.IsCancellationRequested)
                 await context.Response.Body.WriteAsync(block, context.RequestAborted);
@@ -91,7 +91,7 @@ public sealed class ImageTests
     [Fact]
     public async Task A_redirect_off_the_allow_list_is_not_followed()
     {
-        var wasAsked = false;
+        bool wasAsked = false;
         await using var outside = await LocalServer.StartAsync(app => app.MapGet("/i", () =>
         {
             wasAsked = true;

@@ -27,7 +27,7 @@ internal sealed class LocalServer : IAsyncDisposable
         var app = builder.Build();
         map(app);
         await app.StartAsync(TestContext.Current.CancellationToken);
-        var address =
+        string address =
             app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         return new LocalServer(app, new Uri(address));
     }

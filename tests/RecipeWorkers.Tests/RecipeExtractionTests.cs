@@ -70,7 +70,7 @@ public sealed class RecipeExtractionTests
     [Fact]
     public async Task Nesting_without_end_is_survived()
     {
-        var json = string.Concat(Enumerable.Repeat("{\"item\":", 60)) + "1" + new string('}', 60);
+        string json = string.Concat(Enumerable.Repeat("{\"item\":", 60)) + "1" + new string('}', 60);
         Assert.Empty((await ReadAsync($"<script type='application/ld+json'>{json}</script>")).Recipes);
     }
 
@@ -85,7 +85,7 @@ public sealed class RecipeExtractionTests
     [Fact]
     public async Task The_charset_of_the_header_counts()
     {
-        var html = Encoding.Latin1.GetBytes(
+        byte[] html = Encoding.Latin1.GetBytes(
             "<script type='application/ld+json'>{\"@type\":\"Recipe\",\"name\":\"Crème\"}</script>");
         var page = await PageReader.ReadAsync(
             new Uri("http://h/"), html, "text/html; charset=iso-8859-1", TestContext.Current.CancellationToken);

@@ -60,7 +60,7 @@ internal sealed class TextScore
     private void Compare(string id, Ingredient expected, List<Ingredient> open)
     {
         Expected++;
-        var name = IngredientName.Canonicalize(expected.Name);
+        string name = IngredientName.Canonicalize(expected.Name);
         var candidates = open.Where(actual => actual.Name == name).ToList();
         if (candidates.Count == 0)
         {
@@ -83,7 +83,7 @@ internal sealed class TextScore
     {
         var unit = expected.Unit is null ? null : Units.Find(expected.Unit.Replace(" ", ""));
         if (unit is { Dimension: Dimension.Vague }) return actual.Quantity is null;
-        var name = unit is null ? expected.Unit : unit.Name;
+        string? name = unit is null ? expected.Unit : unit.Name;
         // A unit without an amount says nothing: "a few sprigs".
         if (expected.Quantity is null) return actual.Quantity is null;
         return actual.Unit == name && actual.Quantity is { } quantity

@@ -35,7 +35,7 @@ switch (args)
     case [Isolated.Argument, var name, var node]:
         return await Isolated.BeAsync(name, int.Parse(node, System.Globalization.CultureInfo.InvariantCulture));
     case [var first, ..] when first is "--minutes" or "--seed" or "--only" or "--folder" or "--rate" or "--verbose":
-        ChaosOptions options = ChaosOptions.Parse(args);
+        var options = ChaosOptions.Parse(args);
         using (var stop = new CancellationTokenSource())
         {
             Console.CancelKeyPress += (_, e) =>

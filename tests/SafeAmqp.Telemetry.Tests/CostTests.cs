@@ -10,7 +10,7 @@ public sealed class CostTests : TelemetryTest
     {
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "q");
-        AmqpMessage message = AmqpMessage.ToQueue("q", []);
+        var message = AmqpMessage.ToQueue("q", []);
         Assert.False(amqp.Observer.SeesSends);
         await amqp.PublishAllAsync([.. Enumerable.Repeat(message, 2000)], Cancelled); // warm
 

@@ -229,7 +229,7 @@ public sealed class PublishSpanTests : TelemetryTest
         await DeclareAsync(amqp, "q");
         using var spans = new Spans();
         using TestMeters.Hearing heard = Meters.Listen();
-        AmqpMessage message = AmqpMessage.ToQueue("q", []);
+        var message = AmqpMessage.ToQueue("q", []);
         await amqp.PublishAllAsync([message, message, AmqpMessage.ToQueue("nowhere", [])], Cancelled);
 
         IReadOnlyList<Activity> created = spans.Named("create");

@@ -94,7 +94,7 @@ public sealed class AmqpClientLink : IClientLink
             (_, ClientUpdate) => (_names.ClientUpdates, AmqpNames.UpdateKey),
             _ => (_names.ClientUpdates, AmqpNames.MetricsKey),
         };
-        var body = ClientJson.Write(message);
+        byte[] body = ClientJson.Write(message);
         try
         {
             await _amqp.PublishAsync(

@@ -56,7 +56,7 @@ public sealed partial class AmqpProtocolHandler
     private async Task AnnounceStartAsync(CancellationToken cancellationToken)
     {
         var message = new ServerStarted();
-        foreach (var exchange in new[] { _names.Broadcast, _names.Started })
+        foreach (string? exchange in new[] { _names.Broadcast, _names.Started })
         {
             await _amqp.PublishAsync(ToAll(message) with { Exchange = exchange }, cancellationToken);
             Log.Broadcast(message.MessageType, exchange);
@@ -83,7 +83,7 @@ public sealed partial class AmqpProtocolHandler
         {
             try
             {
-                var refused = await Inbox.TakeAsync(
+                string? refused = await Inbox.TakeAsync(
                     delivery.Body, kind, owner, client => EnterAsync(client, isUnified, lost), lost);
                 if (refused is null)
                     return AmqpSettlement.Ack;

@@ -19,7 +19,7 @@ public sealed partial class AmqpProtocolHandler
         // way than the credit allows.
         var copies = CopiesOf(message);
         var results = await _amqp.PublishAllAsync([.. copies.Select(copy => copy.Message)], GivenUp);
-        for (var i = 0; i < copies.Count; i++)
+        for (int i = 0; i < copies.Count; i++)
             await ReportAsync(message, copies[i], results[i]);
         if (message is Rejected { Recipient: { } rejected })
             await ForgetAsync(rejected);
@@ -60,7 +60,7 @@ public sealed partial class AmqpProtocolHandler
 
     private async ValueTask ReportAsync(OutgoingMessage message, Copy copy, AmqpPublishResult result)
     {
-        var address = copy.Client is null ? copy.Message.Exchange : copy.Message.RoutingKey;
+        string address = copy.Client is null ? copy.Message.Exchange : copy.Message.RoutingKey;
         if (result.Outcome == AmqpOutcome.Confirmed) Context.Traffic.Sent(copy.Message.Body.Length);
         switch (result.Outcome)
         {

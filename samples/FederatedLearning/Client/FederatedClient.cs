@@ -102,7 +102,7 @@ internal sealed class FederatedClient(ClientId id, ClientConnection connection, 
     // Asked again for what is done, the client does it again: the server has not had its answer.
     private bool IsNews(OutgoingMessage order)
     {
-        var place = order is StartEvaluation evaluation ? 2 * evaluation.Round + 1 : 2 * ((StartTraining)order).Round;
+        int place = order is StartEvaluation evaluation ? 2 * evaluation.Round + 1 : 2 * ((StartTraining)order).Round;
         if (place < _latest || (place == _latest && (_order is not null || _running is { Work.IsCompleted: false })))
             return false;
         _latest = place;

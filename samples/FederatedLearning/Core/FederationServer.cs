@@ -79,7 +79,7 @@ public sealed class FederationServer : IFederationStatus, IAsyncDisposable
         }
         try
         {
-            for (var i = 0; i < _handlers.Count; i++)
+            for (int i = 0; i < _handlers.Count; i++)
             {
                 var context = new HandlerContext(new FederationPort(_loop, i), _loop.QueueOf(
                     i))

@@ -119,7 +119,7 @@ public sealed class DdsClientLink : IClientLink
     // ends.
     private void WatchServer()
     {
-        var readers = DdsParticipant.ReadersOf(_writer);
+        ulong[] readers = DdsParticipant.ReadersOf(_writer);
         if (_server is null && readers.Length > 0)
         {
             _server = readers[0];

@@ -171,7 +171,7 @@ internal sealed unsafe class DdsParticipant : IDisposable
 
     private static ulong[] Matched(int entity, delegate*<int, ulong*, nuint, int> ask)
     {
-        var handles = new ulong[Check(ask(entity, null, 0), "matches")];
+        ulong[] handles = new ulong[Check(ask(entity, null, 0), "matches")];
         int found;
         fixed (ulong* first = handles)
             found = Check(ask(entity, first, (nuint)handles.Length), "matches");

@@ -196,7 +196,7 @@ public sealed class DdsProtocolHandler : ProtocolHandler
     {
         if (client.Heir is not { } heir)
             return false;
-        var there = DdsParticipant.WritersOf(_reader);
+        ulong[] there = DdsParticipant.WritersOf(_reader);
         if (there.Contains(heir) && there.Contains(client.Source))
             return true;
         client.Heir = null;

@@ -44,19 +44,19 @@ internal static partial class Demonstration
         Console.WriteLine(broker.Description);
         var members = Members();
         var environment = Settings(broker, members, settings);
-        var results = Path.Combine(environment["RESULTS_FOLDER"], "results.json");
+        string results = Path.Combine(environment["RESULTS_FOLDER"], "results.json");
         File.Delete(results); // what is read below is of this run
 
         await using var server = ChildProgram.Start(
             "server", "FederatedLearning.Server", [], environment, line => Print("server", line));
-        var address = await server.LineAsync(Listening, cancellationToken);
+        string address = await server.LineAsync(Listening, cancellationToken);
         Console.WriteLine($"{"",10} Look at the training: "
             + $"{address[(address.IndexOf(Listening, StringComparison.Ordinal) + Listening.Length)..].Trim()}");
         var clients =
             members.Select((member, index) => StartClient(member, index, environment)).ToList();
         try
         {
-            var codes = await Task.WhenAll(
+            int[] codes = await Task.WhenAll(
                 clients.Prepend(server).Select(program => program.EndAsync(cancellationToken)));
             return Verdict(codes, results, members);
         }
@@ -119,22 +119,22 @@ internal static partial class Demonstration
     private static bool Verdict(int[] codes, string file, List<Member> members)
     {
         Console.WriteLine();
-        var failed = codes.Count(code => code != 0);
+        int failed = codes.Count(code => code != 0);
         if (failed > 0)
             Console.WriteLine($"  {failed} of {codes.Length} programs ended with an error");
         var result = File.Exists(file) ? JsonNode.Parse(File.ReadAllText(file)) : null;
-        var accuracy = result?["final_accuracy"]?.GetValue<double>() ?? 0;
-        var completion = result?["completion"]?.GetValue<string>() ?? "not completed";
-        var rounds = result?["rounds_completed"]?.GetValue<int>() ?? 0;
+        double accuracy = result?["final_accuracy"]?.GetValue<double>() ?? 0;
+        string completion = result?["completion"]?.GetValue<string>() ?? "not completed";
+        int rounds = result?["rounds_completed"]?.GetValue<int>() ?? 0;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"  {rounds} rounds, {completion}; accuracy on held-out data {accuracy:0.00 %}, goal {Goal:0 %}"));
         // As many updates as there are members in each round: all of them took part in all of it.
-        var all = result?["rounds"]?.AsArray()
+        bool all = result?["rounds"]?.AsArray()
             .All(round => round!["updates"]!.GetValue<int>() == members.Count) ?? false;
         Console.WriteLine($"  {string.Join(", ", members.Select(member => member.Protocol).Distinct())}: "
             + (all ? "each took part in every round" : "not all took part in every round"));
         Console.WriteLine($"  {file} and results.svg beside it");
-        var good = failed == 0 && all && accuracy > Goal
+        bool good = failed == 0 && all && accuracy > Goal
             && completion is "converged" or "clients_converged" or "round_limit";
         Console.WriteLine(good ? "OK: training_complete." : "FAILED");
         return good;
@@ -144,7 +144,7 @@ internal static partial class Demonstration
     private static void Print(string who, string line)
     {
         var parts = LogLine().Match(line);
-        var text = parts.Success ? parts.Groups["text"].Value : line;
+        string text = parts.Success ? parts.Groups["text"].Value : line;
         if (!parts.Success || parts.Groups["level"].Value != "info"
             || Progress.Any(words => text.Contains(words, StringComparison.Ordinal)))
             Console.WriteLine($"{who,-10} {text}");

@@ -27,7 +27,7 @@ internal static class ProgramSettings
         };
         if (broker is null)
             return all;
-        var login = broker.Uri.UserInfo.Split(':', 2);
+        string[] login = broker.Uri.UserInfo.Split(':', 2);
         all["AMQP_HOST"] = broker.Uri.Host;
         all["AMQP_PORT"] = (broker.Uri.Port > 0 ? broker.Uri.Port : 5672).ToString(CultureInfo.InvariantCulture);
         all["AMQP_USER"] = login[0].Length > 0 ? Uri.UnescapeDataString(login[0]) : "guest";

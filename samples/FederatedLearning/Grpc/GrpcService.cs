@@ -142,7 +142,7 @@ internal sealed class GrpcService(GrpcProtocolHandler handler) : FederatedLearni
             string kind = way.Client is null && message.MessageType != ClientJson.Register
                 ? "a message before the registration"
                 : message.MessageType;
-            var refused = await handler.Inbox.TakeAsync(message.Json.Memory, kind, way.Client, client =>
+            string? refused = await handler.Inbox.TakeAsync(message.Json.Memory, kind, way.Client, client =>
             {
                 way.Client = client;
                 if (!ReferenceEquals(handler.Ways.Find(client), way)) handler.Enter(client, way, "stream");

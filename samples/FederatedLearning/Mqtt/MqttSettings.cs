@@ -196,7 +196,7 @@ internal sealed class MqttTopics(string prefix)
     /// </summary>
     public bool MaySubscribe(string filter)
     {
-        var parts = filter.Split('/');
+        string[] parts = filter.Split('/');
         return parts is [var first, var second, ..] && first == prefix
             && second is not ("client" or "client_register" or "+" or "#")
             && FromServer.Contains(second);

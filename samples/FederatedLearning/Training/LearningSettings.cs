@@ -79,7 +79,7 @@ public sealed record LearningSettings
     {
         ArgumentNullException.ThrowIfNull(setting);
         var defaults = new LearningSettings();
-        var alpha = Number("DIRICHLET_ALPHA", 0, 0, 1e6);
+        double alpha = Number("DIRICHLET_ALPHA", 0, 0, 1e6);
         return new LearningSettings
         {
             Model = Text("MODEL")?.ToLowerInvariant() switch
@@ -109,7 +109,7 @@ public sealed record LearningSettings
             => Text(name) is { } text ? Whole(name, text, min, max) : otherwise;
 
         static int Whole(string name, string text, int min, int max)
-            => int.TryParse(text.Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
+            => int.TryParse(text.Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
                 && value >= min && value <= max
                 ? value
                 : throw new InvalidOperationException($"{name} must be whole, from {min} to {max}.");
@@ -117,7 +117,7 @@ public sealed record LearningSettings
         double Number(string name, double otherwise, double min, double max)
         {
             if (Text(name) is not { } text) return otherwise;
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
                 && value >= min && value <= max
                 ? value
                 : throw new InvalidOperationException(

@@ -62,17 +62,17 @@ public sealed class LocalTrainer
     {
         ArgumentNullException.ThrowIfNull(training);
         Check(global);
-        var parameters = global.Values.ToArray();
-        var rate = (float)_config.LearningRateIn(round);
-        var order = Enumerable.Range(0, _train.Count).ToArray();
+        float[] parameters = global.Values.ToArray();
+        float rate = (float)_config.LearningRateIn(round);
+        int[] order = Enumerable.Range(0, _train.Count).ToArray();
         var random = SeededRandom.For(_config.Seed, _client, round);
         var metrics = default(ReportedMetrics);
-        for (var epoch = 0; epoch < training.LocalEpochs; epoch++)
+        for (int epoch = 0; epoch < training.LocalEpochs; epoch++)
         {
             random.Shuffle(order.AsSpan());
             double loss = 0;
-            var right = 0;
-            for (var from = 0; from < order.Length; from += training.BatchSize)
+            int right = 0;
+            for (int from = 0; from < order.Length; from += training.BatchSize)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var batch = order.AsSpan(from, Math.Min(training.BatchSize, order.Length - from));
@@ -91,8 +91,8 @@ public sealed class LocalTrainer
     {
         Check(model);
         double loss = 0;
-        var right = 0;
-        for (var i = 0; i < _test.Count; i++)
+        int right = 0;
+        for (int i = 0; i < _test.Count; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             var (sampleLoss, isRight) = _network.Evaluate(model.Values, _test.Image(i), _test.Labels[i]);
@@ -108,8 +108,8 @@ public sealed class LocalTrainer
         var gradient = _gradient.AsSpan();
         gradient.Clear();
         double loss = 0;
-        var right = 0;
-        foreach (var sample in batch)
+        int right = 0;
+        foreach (int sample in batch)
         {
             var (sampleLoss, isRight) = _network.AddGradient(
                 parameters, _train.Image(sample), _train.Labels[sample], gradient);

@@ -12,8 +12,8 @@ public sealed class SeededRandom(ulong seed)
     /// <summary>A sequence of its own for each combination of numbers, for example seed, client and round.</summary>
     public static SeededRandom For(params ReadOnlySpan<long> parts)
     {
-        var seed = 0UL;
-        foreach (var part in parts) seed = Mix(seed ^ Mix((ulong)part + 0x9E3779B97F4A7C15));
+        ulong seed = 0UL;
+        foreach (long part in parts) seed = Mix(seed ^ Mix((ulong)part + 0x9E3779B97F4A7C15));
         return new SeededRandom(seed);
     }
 
@@ -36,7 +36,7 @@ public sealed class SeededRandom(ulong seed)
     /// <summary>Normally distributed, mean 0, deviation 1 (Box and Muller).</summary>
     public double NextGaussian()
     {
-        var radius = Math.Sqrt(-2 * Math.Log(1 - NextDouble()));
+        double radius = Math.Sqrt(-2 * Math.Log(1 - NextDouble()));
         return radius * Math.Cos(2 * Math.PI * NextDouble());
     }
 
@@ -45,12 +45,12 @@ public sealed class SeededRandom(ulong seed)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(shape);
         if (shape < 1) return NextGamma(shape + 1) * Math.Pow(1 - NextDouble(), 1 / shape);
-        var d = shape - 1.0 / 3;
-        var c = 1 / Math.Sqrt(9 * d);
+        double d = shape - 1.0 / 3;
+        double c = 1 / Math.Sqrt(9 * d);
         while (true)
         {
-            var x = NextGaussian();
-            var v = 1 + c * x;
+            double x = NextGaussian();
+            double v = 1 + c * x;
             if (v <= 0) continue;
             v = v * v * v;
             if (Math.Log(1 - NextDouble()) < x * x / 2 + d - d * v + d * Math.Log(v)) return d * v;
@@ -60,9 +60,9 @@ public sealed class SeededRandom(ulong seed)
     /// <summary>Puts things in random order (Fisher and Yates).</summary>
     public void Shuffle<T>(Span<T> items)
     {
-        for (var i = items.Length - 1; i > 0; i--)
+        for (int i = items.Length - 1; i > 0; i--)
         {
-            var j = NextInt(i + 1);
+            int j = NextInt(i + 1);
             (items[i], items[j]) = (items[j], items[i]);
         }
     }

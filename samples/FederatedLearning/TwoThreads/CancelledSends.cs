@@ -25,7 +25,7 @@ internal static class CancelledSends
     private static async Task<Tally> OnOneChannelAsync(Uri broker, CancellationToken cancellationToken)
     {
         await using var connection = await Raw.ConnectAsync(broker, cancellationToken);
-        var queue = await Raw.NewQueueAsync(connection, cancellationToken);
+        string queue = await Raw.NewQueueAsync(connection, cancellationToken);
         // Not disposed: a jammed channel's disposal waits for ever. Its connection's end takes it along.
         var channel = await connection.CreateChannelAsync(Raw.Tracking, cancellationToken);
         var ends = await RunAsync(
@@ -37,7 +37,7 @@ internal static class CancelledSends
     private static async Task<Tally> OnSafeAmqpAsync(Uri broker, CancellationToken cancellationToken)
     {
         await using var looker = await Raw.ConnectAsync(broker, cancellationToken);
-        var queue = $"two-threads-{Guid.NewGuid():N}";
+        string queue = $"two-threads-{Guid.NewGuid():N}";
         await using var amqp = await AmqpClient.ConnectAsync(broker.ToString(), cancellationToken);
         await amqp.DeclareAsync(
             new AmqpTopology().With(new AmqpQueue { Name = queue, Expires = TimeSpan.FromMinutes(1) }),
@@ -61,12 +61,12 @@ internal static class CancelledSends
     private static void Send(int thread, Func<int, CancellationToken, ValueTask> publish, TimeSpan patience, Ends ends)
     {
         var random = new Random(thread);
-        for (var begun = 0; begun < EachThread && !ends.Jammed; begun += AtOnce)
+        for (int begun = 0; begun < EachThread && !ends.Jammed; begun += AtOnce)
         {
             var sources = Enumerable.Range(0, AtOnce).Select(_ => new CancellationTokenSource()).ToArray();
             var sent = sources.Select((source, i) => ends.ObserveAsync(
                 thread * EachThread + begun + i, publish, source.Token)).ToArray();
-            for (var i = 0; i < AtOnce; i += 2)
+            for (int i = 0; i < AtOnce; i += 2)
             {
                 Thread.SpinWait(random.Next(200));
                 sources[i].Cancel();

@@ -19,13 +19,13 @@ internal static class NumberedByHand
     private static async Task<Tally> OnOneChannelAsync(Uri broker, CancellationToken cancellationToken)
     {
         await using var connection = await Raw.ConnectAsync(broker, cancellationToken);
-        var queue = await Raw.NewQueueAsync(connection, cancellationToken);
+        string queue = await Raw.NewQueueAsync(connection, cancellationToken);
         await using var channel = await connection.CreateChannelAsync(Raw.NumbersByHand, cancellationToken);
         var book = new ConcurrentDictionary<ulong, int>();
-        var misnumbered = 0;
+        int misnumbered = 0;
         await Task.WhenAll(Enumerable.Range(0, 2).Select(thread => OwnThread.RunAsync($"sender-{thread}", () =>
         {
-            for (var begun = 0; begun < EachThread; begun += AtOnce)
+            for (int begun = 0; begun < EachThread; begun += AtOnce)
                 Task.WaitAll([.. Enumerable.Range(thread * EachThread + begun, AtOnce).Select(SendAsync)]);
         })));
         return new Tally()
@@ -35,7 +35,7 @@ internal static class NumberedByHand
 
         async Task SendAsync(int message)
         {
-            var number = await channel.GetNextPublishSequenceNumberAsync(cancellationToken);
+            ulong number = await channel.GetNextPublishSequenceNumberAsync(cancellationToken);
             if (!book.TryAdd(number, message))
                 Interlocked.Increment(ref misnumbered);
             await channel.SendAsync("", queue, Raw.Body(message), cancellationToken);
@@ -44,15 +44,15 @@ internal static class NumberedByHand
 
     private static async Task<Tally> OnSafeAmqpAsync(Uri broker, CancellationToken cancellationToken)
     {
-        var queue = $"two-threads-{Guid.NewGuid():N}";
+        string queue = $"two-threads-{Guid.NewGuid():N}";
         await using var amqp = await AmqpClient.ConnectAsync(broker.ToString(), cancellationToken);
         await amqp.DeclareAsync(
             new AmqpTopology().With(new AmqpQueue { Name = queue, Exclusive = true, Durable = false }),
             cancellationToken);
-        var confirmed = 0;
+        int confirmed = 0;
         await Task.WhenAll(Enumerable.Range(0, 2).Select(thread => OwnThread.RunAsync($"sender-{thread}", () =>
         {
-            for (var begun = 0; begun < EachThread; begun += AtOnce)
+            for (int begun = 0; begun < EachThread; begun += AtOnce)
                 Task.WaitAll([.. Enumerable.Range(thread * EachThread + begun, AtOnce).Select(SendAsync)]);
         })));
         return new Tally()

@@ -44,7 +44,7 @@ internal static class OneMistake
     {
         await using var amqp = await AmqpClient.ConnectAsync(broker.ToString(), cancellationToken);
         var (jobs, results) = ($"two-threads-{Guid.NewGuid():N}", $"two-threads-{Guid.NewGuid():N}");
-        foreach (var queue in (string[])[jobs, results])
+        foreach (string queue in (string[])[jobs, results])
             await amqp.DeclareAsync(
                 new AmqpTopology().With(new AmqpQueue { Name = queue, Expires = TimeSpan.FromMinutes(1) }),
                 cancellationToken);
@@ -83,7 +83,7 @@ internal static class OneMistake
 
         public void Send(Func<string, int, ValueTask> publish)
         {
-            for (var number = 0; number < Sends; number++)
+            for (int number = 0; number < Sends; number++)
             {
                 try
                 {
@@ -104,7 +104,7 @@ internal static class OneMistake
 
         public Tally Tally()
         {
-            var handled = Math.Min(Volatile.Read(ref _handled), Jobs);
+            int handled = Math.Min(Volatile.Read(ref _handled), Jobs);
             return new Tally()
                 .Fact("mistakes told to the thread that made them", _toldOfMistake)
                 .Fact($"jobs handled, of {Jobs}", handled)

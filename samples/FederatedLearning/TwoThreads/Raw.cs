@@ -28,7 +28,7 @@ internal static class Raw
         IConnection connection, string queue, int count, CancellationToken cancellationToken)
     {
         await using var channel = await connection.CreateChannelAsync(Tracking, cancellationToken);
-        for (var number = 0; number < count; number++)
+        for (int number = 0; number < count; number++)
             await channel.SendAsync("", queue, Body(number), cancellationToken);
     }
 

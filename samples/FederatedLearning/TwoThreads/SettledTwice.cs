@@ -24,15 +24,15 @@ internal static class SettledTwice
     private static async Task<Tally> OnOneChannelAsync(Uri broker, CancellationToken cancellationToken)
     {
         await using var connection = await Raw.ConnectAsync(broker, cancellationToken);
-        var jobs = await Raw.NewQueueAsync(connection, cancellationToken);
-        var results = await Raw.NewQueueAsync(connection, cancellationToken);
+        string jobs = await Raw.NewQueueAsync(connection, cancellationToken);
+        string results = await Raw.NewQueueAsync(connection, cancellationToken);
         await Raw.FillAsync(connection, jobs, Jobs, cancellationToken);
         await using var channel = await connection.CreateChannelAsync(Raw.Tracking, cancellationToken);
         var work = new Work();
 
         // The second thread learns of late jobs from the first.
         using var late = new BlockingCollection<ulong>();
-        var closed = 0;
+        int closed = 0;
         channel.ChannelShutdownAsync += (_, reason) =>
         {
             if (reason.Initiator == ShutdownInitiator.Peer)
@@ -42,7 +42,7 @@ internal static class SettledTwice
         var consumer = new AsyncEventingBasicConsumer(channel);
         consumer.ReceivedAsync += async (_, delivery) =>
         {
-            var number = Raw.NumberOf(delivery.Body);
+            int number = Raw.NumberOf(delivery.Body);
             if (work.Handle(number) && number % EveryNthIsLate == EveryNthIsLate - 1)
                 late.Add(delivery.DeliveryTag, cancellationToken);
             await channel.BasicAckAsync(delivery.DeliveryTag, multiple: false, cancellationToken);
@@ -54,7 +54,7 @@ internal static class SettledTwice
             "sender",
             () => Send(work, number => channel.SendAsync("", results, Raw.Body(number), cancellationToken), () =>
         {
-            while (late.TryTake(out var tag))
+            while (late.TryTake(out ulong tag))
                 channel.BasicNackAsync(tag, multiple: false, requeue: true, cancellationToken).AsTask().GetAwaiter()
                     .GetResult();
         }));
@@ -66,17 +66,17 @@ internal static class SettledTwice
     private static async Task<Tally> OnSafeAmqpAsync(Uri broker, CancellationToken cancellationToken)
     {
         await using var connection = await Raw.ConnectAsync(broker, cancellationToken);
-        var jobs = await Queue();
-        var results = await Queue();
+        string jobs = await Queue();
+        string results = await Queue();
         await Raw.FillAsync(connection, jobs, Jobs, cancellationToken);
         await using var amqp = await AmqpClient.ConnectAsync(broker.ToString(), cancellationToken);
         var work = new Work();
         using var late = new BlockingCollection<AmqpDelivery>();
-        var secondSettlements = 0;
+        int secondSettlements = 0;
         await using var subscription = await amqp.ConsumeAsync(jobs, (delivery, _) =>
         {
-            var number = Raw.NumberOf(delivery.Body);
-            var isLate = work.Handle(number) && number % EveryNthIsLate == EveryNthIsLate - 1;
+            int number = Raw.NumberOf(delivery.Body);
+            bool isLate = work.Handle(number) && number % EveryNthIsLate == EveryNthIsLate - 1;
             delivery.Settle(AmqpSettlement.Ack);
             if (isLate)
                 late.Add(delivery, cancellationToken);
@@ -97,7 +97,7 @@ internal static class SettledTwice
         async Task<string> Queue()
         {
             await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
-            var name = $"two-threads-{Guid.NewGuid():N}";
+            string name = $"two-threads-{Guid.NewGuid():N}";
             await channel.QueueDeclareAsync(name, durable: true, exclusive: false, autoDelete: false,
                 new Dictionary<string, object?> { ["x-expires"] = 60_000 }, cancellationToken: cancellationToken);
             return name;
@@ -107,7 +107,7 @@ internal static class SettledTwice
     // Sends results until all are sent or the channel is gone, and looks after late jobs in between.
     private static void Send(Work work, Func<int, ValueTask> publish, Action giveLateJobsBack)
     {
-        for (var number = 0; number < Results; number++)
+        for (int number = 0; number < Results; number++)
         {
             try
             {
@@ -132,7 +132,7 @@ internal static class SettledTwice
         /// <summary>Counts a job; whether it is the first time.</summary>
         public bool Handle(int number)
         {
-            var times = _handled.AddOrUpdate(number, 1, (_, before) => before + 1);
+            int times = _handled.AddOrUpdate(number, 1, (_, before) => before + 1);
             if (_handled.Count == Jobs)
                 _all.TrySetResult();
             return times == 1;

@@ -9,7 +9,7 @@ internal static class Showing
     /// <summary>Whether the shared channel failed in every way and SafeAmqp in none.</summary>
     public static async Task<bool> RunAsync(Uri broker, TextWriter output, CancellationToken cancellationToken)
     {
-        var asSaid = true;
+        bool asSaid = true;
         foreach (var way in Way.All)
         {
             await output.WriteLineAsync($"\n{way.Title}\n  ({way.Why})");
@@ -33,7 +33,7 @@ internal static class Showing
     private static async Task<(Tally Tally, int Attempt)> UntilItFailsAsync(
         Way way, Uri broker, CancellationToken cancellationToken)
     {
-        for (var attempt = 1; ; attempt++)
+        for (int attempt = 1; ; attempt++)
         {
             var tally = await way.OnOneChannel(broker, cancellationToken);
             if (tally.Harmed > 0 || attempt == Attempts)

@@ -30,7 +30,7 @@ internal sealed record ClientOptions(string? Host, int Port, GraphicsMode Mode, 
     public static ClientOptions? Read(IReadOnlyList<string> args)
     {
         var options = new ClientOptions(null, ImageConnection.DefaultPort, GraphicsMode.Vbxe256, null, "");
-        for (var at = 0; at < args.Count; at++)
+        for (int at = 0; at < args.Count; at++)
         {
             if (!args[at].StartsWith("--", StringComparison.Ordinal))
                 return options with { Command = string.Join(' ', args.Skip(at)) };
@@ -44,7 +44,7 @@ internal sealed record ClientOptions(string? Host, int Port, GraphicsMode Mode, 
 
     private static ClientOptions? With(ClientOptions options, string name, string value)
     {
-        var isNumber = int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number);
+        bool isNumber = int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int number);
         switch (name)
         {
             case "--mode" when isNumber && ModeFormat.Exists(number):

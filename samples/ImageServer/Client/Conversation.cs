@@ -16,7 +16,7 @@ internal sealed class Conversation(ImageConnection connection, ClientOptions opt
         if (options.Command.Length > 0)
             return await AskAsync(options.Command, cancellationToken);
 
-        var good = true;
+        bool good = true;
         while (ReadCommand() is { } command && command is not "quit")
         {
             if (command.Length > 0)
@@ -45,7 +45,7 @@ internal sealed class Conversation(ImageConnection connection, ClientOptions opt
         switch (await ReadAsync(command, cancellationToken))
         {
             case ReceivedAnswer.Picture picture:
-                foreach (var line in TerminalPicture.Lines(picture.Content, options.Columns ?? Columns()))
+                foreach (string line in TerminalPicture.Lines(picture.Content, options.Columns ?? Columns()))
                     Console.WriteLine(line);
                 return true;
             case ReceivedAnswer.Message message:
@@ -64,7 +64,7 @@ internal sealed class Conversation(ImageConnection connection, ClientOptions opt
     private async Task<ReceivedAnswer> ReadAsync(string command, CancellationToken cancellationToken)
     {
         var answer = connection.ReadAsync(cancellationToken);
-        var asked = 0;
+        int asked = 0;
         ReceivedAnswer? result = null;
         while (result is null || asked > 0)
         {
@@ -102,7 +102,7 @@ internal sealed class Conversation(ImageConnection connection, ClientOptions opt
 
     private static bool IsOnlyGfx(string command)
         => command.Split(' ', StringSplitOptions.RemoveEmptyEntries) is ["gfx", var mode]
-        && int.TryParse(mode, out var number) && ModeFormat.Exists(number);
+        && int.TryParse(mode, out int number) && ModeFormat.Exists(number);
 
     private static int Columns()
         => Console.IsOutputRedirected || Console.WindowWidth < 1 ? ColumnsOfAFile : Console.WindowWidth;

@@ -15,13 +15,13 @@ internal static class TerminalPicture
     public static IEnumerable<string> Lines(IndexedPicture picture, int columns)
     {
         var format = picture.Format;
-        var wide = (int)Math.Min(columns, format.Width * format.PixelWidth);
-        var high = (int)(wide * format.Height / (format.Width * format.PixelWidth)) / 2 * 2;
+        int wide = (int)Math.Min(columns, format.Width * format.PixelWidth);
+        int high = (int)(wide * format.Height / (format.Width * format.PixelWidth)) / 2 * 2;
         var line = new StringBuilder();
-        for (var y = 0; y < high; y += 2)
+        for (int y = 0; y < high; y += 2)
         {
             line.Clear();
-            for (var x = 0; x < wide; x++)
+            for (int x = 0; x < wide; x++)
             {
                 var (upper, lower) = (Average(picture, x, y, wide, high), Average(picture, x, y + 1, wide, high));
                 line.Append(CultureInfo.InvariantCulture,
@@ -42,16 +42,16 @@ internal static class TerminalPicture
         var (top, bottom) = (
             y * format.Height / high, Math.Max((y + 1) * format.Height / high, y * format.Height / high + 1));
         var (red, green, blue) = (0, 0, 0);
-        for (var py = top; py < bottom; py++)
+        for (int py = top; py < bottom; py++)
         {
-            for (var px = left; px < right; px++)
+            for (int px = left; px < right; px++)
             {
                 var color = picture.ColorAt(px, py);
                 (red, green, blue) = (red + color.Red, green + color.Green, blue + color.Blue);
             }
         }
 
-        var pixels = (right - left) * (bottom - top);
+        int pixels = (right - left) * (bottom - top);
         return ((byte)(red / pixels), (byte)(green / pixels), (byte)(blue / pixels));
     }
 }

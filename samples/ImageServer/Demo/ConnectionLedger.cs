@@ -54,6 +54,6 @@ internal sealed class ConnectionLedger
     private static int? After(string text, string line)
         => line.IndexOf(text, StringComparison.Ordinal) is var at and >= 0
         && int.TryParse(
-            line.AsSpan(at + text.Length), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
+            line.AsSpan(at + text.Length), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
             ? number : null;
 }

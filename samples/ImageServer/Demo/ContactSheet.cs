@@ -11,13 +11,13 @@ internal static class ContactSheet
 
     public static byte[] Of(IReadOnlyList<byte[]> pictures)
     {
-        var rows = (pictures.Count + Columns - 1) / Columns;
+        int rows = (pictures.Count + Columns - 1) / Columns;
         using var sheet = new SKBitmap(
             new SKImageInfo(
             Columns * (Cell.Width + Gap) - Gap, rows * (Cell.Height + Gap) - Gap, SKColorType.Bgra8888,
             SKAlphaType.Premul));
         using var canvas = new SKCanvas(sheet);
-        for (var i = 0; i < pictures.Count; i++)
+        for (int i = 0; i < pictures.Count; i++)
         {
             using var picture = SKImage.FromEncodedData(pictures[i]);
             var place = SKRect.Create(

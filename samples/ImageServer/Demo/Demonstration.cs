@@ -22,7 +22,7 @@ internal static class Demonstration
     public static async Task<bool> RunAsync(string folder, CancellationToken cancellationToken)
     {
         using var files = await SampleFiles.MakeAsync(cancellationToken);
-        var sitePicture = (await new Painter().DrawAsync("a big yellow sun over the desert", 0, cancellationToken))
+        byte[] sitePicture = (await new Painter().DrawAsync("a big yellow sun over the desert", 0, cancellationToken))
             .ToArray();
         await using var site = await Site.StartAsync(sitePicture, cancellationToken);
         var ledger = new ConnectionLedger();
@@ -38,7 +38,7 @@ internal static class Demonstration
             + $"live page at {system.Page}");
 
         var expected = new ExpectedPictures(files, sitePicture);
-        var shown = await ShowModesAsync(system.Port, folder, cancellationToken);
+        int shown = await ShowModesAsync(system.Port, folder, cancellationToken);
         var (measurements, connections) = await CrowdAsync(system.Port, expected, site, cancellationToken);
         var state = await UntilAllLeftAsync(system, ledger, cancellationToken);
         return Verdict(measurements, ledger, state, connections + shown);
@@ -54,7 +54,7 @@ internal static class Demonstration
             if (await connection.AskAsync(
                 $"gfx {(int)mode} gen {Prompt}", cancellationToken) is not ReceivedAnswer.Picture picture)
                 throw new InvalidOperationException($"No picture in mode {mode}.");
-            var file = Path.Combine(folder, $"mode-{(int)mode}.png");
+            string file = Path.Combine(folder, $"mode-{(int)mode}.png");
             screens.Add(Screen.ToPng(picture.Content));
             await File.WriteAllBytesAsync(file, screens[^1], cancellationToken);
             Console.WriteLine($"  {mode,-10} \"{Prompt}\", {picture.Bytes.Length} bytes: {file}");
@@ -69,19 +69,19 @@ internal static class Demonstration
         int port, ExpectedPictures expected, Site site, CancellationToken cancellationToken)
     {
         var measurements = new Measurements();
-        var start = Stopwatch.GetTimestamp();
+        long start = Stopwatch.GetTimestamp();
         var visitors = Enumerable.Range(0, Clients)
             .Select(number => new Visitor(number, port, expected, site, measurements)).ToList();
         await Task.WhenAll(
             visitors.Select(
             visitor => Task.Run(() => visitor.VisitAsync(Duration, cancellationToken), cancellationToken)));
-        var connections = visitors.Sum(visitor => visitor.Connections);
+        int connections = visitors.Sum(visitor => visitor.Connections);
         Console.WriteLine();
         Console.WriteLine(
             $"{Clients} clients that come and go at once: {connections} connections, "
             + $"{measurements.Count} answers in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s");
         Console.WriteLine();
-        foreach (var line in measurements.Table())
+        foreach (string line in measurements.Table())
             Console.WriteLine(line);
         return (measurements, connections);
     }
@@ -112,7 +112,7 @@ internal static class Demonstration
             failures.Add(wrong);
         if (ledger.Started != connections || Number(state, "clients_seen") != connections)
             failures.Add($"there were {connections} connections, the server counted {ledger.Started}");
-        foreach (var failure in failures)
+        foreach (string failure in failures)
             Console.WriteLine($"  {failure}");
         Console.WriteLine(
             failures.Count == 0

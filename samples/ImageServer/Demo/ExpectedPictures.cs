@@ -32,7 +32,7 @@ internal sealed class ExpectedPictures(SampleFiles files, byte[] sitePicture)
 
     public bool IsOfAFile(ReadOnlySpan<byte> answer, GraphicsMode mode)
     {
-        foreach (var expected in _files.GetOrAdd(
+        foreach (byte[] expected in _files.GetOrAdd(
             mode, m => new(() => [.. files.Contents.Select(file => Convert(file, m))])).Value)
         {
             if (answer.SequenceEqual(expected))

@@ -4,12 +4,12 @@ using ImageServer.Demo;
 
 // The demonstration either is done in two minutes or has failed; served, it goes on until it is interrupted. What it
 // started ends with it, however it ends.
-var serves = args is ["--serve", ..];
+bool serves = args is ["--serve", ..];
 using var stop = new CancellationTokenSource(serves ? Timeout.InfiniteTimeSpan : TimeSpan.FromMinutes(2));
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, EndInOrder);
 using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, EndInOrder);
 using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, EndInOrder);
-var interrupted = false;
+bool interrupted = false;
 
 try
 {

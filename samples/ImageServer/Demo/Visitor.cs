@@ -31,7 +31,7 @@ internal sealed class Visitor(int number, int port, ExpectedPictures expected, S
     /// <summary>Comes and goes until the time is over.</summary>
     public async Task VisitAsync(TimeSpan time, CancellationToken cancellationToken)
     {
-        var start = Stopwatch.GetTimestamp();
+        long start = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(start) < time)
         {
             using var connection = await ConnectAsync(cancellationToken);
@@ -40,7 +40,7 @@ internal sealed class Visitor(int number, int port, ExpectedPictures expected, S
             if (_random.Next(4) == 0)
                 await ExpectErrorAsync(
                     connection, "next, nothing before", "next", "No previous command to repeat", cancellationToken);
-            for (var left = _random.Next(1, 4); left > 0; left--)
+            for (int left = _random.Next(1, 4); left > 0; left--)
                 await AskAsync(connection, mode, cancellationToken);
             await LeaveAsync(connection, cancellationToken);
         }
@@ -60,11 +60,11 @@ internal sealed class Visitor(int number, int port, ExpectedPictures expected, S
 
     private async Task AskAsync(ImageConnection connection, GraphicsMode mode, CancellationToken cancellationToken)
     {
-        var gfx = $"gfx {(int)mode}";
+        string gfx = $"gfx {(int)mode}";
         switch (_random.Next(8))
         {
             case 0 or 1:
-                var prompt = Prompts[_random.Next(Prompts.Length)];
+                string prompt = Prompts[_random.Next(Prompts.Length)];
                 await ExpectAsync(
                     connection, "gen", $"{gfx} gen {prompt}", ()
                     => expected.GeneratedAsync(prompt, 0, mode), cancellationToken);
@@ -72,7 +72,7 @@ internal sealed class Visitor(int number, int port, ExpectedPictures expected, S
                     connection, "gen, next", "next", () => expected.GeneratedAsync(prompt, 1, mode), cancellationToken);
                 break;
             case 2:
-                var words = Searches[_random.Next(Searches.Length)];
+                string words = Searches[_random.Next(Searches.Length)];
                 await ExpectAsync(
                     connection, "search", $"{gfx} search {words}", ()
                     => expected.FoundAsync(words, 0, mode), cancellationToken);
@@ -95,7 +95,7 @@ internal sealed class Visitor(int number, int port, ExpectedPictures expected, S
                     => expected.FromSiteAsync(mode), cancellationToken);
                 break;
             case 6:
-                var address = _random.Next(2) == 0 ? site.Elsewhere : "http://169.254.169.254/picture.png";
+                string address = _random.Next(2) == 0 ? site.Elsewhere : "http://169.254.169.254/picture.png";
                 await ExpectErrorAsync(
                     connection, "showurl, refused", $"showurl {address}", "This address is not allowed",
                     cancellationToken);
@@ -149,7 +149,7 @@ internal sealed class Visitor(int number, int port, ExpectedPictures expected, S
         ImageConnection connection, string name, string line, Func<ReceivedAnswer, Task<string?>> check,
             CancellationToken cancellationToken)
     {
-        var start = Stopwatch.GetTimestamp();
+        long start = Stopwatch.GetTimestamp();
         var answer = await connection.AskAsync(line, cancellationToken);
         var elapsed = Stopwatch.GetElapsedTime(start);
         measurements.Add(name, elapsed, await check(answer));

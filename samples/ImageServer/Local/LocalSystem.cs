@@ -83,10 +83,10 @@ public sealed class LocalSystem : IAsyncDisposable
     {
         var server = ChildProgram.Start("image server", "ImageServer.Server", [], _settings, onServerLine);
         _programs.Add(server);
-        for (var worker = 1; worker <= workers; worker++)
+        for (int worker = 1; worker <= workers; worker++)
             _programs.Add(ChildProgram.Start($"worker {worker}", "ImageWorkers", [], _settings));
 
-        var clients = After(Listening, await server.LineAsync(Listening, cancellationToken));
+        string clients = After(Listening, await server.LineAsync(Listening, cancellationToken));
         Port = IPEndPoint.Parse(clients).Port;
         Page = new Uri(After(PageListening, await server.LineAsync(PageListening, cancellationToken)));
         await Task.WhenAll(

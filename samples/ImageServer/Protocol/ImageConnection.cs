@@ -71,7 +71,7 @@ public sealed class ImageConnection : IDisposable
         var text = new StringBuilder();
         foreach (var rune in line.EnumerateRunes())
         {
-            var bytes = Encoding.UTF8.GetBytes(rune.ToString());
+            byte[] bytes = Encoding.UTF8.GetBytes(rune.ToString());
             text.Append(bytes.AsSpan().ContainsAny(LineEnd, (byte)'\r', (byte)'\n') ? "?" : rune.ToString());
         }
 

@@ -14,10 +14,10 @@ public sealed record IndexedPicture(GraphicsMode Mode, byte[] Pixels, byte[] Pal
     /// <summary>The colour of a pixel as a screen shows it.</summary>
     public (byte Red, byte Green, byte Blue) ColorAt(int x, int y)
     {
-        var pixel = Pixels[y * Format.Width + x];
+        byte pixel = Pixels[y * Format.Width + x];
         if (Format.HasPalette)
             return (Palette[3 * pixel], Palette[3 * pixel + 1], Palette[3 * pixel + 2]);
-        var shade = (byte)(255 * pixel / (Format.Colors - 1));
+        byte shade = (byte)(255 * pixel / (Format.Colors - 1));
         return (shade, shade, shade);
     }
 }

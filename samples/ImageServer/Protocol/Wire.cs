@@ -45,11 +45,11 @@ public static class Wire
         var format = picture.Format;
         if (picture.Pixels.Length != format.Width * format.Height)
             throw new ArgumentException("The picture has not the size of its mode.", nameof(picture));
-        var pixels = Pack(picture.Pixels, format.BitsPerPixel);
+        byte[] pixels = Pack(picture.Pixels, format.BitsPerPixel);
         if (format.HasPalette)
             return Blocks(picture.Mode, (BlockType.Palette, PaddedPalette(picture.Palette)), (BlockType.Image, pixels));
 
-        var answer = new byte[7 + pixels.Length];
+        byte[] answer = new byte[7 + pixels.Length];
         Version11.CopyTo(answer);
         answer[3] = (byte)picture.Mode;
         answer[4] = (byte)BlockType.Memory;
@@ -67,14 +67,14 @@ public static class Wire
 
     private static byte[] Blocks(GraphicsMode mode, params ReadOnlySpan<(BlockType Type, byte[] Data)> blocks)
     {
-        var length = 5;
+        int length = 5;
         foreach (var block in blocks)
             length += 5 + block.Data.Length;
-        var answer = new byte[length];
+        byte[] answer = new byte[length];
         Version14.CopyTo(answer);
         answer[3] = (byte)mode;
         answer[4] = (byte)blocks.Length;
-        var at = 5;
+        int at = 5;
         foreach (var (type, data) in blocks)
         {
             answer[at] = (byte)type;
@@ -88,7 +88,7 @@ public static class Wire
 
     private static byte[] PaddedPalette(byte[] palette)
     {
-        var padded = new byte[PaletteBytes];
+        byte[] padded = new byte[PaletteBytes];
         palette.AsSpan().CopyTo(padded);
         return padded;
     }
@@ -97,9 +97,9 @@ public static class Wire
     {
         if (bits == 8)
             return [.. pixels];
-        var perByte = 8 / bits;
-        var packed = new byte[pixels.Length / perByte];
-        for (var i = 0; i < pixels.Length; i++)
+        int perByte = 8 / bits;
+        byte[] packed = new byte[pixels.Length / perByte];
+        for (int i = 0; i < pixels.Length; i++)
             packed[i / perByte] |= (byte)(pixels[i] << (8 - bits - i % perByte * bits));
         return packed;
     }
@@ -107,7 +107,7 @@ public static class Wire
     private static string Bounded(string text)
     {
         // Four bytes are the most that a character takes, and none is cut in two.
-        var length = Math.Min(text.Length, MaxTextBytes / 4);
+        int length = Math.Min(text.Length, MaxTextBytes / 4);
         return text[..(length > 0 && char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
     }
 

@@ -36,10 +36,10 @@ public static class WireReader
     {
         ArgumentNullException.ThrowIfNull(stream);
         var bytes = new List<byte>();
-        var head = await TakeAsync(1);
+        byte[] head = await TakeAsync(1);
         if (head[0] != 1)
             return await ReadMessageAsync(stream, head[0], cancellationToken);
-        var version = await TakeAsync(3);
+        byte[] version = await TakeAsync(3);
         if (version[1] != 0 || !ModeFormat.Exists(version[2]))
             throw new InvalidDataException($"Version 1.{version[0]}.{version[1]} or mode {version[2]} is unknown.");
         var mode = (GraphicsMode)version[2];
@@ -52,26 +52,26 @@ public static class WireReader
 
         async Task<ReceivedAnswer> ReadMemoryAsync()
         {
-            var block = await TakeAsync(3);
+            byte[] block = await TakeAsync(3);
             if (block[0] != (byte)BlockType.Memory)
                 throw new InvalidDataException($"Block type {block[0]} in version 1.1.");
-            var pixels = await TakeAsync(BinaryPrimitives.ReadUInt16LittleEndian(block.AsSpan(1)));
+            byte[] pixels = await TakeAsync(BinaryPrimitives.ReadUInt16LittleEndian(block.AsSpan(1)));
             return Picture(pixels, []);
         }
 
         async Task<ReceivedAnswer> ReadBlocksAsync()
         {
             byte[] pixels = [], palette = [];
-            var count = (await TakeAsync(1))[0];
+            byte count = (await TakeAsync(1))[0];
             if (count > MaxBlocks)
                 throw new InvalidDataException($"{count} blocks.");
-            for (var i = 0; i < count; i++)
+            for (int i = 0; i < count; i++)
             {
-                var block = await TakeAsync(5);
-                var length = BinaryPrimitives.ReadUInt32LittleEndian(block.AsSpan(1));
+                byte[] block = await TakeAsync(5);
+                uint length = BinaryPrimitives.ReadUInt32LittleEndian(block.AsSpan(1));
                 if (length > MaxBlockBytes)
                     throw new InvalidDataException($"A block of {length} bytes.");
-                var data = await TakeAsync((int)length);
+                byte[] data = await TakeAsync((int)length);
                 switch ((BlockType)block[0])
                 {
                     case BlockType.Error: return new ReceivedAnswer.Error(Encoding.UTF8.GetString(data));
@@ -97,7 +97,7 @@ public static class WireReader
 
         async Task<byte[]> TakeAsync(int count)
         {
-            var taken = new byte[count];
+            byte[] taken = new byte[count];
             await stream.ReadExactlyAsync(taken, cancellationToken);
             bytes.AddRange(taken);
             return taken;
@@ -108,7 +108,7 @@ public static class WireReader
         Stream stream, byte first, CancellationToken cancellationToken)
     {
         List<byte> line = [first];
-        var next = new byte[1];
+        byte[] next = new byte[1];
         while (line is not [.., (byte)'\r', (byte)'\n'])
         {
             if (line.Count == MaxMessageBytes)
@@ -117,7 +117,7 @@ public static class WireReader
             line.Add(next[0]);
         }
 
-        var text = Encoding.UTF8.GetString([.. line])[..^2];
+        string text = Encoding.UTF8.GetString([.. line])[..^2];
         return text.StartsWith("OK: ", StringComparison.Ordinal)
             ? new ReceivedAnswer.Message(text[4..])
             : throw new InvalidDataException("Neither a picture nor a message.");
@@ -127,9 +127,9 @@ public static class WireReader
     {
         if (bits == 8)
             return packed;
-        var perByte = 8 / bits;
-        var pixels = new byte[packed.Length * perByte];
-        for (var i = 0; i < pixels.Length; i++)
+        int perByte = 8 / bits;
+        byte[] pixels = new byte[packed.Length * perByte];
+        for (int i = 0; i < pixels.Length; i++)
             pixels[i] = (byte)(packed[i / perByte] >> (8 - bits - i % perByte * bits) & ((1 << bits) - 1));
         return pixels;
     }

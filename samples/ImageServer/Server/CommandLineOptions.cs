@@ -10,7 +10,7 @@ internal static class CommandLineOptions
     {
         var values = new Dictionary<string, List<string>>(StringComparer.OrdinalIgnoreCase);
         List<string>? last = null;
-        foreach (var arg in args)
+        foreach (string arg in args)
         {
             if (arg.StartsWith("--", StringComparison.Ordinal))
             {

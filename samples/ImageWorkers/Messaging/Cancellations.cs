@@ -32,7 +32,7 @@ internal sealed class Cancellations(ILogger<Cancellations> log)
         AmqpDelivery request, Func<CancellationToken, ValueTask<T>> work, CancellationToken abandoned)
     {
         using var unwanted = CancellationTokenSource.CreateLinkedTokenSource(abandoned);
-        var id = request.Message.MessageId ?? Guid.NewGuid().ToString("N"); // of a server that cannot cancel
+        string id = request.Message.MessageId ?? Guid.NewGuid().ToString("N"); // of a server that cannot cancel
         lock (_lock)
         {
             if (_unwanted.Contains(id))

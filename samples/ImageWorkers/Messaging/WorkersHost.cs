@@ -46,8 +46,8 @@ internal static class WorkersHost
         });
 
         // Each worker process hears of every cancelled request, and only while it is there.
-        var exchange = WorkerMessages.CancelExchange(settings.NamePrefix);
-        var cancelled = $"{exchange}.{Guid.NewGuid():N}";
+        string exchange = WorkerMessages.CancelExchange(settings.NamePrefix);
+        string cancelled = $"{exchange}.{Guid.NewGuid():N}";
         amqp.AddTopology(new AmqpTopology()
             .Exchange(exchange, AmqpExchangeType.Fanout)
             .With(new AmqpQueue { Name = cancelled, Exclusive = true, Durable = false })

@@ -90,18 +90,18 @@ internal static class Backdrop
 
     private static void Stars(Pen pen, Randomness random, SKSize size, float bottom)
     {
-        for (var i = 0; i < 90; i++)
+        for (int i = 0; i < 90; i++)
             pen.Fill(new SKColor(0xFFAEB8D6), random.Next() * size.Width, random.Next() * bottom,
                 random.Between(0.6f, 1.5f));
     }
 
     private static void Waves(Pen pen, SKColor color, Randomness random, SKRect area)
     {
-        for (var y = area.Top + 12; y < area.Bottom; y += 8 + (y - area.Top) / 12)
+        for (float y = area.Top + 12; y < area.Bottom; y += 8 + (y - area.Top) / 12)
         {
-            for (var x = random.Next() * 60 - 40; x < area.Right; x += random.Between(70, 130))
+            for (float x = random.Next() * 60 - 40; x < area.Right; x += random.Between(70, 130))
             {
-                var length = random.Between(14, 34);
+                float length = random.Between(14, 34);
                 pen.Line(Pen.Lighter(color, 0.3f), 1.6f, (x, y), (x + length / 2, y - 2.5f), (x + length, y));
             }
         }
@@ -118,7 +118,7 @@ internal static class Backdrop
 
     private static void Tufts(Pen pen, SKColor color, Randomness random, SKRect area)
     {
-        for (var i = 0; i < 120; i++)
+        for (int i = 0; i < 120; i++)
         {
             var (x, y) = (random.Next() * area.Width, area.Top + 8 + random.Next() * (area.Height - 8));
             pen.Line(Pen.Darker(color, 0.22f), 1.5f, (x - 3, y - 5), (x, y), (x + 3, y - 6));
@@ -127,11 +127,11 @@ internal static class Backdrop
 
     private static void Dunes(Pen pen, SKColor color, Randomness random, SKRect area)
     {
-        for (var i = 0; i < 4; i++)
+        for (int i = 0; i < 4; i++)
         {
-            var y = area.Top + (0.15f + 0.22f * i) * area.Height;
-            var lift = random.Between(14, 30);
-            var peak = random.Next() * area.Width;
+            float y = area.Top + (0.15f + 0.22f * i) * area.Height;
+            float lift = random.Between(14, 30);
+            float peak = random.Next() * area.Width;
             pen.Line(Pen.Darker(color, 0.14f), 2.5f, (0, y), (peak / 2, y - lift / 2), (peak, y - lift),
                 ((peak + area.Width) / 2, y - lift / 3), (area.Width, y));
         }
@@ -139,18 +139,18 @@ internal static class Backdrop
 
     private static void Skyline(Pen pen, Scene scene, Randomness random, SKSize size)
     {
-        var bottom = Horizon * size.Height + 2;
-        var isNight = scene.Daytime is Daytime.Night;
-        for (var x = 0f; x < size.Width;)
+        float bottom = Horizon * size.Height + 2;
+        bool isNight = scene.Daytime is Daytime.Night;
+        for (float x = 0f; x < size.Width;)
         {
-            var width = random.Between(38, 80);
-            var height = random.Between(60, 190);
+            float width = random.Between(38, 80);
+            float height = random.Between(60, 190);
             var wall = Pen.Mix(
                 new SKColor(0xFF59616E), isNight ? NightBlue : SKColors.White, random.Between(0.1f, 0.4f));
             pen.Box(wall, x, bottom - height, x + width, bottom, outline: 1);
-            for (var wx = x + 7; wx < x + width - 10; wx += 14)
+            for (float wx = x + 7; wx < x + width - 10; wx += 14)
             {
-                for (var wy = bottom - height + 9; wy < bottom - 12; wy += 17)
+                for (float wy = bottom - height + 9; wy < bottom - 12; wy += 17)
                     pen.Box(new SKColor(isNight && random.Next() < 0.6f ? 0xFFD9C36A : 0xFF3E4754), wx, wy, wx + 6, wy
                         + 9, outline: 0);
             }
@@ -161,8 +161,8 @@ internal static class Backdrop
 
     private static void Road(Pen pen, SKRect area)
     {
-        var middle = area.Top + 0.55f * area.Height;
-        for (var x = 10f; x < area.Right; x += 70)
+        float middle = area.Top + 0.55f * area.Height;
+        for (float x = 10f; x < area.Right; x += 70)
             pen.Line(new SKColor(0xFFF1EFE3), 4, (x, middle), (x + 34, middle));
     }
 }

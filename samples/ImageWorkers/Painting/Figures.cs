@@ -119,7 +119,7 @@ internal static class Figures
 
     private static void Sun(Pen pen, SKColor color)
     {
-        for (var ray = 0; ray < 12; ray++)
+        for (int ray = 0; ray < 12; ray++)
         {
             var (sin, cos) = MathF.SinCos(ray * MathF.PI / 6);
             pen.Line(color, 0.08f, (0.7f * cos, 0.7f * sin), (0.95f * cos, 0.95f * sin));
@@ -133,7 +133,7 @@ internal static class Figures
         pen.Line(new SKColor(0xFF2F7D32), 0.1f, (0, 0), (0.04f, 1));
         pen.ShapeOf(new SKColor(0xFF3E9B41), "M0.03,0.75 C0.2,0.4 0.5,0.4 0.6,0.45 C0.5,0.7 0.3,0.8 0.03,0.75 Z");
         var petals = new (float, float, float)[7];
-        for (var petal = 0; petal < 6; petal++)
+        for (int petal = 0; petal < 6; petal++)
         {
             var (sin, cos) = MathF.SinCos(petal * MathF.PI / 3);
             petals[petal] = (0.38f * cos, -0.35f + 0.38f * sin, 0.27f);
@@ -170,7 +170,7 @@ internal static class Figures
                 + "0.98,0.2 0.98,0.4 L0.98,0.7 Z");
         pen.Polygon(new SKColor(0xFFBFE3F5), (-0.38f, 0.08f), (-0.22f, -0.18f), (0, -0.18f), (0, 0.08f));
         pen.Polygon(new SKColor(0xFFBFE3F5), (0.08f, 0.08f), (0.08f, -0.18f), (0.32f, -0.18f), (0.47f, 0.08f));
-        foreach (var x in (ReadOnlySpan<float>)[-0.52f, 0.54f])
+        foreach (float x in (ReadOnlySpan<float>)[-0.52f, 0.54f])
         {
             pen.Ellipse(Ink, x, 0.72f, 0.24f, 0.24f);
             pen.Fill(new SKColor(0xFFC9CDD3), x, 0.72f, 0.11f);
@@ -194,7 +194,7 @@ internal static class Figures
     private static void Dog(Pen pen, SKColor color)
     {
         pen.Line(color, 0.13f, (0.6f, 0.15f), (0.8f, -0.05f), (0.92f, -0.3f));
-        foreach (var x in (ReadOnlySpan<float>)[-0.42f, -0.2f, 0.4f, 0.6f])
+        foreach (float x in (ReadOnlySpan<float>)[-0.42f, -0.2f, 0.4f, 0.6f])
             pen.Box(Pen.Darker(color, 0.15f), x - 0.09f, 0.4f, x + 0.09f, 1, round: 0.05f);
         pen.ShapeOf(color,
             "M-0.5,0 C-0.2,0.08 0.4,-0.02 0.65,0.1 C0.8,0.3 0.75,0.55 0.6,0.6 L-0.4,0.6 C-0.6,0.5 -0.6,0.2 -0.5,0 Z");
@@ -230,19 +230,19 @@ internal static class Figures
     // Lobes and colours that only this word has: two words that the painter does not know never look alike.
     private static void Emblem(Pen pen, SKColor color, string word)
     {
-        var hash = Randomness.Hash(word);
-        var lobes = 3 + (int)(hash >> 8 & 7);
+        ulong hash = Randomness.Hash(word);
+        int lobes = 3 + (int)(hash >> 8 & 7);
         pen.Polygon(color, [.. StarPoints(lobes, 0.95f, 0.45f + (hash >> 16 & 15) / 40f)]);
-        color.ToHsl(out var hue, out _, out _);
+        color.ToHsl(out float hue, out _, out _);
         pen.Ellipse(SKColor.FromHsl((hue + 180) % 360, 60, 60), 0, 0, 0.3f, 0.3f);
     }
 
     private static IEnumerable<(float X, float Y)> StarPoints(int points, float outer, float inner)
     {
-        for (var i = 0; i < 2 * points; i++)
+        for (int i = 0; i < 2 * points; i++)
         {
             var (sin, cos) = MathF.SinCos(i * MathF.PI / points - MathF.PI / 2);
-            var radius = i % 2 == 0 ? outer : inner;
+            float radius = i % 2 == 0 ? outer : inner;
             yield return (radius * cos, radius * sin);
         }
     }

@@ -37,7 +37,7 @@ internal static class Layout
 
     private static SKRect AreaOf(Zone zone, Ground ground, SKSize size)
     {
-        var horizon = Backdrop.Horizon * size.Height;
+        float horizon = Backdrop.Horizon * size.Height;
         return zone switch
         {
             Zone.Sky => new SKRect(
@@ -59,17 +59,17 @@ internal static class Layout
         var area = AreaOf(zone, ground, size);
         var (columns, rows) = Grid(things.Length, area);
         var cell = new SKSize(area.Width / columns, area.Height / rows);
-        var cells = Enumerable.Range(0, columns * rows).ToArray();
+        int[] cells = Enumerable.Range(0, columns * rows).ToArray();
         Shuffle(cells, random);
-        for (var i = 0; i < things.Length; i++)
+        for (int i = 0; i < things.Length; i++)
         {
             // Things stay inside their cells, whatever their size and wherever chance puts them.
-            var room = Math.Min(cell.Width, cell.Height);
-            var side = Math.Min(
+            float room = Math.Min(cell.Width, cell.Height);
+            float side = Math.Min(
                 room * 0.96f, Math.Min(room * 0.78f, LargestShare * size.Height) * things[i].Size) * random.Between(
                 0.9f, 1);
-            var left = area.Left + cells[i] % columns * cell.Width + random.Next() * (cell.Width - side);
-            var top = area.Top + cells[i] / columns * cell.Height + random.Next() * (cell.Height - side);
+            float left = area.Left + cells[i] % columns * cell.Width + random.Next() * (cell.Width - side);
+            float top = area.Top + cells[i] / columns * cell.Height + random.Next() * (cell.Height - side);
             // Mountains stand on the horizon, and are as wide as there is room for.
             yield return (things[i], zone is Zone.Ridge
                 ? SKRect.Create(area.Left + cells[i] % columns * cell.Width, area.Bottom - side, cell.Width, side)
@@ -85,9 +85,9 @@ internal static class Layout
 
     private static void Shuffle(int[] items, Randomness random)
     {
-        for (var i = items.Length - 1; i > 0; i--)
+        for (int i = items.Length - 1; i > 0; i--)
         {
-            var other = (int)(random.Next() * (i + 1));
+            int other = (int)(random.Next() * (i + 1));
             (items[i], items[other]) = (items[other], items[i]);
         }
     }

@@ -17,7 +17,7 @@ internal static partial class PromptReader
         var groups = new List<Group>();
         var (ground, groundColor, skyColor, daytime) = (Ground.None, (SKColor?)null, (SKColor?)null, Daytime.Day);
         var (count, color, size) = ((int?)null, (SKColor?)null, 1f);
-        foreach (var word in Words(prompt))
+        foreach (string word in Words(prompt))
         {
             if (Vocabulary.ColorOf(word) is { } named)
                 color = named;

@@ -16,8 +16,8 @@ internal sealed class Randomness
     /// <summary>FNV-1a, 64 bits.</summary>
     public static ulong Hash(string text)
     {
-        var hash = 14695981039346656037UL;
-        foreach (var character in text)
+        ulong hash = 14695981039346656037UL;
+        foreach (char character in text)
             hash = (hash ^ character) * 1099511628211UL;
         return hash;
     }
@@ -25,7 +25,7 @@ internal sealed class Randomness
     // SplitMix64.
     private ulong Mix()
     {
-        var z = _state += 0x9E3779B97F4A7C15;
+        ulong z = _state += 0x9E3779B97F4A7C15;
         z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
         z = (z ^ z >> 27) * 0x94D049BB133111EB;
         return z ^ z >> 31;

@@ -190,7 +190,7 @@ internal static class Vocabulary
         "very", "against", "into", "through", "around", "between", "his", "her", "their", "my", "full",
     };
 
-    public static SKColor? ColorOf(string word) => Colors.TryGetValue(word, out var color) ? new SKColor(color) : null;
+    public static SKColor? ColorOf(string word) => Colors.TryGetValue(word, out uint color) ? new SKColor(color) : null;
 
     public static Thing? ThingOf(string word)
         => Things.TryGetValue(word, out var thing) || Things.TryGetValue(Singular(word), out thing) ? thing : null;
@@ -200,13 +200,13 @@ internal static class Vocabulary
 
     public static Daytime? DaytimeOf(string word) => Daytimes.TryGetValue(word, out var time) ? time : null;
 
-    public static float? SizeOf(string word) => Sizes.TryGetValue(word, out var size) ? size : null;
+    public static float? SizeOf(string word) => Sizes.TryGetValue(word, out float size) ? size : null;
 
     public static bool IsFiller(string word) => Fillers.Contains(word);
 
     public static bool IsSky(string word) => word is "sky";
 
-    public static int? CountOf(string word) => Counts.TryGetValue(word, out var count) ? count
+    public static int? CountOf(string word) => Counts.TryGetValue(word, out int count) ? count
         : int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out count)
             ? Math.Clamp(count, 1, MostThings)
         : null;

@@ -20,7 +20,7 @@ internal sealed record Command(
             RedirectStandardError = redirectError,
             WorkingDirectory = Folder.Root,
         };
-        foreach (var name in start.Environment.Keys.Where(IsForeign).ToList()) start.Environment.Remove(name);
+        foreach (string? name in start.Environment.Keys.Where(IsForeign).ToList()) start.Environment.Remove(name);
         foreach (var (name, value) in Folder.Variables()) start.Environment[name] = value;
         return Process.Start(start)!;
     }
@@ -30,7 +30,7 @@ internal sealed record Command(
     /// output.</exception>
     public async Task<string> RunAsync(TimeSpan timeout, CancellationToken cancellationToken, string input = "")
     {
-        var words = string.Join(' ', Arguments.Prepend(Path.GetFileName(Program)));
+        string words = string.Join(' ', Arguments.Prepend(Path.GetFileName(Program)));
         using var process = Start(redirectError: true);
         await process.StandardInput.WriteAsync(input);
         process.StandardInput.Close();

@@ -71,7 +71,7 @@ internal sealed class NodeFolder
 
     public Dictionary<string, string> Variables()
     {
-        var erlang = string.Create(CultureInfo.InvariantCulture,
+        string erlang = string.Create(CultureInfo.InvariantCulture,
             $"+S {_options.Schedulers}:{_options.Schedulers} {SpinFlags()} -kernel "
                 + $"inet_dist_use_interface {{127,0,0,1}}");
         return new Dictionary<string, string>
@@ -119,7 +119,7 @@ internal sealed class NodeFolder
         if (_options.ConsumerTimeout is { } timeout) yield return $"consumer_timeout = {Milliseconds(timeout)}";
         if (_options.MaxMessageSize is { } size)
             yield return $"max_message_size = {size.ToString(CultureInfo.InvariantCulture)}";
-        foreach (var line in _options.ConfigurationLines) yield return line;
+        foreach (string line in _options.ConfigurationLines) yield return line;
     }
 
     private string AdvancedConfiguration() => _options.ChannelTickInterval is { } interval

@@ -33,11 +33,11 @@ internal sealed record RabbitMqInstallation(
     /// <exception cref="ArgumentException">The options name a folder that holds none.</exception>
     public static RabbitMqInstallation? Find(PrivateRabbitMqNodeOptions options)
     {
-        var root = NamedRoot(options) ?? Machine;
+        string root = NamedRoot(options) ?? Machine;
         if (FindIn(root) is { } found) return found;
         if (root == Machine) return null;
 
-        var wrong = OperatingSystem.IsLinux()
+        string wrong = OperatingSystem.IsLinux()
             ? "must be the absolute path of a folder with a system that has RabbitMQ installed, "
                 + $"as eng/rabbitmq-4 makes it, but is '{root}'."
             : "needs Linux, whose mount namespaces show a node its own files.";
@@ -50,7 +50,7 @@ internal sealed record RabbitMqInstallation(
     /// <summary>The folder that the options name, else the one that the environment names.</summary>
     public static string? NamedRoot(PrivateRabbitMqNodeOptions options)
     {
-        var named = Environment.GetEnvironmentVariable(PrivateRabbitMqNodeOptions.RootVariable);
+        string? named = Environment.GetEnvironmentVariable(PrivateRabbitMqNodeOptions.RootVariable);
         return options.Root ?? (string.IsNullOrWhiteSpace(named) ? null : named);
     }
 
@@ -59,14 +59,14 @@ internal sealed record RabbitMqInstallation(
     /// </summary>
     public static RabbitMqInstallation? FindIn(string root)
     {
-        var isMachine = root == Machine;
-        var canRun = isMachine ? !OperatingSystem.IsWindows() : OperatingSystem.IsLinux();
+        bool isMachine = root == Machine;
+        bool canRun = isMachine ? !OperatingSystem.IsWindows() : OperatingSystem.IsLinux();
         if (!canRun || !Path.IsPathRooted(root)) return null;
 
         string[] searchPath = isMachine ? SearchPath : [];
         var programFolders = searchPath.Concat(ProgramFolders).ToList();
-        var folder = ServerFolders.Concat(searchPath).FirstOrDefault(HoldsServer);
-        var epmd = FindProgram("epmd");
+        string? folder = ServerFolders.Concat(searchPath).FirstOrDefault(HoldsServer);
+        string? epmd = FindProgram("epmd");
         return folder is null || epmd is null
             ? null
             : new RabbitMqInstallation(

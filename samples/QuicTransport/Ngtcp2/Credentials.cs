@@ -29,7 +29,7 @@ internal sealed unsafe class Credentials : IDisposable
     public static Credentials OfServer(QuicOptions settings)
     {
         using var certificate = ServerCertificate.Load(settings);
-        var key = certificate.Key;
+        byte[] key = certificate.Key;
         var made = new Credentials(
             HKDF.DeriveKey(HashAlgorithmName.SHA256, key, 32, info: "fl quic tokens"u8.ToArray()));
         byte[] chain = Encoding.ASCII.GetBytes(certificate.ChainPem), pem = Encoding.ASCII.GetBytes(certificate.KeyPem);

@@ -33,7 +33,7 @@ internal static unsafe partial class Native
     public static bool IsAvailable => NgLibrary != 0 && CryptoLibrary != 0 && TlsLibrary != 0 && sizeof(nint) == 8
         && OperatingSystem.IsLinux();
 
-    private static nint Load(string file) => NativeLibrary.TryLoad(file, out var handle) ? handle : 0;
+    private static nint Load(string file) => NativeLibrary.TryLoad(file, out nint handle) ? handle : 0;
 
     /// <summary>A callback that the helper for GnuTLS brings along.</summary>
     public static void* Export(string name) => (void*)NativeLibrary.GetExport(CryptoLibrary, name);

@@ -24,7 +24,7 @@ internal sealed class AnalysisService(
 
     public Task<JsonElement> AnalyzeImageAsync(string s3Url, string description, CancellationToken cancellationToken)
     {
-        var image = JsonSerializer.Serialize(
+        string image = JsonSerializer.Serialize(
             new ImageInput(s3Url, description), AnalysisMessagesJson.Default.ImageInput);
         return AskAsync(new AnalysisRequest(image), cancellationToken);
     }
@@ -35,8 +35,8 @@ internal sealed class AnalysisService(
 
         // Random, so that nobody can guess it and answer in the worker's place; made here, so that the log lines can
         // name it.
-        var id = Guid.NewGuid().ToString("N");
-        var body = JsonSerializer.SerializeToUtf8Bytes(request, AnalysisMessagesJson.Default.AnalysisRequest);
+        string id = Guid.NewGuid().ToString("N");
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(request, AnalysisMessagesJson.Default.AnalysisRequest);
         var message = AmqpMessage.ToQueue(settings.AnalysisQueue, body) with
         {
             CorrelationId = id,

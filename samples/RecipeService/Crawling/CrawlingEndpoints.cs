@@ -43,8 +43,8 @@ internal static class CrawlingEndpoints
     private static async Task<Accepted<CrawlAccepted>> BeginAsync(
         CrawlRequest request, CrawlingService service, CancellationToken aborted)
     {
-        var id = await service.BeginCrawlAsync(request.Url!, request.Depth ?? DefaultDepth, aborted);
-        var location = $"/api/crawling/jobs/{id}";
+        string id = await service.BeginCrawlAsync(request.Url!, request.Depth ?? DefaultDepth, aborted);
+        string location = $"/api/crawling/jobs/{id}";
         return TypedResults.Accepted(location, new CrawlAccepted(id, CrawlingWords.Queued, location));
     }
 

@@ -36,7 +36,7 @@ internal sealed class CrawlingService
     public async Task<(CrawlingAnswer Answer, TimeSpan Elapsed)> PingAsync(CancellationToken cancellationToken)
     {
         await _gate.PassAsync(cancellationToken);
-        var id = NewId();
+        string id = NewId();
         var content = new PingMessage(
             CrawlingWords.Ping, _time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture), id);
         var (answer, elapsed) = await CallAsync(
@@ -48,7 +48,7 @@ internal sealed class CrawlingService
     public async Task<CrawlingAnswer> CrawlAsync(string url, int depth, CancellationToken cancellationToken)
     {
         await _gate.PassAsync(cancellationToken);
-        var id = NewId();
+        string id = NewId();
         var content = new CrawlMessage(CrawlingWords.CrawlUrl, url, depth, id);
         _jobs.Begin(id, url);
         try
@@ -69,7 +69,7 @@ internal sealed class CrawlingService
     public async Task<string> BeginCrawlAsync(string url, int depth, CancellationToken cancellationToken)
     {
         await _gate.PassAsync(cancellationToken);
-        var id = NewId();
+        string id = NewId();
         var content = new CrawlMessage(CrawlingWords.CrawlUrl, url, depth, id);
         _jobs.Begin(id, url);
         try

@@ -50,7 +50,7 @@ internal sealed class JobBoard(RecipeSettings settings, TimeProvider time)
     public void Record(CrawlingAnswer answer)
     {
         var now = time.GetUtcNow();
-        var size = Size(answer);
+        int size = Size(answer);
         lock (_lock)
         {
             var known = _entries.GetValueOrDefault(answer.JobId)?.Job;

@@ -18,7 +18,7 @@ internal sealed class BrokerGate(IAmqpClient amqp, RecipeSettings settings, Time
         if (WhyNot() is null)
             return;
 
-        var since = time.GetTimestamp();
+        long since = time.GetTimestamp();
         while (WhyNot() is { } reason)
         {
             if (time.GetElapsedTime(since) >= settings.BrokerGrace)

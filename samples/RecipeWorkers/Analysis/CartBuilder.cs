@@ -24,12 +24,12 @@ internal static class CartBuilder
 
     private static CartItem Sum(string name, List<Ingredient> parts)
     {
-        var unit = parts[0].Unit;
+        string? unit = parts[0].Unit;
         if (parts.TrueForAll(part => part.Unit == unit))
             return new CartItem(name, Round(parts.Sum(part => part.Quantity!.Value)), unit);
 
-        var total = parts.Sum(part => part.Quantity!.Value * Units.Canonical[part.Unit!].Base);
-        var isMass = Units.Canonical[unit!].Dimension == Dimension.Mass;
+        double total = parts.Sum(part => part.Quantity!.Value * Units.Canonical[part.Unit!].Base);
+        bool isMass = Units.Canonical[unit!].Dimension == Dimension.Mass;
         return total >= 1000
             ? new CartItem(name, Round(total / 1000), isMass ? "kg" : "l")
             : new CartItem(name, Round(total), isMass ? "g" : "ml");

@@ -31,8 +31,8 @@ internal static class ConflictFinder
         var warnings = new List<ConflictWarning>();
         foreach (var rule in Rules)
         {
-            var first = Match(rule.Item1, names, words);
-            var second = Match(rule.Item2, names, words);
+            string? first = Match(rule.Item1, names, words);
+            string? second = Match(rule.Item2, names, words);
             // Both sides of a pair may be one category member; a thing does not conflict with itself.
             if (first is not null && second is not null && first != second)
                 warnings.Add(new ConflictWarning(first, second, rule.Message, rule.Sources));
@@ -48,9 +48,9 @@ internal static class ConflictFinder
     // names).
     private static string? Match(string item, List<string> ingredients, List<string> words)
     {
-        foreach (var name in NamesOf(item))
+        foreach (string name in NamesOf(item))
         {
-            var found = name.StartsWith('#')
+            string? found = name.StartsWith('#')
                 ? (Contains(words, name[1..].Split(' ')) ? name[1..] : null)
                 : ingredients.Find(ingredient => IsSame(ingredient, name));
             if (found is not null) return found;
@@ -63,13 +63,13 @@ internal static class ConflictFinder
     {
         if (ingredient == name) return true;
         if (!ingredient.EndsWith(" " + name, StringComparison.Ordinal)) return false;
-        var before = ingredient[..^(name.Length + 1)].Split(' ');
+        string[] before = ingredient[..^(name.Length + 1)].Split(' ');
         return !before.Any(Impostors.Contains);
     }
 
     private static bool Contains(List<string> words, string[] phrase)
     {
-        for (var i = 0; i + phrase.Length <= words.Count; i++)
+        for (int i = 0; i + phrase.Length <= words.Count; i++)
             if (words.Skip(i).Take(phrase.Length).SequenceEqual(phrase)) return true;
         return false;
     }

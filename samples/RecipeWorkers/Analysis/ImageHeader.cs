@@ -42,7 +42,7 @@ internal static class ImageHeader
         if (kind.StartsWith("VP8L"u8))
         {
             if (data[20] != 0x2F) return null;
-            var bits = BinaryPrimitives.ReadUInt32LittleEndian(data[21..]);
+            uint bits = BinaryPrimitives.ReadUInt32LittleEndian(data[21..]);
             return new("webp", (int)(bits & 0x3FFF) + 1, (int)((bits >> 14) & 0x3FFF) + 1);
         }
 
@@ -56,10 +56,10 @@ internal static class ImageHeader
     // Walks the segments up to the frame header (ITU T.81, B.2.2).
     private static ImageInfo? ReadJpeg(ReadOnlySpan<byte> data)
     {
-        for (var at = 2; at + 9 < data.Length;)
+        for (int at = 2; at + 9 < data.Length;)
         {
             if (data[at] != 0xFF) return null;
-            var marker = data[at + 1];
+            byte marker = data[at + 1];
             if (marker == 0xFF)
             {
                 at++;
@@ -67,18 +67,18 @@ internal static class ImageHeader
             }
 
             if (marker is 0xD9 or 0xDA) return null;
-            var isStandalone = marker is 0x01 or (>= 0xD0 and <= 0xD7);
+            bool isStandalone = marker is 0x01 or (>= 0xD0 and <= 0xD7);
             if (isStandalone)
             {
                 at += 2;
                 continue;
             }
 
-            var isFrame = marker is >= 0xC0 and <= 0xCF and not (0xC4 or 0xC8 or 0xCC);
+            bool isFrame = marker is >= 0xC0 and <= 0xCF and not (0xC4 or 0xC8 or 0xCC);
             if (isFrame)
                 return new("jpeg", BinaryPrimitives.ReadUInt16BigEndian(data[(at + 7)..]),
                     BinaryPrimitives.ReadUInt16BigEndian(data[(at + 5)..]));
-            var length = BinaryPrimitives.ReadUInt16BigEndian(data[(at + 2)..]);
+            ushort length = BinaryPrimitives.ReadUInt16BigEndian(data[(at + 2)..]);
             if (length < 2) return null;
             at += 2 + length;
         }

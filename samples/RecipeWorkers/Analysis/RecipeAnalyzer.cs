@@ -23,7 +23,7 @@ public sealed class RecipeAnalyzer
             throw new ArgumentException($"The text is longer than {MaxTextLength} characters.", nameof(userInput));
 
         var (dish, found) = RecipeText.Read(userInput);
-        var name = dish ?? UnknownDish;
+        string name = dish ?? UnknownDish;
         var ingredients = found.Select(item => new Ingredient(item.Name.Text, item.Quantity, item.Unit)).ToList();
         var conflicts = ConflictFinder.Find(ingredients.Select(ingredient => ingredient.Name), userInput);
         return new AnalysisResult(name, new Recipe(name, ingredients), CartBuilder.Build(ingredients), conflicts);

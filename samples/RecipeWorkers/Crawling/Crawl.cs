@@ -72,7 +72,7 @@ internal sealed class Crawl(int maxPages)
     /// <summary>The robots.txt of an origin, fetched once.</summary>
     public Task<Robots> RobotsOfAsync(Uri address, Func<Uri, Task<Robots>> fetch)
     {
-        var origin = address.GetLeftPart(UriPartial.Authority);
+        string origin = address.GetLeftPart(UriPartial.Authority);
         return _robots.GetOrAdd(origin, key => new Lazy<Task<Robots>>(() => fetch(new Uri(key)))).Value;
     }
 

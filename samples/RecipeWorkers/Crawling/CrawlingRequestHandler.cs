@@ -61,7 +61,7 @@ public sealed class CrawlingRequestHandler(RecipeCrawler crawler)
             return;
         }
 
-        if (!TryReadDepth(root, out var depth))
+        if (!TryReadDepth(root, out int depth))
         {
             await reply.FailAsync(
                 CrawlingResponse.CrawlResult, $"depth must be a whole number from 0 to {CrawlOptions.MaxDepth}.");

@@ -66,7 +66,7 @@ internal static class JsonLdRecipes
 
     private static CrawledRecipe? Read(JsonElement node, Uri address)
     {
-        var name = PlainText.From(First(node, "name") ?? First(node, "headline"));
+        string name = PlainText.From(First(node, "name") ?? First(node, "headline"));
         if (name.Length == 0) return null;
         var ingredients = All(node, "recipeIngredient")
             .Concat(All(node, "ingredients")).Select(PlainText.From).Where(text => text.Length > 0).Distinct();

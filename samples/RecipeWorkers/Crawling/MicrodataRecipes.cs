@@ -11,7 +11,7 @@ internal static class MicrodataRecipes
 
     private static CrawledRecipe? Read(IElement scope, Uri address)
     {
-        var name = Values(scope, "name").FirstOrDefault() ?? "";
+        string name = Values(scope, "name").FirstOrDefault() ?? "";
         if (name.Length == 0) return null;
         var ingredients = Values(scope, "recipeIngredient").Concat(Values(scope, "ingredients"));
         var instructions = Elements(scope, "recipeInstructions").SelectMany(Steps);
@@ -36,7 +36,7 @@ internal static class MicrodataRecipes
 
     private static string Value(IElement element)
     {
-        var written = element.GetAttribute("content") ?? element.GetAttribute("datetime");
+        string? written = element.GetAttribute("content") ?? element.GetAttribute("datetime");
         return PlainText.From(written ?? element.TextContent);
     }
 

@@ -10,7 +10,7 @@ internal static partial class PlainText
     public static string From(string? text)
     {
         if (string.IsNullOrWhiteSpace(text)) return "";
-        var decoded = WebUtility.HtmlDecode(Tag().Replace(text, " "));
+        string decoded = WebUtility.HtmlDecode(Tag().Replace(text, " "));
         return Blanks().Replace(decoded, " ").Trim();
     }
 

@@ -28,7 +28,7 @@ public sealed class RecipeCrawler(HttpClient http, FetchOptions fetching, CrawlO
 
         var crawl = new Crawl(options.MaxPages);
         crawl.Enqueue([request.Url], _rules);
-        for (var depth = 0; depth <= request.Depth && crawl.TakeLevel() is { Count: > 0 } level; depth++)
+        for (int depth = 0; depth <= request.Depth && crawl.TakeLevel() is { Count: > 0 } level; depth++)
             await CrawlLevelAsync(crawl, level, depth < request.Depth, progress, cancellationToken);
         return crawl.Result;
     }
@@ -42,7 +42,7 @@ public sealed class RecipeCrawler(HttpClient http, FetchOptions fetching, CrawlO
         var pages = level.Select(address => ReadAsync(crawl, address, slots, stop.Token)).ToList();
         try
         {
-            for (var i = 0; i < pages.Count; i++)
+            for (int i = 0; i < pages.Count; i++)
             {
                 var page = await pages[i];
                 crawl.Take(page);
@@ -74,7 +74,7 @@ public sealed class RecipeCrawler(HttpClient http, FetchOptions fetching, CrawlO
             if (fetched.MediaType is not (null or "text/html" or "application/xhtml+xml"))
                 return Page.Failed(address, $"{fetched.MediaType} is not HTML");
 
-            var contentType = $"text/html{(fetched.Charset is { } charset ? "; charset=" + charset : "")}";
+            string contentType = $"text/html{(fetched.Charset is { } charset ? "; charset=" + charset : "")}";
             var content = await PageReader.ReadAsync(fetched.Address, fetched.Body, contentType, cancellationToken);
             return new Page(fetched.Address, content.Recipes, content.Links, null);
         }

@@ -27,7 +27,7 @@ internal sealed class Robots
     {
         var (own, general) = (new Robots(), new Robots());
         var (isOwn, isGeneral, isInRules, hasOwn) = (false, false, false, false);
-        foreach (var line in text.Split('\n'))
+        foreach (string line in text.Split('\n'))
         {
             var (key, value) = Field(line);
             if (key == "user-agent")
@@ -52,7 +52,7 @@ internal sealed class Robots
 
     public bool Allows(Uri address)
     {
-        var path = address.PathAndQuery;
+        string path = address.PathAndQuery;
         return _rules.Where(rule => Matches(path, rule.Path)).OrderByDescending(rule => rule.Path.Length)
             .ThenByDescending(rule => rule.IsAllowed)
             .Select(rule => rule.IsAllowed).FirstOrDefault(true);
@@ -60,13 +60,13 @@ internal sealed class Robots
 
     private static bool Matches(string path, string pattern)
     {
-        var isAnchored = pattern.EndsWith('$');
-        var parts = pattern.TrimEnd('$').Split('*');
+        bool isAnchored = pattern.EndsWith('$');
+        string[] parts = pattern.TrimEnd('$').Split('*');
         if (!path.StartsWith(parts[0], StringComparison.Ordinal)) return false;
-        var at = parts[0].Length;
-        foreach (var part in parts.Skip(1))
+        int at = parts[0].Length;
+        foreach (string? part in parts.Skip(1))
         {
-            var found = path.IndexOf(part, at, StringComparison.Ordinal);
+            int found = path.IndexOf(part, at, StringComparison.Ordinal);
             if (found < 0) return false;
             at = found + part.Length;
         }
@@ -76,9 +76,9 @@ internal sealed class Robots
 
     private static (string Key, string Value) Field(string line)
     {
-        var comment = line.IndexOf('#', StringComparison.Ordinal);
+        int comment = line.IndexOf('#', StringComparison.Ordinal);
         if (comment >= 0) line = line[..comment];
-        var colon = line.IndexOf(':', StringComparison.Ordinal);
+        int colon = line.IndexOf(':', StringComparison.Ordinal);
         return colon < 0 ? ("", "") : (line[..colon].Trim().ToLowerInvariant(), line[(colon + 1)..].Trim());
     }
 }

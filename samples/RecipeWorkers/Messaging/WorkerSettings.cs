@@ -82,8 +82,8 @@ public sealed record WorkerSettings
 
         double Number(string name, double otherwise, double min, double max)
         {
-            var text = Text(name, otherwise.ToString(CultureInfo.InvariantCulture));
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+            string text = Text(name, otherwise.ToString(CultureInfo.InvariantCulture));
+            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
                 && value >= min && value <= max
                 ? value
                 : throw new InvalidOperationException($"{name} must be a number from {min} to {max}.");

@@ -57,7 +57,7 @@ internal sealed partial class Channel
             existing.Arguments.CheckSame(arguments, name, Host.Name);
             return existing;
         }
-        QueueArguments read = QueueArguments.Read(arguments, name, Host.Name, Broker.Rules);
+        var read = QueueArguments.Read(arguments, name, Host.Name, Broker.Rules);
         if (read.DeadLetterExchange is { } target)
         {
             Require(Permission.Read, "queue", name);

@@ -68,7 +68,7 @@ internal sealed class StreamQueue(VirtualHost host, string name, QueueArguments 
             string text = $"automatic acknowledgement not supported by {Rules.StreamNoun} {Description}";
             throw new AmqpError(ReplyCode.NotImplemented, text);
         }
-        StreamOffset offset = StreamOffset.Read(consumer.Arguments, Description);
+        var offset = StreamOffset.Read(consumer.Arguments, Description);
         _readers.Add(consumer, new StreamReader
         {
             Next = _log.Find(offset, Loop.Time.GetUtcNow()),

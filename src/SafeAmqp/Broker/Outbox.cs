@@ -161,7 +161,7 @@ internal sealed class ClientFrames
 
     private byte[] Joined(ReadOnlySpan<byte> bytes)
     {
-        var joined = new byte[_partCount + bytes.Length];
+        byte[] joined = new byte[_partCount + bytes.Length];
         _part.AsSpan(0, _partCount).CopyTo(joined);
         bytes.CopyTo(joined.AsSpan(_partCount));
         return joined;

@@ -17,7 +17,7 @@ internal sealed class ClientLink
         Func<AmqpClientStatus> snapshot, Func<long, long> onTime, StarvationProbe probe,
         Action<AmqpStateChangedEventArgs> moved)
     {
-        LinkConfig config = LinkConfig.From(options, address, settings.Name);
+        var config = LinkConfig.From(options, address, settings.Name);
         Metrics = new LinkMetrics(Instruments.Of(options.Telemetry.MeterFactory), config.ClientName, settings.Name,
             () => Read(snapshot(), probe));
         var events = new LinkEvents(logger, settings.Name, Metrics, options.TimeProvider, moved);

@@ -103,7 +103,7 @@ internal sealed class ContinuationBatch(Mailbox mailbox, ContinuationThread thre
             long began = Stopwatch.GetTimestamp();
             bool helped = false;
             // The pool's own; null only where its flow is suppressed
-            ExecutionContext? context = ExecutionContext.Capture();
+            var context = ExecutionContext.Capture();
             while (Interlocked.Increment(ref _next) - 1 is var at && at < completions.Length)
             {
                 bool followed = at + 1 < completions.Length;

@@ -44,7 +44,7 @@ internal sealed partial class ClientObserver
                 links.Add(new ActivityLink(creation.Context));
         }
         Operation operation = _options.SpanPerMessageOfBatch ? Operation.PublishBatch : Operation.Publish;
-        Destination first = Destination.Of(messages[0]);
+        var first = Destination.Of(messages[0]);
         Destination all = messages.All(message => Destination.Of(message) == first) ? first
             : new Destination("", IsAnonymous: true);
         Activity? activity = Start(operation, all, endpoint, default, [.. links]);

@@ -79,11 +79,11 @@ public sealed class JsonTests
     [Fact]
     public void Fields_come_in_any_order_with_others_between_and_escapes_that_some_writers_make()
     {
-        var text = Text(ClientJson.Write(Some.Update(1, 1, -2)));
-        var weights = text.Split("\"weights\":\"")[1].Split('"')[0];
-        var escaped = weights.Replace("A", "\\u0041", StringComparison.Ordinal)
+        string text = Text(ClientJson.Write(Some.Update(1, 1, -2)));
+        string weights = text.Split("\"weights\":\"")[1].Split('"')[0];
+        string escaped = weights.Replace("A", "\\u0041", StringComparison.Ordinal)
             .Replace("/", "\\/", StringComparison.Ordinal);
-        var json = $$"""
+        string json = $$"""
             {"metrics":null,"weights":"{{escaped}}","extra":{"round":[7]},"num_samples":3,"round":2,"client_id":"9"}
             """;
         var update = ClientJson.ReadUpdate(Bytes(json));
@@ -136,10 +136,10 @@ public sealed class JsonTests
             ServerJson.Write(new GlobalModel(0, Some.Model(), Some.Config)),
             ServerJson.Write(new TrainingComplete(1, "x")),
         ];
-        for (var i = 0; i < 40_000; i++)
+        for (int i = 0; i < 40_000; i++)
         {
-            var bytes = (byte[])good[i % good.Length].Clone();
-            for (var n = random.Next(1, 5); n > 0; n--) bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+            byte[] bytes = (byte[])good[i % good.Length].Clone();
+            for (int n = random.Next(1, 5); n > 0; n--) bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
             Tolerate(() => ClientJson.ReadUpdate(bytes));
             Tolerate(() => ClientJson.ReadMetrics(bytes));
             Tolerate(() => ServerJson.Read(bytes));
@@ -170,7 +170,7 @@ public sealed class JsonTests
         ClientMessage[] messages = [new ClientRegistration(Some.Id(3)), Some.Update(3, 2), Some.Metrics(3, 2)];
         foreach (var message in messages)
         {
-            var json = ClientJson.Write(message, ClientJson.TypeProperty);
+            byte[] json = ClientJson.Write(message, ClientJson.TypeProperty);
             Assert.Equal(ClientJson.KindOf(message), ClientJson.KindOf(ClientJson.Read(json)));
             Assert.Equal(Some.Id(3), ClientJson.Read(json, owner: Some.Id(3)).Client);
             var refused = Assert.Throws<MessageRefusedException>(() => ClientJson.Read(json, owner: Some.Id(4)));

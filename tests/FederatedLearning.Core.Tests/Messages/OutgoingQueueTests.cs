@@ -37,7 +37,7 @@ public sealed class OutgoingQueueTests
         var queue = new OutgoingQueue();
         queue.Post(new TrainingConfig(1, 1));
         queue.Post(new GlobalModel(0, Some.Model(), Some.Config));
-        for (var round = 1; round <= 100; round++)
+        for (int round = 1; round <= 100; round++)
         {
             queue.Post(new StartTraining(round));
             queue.Post(new GlobalModel(round, Some.Model(round)));

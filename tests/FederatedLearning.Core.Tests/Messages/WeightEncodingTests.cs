@@ -26,17 +26,17 @@ public sealed class WeightEncodingTests
     public void Models_of_every_size_and_shape_come_back_bit_by_bit()
     {
         var random = new Random(1);
-        for (var i = 0; i < 200; i++)
+        for (int i = 0; i < 200; i++)
         {
             TensorShape[] layout = [.. Enumerable.Range(0, random.Next(1, 6)).Select(t =>
                 new TensorShape(
                     new string('ä', random.Next(0, 9)) + t,
                     [.. Enumerable.Range(0, random.Next(0, 4)).Select(_ => random.Next(1, 7))]))];
-            var values = new float[layout.Sum(tensor => tensor.Count)];
-            foreach (ref var value in values.AsSpan())
+            float[] values = new float[layout.Sum(tensor => tensor.Count)];
+            foreach (ref float value in values.AsSpan())
                 value = BitConverter.Int32BitsToSingle(random.Next(int.MinValue, int.MaxValue));
             var model = new ModelWeights(layout, values);
-            var text = Encode(model);
+            string text = Encode(model);
             Assert.Equal(WeightEncoding.EncodedLength(model), text.Length);
             var read = WeightEncoding.Decode(Encoding(text));
             Assert.True(read.HasLayoutOf(model));
@@ -50,7 +50,7 @@ public sealed class WeightEncodingTests
     public void A_model_goes_as_the_bytes_that_the_text_is_base64_of_where_a_protocol_carries_bytes()
     {
         var model = new ModelWeights([new TensorShape("w", [2])], [1, -2]);
-        var bytes = WeightEncoding.ToBytes(model);
+        byte[] bytes = WeightEncoding.ToBytes(model);
         Assert.Equal(Convert.FromBase64String(Example), bytes);
         Assert.Equal([1, -2], WeightEncoding.FromBytes(bytes).Values.ToArray());
         Assert.Contains("pickle", Refused([0x80, 0x04, 0x95, .. new byte[20]]), StringComparison.Ordinal);
@@ -73,7 +73,7 @@ public sealed class WeightEncodingTests
     [Fact]
     public void A_pickle_is_named_and_never_opened()
     {
-        var pickle = Convert.ToBase64String([0x80, 0x04, 0x95, .. "cos\nsystem\n(S'x'\ntR."u8]);
+        string pickle = Convert.ToBase64String([0x80, 0x04, 0x95, .. "cos\nsystem\n(S'x'\ntR."u8]);
         Assert.Contains("pickle", Refusal(pickle), StringComparison.Ordinal);
     }
 
@@ -103,12 +103,12 @@ public sealed class WeightEncodingTests
     {
         var random = new Random(2);
         var model = new ModelWeights([new TensorShape("a", [3, 2]), new TensorShape("b", [])], [1, 2, 3, 4, 5, 6, 7]);
-        var bytes = Convert.FromBase64String(Encode(model));
-        for (var i = 0; i < 20_000; i++)
+        byte[] bytes = Convert.FromBase64String(Encode(model));
+        for (int i = 0; i < 20_000; i++)
         {
-            var changed = (byte[])bytes.Clone();
-            for (var n = random.Next(1, 4); n > 0; n--) changed[random.Next(changed.Length)] = (byte)random.Next(256);
-            var text = Encoding(Convert.ToBase64String(changed))[..^(random.Next(4) == 0 ? random.Next(1, 40) : 0)];
+            byte[] changed = (byte[])bytes.Clone();
+            for (int n = random.Next(1, 4); n > 0; n--) changed[random.Next(changed.Length)] = (byte)random.Next(256);
+            byte[] text = Encoding(Convert.ToBase64String(changed))[..^(random.Next(4) == 0 ? random.Next(1, 40) : 0)];
             try
             {
                 WeightEncoding.Decode(text);
@@ -125,13 +125,13 @@ public sealed class WeightEncodingTests
     public void A_model_of_95_MiB_goes_into_its_message_and_back_without_another_copy()
     {
         const int Count = 95 * 1024 * 1024 / 4 * 3 / 4 - 100;
-        var values = new float[Count];
-        for (var i = 0; i < Count; i += 1000) values[i] = i;
+        float[] values = new float[Count];
+        for (int i = 0; i < Count; i += 1000) values[i] = i;
         var update = new ClientUpdate(Some.Id(1), 1, new ModelWeights([new TensorShape("w", [Count])], values), 1);
 
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        var json = ClientJson.Write(update);
-        var written = GC.GetAllocatedBytesForCurrentThread() - before;
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        byte[] json = ClientJson.Write(update);
+        long written = GC.GetAllocatedBytesForCurrentThread() - before;
         Assert.InRange(json.Length, 94 * 1024 * 1024, 95 * 1024 * 1024);
         Assert.InRange(written, json.Length, json.Length + 100_000);
 
@@ -143,8 +143,8 @@ public sealed class WeightEncodingTests
 
     private static string Encode(ModelWeights model)
     {
-        var text = new byte[WeightEncoding.EncodedLength(model)];
-        var written = WeightEncoding.Encode(model, text);
+        byte[] text = new byte[WeightEncoding.EncodedLength(model)];
+        int written = WeightEncoding.Encode(model, text);
         return System.Text.Encoding.ASCII.GetString(text, 0, written);
     }
 

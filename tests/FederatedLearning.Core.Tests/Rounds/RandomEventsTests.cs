@@ -14,7 +14,7 @@ public sealed class RandomEventsTests
     {
         var ends = new Dictionary<CompletionReason, int>();
         var verdicts = new Dictionary<MessageVerdict, int>();
-        for (var seed = 0; seed < 1500; seed++)
+        for (int seed = 0; seed < 1500; seed++)
         {
             try
             {
@@ -48,8 +48,8 @@ public sealed class RandomEventsTests
         };
         var world = new World(settings);
         var accepted = new Dictionary<(ClientId, int Round), ClientUpdate>();
-        var deafness = random.NextDouble() * 0.3;
-        for (var step = 0; step < 300 && world.Run.Completion is null; step++)
+        double deafness = random.NextDouble() * 0.3;
+        for (int step = 0; step < 300 && world.Run.Completion is null; step++)
         {
             var before = world.Now;
             Count(verdicts, Event(world, random, accepted, deafness));
@@ -57,7 +57,7 @@ public sealed class RandomEventsTests
         }
 
         // From here on nobody says anything any more: deadlines alone bring the end.
-        for (var i = 0; world.Run.Completion is null && world.Now.Phase != FederationPhase.WaitingForClients; i++)
+        for (int i = 0; world.Run.Completion is null && world.Now.Phase != FederationPhase.WaitingForClients; i++)
         {
             Assert.True(i < 2 * settings.MaxRounds + settings.MaxEmptyDeadlines, "no deadline ended it");
             Assert.NotNull(world.Run.UntilDeadline);
@@ -69,8 +69,8 @@ public sealed class RandomEventsTests
     private static MessageVerdict Event(
         World world, Random random, Dictionary<(ClientId, int Round), ClientUpdate> accepted, double deafness)
     {
-        var client = random.Next(1, 9);
-        var round = random.NextDouble() < 0.8 ? world.Now.Round : world.Now.Round + random.Next(-2, 3);
+        int client = random.Next(1, 9);
+        int round = random.NextDouble() < 0.8 ? world.Now.Round : world.Now.Round + random.Next(-2, 3);
         switch (random.Next(20))
         {
             case < 3:
@@ -121,7 +121,7 @@ public sealed class RandomEventsTests
         var updates = accepted.Where(pair => pair.Key.Round == result.Round).Select(pair => pair.Value).ToArray();
         Assert.Equal(
             (updates.Length, updates.Sum(update => (long)update.NumSamples)), (result.Updates, result.Samples));
-        var mean = updates.Sum(
+        double mean = updates.Sum(
             update => (double)update.Weights.Values[0] * update.NumSamples) / updates.Sum(update => update.NumSamples);
         Assert.Equal(mean, world.Run.Model.Values[0], 1e-6);
     }

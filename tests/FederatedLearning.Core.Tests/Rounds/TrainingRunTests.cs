@@ -171,7 +171,7 @@ public sealed class TrainingRunTests
             ConvergenceThreshold = 0.01
         });
         world.Join(1);
-        foreach (var loss in new[] { 1, 1, 1, 0.5, 0.495, 0.3, 0.299 }) world.PlayRound(loss, 1);
+        foreach (double loss in new[] { 1, 1, 1, 0.5, 0.495, 0.3, 0.299 }) world.PlayRound(loss, 1);
         Assert.Null(world.Run.Completion);
         world.PlayRound(0.31, 1);
         Assert.Equal((CompletionReason.Converged, 8), (world.Run.Completion, world.Last.Round));

@@ -42,7 +42,7 @@ internal sealed class World : IOutbox
 
     public void JoinAll(params int[] clients)
     {
-        foreach (var client in clients) Join(client);
+        foreach (int client in clients) Join(client);
     }
 
     public MessageVerdict Update(int client, int round, float value = 1, int samples = 10)
@@ -58,9 +58,9 @@ internal sealed class World : IOutbox
     /// <summary>A whole round of some clients, all with the same loss.</summary>
     public void PlayRound(double loss, params int[] clients)
     {
-        var round = Now.Round;
-        foreach (var client in clients) Assert.Equal(MessageVerdict.Accepted, Update(client, round));
-        foreach (var client in clients) Assert.Equal(MessageVerdict.Accepted, Evaluate(client, round, loss));
+        int round = Now.Round;
+        foreach (int client in clients) Assert.Equal(MessageVerdict.Accepted, Update(client, round));
+        foreach (int client in clients) Assert.Equal(MessageVerdict.Accepted, Evaluate(client, round, loss));
     }
 
     /// <summary>Lets the deadline of the phase pass.</summary>
@@ -80,7 +80,7 @@ internal sealed class World : IOutbox
 
     private static string Describe(OutgoingMessage message)
     {
-        var words = message switch
+        string words = message switch
         {
             GlobalModel model => $"global_model {model.Round}{(model.ModelConfig is null ? "" : " with config")}",
             StartTraining start => $"start_training {start.Round}",

@@ -37,7 +37,7 @@ public sealed class FederationServerTests
     {
         var settings = new LearningSettings { TrainSamples = 300, TestSamples = 50, Shares = 5, Hidden = [16] };
         var models = new List<float[]>();
-        for (var run = 0; run < 3; run++) models.Add((await TrainAsync(settings, rounds: 4)).Model.Values.ToArray());
+        for (int run = 0; run < 3; run++) models.Add((await TrainAsync(settings, rounds: 4)).Model.Values.ToArray());
         Assert.Equal(
             models[0].Select(BitConverter.SingleToInt32Bits), models[1].Select(BitConverter.SingleToInt32Bits));
         Assert.Equal(
@@ -73,7 +73,7 @@ public sealed class FederationServerTests
         await server.StartAsync(TestContext.Current.CancellationToken);
         await handler.Federation!.ClientRegisteredAsync(
             new ClientRegistration(Some.Id(1)), TestContext.Current.CancellationToken);
-        for (var i = 0; i < settings.MaxEmptyDeadlines; i++)
+        for (int i = 0; i < settings.MaxEmptyDeadlines; i++)
         {
             await clock.WhenArmedAsync(settings.RoundDeadline)
                 .WaitAsync(Patience, TestContext.Current.CancellationToken);

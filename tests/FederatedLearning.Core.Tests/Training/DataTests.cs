@@ -18,8 +18,8 @@ public sealed class DataTests
     [Fact]
     public void Each_malformed_file_is_refused_by_name_and_reason()
     {
-        var images = Images(2, 1, 1, [0, 1]);
-        var labels = Labels(2, [1, 2]);
+        byte[] images = Images(2, 1, 1, [0, 1]);
+        byte[] labels = Labels(2, [1, 2]);
         Refused("images ends within the header", images[..10], labels);
         Refused("images ends within the header", [], labels);
         Refused("images is packed", [0x1F, 0x8B, .. images], labels);
@@ -45,7 +45,7 @@ public sealed class DataTests
     [Fact]
     public void Every_image_goes_to_one_client_evenly_or_skewed_and_the_same_seed_splits_the_same()
     {
-        var labels = DrawnDigits.LabelsOf(1000);
+        byte[] labels = DrawnDigits.LabelsOf(1000);
         foreach (var shares in new[]
         {
             Partition.Even(1000, 7, 1),
@@ -65,7 +65,7 @@ public sealed class DataTests
     [Fact]
     public void A_small_alpha_skews_by_label_and_a_large_one_does_not()
     {
-        var labels = DrawnDigits.LabelsOf(5000);
+        byte[] labels = DrawnDigits.LabelsOf(5000);
         double LargestShareOfALabel(double alpha) => Partition.Dirichlet(labels, 5, alpha, 3)
             .Average(share => share.GroupBy(index => labels[index]).Max(group => (double)group.Count() / share.Count));
         Assert.True(LargestShareOfALabel(0.1) > 0.3);
@@ -80,7 +80,7 @@ public sealed class DataTests
         var shares = Enumerable.Range(0, 3).Select(i => LearningData.LoadShare(settings, i)).ToArray();
         Assert.Equal((60, 20), (shares.Sum(share => share.Train.Count), shares.Sum(share => share.Test.Count)));
         var first = Partition.Even(60, 3, settings.Seed)[0];
-        for (var i = 0; i < first.Count; i++)
+        for (int i = 0; i < first.Count; i++)
             Assert.Equal(all.Train.Image(first[i]).ToArray(), shares[0].Train.Image(i).ToArray());
         Assert.NotEqual(all.Train.Image(0).ToArray(), all.Test.Image(0).ToArray());
     }
@@ -122,7 +122,7 @@ public sealed class DataTests
 
     private static byte[] Big(int number)
     {
-        var bytes = new byte[4];
+        byte[] bytes = new byte[4];
         BinaryPrimitives.WriteInt32BigEndian(bytes, number);
         return bytes;
     }

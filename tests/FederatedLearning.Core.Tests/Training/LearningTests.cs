@@ -29,7 +29,7 @@ public sealed class LearningTests
         var config = settings.ToModelConfig();
         var model = ModelFactory.Create(config);
         var average = new FederatedAverage(model.Values.Length);
-        for (var i = 0; i < settings.Shares; i++)
+        for (int i = 0; i < settings.Shares; i++)
         {
             var share = LearningData.LoadShare(settings, i);
             var trainer = new LocalTrainer(config, share.Train, share.Test, i);
@@ -37,9 +37,9 @@ public sealed class LearningTests
                 trainer.Train(model, new TrainingConfig(int.MaxValue, 1), 1, Ct).Weights.Values, trainer.TrainSamples);
         }
         var all = LearningData.Load(settings);
-        var central = new LocalTrainer(config, all.Train, all.Test, 99)
+        float[] central = new LocalTrainer(config, all.Train, all.Test, 99)
             .Train(model, new TrainingConfig(int.MaxValue, 1), 1, Ct).Weights.Values.ToArray();
-        var federated = average.TakeAverage();
+        float[] federated = average.TakeAverage();
         Assert.True(
             central.Zip(model.Values.ToArray(), (after, before) => Math.Abs(after - before)).Max() > 1e-3,
             "the step moved nothing");
@@ -65,7 +65,7 @@ public sealed class LearningTests
         // Centrally a pass over the data makes five times as many steps, so both are taken to where they no longer gain
         // much.
         var central = ModelFactory.Create(config);
-        for (var round = 1; round <= Rounds; round++)
+        for (int round = 1; round <= Rounds; round++)
             central = trainer.Train(central, new TrainingConfig(32, 1), round, Ct).Weights;
         var (federatedAccuracy, centralAccuracy) =
             (trainer.Evaluate(result.Model, Ct).Accuracy, trainer.Evaluate(central, Ct).Accuracy);
@@ -84,19 +84,19 @@ public sealed class LearningTests
         var config = new ModelConfig(kind, 6, kind == "mlp" ? [5, 4] : [], 3, 1, 3);
         var network = new Network(config);
         var random = SeededRandom.For(8);
-        var parameters = ModelFactory.Create(config).Values.ToArray();
-        for (var i = 0; i < parameters.Length; i++) parameters[i] += (float)(0.1 * random.NextGaussian());
+        float[] parameters = ModelFactory.Create(config).Values.ToArray();
+        for (int i = 0; i < parameters.Length; i++) parameters[i] += (float)(0.1 * random.NextGaussian());
         float[] input = [.. Enumerable.Range(0, 6).Select(_ => (float)random.NextDouble())];
-        var gradient = new float[parameters.Length];
+        float[] gradient = new float[parameters.Length];
         network.AddGradient(parameters, input, 1, gradient);
         const float Step = 1e-2f;
-        for (var i = 0; i < parameters.Length; i++)
+        for (int i = 0; i < parameters.Length; i++)
         {
-            var kept = parameters[i];
+            float kept = parameters[i];
             parameters[i] = kept + Step;
-            var above = network.Evaluate(parameters, input, 1).Loss;
+            float above = network.Evaluate(parameters, input, 1).Loss;
             parameters[i] = kept - Step;
-            var below = network.Evaluate(parameters, input, 1).Loss;
+            float below = network.Evaluate(parameters, input, 1).Loss;
             parameters[i] = kept;
             Assert.Equal((above - below) / (2 * Step), gradient[i], 3e-3f);
         }

@@ -48,7 +48,7 @@ public sealed class Node : IAsyncLifetime
     /// <summary>A new virtual host.</summary>
     public async Task<Place> NewPlaceAsync()
     {
-        var name = $"fl-{Guid.NewGuid():N}";
+        string name = $"fl-{Guid.NewGuid():N}";
         await Rabbit.AddVirtualHostAsync(name, TestContext.Current.CancellationToken);
         return new Place(Rabbit, name);
     }

@@ -37,7 +37,7 @@ internal sealed class Peer : IAsyncDisposable
     /// <summary>Takes every broadcast from now on.</summary>
     public async Task<Taken> TakeBroadcastsAsync()
     {
-        var queue = $"peer-{Guid.NewGuid():N}";
+        string queue = $"peer-{Guid.NewGuid():N}";
         await _amqp.DeclareAsync(new AmqpTopology()
             .Exchange("fl_broadcast", AmqpExchangeType.Fanout)
             .With(new AmqpQueue { Name = queue, Exclusive = true, Durable = false })

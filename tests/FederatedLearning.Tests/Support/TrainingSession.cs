@@ -151,17 +151,17 @@ internal sealed class TrainingSession : IAsyncDisposable
         SteppingLearner[] learners = [.. _members.Select(member => member.Learner).OfType<SteppingLearner>()];
         foreach (var round in end.Rounds.SkipLast(1))
         {
-            var before = Began(round.Round);
-            var after = Began(round.Round + 1);
+            float? before = Began(round.Round);
+            float? after = Began(round.Round + 1);
             if (before is null || after is null)
                 continue;
-            var added = after.Value - before.Value;
+            float added = after.Value - before.Value;
             Assert.True(Subsets(learners, round.Updates).Any(some => Math.Abs(Mean(some) - added) < 1e-3),
                 $"Round {round.Round} added {added}, which is no mean of {round.Updates} different updates.");
         }
 
         float? Began(int round)
-            => learners.Select(learner => learner.Began.TryGetValue(round, out var value) ? value : (float?)null)
+            => learners.Select(learner => learner.Began.TryGetValue(round, out float value) ? value : (float?)null)
                 .FirstOrDefault(value => value is not null);
     }
 
@@ -184,7 +184,7 @@ internal sealed class TrainingSession : IAsyncDisposable
             await ((Task)member.Run).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        var results = _server.Services.GetRequiredService<ServerSettings>().ResultsFolder;
+        string results = _server.Services.GetRequiredService<ServerSettings>().ResultsFolder;
         await _server.StopAsync(CancellationToken.None);
         await _server.DisposeAsync();
         Directory.Delete(results, recursive: true);

@@ -59,7 +59,7 @@ public sealed class ConnectionFaultTests(Node node)
     {
         await using var place = await node.NewPlaceAsync();
         await using var training = await TrainingSession.StartAsync(place, rounds: 4, minClients: 3);
-        var isRestarted = false;
+        bool isRestarted = false;
         async Task RestartAsync(int round, CancellationToken cancellationToken)
         {
             if (round != 2 || isRestarted)

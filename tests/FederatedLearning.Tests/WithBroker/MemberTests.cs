@@ -133,7 +133,7 @@ public sealed class MemberTests(Node node)
     {
         await using var place = await node.NewPlaceAsync();
         await using var training = await TrainingSession.StartAsync(place, rounds: 3, minClients: 50);
-        for (var i = 0; i < 50; i++)
+        for (int i = 0; i < 50; i++)
             training.Join($"{i}", i % 2 == 0 ? ClientWay.Broadcast : ClientWay.Unified, new SteppingLearner(10 + i, 1
                 + i * 0.25f));
         var end = await training.CompleteAsync();

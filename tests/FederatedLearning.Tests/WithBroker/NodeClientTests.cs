@@ -14,11 +14,11 @@ public sealed class NodeClientTests(Node node)
     [InlineData("unified")]
     public async Task A_client_in_Node_written_to_the_facts_of_the_protocol_alone_trains_beside_one_of_ours(string way)
     {
-        var program = Path.Combine(Repository.NodeFolder("samples", "FederatedLearning", "NodeClient"), "client.js");
+        string program = Path.Combine(Repository.NodeFolder("samples", "FederatedLearning", "NodeClient"), "client.js");
         await using var place = await node.NewPlaceAsync();
         var two = new LearningSettings { TrainSamples = 600, TestSamples = 200, Shares = 2 };
         var share = LearningData.LoadShare(two, 0);
-        var files = Directory.CreateTempSubdirectory("fl-node-").FullName;
+        string files = Directory.CreateTempSubdirectory("fl-node-").FullName;
         string File(string name) => Path.Combine(files, name);
         IdxWriter.Write(share.Train, File("images"), File("labels"));
         IdxWriter.Write(share.Test, File("test-images"), File("test-labels"));

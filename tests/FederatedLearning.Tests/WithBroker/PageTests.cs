@@ -14,7 +14,7 @@ public sealed class PageTests(Node node)
     [Fact]
     public async Task A_browser_that_loads_the_page_during_a_training_sees_a_round_advance()
     {
-        var program = Path.Combine(Repository.NodeFolder("tests", "FederatedLearning.Tests", "Browser"), "look.js");
+        string program = Path.Combine(Repository.NodeFolder("tests", "FederatedLearning.Tests", "Browser"), "look.js");
         Repository.Need(
             File.Exists(Environment.GetEnvironmentVariable("CHROMIUM") ?? "/usr/bin/chromium"),
             "There is no Chromium here to look at the page with (apt-get install chromium).");
@@ -26,10 +26,10 @@ public sealed class PageTests(Node node)
         training.Join("2", ClientWay.Unified, new SteppingLearner(200, 2.5f));
         training.Join("3", ClientWay.Broadcast, new SteppingLearner(80, 7));
 
-        var folder = Directory.CreateTempSubdirectory("fl-page-").FullName;
+        string folder = Directory.CreateTempSubdirectory("fl-page-").FullName;
         await using var browser = ChildProgram.StartProgram(
             "browser", "node", [program, training.Page.ToString(), folder], new Dictionary<string, string>());
-        var code = await browser.EndAsync(TestContext.Current.CancellationToken);
+        int code = await browser.EndAsync(TestContext.Current.CancellationToken);
         Assert.True(code == 0, string.Join('\n', browser.LastLines));
 
         var seen = JsonNode.Parse(browser.LastLines[^1])!;
@@ -50,7 +50,7 @@ public sealed class PageTests(Node node)
     public async Task The_results_are_there_as_JSON_and_as_a_plot_and_in_files_with_the_trained_model()
     {
         await using var place = await node.NewPlaceAsync();
-        var folder = Directory.CreateTempSubdirectory("fl-results-").FullName;
+        string folder = Directory.CreateTempSubdirectory("fl-results-").FullName;
         await using var training = await TrainingSession.StartAsync(
             place, rounds: 3, minClients: 2, settings: ("RESULTS_FOLDER", folder));
         training.Join("1", ClientWay.Broadcast, new SteppingLearner(10, 1));
@@ -67,9 +67,9 @@ public sealed class PageTests(Node node)
         Assert.Equal(3, written["rounds"]!.AsArray().Count);
         Assert.Equal(30, written["rounds"]![0]!["samples"]!.GetValue<int>());
         Assert.Equal(served!["rounds"]!.ToJsonString(), written["rounds"]!.ToJsonString());
-        var plot = await File.ReadAllTextAsync(
+        string plot = await File.ReadAllTextAsync(
             Path.Combine(folder, "results.svg"), TestContext.Current.CancellationToken);
-        var shown = await http.GetStringAsync("results.svg", TestContext.Current.CancellationToken);
+        string shown = await http.GetStringAsync("results.svg", TestContext.Current.CancellationToken);
         Assert.Equal(CurvesOf(plot), CurvesOf(shown));
         Assert.Equal(6, CurvesOf(plot).Count); // three rounds, two curves
         Assert.Contains("amqp: 2 clients, ", plot, StringComparison.Ordinal); // and what has gone over it till then

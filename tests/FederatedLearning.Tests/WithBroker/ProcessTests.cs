@@ -46,14 +46,14 @@ public sealed class ProcessTests(Node node)
     {
         var environment = new Dictionary<string, string> { ["SAFEAMQP_TEST_URI"] = node.Rabbit.Uri.ToString() };
         await using var demo = ChildProgram.Start("demonstration", "FederatedLearning.Demo", [], environment);
-        var code = await demo.EndAsync(TestContext.Current.CancellationToken);
-        var said = string.Join('\n', demo.LastLines);
+        int code = await demo.EndAsync(TestContext.Current.CancellationToken);
+        string said = string.Join('\n', demo.LastLines);
         TestContext.Current.TestOutputHelper?.WriteLine(said);
         Assert.True(code == 0, said);
         Assert.EndsWith("OK: training_complete.", said, StringComparison.Ordinal);
         Assert.Contains("Round 1 complete: loss ", said, StringComparison.Ordinal); // its progress
         Assert.Matches("amqp, mqtt, grpc(, quic)?(, dds)?: each took part in every round", said);
-        foreach (var client in new[] { 1, 2, 3, 4 })
+        foreach (int client in new[] { 1, 2, 3, 4 })
             Assert.Contains($"Client {client}: training_complete", said, StringComparison.Ordinal);
     }
 

@@ -10,7 +10,7 @@ public sealed class TwoThreadsTests(Node node)
     {
         await using var place = await node.NewPlaceAsync();
         using var output = new StringWriter();
-        var asSaid = await Showing.RunAsync(new Uri(place.Uri), output, TestContext.Current.CancellationToken);
+        bool asSaid = await Showing.RunAsync(new Uri(place.Uri), output, TestContext.Current.CancellationToken);
         TestContext.Current.TestOutputHelper?.WriteLine(output.ToString());
         Assert.True(asSaid, output.ToString());
     }

@@ -31,7 +31,7 @@ internal static class Images
     /// <summary>The header of a PNG that says it has so many pixels, with hardly any data.</summary>
     public static byte[] PngBomb(uint width, uint height)
     {
-        var png = Encode(Plain(1, 1, SKColors.White), SKEncodedImageFormat.Png);
+        byte[] png = Encode(Plain(1, 1, SKColors.White), SKEncodedImageFormat.Png);
         // IHDR is the first chunk: 8 bytes of signature, 4 of length, 4 of type, then width and height; its CRC is over
         // type and data.
         System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(png.AsSpan(16), width);
@@ -42,11 +42,11 @@ internal static class Images
 
     private static uint Crc(ReadOnlySpan<byte> bytes)
     {
-        var crc = uint.MaxValue;
-        foreach (var b in bytes)
+        uint crc = uint.MaxValue;
+        foreach (byte b in bytes)
         {
             crc ^= b;
-            for (var bit = 0; bit < 8; bit++)
+            for (int bit = 0; bit < 8; bit++)
                 crc = (crc & 1) == 0 ? crc >> 1 : crc >> 1 ^ 0xEDB88320;
         }
 
@@ -57,22 +57,22 @@ internal static class Images
     public static int CountAreas(SKBitmap bitmap, Func<SKColor, bool> isMeant, int atLeast = 40)
     {
         var (width, height) = (bitmap.Width, bitmap.Height);
-        var open = new bool[width * height];
-        for (var i = 0; i < open.Length; i++)
+        bool[] open = new bool[width * height];
+        for (int i = 0; i < open.Length; i++)
             open[i] = isMeant(bitmap.GetPixel(i % width, i / width));
-        var areas = 0;
+        int areas = 0;
         var stack = new Stack<int>();
-        for (var start = 0; start < open.Length; start++)
+        for (int start = 0; start < open.Length; start++)
         {
             if (!open[start])
                 continue;
-            var size = 0;
+            int size = 0;
             stack.Push(start);
             open[start] = false;
-            while (stack.TryPop(out var at))
+            while (stack.TryPop(out int at))
             {
                 size++;
-                foreach (var next in (ReadOnlySpan<int>)[
+                foreach (int next in (ReadOnlySpan<int>)[
                     at % width > 0 ? at - 1 : -1, at % width < width - 1 ? at + 1 : -1, at - width, at + width])
                 {
                     if (next < 0 || next >= open.Length || !open[next])

@@ -39,7 +39,7 @@ public sealed class ClientTests(Broker broker) : IDisposable
 
         async Task<string> ReadAsync(int count)
         {
-            var bytes = new byte[count];
+            byte[] bytes = new byte[count];
             await stream.ReadExactlyAsync(bytes, TestContext.Current.CancellationToken);
             return Convert.ToHexStringLower(bytes);
         }
@@ -59,7 +59,7 @@ public sealed class ClientTests(Broker broker) : IDisposable
 
         var colors = new HashSet<(
             int Red, int Green, int Blue)> { (await client.PictureAsync("gfx 17 files")).ColorAt(160, 120) };
-        for (var i = 0; i < 40; i++)
+        for (int i = 0; i < 40; i++)
             colors.Add((await client.PictureAsync("next")).ColorAt(160, 120));
         Assert.Equal([(0, 0, 255), (255, 0, 0)], colors.OrderBy(color => color.Red).ToArray());
         Assert.Equal(2, server.State.Files.Length); // what is no picture was tried once and dropped
@@ -172,10 +172,10 @@ public sealed class ClientTests(Broker broker) : IDisposable
         await using var server = await RunningServer.StartAsync(broker.Uri);
         await server.StartWorkerAsync();
         using var client = await server.ConnectAsync();
-        foreach (var line in (string[])["gfx 2 gen a boat", "hello", "gfx 4 video", "gfx 18 next files", "quit"])
+        foreach (string line in (string[])["gfx 2 gen a boat", "hello", "gfx 4 video", "gfx 18 next files", "quit"])
             await client.SendAsync(line, TestContext.Current.CancellationToken);
         var answers = new List<string>();
-        for (var i = 0; i < 5; i++)
+        for (int i = 0; i < 5; i++)
             answers.Add(await client.ReadAsync(TestContext.Current.CancellationToken) switch
             {
                 ReceivedAnswer.Picture picture => picture.Content.Mode.ToString(),
@@ -196,7 +196,7 @@ public sealed class ClientTests(Broker broker) : IDisposable
         await Until.TrueAsync(() => server.State.PicturesShown == 1, "the picture is noted");
 
         using var http = new HttpClient { BaseAddress = new Uri(server.PageAddress) };
-        var state = await http.GetStringAsync("/api/state", TestContext.Current.CancellationToken);
+        string state = await http.GetStringAsync("/api/state", TestContext.Current.CancellationToken);
         Assert.Contains("\"connections\":1", state, StringComparison.Ordinal);
         using var png = SKBitmap.Decode(
             await http.GetByteArrayAsync("/pictures/1.png", TestContext.Current.CancellationToken));
@@ -217,7 +217,7 @@ public sealed class ClientTests(Broker broker) : IDisposable
 
     private void Write(string name, SKColor color)
     {
-        var path = Path.Combine(_folder.FullName, name);
+        string path = Path.Combine(_folder.FullName, name);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         using var plain = Images.Plain(32, 24, color);
         File.WriteAllBytes(path, Images.Encode(plain, SKEncodedImageFormat.Png));

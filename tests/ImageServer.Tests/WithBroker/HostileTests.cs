@@ -68,11 +68,11 @@ public sealed class HostileTests(Broker broker)
         await using var server = await RunningServer.StartAsync(broker.Uri);
         using var other = await server.ConnectAsync();
         using var tcp = await ConnectAsync(server);
-        var piece = new byte[64 * 1024];
+        byte[] piece = new byte[64 * 1024];
         Array.Fill(piece, (byte)'x');
         await Assert.ThrowsAnyAsync<Exception>(async () =>
         {
-            for (var sent = 0; sent < 8 * LineReader.MaxSkippedBytes; sent += piece.Length)
+            for (int sent = 0; sent < 8 * LineReader.MaxSkippedBytes; sent += piece.Length)
             {
                 await tcp.GetStream().WriteAsync(piece, TestContext.Current.CancellationToken);
                 if (sent % (1 << 20) == 0)
@@ -129,7 +129,7 @@ public sealed class HostileTests(Broker broker)
         await deaf.ConnectAsync("127.0.0.1", server.Port, TestContext.Current.CancellationToken);
         try
         {
-            for (var i = 0; i < 200; i++)
+            for (int i = 0; i < 200; i++)
                 await deaf.Client.SendAsync("gfx 17 video\n"u8.ToArray(), TestContext.Current.CancellationToken);
         }
         catch (SocketException)
@@ -152,11 +152,11 @@ public sealed class HostileTests(Broker broker)
         {
             using var tcp = await ConnectAsync(server);
             var random = new Random(seed);
-            var rubbish = new byte[random.Next(1, 60_000)];
+            byte[] rubbish = new byte[random.Next(1, 60_000)];
             random.NextBytes(rubbish);
             await tcp.Client.SendAsync(rubbish, TestContext.Current.CancellationToken);
             tcp.Client.Shutdown(SocketShutdown.Send);
-            var buffer = new byte[64 * 1024];
+            byte[] buffer = new byte[64 * 1024];
             try
             {
                 while (await tcp.Client.ReceiveAsync(buffer, TestContext.Current.CancellationToken) > 0)
@@ -200,7 +200,7 @@ public sealed class HostileTests(Broker broker)
         builder.Logging.ClearProviders();
         await using var site = builder.Build();
         using var plain = Images.Plain(32, 24, SKColors.Red);
-        var asked = 0;
+        int asked = 0;
         site.MapGet("/red.png", () =>
         {
             Interlocked.Increment(ref asked);
@@ -209,12 +209,12 @@ public sealed class HostileTests(Broker broker)
         site.MapGet("/bomb.png", () => Results.Bytes(Images.PngBomb(60_000, 60_000), "image/png"));
         site.MapGet("/away", () => Results.Redirect("http://127.0.0.2/red.png"));
         await site.StartAsync(TestContext.Current.CancellationToken);
-        var port = new Uri(site.Urls.Single()).Port;
+        int port = new Uri(site.Urls.Single()).Port;
 
         await using (var closed = await RunningServer.StartAsync(broker.Uri))
         {
             using var client = await closed.ConnectAsync();
-            foreach (var url in (string[])[
+            foreach (string url in (string[])[
                 $"http://127.0.0.1:{port}/red.png", "http://example.com/a.png", "file:///etc/passwd", "ftp://a/b",
                 "http://[::1]/"])
                 Assert.Equal("This address is not allowed", await client.ErrorAsync($"showurl {url}"));
@@ -261,7 +261,7 @@ public sealed class HostileTests(Broker broker)
     // Until the connection ends; the error that says so may be lost with it.
     private static async Task ReadOneAfterTheOtherAsync(ImageConnection connection)
     {
-        for (var i = 0; i < 10; i++)
+        for (int i = 0; i < 10; i++)
             await connection.ReadAsync(TestContext.Current.CancellationToken)
                 .WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
     }

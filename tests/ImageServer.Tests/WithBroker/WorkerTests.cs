@@ -106,7 +106,7 @@ public sealed class WorkerTests(Broker broker)
         var clients = await Task.WhenAll(
             Enumerable.Range(0, WorkerMessages.MaxQueueLength + 20).Select(_ => server.ConnectAsync()));
         // no worker takes any
-        var answers = await Task.WhenAll(clients.Select(client => client.ErrorAsync("gen a boat")));
+        string[] answers = await Task.WhenAll(clients.Select(client => client.ErrorAsync("gen a boat")));
         Assert.InRange(
             answers.Count(answer => answer == "Too many are waiting, try again later"), 20,
             WorkerMessages.MaxQueueLength);

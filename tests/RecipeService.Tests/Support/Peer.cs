@@ -39,7 +39,7 @@ internal sealed class Peer : IAsyncDisposable
     /// <summary>Takes every message of a queue that only this peer has.</summary>
     public Task<Taken> TakeFromOwnQueueAsync(out string queue)
     {
-        var name = queue = $"recipe-test-{Guid.NewGuid():N}";
+        string name = queue = $"recipe-test-{Guid.NewGuid():N}";
         return DeclareAndTakeAsync();
 
         async Task<Taken> DeclareAndTakeAsync()

@@ -26,7 +26,7 @@ internal sealed class RecipeSystem : IAsyncDisposable
     /// <summary>The settings of a system on queues of its own.</summary>
     public static Dictionary<string, string?> SettingsFor(Uri broker)
     {
-        var own = $"recipe-test-{Guid.NewGuid():N}";
+        string own = $"recipe-test-{Guid.NewGuid():N}";
         return new Dictionary<string, string?>
         {
             ["RABBITMQ_URL"] = broker.ToString(),
@@ -47,7 +47,7 @@ internal sealed class RecipeSystem : IAsyncDisposable
         var system = new RecipeSystem(all);
         try
         {
-            foreach (var worker in workers)
+            foreach (string worker in workers)
                 await system.StartWorkerAsync(worker);
             system._service = await RunningService.StartAsync(all);
             await system.ReadyAsync();

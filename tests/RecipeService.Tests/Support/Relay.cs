@@ -113,11 +113,11 @@ internal sealed class Relay : IAsyncDisposable
 
     private static async Task CopyAsync(Socket from, Socket to)
     {
-        var buffer = new byte[64 * 1024];
+        byte[] buffer = new byte[64 * 1024];
         try
         {
             while (await from.ReceiveAsync(buffer) is var count and > 0)
-                for (var sent = 0; sent < count;)
+                for (int sent = 0; sent < count;)
                     sent += await to.SendAsync(buffer.AsMemory(sent, count - sent));
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException)

@@ -61,8 +61,8 @@ internal sealed record Answer(
     {
         using (response)
         {
-            var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
-            var isJson =
+            string text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+            bool isJson =
                 response.Content.Headers.ContentType?.MediaType?.EndsWith("json", StringComparison.Ordinal) ?? false;
             var body = isJson ? JsonDocument.Parse(text).RootElement : JsonSerializer.SerializeToElement(text);
             return new Answer(response.StatusCode, response.Content.Headers.ContentType?.MediaType, body,

@@ -79,7 +79,7 @@ public sealed class AnalysisTests(Broker broker)
         var secondMessage = await requests.NextAsync();
 
         Assert.Equal("""{"user_input":"first"}""", Encoding.UTF8.GetString(firstMessage.Body.Span));
-        var userInput = JsonDocument.Parse(secondMessage.Body).RootElement.GetProperty("user_input").GetString()!;
+        string userInput = JsonDocument.Parse(secondMessage.Body).RootElement.GetProperty("user_input").GetString()!;
         Assert.Equal("""{"s3_url":"http://host/second.png","description":"second"}""", userInput);
         Assert.Equal(firstMessage.ReplyTo, secondMessage.ReplyTo); // one callback queue, made once
         Assert.NotEqual(firstMessage.CorrelationId, secondMessage.CorrelationId);
@@ -91,7 +91,7 @@ public sealed class AnalysisTests(Broker broker)
 
         var lines = system.Service.Lines.All;
         Assert.Single(lines, line => line == $"AI callback queue created: {firstMessage.ReplyTo}");
-        foreach (var id in new[] { firstMessage.CorrelationId, secondMessage.CorrelationId })
+        foreach (string? id in new[] { firstMessage.CorrelationId, secondMessage.CorrelationId })
         {
             Assert.Single(lines, line => line == $"AI request published: {id}");
             Assert.Single(lines, line => line == $"AI response received: correlation_id={id}");

@@ -59,7 +59,7 @@ public sealed class BrokerAwayTests(Broker broker)
         await requests.NextAsync(); // the one of the service's start
 
         var waiting = system.Service.PostAsync("/api/crawling/ping");
-        var job = System.Text.Json.JsonDocument.Parse((await requests.NextAsync()).Body).RootElement
+        string? job = System.Text.Json.JsonDocument.Parse((await requests.NextAsync()).Body).RootElement
             .GetProperty("job_id")
             .GetString();
         relay.Cut();

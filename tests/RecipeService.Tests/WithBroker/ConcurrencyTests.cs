@@ -16,7 +16,7 @@ public sealed class ConcurrencyTests(Broker broker)
         await using var system = await RecipeSystem.StartAsync(
             broker.Uri, ["ai", "crawler"], ("CRAWL_PAUSE_MILLISECONDS", "0"));
 
-        var jobs = await Task.WhenAll(
+        string[][] jobs = await Task.WhenAll(
             Enumerable.Range(1, clients).Select(client => Task.Run(() => AskAllAsync(system.Service, site, client))));
 
         Assert.Equal(clients * 3, jobs.SelectMany(ids => ids).Distinct().Count());
@@ -32,8 +32,8 @@ public sealed class ConcurrencyTests(Broker broker)
 
     private static async Task<string[]> AskAllAsync(RunningService service, Site site, int client)
     {
-        var page = $"{site.Page("tomato-soup.html")}?client={client}";
-        var dish = Dishes[client % Dishes.Length];
+        string page = $"{site.Page("tomato-soup.html")}?client={client}";
+        string dish = Dishes[client % Dishes.Length];
 
         var ping = service.PostAsync("/api/crawling/ping");
         var begun = service.PostAsync("/api/crawling/crawl", new { url = page, depth = 0 });
@@ -52,7 +52,7 @@ public sealed class ConcurrencyTests(Broker broker)
         CheckAnalysis(await recipe, dish, "flour", client);
         CheckAnalysis(await image, dish, "sugar", 1000 + client);
 
-        var location = (await begun)["location"]!;
+        string location = (await begun)["location"]!;
         await Until.TrueAsync(
             async () => (await service.GetAsync(location))["status"] == "done",
             $"job {location} is done",

@@ -85,7 +85,7 @@ public sealed class CrawlingTests(Broker broker)
         Assert.Equal(HttpStatusCode.GatewayTimeout, answer.Status);
         Assert.Equal("confirmed", answer["outcome"]);
         Assert.Equal("False", answer["safe_to_repeat"]);
-        var job = answer["job_id"]!;
+        string job = answer["job_id"]!;
 
         await requests.WaitForAsync(message => message.Contains(job, StringComparison.Ordinal));
         await peer.SendAsync(system["RABBITMQ_CRAWLING_RESPONSE_QUEUE"],

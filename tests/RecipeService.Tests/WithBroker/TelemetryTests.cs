@@ -20,8 +20,8 @@ public sealed class TelemetryTests(Broker broker)
             .Append(new("ASPNETCORE_URLS", "http://127.0.0.1:0")).Append(new("DOTNET_gcServer", "0")).ToDictionary();
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         patience.CancelAfter(Patience);
-        await using ChildProgram worker = ChildProgram.Start("analysis worker", "RecipeWorkers", ["ai"], settings);
-        await using ChildProgram service = ChildProgram.Start("web service", "RecipeService", [], settings);
+        await using var worker = ChildProgram.Start("analysis worker", "RecipeWorkers", ["ai"], settings);
+        await using var service = ChildProgram.Start("web service", "RecipeService", [], settings);
         string line = await service.LineAsync(Listening, patience.Token);
         using var http = new HttpClient
         {

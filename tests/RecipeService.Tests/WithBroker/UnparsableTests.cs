@@ -17,7 +17,7 @@ public sealed class UnparsableTests(Broker broker)
         await using var system = await RecipeSystem.StartAsync(broker.Uri, ["ai"]);
         await using var peer = await Peer.ConnectAsync(broker.Uri);
 
-        foreach (var text in Garbage)
+        foreach (string text in Garbage)
             await peer.SendAsync(system["AI_QUEUE_NAME"], text);
         var answer = await system.Service.PostAsync("/api/ai/analyze-recipe", new { user_input = "soup with 1 onion" });
 
@@ -31,7 +31,7 @@ public sealed class UnparsableTests(Broker broker)
         await using var system = await RecipeSystem.StartAsync(broker.Uri, ["crawler"]);
         await using var peer = await Peer.ConnectAsync(broker.Uri);
 
-        foreach (var text in Garbage)
+        foreach (string text in Garbage)
             await peer.SendAsync(system["RABBITMQ_CRAWLING_REQUEST_QUEUE"], text);
 
         Assert.Equal(HttpStatusCode.OK, (await system.Service.PostAsync("/api/crawling/ping")).Status);
@@ -46,7 +46,7 @@ public sealed class UnparsableTests(Broker broker)
         string[] garbage = [
             .. Garbage, """{"action":"crawl_result","job_id":null,"status":"done"}""", """{"status":"done"}"""];
 
-        foreach (var text in garbage)
+        foreach (string text in garbage)
             await peer.SendAsync(system["RABBITMQ_CRAWLING_RESPONSE_QUEUE"], text);
 
         Assert.Equal(HttpStatusCode.OK, (await system.Service.PostAsync("/api/crawling/ping")).Status);

@@ -12,7 +12,7 @@ public sealed class WorkerTests(Broker broker)
     {
         await using var system = await RecipeSystem.StartAsync(broker.Uri, ["ai"]);
         await using var peer = await Peer.ConnectAsync(broker.Uri);
-        var replies = await peer.TakeFromOwnQueueAsync(out var replyTo);
+        var replies = await peer.TakeFromOwnQueueAsync(out string? replyTo);
 
         await peer.SendAsync(system["AI_QUEUE_NAME"], """{"user_input":"Pancakes: 300 g flour"}""", "my id", replyTo);
         var good = await replies.NextAsync();
@@ -31,7 +31,7 @@ public sealed class WorkerTests(Broker broker)
     {
         await using var system = await RecipeSystem.StartAsync(broker.Uri, ["ai"]);
         await using var peer = await Peer.ConnectAsync(broker.Uri);
-        var replies = await peer.TakeFromOwnQueueAsync(out var replyTo);
+        var replies = await peer.TakeFromOwnQueueAsync(out string? replyTo);
 
         await peer.SendAsync(
             system["AI_QUEUE_NAME"], """{"user_input":"soup with 1 onion"}""", "gone", $"gone-{Guid.NewGuid():N}");

@@ -81,7 +81,7 @@ internal sealed class Publisher(int lane, Route route, Witnesses witnesses, LagP
             5 => ("chaos.missing", ""),
             _ => (route.Exchange, route.Key),
         };
-        AmqpMessage message = AmqpMessage.ToExchange(exchange, key, Bodies.Make(lane, number, size));
+        var message = AmqpMessage.ToExchange(exchange, key, Bodies.Make(lane, number, size));
         using var cancel = new CancellationTokenSource();
         if (_random.Next(20) == 0)
             cancel.CancelAfter(_random.Next(15));

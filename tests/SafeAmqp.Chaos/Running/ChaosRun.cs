@@ -60,7 +60,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
     {
         Recorder recorder = witnesses.Recorder;
         using var stop = new CancellationTokenSource();
-        Task load = Task.WhenAll([
+        var load = Task.WhenAll([
             .. cast.Publishers.Select(
                 publisher => Task.Run(() => publisher.RunAsync(stop.Token), CancellationToken.None)),
             .. cast.Callers.Select(caller => Task.Run(() => caller.RunAsync(stop.Token), CancellationToken.None)),

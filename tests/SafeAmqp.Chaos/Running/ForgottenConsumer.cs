@@ -60,7 +60,7 @@ internal sealed record ForgottenConsumer(string Queue, string Connection, string
         // whose it was.
         bool isUnheard = handedOut > channels.Sum(channel => channel.Has)
             && channels.Count(channel => channel is { IsListed: true, Has: 0 }) == 1;
-        Dictionary<string, string> names = (await node.ListConnectionsAsync()).ToDictionary(
+        var names = (await node.ListConnectionsAsync()).ToDictionary(
             connection => connection.Pid, connection => connection.Name);
         return
         [

@@ -41,7 +41,7 @@ public sealed class ClosedOverDeclarationTests : FaultCase
             return ValueTask.FromResult(AmqpSettlement.Ack);
         }, cancellationToken: Cancelled);
         using var stop = new CancellationTokenSource();
-        Task publishing = Task.Run(async () =>
+        var publishing = Task.Run(async () =>
         {
             for (; !stop.IsCancellationRequested; published++)
                 await client.PublishAsync(AmqpMessage.ToQueue("work", []), Cancelled);

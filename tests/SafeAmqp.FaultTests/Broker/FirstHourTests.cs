@@ -149,7 +149,7 @@ public sealed class FirstHourTests : FaultCase
             _sends = sends;
             if (sends is null)
             {
-                using RSA key = RSA.Create(2048);
+                using var key = RSA.Create(2048);
                 var request = new CertificateRequest(
                     "CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
                 _certificate = request.CreateSelfSigned(

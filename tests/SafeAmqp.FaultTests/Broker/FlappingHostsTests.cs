@@ -9,7 +9,7 @@ public sealed class FlappingHostsTests : FaultCase
     public async Task Hosts_that_come_and_go_lose_nothing_confirmed_and_leave_no_connection_behind(
         AmqpConnectionLayout layout, int connections)
     {
-        TimeSpan time = TimeSpan.FromSeconds(Number("SAFEAMQP_FLAPPING_SECONDS", 10));
+        var time = TimeSpan.FromSeconds(Number("SAFEAMQP_FLAPPING_SECONDS", 10));
         AmqpTestBroker broker = await BrokerAsync(new AmqpTestBrokerOptions { HistoryCapacity = 0 });
         var one = Own(new Relay(broker.Port));
         var other = Own(new Relay(broker.Port));
@@ -33,7 +33,7 @@ public sealed class FlappingHostsTests : FaultCase
         using var end = new CancellationTokenSource(time);
         int resets = 0, unknown = 0;
         var confirmed = new List<string>();
-        Task flapping = Task.WhenAll(FlapAsync(one, TimeSpan.Zero), FlapAsync(other, TimeSpan.FromMilliseconds(130)));
+        var flapping = Task.WhenAll(FlapAsync(one, TimeSpan.Zero), FlapAsync(other, TimeSpan.FromMilliseconds(130)));
         for (int number = 0; !end.IsCancellationRequested; number++)
         {
             string id = $"m{number}";

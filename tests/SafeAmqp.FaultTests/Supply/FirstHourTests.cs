@@ -73,7 +73,7 @@ public sealed class FirstHourTests(PackageFeed packages) : FaultCase
     {
         using ZipArchive zip = ZipFile.OpenRead(packages.FileOf(package));
         using Stream nuspec = zip.GetEntry($"{package}.nuspec")!.Open();
-        Dictionary<string, string> described = XDocument.Load(nuspec).Root!.Elements().Single().Elements()
+        var described = XDocument.Load(nuspec).Root!.Elements().Single().Elements()
             .ToDictionary(element => element.Name.LocalName, element => element.Value);
         Assert.Equal((package, "MIT", "README.md", "icon.png"),
             (described["id"], described["license"], described["readme"], described["icon"]));

@@ -320,7 +320,7 @@ public sealed partial class CallManyTests(TestBroker broker) : CallTest(broker)
                 ? amqp.ServeManyJsonAsync(queue, Json.Default.Int32, Json.Default.String, answer,
                     cancellationToken: Cancelled)
                 : amqp.ServeManyJsonAsync(queue, answer, cancellationToken: Cancelled));
-            AmqpMessage template = AmqpMessage.ToQueue(queue, Bytes(""));
+            var template = AmqpMessage.ToQueue(queue, Bytes(""));
             foreach (IAsyncEnumerable<string?> replies in (IAsyncEnumerable<string?>[])[
                 amqp.CallManyJsonAsync<int, string>("", queue, 3, cancellationToken: Cancelled),
                 amqp.CallManyJsonAsync("", queue, 3, Json.Default.Int32, Json.Default.String,

@@ -229,7 +229,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
         RequestDesk desk = await DeskAsync();
         foreach (AmqpClient amqp in (AmqpClient[])[failing, waiting])
         {
-            AmqpMessage message = AmqpMessage.ToQueue(desk.Queue, []);
+            var message = AmqpMessage.ToQueue(desk.Queue, []);
             Task<AmqpReply>[] calls = [
                 amqp.CallAsync(message, cancellationToken: Cancelled).AsTask(),
                 amqp.CallAsync(message, cancellationToken: Cancelled).AsTask()];
@@ -276,7 +276,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
     public async Task Call_options_that_are_not_valid_are_refused_before_anything_is_sent()
     {
         AmqpClient amqp = NewClient(options => options.Uri = "amqp://guest:guest@127.0.0.1:1/");
-        AmqpMessage message = AmqpMessage.ToQueue("queue", []);
+        var message = AmqpMessage.ToQueue("queue", []);
         await Assert.ThrowsAnyAsync<ArgumentException>(
             async () => await amqp.CallAsync(message, Within(TimeSpan.Zero), Cancelled));
         await Assert.ThrowsAnyAsync<ArgumentException>(

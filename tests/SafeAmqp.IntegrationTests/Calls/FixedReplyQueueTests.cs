@@ -10,7 +10,7 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
         AmqpClient amqp = await ConnectAsync(layout);
         RequestDesk desk = await DeskAsync();
         string replies = await NewQueueAsync(amqp);
-        AmqpReplyAddress address = AmqpReplyAddress.Queue(
+        var address = AmqpReplyAddress.Queue(
             replies, message => message.Headers!.TryGetValue("x-request", out object? id) ? id as string : null);
         Task<AmqpReply> one = amqp.CallAsync(
             AmqpMessage.ToQueue(desk.Queue, Bytes("1")) with { CorrelationId = "order-1" }, To(address), Cancelled)
@@ -37,7 +37,7 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
         AmqpClient amqp = await ConnectAsync(layout);
         RequestDesk desk = await DeskAsync();
         string replies = await NewQueueAsync(amqp);
-        AmqpReplyAddress address = AmqpReplyAddress.Queue(replies, message =>
+        var address = AmqpReplyAddress.Queue(replies, message =>
         {
             using var json = JsonDocument.Parse(message.Body);
             return json.RootElement.GetProperty("job_id").GetString();
@@ -57,7 +57,7 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
         RequestDesk desk = await DeskAsync();
         var (replies, dead) = await NewQueueWithDeadLettersAsync(amqp);
         var unmatched = new Inbox(AmqpSettlement.Reject);
-        AmqpReplyAddress address = AmqpReplyAddress.Queue(replies, message => message.CorrelationId switch
+        var address = AmqpReplyAddress.Queue(replies, message => message.CorrelationId switch
         {
             "throw" => throw new FormatException("selector"),
             var id => id,
@@ -84,7 +84,7 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
         Witness witness = await WitnessAsync();
         RequestDesk desk = await DeskAsync();
         string replies = await NewQueueAsync(amqp);
-        AmqpReplyAddress address = AmqpReplyAddress.Queue(replies);
+        var address = AmqpReplyAddress.Queue(replies);
         Task<AmqpReply> call =
             amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), To(address), Cancelled).AsTask();
         Request request = await desk.NextAsync();
@@ -102,7 +102,7 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
     {
         AmqpClient amqp = await ConnectAsync();
         RequestDesk desk = await DeskAsync();
-        AmqpReplyAddress address = AmqpReplyAddress.Queue(await NewQueueAsync(amqp));
+        var address = AmqpReplyAddress.Queue(await NewQueueAsync(amqp));
         AmqpMessage message = AmqpMessage.ToQueue(desk.Queue, []) with { CorrelationId = "same" };
         Task<AmqpReply> first = amqp.CallAsync(message, To(address), Cancelled).AsTask();
         Request request = await desk.NextAsync();
@@ -123,7 +123,7 @@ public sealed class FixedReplyQueueTests(TestBroker broker) : CallTest(broker)
         Witness witness = await WitnessAsync();
         RequestDesk desk = await DeskAsync();
         string replies = NewName();
-        AmqpReplyAddress address = AmqpReplyAddress.Queue(replies);
+        var address = AmqpReplyAddress.Queue(replies);
         var error = await Assert.ThrowsAsync<AmqpNotSentException>(
             async () => await amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), To(address), Cancelled));
         Assert.Contains(replies, error.Message, StringComparison.Ordinal);

@@ -47,7 +47,7 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
     public async Task With_Retry_a_delivery_is_retried_as_often_as_set_and_then_dead_lettered_unchanged(
         AmqpQueueType type, AmqpConnectionLayout layout)
     {
-        TimeSpan delay = TimeSpan.FromMilliseconds(250);
+        var delay = TimeSpan.FromMilliseconds(250);
         AmqpClient amqp = await ConnectAsync(layout);
         Witness witness = await WitnessAsync();
         var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp, type);
@@ -133,7 +133,7 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
     [Fact]
     public async Task A_delivery_that_cannot_be_moved_to_its_retry_queue_is_requeued_after_the_delay_and_never_lost()
     {
-        TimeSpan delay = TimeSpan.FromMilliseconds(50);
+        var delay = TimeSpan.FromMilliseconds(50);
         AmqpClient amqp = await ConnectAsync();
         Witness witness = await WitnessAsync();
         var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp);

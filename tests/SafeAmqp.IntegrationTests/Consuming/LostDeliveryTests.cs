@@ -184,7 +184,7 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
         AmqpMethod consume = relay.Methods.Single(method => method.IsConsume && method.ConsumedQueue == hit);
         using var stop = new CancellationTokenSource();
         int sent = 0;
-        Task publishing = Task.Run(async () =>
+        var publishing = Task.Run(async () =>
         {
             while (!stop.IsCancellationRequested)
                 await amqp.PublishAsync(AmqpMessage.ToQueue(sibling, Bytes($"{sent++}")), Cancelled);

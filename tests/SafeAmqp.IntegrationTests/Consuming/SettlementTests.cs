@@ -133,8 +133,8 @@ public sealed class SettlementTests(TestBroker broker) : FeatureTest(broker)
         string queue = await NewQueueAsync(amqp);
         await PublishAsync(
             amqp, queue, [.. Enumerable.Range(0, keys * each).Select(number => $"{number % keys}:{number / keys}")]);
-        var next = new int[keys];
-        var busy = new int[keys];
+        int[] next = new int[keys];
+        int[] busy = new int[keys];
         var wrong = new System.Collections.Concurrent.ConcurrentQueue<string>();
         var inbox = new Inbox(async (delivery, _) =>
         {

@@ -43,7 +43,7 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
             return how == "throws" ? throw new InvalidOperationException("three times")
                 : ValueTask.FromResult(AmqpSettlement.Requeue);
         });
-        TimeSpan soon = TimeSpan.FromMilliseconds(20);
+        var soon = TimeSpan.FromMilliseconds(20);
         await using AmqpSubscription subscription = await amqp.ConsumeAsync(stream, inbox.HandleAsync,
             From("first", onFailure: AmqpFailurePolicy.Hold(soon, soon, soon)), Cancelled);
         await inbox.NextAsync(23);
@@ -159,7 +159,7 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
         string stream = await NewStreamAsync(amqp);
         for (int i = 0; i < 30; i++)
         {
-            AmqpMessage message = AmqpMessage.ToQueue(stream, Bytes($"{i}"));
+            var message = AmqpMessage.ToQueue(stream, Bytes($"{i}"));
             await amqp.PublishAsync((i % 3) switch
             {
                 0 => message.WithStreamFilterValue("a"),
@@ -306,7 +306,7 @@ public sealed class StreamTests(TestBroker broker) : FeatureTest(broker)
         await UntilAsync(() => witness.ExistsAsync(stream), exists => exists); // its consumer puts it back
         // RabbitMQ may end a connection over a stream that has just been made (541)
         AmqpClient publisher = await ConnectAsync();
-        AmqpMessage message = AmqpMessage.ToQueue(stream, "new"u8.ToArray());
+        var message = AmqpMessage.ToQueue(stream, "new"u8.ToArray());
         await UntilAsync(
             async () => (await publisher.PublishAllAsync([message], Cancelled))[0].Outcome,
             outcome => outcome == AmqpOutcome.Confirmed);

@@ -224,7 +224,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
         await DisposeAsync(amqp);
-        AmqpMessage message = AmqpMessage.ToQueue(queue, []);
+        var message = AmqpMessage.ToQueue(queue, []);
         AmqpHandler handler = (_, _) => new ValueTask<AmqpSettlement>(AmqpSettlement.Ack);
         foreach (Func<Task> verb in (Func<Task>[])
         [

@@ -81,7 +81,7 @@ public sealed class LeftBehindTests(TestBroker broker) : FeatureTest(broker)
     private async Task RunAsync(string verb, AmqpClient amqp, string queue)
     {
         static ValueTask<AmqpSettlement> Ack(AmqpDelivery delivery, CancellationToken lost) => new(AmqpSettlement.Ack);
-        AmqpMessage message = AmqpMessage.ToQueue(queue, Bytes("1"));
+        var message = AmqpMessage.ToQueue(queue, Bytes("1"));
         switch (verb)
         {
             case "connect":
@@ -189,7 +189,7 @@ public sealed class LeftBehindTests(TestBroker broker) : FeatureTest(broker)
         // On a thread of its own, so that the context ends with the verb.
         await Task.Run(async () =>
         {
-            var held = new byte[1 << 20];
+            byte[] held = new byte[1 << 20];
             weak.Target = held;
             Context.Value = held;
             await verb();

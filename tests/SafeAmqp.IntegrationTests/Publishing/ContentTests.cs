@@ -173,7 +173,7 @@ public sealed class ContentTests(TestBroker broker) : FaultTest(broker)
     {
         AmqpClient amqp = await ConnectAsync(options => options.MaxMessageSize = 1 << 20);
         string queue = await NewQueueAsync(amqp);
-        AmqpMessage good = AmqpMessage.ToQueue(queue, []);
+        var good = AmqpMessage.ToQueue(queue, []);
         string over = new('x', 256), overInBytes = new('é', 128);
         var bad = new (string Name, AmqpMessage Message)[]
         {

@@ -136,7 +136,7 @@ public sealed class RefusedTests(TestBroker broker) : FaultTest(broker)
         await owner.DeclareAsync(new AmqpTopology().Exchange(exchange, AmqpExchangeType.Fanout), Cancelled);
         // not asked for again from here on
         Exception? known = await EndOf(amqp.PublishAsync(AmqpMessage.Broadcast(exchange, []), Cancelled));
-        AmqpMessage culprit = AmqpMessage.Broadcast(exchange, []);
+        var culprit = AmqpMessage.Broadcast(exchange, []);
         switch (code)
         {
             case 404:

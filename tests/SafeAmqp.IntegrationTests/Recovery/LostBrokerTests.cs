@@ -101,7 +101,7 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
     [Fact]
     public async Task A_half_open_link_with_stuck_writes_is_noticed_and_what_waits_goes_over_a_new_one()
     {
-        TimeSpan heartbeat = TimeSpan.FromSeconds(2);
+        var heartbeat = TimeSpan.FromSeconds(2);
         FaultProxy proxy = NewProxy();
         AmqpClient amqp = await ConnectAsync(options => (options.Uri, options.Heartbeat) = (proxy.Uri, heartbeat));
         string queue = await NewQueueAsync(amqp);

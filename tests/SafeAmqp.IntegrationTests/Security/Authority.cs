@@ -26,7 +26,7 @@ public sealed class Authority : IDisposable
     public X509Certificate2 Issue(
         string subject, string? dnsName = null, IPAddress? address = null, bool expired = false)
     {
-        using RSA key = RSA.Create(2048);
+        using var key = RSA.Create(2048);
         var request = new CertificateRequest($"CN={subject}", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(
             certificateAuthority: false, hasPathLengthConstraint: false, 0, critical: true));

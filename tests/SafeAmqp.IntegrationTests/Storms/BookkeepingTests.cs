@@ -29,7 +29,7 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
             return Task.CompletedTask;
         });
         int killed = 0;
-        Task killing = Task.Run(async () =>
+        var killing = Task.Run(async () =>
         {
             using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(200));
             while (!stop.IsCancellationRequested && await timer.WaitForNextTickAsync(Cancelled))

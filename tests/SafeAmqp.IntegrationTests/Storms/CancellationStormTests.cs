@@ -67,7 +67,7 @@ public sealed class CancellationStormTests(TestBroker broker) : FaultTest(broker
                         break;
                     default: // while it is being called
                         var during = new CancellationTokenSource();
-                        Task cancelling = Task.Run(during.Cancel);
+                        var cancelling = Task.Run(during.Cancel);
                         inFlight.Enqueue(
                             history.PublishAsync(amqp, queue, publisher, number, cancellationToken: during.Token));
                         await cancelling;

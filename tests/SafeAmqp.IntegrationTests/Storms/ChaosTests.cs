@@ -11,7 +11,7 @@ public sealed class ChaosTests(TestBroker broker) : FaultTest(broker)
         AmqpConnectionLayout layout, AmqpInFlightPolicy policy)
     {
         const int Publishers = 8;
-        TimeSpan deadline = TimeSpan.FromSeconds(2);
+        var deadline = TimeSpan.FromSeconds(2);
         int seed = Environment.TickCount;
         var random = new Random(seed);
         FaultProxy proxy = NewProxy();
@@ -35,7 +35,7 @@ public sealed class ChaosTests(TestBroker broker) : FaultTest(broker)
         }, cancellationToken: Cancelled);
         using var stop = new CancellationTokenSource();
         long longest = 0;
-        Task load = Task.WhenAll(Enumerable.Range(0, Publishers).Select(publisher => Task.Run(async () =>
+        var load = Task.WhenAll(Enumerable.Range(0, Publishers).Select(publisher => Task.Run(async () =>
         {
             var own = new Random(seed + publisher);
             var inFlight = new Queue<Task<Ending>>();

@@ -72,7 +72,7 @@ public sealed class ManyThreadsTests(TestBroker broker) : FaultTest(broker)
         var history = new History(1, Callers);
         TaskCompletionSource last = await RecordAsync(amqp, queue, history, prefetch: 2000);
         int threadsBefore = Process.GetCurrentProcess().Threads.Count;
-        Task[] callers = new Task[Callers];
+        var callers = new Task[Callers];
         for (int number = 0; number < Callers; number++)
             callers[number] = history.PublishAsync(amqp, queue, 0, number, cancellationToken: Cancelled);
         int waiting = callers.Count(caller => !caller.IsCompleted);

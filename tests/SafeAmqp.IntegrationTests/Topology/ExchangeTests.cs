@@ -44,7 +44,7 @@ public sealed class ExchangeTests(TestBroker broker) : FeatureTest(broker)
                 Queue = any,
                 Arguments = new Dictionary<string, object?> { ["x-match"] = "any", ["color"] = "red", ["size"] = 5 }
             }), Cancelled);
-        AmqpMessage message = AmqpMessage.ToExchange(exchange, "", []);
+        var message = AmqpMessage.ToExchange(exchange, "", []);
         await amqp.PublishAsync(
             message with { Headers = new Dictionary<string, object?> { ["color"] = "red" } }, Cancelled);
         await amqp.PublishAsync(

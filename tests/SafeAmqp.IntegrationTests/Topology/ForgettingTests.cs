@@ -68,7 +68,7 @@ public sealed class ForgettingTests(TestBroker broker) : FeatureTest(broker)
         AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri);
         Witness witness = await WitnessAsync();
         string queue = NewName(), used = NewName();
-        TimeSpan expires = TimeSpan.FromMilliseconds(600);
+        var expires = TimeSpan.FromMilliseconds(600);
         await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Expires = expires })
             .With(new AmqpQueue { Name = used, Expires = expires }), Cancelled);
         await amqp.ConsumeAsync(used, new Inbox().HandleAsync, cancellationToken: Cancelled);

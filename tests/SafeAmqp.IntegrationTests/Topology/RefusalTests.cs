@@ -47,7 +47,7 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
                 consumed, inbox.HandleAsync, cancellationToken: Cancelled);
             using var stop = new CancellationTokenSource();
             int sent = 0, called = 0;
-            Task publishing = Task.Run(async () =>
+            var publishing = Task.Run(async () =>
             {
                 while (!stop.IsCancellationRequested)
                 {
@@ -55,7 +55,7 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
                     sent++;
                 }
             }, Cancelled);
-            Task calling = Task.Run(async () =>
+            var calling = Task.Run(async () =>
             {
                 while (!stop.IsCancellationRequested)
                 {

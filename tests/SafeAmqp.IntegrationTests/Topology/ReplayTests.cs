@@ -85,7 +85,7 @@ public sealed class ReplayTests(TestBroker broker) : FeatureTest(broker)
         await relay.ReleaseAsync();
         await UntilAsync(() => amqp.Status.Links.All(link => link.State == AmqpLinkState.Open)
             && subscription.State == AmqpConsumerState.Live);
-        AmqpMessage after = AmqpMessage.ToExchange(first, "any", Bytes("after"));
+        var after = AmqpMessage.ToExchange(first, "any", Bytes("after"));
         await amqp.PublishAsync(after with { Headers = new Dictionary<string, object?> { ["k"] = 1 } }, Cancelled);
         Assert.Equal("after", Text(await inbox.NextAsync()));
         await subscription.DisposeAsync();

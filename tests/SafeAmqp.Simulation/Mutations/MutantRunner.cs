@@ -38,7 +38,7 @@ internal static class MutantRunner
         Assembly simulation = context.LoadFromAssemblyPath(typeof(Explorer).Assembly.Location);
         MethodInfo judge = simulation.GetType(typeof(Explorer).FullName!, throwOnError: true)!
             .GetMethod(nameof(Explorer.FirstViolation), BindingFlags.Static | BindingFlags.NonPublic)!;
-        var violation = (string?)judge.Invoke(null, [Publishes]);
+        string? violation = (string?)judge.Invoke(null, [Publishes]);
         context.Unload();
         return new Trial(mutant, violation, watch.Elapsed);
     }

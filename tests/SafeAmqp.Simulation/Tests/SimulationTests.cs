@@ -107,7 +107,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
             Consumers = 0,
             Milliseconds = 250
         };
-        Plan read = Plan.Parse(plan.ToString().Split(' '));
+        var read = Plan.Parse(plan.ToString().Split(' '));
         Assert.Equal(plan.ToString(), read.ToString());
         Assert.Equal(Explorer.Run(plan).Trace.Hash, Explorer.Run(read).Trace.Hash);
     }

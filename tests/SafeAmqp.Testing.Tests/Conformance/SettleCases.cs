@@ -96,7 +96,7 @@ internal static class SettleCases
     {
         await Filled(s, count + 1);
         IChannel c = await s.NewChannelAsync();
-        var tags = new ulong[count];
+        ulong[] tags = new ulong[count];
         for (int i = 0; i < count; i++)
             tags[i] = (await c.BasicGetAsync(s.Q, false))!.DeliveryTag;
         await settle(c, tags);

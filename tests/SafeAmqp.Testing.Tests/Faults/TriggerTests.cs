@@ -44,7 +44,7 @@ public sealed class TriggerTests : IAsyncLifetime
     [MemberData(nameof(Counted))]
     public async Task Those_that_fit_are_counted_and_chosen(string which, int[] expected)
     {
-        FaultTrigger publish = FaultTrigger.Publish();
+        var publish = FaultTrigger.Publish();
         using FaultScript script = _broker.Script(which switch
         {
             "nth" => publish.Nth(4),
@@ -143,7 +143,7 @@ public sealed class TriggerTests : IAsyncLifetime
     [Fact]
     public async Task A_confirm_comes_later_than_those_behind_it()
     {
-        TimeSpan delay = TimeSpan.FromMilliseconds(300);
+        var delay = TimeSpan.FromMilliseconds(300);
         _broker.Script(FaultTrigger.Publish().WithMessageId("late"), FaultAction.DelayConfirm(delay));
         long start = TimeProvider.System.GetTimestamp();
         Task late = _channel.BasicPublishAsync(

@@ -79,7 +79,7 @@ public sealed class CompletionTests
         var blocking = new Completion<bool>();
         var behind = Enumerable.Range(0, 10).Select(_ => new Completion<bool>()).ToArray();
         Task blocked = AwaitAsync(blocking, () => gate.Wait(Long));
-        Task others = Task.WhenAll(behind.Select(completion => AwaitAsync(completion, static () => { })));
+        var others = Task.WhenAll(behind.Select(completion => AwaitAsync(completion, static () => { })));
         OnIoThread(batch =>
         {
             foreach (Completion<bool> completion in behind.Prepend(blocking))

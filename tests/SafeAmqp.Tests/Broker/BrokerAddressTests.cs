@@ -21,7 +21,7 @@ public sealed class BrokerAddressTests
     [InlineData("amqp://u:p@[::1]:1234/v", "[::1]", 1234, false, "v")]
     public void A_uri_names_host_port_and_virtual_host(string uri, string host, int port, bool tls, string virtualHost)
     {
-        BrokerAddress address = BrokerAddress.From(new AmqpClientOptions { Uri = uri });
+        var address = BrokerAddress.From(new AmqpClientOptions { Uri = uri });
         Assert.Equal(
             (new BrokerHost(host, port), tls, virtualHost),
             (address.Hosts.Single(), address.UseTls, address.VirtualHost));
@@ -37,7 +37,7 @@ public sealed class BrokerAddressTests
     [InlineData("amqp://%C3%BCser:%E2%82%AC@localhost", "üser", "€")]
     public void Users_and_passwords_are_percent_decoded(string uri, string user, string password)
     {
-        BrokerAddress address = BrokerAddress.From(new AmqpClientOptions { Uri = uri });
+        var address = BrokerAddress.From(new AmqpClientOptions { Uri = uri });
         Assert.Equal((user, password), (address.UserName, address.Password));
     }
 
@@ -52,7 +52,7 @@ public sealed class BrokerAddressTests
             VirtualHost = "v",
             Hosts = ["localhost:1", "127.0.0.1"]
         };
-        BrokerAddress address = BrokerAddress.From(options);
+        var address = BrokerAddress.From(options);
         Assert.Equal(("u", "p", "v"), (address.UserName, address.Password, address.VirtualHost));
         Assert.Equal([new("localhost", 5672), new("localhost", 1), new("127.0.0.1", 5672)], address.Hosts);
         options.Uri = "amqp://a:b@localhost/w";
@@ -103,7 +103,7 @@ public sealed class BrokerAddressTests
     [InlineData("amqp://u@localhost", "u", null)]
     public void Without_a_user_it_is_guest_and_the_broker_decides_about_it(string uri, string user, string? password)
     {
-        BrokerAddress address = BrokerAddress.From(new AmqpClientOptions { Uri = uri });
+        var address = BrokerAddress.From(new AmqpClientOptions { Uri = uri });
         Assert.Equal((user, password), (address.UserName, address.Password));
     }
 
@@ -161,7 +161,7 @@ public sealed class BrokerAddressTests
     [Fact]
     public void The_uri_may_name_the_mechanism()
     {
-        BrokerAddress address = BrokerAddress.From(new AmqpClientOptions
+        var address = BrokerAddress.From(new AmqpClientOptions
         {
             Uri = "amqps://h?auth_mechanism=external&certfile=c",
         });
@@ -227,7 +227,7 @@ public sealed class BrokerAddressTests
     [Fact]
     public void Nothing_shows_the_password()
     {
-        BrokerAddress address = BrokerAddress.From(new AmqpClientOptions { Uri = $"amqp://u:{Secret}@localhost" });
+        var address = BrokerAddress.From(new AmqpClientOptions { Uri = $"amqp://u:{Secret}@localhost" });
         Assert.Equal("localhost:5672", address.ToString());
         Assert.DoesNotContain(
             Secret,

@@ -130,7 +130,7 @@ public sealed class MessagePropertiesTests
         {
             Headers = new Dictionary<string, object?> { ["mine"] = 1, [FieldTable.SlotHeader] = 3 }
         };
-        PublishedFrames sent = PublishedFrames.Read(message, slot: 7);
+        var sent = PublishedFrames.Read(message, slot: 7);
         Assert.Equal(7, sent.Properties.Headers![FieldTable.SlotHeader]);
         Assert.Equal(["mine"], Decode(sent.Header).Headers!.Keys);
         Assert.Equal(7, ContentHeader.Slot(sent.Header));
@@ -186,7 +186,7 @@ public sealed class MessagePropertiesTests
 
     private static AmqpMessage RoundTrip(AmqpMessage message)
     {
-        PublishedFrames sent = PublishedFrames.Read(message, slot: -1);
+        var sent = PublishedFrames.Read(message, slot: -1);
         return Decode(sent.Header, sent.Exchange, sent.RoutingKey, sent.Body);
     }
 

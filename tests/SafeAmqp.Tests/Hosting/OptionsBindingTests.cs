@@ -184,7 +184,7 @@ public sealed class OptionsBindingTests
     [InlineData("Tls:Servername2", "ServerName")]
     public void A_key_that_is_no_option_is_refused_with_its_neighbours(string key, string neighbour)
     {
-        var fault = Refused(key, "secret-value");
+        string fault = Refused(key, "secret-value");
 
         Assert.Contains($"'SafeAmqp:{key}' is not an option", fault, StringComparison.Ordinal);
         Assert.Matches($"Did you mean .*{neighbour}", fault);

@@ -74,7 +74,7 @@ public sealed class IoThreadTests
             thread.Actor = NewActor(_link);
             thread.Start();
             var waits = new Completion<bool>[200];
-            Task poster = Task.Run(() =>
+            var poster = Task.Run(() =>
             {
                 for (int i = 0; i < waits.Length; i++)
                     thread.PostOrAbandon(new ActorCommand.WaitOpen(FailFast: false, waits[i] = new Completion<bool>()));

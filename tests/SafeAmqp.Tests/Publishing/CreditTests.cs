@@ -109,12 +109,12 @@ public sealed class CreditTests
             // given back when all stand in line: so they do wait, however few threads there are
             Assert.True(credit.TryTake(0));
         using var expiring = new CancellationTokenSource();
-        Task expirer = Task.Run(() =>
+        var expirer = Task.Run(() =>
         {
             while (!expiring.IsCancellationRequested)
                 credit.Expire(1); // deadlines of 0 are due, of 2 are not
         }, TestContext.Current.CancellationToken);
-        Task all = Task.WhenAll(Enumerable.Range(0, 8).Select(seed => Task.Run(async () =>
+        var all = Task.WhenAll(Enumerable.Range(0, 8).Select(seed => Task.Run(async () =>
         {
             var random = new Random(seed);
             for (int i = 0; i < 2_000; i++)

@@ -10,7 +10,7 @@ public sealed class ShapeTests
     [Fact]
     public void A_message_is_equal_to_itself_alone()
     {
-        AmqpMessage message = AmqpMessage.ToQueue("orders", [1]);
+        var message = AmqpMessage.ToQueue("orders", [1]);
         AmqpMessage same = message, copy = message with { };
 
         Assert.True(message == same && message.Equals(same));

@@ -18,13 +18,13 @@ public sealed class LinkStreamTests
     {
         (ClientStream link, Socket peer) = await LinkAsync();
         byte[] sent = Conversation();
-        Task sending = Task.Run(async () =>
+        var sending = Task.Run(async () =>
         {
             foreach (byte b in sent) await peer.SendAsync(new[] { b });
             peer.Shutdown(SocketShutdown.Send);
         });
         var read = new MemoryStream();
-        PipeReader pipe = PipeReader.Create(link);
+        var pipe = PipeReader.Create(link);
         while (true)
         {
             ReadResult result = await pipe.ReadAsync().Soon();

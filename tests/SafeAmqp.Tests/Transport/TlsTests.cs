@@ -188,7 +188,7 @@ public sealed class TlsTests : ConnectorTests
     [Fact]
     public async Task A_server_that_speaks_plainly_on_the_TLS_port_is_refused_at_once()
     {
-        Task serving = Task.Run(async () =>
+        var serving = Task.Run(async () =>
         {
             Socket server = await Listener.AcceptSocketAsync();
             Own(server);

@@ -125,7 +125,7 @@ public sealed class DecodingTests
             Expiration = TimeSpan.FromMilliseconds(1500),
             Deadline = 1_800_000_000_000,
         };
-        PublishedFrames sent = PublishedFrames.Read(outgoing, slot: 3);
+        var sent = PublishedFrames.Read(outgoing, slot: 3);
         Assert.Equal(("e", "k"), (sent.Exchange, sent.RoutingKey));
         AmqpMessage read = ContentHeader.Read(sent.Header, "e", "k", [], new RecentText(), out _);
         Assert.Equal(("c", "r", TimeSpan.FromMilliseconds(1500)), (read.CorrelationId, read.ReplyTo, read.Expiration));

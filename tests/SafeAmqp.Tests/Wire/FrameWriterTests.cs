@@ -9,7 +9,7 @@ public sealed class FrameWriterTests
     [Fact]
     public void Address_flag_and_body_arrive_as_they_were()
     {
-        PublishedFrames sent = PublishedFrames.Read(
+        var sent = PublishedFrames.Read(
             AmqpMessage.ToExchange("orders", "new.é", "body"u8.ToArray()), slot: -1, channel: 513);
         Assert.Equal(("orders", "new.é", true), (sent.Exchange, sent.RoutingKey, sent.Mandatory));
         Assert.Equal("body"u8.ToArray(), sent.Body);
@@ -27,7 +27,7 @@ public sealed class FrameWriterTests
     {
         byte[] body = new byte[size];
         new Random(size).NextBytes(body);
-        PublishedFrames sent = PublishedFrames.Read(new AmqpMessage { Body = body }, slot: -1, maxFrame: 4096);
+        var sent = PublishedFrames.Read(new AmqpMessage { Body = body }, slot: -1, maxFrame: 4096);
         Assert.Equal(frames, sent.Sizes.Count - 2);
         Assert.All(sent.Sizes, length => Assert.True(length <= 4096));
         Assert.Equal(body, sent.Body);

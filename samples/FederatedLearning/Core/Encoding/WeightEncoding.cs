@@ -32,10 +32,10 @@ public static class WeightEncoding
     public static int Encode(ModelWeights weights, Span<byte> destination)
     {
         ArgumentNullException.ThrowIfNull(weights);
-        var header = WeightHeader.Write(weights.Layout);
-        if (Base64.EncodeToUtf8(header, destination, out _, out var written) != OperationStatus.Done)
+        byte[] header = WeightHeader.Write(weights.Layout);
+        if (Base64.EncodeToUtf8(header, destination, out _, out int written) != OperationStatus.Done)
             throw new ArgumentException("The destination is too short.", nameof(destination));
-        var status = EncodeValues(weights.Values, destination[written..], out var more);
+        var status = EncodeValues(weights.Values, destination[written..], out int more);
         return status == OperationStatus.Done
             ? written + more
             : throw new ArgumentException("The destination is too short.", nameof(destination));
@@ -47,13 +47,13 @@ public static class WeightEncoding
     public static ModelWeights Decode(ReadOnlySpan<byte> text)
     {
         var (layout, count, headerText) = WeightHeader.Read(text);
-        var expected = headerText + Base64.GetMaxEncodedToUtf8Length(checked((int)(count * sizeof(float))));
+        int expected = headerText + Base64.GetMaxEncodedToUtf8Length(checked((int)(count * sizeof(float))));
         if (text.Length != expected)
             throw new MessageRefusedException(
                 $"weights: the header announces {expected} characters of base64, there are {text.Length}");
-        var values = GC.AllocateUninitializedArray<float>((int)count);
+        float[] values = GC.AllocateUninitializedArray<float>((int)count);
         var bytes = MemoryMarshal.AsBytes(values.AsSpan());
-        var status = Base64.DecodeFromUtf8(text[headerText..], bytes, out var consumed, out var written);
+        var status = Base64.DecodeFromUtf8(text[headerText..], bytes, out int consumed, out int written);
         if (status != OperationStatus.Done || written != bytes.Length || consumed != text.Length - headerText)
             throw new MessageRefusedException("weights: not base64 (standard alphabet, padded, no line breaks)");
         if (!BitConverter.IsLittleEndian) ReverseBytes(values);
@@ -64,10 +64,10 @@ public static class WeightEncoding
     public static byte[] ToBytes(ModelWeights weights)
     {
         ArgumentNullException.ThrowIfNull(weights);
-        var header = WeightHeader.Write(weights.Layout);
+        byte[] header = WeightHeader.Write(weights.Layout);
         long length = header.Length + (long)weights.Values.Length * sizeof(float);
         MessageLimit.Check(length);
-        var bytes = GC.AllocateUninitializedArray<byte>((int)length);
+        byte[] bytes = GC.AllocateUninitializedArray<byte>((int)length);
         header.CopyTo(bytes, 0);
         var values = MemoryMarshal.Cast<byte, float>(bytes.AsSpan(header.Length));
         weights.Values.CopyTo(values);
@@ -84,7 +84,7 @@ public static class WeightEncoding
         if (bytes.Length != header + count * sizeof(float))
             throw new MessageRefusedException(
                 $"weights: the header announces {header + count * sizeof(float)} bytes, there are {bytes.Length}");
-        var values = GC.AllocateUninitializedArray<float>((int)count);
+        float[] values = GC.AllocateUninitializedArray<float>((int)count);
         bytes[header..].CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
         if (!BitConverter.IsLittleEndian) ReverseBytes(values);
         return new ModelWeights(layout, values);
@@ -94,7 +94,7 @@ public static class WeightEncoding
     {
         if (BitConverter.IsLittleEndian)
             return Base64.EncodeToUtf8(MemoryMarshal.AsBytes(values), destination, out _, out written);
-        var copy = values.ToArray();
+        float[] copy = values.ToArray();
         ReverseBytes(copy);
         return Base64.EncodeToUtf8(MemoryMarshal.AsBytes(copy.AsSpan()), destination, out _, out written);
     }

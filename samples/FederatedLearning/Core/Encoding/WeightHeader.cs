@@ -25,7 +25,7 @@ internal static class WeightHeader
 
     public static int Length(IReadOnlyList<TensorShape> layout)
     {
-        var length = FixedLength
+        int length = FixedLength
             + layout.Sum(tensor => 4 + System.Text.Encoding.UTF8.GetByteCount(tensor.Name) + 4 * tensor.Shape.Count);
         return (length + Alignment - 1) / Alignment * Alignment;
     }
@@ -33,15 +33,15 @@ internal static class WeightHeader
     public static byte[] Write(IReadOnlyList<TensorShape> layout)
     {
         if (layout.Count > MaxTensors) throw new ArgumentException($"More than {MaxTensors} tensors.", nameof(layout));
-        var header = new byte[Length(layout)];
+        byte[] header = new byte[Length(layout)];
         Magic.CopyTo(header);
         header[4] = Version;
         BinaryPrimitives.WriteUInt16LittleEndian(header.AsSpan(6), (ushort)layout.Count);
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(8), header.Length);
-        var at = FixedLength;
+        int at = FixedLength;
         foreach (var tensor in layout)
         {
-            var name = System.Text.Encoding.UTF8.GetBytes(tensor.Name);
+            byte[] name = System.Text.Encoding.UTF8.GetBytes(tensor.Name);
             if (name.Length > MaxName || tensor.Shape.Count > MaxRank)
                 throw new ArgumentException(
                     $"{tensor}: the name is too long, or there are too many dimensions.", nameof(layout));
@@ -50,7 +50,7 @@ internal static class WeightHeader
             BinaryPrimitives.WriteUInt16LittleEndian(header.AsSpan(at + 2), (ushort)name.Length);
             name.CopyTo(header, at + 4);
             at += 4 + name.Length;
-            foreach (var dimension in tensor.Shape)
+            foreach (int dimension in tensor.Shape)
             {
                 BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(at), dimension);
                 at += 4;
@@ -67,10 +67,10 @@ internal static class WeightHeader
         if (text.Length < FixedLength / 3 * 4 || !Decode(text[..(FixedLength / 3 * 4)], start))
             throw Refuse(DescribeOther(text));
         if (!start[..4].SequenceEqual(Magic)) throw Refuse(DescribeOther(text));
-        var length = LengthOf(start);
-        var textLength = length / 3 * 4;
+        int length = LengthOf(start);
+        int textLength = length / 3 * 4;
         if (text.Length < textLength) throw Refuse("the text ends within the header");
-        var header = new byte[length];
+        byte[] header = new byte[length];
         if (!Decode(text[..textLength], header)) throw Refuse("the header is not base64");
         var (layout, count) = ReadTensors(header, BinaryPrimitives.ReadUInt16LittleEndian(start[6..]));
         return (layout, count, textLength);
@@ -81,7 +81,7 @@ internal static class WeightHeader
     public static (IReadOnlyList<TensorShape> Layout, long Count, int Length) ReadBytes(ReadOnlySpan<byte> bytes)
     {
         if (bytes.Length < FixedLength) throw Refuse(NotThis);
-        var length = LengthOf(bytes);
+        int length = LengthOf(bytes);
         if (bytes.Length < length) throw Refuse("the bytes end within the header");
         var (layout, count) = ReadTensors(bytes[..length], BinaryPrimitives.ReadUInt16LittleEndian(bytes[6..]));
         return (layout, count, length);
@@ -93,7 +93,7 @@ internal static class WeightHeader
             throw Refuse(start[0] == 0x80 ? Pickle : NotThis);
         if (start[4] != Version || start[5] != 0)
             throw Refuse($"version {start[4]}.{start[5]} is not known here; version {Version}.0 is");
-        var length = BinaryPrimitives.ReadInt32LittleEndian(start[8..]);
+        int length = BinaryPrimitives.ReadInt32LittleEndian(start[8..]);
         if (length < FixedLength || length > MaxHeader || length % Alignment != 0)
             throw Refuse($"a header of {length} bytes cannot be");
         return length;
@@ -104,10 +104,10 @@ internal static class WeightHeader
         if (tensors is 0 or > MaxTensors) throw Refuse($"{tensors} tensors cannot be");
         var layout = new TensorShape[tensors];
         var rest = header[FixedLength..];
-        var total = 0L;
-        for (var i = 0; i < tensors; i++)
+        long total = 0L;
+        for (int i = 0; i < tensors; i++)
         {
-            layout[i] = ReadTensor(ref rest, out var count);
+            layout[i] = ReadTensor(ref rest, out long count);
             total += count;
             if (total > MaxValues) throw Refuse($"more than {MaxValues} values cannot be");
         }
@@ -124,11 +124,11 @@ internal static class WeightHeader
         if (rank > MaxRank || nameLength > MaxName)
             throw Refuse($"{rank} dimensions with a name of {nameLength} bytes cannot be");
         if (rest.Length < 4 + nameLength + 4 * rank) throw Refuse("the header ends within a tensor");
-        var name = System.Text.Encoding.UTF8.GetString(rest.Slice(4, nameLength));
+        string name = System.Text.Encoding.UTF8.GetString(rest.Slice(4, nameLength));
         rest = rest[(4 + nameLength)..];
-        var shape = new int[rank];
+        int[] shape = new int[rank];
         count = 1;
-        for (var d = 0; d < rank; d++)
+        for (int d = 0; d < rank; d++)
         {
             shape[d] = BinaryPrimitives.ReadInt32LittleEndian(rest);
             rest = rest[4..];
@@ -139,7 +139,7 @@ internal static class WeightHeader
     }
 
     private static bool Decode(ReadOnlySpan<byte> text, Span<byte> bytes)
-        => Base64.DecodeFromUtf8(text, bytes, out var consumed, out var written, isFinalBlock: false)
+        => Base64.DecodeFromUtf8(text, bytes, out int consumed, out int written, isFinalBlock: false)
             == OperationStatus.Done
             && consumed == text.Length && written == bytes.Length;
 

@@ -25,10 +25,10 @@ internal static class JsonBody
         var before = small.WrittenSpan[..^1];
         var name = ",\"weights\":\""u8;
         var end = "\"}"u8;
-        var text = WeightEncoding.EncodedLength(weights);
+        int text = WeightEncoding.EncodedLength(weights);
         long length = (long)before.Length + name.Length + text + end.Length;
         MessageLimit.Check(length);
-        var body = GC.AllocateUninitializedArray<byte>((int)length);
+        byte[] body = GC.AllocateUninitializedArray<byte>((int)length);
         before.CopyTo(body);
         name.CopyTo(body.AsSpan(before.Length));
         WeightEncoding.Encode(weights, body.AsSpan(before.Length + name.Length, text));
@@ -39,7 +39,7 @@ internal static class JsonBody
     /// <summary>An id that is a number goes as a number, as existing peers send it.</summary>
     public static void WriteClient(this Utf8JsonWriter json, ClientId client)
     {
-        if (int.TryParse(client.Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
+        if (int.TryParse(client.Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number)
             && number.ToString(CultureInfo.InvariantCulture) == client.Value)
             json.WriteNumber("client_id", number);
         else

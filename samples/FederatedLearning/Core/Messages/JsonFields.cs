@@ -39,7 +39,7 @@ internal sealed class JsonFields
                 throw new MessageRefusedException("the message is not a JSON object");
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
-                var name = reader.GetString()!;
+                string name = reader.GetString()!;
                 reader.Read();
                 fields.ReadField(ref reader, name, typeProperty);
             }
@@ -89,10 +89,10 @@ internal sealed class JsonFields
 
     private ClientId? ReadClient(ref Utf8JsonReader reader)
     {
-        var text = reader.TokenType switch
+        string? text = reader.TokenType switch
         {
             JsonTokenType.String => reader.GetString(),
-            JsonTokenType.Number when reader.TryGetInt64(out var number) =>
+            JsonTokenType.Number when reader.TryGetInt64(out long number) =>
                 number.ToString(System.Globalization.CultureInfo.InvariantCulture),
             _ => null,
         };
@@ -125,7 +125,7 @@ internal sealed class JsonFields
     // Some writers escape '/' and '+'. Only they pay for a copy.
     private static ModelWeights DecodeEscaped(ref Utf8JsonReader reader)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(reader.ValueSpan.Length);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(reader.ValueSpan.Length);
         try
         {
             return WeightEncoding.Decode(buffer.AsSpan(0, reader.CopyString(buffer)));
@@ -146,7 +146,7 @@ internal sealed class JsonFields
         }
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var name = reader.GetString();
+            string? name = reader.GetString();
             reader.Read();
             switch (name)
             {
@@ -164,14 +164,15 @@ internal sealed class JsonFields
 
     private static double? Number(ref Utf8JsonReader reader)
     {
-        double? number = reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out var value) ? value : null;
+        double? number = reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out double value)
+            ? value : null;
         reader.Skip();
         return number;
     }
 
     private int? Whole(ref Utf8JsonReader reader, string name, int min)
     {
-        int? number = reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var value) && value >= min
+        int? number = reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out int value) && value >= min
             ? value
             : null;
         reader.Skip();
@@ -181,7 +182,7 @@ internal sealed class JsonFields
 
     private string? Text(ref Utf8JsonReader reader, string name)
     {
-        var text = reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
+        string? text = reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
         reader.Skip();
         if (text is null) Wrong($"{name} must be a string");
         return text;

@@ -14,7 +14,7 @@ internal static class ModelConfigJson
         json.WriteString("kind", config.Kind);
         json.WriteNumber("inputs", config.Inputs);
         json.WriteStartArray("hidden");
-        foreach (var units in config.Hidden) json.WriteNumberValue(units);
+        foreach (int units in config.Hidden) json.WriteNumberValue(units);
         json.WriteEndArray();
         json.WriteNumber("classes", config.Classes);
         json.WriteNumber("learning_rate", config.LearningRate);
@@ -39,7 +39,7 @@ internal static class ModelConfigJson
             return new ModelConfig(kind.GetString()!, inputs, [.. hidden.EnumerateArray()
                 .Select(units => units.GetInt32())], classes, rate,
                 root.TryGetProperty("seed", out var seed) && seed.ValueKind == JsonValueKind.Number
-                    && seed.TryGetInt32(out var s) ? s : 0)
+                    && seed.TryGetInt32(out int s) ? s : 0)
             {
                 LearningRateDecay = Number(root, "learning_rate_decay") ?? 1,
             };
@@ -52,11 +52,11 @@ internal static class ModelConfigJson
         => root.TryGetProperty(name, out var value) ? Size(value) : null;
 
     private static int? Size(JsonElement value)
-        => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var size) && size is > 0 and <= MaxSize
+        => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int size) && size is > 0 and <= MaxSize
             ? size
             : null;
 
     private static double? Number(JsonElement root, string name)
         => root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number
-            && value.TryGetDouble(out var number) ? number : null;
+            && value.TryGetDouble(out double number) ? number : null;
 }

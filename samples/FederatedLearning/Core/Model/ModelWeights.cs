@@ -36,7 +36,7 @@ public sealed class ModelWeights
     {
         ArgumentNullException.ThrowIfNull(layout);
         ArgumentNullException.ThrowIfNull(values);
-        var expected = layout.Sum(tensor => tensor.Count);
+        long expected = layout.Sum(tensor => tensor.Count);
         if (expected != values.Length)
             throw new ArgumentException(
                 $"The layout has {expected} values, the array {values.Length}.", nameof(values));
@@ -55,7 +55,7 @@ public sealed class ModelWeights
     {
         get
         {
-            var offset = Layout.Take(tensor).Sum(before => before.Count);
+            long offset = Layout.Take(tensor).Sum(before => before.Count);
             return _values.AsSpan((int)offset, (int)Layout[tensor].Count);
         }
     }

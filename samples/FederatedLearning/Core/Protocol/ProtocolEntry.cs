@@ -67,7 +67,8 @@ public static class ProtocolTable
     private static List<ProtocolEntry<T>> Named<T>(IReadOnlyList<ProtocolEntry<T>> all, string setting, string names)
     {
         List<ProtocolEntry<T>> chosen = [];
-        foreach (var name in names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (string name in names.Split(
+            ',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             var entry = all.FirstOrDefault(entry => entry.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
                 ?? throw new InvalidOperationException(

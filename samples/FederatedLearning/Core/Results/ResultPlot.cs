@@ -32,10 +32,10 @@ public static class ResultPlot
             <rect width="100%" height="100%" fill="#ffffff"/>
 
             """);
-        var worst = rounds.Max(round => round.Loss) ?? 0;
+        double worst = rounds.Max(round => round.Loss) ?? 0;
         Plot(svg, 0, "Loss", "#bc4c00", rounds, round => round.Loss, NiceCeiling(worst), "0.###");
         Plot(svg, Width, "Accuracy", "#0969da", rounds, round => round.Accuracy, 1, "0 %");
-        for (var i = 0; i < protocols.Count; i++)
+        for (int i = 0; i < protocols.Count; i++)
             svg.Append(
                 Invariant, $"<text x=\"{Left}\" y=\"{Height + i * Line + 8}\">{TextOf(protocols[i])}</text>\n");
         return svg.Append("</svg>\n").ToString();
@@ -50,29 +50,29 @@ public static class ResultPlot
         StringBuilder svg, int offset, string name, string colour, IReadOnlyList<RoundResult> rounds,
         Func<RoundResult, double?> value, double max, string format)
     {
-        var last = rounds.Count == 0 ? 1 : Math.Max(2, rounds[^1].Round);
+        int last = rounds.Count == 0 ? 1 : Math.Max(2, rounds[^1].Round);
         double X(double round) => offset + Left + (round - 1) / Math.Max(1, last - 1) * (Width - Left - Right);
         double Y(double y) => Height - Bottom - Math.Clamp(y / max, 0, 1) * (Height - Top - Bottom);
 
         svg.Append(Invariant, $"<text class=\"head\" "
             + $"x=\"{offset + Left}\" y=\"20\">{name}{LastOf(rounds, value, format)}</text>\n");
-        for (var i = 0; i <= 4; i++)
+        for (int i = 0; i <= 4; i++)
         {
-            var y = max * i / 4;
+            double y = max * i / 4;
             svg.Append(Invariant, $"<line class=\"grid\" x1=\"{offset + Left}\" x2=\"{offset + Width - Right}\" "
                 + $"y1=\"{Y(y):F1}\" y2=\"{Y(y):F1}\"/>\n");
             svg.Append(Invariant, $"<text x=\"{offset + Left - 8}\" y=\"{Y(y) + 4:F1}\" "
                 + $"text-anchor=\"end\">{y.ToString(format, Invariant)}</text>\n");
         }
-        var step = Math.Max(1, (last + 9) / 10);
-        for (var round = 1; round <= last; round += step)
+        int step = Math.Max(1, (last + 9) / 10);
+        for (int round = 1; round <= last; round += step)
             svg.Append(Invariant, $"<text x=\"{X(round):F1}\" "
                 + $"y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{round}</text>\n");
         svg.Append(Invariant, $"<text x=\"{offset + (Width + Left - Right) / 2}\" "
             + $"y=\"{Height - 6}\" text-anchor=\"middle\">round</text>\n");
         foreach (var run in RunsOf(rounds, value))
         {
-            var points = string.Join(' ', run.Select(point => Text($"{X(point.Round):F1},{Y(point.Value):F1}")));
+            string points = string.Join(' ', run.Select(point => Text($"{X(point.Round):F1},{Y(point.Value):F1}")));
             svg.Append(Invariant, $"<polyline class=\"line\" stroke=\"{colour}\" points=\"{points}\"/>\n");
             foreach (var (round, y) in run)
                 svg.Append(Invariant, $"<circle cx=\"{X(round):F1}\" cy=\"{Y(y):F1}\" r=\"2.5\" fill=\"{colour}\"/>\n");
@@ -108,7 +108,7 @@ public static class ResultPlot
     private static double NiceCeiling(double value)
     {
         if (value <= 0) return 1;
-        var power = Math.Pow(10, Math.Floor(Math.Log10(value)));
+        double power = Math.Pow(10, Math.Floor(Math.Log10(value)));
         return new[] { 1, 2, 2.5, 5, 10 }.First(factor => factor * power >= value * 0.999999) * power;
     }
 

@@ -41,7 +41,7 @@ internal sealed class FederatedAverage(int count)
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(samples, SampleLimit);
         if (!HasRoomFor(samples)) throw new InvalidOperationException("More samples than the sums have room for.");
         double factor = samples * Scale;
-        for (var i = 0; i < values.Length; i++) _sums[i] += (Int128)(values[i] * factor);
+        for (int i = 0; i < values.Length; i++) _sums[i] += (Int128)(values[i] * factor);
         Samples += samples;
         Updates++;
     }
@@ -50,9 +50,9 @@ internal sealed class FederatedAverage(int count)
     public float[] TakeAverage()
     {
         if (Samples == 0) throw new InvalidOperationException("There is no update to average.");
-        var average = GC.AllocateUninitializedArray<float>(_sums.Length);
-        var divisor = Samples * Scale;
-        for (var i = 0; i < average.Length; i++) average[i] = (float)((double)_sums[i] / divisor);
+        float[] average = GC.AllocateUninitializedArray<float>(_sums.Length);
+        double divisor = Samples * Scale;
+        for (int i = 0; i < average.Length; i++) average[i] = (float)((double)_sums[i] / divisor);
         Clear();
         return average;
     }

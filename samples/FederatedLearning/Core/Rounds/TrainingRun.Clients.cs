@@ -67,7 +67,7 @@ internal sealed partial class TrainingRun
             return OtherRound(client, metrics.Round, "metrics");
         if (_phase != FederationPhase.Evaluating) return _counters.Note(MessageVerdict.Stale);
         if (_attendance.HasAnswered(client.Id)) return _counters.Note(MessageVerdict.Duplicate);
-        var problem =
+        string? problem =
             metrics.NumSamples < 1 ? "num_samples must be at least 1" : UpdateCheck.FindProblem(metrics.Metrics);
         if (problem is not null) return Refuse(client, problem);
 
@@ -149,7 +149,7 @@ internal sealed partial class TrainingRun
     private void Welcome(Client client)
     {
         if (_phase == FederationPhase.WaitingForClients) return;
-        var isTraining = _phase == FederationPhase.Training;
+        bool isTraining = _phase == FederationPhase.Training;
         Tell(client, new TrainingConfig(_settings.BatchSize, _settings.LocalEpochs));
         Tell(client, new GlobalModel(isTraining ? _round - 1 : _round, Model, _config));
         if (isTraining && !_attendance.HasAnswered(client.Id))
@@ -174,7 +174,7 @@ internal sealed partial class TrainingRun
     private MessageVerdict Reject(int handler, ClientId id)
     {
         _counters.Rejections++;
-        var reason = $"the server is full: {_settings.MaxClients} clients";
+        string reason = $"the server is full: {_settings.MaxClients} clients";
         _log.ClientRejected(id, reason);
         _outbox.ToOne(handler, new Rejected(reason) { Recipient = id });
         return MessageVerdict.Refused;

@@ -63,7 +63,7 @@ internal sealed partial class TrainingRun
         get
         {
             if (_deadline is null) return null;
-            var left = _deadlineAt - _time.GetTimestamp();
+            long left = _deadlineAt - _time.GetTimestamp();
             return left <= 0 ? TimeSpan.Zero : _time.GetElapsedTime(0, left);
         }
     }
@@ -141,7 +141,7 @@ internal sealed partial class TrainingRun
         _results = [.. _results, result];
         _log.RoundComplete(_round, loss, accuracy);
         // Every round's loss is shown to the rule, also where another end comes first.
-        var hasConverged = _convergence.Add(_round, loss);
+        bool hasConverged = _convergence.Add(_round, loss);
         if (HaveAllClientsConverged()) Complete(CompletionReason.ClientsConverged);
         else if (hasConverged) Complete(CompletionReason.Converged);
         else if (_round >= _settings.MaxRounds) Complete(CompletionReason.RoundLimit);
@@ -155,7 +155,7 @@ internal sealed partial class TrainingRun
 
     private void TrainingDeadline()
     {
-        var missed = DismissSilent();
+        int missed = DismissSilent();
         if (_attendance.Answered > 0)
         {
             _emptyDeadlines = 0;
@@ -221,7 +221,7 @@ internal sealed partial class TrainingRun
 
     private int DismissSilent()
     {
-        var missed = 0;
+        int missed = 0;
         foreach (var client in _clients.All)
         {
             if (!_attendance.Awaits(client.Id)) continue;

@@ -29,11 +29,11 @@ internal static class UpdateCheck
     private static string? FindValue(ModelWeights weights)
     {
         var values = weights.Values;
-        for (var i = 0; i < values.Length; i++)
+        for (int i = 0; i < values.Length; i++)
         {
             // Written so that NaN fails too.
             if (!(MathF.Abs(values[i]) < FederatedAverage.WeightLimit))
-                return $"weights: value {i - Before(weights, i, out var name)} of {name} "
+                return $"weights: value {i - Before(weights, i, out string? name)} of {name} "
                     + $"is {(float.IsNaN(values[i]) ? "NaN" : "infinite or beyond 2^32")}";
         }
         return null;
@@ -41,7 +41,7 @@ internal static class UpdateCheck
 
     private static long Before(ModelWeights weights, int index, out string name)
     {
-        var before = 0L;
+        long before = 0L;
         foreach (var tensor in weights.Layout)
         {
             name = tensor.Name;
@@ -54,7 +54,7 @@ internal static class UpdateCheck
     // A layout may come from anybody and be long.
     private static string Describe(ModelWeights weights)
     {
-        var text = string.Join(' ', weights.Layout.Take(8));
+        string text = string.Join(' ', weights.Layout.Take(8));
         return text.Length <= 200 ? text : text[..200] + "…";
     }
 }

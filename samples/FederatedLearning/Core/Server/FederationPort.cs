@@ -22,7 +22,7 @@ internal sealed class FederationPort(FederationLoop loop, int handler) : IFedera
         ClientUpdate update, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(update);
-        var problem = UpdateCheck.FindProblem(update, loop.InitialModel);
+        string? problem = UpdateCheck.FindProblem(update, loop.InitialModel);
         return loop.AskAsync(new FederationCommand.Update(handler, update, problem), cancellationToken);
     }
 

@@ -47,9 +47,9 @@ public sealed class Dataset
     public Dataset Select(IReadOnlyList<int> indices)
     {
         ArgumentNullException.ThrowIfNull(indices);
-        var pixels = new float[indices.Count * Inputs];
-        var labels = new byte[indices.Count];
-        for (var i = 0; i < indices.Count; i++)
+        float[] pixels = new float[indices.Count * Inputs];
+        byte[] labels = new byte[indices.Count];
+        for (int i = 0; i < indices.Count; i++)
         {
             Image(indices[i]).CopyTo(pixels.AsSpan(i * Inputs));
             labels[i] = _labels[indices[i]];

@@ -26,9 +26,9 @@ public static class DrawnDigits
     {
         ArgumentNullException.ThrowIfNull(numbers);
         ArgumentOutOfRangeException.ThrowIfZero(numbers.Count);
-        var pixels = new float[numbers.Count * Side * Side];
-        var labels = new byte[numbers.Count];
-        for (var i = 0; i < labels.Length; i++)
+        float[] pixels = new float[numbers.Count * Side * Side];
+        byte[] labels = new byte[numbers.Count];
+        for (int i = 0; i < labels.Length; i++)
         {
             labels[i] = LabelOf(numbers[i]);
             Draw(labels[i], SeededRandom.For(seed, stream, numbers[i]), pixels.AsSpan(i * Side * Side, Side * Side));
@@ -45,25 +45,25 @@ public static class DrawnDigits
     // coordinates: the map goes from the picture back to the glyph.
     private static void Draw(int digit, SeededRandom random, Span<float> picture)
     {
-        var turn = random.NextDouble(-MaxTurn, MaxTurn);
-        var shear = random.NextDouble(-MaxShear, MaxShear);
-        var width = random.NextDouble(0.85, 1.15) * 9;
-        var height = random.NextDouble(0.85, 1.15) * 9;
-        var shiftX = random.NextDouble(-MaxShift, MaxShift) + (Side - 1) / 2.0;
-        var shiftY = random.NextDouble(-MaxShift, MaxShift) + (Side - 1) / 2.0;
-        var thickness = random.NextDouble(0.9, 1.8);
-        var ink = random.NextDouble(0.75, 1);
+        double turn = random.NextDouble(-MaxTurn, MaxTurn);
+        double shear = random.NextDouble(-MaxShear, MaxShear);
+        double width = random.NextDouble(0.85, 1.15) * 9;
+        double height = random.NextDouble(0.85, 1.15) * 9;
+        double shiftX = random.NextDouble(-MaxShift, MaxShift) + (Side - 1) / 2.0;
+        double shiftY = random.NextDouble(-MaxShift, MaxShift) + (Side - 1) / 2.0;
+        double thickness = random.NextDouble(0.9, 1.8);
+        double ink = random.NextDouble(0.75, 1);
         var (sin, cos) = Math.SinCos(turn);
         var strokes = Glyphs.Of(digit);
-        for (var y = 0; y < Side; y++)
+        for (int y = 0; y < Side; y++)
         {
-            for (var x = 0; x < Side; x++)
+            for (int x = 0; x < Side; x++)
             {
                 double dx = x - shiftX, dy = y - shiftY;
-                var v = (-sin * dx + cos * dy) / height;
-                var u = (cos * dx + sin * dy) / width - shear * v;
-                var distance = Math.Sqrt(Glyphs.SquaredDistance(strokes, (float)u, (float)v)) * 9;
-                var value = ink * Math.Clamp(thickness + 0.5 - distance, 0, 1) + Noise * random.NextGaussian();
+                double v = (-sin * dx + cos * dy) / height;
+                double u = (cos * dx + sin * dy) / width - shear * v;
+                double distance = Math.Sqrt(Glyphs.SquaredDistance(strokes, (float)u, (float)v)) * 9;
+                double value = ink * Math.Clamp(thickness + 0.5 - distance, 0, 1) + Noise * random.NextGaussian();
                 picture[y * Side + x] = (float)Math.Clamp(value, 0, 1);
             }
         }

@@ -24,7 +24,7 @@ internal static class Glyphs
     /// <summary>The squared distance of a point from the nearest stroke.</summary>
     public static float SquaredDistance(ReadOnlySpan<Stroke> strokes, float x, float y)
     {
-        var nearest = float.MaxValue;
+        float nearest = float.MaxValue;
         foreach (ref readonly var stroke in strokes) nearest = Math.Min(nearest, stroke.SquaredDistance(x, y));
         return nearest;
     }
@@ -33,7 +33,7 @@ internal static class Glyphs
     private static IEnumerable<Stroke> Arc(float x, float y, float radiusX, float radiusY, int from, int to)
     {
         const int Step = 30;
-        for (var angle = from; angle < to; angle += Step)
+        for (int angle = from; angle < to; angle += Step)
         {
             var (sin, cos) = MathF.SinCos(angle * MathF.PI / 180);
             var (nextSin, nextCos) = MathF.SinCos(Math.Min(angle + Step, to) * MathF.PI / 180);
@@ -43,7 +43,7 @@ internal static class Glyphs
 
     private static IEnumerable<Stroke> Line(params float[] points)
     {
-        for (var i = 0; i + 3 < points.Length; i += 2)
+        for (int i = 0; i + 3 < points.Length; i += 2)
             yield return new Stroke(points[i], points[i + 1], points[i + 2], points[i + 3]);
     }
 }
@@ -59,7 +59,7 @@ internal readonly struct Stroke(float x1, float y1, float x2, float y2)
     public float SquaredDistance(float x, float y)
     {
         float px = x - x1, py = y - y1;
-        var along = Math.Clamp((px * _dx + py * _dy) * _inverse, 0, 1);
+        float along = Math.Clamp((px * _dx + py * _dy) * _inverse, 0, 1);
         float ex = px - along * _dx, ey = py - along * _dy;
         return ex * ex + ey * ey;
     }

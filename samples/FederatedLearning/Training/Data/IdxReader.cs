@@ -32,16 +32,16 @@ public static class IdxReader
     {
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(labels);
-        var shape = ReadHeader(images, imageName, 3);
+        long[] shape = ReadHeader(images, imageName, 3);
         if (shape[1] is < 1 or > MaxSide || shape[2] is < 1 or > MaxSide)
             throw new InvalidDataException(
                 $"{imageName}: images of {shape[1]} by {shape[2]}, but a side may have 1 to {MaxSide} pixels.");
-        var count = ReadHeader(labels, labelName, 1)[0];
+        long count = ReadHeader(labels, labelName, 1)[0];
         if (count != shape[0])
             throw new InvalidDataException($"{imageName} has {shape[0]} images, {labelName} {count} labels.");
-        var inputs = (int)(shape[1] * shape[2]);
-        var bytes = ReadElements(images, imageName, shape[0] * inputs);
-        var classLabels = ReadElements(labels, labelName, count);
+        int inputs = (int)(shape[1] * shape[2]);
+        byte[] bytes = ReadElements(images, imageName, shape[0] * inputs);
+        byte[] classLabels = ReadElements(labels, labelName, count);
         if (Array.FindIndex(classLabels, label => label >= classes) is var wrong and >= 0)
             throw new InvalidDataException(
                 $"{labelName}: label {wrong} is {classLabels[wrong]}, but there are {classes} classes.");
@@ -51,7 +51,7 @@ public static class IdxReader
     private static long[] ReadHeader(Stream file, string name, int dimensions)
     {
         Span<byte> header = stackalloc byte[4 + 4 * dimensions];
-        var read = file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false);
+        int read = file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false);
         if (read >= 2 && header[0] == 0x1F && header[1] == 0x8B)
             throw new InvalidDataException($"{name} is packed: unpack it with gunzip.");
         if (read < header.Length) throw new InvalidDataException($"{name} ends within the header.");
@@ -62,19 +62,19 @@ public static class IdxReader
                 $"{name} has elements of type {header[2]}; only unsigned bytes (8) are read.");
         if (header[3] != dimensions)
             throw new InvalidDataException($"{name} has {header[3]} dimensions, not {dimensions}.");
-        var shape = new long[dimensions];
-        for (var i = 0; i < dimensions; i++) shape[i] = BinaryPrimitives.ReadUInt32BigEndian(header[(4 + 4 * i)..]);
+        long[] shape = new long[dimensions];
+        for (int i = 0; i < dimensions; i++) shape[i] = BinaryPrimitives.ReadUInt32BigEndian(header[(4 + 4 * i)..]);
         return shape;
     }
 
     // The length is checked against the file before memory is taken.
     private static byte[] ReadElements(Stream file, string name, long count)
     {
-        var there = file.Length - file.Position;
+        long there = file.Length - file.Position;
         if (there != count) throw new InvalidDataException($"{name} announces {count} elements and has {there}.");
         if (count is 0 or > 1 << 30)
             throw new InvalidDataException($"{name} has {count} elements; 1 to {1 << 30} are read.");
-        var bytes = new byte[count];
+        byte[] bytes = new byte[count];
         file.ReadExactly(bytes);
         return bytes;
     }

@@ -10,12 +10,12 @@ public static class Partition
     public static IReadOnlyList<int>[] Even(int count, int clients, int seed)
     {
         Check(count, clients);
-        var indices = Enumerable.Range(0, count).ToArray();
+        int[] indices = Enumerable.Range(0, count).ToArray();
         SeededRandom.For(seed, 1).Shuffle(indices.AsSpan());
         var shares = new IReadOnlyList<int>[clients];
-        for (var i = 0; i < clients; i++)
+        for (int i = 0; i < clients; i++)
         {
-            var from = (int)((long)count * i / clients);
+            int from = (int)((long)count * i / clients);
             shares[i] = indices[from..(int)((long)count * (i + 1) / clients)];
         }
         return shares;
@@ -31,19 +31,19 @@ public static class Partition
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(alpha);
         var random = SeededRandom.For(seed, 2);
         var shares = new List<int>[clients];
-        for (var i = 0; i < clients; i++) shares[i] = [];
-        for (var label = 0; label <= byte.MaxValue; label++)
+        for (int i = 0; i < clients; i++) shares[i] = [];
+        for (int label = 0; label <= byte.MaxValue; label++)
         {
             var indices = IndicesOf(labels, (byte)label);
             if (indices.Count == 0) continue;
             random.Shuffle(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(indices));
-            var weights = Draw(random, clients, alpha);
-            var from = 0;
-            var sum = 0.0;
-            for (var i = 0; i < clients; i++)
+            double[] weights = Draw(random, clients, alpha);
+            int from = 0;
+            double sum = 0.0;
+            for (int i = 0; i < clients; i++)
             {
                 sum += weights[i];
-                var to = i == clients - 1 ? indices.Count : Math.Clamp(
+                int to = i == clients - 1 ? indices.Count : Math.Clamp(
                     (int)Math.Round(sum * indices.Count), from, indices.Count);
                 shares[i].AddRange(indices[from..to]);
                 from = to;
@@ -56,7 +56,7 @@ public static class Partition
     private static List<int> IndicesOf(ReadOnlySpan<byte> labels, byte label)
     {
         var indices = new List<int>();
-        for (var i = 0; i < labels.Length; i++)
+        for (int i = 0; i < labels.Length; i++)
         {
             if (labels[i] == label) indices.Add(i);
         }
@@ -65,9 +65,9 @@ public static class Partition
 
     private static double[] Draw(SeededRandom random, int clients, double alpha)
     {
-        var weights = new double[clients];
-        for (var i = 0; i < clients; i++) weights[i] = random.NextGamma(alpha);
-        var sum = weights.Sum();
+        double[] weights = new double[clients];
+        for (int i = 0; i < clients; i++) weights[i] = random.NextGamma(alpha);
+        double sum = weights.Sum();
         // With a tiny alpha all draws may be zero to the precision of a double: then one client gets all.
         if (sum <= 0) weights[random.NextInt(clients)] = sum = 1;
         return Array.ConvertAll(weights, weight => weight / sum);

@@ -17,9 +17,9 @@ internal sealed record Layer(int Inputs, int Units, int Offset)
     /// <summary>A model's layers, from below.</summary>
     public static IEnumerable<Layer> Of(ModelConfig config)
     {
-        var inputs = config.Inputs;
-        var offset = 0;
-        foreach (var units in config.Hidden.Append(config.Classes))
+        int inputs = config.Inputs;
+        int offset = 0;
+        foreach (int units in config.Hidden.Append(config.Classes))
         {
             var layer = new Layer(inputs, units, offset);
             yield return layer;
@@ -30,13 +30,13 @@ internal sealed record Layer(int Inputs, int Units, int Offset)
 
     public void Forward(ReadOnlySpan<float> parameters, ReadOnlySpan<float> input, Span<float> output)
     {
-        for (var unit = 0; unit < Units; unit++)
+        for (int unit = 0; unit < Units; unit++)
             output[unit] = TensorPrimitives.Dot(Row(parameters, unit), input) + parameters[BiasOffset + unit];
     }
 
     public void AddGradient(ReadOnlySpan<float> input, ReadOnlySpan<float> delta, Span<float> gradient)
     {
-        for (var unit = 0; unit < Units; unit++)
+        for (int unit = 0; unit < Units; unit++)
         {
             if (delta[unit] == 0) continue; // about half of the units after a ReLU
             var row = gradient.Slice(Offset + unit * Inputs, Inputs);
@@ -51,12 +51,12 @@ internal sealed record Layer(int Inputs, int Units, int Offset)
         ReadOnlySpan<float> parameters, ReadOnlySpan<float> delta, ReadOnlySpan<float> below, Span<float> deltaBelow)
     {
         deltaBelow.Clear();
-        for (var unit = 0; unit < Units; unit++)
+        for (int unit = 0; unit < Units; unit++)
         {
             if (delta[unit] != 0)
                 TensorPrimitives.MultiplyAdd(Row(parameters, unit), delta[unit], deltaBelow, deltaBelow);
         }
-        for (var i = 0; i < below.Length; i++)
+        for (int i = 0; i < below.Length; i++)
         {
             if (below[i] <= 0) deltaBelow[i] = 0;
         }

@@ -27,12 +27,12 @@ public static class ModelFactory
     public static ModelWeights Create(ModelConfig config)
     {
         var layout = LayoutOf(config);
-        var values = new float[layout.Sum(tensor => tensor.Count)];
+        float[] values = new float[layout.Sum(tensor => tensor.Count)];
         var random = SeededRandom.For(config.Seed, 3);
         foreach (var layer in Layer.Of(config))
         {
-            var deviation = Math.Sqrt(2.0 / layer.Inputs);
-            foreach (ref var weight in values.AsSpan(layer.Offset, layer.Inputs * layer.Units))
+            double deviation = Math.Sqrt(2.0 / layer.Inputs);
+            foreach (ref float weight in values.AsSpan(layer.Offset, layer.Inputs * layer.Units))
                 weight = (float)(deviation * random.NextGaussian());
         }
         return new ModelWeights(layout, values);
@@ -41,7 +41,8 @@ public static class ModelFactory
     internal static void Check(ModelConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
-        var isKnown = config.Kind == Softmax ? config.Hidden.Count == 0 : config.Kind == Mlp && config.Hidden.Count > 0;
+        bool isKnown = config.Kind == Softmax ? config.Hidden.Count == 0
+            : config.Kind == Mlp && config.Hidden.Count > 0;
         if (!isKnown)
             throw new ArgumentException(
                 $"A model '{config.Kind}' with {config.Hidden.Count} hidden layers is not known here.", nameof(config));

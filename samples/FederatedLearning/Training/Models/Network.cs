@@ -40,7 +40,7 @@ internal sealed class Network
         var delta = _deltas[^1].AsSpan();
         _outputs[^1].CopyTo(delta);
         delta[label] -= 1;
-        for (var i = _layers.Length - 1; i >= 0; i--)
+        for (int i = _layers.Length - 1; i >= 0; i--)
         {
             var layer = _layers[i];
             var below = i == 0 ? input : _outputs[i - 1];
@@ -52,7 +52,7 @@ internal sealed class Network
 
     private ReadOnlySpan<float> Forward(ReadOnlySpan<float> parameters, ReadOnlySpan<float> input)
     {
-        for (var i = 0; i < _layers.Length; i++)
+        for (int i = 0; i < _layers.Length; i++)
         {
             var output = _outputs[i].AsSpan();
             _layers[i].Forward(parameters, i == 0 ? input : _outputs[i - 1], output);

@@ -34,7 +34,7 @@ internal sealed class WorkerCalls(
         => InLineAsync(clientId, source, async () =>
         {
             var request = new GenerateRequest(source.Prompt, settings.GenerationModel, source.Seed);
-            var body = JsonSerializer.SerializeToUtf8Bytes(request, WorkerJson.Default.GenerateRequest);
+            byte[] body = JsonSerializer.SerializeToUtf8Bytes(request, WorkerJson.Default.GenerateRequest);
             var reply = await AskAsync(WorkerMessages.GenerateQueue(settings.NamePrefix), body, clientLeft);
             return new WorkerPicture(reply.Body, source.Title);
         }, clientLeft);
@@ -44,7 +44,7 @@ internal sealed class WorkerCalls(
     public Task<WorkerPicture> SearchAsync(int clientId, Source.Search source, CancellationToken clientLeft)
         => InLineAsync(clientId, source, async () =>
         {
-            var body = JsonSerializer.SerializeToUtf8Bytes(
+            byte[] body = JsonSerializer.SerializeToUtf8Bytes(
                 new SearchRequest(source.Words, source.Number), WorkerJson.Default.SearchRequest);
             var reply = await AskAsync(WorkerMessages.SearchQueue(settings.NamePrefix), body, clientLeft);
             return reply.Body.IsEmpty
@@ -59,7 +59,7 @@ internal sealed class WorkerCalls(
         clientLeft.ThrowIfCancellationRequested();
         if (await owner.JoinLineAsync(clientId, source) is not { } ticket)
             throw new WorkerException("Too many are waiting, try again later");
-        var start = time.GetTimestamp();
+        long start = time.GetTimestamp();
         try
         {
             await UntilBrokerIsThereAsync(clientLeft);
@@ -74,7 +74,7 @@ internal sealed class WorkerCalls(
 
     private async Task<AmqpMessage> AskAsync(string queue, byte[] body, CancellationToken clientLeft)
     {
-        var id = Guid.NewGuid().ToString("N");
+        string id = Guid.NewGuid().ToString("N");
         var request = AmqpMessage.ToQueue(queue, body) with
         {
             MessageId = id,
@@ -103,7 +103,7 @@ internal sealed class WorkerCalls(
         using var limit = new CancellationTokenSource(TellWithin, time);
         try
         {
-            var exchange = WorkerMessages.CancelExchange(settings.NamePrefix);
+            string exchange = WorkerMessages.CancelExchange(settings.NamePrefix);
             var message = AmqpMessage.Broadcast(exchange, Encoding.ASCII.GetBytes(id));
             await amqp.PublishAsync(message with { Persistent = false }, limit.Token);
             log.GivenUp(id);
@@ -118,7 +118,7 @@ internal sealed class WorkerCalls(
     // known now.
     private async Task UntilBrokerIsThereAsync(CancellationToken clientLeft)
     {
-        var since = time.GetTimestamp();
+        long since = time.GetTimestamp();
         while (amqp.Status.Links is not [{ State: AmqpLinkState.Open, BlockedReason: null }, ..])
         {
             if (time.GetElapsedTime(since) >= settings.BrokerGrace)

@@ -133,7 +133,7 @@ internal sealed class ClientSession(
 
     private async Task SendAsync(ReadOnlyMemory<byte> answer, CancellationToken stopping)
     {
-        for (var sent = 0; sent < answer.Length; sent += SendPiece)
+        for (int sent = 0; sent < answer.Length; sent += SendPiece)
         {
             using var limit = new CancellationTokenSource(settings.SendTimeout, time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping);

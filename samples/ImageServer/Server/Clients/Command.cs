@@ -45,8 +45,8 @@ internal abstract record Command
     /// may stand before another.</summary>
     public static IEnumerable<Command> Parse(string line)
     {
-        var tokens = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        for (var at = 0; at < tokens.Length; at++)
+        string[] tokens = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        for (int at = 0; at < tokens.Length; at++)
         {
             switch (tokens[at])
             {
@@ -67,6 +67,6 @@ internal abstract record Command
     }
 
     private static GraphicsMode? ModeOf(string token)
-        => int.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        => int.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
             && ModeFormat.Exists(number) ? (GraphicsMode)number : null;
 }

@@ -101,7 +101,7 @@ internal sealed class CommandHandler(
     private async Task<CommandAnswer> ShowFileAsync(GraphicsMode mode, CancellationToken unwanted)
     {
         var files = owner.Current.Files;
-        for (var tries = 0; tries < FilesTried && !files.IsEmpty; tries++)
+        for (int tries = 0; tries < FilesTried && !files.IsEmpty; tries++)
         {
             var file = files[Random.Shared.Next(files.Length)];
             try

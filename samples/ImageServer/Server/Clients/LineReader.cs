@@ -38,7 +38,7 @@ internal sealed class LineReader(Stream stream, ImageSettings settings, TimeProv
     /// <exception cref="ClientCutOffException">The client has to go.</exception>
     public async Task<Line?> NextAsync(Func<bool> isBusy, CancellationToken cancellationToken)
     {
-        var skipped = 0L;
+        long skipped = 0L;
         while (true)
         {
             var read = await ReadAsync(isBusy, cancellationToken);
@@ -46,8 +46,8 @@ internal sealed class LineReader(Stream stream, ImageSettings settings, TimeProv
             if (FindEnd(buffer) is { } end)
             {
                 var line = buffer.Slice(0, end);
-                var isTooLong = skipped + line.Length > MaxLineBytes;
-                var text = isTooLong ? null : Encoding.UTF8.GetString(line);
+                bool isTooLong = skipped + line.Length > MaxLineBytes;
+                string? text = isTooLong ? null : Encoding.UTF8.GetString(line);
                 _pipe.AdvanceTo(buffer.GetPosition(1, end));
                 _lineBegan = null;
                 if (isTooLong || !string.IsNullOrWhiteSpace(text))
@@ -102,10 +102,10 @@ internal sealed class LineReader(Stream stream, ImageSettings settings, TimeProv
 
     private static SequencePosition? FindEnd(ReadOnlySequence<byte> buffer)
     {
-        var at = 0L;
+        long at = 0L;
         foreach (var segment in buffer)
         {
-            var index = segment.Span.IndexOfAny(LineEnds);
+            int index = segment.Span.IndexOfAny(LineEnds);
             if (index >= 0)
                 return buffer.GetPosition(at + index);
             at += segment.Length;

@@ -10,7 +10,7 @@ internal static class AdaptivePalette
     public static Rgb[] Of(ReadOnlySpan<byte> pixels, int most)
     {
         var (counts, sums) = Histogram(pixels);
-        var used = Enumerable.Range(0, Bins).Where(bin => counts[bin] > 0).ToArray();
+        int[] used = Enumerable.Range(0, Bins).Where(bin => counts[bin] > 0).ToArray();
         var boxes = new List<Box> { Box.Around(used, counts) };
         while (boxes.Count < most && Largest(boxes) is { } at)
         {
@@ -27,11 +27,11 @@ internal static class AdaptivePalette
 
     private static (int[] Counts, (long Red, long Green, long Blue)[] Sums) Histogram(ReadOnlySpan<byte> pixels)
     {
-        var counts = new int[Bins];
+        int[] counts = new int[Bins];
         var sums = new (long Red, long Green, long Blue)[Bins];
-        for (var i = 0; i < pixels.Length; i += 4)
+        for (int i = 0; i < pixels.Length; i += 4)
         {
-            var bin = BinOf(pixels[i + 2], pixels[i + 1], pixels[i]);
+            int bin = BinOf(pixels[i + 2], pixels[i + 1], pixels[i]);
             counts[bin]++;
             sums[bin] = (sums[bin].Red + pixels[i + 2], sums[bin].Green + pixels[i + 1], sums[bin].Blue + pixels[i]);
         }
@@ -43,10 +43,10 @@ internal static class AdaptivePalette
     private static int? Largest(List<Box> boxes)
     {
         int? best = null;
-        var most = 0.0;
-        for (var i = 0; i < boxes.Count; i++)
+        double most = 0.0;
+        for (int i = 0; i < boxes.Count; i++)
         {
-            var weight = boxes[i].Length * Math.Sqrt(boxes[i].Pixels);
+            double weight = boxes[i].Length * Math.Sqrt(boxes[i].Pixels);
             if (boxes[i].Length > 0 && weight > most)
                 (best, most) = (i, weight);
         }
@@ -60,10 +60,10 @@ internal static class AdaptivePalette
         public static Box Around(int[] members, int[] counts)
         {
             var (shift, length) = (0, -1);
-            foreach (var axis in (ReadOnlySpan<int>)[5, 10, 0])
+            foreach (int axis in (ReadOnlySpan<int>)[5, 10, 0])
             {
                 var (low, high) = (31, 0);
-                foreach (var bin in members)
+                foreach (int bin in members)
                     (low, high) = (Math.Min(low, bin >> axis & 31), Math.Max(high, bin >> axis & 31));
                 if (high - low > length)
                     (shift, length) = (axis, high - low);
@@ -75,19 +75,19 @@ internal static class AdaptivePalette
         // Both halves hold at least one bin, and bins of one value stay together.
         public (Box Low, Box High) Cut(int[] counts)
         {
-            var ordered = Members.OrderBy(bin => bin >> Shift & 31).ThenBy(bin => bin).ToArray();
+            int[] ordered = Members.OrderBy(bin => bin >> Shift & 31).ThenBy(bin => bin).ToArray();
             var (at, seen) = (0, 0L);
             while (at < ordered.Length && (seen += counts[ordered[at]]) < Pixels / 2)
                 at++;
-            var value = Math.Min(ordered[at] >> Shift & 31, (ordered[^1] >> Shift & 31) - 1);
-            var cut = Array.FindIndex(ordered, bin => (bin >> Shift & 31) > value);
+            int value = Math.Min(ordered[at] >> Shift & 31, (ordered[^1] >> Shift & 31) - 1);
+            int cut = Array.FindIndex(ordered, bin => (bin >> Shift & 31) > value);
             return (Around(ordered[..cut], counts), Around(ordered[cut..], counts));
         }
 
         public Rgb Average(int[] counts, (long Red, long Green, long Blue)[] sums)
         {
             var (red, green, blue, all) = (0L, 0L, 0L, 0L);
-            foreach (var bin in Members)
+            foreach (int bin in Members)
                 (red, green, blue, all) = (
                     red + sums[bin].Red, green + sums[bin].Green, blue + sums[bin].Blue, all + counts[bin]);
             return new Rgb((byte)(red / all), (byte)(green / all), (byte)(blue / all));

@@ -7,15 +7,15 @@ internal static class Dithering
     /// <summary>Shades from black, 0, to white.</summary>
     public static byte[] ToShades(ReadOnlySpan<byte> pixels, int width, int height, int shades)
     {
-        var result = new byte[width * height];
+        byte[] result = new byte[width * height];
         var errors = new Errors(width, channels: 1);
-        for (var y = 0; y < height; y++)
+        for (int y = 0; y < height; y++)
         {
-            foreach (var x in errors.Row(y))
+            foreach (int x in errors.Row(y))
             {
-                var i = 4 * (y * width + x);
-                var wanted = Luminance(pixels[i + 2], pixels[i + 1], pixels[i]) + errors.At(x, 0);
-                var shade = Math.Clamp((int)MathF.Round(wanted * (shades - 1) / 255), 0, shades - 1);
+                int i = 4 * (y * width + x);
+                float wanted = Luminance(pixels[i + 2], pixels[i + 1], pixels[i]) + errors.At(x, 0);
+                int shade = Math.Clamp((int)MathF.Round(wanted * (shades - 1) / 255), 0, shades - 1);
                 result[y * width + x] = (byte)shade;
                 errors.Spread(x, 0, wanted - 255f * shade / (shades - 1));
             }
@@ -27,18 +27,18 @@ internal static class Dithering
     /// <summary>Indices of the colours.</summary>
     public static byte[] ToPalette(ReadOnlySpan<byte> pixels, int width, int height, Rgb[] colors)
     {
-        var result = new byte[width * height];
+        byte[] result = new byte[width * height];
         var errors = new Errors(width, channels: 3);
         var nearest = new NearestColor(colors);
-        for (var y = 0; y < height; y++)
+        for (int y = 0; y < height; y++)
         {
-            foreach (var x in errors.Row(y))
+            foreach (int x in errors.Row(y))
             {
-                var i = 4 * (y * width + x);
-                var red = Bounded(pixels[i + 2] + errors.At(x, 0));
-                var green = Bounded(pixels[i + 1] + errors.At(x, 1));
-                var blue = Bounded(pixels[i] + errors.At(x, 2));
-                var index = nearest.Find((int)red, (int)green, (int)blue);
+                int i = 4 * (y * width + x);
+                float red = Bounded(pixels[i + 2] + errors.At(x, 0));
+                float green = Bounded(pixels[i + 1] + errors.At(x, 1));
+                float blue = Bounded(pixels[i] + errors.At(x, 2));
+                int index = nearest.Find((int)red, (int)green, (int)blue);
                 result[y * width + x] = (byte)index;
                 errors.Spread(x, 0, red - colors[index].Red);
                 errors.Spread(x, 1, green - colors[index].Green);
@@ -71,7 +71,7 @@ internal static class Dithering
             }
 
             _step = y % 2 == 0 ? 1 : -1;
-            for (var x = _step > 0 ? 0 : width - 1; x >= 0 && x < width; x += _step)
+            for (int x = _step > 0 ? 0 : width - 1; x >= 0 && x < width; x += _step)
                 yield return x;
         }
 
@@ -99,7 +99,7 @@ internal static class Dithering
 
         public int Find(int red, int green, int blue)
         {
-            ref var found = ref _found[AdaptivePalette.BinOf(red, green, blue)];
+            ref short found = ref _found[AdaptivePalette.BinOf(red, green, blue)];
             if (found < 0)
                 found = (short)Search(red | 4, green | 4, blue | 4);
             return found;
@@ -109,11 +109,11 @@ internal static class Dithering
         private int Search(int red, int green, int blue)
         {
             var (best, least) = (0, int.MaxValue);
-            for (var i = 0; i < colors.Length; i++)
+            for (int i = 0; i < colors.Length; i++)
             {
                 int r = (red & ~3) - colors[i].Red, g = (green & ~3) - colors[i].Green,
                     b = (blue & ~3) - colors[i].Blue;
-                var distance = 2 * r * r + 4 * g * g + 3 * b * b;
+                int distance = 2 * r * r + 4 * g * g + 3 * b * b;
                 if (distance < least)
                     (best, least) = (i, distance);
             }

@@ -25,7 +25,7 @@ internal sealed class FolderScan(StateOwner owner, ImageSettings settings, TimeP
     public static ImmutableArray<ImageFile> Scan(IEnumerable<string> folders, Action<string, string> onUnreadable)
     {
         var files = ImmutableArray.CreateBuilder<ImageFile>();
-        foreach (var folder in folders)
+        foreach (string folder in folders)
         {
             try
             {

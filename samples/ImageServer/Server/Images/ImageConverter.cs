@@ -21,18 +21,18 @@ internal static class ImageConverter
             return new IndexedPicture(mode, Dithering.ToShades(pixels, format.Width, format.Height, format.Colors), []);
 
         var colors = AdaptivePalette.Of(pixels, format.Colors - MovedBy);
-        var indices = Dithering.ToPalette(pixels, format.Width, format.Height, colors);
-        for (var i = 0; i < indices.Length; i++)
+        byte[] indices = Dithering.ToPalette(pixels, format.Width, format.Height, colors);
+        for (int i = 0; i < indices.Length; i++)
             indices[i] += MovedBy;
         return new IndexedPicture(mode, indices, OnTheScreen(colors));
     }
 
     private static byte[] OnTheScreen(ReadOnlySpan<Rgb> colors)
     {
-        var palette = new byte[Wire.PaletteBytes];
-        for (var i = 0; i < colors.Length; i++)
+        byte[] palette = new byte[Wire.PaletteBytes];
+        for (int i = 0; i < colors.Length; i++)
         {
-            var entry = 3 * (i + MovedBy);
+            int entry = 3 * (i + MovedBy);
             (palette[entry], palette[entry + 1], palette[entry + 2]) = (colors[i].Red, colors[i].Green, colors[i].Blue);
         }
 
@@ -42,14 +42,14 @@ internal static class ImageConverter
     private static SKBitmap Fit(SKBitmap source, ModeFormat format)
     {
         var screen = new SKSize(format.Width * format.PixelWidth, format.Height);
-        var scale = Math.Min(screen.Width / source.Width, screen.Height / source.Height);
+        float scale = Math.Min(screen.Width / source.Width, screen.Height / source.Height);
         var size = new SKSize(source.Width * scale, source.Height * scale);
         // Whole pixels, so that no edge is mixed with the black around it; a picture that is nearly nothing in one
         // direction still shows.
-        var width = Math.Max(1, MathF.Round(size.Width / format.PixelWidth));
-        var height = Math.Max(1, MathF.Round(size.Height));
-        var left = MathF.Floor((format.Width - width) / 2);
-        var top = MathF.Floor((format.Height - height) / 2);
+        float width = Math.Max(1, MathF.Round(size.Width / format.PixelWidth));
+        float height = Math.Max(1, MathF.Round(size.Height));
+        float left = MathF.Floor((format.Width - width) / 2);
+        float top = MathF.Floor((format.Height - height) / 2);
 
         var fitted = new SKBitmap(
             new SKImageInfo(format.Width, format.Height, SKColorType.Bgra8888, SKAlphaType.Premul));

@@ -55,7 +55,7 @@ internal static class ImageDecoder
                 SKEncodedOrigin.LeftBottom => new SKMatrix(0, 1, 0, -1, 0, w, 0, 0, 1),
                 _ => SKMatrix.Identity,
             };
-            var isOnItsSide = origin is SKEncodedOrigin.LeftTop or SKEncodedOrigin.RightTop
+            bool isOnItsSide = origin is SKEncodedOrigin.LeftTop or SKEncodedOrigin.RightTop
                 or SKEncodedOrigin.RightBottom or SKEncodedOrigin.LeftBottom;
             var upright = new SKBitmap(
                 bitmap.Info.WithSize(

@@ -21,7 +21,7 @@ internal sealed class PictureMaker(ConversionPool pool, ImageSettings settings, 
     public async Task<byte[]> FromFileAsync(ImageFile file, GraphicsMode mode, CancellationToken cancellationToken)
     {
         var key = (file, mode);
-        var kept = _cache.Get<byte[]>(key);
+        byte[]? kept = _cache.Get<byte[]>(key);
         metrics.CacheLookup(kept is not null);
         return kept ?? await pool.RunAsync(
             () => _cache.Get<byte[]>(key) ?? Keep(key, Make(Read(file), mode)), cancellationToken);
@@ -45,9 +45,9 @@ internal sealed class PictureMaker(ConversionPool pool, ImageSettings settings, 
 
     private byte[] Make(byte[] bytes, GraphicsMode mode)
     {
-        var start = Stopwatch.GetTimestamp();
+        long start = Stopwatch.GetTimestamp();
         using var bitmap = ImageDecoder.Decode(bytes, settings.MaxPixels);
-        var answer = Wire.Picture(ImageConverter.Convert(bitmap, mode));
+        byte[] answer = Wire.Picture(ImageConverter.Convert(bitmap, mode));
         metrics.Converted(mode, Stopwatch.GetElapsedTime(start));
         return answer;
     }

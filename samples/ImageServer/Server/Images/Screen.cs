@@ -12,17 +12,17 @@ internal static class Screen
     public static byte[] ToPng(IndexedPicture picture)
     {
         var format = picture.Format;
-        var dotsWide = (int)(DotsHigh * format.PixelWidth);
+        int dotsWide = (int)(DotsHigh * format.PixelWidth);
         using var bitmap = new SKBitmap(
             new SKImageInfo(
             format.Width * dotsWide, format.Height * DotsHigh, SKColorType.Bgra8888, SKAlphaType.Opaque));
         var dots = bitmap.GetPixelSpan();
-        for (var y = 0; y < bitmap.Height; y++)
+        for (int y = 0; y < bitmap.Height; y++)
         {
-            for (var x = 0; x < bitmap.Width; x++)
+            for (int x = 0; x < bitmap.Width; x++)
             {
                 var (red, green, blue) = picture.ColorAt(x / dotsWide, y / DotsHigh);
-                var at = 4 * (y * bitmap.Width + x);
+                int at = 4 * (y * bitmap.Width + x);
                 (dots[at], dots[at + 1], dots[at + 2], dots[at + 3]) = (blue, green, red, 255);
             }
         }

@@ -23,23 +23,23 @@ internal sealed class TestPicture(TimeProvider time) : IFrameSource
         var frame = new SKBitmap(new SKImageInfo(Width, Height, SKColorType.Bgra8888, SKAlphaType.Premul));
         using var canvas = new SKCanvas(frame);
         using var paint = new SKPaint { IsAntialias = true };
-        var bar = (float)Width / Bars.Length;
-        for (var i = 0; i < Bars.Length; i++)
+        float bar = (float)Width / Bars.Length;
+        for (int i = 0; i < Bars.Length; i++)
         {
             paint.Color = Bars[i];
             canvas.DrawRect(i * bar, 0, bar + 1, Height * 0.75f, paint);
         }
 
-        for (var i = 0; i < 16; i++)
+        for (int i = 0; i < 16; i++)
         {
             paint.Color = new SKColor((byte)(17 * i), (byte)(17 * i), (byte)(17 * i));
             canvas.DrawRect(i * Width / 16f, Height * 0.75f, Width / 16f + 1, Height * 0.25f, paint);
         }
 
         // Across in five seconds and back, one bounce in two.
-        var across = elapsed.TotalSeconds / 5 % 2;
-        var x = (float)(across < 1 ? across : 2 - across) * (Width - 60) + 30;
-        var y = Height - 30 - (float)Math.Abs(Math.Sin(elapsed.TotalSeconds * Math.PI / 2)) * (Height - 60);
+        double across = elapsed.TotalSeconds / 5 % 2;
+        float x = (float)(across < 1 ? across : 2 - across) * (Width - 60) + 30;
+        float y = Height - 30 - (float)Math.Abs(Math.Sin(elapsed.TotalSeconds * Math.PI / 2)) * (Height - 60);
         paint.Color = SKColors.Black;
         canvas.DrawCircle(x, y, 27, paint);
         paint.Color = SKColors.OrangeRed;

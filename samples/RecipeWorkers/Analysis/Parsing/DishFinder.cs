@@ -10,12 +10,12 @@ internal static partial class DishFinder
     public static string? Find(IReadOnlyList<string> lines)
     {
         if (lines.Count == 0) return null;
-        foreach (var line in lines)
+        foreach (string line in lines)
             if (Label().Match(line) is { Success: true } label)
                 return Clean(label.Groups[1].Value);
 
         if (IsTitle(lines)) return Clean(lines[0]);
-        foreach (var line in lines)
+        foreach (string line in lines)
             if (Announcement().Match(line) is { Success: true } announced
                 && Clean(announced.Groups[1].Value) is { } dish)
                 return dish;
@@ -36,11 +36,11 @@ internal static partial class DishFinder
     /// <summary>Whether the first line is a title: short, no amounts, and something follows it.</summary>
     public static bool IsTitle(IReadOnlyList<string> lines)
     {
-        var first = lines[0];
+        string first = lines[0];
         if (first.StartsWith('#') && Heading.Find(first, out _) is null) return true;
         if (lines.Count < 2 || Heading.Find(first, out _) is not null || Heading.IsMeta(first)) return false;
         if (Announcement().IsMatch(first) || first.EndsWith(',')) return false;
-        var tokens = Sentences.WithoutBullet(Tokenizer.Tokenize(WithoutTail(first)), out var isBulleted, out _);
+        var tokens = Sentences.WithoutBullet(Tokenizer.Tokenize(WithoutTail(first)), out bool isBulleted, out _);
         if (tokens.Count == 0 || tokens.Count(token => token.IsWord) > LongestTitle
             || tokens.Exists(token => token.Kind == TokenKind.Comma))
             return false;
@@ -57,22 +57,22 @@ internal static partial class DishFinder
     // "My gran's tomato soup. You need …"
     private static string? OpeningSentence(string line)
     {
-        var end = line.IndexOfAny(['.', '!']);
+        int end = line.IndexOfAny(['.', '!']);
         if (end < 0 || end > 60) return null;
         var tokens = Tokenizer.Tokenize(line[..end]);
-        var isName = tokens.TrueForAll(token => token.IsWord) && tokens.Exists(
+        bool isName = tokens.TrueForAll(token => token.IsWord) && tokens.Exists(
             token => Vocabulary.IsDishNoun(Singular.Of(token.Text)) || Vocabulary.IsDishNoun(token.Text));
         return isName && !Vocabulary.IsVerb(tokens[0].Text) && tokens.Count <= LongestTitle ? line[..end] : null;
     }
 
     private static string? BeforeColon(string line)
     {
-        var colon = line.IndexOf(':', StringComparison.Ordinal);
+        int colon = line.IndexOf(':', StringComparison.Ordinal);
         if (colon < 0) return null;
-        var start = line[..colon].LastIndexOfAny(['.', '!', '?']) + 1;
+        int start = line[..colon].LastIndexOfAny(['.', '!', '?']) + 1;
         var tokens = Tokenizer.Tokenize(line[start..]);
         if (!Sentences.TrySplitLabel(tokens, out var label, out var rest) || rest.Count == 0) return null;
-        var text = string.Join(' ', label.Select(token => token.Raw));
+        string text = string.Join(' ', label.Select(token => token.Raw));
         return Heading.Find(text, out _) is null && !label.TrueForAll(token => Vocabulary.IsStop(token.Text))
             ? Clean(text)
             : null;
@@ -82,7 +82,7 @@ internal static partial class DishFinder
 
     private static string? Clean(string text)
     {
-        var dish = WithoutTail(text.Replace(TextNormalizer.BreakMark.ToString(), " ")).Trim(
+        string dish = WithoutTail(text.Replace(TextNormalizer.BreakMark.ToString(), " ")).Trim(
             ' ', '#', '-', '_', ':', '.', '!', '"', ',', '?', '~', '>');
         dish = Lead().Replace(dish, "");
         dish = RecipeWord().Replace(dish, "").Trim(' ', ':', '-', '!', '.');

@@ -23,10 +23,10 @@ internal static class DishNames
     public static string? Find(string line)
     {
         var tokens = Tokenizer.Tokenize(line);
-        for (var i = 0; i < tokens.Count; i++)
+        for (int i = 0; i < tokens.Count; i++)
             if (NameAt(tokens, i) is { } known)
                 return known;
-        for (var i = 1; i < tokens.Count; i++)
+        for (int i = 1; i < tokens.Count; i++)
             if (tokens[i].IsWord && Kinds.Contains(Singular.Of(tokens[i].Text))
                 && Lead(tokens, i) is { Count: > 0 } lead)
                 return string.Join(' ', [.. lead, tokens[i].Raw]);
@@ -35,12 +35,12 @@ internal static class DishNames
 
     private static string? NameAt(List<Token> tokens, int at)
     {
-        for (var length = LongestName; length > 0; length--)
+        for (int length = LongestName; length > 0; length--)
         {
             var words = tokens.Skip(at).Take(length).ToList();
             if (words.Count < length || !words.TrueForAll(word => word.IsWord)) continue;
-            var text = string.Join(' ', words.Select(word => word.Text));
-            var singular = string.Join(
+            string text = string.Join(' ', words.Select(word => word.Text));
+            string singular = string.Join(
                 ' ', words.Take(length - 1).Select(word => word.Text).Append(Singular.Of(words[^1].Text)));
             // Something measured is an ingredient: "2 tbsp pesto".
             if ((Known.Contains(text) || Known.Contains(singular)) && !IsMeasured(tokens, at))
@@ -53,7 +53,7 @@ internal static class DishNames
     private static List<string> Lead(List<Token> tokens, int kind)
     {
         var lead = new List<string>();
-        for (var i = kind - 1; i >= 0 && lead.Count < LongestLead; i--)
+        for (int i = kind - 1; i >= 0 && lead.Count < LongestLead; i--)
         {
             if (!tokens[i].IsWord || Vocabulary.IsStop(tokens[i].Text) || Vocabulary.IsVerb(tokens[i].Text)
                 || Units.Find(tokens[i]) is not null)
@@ -66,9 +66,9 @@ internal static class DishNames
 
     private static bool IsMeasured(List<Token> tokens, int at)
     {
-        for (var from = Math.Max(0, at - 3); from < at; from++)
+        for (int from = Math.Max(0, at - 3); from < at; from++)
         {
-            var end = from;
+            int end = from;
             if (MeasureParser.TryRead(tokens, ref end, out var measure) && end == at
                 && (measure.UnitWord is not null || tokens[from].IsNumber))
                 return true;

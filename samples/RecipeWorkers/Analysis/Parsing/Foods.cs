@@ -7,7 +7,7 @@ internal static class Foods
     public static (Food? Food, int Length) LongestAt(IReadOnlyList<Token> tokens, int at, bool isCorrected)
     {
         var words = new List<string>();
-        for (var i = at; i < tokens.Count && words.Count < Lexicon.LongestName && tokens[i].IsWord; i++)
+        for (int i = at; i < tokens.Count && words.Count < Lexicon.LongestName && tokens[i].IsWord; i++)
             words.Add(isCorrected ? Lexicon.Correct(tokens[i].Text) : tokens[i].Text);
         return LongestOf(words);
     }
@@ -15,7 +15,7 @@ internal static class Foods
     /// <summary>The longest known name that the words begin with.</summary>
     public static (Food? Food, int Length) LongestOf(List<string> words)
     {
-        for (var length = Math.Min(words.Count, Lexicon.LongestName); length > 0; length--)
+        for (int length = Math.Min(words.Count, Lexicon.LongestName); length > 0; length--)
             if (Lexicon.Find(words.Take(length)) is { } food)
                 return (food, length);
         return (null, 0);

@@ -25,9 +25,9 @@ internal static class IngredientName
         var words = KeepMeaningful([.. source.Select(Lexicon.Correct)]);
         if (words.Count == 0) return new CanonicalName("", null, null);
 
-        var unit = TakePart(words);
+        string? unit = TakePart(words);
         if (Lexicon.Find(words) is { } exact) return new CanonicalName(exact.Name, exact, unit);
-        for (var from = 1; from < words.Count; from++)
+        for (int from = 1; from < words.Count; from++)
             if (Lexicon.Find(words.Skip(from)) is { } food)
                 return new CanonicalName(string.Join(' ', [.. words.Take(from), food.Name]), food, unit);
 
@@ -38,10 +38,10 @@ internal static class IngredientName
     private static List<string> KeepMeaningful(List<string> words)
     {
         var kept = new List<string>();
-        for (var i = 0; i < words.Count;)
+        for (int i = 0; i < words.Count;)
         {
             // Inside a known name every word counts: "hot sauce", "crushed red pepper flakes".
-            var length = Foods.LongestOf(words[i..]).Length;
+            int length = Foods.LongestOf(words[i..]).Length;
             if (length > 1)
             {
                 kept.AddRange(words.Skip(i).Take(length));
@@ -61,7 +61,7 @@ internal static class IngredientName
     private static string? TakePart(List<string> words)
     {
         if (words.Count < 2 || Lexicon.Find(words) is not null) return null;
-        var last = Singular.Of(words[^1]);
+        string last = Singular.Of(words[^1]);
         if (!Parts.Contains(last) || Lexicon.Find(words[..^1]) is null) return null;
         words.RemoveAt(words.Count - 1);
         return Units.Find(last) is { } unit && Units.MayFollowName(unit) ? unit.Name : "piece";

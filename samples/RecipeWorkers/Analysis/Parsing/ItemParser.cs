@@ -30,7 +30,7 @@ internal static class ItemParser
     private static void Take(Line line, List<Token> phrase)
     {
         if (phrase[0].IsWord && IsNegation(phrase[0].Text)) return;
-        var at = 0;
+        int at = 0;
         if (MeasureParser.TryRead(phrase, ref at, out var measure))
             TakeMeasured(line, phrase, at, measure);
         else
@@ -61,7 +61,7 @@ internal static class ItemParser
 
     private static void TakeNamed(Line line, List<Token> phrase)
     {
-        var name = Phrases.NameOf(phrase, 0, out var end);
+        var name = Phrases.NameOf(phrase, 0, out int end);
         if (name.IsEmpty) return;
         var trailing = MeasureBehind(phrase, end);
         if (line.Found.Count > 0 && trailing is null && line.Pending is null && IsNote(line, phrase, name)) return;
@@ -73,7 +73,7 @@ internal static class ItemParser
 
     private static bool IsNote(Line line, List<Token> phrase, CanonicalName name)
     {
-        var first = phrase[0].Text;
+        string first = phrase[0].Text;
         if (name.Food is not null
             && Foods.LongestAt(phrase, 0, isCorrected: false).Length == phrase.Count(token => token.IsWord))
             return false;
@@ -86,12 +86,12 @@ internal static class ItemParser
     // "flour - 200 g", "butter (100 g)", "eggs x2", "milk: half a cup", "eggs 3".
     private static Measure? MeasureBehind(List<Token> phrase, int end)
     {
-        for (var i = end; i < phrase.Count; i++)
+        for (int i = end; i < phrase.Count; i++)
         {
-            var isMarked = i > 0 && phrase[i - 1].Kind is TokenKind.Dash or TokenKind.Colon or TokenKind.Open
+            bool isMarked = i > 0 && phrase[i - 1].Kind is TokenKind.Dash or TokenKind.Colon or TokenKind.Open
                 || phrase[i - 1].Is("x");
             if (!phrase[i].IsNumber && !isMarked) continue;
-            var at = i;
+            int at = i;
             if (MeasureParser.TryRead(phrase, ref at, out var measure) && IsEndOfMeasure(phrase, at)) return measure;
         }
 
@@ -104,7 +104,7 @@ internal static class ItemParser
 
     private static bool IsNameAlone(List<Token> phrase)
     {
-        var at = 0;
+        int at = 0;
         if (MeasureParser.TryRead(phrase, ref at, out _)) return true;
         return Phrases.NameOf(phrase, 0, out _).Food is not null && !Vocabulary.OpensNote(phrase[0].Text);
     }

@@ -19,7 +19,7 @@ internal static class Lexicon
     {
         var list = words.ToList();
         if (list.Count == 0) return null;
-        var key = Key(string.Join(' ', list));
+        string key = Key(string.Join(' ', list));
         if (Foods.TryGetValue(key, out var food)) return food;
         list = [.. key.Split(' ')];
         list[^1] = Singular.Of(list[^1]);
@@ -39,13 +39,13 @@ internal static class Lexicon
     private static Dictionary<string, Food> Read()
     {
         var foods = new Dictionary<string, Food>();
-        var isCountable = true;
-        foreach (var line in Resource.Lines("lexicon.txt"))
+        bool isCountable = true;
+        foreach (string line in Resource.Lines("lexicon.txt"))
         {
             if (line.StartsWith('['))
                 isCountable = line == "[countable]";
             else
-                foreach (var entry in line.Split(
+                foreach (string entry in line.Split(
                     ',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
                     Add(foods, entry.Split('='), isCountable);
         }
@@ -56,7 +56,7 @@ internal static class Lexicon
     private static void Add(Dictionary<string, Food> foods, string[] spellings, bool isCountable)
     {
         var food = new Food(spellings[0].Trim(), isCountable);
-        foreach (var spelling in spellings)
+        foreach (string spelling in spellings)
             foods.TryAdd(Key(spelling.Trim()), food);
     }
 }

@@ -13,7 +13,7 @@ internal static class MeasureParser
 
     public static bool TryRead(IReadOnlyList<Token> tokens, ref int at, out Measure measure)
     {
-        var i = at;
+        int i = at;
         SkipApproximation(tokens, ref i);
         if (TryReadVague(tokens, ref i))
         {
@@ -22,8 +22,8 @@ internal static class MeasureParser
             return true;
         }
 
-        var isArticle = i < tokens.Count && tokens[i].IsWord && tokens[i].Text is "a" or "an";
-        if (NumberWords.TryRead(tokens, ref i, out var value))
+        bool isArticle = i < tokens.Count && tokens[i].IsWord && tokens[i].Text is "a" or "an";
+        if (NumberWords.TryRead(tokens, ref i, out double value))
         {
             measure = ReadAfterNumber(tokens, ref i, value, isArticle && tokens[i - 1].Text is "a" or "an");
             at = i;
@@ -49,10 +49,10 @@ internal static class MeasureParser
 
     private static bool TryReadVague(IReadOnlyList<Token> tokens, ref int i)
     {
-        foreach (var phrase in VagueAmounts)
+        foreach (string[] phrase in VagueAmounts)
         {
             if (i + phrase.Length > tokens.Count) continue;
-            var start = i;
+            int start = i;
             if (phrase.Where((word, offset) => !tokens[start + offset].Is(word)).Any()) continue;
             i += phrase.Length;
             return true;
@@ -64,7 +64,7 @@ internal static class MeasureParser
     // "a little splash of oil", "some slices of bread": the unit says nothing without a number.
     private static Measure ReadAfterVague(IReadOnlyList<Token> tokens, ref int i)
     {
-        var next = i;
+        int next = i;
         SkipDropped(tokens, ref next);
         if (next + 1 < tokens.Count && Units.Find(tokens[next]) is not null && tokens[next + 1].Is("of")) i = next + 1;
         SkipOf(tokens, ref i);
@@ -74,7 +74,7 @@ internal static class MeasureParser
     private static bool TryReadStandalone(IReadOnlyList<Token> tokens, ref int i, out Measure measure)
     {
         measure = new Measure(null, null, null, false, false);
-        var next = i;
+        int next = i;
         SkipDropped(tokens, ref next);
         if (next >= tokens.Count || !tokens[next].IsWord || !Units.StandsAlone(tokens[next].Text)
             || Units.Find(tokens[next]) is not { } unit)
@@ -82,7 +82,7 @@ internal static class MeasureParser
         if (next + 1 < tokens.Count && !tokens[next + 1].Is("of")
             && !(unit.Name is "pinch" or "handful" or "tsp" or "tbsp"))
             return false;
-        var isPlural = Singular.Of(tokens[next].Text) != tokens[next].Text;
+        bool isPlural = Singular.Of(tokens[next].Text) != tokens[next].Text;
         measure = new Measure(isPlural || unit.Name is null ? null : unit.Factor, isPlural ? null : unit.Name,
             tokens[next].Text, false, false);
         i = next + 1;
@@ -95,8 +95,8 @@ internal static class MeasureParser
     {
         // "2-inch piece of ginger": one piece, whatever its length.
         if (SkipLength(tokens, ref i)) value = 1;
-        var isSized = TryReadSize(tokens, ref i, out var size);
-        var unit = ReadUnit(tokens, ref i, out var word);
+        bool isSized = TryReadSize(tokens, ref i, out double size);
+        var unit = ReadUnit(tokens, ref i, out string? word);
         if (isSized && unit?.Dimension is Dimension.Mass or Dimension.Volume)
         {
             if (TryReadContainer(tokens, ref i, out var container))
@@ -123,7 +123,7 @@ internal static class MeasureParser
         SkipBrackets(tokens, ref i);
         if (i + 2 < tokens.Count && tokens[i].Is("and") && tokens[i + 1].Is("a") && tokens[i + 2].Is("half"))
             (value, i) = (value + 0.5, i + 3);
-        var isEach = SkipEach(tokens, ref i);
+        bool isEach = SkipEach(tokens, ref i);
         SkipOf(tokens, ref i);
         if (unit is null) return new Measure(Round(value), null, null, true, isEach);
         return unit.Dimension == Dimension.Vague
@@ -137,7 +137,7 @@ internal static class MeasureParser
         size = 0;
         SkipBrackets(tokens, ref i);
         if (i < tokens.Count && tokens[i].Is("x")) i++;
-        var next = i;
+        int next = i;
         SkipDropped(tokens, ref next);
         if (next >= tokens.Count || !tokens[next].IsNumber || !NumberWords.TryRead(tokens, ref next, out size))
             return false;
@@ -149,7 +149,7 @@ internal static class MeasureParser
     {
         word = null;
         SkipLength(tokens, ref i);
-        var next = i;
+        int next = i;
         SkipDropped(tokens, ref next);
         if (next >= tokens.Count) return null;
         if (next + 1 < tokens.Count && tokens[next].IsWord && tokens[next].Text is "fl" or "fluid"
@@ -191,7 +191,7 @@ internal static class MeasureParser
         while (i + 2 < tokens.Count && (tokens[i].Kind == TokenKind.Slash || tokens[i].Is("or"))
             && tokens[i + 1].IsNumber)
         {
-            var next = i + 1;
+            int next = i + 1;
             if (!NumberWords.TryRead(tokens, ref next, out _) || next >= tokens.Count
                 || Units.Find(tokens[next]) is null)
                 return;
@@ -202,7 +202,7 @@ internal static class MeasureParser
 
     private static bool TryReadContainer(IReadOnlyList<Token> tokens, ref int i, out Unit container)
     {
-        var next = i;
+        int next = i;
         SkipDropped(tokens, ref next);
         container = next < tokens.Count && Units.Find(tokens[next]) is { Dimension: Dimension.Container } found
             ? found
@@ -215,9 +215,9 @@ internal static class MeasureParser
     // "1 cup plus 2 tbsp", "1 lb 2 oz".
     private static double AddSecond(IReadOnlyList<Token> tokens, ref int i, double value, Unit unit)
     {
-        var next = i;
+        int next = i;
         if (next < tokens.Count && tokens[next].IsWord && tokens[next].Text is "plus" or "and") next++;
-        if (next >= tokens.Count || !tokens[next].IsNumber || !NumberWords.TryRead(tokens, ref next, out var second))
+        if (next >= tokens.Count || !tokens[next].IsNumber || !NumberWords.TryRead(tokens, ref next, out double second))
             return value;
         if (next >= tokens.Count || Units.Find(tokens[next]) is not { } other || other == unit
             || !Units.AreConvertible(unit.Name, other.Name))
@@ -239,7 +239,7 @@ internal static class MeasureParser
     private static void SkipBrackets(IReadOnlyList<Token> tokens, ref int i)
     {
         if (i >= tokens.Count || tokens[i].Kind != TokenKind.Open) return;
-        var close = i;
+        int close = i;
         while (close < tokens.Count && tokens[close].Kind != TokenKind.Close) close++;
         if (close < tokens.Count) i = close + 1;
     }

@@ -51,8 +51,8 @@ internal static class NumberWords
     public static bool TryRead(IReadOnlyList<Token> tokens, ref int at, out double value)
     {
         if (!TryReadOne(tokens, ref at, out value)) return false;
-        var next = at;
-        if (IsRangeMark(tokens, next) && SkipTo(ref next) && TryReadOne(tokens, ref next, out var upper))
+        int next = at;
+        if (IsRangeMark(tokens, next) && SkipTo(ref next) && TryReadOne(tokens, ref next, out double upper))
             (value, at) = (Math.Min(value, upper), next);
         return true;
 
@@ -67,7 +67,7 @@ internal static class NumberWords
     {
         if (at + 1 >= tokens.Count) return false;
         // "a" after "or" opens an alternative ("2 eggs or a ..."), it does not close a range.
-        var isUpper = tokens[at + 1].IsNumber || (tokens[at + 1].IsWord && Values.ContainsKey(tokens[at + 1].Text)
+        bool isUpper = tokens[at + 1].IsNumber || (tokens[at + 1].IsWord && Values.ContainsKey(tokens[at + 1].Text)
             && tokens[at + 1].Text is not ("a" or "an"));
         return isUpper && (tokens[at].Kind == TokenKind.Dash || tokens[at].Is("to") || tokens[at].Is("or"));
     }
@@ -86,14 +86,14 @@ internal static class NumberWords
         }
 
         if (!tokens[at].IsWord) return false;
-        var word = tokens[at].Text;
+        string word = tokens[at].Text;
         if (TryHyphenated(word, out value))
         {
             at++;
             return true;
         }
 
-        if (Fractions.TryGetValue(word, out var fraction)) return ReadFraction(tokens, ref at, fraction, out value);
+        if (Fractions.TryGetValue(word, out double fraction)) return ReadFraction(tokens, ref at, fraction, out value);
         if (Collectives.TryGetValue(word, out value)) return Take(tokens, ref at);
         if (!Values.TryGetValue(word, out value)) return false;
         at++;
@@ -106,7 +106,7 @@ internal static class NumberWords
 
         // "a good few", "a couple", "two dozen".
         if (tokens[at].Text is "good" && at + 1 < tokens.Count && Collectives.ContainsKey(tokens[at + 1].Text)) at++;
-        if (Collectives.TryGetValue(tokens[at].Text, out var collective))
+        if (Collectives.TryGetValue(tokens[at].Text, out double collective))
         {
             value *= collective;
             return Take(tokens, ref at);
@@ -141,7 +141,7 @@ internal static class NumberWords
     {
         if (at + 2 < tokens.Count && tokens[at].Is("and") && tokens[at + 1].IsWord
             && tokens[at + 1].Text is "a" or "one"
-            && Fractions.TryGetValue(tokens[at + 2].Text, out var fraction))
+            && Fractions.TryGetValue(tokens[at + 2].Text, out double fraction))
             (value, at) = (value + fraction, at + 3);
     }
 
@@ -149,10 +149,10 @@ internal static class NumberWords
     private static bool TryHyphenated(string word, out double value)
     {
         value = 0;
-        var parts = word.Split('-');
-        if (parts.Length != 2 || !Values.TryGetValue(parts[0], out var first)) return false;
-        if (Fractions.TryGetValue(parts[1], out var fraction)) value = first * fraction;
-        else if (first >= 20 && Values.TryGetValue(parts[1], out var second)) value = first + second;
+        string[] parts = word.Split('-');
+        if (parts.Length != 2 || !Values.TryGetValue(parts[0], out double first)) return false;
+        if (Fractions.TryGetValue(parts[1], out double fraction)) value = first * fraction;
+        else if (first >= 20 && Values.TryGetValue(parts[1], out double second)) value = first + second;
         return value > 0;
     }
 }

@@ -18,7 +18,7 @@ internal static class Phrases
         end = from;
         while (end < phrase.Count && phrase[end].IsWord)
         {
-            var length = Foods.LongestAt(phrase, end, isCorrected: true).Length;
+            int length = Foods.LongestAt(phrase, end, isCorrected: true).Length;
             if (length > 1)
             {
                 words.AddRange(phrase.Skip(end).Take(length).Select(token => token.Text));
@@ -26,7 +26,7 @@ internal static class Phrases
                 continue;
             }
 
-            var word = phrase[end].Text;
+            string word = phrase[end].Text;
             if (word is "or" && !HasNoun(words)) words.AddRange(NounBehindAlternative(phrase, end));
             if (Vocabulary.OpensNote(word) && (words.Count > 0 || word is "for" or "to")) break;
             words.Add(word);
@@ -39,10 +39,10 @@ internal static class Phrases
     /// <summary>Removes "juice of", "zest and juice of": what is bought is the fruit.</summary>
     public static List<Token> WithoutJuiceOf(List<Token> phrase)
     {
-        var of = phrase.FindIndex(token => token.Is("of"));
+        int of = phrase.FindIndex(token => token.Is("of"));
         if (of < 1) return phrase;
         var before = phrase.Take(of).ToList();
-        var isExtract = before.Exists(token => token.IsWord && token.Text is "juice" or "zest" or "rind" or "peel");
+        bool isExtract = before.Exists(token => token.IsWord && token.Text is "juice" or "zest" or "rind" or "peel");
         return isExtract && before.TrueForAll(IsExtractWord) ? phrase[(of + 1)..] : phrase;
     }
 
@@ -53,7 +53,7 @@ internal static class Phrases
     // "red or green pepper": the noun stands behind the second colour.
     private static IEnumerable<string> NounBehindAlternative(IReadOnlyList<Token> phrase, int or)
     {
-        var end = or + 1;
+        int end = or + 1;
         while (end < phrase.Count && phrase[end].IsWord && !Vocabulary.OpensNote(phrase[end].Text)) end++;
         return end > or + 1 ? [phrase[end - 1].Text] : [];
     }
@@ -64,7 +64,7 @@ internal static class Phrases
     private static IEnumerable<List<Token>> SplitAtCommas(IReadOnlyList<Token> tokens)
     {
         var current = new List<Token>();
-        var depth = 0;
+        int depth = 0;
         foreach (var token in tokens)
         {
             depth = Math.Max(0, depth + token.Kind switch { TokenKind.Open => 1, TokenKind.Close => -1, _ => 0 });
@@ -94,8 +94,8 @@ internal static class Phrases
 
     private static int BoundaryOf(List<Token> phrase)
     {
-        var depth = 0;
-        for (var i = 0; i < phrase.Count; i++)
+        int depth = 0;
+        for (int i = 0; i < phrase.Count; i++)
         {
             depth = Math.Max(0, depth + phrase[i].Kind switch { TokenKind.Open => 1, TokenKind.Close => -1, _ => 0 });
             if (depth == 0 && IsConjunction(phrase[i]) && IsBoundary(phrase, i)) return i;
@@ -113,11 +113,11 @@ internal static class Phrases
         if (at == 0) return true;
         if (right[0].IsWord && right[0].Text is "more" or "extra" || IsOneFood(phrase, at)) return false;
 
-        var leftAt = 0;
-        var hasMeasure = MeasureParser.TryRead(phrase[..at], ref leftAt, out _);
+        int leftAt = 0;
+        bool hasMeasure = MeasureParser.TryRead(phrase[..at], ref leftAt, out _);
         var left = NameOf(phrase[..at], leftAt, out _);
         if (left.IsEmpty) return false;
-        var rightAt = 0;
+        int rightAt = 0;
         if (MeasureParser.TryRead(right, ref rightAt, out var measure)
             && (rightAt < right.Count || measure.UnitWord is not null))
             return rightAt < right.Count;
@@ -128,7 +128,7 @@ internal static class Phrases
     // "half and half", "salt and vinegar crisps": the conjunction is inside a name the lexicon has.
     private static bool IsOneFood(List<Token> phrase, int at)
     {
-        for (var from = Math.Max(0, at - 3); from < at; from++)
+        for (int from = Math.Max(0, at - 3); from < at; from++)
             if (from + Foods.LongestAt(phrase, from, isCorrected: false).Length > at)
                 return true;
         return false;
@@ -136,7 +136,7 @@ internal static class Phrases
 
     private static List<Token> Strip(List<Token> phrase)
     {
-        var from = 0;
+        int from = 0;
         while (from < phrase.Count
             && (phrase[from].Kind is TokenKind.Dash or TokenKind.Colon || IsFiller(phrase, from)))
             from++;
@@ -147,7 +147,7 @@ internal static class Phrases
     private static bool IsFiller(List<Token> phrase, int at)
     {
         if (!phrase[at].IsWord || MeasureParser.TryRead(phrase, ref at, out _)) return false;
-        var word = phrase[at].Text;
+        string word = phrase[at].Text;
         if (word is "and" or "plus" or "also" or "then") return true;
         return Vocabulary.IsStop(word) && !Vocabulary.IsDropped(word) && !Vocabulary.IsModifier(word)
             && !Vocabulary.OpensNote(word) && !Vocabulary.IsPreparation(word) && !Lexicon.HasWord(word);

@@ -15,19 +15,19 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
     {
         _shared = null;
         _lastEnd = -1;
-        for (var i = 0; i < tokens.Count;)
+        for (int i = 0; i < tokens.Count;)
             i = Step(tokens, i);
     }
 
     private int Step(IReadOnlyList<Token> tokens, int i)
     {
-        if (IsNegation(tokens, i, out var end)) return end;
+        if (IsNegation(tokens, i, out int end)) return end;
         if (tokens[i].Kind is TokenKind.Stop or TokenKind.Break
             || (tokens[i].IsWord && Vocabulary.IsVerb(tokens[i].Text)))
             _shared = null;
         if (IsExtract(tokens, i, out end)) return end;
 
-        var next = i;
+        int next = i;
         if (!IsTime(tokens, i, out end) && MeasureParser.TryRead(tokens, ref next, out var measure))
             return TakeMeasured(tokens, i, next, measure);
         if (end > i) return end;
@@ -43,7 +43,7 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
             return at;
         }
 
-        if (!TryReadName(tokens, at, measure, out var name, out var end))
+        if (!TryReadName(tokens, at, measure, out var name, out int end))
         {
             if (IsRightBehind(tokens, start) && found.Count > 0 && found[^1].Measure is null
                 && (measure.Unit is not null || tokens[start].IsNumber))
@@ -53,7 +53,7 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
                 : at;
         }
 
-        var isPointingBack = tokens[at - 1].IsWord && tokens[at - 1].Text is "the";
+        bool isPointingBack = tokens[at - 1].IsWord && tokens[at - 1].Text is "the";
         Add(name, measure, isPointingBack, end);
         _shared = measure.IsEach || measure.Unit == "pinch" ? measure : null;
         return end;
@@ -81,7 +81,7 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
                 return true;
             }
 
-            var word = tokens[end].Text;
+            string word = tokens[end].Text;
             if (!IsAdjective(word) && (Vocabulary.IsStop(word) || Vocabulary.IsVerb(word) || Vocabulary.IsNonFood(word)
                 || Vocabulary.OpensNote(word)))
                 break;
@@ -106,19 +106,19 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
 
     private int TakeMention(IReadOnlyList<Token> tokens, int i)
     {
-        var isListed = i > 0 && (tokens[i - 1].Kind is TokenKind.Comma or TokenKind.Colon
+        bool isListed = i > 0 && (tokens[i - 1].Kind is TokenKind.Comma or TokenKind.Colon
             || (tokens[i - 1].IsWord && tokens[i - 1].Text is "and" or "with" or "add" or "of" or "or" or "plus"
                 || tokens[i - 1].IsWord && IsAdjective(tokens[i - 1].Text)));
         var (food, length) = Foods.LongestAt(tokens, i, isListed);
         if (food is null) return i + 1;
         if (length == 1 && !IsNoun(tokens, i)) return i + 1;
-        var end = i + length;
+        int end = i + length;
         if (end < tokens.Count && tokens[end].IsWord && Vocabulary.IsDishNoun(tokens[end].Text)) return end + 1;
         if (isMeasuredOnly && _shared is null) return Math.Max(end, i + 1);
 
         var words = ModifiersBefore(tokens, i).Concat(tokens.Skip(i).Take(length).Select(token => token.Text)).ToList();
         TakePart(tokens, words, ref end);
-        var isPointingBack = i > 0 && tokens[i - 1].IsWord
+        bool isPointingBack = i > 0 && tokens[i - 1].IsWord
             && tokens[i - 1].Text is "the" or "this" or "that" or "these" or "those";
         if (!ContinuesList(tokens, i)) _shared = null;
         Add(IngredientName.Canonicalize(words), _shared, isPointingBack, end);
@@ -128,7 +128,7 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
     // A shared amount reaches as far as the names follow each other: "a pinch of salt and pepper".
     private bool ContinuesList(IReadOnlyList<Token> tokens, int i)
     {
-        for (var k = Math.Max(_lastEnd, 0); k < i; k++)
+        for (int k = Math.Max(_lastEnd, 0); k < i; k++)
             if (tokens[k].Kind != TokenKind.Comma && !tokens[k].Is("and")
                 && !(tokens[k].IsWord && IsAdjective(tokens[k].Text)))
                 return false;
@@ -137,7 +137,7 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
 
     private static IEnumerable<string> ModifiersBefore(IReadOnlyList<Token> tokens, int i)
     {
-        var from = i;
+        int from = i;
         while (from > 0 && i - from < 2 && tokens[from - 1].IsWord && Vocabulary.IsModifier(tokens[from - 1].Text)
             && !Vocabulary.IsVerb(tokens[from - 1].Text))
             from--;
@@ -147,12 +147,12 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
     // "cream the butter", "roll it out", "water the plants": a verb that spells like a food.
     private static bool IsNoun(IReadOnlyList<Token> tokens, int i)
     {
-        var word = tokens[i].Text;
+        string word = tokens[i].Text;
         if (i > 0 && tokens[i - 1].IsWord && tokens[i - 1].Text is "to" && Vocabulary.IsVerb(word)) return false;
         if (Vocabulary.IsDropped(word) || (Vocabulary.IsStop(word) && !Vocabulary.IsVerb(word))) return false;
-        var isVerbLike = Vocabulary.IsVerb(word)
+        bool isVerbLike = Vocabulary.IsVerb(word)
             || word is "juice" or "flour" or "oil" or "butter" or "salt" or "steam" or "date" or "zest" or "water";
-        var isObjectBehind = i + 1 < tokens.Count && tokens[i + 1].IsWord
+        bool isObjectBehind = i + 1 < tokens.Count && tokens[i + 1].IsWord
             && tokens[i + 1].Text is "the" or "it" or "them" or "together" or "your" or "a" or "up" or "out" or "each";
         return !isVerbLike || !isObjectBehind && !(Vocabulary.IsVerb(word) && i == 0);
     }
@@ -191,7 +191,7 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
         end = i;
         while (end < tokens.Count && tokens[end].IsWord && tokens[end].Text is "juice" or "zest" or "rind" or "and")
             end++;
-        var isExtract = end > i && tokens[i].Text is not "and" && end < tokens.Count && tokens[end].Is("of");
+        bool isExtract = end > i && tokens[i].Text is not "and" && end < tokens.Count && tokens[end].Is("of");
         end = isExtract ? end + 1 : i;
         return isExtract;
     }
@@ -200,14 +200,14 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
     private static bool IsTime(IReadOnlyList<Token> tokens, int i, out int end)
     {
         end = i;
-        var next = i;
-        if (!NumberWords.TryRead(tokens, ref next, out var value)) return false;
+        int next = i;
+        if (!NumberWords.TryRead(tokens, ref next, out double value)) return false;
         while (next < tokens.Count && tokens[next].IsWord && tokens[next].Text is "more" or "or" or "so" or "good"
             or "large" or "small" or "equal" or "big" or "separate")
             next++;
         if (next >= tokens.Count || !tokens[next].IsWord) return false;
-        var word = tokens[next].Text;
-        var isOther = (word is "f" or "c" && value >= 90)
+        string word = tokens[next].Text;
+        bool isOther = (word is "f" or "c" && value >= 90)
             || (Vocabulary.IsNonFood(word) && Units.Find(word) is null && Lexicon.Find([word]) is null);
         if (word is "inch" or "inches" or "cm" or "mm" && next + 1 < tokens.Count && tokens[next + 1].IsWord
             && (Units.Find(tokens[next + 1]) is not null || Lexicon.HasWord(tokens[next + 1].Text)))
@@ -220,7 +220,7 @@ internal sealed class ProseScanner(List<Found> found, bool isMeasuredOnly)
     {
         end = i;
         if (!tokens[i].IsWord) return false;
-        var isNegation = tokens[i].Text is "no" or "without" or "except" or "omit" or "avoid" or "skip"
+        bool isNegation = tokens[i].Text is "no" or "without" or "except" or "omit" or "avoid" or "skip"
             or "hate" or "minus"
             || (i + 1 < tokens.Count && ((tokens[i].Is("instead") && tokens[i + 1].Is("of"))
                 || (tokens[i].Is("rather") && tokens[i + 1].Is("than"))

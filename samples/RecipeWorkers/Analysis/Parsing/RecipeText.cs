@@ -15,11 +15,11 @@ internal sealed class RecipeText
 
     public static (string? Dish, IReadOnlyList<Found> Ingredients) Read(string text)
     {
-        var normalized = TextNormalizer.Normalize(text);
+        string normalized = TextNormalizer.Normalize(text);
         var lines = normalized.Split('\n').Select(line => line.Trim()).Where(line => line.Any(char.IsLetter)).ToList();
-        var dish = DishFinder.Find(lines);
+        string? dish = DishFinder.Find(lines);
         var reader = new RecipeText(dish);
-        for (var i = 0; i < lines.Count; i++)
+        for (int i = 0; i < lines.Count; i++)
             reader.ReadLine(lines[i], isTitle: i == 0 && DishFinder.IsTitle(lines));
         reader.ReadProse();
         return (dish is null ? null : TextNormalizer.AsWritten(dish, text), reader._found);
@@ -27,7 +27,7 @@ internal sealed class RecipeText
 
     private void ReadLine(string line, bool isTitle)
     {
-        if (Heading.Find(line, out var rest) is { } section)
+        if (Heading.Find(line, out string? rest) is { } section)
         {
             _section = section;
             if (rest.Any(char.IsLetter)) ReadSentences(rest);
@@ -40,7 +40,7 @@ internal sealed class RecipeText
 
     private void ReadSentences(string line)
     {
-        var tokens = Sentences.WithoutBullet(Tokenizer.Tokenize(line), out var isBulleted, out var isNumbered);
+        var tokens = Sentences.WithoutBullet(Tokenizer.Tokenize(line), out bool isBulleted, out bool isNumbered);
         foreach (var sentence in Sentences.Split(tokens))
             ReadSentence(sentence, isBulleted, isNumbered);
     }
@@ -80,7 +80,7 @@ internal sealed class RecipeText
         var dish = _dish is null
             ? []
             : Tokenizer.Tokenize(TextNormalizer.Normalize(_dish)).Select(token => token.Text).ToList();
-        var isFood = Lexicon.Find(dish) is not null;
+        bool isFood = Lexicon.Find(dish) is not null;
         foreach (var sentence in _prose)
             scanner.Scan(WithoutDish(sentence, dish, isFood));
     }
@@ -88,7 +88,7 @@ internal sealed class RecipeText
     private static List<Token> WithoutDish(List<Token> sentence, List<string> dish, bool isFood)
     {
         if (dish.Count == 0) return sentence;
-        for (var i = 0; i + dish.Count <= sentence.Count; i++)
+        for (int i = 0; i + dish.Count <= sentence.Count; i++)
             if (sentence.Skip(i).Take(dish.Count).Select(token => token.Text).SequenceEqual(dish))
             {
                 // "I cook rice in ..." speaks of the food, "what do I need for lasagne?" of the dish.

@@ -27,7 +27,7 @@ internal static class Sentences
     /// <summary>Removes bullet, check box and number in front of a line; tells whether there was one.</summary>
     public static List<Token> WithoutBullet(List<Token> tokens, out bool isBulleted, out bool isNumbered)
     {
-        var from = 0;
+        int from = 0;
         isNumbered = false;
         while (from < tokens.Count
             && (tokens[from].Kind is TokenKind.Dash or TokenKind.Break or TokenKind.Colon || tokens[from].Raw == "+"))
@@ -52,9 +52,9 @@ internal static class Sentences
     {
         if (sentence.Count == 0 || !sentence[0].IsWord || IsMeasured(sentence)) return false;
         if (IsNameLine(sentence)) return false;
-        var first = sentence[0].Text;
+        string first = sentence[0].Text;
         if (Vocabulary.IsVerb(first) && Foods.LongestAt(sentence, 0, isCorrected: false).Length < 2) return true;
-        var opensClause = Vocabulary.IsStop(first) || Vocabulary.OpensNote(first);
+        bool opensClause = Vocabulary.IsStop(first) || Vocabulary.OpensNote(first);
         return opensClause && sentence.Any(
             token => token.IsWord && Vocabulary.IsVerb(token.Text) && !Vocabulary.IsPreparation(token.Text));
     }
@@ -65,10 +65,10 @@ internal static class Sentences
         if (sentence.Count == 0 || IsStep(sentence)) return false;
         var found = ItemParser.Parse(sentence);
         if (found.Count == 0) return false;
-        var hasReal = found.Exists(item => item.Name.Food is not null || item.Measure?.UnitWord is not null);
+        bool hasReal = found.Exists(item => item.Name.Food is not null || item.Measure?.UnitWord is not null);
         if (isBulleted) return hasReal;
         if (sentence.Any(IsStory)) return false;
-        var known = found.Count(item => item.Name.Food is not null);
+        int known = found.Count(item => item.Name.Food is not null);
         if (IsMeasured(sentence)) return hasReal && !IsArticleAlone(sentence, known);
         return known > 0 && known * 2 >= found.Count
             && (found.Exists(item => item.Measure is not null) || found.Count > 1 || IsNameLine(sentence));
@@ -77,13 +77,13 @@ internal static class Sentences
     /// <summary>The words before a colon when they name what follows, and the tokens behind it.</summary>
     public static bool TrySplitLabel(List<Token> sentence, out List<Token> label, out List<Token> rest)
     {
-        var colon = sentence.FindIndex(token => token.Kind == TokenKind.Colon);
+        int colon = sentence.FindIndex(token => token.Kind == TokenKind.Colon);
         (label, rest) = colon < 0 ? ([], sentence) : (sentence[..colon], sentence[(colon + 1)..]);
         if (colon <= 0 || colon > LongestLabel || label.Exists(token => !token.IsWord)) return false;
         if (rest.Count == 0) return true;
         // "Flour: 200 g" is an entry, "Pancakes: 200 g flour" has a label.
-        var at = 0;
-        var isAmountOnly = MeasureParser.TryRead(rest, ref at, out _) && (at >= rest.Count || !rest[at].IsWord
+        int at = 0;
+        bool isAmountOnly = MeasureParser.TryRead(rest, ref at, out _) && (at >= rest.Count || !rest[at].IsWord
             || Vocabulary.OpensNote(rest[at].Text) || Vocabulary.IsPreparation(rest[at].Text));
         return !isAmountOnly;
     }
@@ -91,14 +91,14 @@ internal static class Sentences
     private static int SkipCheckBox(List<Token> tokens, int from)
     {
         if (from >= tokens.Count || tokens[from].Kind != TokenKind.Open) return from;
-        var close = from + 1;
+        int close = from + 1;
         if (close < tokens.Count && tokens[close].Is("x")) close++;
         return close < tokens.Count && tokens[close].Kind == TokenKind.Close ? close + 1 : from;
     }
 
     private static bool IsMeasured(IReadOnlyList<Token> sentence)
     {
-        var at = 0;
+        int at = 0;
         return MeasureParser.TryRead(sentence, ref at, out _);
     }
 

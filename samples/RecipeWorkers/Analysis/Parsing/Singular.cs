@@ -44,7 +44,7 @@ internal static class Singular
 
     public static string Of(string word)
     {
-        if (Irregular.TryGetValue(word, out var singular)) return singular;
+        if (Irregular.TryGetValue(word, out string? singular)) return singular;
         if (word.Length < 4 || !word.EndsWith('s') || word.EndsWith("ss", StringComparison.Ordinal)
             || word.EndsWith("'s", StringComparison.Ordinal) || Invariable.Contains(word))
             return word;
@@ -55,7 +55,7 @@ internal static class Singular
 
     private static bool EndsWithAny(string word, params ReadOnlySpan<string> endings)
     {
-        foreach (var ending in endings)
+        foreach (string ending in endings)
             if (word.EndsWith(ending, StringComparison.Ordinal)) return true;
         return false;
     }

@@ -16,7 +16,7 @@ internal static partial class TextNormalizer
         foreach (var rune in text.EnumerateRunes())
             Append(plain, rune);
 
-        var result = Degrees().Replace(plain.ToString(), " degrees ");
+        string result = Degrees().Replace(plain.ToString(), " degrees ");
         result = WithoutShort().Replace(result, "without ");
         result = WithShort().Replace(result, "with ");
         result = SaltAndPepperShort().Replace(result, "salt and pepper");
@@ -41,7 +41,7 @@ internal static partial class TextNormalizer
             return;
         }
 
-        if (Replacements.TryGetValue(rune.Value, out var replacement))
+        if (Replacements.TryGetValue(rune.Value, out string? replacement))
             plain.Append(replacement);
         else if (IsJoiner(rune))
             return;
@@ -59,8 +59,8 @@ internal static partial class TextNormalizer
     /// <summary>A piece of the normalised text with the accents it has in the source.</summary>
     public static string AsWritten(string piece, string source)
     {
-        var folded = string.Concat(source.Select(Fold));
-        var at = folded.IndexOf(piece, StringComparison.Ordinal);
+        string folded = string.Concat(source.Select(Fold));
+        int at = folded.IndexOf(piece, StringComparison.Ordinal);
         return at < 0 ? piece : source.Substring(at, piece.Length);
     }
 

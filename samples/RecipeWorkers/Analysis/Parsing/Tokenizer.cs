@@ -8,7 +8,7 @@ internal static class Tokenizer
     public static List<Token> Tokenize(string line)
     {
         var tokens = new List<Token>();
-        var at = 0;
+        int at = 0;
         while (at < line.Length)
             at = ReadOne(line, at, tokens);
         return tokens;
@@ -16,7 +16,7 @@ internal static class Tokenizer
 
     private static int ReadOne(string line, int at, List<Token> tokens)
     {
-        var c = line[at];
+        char c = line[at];
         if (char.IsAsciiDigit(c) || (c is '.' && IsDigit(line, at + 1) && !IsDigit(line, at - 1)))
             return ReadNumber(line, at, tokens);
         if (char.IsLetter(c))
@@ -60,10 +60,10 @@ internal static class Tokenizer
 
     private static int ReadNumber(string line, int at, List<Token> tokens)
     {
-        var start = at;
-        var value = ReadDecimal(line, ref at);
-        var whole = value;
-        if (TryReadDenominator(line, ref at, value, out var fraction))
+        int start = at;
+        double value = ReadDecimal(line, ref at);
+        double whole = value;
+        if (TryReadDenominator(line, ref at, value, out double fraction))
             value = fraction;
         else if (TryReadFractionAfter(line, ref at, out fraction))
             value = whole + fraction;
@@ -82,14 +82,14 @@ internal static class Tokenizer
 
     private static double ReadDecimal(string line, ref int at)
     {
-        var start = at;
+        int start = at;
         while (IsDigit(line, at)) at++;
         if (at < line.Length && line[at] is '.' or ',' && IsDigit(line, at + 1))
         {
-            var end = at + 1;
+            int end = at + 1;
             while (IsDigit(line, end)) end++;
             // "1,000" is a thousand; "1,5" and "0,125" are decimals.
-            var isThousands = line[at] == ',' && end - at == 4 && line[start] != '0';
+            bool isThousands = line[at] == ',' && end - at == 4 && line[start] != '0';
             at = end;
             if (isThousands) return Number(line[start..end].Replace(",", ""));
         }
@@ -100,11 +100,11 @@ internal static class Tokenizer
     private static bool TryReadDenominator(string line, ref int at, double numerator, out double value)
     {
         value = 0;
-        var end = at;
+        int end = at;
         if (end >= line.Length || line[end] != '/' || !IsDigit(line, end + 1)) return false;
-        var start = ++end;
+        int start = ++end;
         while (IsDigit(line, end)) end++;
-        var denominator = Number(line[start..end]);
+        double denominator = Number(line[start..end]);
         // "200g/7oz" and "1/400g" are alternatives; kitchens stop at sixteenths.
         if (denominator is < 2 or > 16 || numerator >= denominator * 4) return false;
         value = numerator / denominator;
@@ -116,7 +116,7 @@ internal static class Tokenizer
     private static bool TryReadFractionAfter(string line, ref int at, out double value)
     {
         value = 0;
-        var end = at;
+        int end = at;
         if (end < line.Length && line[end] == '-') end++;
         else
             while (end < line.Length && line[end] == ' ') end++;
@@ -127,8 +127,8 @@ internal static class Tokenizer
         }
 
         if (end == at || !IsDigit(line, end)) return false;
-        var numerator = ReadDecimal(line, ref end);
-        if (!TryReadDenominator(line, ref end, numerator, out var fraction) || fraction >= 1) return false;
+        double numerator = ReadDecimal(line, ref end);
+        if (!TryReadDenominator(line, ref end, numerator, out double fraction) || fraction >= 1) return false;
         value = fraction;
         at = end;
         return true;
@@ -136,9 +136,9 @@ internal static class Tokenizer
 
     private static int ReadWord(string line, int at, List<Token> tokens)
     {
-        var start = at;
+        int start = at;
         while (at < line.Length && (char.IsLetter(line[at]) || IsInner(line, at))) at++;
-        var raw = line[start..at];
+        string raw = line[start..at];
         tokens.Add(new Token(TokenKind.Word, raw.ToLowerInvariant(), raw));
         return at;
     }
@@ -149,5 +149,6 @@ internal static class Tokenizer
     private static bool IsDigit(string line, int at) => at >= 0 && at < line.Length && char.IsAsciiDigit(line[at]);
 
     private static double Number(string text) =>
-        double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value) ? value : 0;
+        double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value)
+            ? value : 0;
 }

@@ -64,7 +64,7 @@ internal static class Units
     {
         if (ByWord.TryGetValue(word, out var unit)) return unit;
         if (word.Length < 5 || Vocabulary.IsKnown(word)) return null;
-        var close = Spelling.Nearest(word, LongWords);
+        string? close = Spelling.Nearest(word, LongWords);
         return close is null ? null : ByWord[close];
     }
 
@@ -120,7 +120,7 @@ internal static class Units
 
         void Add(string? name, Dimension dimension, double factor, string words)
         {
-            foreach (var word in words.Split(' '))
+            foreach (string word in words.Split(' '))
                 table[word] = new Unit(name, dimension, factor);
         }
     }

@@ -37,7 +37,7 @@ internal static class Vocabulary
     {
         var sections = new Dictionary<string, HashSet<string>>();
         HashSet<string> current = [];
-        foreach (var line in Resource.Lines("words.txt"))
+        foreach (string line in Resource.Lines("words.txt"))
         {
             if (line.StartsWith('['))
                 sections[line.Trim('[', ']')] = current = [];
