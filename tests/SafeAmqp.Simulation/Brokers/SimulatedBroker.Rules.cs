@@ -97,9 +97,14 @@ internal sealed partial class SimulatedBroker
     {
         SimulatedConnection connection = channel.Connection;
         if (channel.Serves && channel.Serving.Deliveries.Count > 0 && world.MustSeeRepliesWorkedOff)
-            Require(
-                IsWorkedOff(channel) || world.Now - channel.Serving.AskedAt >= Scenario.OperationTimeout.Ticks,
+        {
+            bool isNotAnswered = channel.Serving.AskedAt is { } askedAt
+                && world.Now - askedAt >= Scenario.OperationTimeout.Ticks;
+            Require(isNotAnswered || IsWorkedOff(channel),
                 "a server ends before the broker has worked off its replies");
+            Require(isNotAnswered || channel.Serving.Given.TrueForAll(reply => !reply.IsTaken || reply.HasEnded),
+                "a server ends with a reply that it was given and that has not left");
+        }
         if (!channel.Confirms || channel.IsSuspect || connection.IsAbandoned)
             return;
         bool unanswered = !(channel.IsDirect

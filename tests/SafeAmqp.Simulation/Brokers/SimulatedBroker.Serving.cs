@@ -1,5 +1,6 @@
 using System.Globalization;
 using SafeAmqp.Actor;
+using SafeAmqp.Rpc;
 using SafeAmqp.Simulation.Runs;
 using static SafeAmqp.Simulation.Checking.ViolationException;
 
@@ -24,6 +25,9 @@ internal sealed partial class SimulatedBroker
 
     /// <summary>A caller asks.</summary>
     internal void Ask(SimulatedRequest request) => _ready.AddLast(request);
+
+    /// <summary>A server has handed over a reply, for the channel that its request came on.</summary>
+    internal void Given(long incarnation, ReplyJob reply) => _channels[incarnation].Serving.Given.Add(reply);
 
     /// <summary>Whether everything that a server was told of its delivery's channel has been worked off, as it
     /// knows.</summary>
@@ -155,6 +159,7 @@ internal sealed partial class SimulatedBroker
             case BrokerSignal.Declared:
                 serving.InDoubt -= serving.Asked;
                 serving.Asked = 0;
+                serving.AskedAt = null;
                 break;
             case BrokerSignal.Acked { Sequence: var sequence }
                 when serving.Unconfirmed.Remove(sequence, out ulong tag):
@@ -207,8 +212,9 @@ internal sealed class SimulatedServing
     internal HashSet<ulong> Confirmed { get; } = [];
     internal int InDoubt { get; set; }
     internal int Asked { get; set; }
-    internal long AskedAt { get; set; }
+    internal long? AskedAt { get; set; } // and not answered
     internal ulong? Alone { get; set; }
+    internal List<ReplyJob> Given { get; } = [];
 
     // The broker's end.
     internal Dictionary<ulong, SimulatedRequest> InHand { get; } = [];

@@ -211,6 +211,20 @@ internal static partial class Mutants
             ": nack ? JobErrors.Nacked(reply, Actor.Snapshot()) : null;", ": null;");
         yield return new("a reply that is not confirmed is waited for without end", Channel,
             "if (job.Deadline <= now)", "if (job.Deadline < 0)");
+        yield return new("a joined acknowledgement covers a request whose reply is held", Channel,
+            "base.Settle(reply.Request, AmqpSettlement.Ack);", "base.Settle(reply.Request, AmqpSettlement.Ack);\n"
+                + "        if (_held.First is ReplyJob { IsSuspect: true } next)\n            "
+                + "base.Settle(next.Request, AmqpSettlement.Ack);");
+        yield return new("what comes again is acknowledged without a reply", Channel, "            Pass(reply);\n",
+            "            if (reply.IsSuspect)\n                _held.Remove(reply);\n            "
+                + "if (reply.IsSuspect)\n                Finish(reply);\n            "
+                + "else\n                Pass(reply);\n");
+        yield return new("replies of a channel that is gone leave on the next one", Channel,
+            "while (_held.First is { } held)", "while (_held.Count > 1 && _held.First is { } held)");
+        yield return new("a server ends with its last reply in doubt", Channel, "if (IsOpen && _inDoubt > 0)",
+            "if (IsOpen && _inDoubt < 0)");
+        yield return new("a server ends with replies that it holds", Channel,
+            "(IsOpen && (_owed > 0 || _ledger.Count > 0))", "(IsOpen && _ledger.Count > 0)");
     }
 
     private static IEnumerable<Mutant> Calling()

@@ -109,7 +109,7 @@ internal sealed partial class World
             }
             else if (world._credit.TryTake(0))
             {
-                delivery.Reply = new ReplyJob(server, delivery, new AmqpMessage
+                var reply = new ReplyJob(server, delivery, new AmqpMessage
                 {
                     RoutingKey = request.ReplyTo,
                     CorrelationId = delivery.Message.CorrelationId,
@@ -119,6 +119,8 @@ internal sealed partial class World
                 {
                     OutlivesCaller = request.OutlivesCaller,
                 };
+                delivery.Reply = reply;
+                world._broker.Given(delivery.Incarnation, reply);
                 world.Send(new ConsumerCommand.Settle(subscription, delivery, AmqpSettlement.Ack));
             }
             else if (world._closed is null)
