@@ -192,4 +192,59 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
         Assert.Null(server.LastError);
         Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
     }
+
+    [Theory, InlineData("exclusive"), InlineData("direct")]
+    public async Task A_server_killed_between_reply_and_acknowledgement_is_followed_by_another_and_one_reply_is_seen(
+        string address)
+    {
+        FrameRelay relay = NewRelay();
+        AmqpClient caller = await ConnectAsync(), killed = await ConnectAsync(options => options.Uri = relay.Uri);
+        Witness witness = await WitnessAsync();
+        string queue = await NewQueueAsync(caller);
+        var handled = new System.Collections.Concurrent.ConcurrentQueue<(string By, bool IsRedelivered)>();
+        AmqpRequestHandler AnswerAs(string server) => (request, _) =>
+        {
+            handled.Enqueue((server, request.IsRedelivered));
+            return ValueTask.FromResult(new AmqpMessage { Body = Bytes(server) });
+        };
+        await killed.ServeAsync(queue, AnswerAs("killed"), cancellationToken: Cancelled);
+        relay.Mute(method => method.IsAck);
+        AmqpCallOptions options = To(await AddressAsync(caller, address));
+        Task<AmqpReply> CallAsync() => caller.CallAsync(AmqpMessage.ToQueue(queue, []), options, Cancelled).AsTask();
+        Assert.Equal("killed", Text(await InTime(CallAsync())));
+        relay.Refuse();
+        relay.Cut();
+        await (await ConnectAsync()).ServeAsync(queue, AnswerAs("next"), cancellationToken: Cancelled);
+        await UntilAsync(() => caller.Status.Links[0].LateReplies == 1);
+        Assert.Equal([("killed", false), ("next", true)], handled);
+        Assert.Equal("next", Text(await InTime(CallAsync())));
+        Assert.Equal(1, caller.Status.Links[0].LateReplies);
+        await UntilReadyAsync(witness, queue, 0);
+    }
+
+    [Fact]
+    public async Task A_reply_that_the_broker_returns_is_followed_by_a_fault_and_costs_its_server_nothing()
+    {
+        FrameRelay relay = NewRelay();
+        AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri);
+        Witness witness = await WitnessAsync();
+        string queue = await NewQueueAsync(amqp), replies = NewName();
+        AmqpSubscription server = await amqp.ServeAsync(queue,
+            (request, _) => ValueTask.FromResult(new AmqpMessage { Body = request.Body }),
+            cancellationToken: Cancelled);
+        relay.Hold(method => method.IsReturn);
+        await witness.PublishAsync(
+            queue, [], properties => (properties.ReplyTo, properties.CorrelationId) = (replies, "c"));
+        await UntilAsync(() => relay.Held > 0);
+        await witness.QueueAsync(replies); // just too late for the reply
+        await relay.ReleaseAsync();
+        RabbitMQ.Client.BasicGetResult fault = (await UntilAsync(
+            () => witness.Channel.BasicGetAsync(replies, autoAck: true, Cancelled), result => result is not null))!;
+        Assert.Equal("c", fault.BasicProperties.CorrelationId);
+        Assert.Equal(typeof(AmqpReturnedException).FullName, System.Text.Encoding.UTF8.GetString(
+            Assert.IsType<byte[]>(fault.BasicProperties.Headers!["x-safeamqp-fault"])));
+        await UntilAsync(() => amqp.Status.Links[0].Consumers.Single().Unsettled == 0);
+        Assert.Null(server.LastError);
+        Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
+    }
 }

@@ -6,6 +6,9 @@ namespace SafeAmqp.IntegrationTests.Support;
 /// <summary>The embedded broker, controlled by its own methods.</summary>
 public sealed class EmbeddedControl(AmqpTestBroker broker) : ControlledBroker
 {
+    /// <summary>The broker itself, for faults that no RabbitMQ makes on command.</summary>
+    public AmqpTestBroker Embedded => broker;
+
     public override Uri Uri => broker.Uri;
 
     public override Task SaveQueuesAsync(CancellationToken cancellationToken = default) => Task.CompletedTask;

@@ -19,6 +19,7 @@ public sealed class FrameRelay : IAsyncDisposable
     private readonly Uri _broker;
     private readonly Task _accepting;
     private volatile Func<AmqpMethod, bool>? _hold;
+    private volatile Func<AmqpMethod, bool>? _mute;
     private volatile bool _refuses;
 
     public FrameRelay(string broker)
@@ -54,6 +55,12 @@ public sealed class FrameRelay : IAsyncDisposable
         foreach (Connection connection in _connections.Keys)
             await connection.ReleaseAsync();
     }
+
+    /// <summary>
+    /// From now on, when a client sends such a method, neither it nor anything that follows on its connection gets to
+    /// the broker: as if the client had been killed just before, without the broker having noticed.
+    /// </summary>
+    public void Mute(Func<AmqpMethod, bool> method) => _mute = method;
 
     /// <summary>Closes whatever connects, until <see cref="Accept"/>.</summary>
     public void Refuse() => _refuses = true;
@@ -138,6 +145,7 @@ public sealed class FrameRelay : IAsyncDisposable
     {
         private readonly SemaphoreSlim _toClient = new(1), _toBroker = new(1);
         private readonly Dictionary<ushort, List<byte[]>> _held = [];
+        private bool _isMute;
 
         internal int Number => number;
 
@@ -230,7 +238,7 @@ public sealed class FrameRelay : IAsyncDisposable
                     {
                         await ForwardAsync(frame);
                     }
-                    else
+                    else if (!Mutes(frame))
                     {
                         Note(frame, fromBroker: false);
                         await SendToBrokerAsync(frame);
@@ -243,6 +251,9 @@ public sealed class FrameRelay : IAsyncDisposable
                 // One end is gone; the other follows.
             }
         }
+
+        private bool Mutes(byte[] frame) => _isMute |= relay._mute is { } mute
+            && AmqpMethod.Of(frame, number, fromBroker: false) is { } method && mute(method);
 
         private async Task ForwardAsync(byte[] frame)
         {
@@ -302,6 +313,7 @@ public sealed record AmqpMethod(
     public bool IsConsume => (ClassId, MethodId) == (60, 20);
     public bool IsConsumeOk => (ClassId, MethodId) == (60, 21);
     public bool IsAck => (ClassId, MethodId) == (60, 80) && !FromBroker;
+    public bool IsReturn => (ClassId, MethodId) == (60, 50);
     public bool IsMultiple => Payload[^1] != 0;
 
     /// <summary>The queue that a consume names.</summary>
