@@ -129,7 +129,6 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
 
     protected override void OnOpened()
     {
-        _acks.Reset();
         _lost = new CancellationTokenSource();
         AwaitAnswer();
         subscription.Tag = subscription.Options.ConsumerTag ?? ConsumeRequest.TagOf(Incarnation);
@@ -290,6 +289,7 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
     protected virtual void LoseDeliveries()
     {
         (CancellationTokenSource? lost, _lost) = (_lost, null);
+        _acks.Reset(); // a flush may still be due
         subscription.Unsettled = 0;
         if (lost is not null)
             Actor.Events.Observe(lost.CancelAsync(), "a callback on a lost delivery's token threw");

@@ -65,7 +65,9 @@ public sealed class DoctoredCallHistoryTests
         Assert.Equal(rule, Assert.Single(history.Violations(Losses, Prefetch).Select(found => found.Rule).Distinct()));
     }
 
-    /// <summary>One call that was answered by the second server, one without a reply, one not sent, one in vain.</summary>
+    /// <summary>
+    /// One call that was answered by the second server, one without a reply, one not sent, one of unknown outcome.
+    /// </summary>
     private static CallHistory True()
     {
         var history = new CallHistory();

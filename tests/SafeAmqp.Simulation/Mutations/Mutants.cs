@@ -178,6 +178,7 @@ internal static partial class Mutants
         yield return new(
             "handlers are not told of a lost delivery", Channel, "if (lost is not null)", "if (lost is null)");
         yield return new("acks are held back", Channel, "Actor.FlushLater(this);", "");
+        yield return new("what a lost channel had counts as unsettled", Channel, "subscription.Unsettled = 0;", "");
         yield return new("a stopped consumer is never quiet", Channel,
             "Answered();\n                subscription.Quiet.TryComplete(true);", "Answered();");
         yield return new("a hole in the tags is overlooked", Channel, "if (!_acks.Delivered(delivered.Tag))",

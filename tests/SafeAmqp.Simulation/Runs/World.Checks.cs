@@ -64,6 +64,10 @@ internal sealed partial class World
             return;
         _broker.CheckStep();
         CheckNobodyWaitsInVain();
+        foreach (var (subscription, _) in _subscriptions)
+            Require(
+                subscription.Unsettled == 0 || subscription.Channel is { Incarnation: not 0 },
+                "what a lost channel had counts as unsettled");
         if (_mailbox.Count == 0)
             CheckSettlementsLeft();
         if (_actor.State == AmqpLinkState.Open && (_lastState != AmqpLinkState.Open || _lastOpenEpoch != _actor.Epoch))
