@@ -20,7 +20,9 @@ public sealed class FrameRelay : IAsyncDisposable
     private readonly Task _accepting;
     private volatile Func<AmqpMethod, bool>? _hold;
     private volatile Func<AmqpMethod, bool>? _mute;
-    private volatile bool _refuses;
+    private volatile Func<AmqpMethod, bool>? _cut;
+    private volatile bool _refuses, _cutsBehind;
+    private int _cuts;
 
     public FrameRelay(string broker)
     {
@@ -47,6 +49,15 @@ public sealed class FrameRelay : IAsyncDisposable
     /// From now on, whenever the broker sends such a method, it and all that follows on its channel is held back.
     /// </summary>
     public void Hold(Func<AmqpMethod, bool> method) => _hold = method;
+
+    /// <summary>How often <see cref="CutAt"/> cut.</summary>
+    public int Cuts => Volatile.Read(ref _cuts);
+
+    /// <summary>
+    /// From now on, resets the connection on which such a method comes by, from either side: before it passes, or behind
+    /// it.
+    /// </summary>
+    public void CutAt(Func<AmqpMethod, bool>? method, bool behind = false) => (_cutsBehind, _cut) = (behind, method);
 
     /// <summary>Lets everything pass, what was held back first.</summary>
     public async Task ReleaseAsync()
@@ -86,6 +97,14 @@ public sealed class FrameRelay : IAsyncDisposable
         _listener.Stop();
         Cut();
         await _accepting;
+    }
+
+    private bool CutsAt(AmqpMethod? method)
+    {
+        if (method is null || _cut?.Invoke(method) != true)
+            return false;
+        Interlocked.Increment(ref _cuts);
+        return true;
     }
 
     private static byte[] Frame(ushort channel, byte[] payload)
@@ -234,6 +253,12 @@ public sealed class FrameRelay : IAsyncDisposable
                     byte[] frame = new byte[head.Length + BinaryPrimitives.ReadInt32BigEndian(head.AsSpan(3)) + 1];
                     head.CopyTo(frame, 0);
                     await from.ReadExactlyAsync(frame.AsMemory(head.Length));
+                    bool cuts = relay.CutsAt(AmqpMethod.Of(frame, number, fromBroker)), behind = relay._cutsBehind;
+                    if (cuts && !behind)
+                    {
+                        Reset();
+                        return;
+                    }
                     if (fromBroker)
                     {
                         await ForwardAsync(frame);
@@ -243,6 +268,8 @@ public sealed class FrameRelay : IAsyncDisposable
                         Note(frame, fromBroker: false);
                         await SendToBrokerAsync(frame);
                     }
+                    if (cuts)
+                        return; // in order, so that what was written arrives
                 }
             }
             catch (Exception error)

@@ -8,7 +8,9 @@ namespace SafeAmqp.Simulation.Brokers;
 // Consuming: deliveries as far as the prefetch allows, settlements, consumers that the broker cancels.
 internal sealed partial class SimulatedBroker
 {
-    private readonly HashSet<string> _queues = ["work-0", "work-1", "work-2", ServedQueue];
+    private static readonly string[] Lasting = ["work-0", "work-1", "work-2", ServedQueue, "stream-0", "stream-1"];
+
+    private readonly HashSet<string> _queues = [.. Lasting];
 
     public void Consume(long incarnation, ConsumeRequest request)
     {
@@ -25,6 +27,8 @@ internal sealed partial class SimulatedBroker
             "what is consumed without acknowledgement is lost with its channel, which only replies may be");
         channel.IsDirect = direct;
         CheckConsume(channel, request.Queue);
+        if (world.ReaderOf(request.Queue) is { } reader)
+            BeginToRead(channel, request, reader);
         if (Chance(Scenario[Fault.Silences] * 0.1))
             return; // never answered
         ToBroker(channel, () =>
@@ -67,6 +71,7 @@ internal sealed partial class SimulatedBroker
         SimulatedChannel channel = InUse(incarnation, mustBeConnected: false);
         Require(channel.Unsettled.Contains(tag), $"406 unknown delivery tag {tag} on channel {incarnation}");
         Require(!multiple || settlement == AmqpSettlement.Ack, "only acks are joined");
+        Require(channel.Reader is null || settlement == AmqpSettlement.Ack, "540 a stream takes nothing back");
         List<ulong> settled = multiple ? [.. channel.Unsettled.Where(other => other <= tag)] : [tag];
         foreach (ulong one in settled)
         {
@@ -104,7 +109,7 @@ internal sealed partial class SimulatedBroker
         if (channel.Serves && channel.Connection is { IsFrozen: false, IsCut: false })
             DeliverRequests(channel);
         else if (!channel.Serves && channel.InHand < channel.Prefetch && !channel.Connection.IsFrozen)
-            Send(channel, new AmqpMessage());
+            Send(channel, channel.Reader is null ? new AmqpMessage() : NextOfStream(channel));
         world.After(TimeSpan.FromMilliseconds(1 + dice.Next(IsHealed ? 500 : 40)).Ticks, () => Deliver(channel));
     }
 

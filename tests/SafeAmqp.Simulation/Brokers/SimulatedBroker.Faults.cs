@@ -58,7 +58,7 @@ internal sealed partial class SimulatedBroker
         IsHealed = true;
         _leaderlessUntil = 0;
         _exchanges.UnionWith(["news", "orders"]);
-        _queues.UnionWith(["work-0", "work-1", "work-2", ServedQueue]);
+        _queues.UnionWith(Lasting);
         if (Current is not { } connection)
             return;
         connection.SlowUntil = 0;

@@ -1,4 +1,5 @@
 using SafeAmqp.Actor;
+using SafeAmqp.Consuming;
 using SafeAmqp.Simulation.Runs;
 
 namespace SafeAmqp.Simulation.Brokers;
@@ -34,6 +35,10 @@ internal sealed partial class SimulatedBroker
                 HearLoss(lost.End.Code is 403 or 530 && world.State == AmqpLinkState.Preparing);
                 if (lost.End is { ByBroker: true, Code: 501 or 502 or 505 or 541 })
                     Current.Channels.FindAll(channel => !channel.HeardClosed).ForEach(Suspect);
+                break;
+            case ConsumerCommand.Settle { Settlement: not AmqpSettlement.Requeue } settle
+                when settle.Delivery.StreamOffset is { } offset:
+                world.ReaderOf(settle.Subscription.Queue)?.Settled(settle.Delivery.Incarnation, offset);
                 break;
             case BrokerSignal.Blocked blocked when IsCurrent(blocked.Epoch):
                 Current!.HeardBlocked = true;
@@ -79,6 +84,11 @@ internal sealed partial class SimulatedBroker
                     channel.Connection.Declared.Add(unanswered);
                 if (closed.End.Code is not (403 or 404))
                     Suspect(channel);
+                if (closed.End.Code == 404 && channel.Reader is { } reader)
+                {
+                    world.Count("streams that were gone");
+                    reader.StreamIsGone();
+                }
                 if (closed.End.Code == 403)
                     channel.Connection.HeardForbiddenAt = world.Now;
                 break;

@@ -66,6 +66,13 @@ internal sealed class SimulatedChannel(
     internal string? Queue { get; set; }
     internal bool Consumes { get; set; }
     internal bool IsCancelled { get; set; }
+
+    /// <summary>Who reads a stream on it.</summary>
+    internal SimulatedReader? Reader { get; set; }
+
+    /// <summary>The offset of the stream's next message.</summary>
+    internal long NextOffset { get; set; }
+
     internal bool IsReplyChannel { get; set; }
     internal bool IsDirect { get; set; }
     internal ulong LastTag { get; set; }

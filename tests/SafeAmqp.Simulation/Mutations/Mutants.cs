@@ -4,7 +4,7 @@ namespace SafeAmqp.Simulation.Mutations;
 internal static partial class Mutants
 {
     internal static IReadOnlyList<Mutant> All { get; } = [
-        .. Publishing(), .. Connecting(), .. Consuming(), .. Calling(), .. Serving()];
+        .. Publishing(), .. Connecting(), .. Consuming(), .. Reading(), .. Calling(), .. Serving()];
 
     private static IEnumerable<Mutant> Publishing()
     {
@@ -187,6 +187,31 @@ internal static partial class Mutants
             "case BrokerSignal.ConsumerCancelled:\n                // Of", "case BrokerSignal.ConsumerCancelled "
                 + "when subscription.State == AmqpConsumerState.Stopped:\n                // Of");
         yield return new("who waits for a start is not told", Channel, "if (_startBy <= now)", "if (_startBy < 0)");
+    }
+
+    private static IEnumerable<Mutant> Reading()
+    {
+        const string Position = "Consuming/StreamPosition.cs", Channel = "Consuming/ConsumerChannel.cs";
+        yield return new("a stream is read from where it was begun again", Position,
+            "(_next ?? options.StreamOffset?.WireValue)", "(options.StreamOffset?.WireValue ?? _next)");
+        yield return new("a stream is read on one too late", Position, "_unsettled.Min : _next;",
+            "_unsettled.Min + 1 : _next;");
+        yield return new("a stream is read on behind the last that came", Position,
+            "_next = _unsettled.Count > 0 ? _unsettled.Min : _next;", "");
+        yield return new("the last of a stream comes again though it was settled", Position, "_next = offset + 1;",
+            "_next = offset;");
+        yield return new("a settlement is not noted in a stream", Position, "_unsettled.Remove(offset);",
+            "_ = offset;");
+        yield return new("a settlement of an earlier channel counts in a stream", Position,
+            "if (incarnation == _incarnation)", "if (incarnation <= _incarnation)");
+        yield return new("a stream that was made anew is read on", Channel, "_stream.Forget();", "");
+        yield return new("a stream is asked to take back", Channel, "if (settlement == AmqpSettlement.Requeue)\n"
+            + "                return;", "");
+        yield return new("a stream is told of a reject", Position, "? settlement : AmqpSettlement.Ack;",
+            "? settlement : settlement;");
+        yield return new("what was requeued of a stream counts as settled", Channel,
+            "if (settlement == AmqpSettlement.Requeue)\n                return;",
+            "if (settlement == AmqpSettlement.Requeue)\n                settlement = AmqpSettlement.Ack;");
     }
 
     private static IEnumerable<Mutant> Serving()

@@ -50,4 +50,7 @@ internal enum Fault
     // Of servers.
     Serving,
     BadReplies,
+
+    // Of those who read streams.
+    Streams,
 }

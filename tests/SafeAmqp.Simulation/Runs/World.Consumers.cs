@@ -41,6 +41,7 @@ internal sealed partial class World
         for (int i = 0; i < Scenario.Consumers; i++)
             After(_dice.NextInt64(Ms(1_000)), Subscribe);
         StartServers();
+        StartReaders();
         for (int i = _dice.Next(4); i > 0; i--)
             After(_dice.NextInt64(Ms(3_000)), Declare);
         for (int i = _dice.Next(3); i > 0; i--)

@@ -34,6 +34,7 @@ internal sealed partial class World
     private readonly Dice _order;
     private readonly Dice _dice;
     private readonly Dice _waits;
+    private readonly Dice _reading;
     private readonly SimulatedBroker _broker;
     private readonly HistoryChecker _checker;
     private long _waitingSince;
@@ -46,6 +47,7 @@ internal sealed partial class World
         _order = plan.DiceFor("order");
         _dice = plan.DiceFor("users");
         _waits = plan.DiceFor("waits");
+        _reading = plan.DiceFor("reading");
         Dice delays = plan.DiceFor("delays");
         _counts = counts;
         _broker = new SimulatedBroker(this, plan.DiceFor("broker"));

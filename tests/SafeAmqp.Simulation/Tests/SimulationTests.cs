@@ -61,6 +61,9 @@ public sealed class SimulationTests(ITestOutputHelper output)
         ["channels closed over a reply"] = 0.5,
         ["faults for refused replies"] = 0.2,
         ["replies that failed"] = 5,
+        ["read from streams"] = 300,
+        ["streams read on from the first that was not settled"] = 8,
+        ["streams that were gone"] = 2,
     };
 
     [Fact]
