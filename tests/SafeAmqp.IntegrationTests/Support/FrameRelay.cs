@@ -16,11 +16,13 @@ public sealed class FrameRelay : IAsyncDisposable
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly ConcurrentDictionary<Connection, bool> _connections = [];
     private readonly ConcurrentQueue<AmqpMethod> _methods = [];
+    private readonly ConcurrentQueue<int> _spoiled = [];
     private readonly Uri _broker;
     private readonly Task _accepting;
     private volatile Func<AmqpMethod, bool>? _hold;
     private volatile Func<AmqpMethod, bool>? _mute;
     private volatile Func<AmqpMethod, bool>? _cut;
+    private volatile Func<byte[], bool>? _spoil;
     private volatile bool _refuses, _cutsBehind;
     private int _cuts;
 
@@ -58,6 +60,13 @@ public sealed class FrameRelay : IAsyncDisposable
     /// it.
     /// </summary>
     public void CutAt(Func<AmqpMethod, bool>? method, bool behind = false) => (_cutsBehind, _cut) = (behind, method);
+
+    /// <summary>From now on, gives such frames of clients a wrong end, over which the broker closes the
+    /// connection.</summary>
+    public void Spoil(Func<byte[], bool> frame) => _spoil = frame;
+
+    /// <summary>The connections on which frames were spoiled.</summary>
+    public IReadOnlyList<int> SpoiledOn => [.. _spoiled];
 
     /// <summary>Lets everything pass, what was held back first.</summary>
     public async Task ReleaseAsync()
@@ -265,6 +274,11 @@ public sealed class FrameRelay : IAsyncDisposable
                     }
                     else if (!Mutes(frame))
                     {
+                        if (relay._spoil?.Invoke(frame) == true)
+                        {
+                            frame[^1] ^= 1;
+                            relay._spoiled.Enqueue(number);
+                        }
                         Note(frame, fromBroker: false);
                         await SendToBrokerAsync(frame);
                     }
@@ -341,6 +355,7 @@ public sealed record AmqpMethod(
     public bool IsConsumeOk => (ClassId, MethodId) == (60, 21);
     public bool IsAck => (ClassId, MethodId) == (60, 80) && !FromBroker;
     public bool IsReturn => (ClassId, MethodId) == (60, 50);
+    public bool IsConnectionClose => (ClassId, MethodId) == (10, 50) && FromBroker;
     public bool IsMultiple => Payload[^1] != 0;
 
     /// <summary>The queue that a consume names.</summary>

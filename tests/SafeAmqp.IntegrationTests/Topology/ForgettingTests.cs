@@ -137,9 +137,17 @@ public sealed class ForgettingTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
-    public async Task Ten_thousand_short_lived_consumers_leave_nothing_to_recover()
+    public Task Ten_thousand_short_lived_consumers_leave_nothing_to_recover() => LeaveNothingAsync(
+        Broker.IsEmbedded ? 10_000 : 1_000, // RabbitMQ takes its time over each
+        TimeSpan.FromSeconds(3)); // 0.1 s on a machine that does nothing else
+
+    [Fact]
+    [Trait("Runs", "ByHand")] // takes minutes on RabbitMQ, and is measured on a machine that does nothing else
+    public Task Ten_thousand_short_lived_consumers_on_any_broker_are_recovered_from_within_a_second()
+        => LeaveNothingAsync(10_000, TimeSpan.FromSeconds(1));
+
+    private async Task LeaveNothingAsync(int sessions, TimeSpan limit)
     {
-        int sessions = Broker.IsEmbedded ? 10_000 : 1_000; // RabbitMQ takes its time over each
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri);
         string prefix = NewName();
@@ -160,7 +168,7 @@ public sealed class ForgettingTests(TestBroker broker) : FeatureTest(broker)
         for (int i = 0; i < sessions; i += 100)
             Assert.False(await witness.ExistsAsync($"{prefix}.{i}"));
         TestContext.Current.TestOutputHelper?.WriteLine($"recovery {recovery}");
-        Assert.InRange(recovery, TimeSpan.Zero, TimeSpan.FromSeconds(3)); // 0.1 s on a machine that does nothing else
+        Assert.InRange(recovery, TimeSpan.Zero, limit);
     }
 
     private static async Task SessionsAsync(
