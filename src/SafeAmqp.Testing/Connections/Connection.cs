@@ -180,7 +180,8 @@ internal sealed partial class Connection
                 method = frame.Payload.Length >= 4
                     ? BinaryPrimitives.ReadUInt32BigEndian(frame.Payload)
                     : throw Unexpected(frame);
-            if (frame.Type is not (Frame.Method or Frame.Header or Frame.Body or Frame.Heartbeat))
+            if (frame.Type is not (Frame.Method or Frame.Header or Frame.Body or Frame.Heartbeat)
+                || (frame.Type == Frame.Heartbeat && !frame.Payload.IsEmpty))
                 throw new AmqpError(
                     ReplyCode.FrameError, $"type {frame.Type}, {ErlangText.Snippet(frame.Payload)}: unknown_frame");
             if (frame.Type is Frame.Heartbeat)

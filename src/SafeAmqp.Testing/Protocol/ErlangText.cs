@@ -15,14 +15,18 @@ internal static class ErlangText
         ? $"all octets = {Binary(payload)}"
         : $"first 16 octets = {Binary(payload[..SnippetSize])}";
 
-    /// <summary>A number or truth value as <c>~p</c> prints it.</summary>
+    /// <summary>A value of a field as <c>~p</c> prints it.</summary>
     public static string Value(object? value) => value switch
     {
+        byte[] text => Binary(text),
+        List<object?> list => $"[{string.Join(',', list.Select(Typed))}]",
         bool flag => flag ? "true" : "false",
         null => "undefined",
         double number when number == Math.Truncate(number) => number.ToString("F1", CultureInfo.InvariantCulture),
         _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
     };
+
+    private static string Typed(object? value) => $"{{{FieldTableWriter.TypeName(value)},{Value(value)}}}";
 
     /// <summary>A binary as <c>~p</c> prints it: as text when every octet is printable, as numbers otherwise.</summary>
     public static string Binary(ReadOnlySpan<byte> bytes)

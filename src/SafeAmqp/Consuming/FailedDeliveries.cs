@@ -92,12 +92,8 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
         if (!mayMove)
             subscription.Holds();
         else if (subscription.Age(delivery) + hold > TimeoutOf(queue) / 2 || !subscription.TryHold())
-            return Moving(PostponeAsync(subscription, delivery, delay, failures, () =>
-            {
-                subscription.Holds();
-                delivery.Failures++;
-                return new Held(hold, Again: true);
-            }));
+            return Moving(PostponeAsync(subscription, delivery, delay, failures,
+                _ => HoldHere(subscription, delivery, hold)));
         delivery.Failures++;
         return (AmqpSettlement.Requeue, new Held(hold, Again: true));
     }
@@ -106,14 +102,23 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
         int failures)
     {
         if (delivery.StreamOffset is null)
-            return Moving(PostponeAsync(subscription, delivery, delay, failures, () =>
+            return Moving(PostponeAsync(subscription, delivery, delay, failures, failure =>
             {
+                if (failure is AmqpRefusedException) // of this message no queue will ever take a copy
+                    return HoldHere(subscription, delivery, delay < LongestPause ? delay : LongestPause);
                 TimeSpan growing = HoldBeforeReturn(subscription, delivery);
                 TimeSpan pause = delay < LongestPause ? delay : LongestPause;
                 return new Held(pause > growing ? pause : growing);
             }));
         delivery.Failures++;
         return (AmqpSettlement.Requeue, new Held(delay)); // it comes again
+    }
+
+    private static Held HoldHere(Subscription subscription, AmqpDelivery delivery, TimeSpan time)
+    {
+        subscription.Holds();
+        delivery.Failures++;
+        return new Held(time, Again: true);
     }
 
     private static (AmqpSettlement?, Held?) Moving(Task<Held?> move) => (null, new Held { Move = move });
@@ -149,7 +154,7 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
 
     // Into the retry queue; held otherwise.
     private async Task<Held?> PostponeAsync(Subscription subscription, AmqpDelivery delivery, TimeSpan delay,
-        int failures, Func<Held> otherwise)
+        int failures, Func<Exception, Held> otherwise)
     {
         Exception? failure = await MoveAsync(delivery, RetryQueue(delivery.Queue, delay), failures)
             .ConfigureAwait(false);
@@ -159,7 +164,7 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
             return null;
         if (around.Throttle.ShouldLog(delivery.Queue, "retry", out long suppressed))
             Log.RetryFailed(around.Logger, delivery.Queue, suppressed, failure);
-        return otherwise();
+        return otherwise(failure);
     }
 
     /// <returns>Null when the queue has confirmed it.</returns>

@@ -17,6 +17,8 @@ public sealed class FirstHourTests : FaultCase
         { "HTTP/1.1 400 Bad Request\r\n\r\n", "is a web server" },
         { "SSH-2.0-OpenSSH_9.2\r\n", "is an SSH server" },
         { "\u0015\u0003\u0003\0\u0002\u0002\u0046", "speaks TLS on this port: use amqps://" },
+        { "\u0016\u0003\u0001\0\u0005", "speaks TLS on this port: use amqps://" },
+        { "\0\0\0\u0010", "sent bytes that are no AMQP" },
         { "220 mail ESMTP\r\n", "sent text that is no AMQP" },
         { "-ERR unknown command\r\n", "sent text that is no AMQP" },
         { "", "closed the connection without a word" },
@@ -118,6 +120,14 @@ public sealed class FirstHourTests : FaultCase
         Assert.True(TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(5), "It was waited for.");
         Assert.Contains(
             "the connection has no channel left: channel_max 5, 4 consumers", error.Message, StringComparison.Ordinal);
+        Task<AmqpSubscription> ServeAsync()
+            => client.ServeAsync("q", (_, _) => new(AmqpMessage.ToQueue("r", [])), cancellationToken: Cancelled);
+        await ServeAsync(); // on the other link
+        foreach (Task one in (Task[])[client.Admin.GetAsync("q", Cancelled), ServeAsync()])
+        {
+            var refused = Assert.IsType<AmqpTopologyException>(await EndOf(new ValueTask(one)));
+            Assert.Contains("has no channel left: channel_max 5", refused.Message, StringComparison.Ordinal);
+        }
         await client.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
 
         AmqpClient shared = NewClient(broker.Uri, options => options.Layout = AmqpConnectionLayout.Shared);

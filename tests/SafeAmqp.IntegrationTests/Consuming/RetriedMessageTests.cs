@@ -91,6 +91,30 @@ public sealed class RetriedMessageTests(TestBroker broker) : FeatureTest(broker)
         await UntilReadyAsync(witness, dead, 1);
     }
 
+    // With the headers that a retry adds it would no longer fit
+    [Fact]
+    public async Task A_message_that_fills_its_frame_is_tried_as_often_as_any_and_dead_lettered()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        (string queue, string dead) = await NewQueueWithDeadLettersAsync(amqp);
+        Named($"{queue}.retry.30");
+        var attempts = new List<int>();
+        await amqp.ConsumeAsync(queue, (delivery, _) =>
+        {
+            attempts.Add(delivery.PreviousAttempts);
+            throw new InvalidOperationException("always");
+        }, new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(2, TimeSpan.FromMilliseconds(30)) },
+            Cancelled);
+        Witness witness = await WitnessAsync();
+        await witness.PublishAsync(queue, [1], properties => properties.Headers = new Dictionary<string, object?>
+        {
+            ["k"] = new string('x', 130_960),
+        });
+        await UntilReadyAsync(witness, dead, 1);
+        Assert.Equal([0, 1, 2], attempts);
+        Assert.All(amqp.Status.Links, link => Assert.Equal(1, link.Epoch));
+    }
+
     [Theory, InlineData("q", 243, true), InlineData("q", 244, false), InlineData("é", 122, false)]
     public async Task A_queue_whose_retry_queue_would_have_too_long_a_name_is_refused_before_anything_happens(
         string letter, int times, bool fits)

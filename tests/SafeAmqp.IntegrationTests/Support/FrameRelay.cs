@@ -56,8 +56,8 @@ public sealed class FrameRelay : IAsyncDisposable
     public int Cuts => Volatile.Read(ref _cuts);
 
     /// <summary>
-    /// From now on, resets the connection on which such a method comes by, from either side: before it passes, or behind
-    /// it.
+    /// From now on, ends the connection on which such a method comes by, from either side: before it passes, or
+    /// behind it.
     /// </summary>
     public void CutAt(Func<AmqpMethod, bool>? method, bool behind = false) => (_cutsBehind, _cut) = (behind, method);
 

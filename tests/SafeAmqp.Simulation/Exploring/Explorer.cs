@@ -83,6 +83,8 @@ internal static class Explorer
     /// <returns>The first violation; <see langword="null"/> when there is none among so many publishes.</returns>
     internal static string? FirstViolation(long publishes)
     {
+        if (Checking.Parts.FirstViolation() is { } wrong)
+            return wrong;
         foreach (var (plan, _) in KeptPlans.All)
         {
             if (Run(plan).Violation is { } violation)

@@ -4,7 +4,8 @@ namespace SafeAmqp.Simulation.Mutations;
 internal static partial class Mutants
 {
     internal static IReadOnlyList<Mutant> All { get; } = [
-        .. Publishing(), .. Connecting(), .. Consuming(), .. Reading(), .. Calling(), .. Serving()];
+        .. Publishing(), .. Connecting(), .. Consuming(), .. Reading(), .. Calling(), .. Serving(),
+        .. OfParts()];
 
     private static IEnumerable<Mutant> Publishing()
     {

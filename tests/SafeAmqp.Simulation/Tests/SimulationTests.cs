@@ -82,6 +82,9 @@ public sealed class SimulationTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Parts_that_no_run_would_show_are_right() => Assert.Null(Checking.Parts.FirstViolation());
+
+    [Fact]
     public void Plans_that_once_broke_a_promise_are_replayed()
         => Assert.All(KeptPlans.All, kept => Assert.True(
             Explorer.Run(kept.Plan) is { Violation: null }, $"{kept.Plan} ({kept.Was}) breaks a promise again"));

@@ -48,6 +48,39 @@ public sealed class AdministeredCases(BrokerPairs brokers)
                     channel.ExchangeDeclareAsync(s.Name("other"), "direct", autoDelete: true, arguments: alternate));
             }
         },
+        ["the rights on dead letters of a queue that is there"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin);
+            await admin.PermitAsync(user, ".*", "^$", ".*");
+            Dictionary<string, object?> dead = ArgumentCases.Table("x-dead-letter-exchange", s.X);
+            await s.DeclareAsync(s.Name("dead"), dead);
+            await s.DeclareAsync();
+            await using IConnection c = await ConnectAsync(s, user);
+            await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Name("dead"), false, false, false, dead));
+            await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Q, false, false, false, dead));
+            await AttemptAsync(s, c, channel => channel.QueueDeclarePassiveAsync(s.Name("dead")));
+        },
+        ["the rights on the default exchange as the one for dead letters"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin);
+            Dictionary<string, object?> dead = ArgumentCases.Table("x-dead-letter-exchange", "");
+            foreach (string write in (string[])["^$", "^amq\\.default$"])
+            {
+                await admin.PermitAsync(user, ".*", write, ".*");
+                await using IConnection c = await ConnectAsync(s, user);
+                await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Q, false, true, true, dead));
+            }
+        },
+        ["an exchange for dead letters that is no text"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin);
+            await admin.PermitAsync(user, ".*", "^$", "^$");
+            await using IConnection c = await ConnectAsync(s, user);
+            await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(
+                s.Q, false, true, true, ArgumentCases.Table("x-dead-letter-exchange", 5)));
+            await AttemptAsync(s, c, channel => channel.ExchangeDeclareAsync(
+                s.X, "direct", autoDelete: true, arguments: ArgumentCases.Table("alternate-exchange", true)));
+        },
         ["an empty pattern lets nothing through"] = async (s, admin) =>
         {
             string user = await UserAsync(s, admin);

@@ -10,7 +10,7 @@ public sealed class BothBrokersDoTheSame(BrokerPairs brokers)
     private static readonly Dictionary<string, Case> All = new IEnumerable<Case>[]
     {
         DeclareCases.All, ArgumentCases.All, RoutingCases.All, PublishCases.All, ConsumeCases.All, SettleCases.All,
-        QueueCases.All, QuorumCases.All.Select(c => c with { TellsVersions = true }),
+        SharedPrefetchCases.All, QueueCases.All, QuorumCases.All.Select(c => c with { TellsVersions = true }),
         DeadLetterCases.All.Select(c => c with { TellsVersions = true }),
         ReplyCases.All, ConnectionCases.All, WireCases.All,
         FieldCases.All.Select(c => c with { TellsVersions = true }),

@@ -29,6 +29,19 @@ public sealed partial class PromisesTests
         AssertTestsExist(rows);
     }
 
+    [Fact]
+    public void Every_planted_bug_that_the_table_names_exists()
+    {
+        string mutants = string.Concat(Directory.EnumerateFiles(
+            Repository.Path("tests", "SafeAmqp.Simulation", "Mutations"), "Mutants*.cs").Select(File.ReadAllText));
+        string[] named = [.. File.ReadLines(Repository.Path("tests", "README.md"))
+            .SkipWhile(line => !line.EndsWith("| planted bugs | tests |", StringComparison.Ordinal))
+            .TakeWhile(line => line.StartsWith('|')).Skip(2)
+            .SelectMany(row => row.Split('|')[2].Split('"').Where((_, i) => i % 2 == 1))];
+        Assert.True(named.Length > 20, "The table is gone.");
+        Assert.All(named, name => Assert.Contains($"\"{name}\"", mutants, StringComparison.Ordinal));
+    }
+
     private static void AssertTestsExist(string[] rows)
     {
         var tests = Directory.EnumerateFiles(Repository.Path("tests"), "*.cs", SearchOption.AllDirectories)
