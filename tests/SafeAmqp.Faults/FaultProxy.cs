@@ -202,6 +202,9 @@ public sealed class FaultProxy : IAsyncDisposable
         /// <summary>Resets a connection after it passed so many further bytes in this direction; once.</summary>
         public void CutAfter(long bytes) => Interlocked.Exchange(ref _cutAfter, bytes);
 
+        /// <summary>Whether <see cref="CutAfter"/> has not had its effect yet.</summary>
+        public bool IsCutDue => Interlocked.Read(ref _cutAfter) >= 0;
+
         internal async ValueTask PassedAsync(int count, CancellationToken ended)
         {
             Interlocked.Add(ref _passed, count);
