@@ -59,7 +59,7 @@ public sealed partial class AheadOfTimeTests(PackageFeed packages) : FaultCase
         string program = await PublishAsync();
         AmqpTestBroker broker = await BrokerAsync();
 
-        await using Command running = Command.Start(_folder, program, [broker.Uri.ToString()]);
+        await using var running = Command.Start(_folder, program, [broker.Uri.ToString()]);
         string said = await running.EndAsync();
 
         Assert.Equal(Expected, said.Split('\n', StringSplitOptions.RemoveEmptyEntries));
@@ -92,7 +92,7 @@ public sealed partial class AheadOfTimeTests(PackageFeed packages) : FaultCase
             </Project>
             """, Cancelled);
         string output = Path.Combine(_folder, "published");
-        await using Command publish = Command.Start(_folder, "bash", ["-ec",
+        await using var publish = Command.Start(_folder, "bash", ["-ec",
             $"export NUGET_PACKAGES={Path.Combine(_folder, "packages")}\ndotnet publish -c Release -o {output} "
                 + $"-r {RuntimeInformation.RuntimeIdentifier} -nodeReuse:false -v:minimal"]);
         Assert.DoesNotMatch(TrimOrAotWarning(), await publish.EndAsync());

@@ -219,7 +219,7 @@ public sealed class CallStormTests(TestBroker broker) : FaultTest(broker)
                 return (AmqpMessage.ToQueue(_queue, []) with { UserId = "somebody" }, CallEnding.Refused | OnAnyLink);
             CallEnding whenReceived = OnAnyLink | CallEnding.NoReply
                 | (Embedded is null ? CallEnding.None : CallEnding.Nacked | CallEnding.Returned);
-            AmqpMessage request = AmqpMessage.ToQueue(_queue, []);
+            var request = AmqpMessage.ToQueue(_queue, []);
             if (Interlocked.Exchange(ref _wantsBadReply, 0) == 1)
                 return (request with { Type = BadReply }, CallEnding.Failed | whenReceived);
             return random.Next(25) switch
