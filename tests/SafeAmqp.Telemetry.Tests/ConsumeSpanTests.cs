@@ -99,8 +99,8 @@ public sealed class ConsumeSpanTests : TelemetryTest
         AmqpDelivery? held = null;
         await using (AmqpSubscription subscription = await amqp.ConsumeAsync("q", async (delivery, lost) =>
         {
-            Volatile.Write(ref held, delivery);
-            await Task.Delay(Timeout.Infinite, lost);
+            bool isFirst = Interlocked.CompareExchange(ref held, delivery, null) is null;
+            await Task.Delay(Timeout.Infinite, isFirst ? lost : delivery.Stopping);
             return AmqpSettlement.Ack;
         }, cancellationToken: Cancelled))
         {
