@@ -21,10 +21,10 @@ public sealed class FakedClientTests
 
     public static TheoryData<AmqpException, string> Failures => new()
     {
-        { new AmqpReturnedException("no queue"), "Returned: nobody has it. no queue" },
-        { new AmqpNackedException("full"), "Nacked: nobody has it. full" },
-        { new AmqpRefusedException("no such exchange"), "Refused: nobody has it. no such exchange" },
-        { new AmqpNotSentException("down"), "NotSent: nobody has it. down" },
+        { new AmqpReturnedException("no queue"), "Returned: no queue has it. no queue" },
+        { new AmqpNackedException("full"), "Nacked: no queue has it. full" },
+        { new AmqpRefusedException("no such exchange"), "Refused: no queue has it. no such exchange" },
+        { new AmqpNotSentException("down"), "NotSent: no queue has it. down" },
         { new AmqpUnknownOutcomeException("lost"),
             "It may have arrived, and may be published again with the same message id. lost" },
     };
