@@ -14,10 +14,10 @@ internal static class NetworkFaults
         Stalled("stalled to the client", proxy => proxy.ToClient),
         FaultKind.ThatLosesLinks(
             "cut on the way to the broker",
-            (stage, plan) => CutAsync(stage, Proxy(stage, plan).ToBroker, plan.Upto(20_000))),
+            (stage, plan) => CutAsync(stage, proxy => proxy.ToBroker, plan.Upto(20_000))),
         FaultKind.ThatLosesLinks(
             "cut on the way to the client",
-            (stage, plan) => CutAsync(stage, Proxy(stage, plan).ToClient, plan.Upto(2_000))),
+            (stage, plan) => CutAsync(stage, proxy => proxy.ToClient, plan.Upto(2_000))),
         FaultKind.Noticed("slow", SlowAsync, (seen, plan) => seen.LinksLost > 0
             || seen.Slowest > plan.Between(0.08, 0.2).TotalMilliseconds),
         FaultKind.Noticed("narrow", NarrowAsync, (seen, _) => seen.LinksLost > 0 || seen.Slowest > 250),
@@ -29,14 +29,19 @@ internal static class NetworkFaults
     private static FaultProxy Proxy(Stage stage, FaultPlan plan) => stage.Arena.Proxies[stage.Arena.Busy(plan.Pick)];
 
     // For what shows only in how long publishes take. Connections that only receive may be all that a node has.
-    private static async Task<FaultProxy> PublishersProxyAsync(Stage stage)
+    private static Task<FaultProxy> PublishersProxyAsync(Stage stage)
+        => BusiestAsync(stage, proxy => proxy.ToBroker, 20_000);
+
+    // Where the most passes in a direction, once that is as much as said.
+    private static async Task<FaultProxy> BusiestAsync(
+        Stage stage, Func<FaultProxy, FaultProxy.Flow> direction, long bytes)
     {
         IReadOnlyList<FaultProxy> proxies = stage.Arena.Proxies;
-        long[] before = [.. proxies.Select(proxy => proxy.ToBroker.Passed)];
-        long Sent(int node) => proxies[node].ToBroker.Passed - before[node];
+        long[] before = [.. proxies.Select(proxy => direction(proxy).Passed)];
+        long Passed(int node) => direction(proxies[node]).Passed - before[node];
         int[] nodes = [.. Enumerable.Range(0, proxies.Count)];
-        await Arena.UntilAsync(() => nodes.Any(node => Sent(node) > 20_000), TimeSpan.FromSeconds(5));
-        return proxies[nodes.MaxBy(Sent)];
+        await Arena.UntilAsync(() => nodes.Any(node => Passed(node) > bytes), TimeSpan.FromSeconds(5));
+        return proxies[nodes.MaxBy(Passed)];
     }
 
     private static async Task ResetAsync(Stage stage, IReadOnlyList<FaultProxy> proxies)
@@ -68,9 +73,10 @@ internal static class NetworkFaults
         flow.Paused = false;
     }, (seen, plan) => seen.LinksLost > 0 || seen.Slowest > plan.Between(1, 3).TotalMilliseconds / 2);
 
-    private static async Task CutAsync(Stage stage, FaultProxy.Flow flow, int after)
+    private static async Task CutAsync(Stage stage, Func<FaultProxy, FaultProxy.Flow> direction, int after)
     {
-        flow.CutAfter(after);
+        FaultProxy proxy = await BusiestAsync(stage, direction, after);
+        direction(proxy).CutAfter(after);
         await stage.UntilLinkLostAsync(1, TimeSpan.FromSeconds(10));
     }
 
@@ -92,12 +98,14 @@ internal static class NetworkFaults
 
     private static async Task<bool> BytewiseAsync(Stage stage, FaultPlan plan)
     {
-        FaultProxy proxy = Proxy(stage, plan);
+        FaultProxy proxy = await PublishersProxyAsync(stage);
         long before = proxy.ToBroker.Passed + proxy.ToClient.Passed;
+        bool HasEffect() => proxy.ToBroker.Passed + proxy.ToClient.Passed > before + 1000;
         proxy.ToBroker.OneByteAtATime = proxy.ToClient.OneByteAtATime = true;
         await Task.Delay(plan.Between(0.5, 1));
+        await Arena.UntilAsync(HasEffect, TimeSpan.FromSeconds(5));
         proxy.ToBroker.OneByteAtATime = proxy.ToClient.OneByteAtATime = false;
-        return proxy.ToBroker.Passed + proxy.ToClient.Passed > before + 1000;
+        return HasEffect();
     }
 
     private static async Task UnreachableAsync(Stage stage, FaultPlan plan)
