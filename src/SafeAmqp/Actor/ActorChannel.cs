@@ -4,6 +4,8 @@ namespace SafeAmqp.Actor;
 /// number that is never used again. Signals of an earlier incarnation never get here.</summary>
 internal abstract class ActorChannel(ConnectionActor actor)
 {
+    private int _awaited; // answers
+
     protected ConnectionActor Actor => actor;
 
     /// <summary>The channel's number; 0 while there is none.</summary>
@@ -74,11 +76,16 @@ internal abstract class ActorChannel(ConnectionActor actor)
 
     protected void AwaitAnswer()
     {
+        _awaited++;
         AnswerBy = actor.Now + actor.Settings.OperationTimeout.Ticks;
         actor.WakeAt(AnswerBy);
     }
 
-    protected void Answered() => AnswerBy = ActorTime.Never;
+    protected void Answered()
+    {
+        if (--_awaited == 0)
+            AnswerBy = ActorTime.Never;
+    }
 
     protected abstract void OnOpened();
 
@@ -100,6 +107,7 @@ internal abstract class ActorChannel(ConnectionActor actor)
         actor.RetireIncarnation(Incarnation);
         Incarnation = 0;
         IsOpen = false;
+        _awaited = 0;
         AnswerBy = ActorTime.Never;
     }
 }

@@ -6,6 +6,9 @@ internal abstract partial class ConnectionActor
     /// <summary>How many channels the connection may have; 0 when that is not bounded.</summary>
     internal int ChannelMax { get; private set; }
 
+    /// <summary>Whether the broker allows so few channels that exchanges are checked on that for declaring.</summary>
+    internal bool HasFewChannels => ChannelMax is > 0 and < 16;
+
     /// <summary>Messages that wait to be passed on.</summary>
     internal abstract int Queued { get; }
 

@@ -150,9 +150,10 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
             consumer.Prepare();
     }
 
-    // The channels for declaring, publishing, replies and direct replies are kept free.
+    // The channels for declaring, checking exchanges, publishing, replies and direct replies are kept free.
     private int MostConsumers
-        => actor.ChannelMax == 0 ? int.MaxValue : actor.ChannelMax - (actor.Settings.Publishes ? 4 : 1);
+        => actor.ChannelMax == 0 ? int.MaxValue
+            : actor.ChannelMax - (!actor.Settings.Publishes ? 1 : actor.HasFewChannels ? 4 : 5);
 
     // Told at once; one that was live before tries again.
     private void LeaveWithoutChannel(ConsumerChannel consumer, int others)

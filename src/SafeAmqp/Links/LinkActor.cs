@@ -15,6 +15,7 @@ internal sealed partial class LinkActor : ConnectionActor
     private readonly ExchangeBook _exchanges;
     private readonly PendingCalls _calls;
     private readonly AdminChannel _admin;
+    private readonly AdminChannel _checks; // of exchanges: a publish waits for one, and not for what is being declared
     private readonly ReplyChannel _replies;
     private readonly ConsumerSet _consumers;
     private readonly PublishLane _lane;
@@ -29,6 +30,7 @@ internal sealed partial class LinkActor : ConnectionActor
         _exchanges = new ExchangeBook(CheckExchange, topology.Awaited);
         _calls = new PendingCalls(this);
         _admin = new AdminChannel(this, topology);
+        _checks = new AdminChannel(this, topology);
         _replies = new ReplyChannel(this, _calls);
         _consumers = new ConsumerSet(this,
             new ConsumedQueues(RedeclareQueue, topology.QueueNamed, topology.Used,
@@ -66,10 +68,11 @@ internal sealed partial class LinkActor : ConnectionActor
         get
         {
             yield return _admin;
+            yield return _checks;
             yield return _lane;
             if (_directLane is not null)
                 yield return _directLane;
-            yield return _replies;
+            yield return _replies; // after the lanes: when the link is lost, they end unconfirmed calls as unknown
             foreach (ConsumerChannel consumer in _consumers.Channels)
                 yield return consumer;
             foreach (GetChannel get in _consumers.Gets)
@@ -141,6 +144,7 @@ internal sealed partial class LinkActor : ConnectionActor
         _directLane?.EndAll(end, end.Text);
         _calls.EndAll(end.Text);
         _admin.EndAll(end);
+        _checks.EndAll(end);
         _replies.EndAll();
         _consumers.EndAll();
     }
@@ -190,7 +194,10 @@ internal sealed partial class LinkActor : ConnectionActor
             && consumer.HasEndedTheLinkBefore(suspect) ? consumer : null;
 
     private void CheckExchange(string exchange)
-        => _admin.Enqueue(new TopologyItem.ExchangeCheck(exchange), Now + Settings.OperationTimeout.Ticks,
+    {
+        AdminChannel channel = HasFewChannels ? _admin : _checks;
+        channel.Prepare();
+        channel.Enqueue(new TopologyItem.ExchangeCheck(exchange), Now + Settings.OperationTimeout.Ticks,
             outlivesLink: false, end =>
         {
             // Anything but "not found" says nothing about the exchange: the publish itself will.
@@ -200,4 +207,5 @@ internal sealed partial class LinkActor : ConnectionActor
             _lane.Refuse(exchange, end);
             _directLane?.Refuse(exchange, end);
         });
+    }
 }

@@ -113,7 +113,7 @@ internal struct ConfirmTimer
 
     internal void Answered(ulong through, bool multiple, ConnectionActor actor)
     {
-        if (_number == 0 || (through != _number && !(multiple && (through > _number || through == 0))))
+        if (_number == 0 || (through != _number && !(multiple && through > _number)))
             return;
         _number = 0;
         actor.Events.Confirmed(TimeSpan.FromTicks(actor.Now - _since));

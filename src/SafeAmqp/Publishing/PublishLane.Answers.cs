@@ -55,7 +55,10 @@ internal sealed partial class PublishLane
     {
         _reopenAt = ActorTime.Never;
         _failedOpens = 0;
-        Lose(end, culprit: null, republish: true, Refusal.CastsSuspicion(end, isLink: true));
+        bool isSuspicious = Refusal.CastsSuspicion(end, isLink: true);
+        Lose(end, culprit: null, republish: true, isSuspicious);
+        for (OutgoingJob? job = _publishes.First; isSuspicious && job is not null; job = job.Next)
+            job.IsSuspect |= job.LeftIn == Actor.Epoch;
     }
 
     protected override void OnSignal(BrokerSignal.OfChannel signal)
@@ -131,6 +134,8 @@ internal sealed partial class PublishLane
     private void Replace(CloseReason end)
     {
         Close();
+        foreach (OutgoingJob job in _ledger.Unanswered())
+            job.LeftIn = Actor.Epoch;
         Lose(end, culprit: null, republish: true);
         Prepare();
     }

@@ -86,6 +86,7 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
         {
             case BrokerSignal.Declared declared:
                 _queue = declared.Name;
+                Answered();
                 AwaitAnswer();
                 // No other client can have what is not acknowledged, and what may come is bounded by the table of
                 // pending calls.

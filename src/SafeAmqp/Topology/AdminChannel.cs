@@ -34,11 +34,7 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
 
     internal void Enqueue(TopologyItem item, long deadline, bool outlivesLink, Action<CloseReason?> done)
     {
-        var operation = new Operation(item, deadline, outlivesLink, done);
-        if (item is TopologyItem.ExchangeCheck) // a publish waits for it, and not for what is behind it
-            _waiting.AddFirst(operation);
-        else
-            _waiting.AddLast(operation);
+        _waiting.AddLast(new Operation(item, deadline, outlivesLink, done));
         Actor.WakeAt(deadline);
         RunNext();
     }

@@ -110,12 +110,11 @@ internal sealed partial class SimulatedBroker
         }
     }
 
-    // What was in flight may be why; what was alone when it may have been before is.
+    // What was in flight may be why, also on a channel that was given up; what was alone when it may have been before
+    // is.
     private static void Suspect(SimulatedChannel channel)
     {
-        if (channel.ClientClosed)
-            return;
-        if (channel.Outstanding is [var only] && only.Sending.Attempt.IsSuspect)
+        if (!channel.ClientClosed && channel.Outstanding is [var only] && only.Sending.Attempt.IsSuspect)
             only.Sending.Attempt.IsBlamed = true;
         channel.Outstanding.ForEach(entry => entry.Sending.Attempt.IsSuspect = true);
     }

@@ -46,6 +46,10 @@ internal static partial class Mutants
             "what goes beside a suspect is overlooked", Lane, "!job.IsSuspect && !_isAlone", "!job.IsSuspect");
         yield return new("what ended the link alone goes again", Answers,
             "isSuspicious && job.IsSuspect)", "isSuspicious && job.IsSuspect && lost.Count < 1)");
+        yield return new("what was left on a replaced channel is not suspected", Answers,
+            "job.IsSuspect |= job.LeftIn == Actor.Epoch;", "_ = job.LeftIn;");
+        yield return new("one answer ends every wait of a channel", "Actor/ActorChannel.cs", "if (--_awaited == 0)",
+            "if (--_awaited >= 0)");
         yield return new("nothing casts suspicion", "Publishing/JobErrors.cs", "=> end.ByBroker && (isLink ?",
             "=> end.ByBroker && end.Code == 0 && (isLink ?");
         yield return new("neighbours share the blame", Answers, "if (job == culprit)", "if (culprit is not null)");

@@ -135,7 +135,7 @@ internal sealed partial class World
     }
 
     private bool IsQuiet => _sendings.Count == _sent && _pending.Count == 0 && AreConsumersAtRest
-        && (!IsServed || _requests.TrueForAll(request => request.IsAcked))
+        && (!IsServed || _broker.HasDeaf || _requests.TrueForAll(request => request.IsAcked))
         && (_closed is null
             ? _actor.State == AmqpLinkState.Open && _broker is { IsConnected: true, HasEndOnItsWay: false }
                 && _credit.Messages == 0

@@ -97,6 +97,16 @@ internal sealed class ActorBench
     internal void Declared(FakeLink.Channel channel, string name = "")
         => Post(new BrokerSignal.Declared(channel.Incarnation, name));
 
+    /// <summary>Opens the channel that checks exchanges, and answers what is asked on it.</summary>
+    internal void Checked(CloseReason? missing = null)
+    {
+        Opened(Link.Admin);
+        if (missing is null)
+            Declared(Link.Admin);
+        else
+            Closed(Link.Admin, missing);
+    }
+
     internal void Started(FakeLink.Channel channel) => Post(new BrokerSignal.ConsumerStarted(channel.Incarnation));
 
     internal void Acked(ulong sequence, bool multiple = false)

@@ -135,12 +135,22 @@ public sealed class PublishLaneTests
         _bench.Open();
         _bench.Publish("orders");
         _bench.Publish();
-        Assert.Equal(new TopologyItem.ExchangeCheck("orders"), Assert.Single(_bench.Link.Admin.Declared));
         Assert.Empty(_bench.Link.Lane.Published);
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Checked();
         Assert.Equal(["m1", "m2"], _bench.Link.Lane.Ids);
         _bench.Publish("orders");
-        Assert.Single(_bench.Link.Admin.Declared);
+        Assert.Equal(new TopologyItem.ExchangeCheck("orders"), Assert.Single(_bench.Link.Admin.Declared));
+    }
+
+    [Fact]
+    public void An_exchange_is_asked_for_while_a_declaration_is_not_answered()
+    {
+        _bench.Open();
+        _bench.Declare(S(30), "slow");
+        var job = _bench.Publish("orders");
+        _bench.Checked();
+        _bench.Acked(1);
+        Assert.Equal("done", job.Ended());
     }
 
     [Fact]
@@ -151,7 +161,7 @@ public sealed class PublishLaneTests
         var first = _bench.Publish("gone");
         var other = _bench.Publish();
         var second = _bench.Publish("gone");
-        _bench.Closed(_bench.Link.Admin, ByBroker(404, "NOT_FOUND - no exchange 'gone' in vhost '/'"));
+        _bench.Checked(ByBroker(404, "NOT_FOUND - no exchange 'gone' in vhost '/'"));
         Assert.Equal(("Refused", "Refused"), (first.Ended(), second.Ended()));
         Assert.Equal(["m2"], lane.Ids);
         _bench.Acked(1);
@@ -164,7 +174,7 @@ public sealed class PublishLaneTests
         _bench.Open();
         var before = _bench.Publish();
         var culprit = _bench.Publish("orders");
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Checked();
         var after = _bench.Publish();
         _bench.Closed(_bench.Link.Lane, ByBroker(404, "NOT_FOUND - no exchange 'orders' in vhost '/'"));
         Assert.Equal(("Unknown", "Refused", "Unknown"), (before.Ended(), culprit.Ended(), after.Ended()));
@@ -175,7 +185,7 @@ public sealed class PublishLaneTests
     {
         _bench.Open();
         var first = _bench.Publish("orders");
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Checked();
         var second = _bench.Publish("orders");
         _bench.Closed(_bench.Link.Lane, ByBroker(404, "NOT_FOUND - no exchange 'orders' in vhost '/'"));
         Assert.Equal(("Unknown", "Unknown"), (first.Ended(), second.Ended()));
@@ -186,7 +196,7 @@ public sealed class PublishLaneTests
     {
         _bench.Open();
         _bench.Publish("secret");
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Checked();
         FakeLink.Channel first = _bench.Link.Lane;
         _bench.Closed(
             first, ByBroker(403, "ACCESS_REFUSED - access to exchange 'secret' in vhost '/' refused for user 'guest'"));
@@ -248,15 +258,15 @@ public sealed class PublishLaneTests
         ActorBench bench = Bench(republish: true);
         bench.Open();
         var job = bench.Publish("orders");
-        bench.Declared(bench.Link.Admin);
+        bench.Checked();
         bench.Reopen(); // the first copy may have been stored
         if (fate == "exchange gone")
         {
-            bench.Closed(bench.Link.Admin, ByBroker(404, "NOT_FOUND - no exchange 'orders' in vhost '/'"));
+            bench.Checked(ByBroker(404, "NOT_FOUND - no exchange 'orders' in vhost '/'"));
         }
         else
         {
-            bench.Declared(bench.Link.Admin);
+            bench.Checked();
             FakeLink.Channel lane = bench.Link.Lane;
             Assert.Equal(["m1"], lane.Ids);
             if (fate == "nacked")
