@@ -65,7 +65,7 @@ public sealed partial class AmqpClient
             Observer = _observer,
             ReportRejection = _rejections.Report,
             WarnOfReturns = WarnOfReturns,
-            ReportStuck = time => Log.HandlersStuck(_logger, LinkConfig.NameOf(_options), queue, time.TotalSeconds),
+            ReportStuck = time => _events.HandlersStuck(queue, time),
             EndsUnreadable = use == DeliveryUse.Handler && ended is null,
             TakesUnreadable = use is DeliveryUse.Request or DeliveryUse.Reply,
             Stopped = s =>
@@ -96,11 +96,8 @@ public sealed partial class AmqpClient
     private void WarnOfReturns(AmqpDelivery delivery)
     {
         const int Few = 5;
-        if (!delivery.IsRedelivered || ReturnsLeft(delivery) is not ({ } left and <= Few)
-            || !_throttle.ShouldLog(delivery.Queue, $"{left} returns left", out long suppressed))
-            return;
-        string? id = delivery.Message.MessageId is { } given ? StatusText.Printable(given) : null;
-        Log.FewReturnsLeft(_logger, delivery.Queue, delivery.DeliveryTag, id, left, suppressed);
+        if (delivery.IsRedelivered && ReturnsLeft(delivery) is { } left and <= Few)
+            _events.FewReturnsLeft(delivery, left);
     }
 
     // Null where it may return without end, would be dead-lettered, or nothing is known. Up to RabbitMQ 4.2 each return

@@ -22,7 +22,7 @@ public sealed partial class AmqpClient : IAmqpClient
 
     private readonly AmqpClientOptions _options;
     private readonly ILogger _logger;
-    private readonly LogThrottle _throttle;
+    private readonly ClientEvents _events;
     private readonly MonotonicClock _clock;
     private readonly TopologyLedger _topology;
     private readonly Credit _credit;
@@ -53,17 +53,18 @@ public sealed partial class AmqpClient : IAmqpClient
         options.Validate();
         _options = options = options.Copy();
         _logger = options.LoggerFactory.CreateLogger(Log.Category);
-        _throttle = new LogThrottle(options.TimeProvider);
+        string name = LinkConfig.NameOf(options);
+        _events = new ClientEvents(_logger, name, options.TimeProvider);
         _clock = new MonotonicClock(options.TimeProvider);
         _topology = new TopologyLedger(() => _clock.Now);
         _credit = new Credit(options.MaxPendingMessages, options.MaxPendingBytes);
         _callSlots = new Credit(options.MaxPendingCalls, long.MaxValue);
         _announcer = new Announcer<AmqpStateChangedEventArgs>(Tell);
-        _probe = new StarvationProbe(_clock, _logger);
+        _probe = new StarvationProbe(_clock, _events);
         var address = BrokerAddress.From(options);
         _connectTimeout = address.Settings.ConnectTimeout ?? options.ConnectTimeout;
         if (address.IsInTheClear)
-            Log.Unencrypted(_logger, LinkConfig.NameOf(options), address.ToString());
+            _events.Unencrypted(address.ToString());
         bool separate = options.Layout == AmqpConnectionLayout.Separate;
         _send = AddLink(address, separate ? "send" : "shared", publishes: true, ownsExclusive: !separate,
             now => Math.Min(LookAfterCredit(now), _probe.Look(now)));
@@ -71,20 +72,19 @@ public sealed partial class AmqpClient : IAmqpClient
             : _send;
         _topology.Ended = _send.Thread.Wake;
         _observer = new ClientObserver(options.Telemetry, Instruments.Of(options.Telemetry.MeterFactory),
-            LinkConfig.NameOf(options), options.TimeProvider,
-            () => _send.Endpoint, () => _receive.Endpoint);
-        _rejections = new Rejections(LinkConfig.NameOf(options), _logger, _throttle, _observer, _topology.QueueNamed);
+            name, options.TimeProvider, () => _send.Endpoint, () => _receive.Endpoint);
+        _rejections = new Rejections(_events, _observer, _topology.QueueNamed);
 #pragma warning disable CA5394 // spreading returns needs no secret randomness
-        _handlers = new HandlerSurroundings(this, _logger, _throttle, _observer, () => IsDisposed,
-            _topology.QueueNamed, new Random().NextDouble);
+        _handlers = new HandlerSurroundings(this, _events, _observer, () => IsDisposed, _topology.QueueNamed,
+            new Random().NextDouble);
 #pragma warning restore CA5394
         _admin = new Administration(this);
-        _servers = new ServerSurroundings(this, _logger, _throttle, _observer, _credit, WaitForReplyCreditAsync, _clock,
+        _servers = new ServerSurroundings(this, _events, _observer, _credit, WaitForReplyCreditAsync, _clock,
             options.PublishTimeout, options.MaxMessageSize);
         _fixedReplies = new FixedReplies(
             (queue, handler) => ConsumeAsync(queue, handler, options: null, DeliveryUse.Reply,
                 CancellationToken.None),
-            _send.Thread, _logger, _throttle);
+            _send.Thread, _events);
         _conversations = new Conversations(this,
             message => SendUnobservedAsync(message, isPost: true, _options.PublishTimeout, CancellationToken.None),
             (queue, handler) => ConsumeAsync(queue, handler, options: null, DeliveryUse.Reply,
@@ -173,7 +173,7 @@ public sealed partial class AmqpClient : IAmqpClient
             }
             catch (Exception error)
             {
-                Log.StateHandlerFailed(_logger, LinkConfig.NameOf(_options), change.ToString(), error);
+                _events.StateHandlerFailed(change.ToString(), error);
             }
         }
     }

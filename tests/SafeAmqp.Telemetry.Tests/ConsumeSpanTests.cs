@@ -124,20 +124,24 @@ public sealed class ConsumeSpanTests : TelemetryTest
         Assert.True(delivery.IsRedelivered);
     }
 
-    [Fact]
-    public async Task A_handler_that_fails_is_a_span_that_says_how_and_is_counted_as_failed()
+    [Theory, InlineData(false, "reject"), InlineData(true, null)] // what is held is not settled
+    public async Task A_handler_that_fails_is_a_span_that_says_how_and_is_counted_as_failed(bool isHeld,
+        string? settlement)
     {
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "q");
         using var spans = new Spans();
         using TestMeters.Hearing heard = Meters.Listen();
         await amqp.ConsumeAsync("q", (_, _) => throw new InvalidOperationException("broken"),
-            new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Reject }, Cancelled);
+            new AmqpConsumerOptions
+            {
+                OnFailure = isHeld ? AmqpFailurePolicy.Hold(TimeSpan.FromMinutes(5)) : AmqpFailurePolicy.Reject,
+            }, Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         await UntilAsync(() => spans.Named("process").Count == 1);
 
         Activity process = spans.One("process");
-        Assert.Equal(("System.InvalidOperationException", ActivityStatusCode.Error, "broken", "reject"),
+        Assert.Equal(("System.InvalidOperationException", ActivityStatusCode.Error, "broken", settlement),
             (process.GetTagItem("error.type"), process.Status, process.StatusDescription, process.GetTagItem(
                 "safeamqp.settlement")));
         Assert.Equal("exception", Assert.Single(process.Events).Name);

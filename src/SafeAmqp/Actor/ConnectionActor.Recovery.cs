@@ -252,7 +252,7 @@ internal abstract partial class ConnectionActor
         if (!Lifecycle.Allows(State, next))
             throw new InvalidOperationException($"A link cannot go from {State} to {next}. This is a bug in SafeAmqp.");
         AmqpLinkState before = State;
-        Events.StateChanged(before, next, Epoch, detail, reason);
+        Events.StateChanged(before, next, detail, reason);
         if (next is not (AmqpLinkState.Open or AmqpLinkState.Closing or AmqpLinkState.Closed)
             && _notOpenSince == ActorTime.Never)
             _notOpenSince = Now;

@@ -48,10 +48,9 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
         }
         int failures = delivery.Failures + 1 + RetryHeaders.Retries(delivery.Message.Headers);
         bool holds = policy.Delays.Count > 0, retries = failures <= (holds ? policy.Delays.Count : policy.Attempts);
-        if (around.Throttle.ShouldLog(delivery.Queue, error.GetType().Name, out long suppressed))
-            Log.HandlerFailed(around.Logger, delivery.Queue, delivery.DeliveryTag, PrintableId(delivery),
-                retries ? $"retry in {(holds ? policy.Delays[failures - 1] : policy.Delay)}"
-                    : holds ? "dead-letter" : policy.Settlement.ToString(), suppressed, error);
+        string next = retries ? $"retry in {(holds ? policy.Delays[failures - 1] : policy.Delay)}"
+            : holds ? "dead-letter" : policy.Settlement.ToString();
+        around.Events.HandlerFailed(delivery, next, error);
         if (retries)
             return holds ? Hold(subscription, delivery, policy.Delays[failures - 1], failures)
                 : Retry(subscription, delivery, policy.Delay, failures);
@@ -95,7 +94,7 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
             return Moving(PostponeAsync(subscription, delivery, delay, failures,
                 _ => HoldHere(subscription, delivery, hold)));
         delivery.Failures++;
-        return (AmqpSettlement.Requeue, new Held(hold, Again: true));
+        return (null, new Held(hold, Again: true));
     }
 
     private (AmqpSettlement?, Held?) Retry(Subscription subscription, AmqpDelivery delivery, TimeSpan delay,
@@ -111,7 +110,7 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
                 return new Held(pause > growing ? pause : growing);
             }));
         delivery.Failures++;
-        return (AmqpSettlement.Requeue, new Held(delay)); // it comes again
+        return (null, new Held(delay)); // it comes again
     }
 
     private static Held HoldHere(Subscription subscription, AmqpDelivery delivery, TimeSpan time)
@@ -142,10 +141,8 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
         subscription.DeadLetterError = $"queue '{dead}' took nothing: {failure.Message}";
         TimeSpan longest = subscription.Options.OnFailure.Delays.Max();
         bool returns = subscription.Age(delivery) + longest > ReturnAfter;
-        if (around.Throttle.ShouldLog(dead, "dead", out long suppressed))
-            Log.NotDeadLettered(around.Logger, delivery.Queue, delivery.DeliveryTag, PrintableId(delivery), dead,
-                returns ? "it returns to its queue" : $"next try in {StatusText.Seconds(longest)}", suppressed,
-                failure);
+        around.Events.NotDeadLettered(delivery, dead,
+            returns ? "it returns to its queue" : $"next try in {StatusText.Seconds(longest)}", failure);
         if (returns)
             return new Held(HoldBeforeReturn(subscription, delivery));
         subscription.Holds();
@@ -162,8 +159,7 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
             delivery.Settle(AmqpSettlement.Ack);
         if (failure is null || delivery.Lost.IsCancellationRequested)
             return null;
-        if (around.Throttle.ShouldLog(delivery.Queue, "retry", out long suppressed))
-            Log.RetryFailed(around.Logger, delivery.Queue, suppressed, failure);
+        around.Events.RetryFailed(delivery.Queue, failure);
         return otherwise(failure);
     }
 
@@ -260,8 +256,4 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     };
 
     private TimeSpan Jittered(TimeSpan delay) => delay * (0.8 + (0.4 * around.Random()));
-
-    // The peer chose it.
-    private static string? PrintableId(AmqpDelivery delivery)
-        => delivery.Message.MessageId is { } id ? StatusText.Printable(id) : null;
 }

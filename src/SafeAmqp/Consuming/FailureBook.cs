@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using SafeAmqp.Actor;
 using SafeAmqp.Telemetry;
 
@@ -67,13 +66,10 @@ internal sealed class FailureBook(Func<double> random)
 
 /// <summary>Tells of messages that leave their queue without having been handled, so that none vanishes in silence: in
 /// the log, in a metric, in words for the consumer's status.</summary>
-/// <param name="client">The client's name.</param>
-/// <param name="logger">Where they are logged.</param>
-/// <param name="throttle">Keeps many of one kind out of the log.</param>
+/// <param name="events">Where they are reported.</param>
 /// <param name="observer">Counts them.</param>
 /// <param name="queueNamed">How this client declared a queue; null when it did not.</param>
-internal sealed class Rejections(string client, ILogger logger, LogThrottle throttle, ClientObserver observer,
-    Func<string, AmqpQueue?> queueNamed)
+internal sealed class Rejections(ClientEvents events, ClientObserver observer, Func<string, AmqpQueue?> queueNamed)
 {
     internal static string ReasonOf(AmqpDelivery delivery)
         => delivery.Flaw is { } flaw ? $"it cannot be read: {flaw.Reason}"
@@ -91,10 +87,8 @@ internal sealed class Rejections(string client, ILogger logger, LogThrottle thro
             : exchange is not null && !delivery.IsGone ? ("dead_lettered", $"dead-lettered to exchange '{exchange}'")
             : ("discarded", "discarded");
         observer.Rejected(delivery, kind, fate);
-        string? id = delivery.Message.MessageId is { } given ? StatusText.Printable(given) : null;
-        if (throttle.ShouldLog(delivery.Queue, kind, out long suppressed))
-            Log.Rejected(logger, client, told, delivery.Queue, delivery.DeliveryTag, id, reason, suppressed,
-                delivery.Fault);
+        events.Rejected(delivery, kind, told, reason);
+        string? id = ClientEvents.IdOf(delivery);
         return $"delivery {delivery.DeliveryTag}{(id is null ? "" : $" (message id {id})")} was {told}: {reason}";
     }
 }

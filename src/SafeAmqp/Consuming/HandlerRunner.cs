@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Consuming;
@@ -17,16 +16,14 @@ internal enum DeliveryUse
 
 /// <summary>What the handlers of a client have in common.</summary>
 /// <param name="Client">Where retries are published.</param>
-/// <param name="Logger">Where failures are logged.</param>
-/// <param name="Throttle">Keeps repeated failures out of the log.</param>
+/// <param name="Events">Where failures are reported.</param>
 /// <param name="Observer">Watches handlers.</param>
 /// <param name="IsDisposed">Whether the client has got to the point from which nothing new is taken: handlers that
 /// still run fail over that.</param>
 /// <param name="QueueNamed">How this client declared a queue; null when it did not.</param>
 /// <param name="Random">From 0 to below 1, for jitter.</param>
-internal sealed record HandlerSurroundings(IAmqpClient Client, ILogger Logger, LogThrottle Throttle,
-    ClientObserver Observer, Func<bool> IsDisposed, Func<string, AmqpQueue?> QueueNamed,
-    Func<double> Random);
+internal sealed record HandlerSurroundings(IAmqpClient Client, ClientEvents Events, ClientObserver Observer,
+    Func<bool> IsDisposed, Func<string, AmqpQueue?> QueueNamed, Func<double> Random);
 
 /// <summary>Runs a user's handler on a delivery and settles it. Never throws: a handler harms only its own
 /// delivery.</summary>

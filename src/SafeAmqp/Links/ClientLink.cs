@@ -20,7 +20,7 @@ internal sealed class ClientLink
         var config = LinkConfig.From(options, address, settings.Name);
         Metrics = new LinkMetrics(Instruments.Of(options.Telemetry.MeterFactory), config.ClientName, settings.Name,
             () => Read(snapshot(), probe));
-        var events = new LinkEvents(logger, settings.Name, Metrics, options.TimeProvider, moved);
+        var events = new LinkEvents(logger, config.ClientName, settings.Name, Metrics, options.TimeProvider, moved);
         Thread = new IoThread($"safeamqp-io:{config.ConnectionName}", clock, events, onTime);
         _broker = new RabbitMqLink(Thread, config, events);
 #pragma warning disable CA5394 // spreading reconnects needs no secret randomness

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using SafeAmqp.Actor;
 using SafeAmqp.Telemetry;
 
@@ -7,7 +6,7 @@ namespace SafeAmqp.Owner;
 /// <summary>Detects a starved thread pool: RabbitMQ.Client reads, writes and sends its heartbeats there, and
 /// continuations run there, so the link dies of it while everything here looks well. Driven by the I/O thread, which no
 /// pool can starve: it queues a work item and checks whether it has run.</summary>
-internal sealed class StarvationProbe(MonotonicClock clock, ILogger logger) : IThreadPoolWorkItem
+internal sealed class StarvationProbe(MonotonicClock clock, ClientEvents events) : IThreadPoolWorkItem
 {
     /// <summary>How often it looks: an idle client costs one wake-up and one work item in this time.</summary>
     private static readonly long Interval = TimeSpan.FromSeconds(1).Ticks;
@@ -72,8 +71,7 @@ internal sealed class StarvationProbe(MonotonicClock clock, ILogger logger) : IT
     {
         Volatile.Write(ref _starvedSince, since);
         Interlocked.Increment(ref _starvations);
-        Log.PoolStarved(logger, TimeSpan.FromTicks(now - since).TotalSeconds, ThreadPool.ThreadCount,
-            ThreadPool.PendingWorkItemCount);
+        events.PoolStarved(TimeSpan.FromTicks(now - since));
     }
 
     private void End()
@@ -81,6 +79,6 @@ internal sealed class StarvationProbe(MonotonicClock clock, ILogger logger) : IT
         if (_starvedSince == None)
             return;
         Volatile.Write(ref _starvedSince, None);
-        Log.PoolRelieved(logger, TimeSpan.FromTicks(_delay).TotalSeconds);
+        events.PoolRelieved(TimeSpan.FromTicks(_delay));
     }
 }

@@ -57,8 +57,8 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
         }
         if (request.Stop.IsBegun && error is OperationCanceledException)
             error = new OperationCanceledException("The server was stopped.");
-        else if (around.Throttle.ShouldLog(request.Queue, error.GetType().Name, out long others))
-            Log.RequestFailed(around.Logger, request.Queue, others, error);
+        else
+            around.Events.RequestFailed(request.Queue, error);
         request.Fault = error;
         try
         {
@@ -70,11 +70,7 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
         }
         return AmqpSettlement.Ack;
 
-        void Tell(Exception failure)
-        {
-            if (around.Throttle.ShouldLog(request.Queue, $"reply {failure.GetType().Name}", out long others))
-                Log.ReplyNotDelivered(around.Logger, request.Queue, others, failure);
-        }
+        void Tell(Exception failure) => around.Events.ReplyNotDelivered(request.Queue, failure);
     }
 
     private sealed class CallerGoneException(string message) : Exception(message);

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Extensions.Logging;
 using SafeAmqp.Actor;
 using SafeAmqp.Consuming;
 using SafeAmqp.Owner;
@@ -150,10 +149,9 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
 /// by user code, on the pump, and posted to the link that holds the calls.</summary>
 /// <param name="consumeAsync">Consumes a queue with a handler.</param>
 /// <param name="callers">The thread of the link that holds the calls.</param>
-/// <param name="logger">Where failures are logged.</param>
-/// <param name="throttle">Keeps repeated failures out of the log.</param>
+/// <param name="events">Where failures are reported.</param>
 internal sealed class FixedReplies(Func<string, AmqpHandler, Task<AmqpSubscription>> consumeAsync,
-    IoThread callers, ILogger logger, LogThrottle throttle)
+    IoThread callers, ClientEvents events)
 {
     private readonly ConcurrentDictionary<AmqpReplyAddress.FixedReplyAddress, Lazy<Task<AmqpSubscription>>> _consumers =
         [];
@@ -200,8 +198,7 @@ internal sealed class FixedReplies(Func<string, AmqpHandler, Task<AmqpSubscripti
         }
         catch (Exception error)
         {
-            if (throttle.ShouldLog(address.QueueName, "correlate", out long suppressed))
-                Log.CorrelateFailed(logger, address.QueueName, suppressed, error);
+            events.CorrelateFailed(address.QueueName, error);
         }
         var matched = new Completion<bool>();
         // Also without an id: it is counted there

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using Microsoft.Extensions.Logging;
 using SafeAmqp.Owner;
 using SafeAmqp.Publishing;
 using SafeAmqp.Telemetry;
@@ -9,17 +8,16 @@ namespace SafeAmqp.Rpc;
 
 /// <summary>What the servers of a client have in common.</summary>
 /// <param name="Client">Where faults are published whose reply could not be sent.</param>
-/// <param name="Logger">Where failures are logged.</param>
-/// <param name="Throttle">Keeps repeated failures out of the log.</param>
+/// <param name="Events">Where failures are reported.</param>
 /// <param name="Observer">Watches replies.</param>
 /// <param name="Credit">What may be pending, replies included.</param>
 /// <param name="WaitForCredit">Waits for credit for a body of a size.</param>
 /// <param name="Clock">The client's clock.</param>
 /// <param name="PublishTimeout">How long a reply waits for its confirm.</param>
 /// <param name="MaxMessageSize">The largest body, in bytes.</param>
-internal sealed record ServerSurroundings(IAmqpClient Client, ILogger Logger, LogThrottle Throttle,
-    ClientObserver Observer, Credit Credit, Func<int, ValueTask> WaitForCredit, MonotonicClock Clock,
-    TimeSpan PublishTimeout, long MaxMessageSize);
+internal sealed record ServerSurroundings(IAmqpClient Client, ClientEvents Events, ClientObserver Observer,
+    Credit Credit, Func<int, ValueTask> WaitForCredit, MonotonicClock Clock, TimeSpan PublishTimeout,
+    long MaxMessageSize);
 
 /// <summary>Answers requests, on the channel that they came on (<see cref="ServingChannel"/>). A handler's worker goes
 /// on as soon as its reply is handed over.</summary>
@@ -58,8 +56,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
                 return AmqpSettlement.Ack; // its deadline has come, and no caller waits for the fault
             if (request.Stop.Explains(error))
                 throw; // another server may still answer
-            if (around.Throttle.ShouldLog(request.Queue, error.GetType().Name, out long others))
-                Log.RequestFailed(around.Logger, request.Queue, others, error);
+            around.Events.RequestFailed(request.Queue, error);
             request.Fault = error;
             reply = Fault(error, options);
         }
@@ -78,15 +75,13 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
         left = null;
         if (string.IsNullOrEmpty(request.Message.ReplyTo))
         {
-            if (around.Throttle.ShouldLog(request.Queue, "no reply address", out long others))
-                Log.RequestWithoutReplyTo(around.Logger, request.Queue, others);
+            around.Events.RequestWithoutReplyTo(request.Queue);
             return request.Flaw is null ? AmqpSettlement.Ack : AmqpSettlement.Reject;
         }
         left = TimeLeft(around.Clock, request.Message);
         if (left is not { } time || time > TimeSpan.Zero)
             return null;
-        if (around.Throttle.ShouldLog(request.Queue, "too late", out long similar))
-            Log.RequestTooLate(around.Logger, request.Queue, -time.TotalSeconds, similar);
+        around.Events.RequestTooLate(request.Queue, -time);
         return AmqpSettlement.Ack;
     }
 
@@ -101,10 +96,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
     }
 
     internal override void TellOfLostReply(string queue, Exception error)
-    {
-        if (around.Throttle.ShouldLog(queue, $"reply {error.GetType().Name}", out long others))
-            Log.ReplyNotDelivered(around.Logger, queue, others, error);
-    }
+        => around.Events.ReplyNotDelivered(queue, error);
 
     internal override void Ended(ReplyJob reply, Exception? error)
     {

@@ -26,8 +26,8 @@ public sealed class SecretRenewalTests : FaultCase
             view => view.Events.Count(e => e.Name == "connection.update-secret") >= 4, cancellationToken: Cancelled);
         Assert.True(Volatile.Read(ref asked) >= 6); // two for the connections, and each renewal
         Assert.All(client.Status.Links, link => Assert.Equal((1, AmqpLinkState.Open), (link.Epoch, link.State)));
-        await UntilAsync(() => log.Has("The send link gave the broker a new secret")
-            && log.Has("The receive link gave the broker a new secret"));
+        await UntilAsync(() => log.Has("the send link gave the broker a new secret")
+            && log.Has("the receive link gave the broker a new secret"));
         Assert.DoesNotContain(log.All, line => line.Contains("guest", StringComparison.Ordinal));
     }
 

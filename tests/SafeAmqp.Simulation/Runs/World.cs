@@ -21,7 +21,7 @@ internal sealed partial class World
     internal static readonly TimeSpan MaxDelay = TimeSpan.FromSeconds(1);
     internal static readonly TimeSpan RefusedDelay = TimeSpan.FromSeconds(2);
 
-    private static readonly LinkEvents Silent = new(NullLogger.Instance, "simulated");
+    private static readonly LinkEvents Silent = new(NullLogger.Instance, "test", "simulated");
     private static readonly IoThread NoThread = new(
         "simulated", new MonotonicClock(TimeProvider.System), Silent, _ => ActorTime.Never);
     private static readonly AmqpClientStatus NoStatus = new([]);

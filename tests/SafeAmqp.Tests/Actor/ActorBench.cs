@@ -16,15 +16,15 @@ internal sealed class ActorBench
 {
     /// <summary>A thread that never runs, for subscriptions that post nothing.</summary>
     internal static readonly IoThread NoThread = new("bench", new MonotonicClock(TimeProvider.System),
-        new LinkEvents(NullLogger.Instance, "bench"), _ => ActorTime.Never);
+        new LinkEvents(NullLogger.Instance, "test", "bench"), _ => ActorTime.Never);
 
     private int _nextId;
 
     internal ActorBench(ActorSettings? settings = null, Func<AmqpClientStatus>? snapshot = null)
     {
         Settings = settings ?? new ActorSettings { Name = "bench" };
-        Actor = new LinkActor(Settings, Link, Topology, new LinkEvents(NullLogger.Instance, "bench"), () => Random,
-            snapshot ?? (() => new AmqpClientStatus([])));
+        Actor = new LinkActor(Settings, Link, Topology, new LinkEvents(NullLogger.Instance, "test", "bench"),
+            () => Random, snapshot ?? (() => new AmqpClientStatus([])));
     }
 
     internal ActorSettings Settings { get; }

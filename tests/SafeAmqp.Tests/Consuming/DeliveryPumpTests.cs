@@ -276,7 +276,7 @@ public sealed class DeliveryPumpTests
     {
         using var host = new CancellationTokenSource();
         int handled = 0;
-        var events = new LinkEvents(NullLogger.Instance, "test");
+        var events = new LinkEvents(NullLogger.Instance, "test", "test");
         var thread = new IoThread("test", new MonotonicClock(TimeProvider.System), events, _ => ActorTime.Never);
         var subscription = new Subscription("work", new AmqpConsumerOptions(), thread, (_, _) =>
         {
@@ -366,7 +366,7 @@ public sealed class DeliveryPumpTests
 
     private static Subscription SubscribeHolding(AmqpConsumerOptions options, DeliveryHandler handler)
     {
-        var events = new LinkEvents(NullLogger.Instance, "test");
+        var events = new LinkEvents(NullLogger.Instance, "test", "test");
         return new Subscription("work", options,
             new IoThread("test", new MonotonicClock(TimeProvider.System), events, _ => ActorTime.Never), handler);
     }

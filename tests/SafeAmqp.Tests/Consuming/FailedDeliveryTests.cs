@@ -35,7 +35,7 @@ public sealed class FailedDeliveryTests : IAsyncDisposable
 
         if (!moves)
         {
-            Assert.Equal((AmqpSettlement.Requeue, new Held(TimeSpan.FromMinutes(10), Again: true)), (settlement, held));
+            Assert.Equal((null, new Held(TimeSpan.FromMinutes(10), Again: true)), (settlement, held));
             Assert.Empty(_client.Published);
             return;
         }
@@ -73,8 +73,9 @@ public sealed class FailedDeliveryTests : IAsyncDisposable
             Arguments = timeout is { } minutes ? new Dictionary<string, object?>
             { ["x-consumer-timeout"] = (long)TimeSpan.FromMinutes(minutes).TotalMilliseconds } : null,
         };
-        return (new FailedDeliveries(new HandlerSurroundings(_client, _log, new LogThrottle(TimeProvider.System),
-                Observer: null!, () => false, _ => queue, () => 0.5)),
+        return (new FailedDeliveries(new HandlerSurroundings(_client,
+                new ClientEvents(_log, "test", TimeProvider.System), Observer: null!, () => false, _ => queue,
+                () => 0.5)),
             new Subscription("work", new AmqpConsumerOptions { OnFailure = policy }, ActorBench.NoThread,
                 _ => ActorBench.NoPump));
     }

@@ -116,7 +116,7 @@ public sealed class BoundaryRaceTests
 
         internal Round()
         {
-            var events = new LinkEvents(NullLogger.Instance, "race");
+            var events = new LinkEvents(NullLogger.Instance, "test", "race");
             _thread = new IoThread("race", new MonotonicClock(TimeProvider.System), events, _ => ActorTime.Never);
             _link = new AnsweringLink(_thread);
             _thread.Actor = new LinkActor(new ActorSettings { Name = "race" }, _link, new TopologyLedger(), events,

@@ -128,12 +128,12 @@ public sealed class IoThreadTests
     }
 
     private static IoThread NewThread()
-        => new("test", new MonotonicClock(TimeProvider.System), new LinkEvents(NullLogger.Instance, "test"), _ =>
-            ActorTime.Never);
+        => new("test", new MonotonicClock(TimeProvider.System), new LinkEvents(NullLogger.Instance, "test", "test"),
+            _ => ActorTime.Never);
 
     private static LinkActor NewActor(IBrokerLink link)
         => new(new ActorSettings { Name = "test" }, link, new TopologyLedger(),
-            new LinkEvents(NullLogger.Instance, "test"), () => 0.5, () => new AmqpClientStatus([]));
+            new LinkEvents(NullLogger.Instance, "test", "test"), () => 0.5, () => new AmqpClientStatus([]));
 
     private void Use(IBrokerLink link) => _thread.Actor = NewActor(link);
 

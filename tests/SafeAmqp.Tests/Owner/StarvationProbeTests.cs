@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using SafeAmqp.Actor;
 using SafeAmqp.Owner;
+using SafeAmqp.Telemetry;
 using SafeAmqp.Tests.Hosting;
 
 namespace SafeAmqp.Tests.Owner;
@@ -17,7 +18,7 @@ public sealed class StarvationProbeTests : IDisposable
     public StarvationProbeTests()
     {
         _clock = new MonotonicClock(_time);
-        _probe = new StarvationProbe(_clock, _log);
+        _probe = new StarvationProbe(_clock, new ClientEvents(_log, "test", TimeProvider.System));
     }
 
     public void Dispose() => _log.Dispose();

@@ -95,7 +95,7 @@ public sealed class ManyRepliesTests : IAsyncDisposable
                 ended.SetResult();
             }
         }
-        var around = new ServerSurroundings(_client, NullLogger.Instance, new LogThrottle(_time), null!,
+        var around = new ServerSurroundings(_client, new ClientEvents(NullLogger.Instance, "test", _time), null!,
             new Credit(10, 1000), _ => default, new MonotonicClock(_time), Long, 1000);
         var server = new ManyServer(around, _all, (_, abandoned) => CountAsync(abandoned), new AmqpServeOptions());
         AmqpMessage request = Request with { Headers = new Dictionary<string, object?> { ["x-safeamqp-credit"] = 2L } };
@@ -123,7 +123,7 @@ public sealed class ManyRepliesTests : IAsyncDisposable
     [Fact]
     public async Task A_handler_that_has_no_reply_yet_is_abandoned_when_its_caller_leaves_or_is_silent()
     {
-        var around = new ServerSurroundings(_client, NullLogger.Instance, new LogThrottle(_time), null!,
+        var around = new ServerSurroundings(_client, new ClientEvents(NullLogger.Instance, "test", _time), null!,
             new Credit(10, 1000), _ => default, new MonotonicClock(_time), Long, 1000);
         static async IAsyncEnumerable<AmqpMessage> WaitAsync(
             [EnumeratorCancellation] CancellationToken abandoned)

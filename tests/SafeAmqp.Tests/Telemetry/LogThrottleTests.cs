@@ -48,24 +48,24 @@ public sealed class LogThrottleTests
     public void Attempts_that_fail_for_one_reason_are_told_when_their_number_doubles_and_a_new_reason_at_once()
     {
         var log = new CapturedLog();
-        var events = new LinkEvents(log, "send", time: _time);
-        events.StateChanged(AmqpLinkState.Idle, AmqpLinkState.Connecting, 1, "attempt 1");
+        var events = new LinkEvents(log, "orders", "send", time: _time);
+        events.StateChanged(AmqpLinkState.Idle, AmqpLinkState.Connecting, "attempt 1");
         for (int i = 1; i <= 100; i++)
         {
             events.StateChanged(
-                AmqpLinkState.Connecting, AmqpLinkState.Waiting, i, $"refused; next attempt in {i} ms", "refused");
-            events.StateChanged(AmqpLinkState.Waiting, AmqpLinkState.Connecting, i + 1, $"attempt {i + 1}");
+                AmqpLinkState.Connecting, AmqpLinkState.Waiting, $"refused; next attempt in {i} ms", "refused");
+            events.StateChanged(AmqpLinkState.Waiting, AmqpLinkState.Connecting, $"attempt {i + 1}");
         }
         var told = log.Lines.Where(line => line.Level >= LogLevel.Information).Select(line => line.Text).ToList();
         Assert.Equal(1 + 7, told.Count); // the first transition; failures 1, 2, 4, 8, 16, 32 and 64
         Assert.Contains("failure 64 in a row; 31 similar messages were suppressed", told[^1], StringComparison.Ordinal);
 
-        events.StateChanged(AmqpLinkState.Connecting, AmqpLinkState.Waiting, 101, "ACCESS_REFUSED", "ACCESS_REFUSED");
+        events.StateChanged(AmqpLinkState.Connecting, AmqpLinkState.Waiting, "ACCESS_REFUSED", "ACCESS_REFUSED");
         Assert.Contains(
             "ACCESS_REFUSED (failure 101 in a row; 36 similar", log.Lines.Last().Text, StringComparison.Ordinal);
-        events.StateChanged(AmqpLinkState.Preparing, AmqpLinkState.Open, 102, "host");
+        events.StateChanged(AmqpLinkState.Preparing, AmqpLinkState.Open, "host");
         Assert.Equal((102, LogLevel.Information), (log.Lines.Last().Id, log.Lines.Last().Level));
-        events.StateChanged(AmqpLinkState.Open, AmqpLinkState.Waiting, 102, "reset", "reset");
+        events.StateChanged(AmqpLinkState.Open, AmqpLinkState.Waiting, "reset", "reset");
         Assert.Equal((103, LogLevel.Warning), (log.Lines.Last().Id, log.Lines.Last().Level));
     }
 }
