@@ -43,7 +43,7 @@ public static class Calls
             {
                 say($"There is no queue '{queue}'");
             }
-            catch (AmqpNoReplyException error)     // the time is over; error.Outcome says whether the request arrived
+            catch (AmqpNoReplyException error)     // no reply; error.Outcome says whether the request arrived
             {
                 say($"No reply in time, the request was {error.Outcome}");
             }

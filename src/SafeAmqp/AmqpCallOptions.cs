@@ -17,7 +17,7 @@ public sealed class AmqpCallOptions
     internal AmqpCallOptions Validated()
     {
         Check.Range(Timeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromDays(7), nameof(Timeout));
-        Check.NotNull(ReplyTo, nameof(ReplyTo));
+        ArgumentNullException.ThrowIfNull(ReplyTo);
         return this;
     }
 }

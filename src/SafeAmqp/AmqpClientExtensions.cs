@@ -18,7 +18,7 @@ public static class AmqpClientExtensions
     public static ValueTask PublishAsync(this IAmqpClient client, string exchange, string routingKey,
         ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
     {
-        Check.NotNull(client, nameof(client));
+        ArgumentNullException.ThrowIfNull(client);
         return client.PublishAsync(AmqpMessage.ToExchange(exchange, routingKey, body), cancellationToken);
     }
 
@@ -26,7 +26,7 @@ public static class AmqpClientExtensions
     public static ValueTask PublishAsync(this IAmqpClient client, string exchange, string routingKey, byte[] body,
         CancellationToken cancellationToken = default)
     {
-        Check.NotNull(body, nameof(body)); // which would convert into an empty one
+        ArgumentNullException.ThrowIfNull(body); // which would convert into an empty one
         return client.PublishAsync(exchange, routingKey, new ReadOnlyMemory<byte>(body), cancellationToken);
     }
 
@@ -50,10 +50,10 @@ public static class AmqpClientExtensions
         IReadOnlyList<string> routingKeys, AmqpHandler handler, AmqpConsumerOptions? options = null,
         CancellationToken cancellationToken = default)
     {
-        Check.NotNull(client, nameof(client));
+        ArgumentNullException.ThrowIfNull(client);
         Check.Name(exchange, nameof(exchange));
-        Check.NotNull(routingKeys, nameof(routingKeys));
-        Check.NotNull(handler, nameof(handler));
+        ArgumentNullException.ThrowIfNull(routingKeys);
+        ArgumentNullException.ThrowIfNull(handler);
         // Named here, not by the broker: a recovery must find its bindings again
         string queue = $"{AmqpQueue.OwnPrefix}{Guid.NewGuid():N}";
         var own = new AmqpTopology().With(new AmqpQueue
@@ -102,7 +102,7 @@ public static class AmqpCallManyExtensions
         AmqpMessage template, TRequest request, IAmqpSerializer serializer, AmqpCallManyOptions? options = null,
         CancellationToken cancellationToken = default)
     {
-        Check.NotNull(client, nameof(client));
+        ArgumentNullException.ThrowIfNull(client);
         AmqpMessage message = AmqpSerializerExtensions.Write(template, request, serializer, nameof(request));
         return ReadAsync(client.CallManyAsync(message, options, CancellationToken.None), cancellationToken);
 
@@ -152,9 +152,9 @@ public static class AmqpCallManyExtensions
         IAmqpSerializer serializer, AmqpRepliesHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
         CancellationToken cancellationToken = default)
     {
-        Check.NotNull(client, nameof(client));
-        Check.NotNull(serializer, nameof(serializer));
-        Check.NotNull(handler, nameof(handler));
+        ArgumentNullException.ThrowIfNull(client);
+        ArgumentNullException.ThrowIfNull(serializer);
+        ArgumentNullException.ThrowIfNull(handler);
         return client.ServeManyAsync(queue, (delivery, abandoned)
             => AnswerAsync(handler, delivery, serializer, abandoned), options, cancellationToken);
     }

@@ -78,8 +78,8 @@ public sealed class AmqpClientOptions
     /// <value>100 ms to 10 minutes. Default: 10 s.</value>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>What the first connection does when it fails.</summary>
-    /// <value>Default: none. <see cref="AmqpClient.ConnectAsync(AmqpClientOptions, CancellationToken)"/> fails fast,
+    /// <summary>Whether a first connection that fails throws or is tried again.</summary>
+    /// <value>Default: not set. <see cref="AmqpClient.ConnectAsync(AmqpClientOptions, CancellationToken)"/> fails fast,
     /// <see cref="AmqpClient.OpenAsync"/> and a host's start go on trying.</value>
     public AmqpFirstConnect? FirstConnect { get; set; }
 
@@ -166,12 +166,12 @@ public sealed class AmqpClientOptions
     /// be.</exception>
     internal void Validate()
     {
-        Check.NotNull(Hosts, nameof(Hosts));
-        Check.NotNull(Tls, nameof(Tls));
-        Check.NotNull(Telemetry, nameof(Telemetry));
-        Check.NotNull(LoggerFactory, nameof(LoggerFactory));
-        Check.NotNull(TimeProvider, nameof(TimeProvider));
-        Check.NotNull(VirtualHost, nameof(VirtualHost));
+        ArgumentNullException.ThrowIfNull(Hosts);
+        ArgumentNullException.ThrowIfNull(Tls);
+        ArgumentNullException.ThrowIfNull(Telemetry);
+        ArgumentNullException.ThrowIfNull(LoggerFactory);
+        ArgumentNullException.ThrowIfNull(TimeProvider);
+        ArgumentNullException.ThrowIfNull(VirtualHost);
         Check.Defined(Layout, nameof(Layout));
         Check.Defined(AuthMechanism, nameof(AuthMechanism));
         if (FirstConnect is { } firstConnect)
@@ -258,7 +258,7 @@ public enum AmqpConnectionLayout
     Shared,
 }
 
-/// <summary>What the first connection does when it fails.</summary>
+/// <summary>Whether a first connection that fails throws or is tried again.</summary>
 public enum AmqpFirstConnect
 {
     /// <summary>Goes on trying, as a lost link does. Operations wait for it until their deadlines.</summary>

@@ -20,9 +20,9 @@ public sealed class AmqpConsumerOptions
     /// <value>Default: none; no order among concurrent deliveries.</value>
     public Func<AmqpDelivery, string?>? KeySelector { get; init; }
 
-    /// <summary>What happens to a delivery whose handler throws. Not to one that ends because it is
-    /// <see cref="AmqpDelivery.Stopping"/>, nor in a sequence (<see cref="IAmqpClient.ReadAllAsync"/>), which has no
-    /// handler. One that cannot be read is not tried again, whatever this says: it would come again as it
+    /// <summary>What happens to a delivery whose handler throws. It does not apply to a handler that is cancelled
+    /// by a stop (<see cref="AmqpDelivery.Stopping"/>), nor to <see cref="IAmqpClient.ReadAllAsync"/>, which has no
+    /// handler. A delivery that cannot be read is not tried again, whatever this says: it would come again as it
     /// is.</summary>
     /// <value>Default: <see cref="AmqpFailurePolicy.Default"/>: held and handled again after 1, 5, 20 and 60 s, then
     /// dead-lettered.</value>
@@ -85,12 +85,12 @@ public sealed class AmqpConsumerOptions
         Check.Range(StopTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(10), nameof(StopTimeout));
         if (HandlerWarning != Timeout.InfiniteTimeSpan)
             Check.Range(HandlerWarning, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), nameof(HandlerWarning));
-        Check.NotNull(OnFailure, nameof(OnFailure));
+        ArgumentNullException.ThrowIfNull(OnFailure);
         if (ConsumerTag is not null)
             Check.Name(ConsumerTag, nameof(ConsumerTag));
         Check.Headers(Arguments, nameof(Arguments));
         foreach (string value in StreamFilter ?? [])
-            Check.NotNull(value, nameof(StreamFilter));
+            ArgumentNullException.ThrowIfNull(value, nameof(StreamFilter));
         return this;
     }
 

@@ -95,8 +95,8 @@ public sealed class AmqpDelivery
             new StopSignal(null, stopping), streamOffset)
     {
         IsOfStream = streamOffset is not null;
-        Check.NotNull(message, nameof(message));
-        Check.NotNull(queue, nameof(queue));
+        ArgumentNullException.ThrowIfNull(message);
+        ArgumentNullException.ThrowIfNull(queue);
     }
 
     /// <summary>The message as it was published: exchange, routing key, properties and body.</summary>
@@ -194,8 +194,7 @@ public sealed class AmqpDelivery
     /// <exception cref="InvalidOperationException">A delivery of a stream cannot be requeued.</exception>
     public AmqpSettleResult Settle(AmqpSettlement settlement)
     {
-        if (!Enum.IsDefined(settlement))
-            throw new ArgumentOutOfRangeException(nameof(settlement), settlement, "Must be Ack, Requeue or Reject.");
+        Check.Defined(settlement, nameof(settlement));
         if (settlement == AmqpSettlement.Requeue && StreamOffset is not null)
             throw new InvalidOperationException($"Queue '{Queue}' {(IsOfStream ? "is" : "seems to be")} a stream, "
                 + "which takes nothing back. Return Requeue from the handler to be handed the delivery again, or leave "
@@ -211,7 +210,7 @@ public sealed class AmqpDelivery
     /// <returns>False when it has been settled before: the answer is not taken.</returns>
     internal bool Answer(IActorMessage reply)
     {
-        if (Interlocked.Exchange(ref _settled, 1) != 0)
+        if (Interlocked.CompareExchange(ref _settled, (int)AmqpSettlement.Ack + 1, 0) != 0)
             return false;
         Reply = reply;
         _settle(this, AmqpSettlement.Ack);

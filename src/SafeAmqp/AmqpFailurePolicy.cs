@@ -34,7 +34,7 @@ public sealed class AmqpFailurePolicy
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range.</exception>
     public static AmqpFailurePolicy Hold(params TimeSpan[] delays)
     {
-        Check.NotNull(delays, nameof(delays));
+        ArgumentNullException.ThrowIfNull(delays);
         Check.Range(delays.Length, 1, 100, nameof(delays));
         foreach (TimeSpan delay in delays)
             Check.Range(delay, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(7), nameof(delays));

@@ -284,7 +284,7 @@ public static class AmqpJsonExtensions
     private static AmqpJsonSerializer Json(params JsonTypeInfo[] types)
     {
         foreach (JsonTypeInfo type in types)
-            Check.NotNull(type, nameof(type));
+            ArgumentNullException.ThrowIfNull(type);
         return new AmqpJsonSerializer(types);
     }
 }

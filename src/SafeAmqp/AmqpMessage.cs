@@ -174,7 +174,7 @@ public sealed record AmqpMessage
 
     private static ReadOnlyMemory<byte> Present(byte[] body)
     {
-        Check.NotNull(body, nameof(body)); // which would convert into an empty one
+        ArgumentNullException.ThrowIfNull(body); // which would convert into an empty one
         return body;
     }
 

@@ -162,11 +162,9 @@ public sealed record AmqpQueue
         if (Type is AmqpQueueType.Quorum or AmqpQueueType.Stream && (!Durable || Exclusive || AutoDelete))
             throw new ArgumentException($"A {Type} queue must be durable, not exclusive and not auto-delete.",
                 nameof(Type));
-        if (!Enum.IsDefined(Type))
-            throw new ArgumentOutOfRangeException(nameof(Type), Type, "Must be Default, Classic, Quorum or Stream.");
-        if (Overflow is { } overflow && !Enum.IsDefined(overflow))
-            throw new ArgumentOutOfRangeException(nameof(Overflow), overflow,
-                "Must be DropHead, RejectPublish or RejectPublishDeadLetter.");
+        Check.Defined(Type, nameof(Type));
+        if (Overflow is { } overflow)
+            Check.Defined(overflow, nameof(Overflow));
         OptionalRange(MessageTtl, TimeSpan.Zero, nameof(MessageTtl));
         OptionalRange(Expires, TimeSpan.FromMilliseconds(1), nameof(Expires));
         Check.Range(MaxLength ?? 0, 0, long.MaxValue, nameof(MaxLength));

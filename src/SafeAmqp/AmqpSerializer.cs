@@ -36,7 +36,7 @@ public sealed class AmqpJsonSerializer : IAmqpSerializer
     /// <param name="context">Knows every type that is written or read.</param>
     public AmqpJsonSerializer(JsonSerializerContext context)
     {
-        Check.NotNull(context, nameof(context));
+        ArgumentNullException.ThrowIfNull(context);
         _infoOf = context.Options.GetTypeInfo;
     }
 
@@ -66,7 +66,7 @@ public sealed class AmqpJsonSerializer : IAmqpSerializer
     /// <inheritdoc/>
     public object? Deserialize(AmqpMessage message, Type type)
     {
-        Check.NotNull(message, nameof(message));
+        ArgumentNullException.ThrowIfNull(message);
         return JsonSerializer.Deserialize(message.Body.Span, _infoOf(type));
     }
 }
@@ -90,7 +90,7 @@ public static class AmqpSerializerExtensions
     public static ValueTask PublishAsync<T>(this IAmqpClient client, AmqpMessage template, T value,
         IAmqpSerializer serializer, CancellationToken cancellationToken = default)
     {
-        Check.NotNull(client, nameof(client));
+        ArgumentNullException.ThrowIfNull(client);
         return client.PublishAsync(Write(template, value, serializer, nameof(value)), cancellationToken);
     }
 
@@ -129,7 +129,7 @@ public static class AmqpSerializerExtensions
         TRequest request, IAmqpSerializer serializer, AmqpCallOptions? options = null,
         CancellationToken cancellationToken = default)
     {
-        Check.NotNull(client, nameof(client));
+        ArgumentNullException.ThrowIfNull(client);
         AmqpMessage message = Write(template, request, serializer, nameof(request));
         AmqpReply reply = await client.CallAsync(message, options, cancellationToken).ConfigureAwait(false);
         return (TReply?)Read(reply.Message, typeof(TReply), serializer, "reply");
@@ -173,9 +173,9 @@ public static class AmqpSerializerExtensions
         IAmqpSerializer serializer, AmqpHandler<T> handler, AmqpConsumerOptions? options = null,
         CancellationToken cancellationToken = default)
     {
-        Check.NotNull(client, nameof(client));
-        Check.NotNull(serializer, nameof(serializer));
-        Check.NotNull(handler, nameof(handler));
+        ArgumentNullException.ThrowIfNull(client);
+        ArgumentNullException.ThrowIfNull(serializer);
+        ArgumentNullException.ThrowIfNull(handler);
         return client.ConsumeAsync(queue, (delivery, lost)
             => handler((T)ReadDelivery(delivery, typeof(T), serializer), delivery, lost), options, cancellationToken);
     }
@@ -197,10 +197,10 @@ public static class AmqpSerializerExtensions
         IAmqpSerializer serializer, Func<AmqpDelivery, Type?> typeOf, AmqpHandler<object> handler,
         AmqpConsumerOptions? options = null, CancellationToken cancellationToken = default)
     {
-        Check.NotNull(client, nameof(client));
-        Check.NotNull(serializer, nameof(serializer));
-        Check.NotNull(typeOf, nameof(typeOf));
-        Check.NotNull(handler, nameof(handler));
+        ArgumentNullException.ThrowIfNull(client);
+        ArgumentNullException.ThrowIfNull(serializer);
+        ArgumentNullException.ThrowIfNull(typeOf);
+        ArgumentNullException.ThrowIfNull(handler);
         return client.ConsumeAsync(queue, (delivery, lost)
             => handler(ReadDelivery(delivery, typeOf, serializer), delivery, lost), options, cancellationToken);
     }
@@ -222,9 +222,9 @@ public static class AmqpSerializerExtensions
         IAmqpSerializer serializer, AmqpRequestHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
         CancellationToken cancellationToken = default)
     {
-        Check.NotNull(client, nameof(client));
-        Check.NotNull(serializer, nameof(serializer));
-        Check.NotNull(handler, nameof(handler));
+        ArgumentNullException.ThrowIfNull(client);
+        ArgumentNullException.ThrowIfNull(serializer);
+        ArgumentNullException.ThrowIfNull(handler);
         return client.ServeAsync(queue, (delivery, abandoned)
             => AnswerAsync(handler, delivery, serializer, abandoned), options, cancellationToken);
     }
@@ -265,9 +265,9 @@ public static class AmqpSerializerExtensions
 
     internal static AmqpMessage Write<T>(AmqpMessage template, T value, IAmqpSerializer serializer, string name)
     {
-        Check.NotNull(template, nameof(template));
-        Check.NotNull(serializer, nameof(serializer));
-        Check.NotNull(value, name);
+        ArgumentNullException.ThrowIfNull(template);
+        ArgumentNullException.ThrowIfNull(serializer);
+        ArgumentNullException.ThrowIfNull(value, name);
         Type type = typeof(T) == typeof(object) ? value!.GetType() : typeof(T);
         return template with
         {

@@ -21,7 +21,7 @@ public sealed class AmqpSubscription : IAsyncDisposable
     /// <param name="stop">Called when it is stopped.</param>
     public AmqpSubscription(string queue, Func<Task>? stop = null)
     {
-        Check.NotNull(queue, nameof(queue));
+        ArgumentNullException.ThrowIfNull(queue);
         Queue = queue;
         _stop = stop;
     }

@@ -47,7 +47,7 @@ public sealed class AmqpTlsOptions
 
     internal void Validate()
     {
-        Check.NotNull(PinnedKeys, nameof(PinnedKeys));
+        ArgumentNullException.ThrowIfNull(PinnedKeys);
         foreach (string pin in PinnedKeys)
         {
             byte[] hash = new byte[SHA256.HashSizeInBytes];

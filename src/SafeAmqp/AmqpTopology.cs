@@ -19,7 +19,7 @@ public sealed class AmqpTopology
     /// <exception cref="ArgumentException">A name or an argument is not valid.</exception>
     public AmqpTopology With(AmqpExchange exchange)
     {
-        Check.NotNull(exchange, nameof(exchange));
+        ArgumentNullException.ThrowIfNull(exchange);
         exchange.Validate();
         return new AmqpTopology([.. _items, new Actor.TopologyItem.Exchange(exchange)]);
     }
@@ -30,7 +30,7 @@ public sealed class AmqpTopology
     /// <exception cref="ArgumentException">A name or an argument is not valid.</exception>
     public AmqpTopology With(AmqpQueue queue)
     {
-        Check.NotNull(queue, nameof(queue));
+        ArgumentNullException.ThrowIfNull(queue);
         queue.Validate();
         return new AmqpTopology([.. _items, new Actor.TopologyItem.Queue(queue)]);
     }
@@ -41,7 +41,7 @@ public sealed class AmqpTopology
     /// <exception cref="ArgumentException">A name or an argument is not valid.</exception>
     public AmqpTopology With(AmqpBinding binding)
     {
-        Check.NotNull(binding, nameof(binding));
+        ArgumentNullException.ThrowIfNull(binding);
         binding.Validate();
         return new AmqpTopology([.. _items, new Actor.TopologyItem.Binding(binding)]);
     }

@@ -24,12 +24,6 @@ internal static class Check
                 $"{name} must be one of {string.Join(", ", Enum.GetNames<T>())}.");
     }
 
-    internal static void NotNull(object? value, string name)
-    {
-        if (value is null)
-            throw new ArgumentNullException(name, $"{name} must not be null.");
-    }
-
     internal static void Name(string value, string name)
     {
         ShortString(value, name);
@@ -39,7 +33,7 @@ internal static class Check
 
     internal static void ShortString(string? value, string name)
     {
-        NotNull(value, name);
+        ArgumentNullException.ThrowIfNull(value, name);
         OptionalShortString(value, name);
     }
 
@@ -164,7 +158,7 @@ internal static class MessageCheck
 
     internal static void Validate(AmqpMessage message, long maxSize)
     {
-        Check.NotNull(message, nameof(message));
+        ArgumentNullException.ThrowIfNull(message);
         Validate(new Outgoing(message), maxSize);
     }
 

@@ -38,7 +38,7 @@ public sealed partial class SafeAmqpBuilder
         string queue, JsonTypeInfo<TMessage> type, AmqpConsumerOptions? options = null)
         where THandler : class, IAmqpConsumer<TMessage>
     {
-        Check.NotNull(type, nameof(type));
+        ArgumentNullException.ThrowIfNull(type);
         return AddConsumer<TMessage, THandler>(queue, new AmqpJsonSerializer([type]), options);
     }
 
@@ -55,7 +55,7 @@ public sealed partial class SafeAmqpBuilder
         string queue, IAmqpSerializer serializer, AmqpConsumerOptions? options = null)
         where THandler : class, IAmqpConsumer<TMessage>
     {
-        Check.NotNull(serializer, nameof(serializer));
+        ArgumentNullException.ThrowIfNull(serializer);
         return AddConsumer<TMessage, THandler>(queue, _ => serializer, options);
     }
 
@@ -92,8 +92,8 @@ public sealed partial class SafeAmqpBuilder
         string queue, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TReply> replyType,
         AmqpServeOptions? options = null) where THandler : class, IAmqpServer<TRequest, TReply>
     {
-        Check.NotNull(requestType, nameof(requestType));
-        Check.NotNull(replyType, nameof(replyType));
+        ArgumentNullException.ThrowIfNull(requestType);
+        ArgumentNullException.ThrowIfNull(replyType);
         return AddServer<TRequest, TReply, THandler>(queue, new AmqpJsonSerializer([requestType, replyType]), options);
     }
 
@@ -111,7 +111,7 @@ public sealed partial class SafeAmqpBuilder
         string queue, IAmqpSerializer serializer, AmqpServeOptions? options = null)
         where THandler : class, IAmqpServer<TRequest, TReply>
     {
-        Check.NotNull(serializer, nameof(serializer));
+        ArgumentNullException.ThrowIfNull(serializer);
         return AddServer<TRequest, TReply, THandler>(queue, _ => serializer, options);
     }
 
@@ -135,8 +135,8 @@ public sealed partial class SafeAmqpBuilder
         string queue, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TReply> replyType,
         AmqpServeOptions? options = null) where THandler : class, IAmqpManyServer<TRequest, TReply>
     {
-        Check.NotNull(requestType, nameof(requestType));
-        Check.NotNull(replyType, nameof(replyType));
+        ArgumentNullException.ThrowIfNull(requestType);
+        ArgumentNullException.ThrowIfNull(replyType);
         return AddManyServer<TRequest, TReply, THandler>(queue, new AmqpJsonSerializer([requestType, replyType]),
             options);
     }
@@ -149,7 +149,7 @@ public sealed partial class SafeAmqpBuilder
         string queue, IAmqpSerializer serializer, AmqpServeOptions? options = null)
         where THandler : class, IAmqpManyServer<TRequest, TReply>
     {
-        Check.NotNull(serializer, nameof(serializer));
+        ArgumentNullException.ThrowIfNull(serializer);
         return AddManyServer<TRequest, TReply, THandler>(queue, _ => serializer, options);
     }
 
@@ -167,9 +167,9 @@ public sealed partial class SafeAmqpBuilder
         Func<IServiceProvider, object, AmqpDelivery, CancellationToken, ValueTask<AmqpSettlement>> handler,
         AmqpConsumerOptions? options = null)
     {
-        Check.NotNull(serializer, nameof(serializer));
-        Check.NotNull(typeOf, nameof(typeOf));
-        Check.NotNull(handler, nameof(handler));
+        ArgumentNullException.ThrowIfNull(serializer);
+        ArgumentNullException.ThrowIfNull(typeOf);
+        ArgumentNullException.ThrowIfNull(handler);
         return AddConsumer(queue, (services, delivery, lost) => handler(services,
             AmqpSerializerExtensions.ReadDelivery(delivery, typeOf, serializer), delivery, lost), options);
     }

@@ -73,7 +73,7 @@ public sealed partial class SafeAmqpBuilder
     /// <returns>This builder.</returns>
     public SafeAmqpBuilder AddTopology(AmqpTopology topology)
     {
-        Check.NotNull(topology, nameof(topology));
+        ArgumentNullException.ThrowIfNull(topology);
         return AddTopology(_ => topology);
     }
 
@@ -82,7 +82,7 @@ public sealed partial class SafeAmqpBuilder
     /// <returns>This builder.</returns>
     public SafeAmqpBuilder AddTopology(Func<IServiceProvider, AmqpTopology> topology)
     {
-        Check.NotNull(topology, nameof(topology));
+        ArgumentNullException.ThrowIfNull(topology);
         _registration.Topologies.Add(topology);
         return this;
     }
@@ -112,7 +112,7 @@ public sealed partial class SafeAmqpBuilder
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     public SafeAmqpBuilder AddConsumer(string queue, AmqpHandler handler, AmqpConsumerOptions? options = null)
     {
-        Check.NotNull(handler, nameof(handler));
+        ArgumentNullException.ThrowIfNull(handler);
         return AddConsumer(queue, (_, delivery, lost) => handler(delivery, lost), options);
     }
 
@@ -127,7 +127,7 @@ public sealed partial class SafeAmqpBuilder
         Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpSettlement>> handler,
         AmqpConsumerOptions? options = null)
     {
-        Check.NotNull(handler, nameof(handler));
+        ArgumentNullException.ThrowIfNull(handler);
         return Add(WorkerRegistration.Consumer(Checked(queue), options?.ValidatedFor(queue), handler));
     }
 
@@ -157,7 +157,7 @@ public sealed partial class SafeAmqpBuilder
     /// <exception cref="ArgumentException">An argument is not valid.</exception>
     public SafeAmqpBuilder AddServer(string queue, AmqpRequestHandler handler, AmqpServeOptions? options = null)
     {
-        Check.NotNull(handler, nameof(handler));
+        ArgumentNullException.ThrowIfNull(handler);
         return AddServer(queue, (_, request, abandoned) => handler(request, abandoned), options);
     }
 
@@ -172,7 +172,7 @@ public sealed partial class SafeAmqpBuilder
         Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpMessage>> handler,
         AmqpServeOptions? options = null)
     {
-        Check.NotNull(handler, nameof(handler));
+        ArgumentNullException.ThrowIfNull(handler);
         return Add(WorkerRegistration.Server(Checked(queue), Checked(queue, options), handler));
     }
 
@@ -194,7 +194,7 @@ public sealed partial class SafeAmqpBuilder
     /// <inheritdoc cref="AddServer(string, AmqpRequestHandler, AmqpServeOptions?)"/>
     public SafeAmqpBuilder AddManyServer(string queue, AmqpRepliesHandler handler, AmqpServeOptions? options = null)
     {
-        Check.NotNull(handler, nameof(handler));
+        ArgumentNullException.ThrowIfNull(handler);
         return AddManyServer(queue, (_, request, abandoned) => handler(request, abandoned), options);
     }
 
@@ -209,7 +209,7 @@ public sealed partial class SafeAmqpBuilder
         Func<IServiceProvider, AmqpDelivery, CancellationToken, IAsyncEnumerable<AmqpMessage>> handler,
         AmqpServeOptions? options = null)
     {
-        Check.NotNull(handler, nameof(handler));
+        ArgumentNullException.ThrowIfNull(handler);
         return Add(WorkerRegistration.ManyServer(Checked(queue), Checked(queue, options), handler));
     }
 
@@ -227,7 +227,7 @@ public sealed partial class SafeAmqpBuilder
 
     private static AmqpServeOptions? Checked(string queue, AmqpServeOptions? options)
     {
-        Check.NotNull(options is null ? AmqpConsumerOptions.Default : options.Consumer,
+        ArgumentNullException.ThrowIfNull(options is null ? AmqpConsumerOptions.Default : options.Consumer,
             nameof(AmqpServeOptions.Consumer));
         options?.Consumer.ValidatedFor(queue);
         return options;

@@ -42,8 +42,8 @@ public static class SafeAmqpHealthChecksBuilderExtensions
         Func<IServiceProvider, IHealthCheck> check,
         HealthStatus? failureStatus, IEnumerable<string> tags, TimeSpan? timeout)
     {
-        Check.NotNull(builder, nameof(builder));
-        Check.NotNull(name, nameof(name));
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(name);
         return builder.Add(new HealthCheckRegistration(name, check, failureStatus, tags, timeout));
     }
 }

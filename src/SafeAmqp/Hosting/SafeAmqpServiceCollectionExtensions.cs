@@ -81,7 +81,7 @@ public static class SafeAmqpServiceCollectionExtensions
     private static SafeAmqpBuilder Register(IServiceCollection services, string? key, IConfiguration? section,
         Action<AmqpClientOptions>? configure)
     {
-        Check.NotNull(services, nameof(services));
+        ArgumentNullException.ThrowIfNull(services);
         var registration = ClientRegistration.FindOrAdd(services, key);
         if (section is not null)
             registration.Sections.Add(section);
@@ -93,7 +93,7 @@ public static class SafeAmqpServiceCollectionExtensions
     private static T NotNull<T>(T value,
         [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(value))] string name = "") where T : class
     {
-        Check.NotNull(value, name);
+        ArgumentNullException.ThrowIfNull(value, name);
         return value;
     }
 
