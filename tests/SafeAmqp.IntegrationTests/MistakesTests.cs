@@ -225,13 +225,13 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
     {
         Assert.SkipWhen(!Broker.IsEmbedded && Broker.RabbitMq.Version < new Version(4, 0), "The page is RabbitMQ 4's.");
         var page = new StringBuilder("""
-            # Mistakes, and what is seen of them
+            # Common mistakes and their symptoms
 
-            Made by a test, which makes each of them on RabbitMQ 4 and fails when what is seen differs. *At once* is
-            without waiting for anything; otherwise the option is named that bounds the wait. Health is that of the
-            readiness check afterwards. A mistake whose message has a page of its own links to it.
+            A test makes each of these mistakes on RabbitMQ 4, and fails when the symptoms differ from this table.
+            *At once* means without waiting for anything; otherwise the option that bounds the wait is named. Health is
+            that of the readiness check afterwards. A mistake whose message has a page of its own links to it.
 
-            | mistake | what comes of it | first line of the log (from warnings on) | when | health |
+            | mistake | what happens | first warning or error in the log | when | health |
             |---|---|---|---|---|
 
             """);

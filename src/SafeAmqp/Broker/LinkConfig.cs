@@ -199,7 +199,7 @@ internal sealed record BrokerUri(bool UseTls, BrokerHost Host, string? User, str
         string authority = end < 0 ? rest : rest[..end], tail = end < 0 ? "" : rest[end..];
         // One of these in a password ends it too early, and leaves an @ behind.
         if (tail.Contains('@') || authority.Count(c => c == '@') > 1)
-            throw Wrong($"Uri cannot be read: an @ stands where none may. {Slip}");
+            throw Wrong($"Uri cannot be read: it has an @ where none is allowed. {Slip}");
         if (tail.Contains('#'))
             throw Wrong($"Uri cannot be read: it has a # (a fragment), which means nothing here. {Slip}");
         int at = authority.IndexOf('@', StringComparison.Ordinal);

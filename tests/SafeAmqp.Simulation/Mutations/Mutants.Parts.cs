@@ -36,7 +36,7 @@ internal static partial class Mutants
         yield return new("whatever answers is a broker", "Wire/FrameReader.cs",
             "if (first[0] is Method or Header or Body or Heartbeat)", "if (first.Length > 0)");
         yield return new("an @ in a password is not explained", "Broker/LinkConfig.cs",
-            "an @ stands where none may. {Slip}", "an @ stands where none may.");
+            "it has an @ where none is allowed. {Slip}", "it has an @ where none is allowed.");
         yield return new("what is cancelled by a stop has failed", Subscription,
             "Exception? cause = IsBegun ? error : null;", "Exception? cause = null;");
         yield return new("whatever is cancelled has not failed", Subscription, "IsBegun ? error : null;", "error;");
