@@ -1,3 +1,4 @@
+using System.Reflection;
 using SafeAmqp.Benchmarks.Measuring;
 
 namespace SafeAmqp.Benchmarks.Contenders;
@@ -34,4 +35,9 @@ internal abstract class Contender : IAsyncDisposable
         => Meter.MeasureAsync(() => Meter.ClosedLoopAsync(workload.Callers, duration, OperateAsync));
 
     public abstract ValueTask DisposeAsync();
+
+    /// <summary>The version of a contender's package, as its name in the results has it.</summary>
+    protected static string VersionOf(Type type)
+        => type.Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion
+            .Split('+')[0];
 }

@@ -11,7 +11,7 @@ public sealed record BenchmarkReply(byte[] Payload);
 /// <summary>MassTransit's Publish, which waits for the broker's confirm.</summary>
 internal sealed class MassTransitPublish : Contender
 {
-    internal const string Title = "MassTransit 8.5.12, Publish";
+    internal static readonly string Title = $"MassTransit {VersionOf(typeof(IBus))}, Publish";
 
     private IBusControl? _bus;
     private BenchmarkMessage _message = new([]);

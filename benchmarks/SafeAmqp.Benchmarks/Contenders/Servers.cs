@@ -66,7 +66,8 @@ internal static class Servers
 /// <summary>MassTransit's request client and consumer, a bus for each: their envelopes are part of it.</summary>
 internal sealed class MassTransitCalls(bool isApart = false) : CallContender(Server.MassTransit, isApart)
 {
-    internal const string Title = "MassTransit 8.5.12, request client and consumer";
+    internal static readonly string Title =
+        $"MassTransit {VersionOf(typeof(IBus))}, request client and consumer";
 
     private IBusControl? _bus;
     private IRequestClient<BenchmarkMessage>? _requests;

@@ -14,7 +14,7 @@ namespace SafeAmqp.Benchmarks.Contenders;
 /// </summary>
 internal sealed class WolverinePublish : Contender
 {
-    internal const string Title = "Wolverine 6.62.0, PublishAsync";
+    internal static readonly string Title = $"Wolverine {VersionOf(typeof(IMessageBus))}, PublishAsync";
 
     private IHost? _host;
     private IServiceScope[] _scopes = [];
