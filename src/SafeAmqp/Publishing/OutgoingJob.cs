@@ -24,10 +24,6 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
     /// arrived.</summary>
     internal bool IsRepeated { get; set; }
 
-    /// <summary>The epoch in which it was in flight on a channel that was given up: until that link ends, the broker
-    /// may still read it. 0 while there was none.</summary>
-    internal int LeftIn { get; set; }
-
     /// <summary>Whether it was in flight when the broker ended a link or channel over something in flight: it goes
     /// again with nothing beside it, so that it can be told from its neighbours.</summary>
     internal bool IsSuspect { get; set; }

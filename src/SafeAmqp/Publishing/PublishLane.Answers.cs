@@ -57,8 +57,9 @@ internal sealed partial class PublishLane
         _failedOpens = 0;
         bool isSuspicious = Refusal.CastsSuspicion(end, isLink: true);
         Lose(end, culprit: null, republish: true, isSuspicious);
-        for (OutgoingJob? job = _publishes.First; isSuspicious && job is not null; job = job.Next)
-            job.IsSuspect |= job.LeftIn == Actor.Epoch;
+        foreach (OutgoingJob job in _left)
+            job.IsSuspect |= isSuspicious;
+        _left.Clear();
     }
 
     protected override void OnSignal(BrokerSignal.OfChannel signal)
@@ -134,8 +135,8 @@ internal sealed partial class PublishLane
     private void Replace(CloseReason end)
     {
         Close();
-        foreach (OutgoingJob job in _ledger.Unanswered())
-            job.LeftIn = Actor.Epoch;
+        _left.RemoveWhere(job => job.HasEnded);
+        _left.UnionWith(_ledger.Unanswered());
         Lose(end, culprit: null, republish: true);
         Prepare();
     }

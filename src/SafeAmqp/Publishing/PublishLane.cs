@@ -16,6 +16,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     private readonly ConfirmLedger _ledger = new(actor.Settings.MaxUnconfirmedMessages);
     private readonly NackWatch _nacks = new();
     private readonly List<OutgoingJob> _taken = [];
+    private readonly HashSet<OutgoingJob> _left = []; // on channels that were given up, which the broker may still read
     private ConfirmTimer _timer;
     private bool _busy;
     private bool _closing; // a publish found the channel closed; its signal is on the way

@@ -47,7 +47,7 @@ internal static partial class Mutants
         yield return new("what ended the link alone goes again", Answers,
             "isSuspicious && job.IsSuspect)", "isSuspicious && job.IsSuspect && lost.Count < 1)");
         yield return new("what was left on a replaced channel is not suspected", Answers,
-            "job.IsSuspect |= job.LeftIn == Actor.Epoch;", "_ = job.LeftIn;");
+            "_left.UnionWith(_ledger.Unanswered());", "");
         yield return new("one answer ends every wait of a channel", "Actor/ActorChannel.cs", "if (--_awaited == 0)",
             "if (--_awaited >= 0)");
         yield return new("nothing casts suspicion", "Publishing/JobErrors.cs", "=> end.ByBroker && (isLink ?",
