@@ -158,6 +158,9 @@ public sealed record AmqpMessage
     /// <summary>Set when it passes a received message on: its properties leave as they came, but for this.</summary>
     internal PassedOn? PassedOn { get; init; }
 
+    /// <summary>See <see cref="Outgoing.Answers"/>.</summary>
+    internal AmqpMessage? Answers { get; init; }
+
     internal const string StreamFilterHeader = "x-stream-filter-value";
 
     /// <summary>The message with the value by which a stream's consumers may ask for it
@@ -255,6 +258,7 @@ internal readonly record struct Outgoing
         Message = message;
         (Exchange, RoutingKey, Mandatory) = (message.Exchange, message.RoutingKey, message.Mandatory);
         (CorrelationId, ReplyTo, Expiration) = (message.CorrelationId, message.ReplyTo, message.Expiration);
+        Answers = message.Answers;
     }
 
     internal AmqpMessage Message { get; }
@@ -267,6 +271,9 @@ internal readonly record struct Outgoing
 
     /// <summary>Goes along as a header; null for none.</summary>
     internal long? Deadline { get; init; }
+
+    /// <summary>The request that it answers: what its caller chose goes back octet by octet.</summary>
+    internal AmqpMessage? Answers { get; init; }
 
     public static implicit operator Outgoing(AmqpMessage message) => new(message);
 
@@ -287,6 +294,7 @@ internal readonly record struct Outgoing
             ReplyTo = ReplyTo,
             Expiration = Expiration,
             Headers = headers,
+            Answers = Answers,
         };
     }
 }

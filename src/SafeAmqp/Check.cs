@@ -175,10 +175,15 @@ internal static class MessageCheck
             throw new ArgumentException($"Body must be at most {maxSize} bytes (MaxMessageSize), not "
                 + $"{message.Body.Length}.", nameof(message));
         Check.ShortString(outgoing.Exchange, nameof(message.Exchange));
-        Check.ShortString(outgoing.RoutingKey, nameof(message.RoutingKey));
+        if (outgoing.Answers is null) // whose caller chose the address and the id
+        {
+            Check.ShortString(outgoing.RoutingKey, nameof(message.RoutingKey));
+            Check.OptionalShortString(outgoing.CorrelationId, nameof(message.CorrelationId));
+        }
+        if (message is { PassedOn: not null, Received.IsEmpty: false })
+            return; // its properties came from the wire and go back as they are
         Check.OptionalShortString(message.ContentType, nameof(message.ContentType));
         Check.OptionalShortString(message.ContentEncoding, nameof(message.ContentEncoding));
-        Check.OptionalShortString(outgoing.CorrelationId, nameof(message.CorrelationId));
         Check.OptionalShortString(outgoing.ReplyTo, nameof(message.ReplyTo));
         Check.OptionalShortString(message.MessageId, nameof(message.MessageId));
         Check.OptionalShortString(message.Type, nameof(message.Type));
@@ -187,8 +192,8 @@ internal static class MessageCheck
         if (outgoing.Expiration is { } expiration)
             Check.Range(expiration, TimeSpan.Zero, TimeSpan.FromMilliseconds(uint.MaxValue),
                 nameof(message.Expiration));
-        if (message.Headers is not { Count: > 0 } headers || message.PassedOn is not null)
-            return; // none, or they came from the wire and go back as they are
+        if (message.Headers is not { Count: > 0 } headers)
+            return;
         Check.Headers(headers, nameof(message.Headers));
         long bytes = TableBytes(headers);
         if (bytes > MaxHeaderBytes)

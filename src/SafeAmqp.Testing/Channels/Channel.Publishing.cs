@@ -78,6 +78,7 @@ internal sealed partial class Channel
         if (size > (ulong)Broker.Options.MaxMessageSize)
             throw AmqpError.Precondition(
                 $"message size {size} is larger than configured max size {Broker.Options.MaxMessageSize}");
+        Broker.Memory.Arrived(payload.Length);
         ReadOnlySpan<byte> raw = payload[12..];
         if (_properties is null || !raw.SequenceEqual(_properties.Raw))
             ReadProperties(raw);

@@ -46,7 +46,7 @@ internal sealed class StreamLog(QueueArguments arguments)
         Chunk chunk = _chunks[^1];
         chunk.Messages.Add(message);
         chunk.Filters.Add(StreamMessage.FilterValue(message));
-        long bytes = message.Size + message.Properties.Raw.Length;
+        long bytes = message.HeldBytes;
         chunk.Bytes += bytes;
         Bytes += bytes;
         _segmentBytes += bytes;
