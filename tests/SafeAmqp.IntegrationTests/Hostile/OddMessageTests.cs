@@ -66,6 +66,9 @@ public sealed class OddMessageTests(TestBroker broker) : CallTest(broker)
         using RawClient raw = await RawClient.OpenAsync(new Uri(Broker.Uri));
         await SendAsync(raw, queue, kind);
         await SendAsync(raw, got, kind);
+        Witness witness = await WitnessAsync();
+        await UntilReadyAsync(witness, queue, 1);
+        await UntilReadyAsync(witness, got, 1);
         await PublishAsync(amqp, queue, "behind");
         var inbox = new Inbox();
         await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
