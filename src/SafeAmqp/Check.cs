@@ -191,13 +191,13 @@ internal static class MessageCheck
             throw new ArgumentException($"Body must be at most {maxSize} bytes (MaxMessageSize), not "
                 + $"{message.Body.Length}.", nameof(message));
         Check.ShortString(outgoing.Exchange, nameof(message.Exchange));
-        if (outgoing.Answers is null) // whose caller chose the address and the id
-        {
+        bool isAnswer = outgoing.Answers is not null; // its caller chose the address and the id
+        if (!isAnswer)
             Check.ShortString(outgoing.RoutingKey, nameof(message.RoutingKey));
-            Check.OptionalShortString(outgoing.CorrelationId, nameof(message.CorrelationId));
-        }
         if (message is { PassedOn: not null, Received.IsEmpty: false })
             return; // its properties came from the wire and go back as they are
+        if (!isAnswer)
+            Check.OptionalShortString(outgoing.CorrelationId, nameof(message.CorrelationId));
         Check.OptionalShortString(message.ContentType, nameof(message.ContentType));
         Check.OptionalShortString(message.ContentEncoding, nameof(message.ContentEncoding));
         Check.OptionalShortString(outgoing.ReplyTo, nameof(message.ReplyTo));

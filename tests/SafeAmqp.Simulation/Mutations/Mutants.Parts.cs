@@ -45,8 +45,8 @@ internal static partial class Mutants
         yield return new("an unused flag cannot be read", "Wire/IncomingContent.cs", "MoreFlags = 1;", "MoreFlags = 3;");
         yield return new("an id that is no text is answered with another", "Wire/FrameWriter.cs",
             "answers.RawProperty(property) is { } octets", "answers.RawProperty(property) is { IsEmpty: true } octets");
-        yield return new("a caller's id is checked like one of ours", "Check.cs", "if (outgoing.Answers is null)",
-            "if (outgoing.RoutingKey is not null)");
+        yield return new("a caller's id is checked like one of ours", "Check.cs", "isAnswer = outgoing.Answers is not null;",
+            "isAnswer = outgoing.Answers is null;");
         yield return new("what is passed on is checked like one of ours", "Check.cs",
             "PassedOn: not null, Received.IsEmpty: false", "PassedOn: not null, Received.IsEmpty: true");
         yield return new("the cause of a wait is not told", "Telemetry/StatusText.cs",
