@@ -27,7 +27,8 @@ public sealed class NamedBrokerTests(TestBroker broker) : BrokerTest(broker)
 
     // Those that have queues beside their queues, names that are not theirs to choose, users, and fixtures.
     private static readonly Type[] Classes = [typeof(RejectionTests), typeof(HeldDeliveryTests), typeof(EventBusTests),
-        typeof(GuideTests), typeof(ExternalTests), typeof(ExchangeTests), typeof(ServingTests), typeof(OddMessageTests)];
+        typeof(GuideTests), typeof(ExternalTests), typeof(ExchangeTests), typeof(ServingTests),
+        typeof(OddMessageTests)];
 
     [Fact, OnlyRabbitMq("The embedded broker ends with the run: no URI names it.")]
     public async Task A_run_on_a_broker_that_is_named_fails_nowhere_and_leaves_nothing_there()
@@ -57,7 +58,8 @@ public sealed class NamedBrokerTests(TestBroker broker) : BrokerTest(broker)
         using Process run = Process.Start(start)!;
         try
         {
-            string said = await run.StandardOutput.ReadToEndAsync(Cancelled).WaitAsync(TimeSpan.FromMinutes(3), Cancelled);
+            string said = await run.StandardOutput.ReadToEndAsync(Cancelled)
+                .WaitAsync(TimeSpan.FromMinutes(3), Cancelled);
             await run.WaitForExitAsync(Cancelled);
             return said;
         }

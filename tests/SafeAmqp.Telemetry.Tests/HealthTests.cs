@@ -139,7 +139,8 @@ public sealed class HealthTests : TelemetryTest
         using IHost host = Build(Broker.Uri.ToString());
         await host.StartAsync(Cancelled);
         var client = host.Services.GetRequiredService<IAmqpClient>();
-        await client.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = "changed", Durable = false }), Cancelled);
+        await client.DeclareAsync(
+            new AmqpTopology().With(new AmqpQueue { Name = "changed", Durable = false }), Cancelled);
         await using AmqpClient other = await AmqpClient.ConnectAsync(Broker.Uri, Cancelled);
         await other.Admin.DeleteQueueAsync("changed", cancellationToken: Cancelled);
         await other.DeclareAsync(new AmqpTopology().Queue("changed"), Cancelled);

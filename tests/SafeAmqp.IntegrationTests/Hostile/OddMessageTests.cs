@@ -75,7 +75,7 @@ public sealed class OddMessageTests(TestBroker broker) : CallTest(broker)
         IReadOnlyList<AmqpDelivery> handled = await inbox.NextAsync(2);
         Assert.Equal(["odd", "behind"], handled.Select(Text));
         Assert.Equal("c", handled[0].Message.CorrelationId);
-        Assert.All(handled[0].Message.Headers ?? new Dictionary<string, object?>(), header => Assert.NotNull(header.Key));
+        Assert.InRange(handled[0].Message.Headers!.ToArray().Length, 0, 5); // all can be read
         AmqpDelivery one = (await amqp.Admin.GetAsync(got, Cancelled))!;
         Assert.Equal("odd", Text(one));
         Assert.Equal(AmqpSettleResult.Settled, one.Settle(AmqpSettlement.Ack));
@@ -174,8 +174,8 @@ public sealed class OddMessageTests(TestBroker broker) : CallTest(broker)
     public async Task A_correlation_id_that_is_no_text_comes_back_octet_by_octet(string id)
     {
         AmqpClient amqp = await ConnectAsync();
-        string single = await NewQueueAsync(amqp), many = await NewQueueAsync(amqp), failing = await NewQueueAsync(amqp);
-        string replies = await NewQueueAsync(amqp);
+        string single = await NewQueueAsync(amqp), many = await NewQueueAsync(amqp),
+            failing = await NewQueueAsync(amqp), replies = await NewQueueAsync(amqp);
         await amqp.ServeAsync(single, (_, _) => ValueTask.FromResult(new AmqpMessage()), cancellationToken: Cancelled);
         await amqp.ServeManyAsync(many, (_, _) => NoneAsync(), cancellationToken: Cancelled);
         await amqp.ServeAsync(

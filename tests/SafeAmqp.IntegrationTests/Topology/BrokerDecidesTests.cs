@@ -46,7 +46,8 @@ public sealed class BrokerDecidesTests(TestBroker broker) : FeatureTest(broker)
     public async Task An_argument_of_a_queue(string argument, object value, int? code)
     {
         AmqpClient amqp = await ConnectAsync();
-        var queue = new AmqpQueue { Name = NewName(), Arguments = new Dictionary<string, object?> { [argument] = value } };
+        var arguments = new Dictionary<string, object?> { [argument] = value };
+        var queue = new AmqpQueue { Name = NewName(), Arguments = arguments };
         Assert.Equal(code, await CodeOfAsync(amqp.DeclareAsync(new AmqpTopology().With(queue), Cancelled)));
         await FineAsync(amqp);
     }
@@ -65,8 +66,8 @@ public sealed class BrokerDecidesTests(TestBroker broker) : FeatureTest(broker)
         string tag = string.Concat(Enumerable.Repeat(letter, times));
         Named(queue);
         await amqp.DeclareAsync(
-            new AmqpTopology().With(new AmqpQueue { Name = queue, AutoDelete = true }).Bind("amq.direct", tag).ToQueue(queue),
-            Cancelled);
+            new AmqpTopology().With(new AmqpQueue { Name = queue, AutoDelete = true })
+                .Bind("amq.direct", tag).ToQueue(queue), Cancelled);
         var inbox = new Inbox();
         await amqp.ConsumeAsync(queue, inbox.HandleAsync, new AmqpConsumerOptions
         {

@@ -18,7 +18,8 @@ public sealed class MemoryTests
     public async Task What_is_in_headers_counts_like_a_body(string where)
     {
         await using AmqpTestBroker broker = await StartAsync(10_000_000);
-        using RawClient client = await RawClient.OpenAsync(broker.Uri), consumer = await RawClient.OpenAsync(broker.Uri);
+        using RawClient client = await RawClient.OpenAsync(broker.Uri);
+        using RawClient consumer = await RawClient.OpenAsync(broker.Uri);
         await DeclareAsync(client, "dead");
         await DeclareAsync(client, "q", where switch
         {
@@ -29,7 +30,7 @@ public sealed class MemoryTests
         });
         if (where == "out")
             await ConsumeAsync(consumer, "q");
-        _ = FloodAsync(client, "q", 1_000, _ => Headers(Text(Large)));
+        _ = FloodAsync(client, "q", 1_000, _ => Headers(Text(Large)), Cancelled);
         await broker.WaitUntilAsync(view => view.Connections.Any(c => c.IsBlocked), cancellationToken: Cancelled);
         int held = await broker.LookAsync(view => view.ReadyCount("q") + view.UnacknowledgedCount("q")
             + view.ReadyCount("dead"));
@@ -43,7 +44,7 @@ public sealed class MemoryTests
             new AmqpTestBrokerOptions { HistoryBytes = 1_000_000 }, Cancelled);
         using RawClient client = await RawClient.OpenAsync(broker.Uri);
         await DeclareAsync(client, "q", Number("x-max-length", 1));
-        await FloodAsync(client, "q", 200, _ => Headers(Text(Large)));
+        await FloodAsync(client, "q", 200, _ => Headers(Text(Large)), Cancelled);
         await client.CallAsync(1, 20, 40, [0, 0, 0, 0, 0, 0, 0]);
         Assert.InRange(await broker.LookAsync(view => view.Events.Count(IsPublish)), 1, 10);
     }
@@ -89,7 +90,8 @@ public sealed class MemoryTests
             byte[] queue = RawClient.ShortText("q");
             await DeclareAsync(client, "q", [.. Number("x-expires", 3_600_000), .. Number("x-message-ttl", 3_600_000)]);
             await client.CallAsync(1, 50, 20, [
-                0, 0, .. queue, .. RawClient.ShortText("amq.topic"), .. RawClient.ShortText($"a.{i}.#"), 0, 0, 0, 0, 0]);
+                0, 0, .. queue, .. RawClient.ShortText("amq.topic"), .. RawClient.ShortText($"a.{i}.#"),
+                0, 0, 0, 0, 0]);
             await client.SendAsync(RawClient.Publish(1, "", "q", new byte[Large]));
             await client.CallAsync(1, 50, 40, [0, 0, .. queue, 0]);
             using RawClient other = await RawClient.OpenAsync(broker.Uri);
@@ -177,6 +179,6 @@ public sealed class MemoryTests
         => [.. RawClient.ShortText(name), (byte)'I', .. RawClient.FourOctets(value)];
 
     // Other ones in each message: 10,000 of five octets.
-    private static byte[] Small(int message) => [.. Enumerable.Range(0, 10_000).SelectMany(
-        i => (byte[])[3, (byte)('a' + (i / 676)), (byte)('a' + (i / 26 % 26)), (byte)('a' + (i % 26)), (byte)'t', (byte)message])];
+    private static byte[] Small(int message) => [.. Enumerable.Range(0, 10_000).SelectMany(i => (byte[])[
+        3, (byte)('a' + (i / 676)), (byte)('a' + (i / 26 % 26)), (byte)('a' + (i % 26)), (byte)'t', (byte)message])];
 }
