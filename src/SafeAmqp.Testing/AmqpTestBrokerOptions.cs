@@ -77,8 +77,8 @@ public sealed class AmqpTestBrokerOptions
     public TimeSpan ConsumerTimeout { get; set; } = TimeSpan.FromMinutes(30);
 
     /// <summary>
-    /// When the messages in all queues take more octets than this, 256 for each in each queue beside the bodies,
-    /// publishers are blocked until there is room (connection.blocked).
+    /// When the messages in all queues take more octets than this, 256 for each in each queue beside its body and its
+    /// properties, publishers are blocked until there is room (connection.blocked).
     /// </summary>
     /// <value>Default: 1,073,741,824 (1 GiB).</value>
     public long MemoryLimit { get; set; } = 1024L * 1024 * 1024;
@@ -89,7 +89,7 @@ public sealed class AmqpTestBrokerOptions
     /// <value>Default: 10,000.</value>
     public int HistoryCapacity { get; set; } = 10_000;
 
-    /// <summary>How many octets the kept events may hold, in bodies and in lists of queues.</summary>
+    /// <summary>How many octets the kept events may hold, in messages and in lists of queues.</summary>
     /// <value>Default: 67,108,864 (64 MiB).</value>
     public long HistoryBytes { get; set; } = 64 * 1024 * 1024;
 

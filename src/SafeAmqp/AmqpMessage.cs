@@ -33,9 +33,9 @@ public sealed record AmqpMessage
     public bool Persistent { get; init; } = true;
 
     /// <summary>The headers. Values: <see cref="string"/>, <see cref="bool"/>, integers up to
-    /// <see cref="long.MaxValue"/>, floating point, <see cref="decimal"/> whose digits fit 32 bits,
-    /// <see cref="DateTimeOffset"/>, byte arrays, and lists and string-keyed dictionaries of these to a depth of
-    /// 8.</summary>
+    /// <see cref="long.MaxValue"/>, finite floating point, <see cref="decimal"/> whose digits fit 32 bits,
+    /// <see cref="DateTimeOffset"/> from 1970 on, byte arrays, and lists and string-keyed dictionaries of these to a
+    /// depth of 8.</summary>
     /// <remarks>Integers of 8 bits, signed ones of 16, and negative ones that 32 bits hold go as <see cref="int"/>,
     /// which clients of all languages read alike. On a received message a time that <see cref="DateTimeOffset"/> cannot
     /// hold is its seconds since 1970 as <see cref="long"/>, and a decimal of more than 28 places is a
@@ -76,7 +76,7 @@ public sealed record AmqpMessage
     public string? MessageId { get; init; }
 
     /// <summary>When the message was made; whole seconds on the wire.</summary>
-    /// <value>Default: none.</value>
+    /// <value>From 1970 on. Default: none.</value>
     public DateTimeOffset? Timestamp { get; init; }
 
     /// <summary>The application's name for the kind of message.</summary>
@@ -157,6 +157,9 @@ public sealed record AmqpMessage
 
     /// <summary>Set when it passes a received message on: its properties leave as they came, but for this.</summary>
     internal PassedOn? PassedOn { get; init; }
+
+    /// <summary>See <see cref="Outgoing.Answers"/>.</summary>
+    internal AmqpMessage? Answers { get; init; }
 
     internal const string StreamFilterHeader = "x-stream-filter-value";
 
@@ -255,6 +258,7 @@ internal readonly record struct Outgoing
         Message = message;
         (Exchange, RoutingKey, Mandatory) = (message.Exchange, message.RoutingKey, message.Mandatory);
         (CorrelationId, ReplyTo, Expiration) = (message.CorrelationId, message.ReplyTo, message.Expiration);
+        Answers = message.Answers;
     }
 
     internal AmqpMessage Message { get; }
@@ -267,6 +271,9 @@ internal readonly record struct Outgoing
 
     /// <summary>Goes along as a header; null for none.</summary>
     internal long? Deadline { get; init; }
+
+    /// <summary>The request that it answers: what its caller chose goes back octet by octet.</summary>
+    internal AmqpMessage? Answers { get; init; }
 
     public static implicit operator Outgoing(AmqpMessage message) => new(message);
 
@@ -287,6 +294,7 @@ internal readonly record struct Outgoing
             ReplyTo = ReplyTo,
             Expiration = Expiration,
             Headers = headers,
+            Answers = Answers,
         };
     }
 }

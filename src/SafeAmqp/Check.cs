@@ -50,6 +50,15 @@ internal static class Check
             throw new ArgumentException($"{name} must be at most {MaxShortString} bytes of UTF-8, not {bytes}.", name);
     }
 
+    // Without a sign on the wire (AMQP 0-9-1, section 4.2.5.4): to others an earlier one is in a far future, or the end
+    // of their connection.
+    internal static void Time(DateTimeOffset time, string name)
+    {
+        if (time < DateTimeOffset.UnixEpoch)
+            throw new ArgumentException($"{name} must not be before 1970, where AMQP's times begin: send it as text.",
+                name);
+    }
+
     internal static void Headers(IReadOnlyDictionary<string, object?>? headers, string name)
     {
         if (headers is null)
@@ -67,8 +76,15 @@ internal static class Check
             throw new ArgumentException($"{name} must be nested at most {MaxHeaderDepth} deep.", name);
         switch (value)
         {
+            case double.NaN or double.PositiveInfinity or double.NegativeInfinity
+                or float.NaN or float.PositiveInfinity or float.NegativeInfinity:
+                throw new ArgumentException($"{name} must be a finite number: RabbitMQ has no others, and closes the "
+                    + $"connection over them.", name);
+            case DateTimeOffset time:
+                Time(time, name);
+                break;
             case null or string or bool or byte or sbyte or short or ushort or int or uint or long or float or double
-                or byte[] or DateTimeOffset:
+                or byte[]:
                 break;
             case ulong large when large > long.MaxValue:
                 throw new ArgumentException($"{name} must be at most {long.MaxValue}: AMQP tables carry signed "
@@ -169,10 +185,15 @@ internal static class MessageCheck
             throw new ArgumentException($"Body must be at most {maxSize} bytes (MaxMessageSize), not "
                 + $"{message.Body.Length}.", nameof(message));
         Check.ShortString(outgoing.Exchange, nameof(message.Exchange));
-        Check.ShortString(outgoing.RoutingKey, nameof(message.RoutingKey));
+        bool isAnswer = outgoing.Answers is not null; // its caller chose the address and the id
+        if (!isAnswer)
+            Check.ShortString(outgoing.RoutingKey, nameof(message.RoutingKey));
+        if (message is { PassedOn: not null, Received.IsEmpty: false })
+            return; // its properties came from the wire and go back as they are
+        if (!isAnswer)
+            Check.OptionalShortString(outgoing.CorrelationId, nameof(message.CorrelationId));
         Check.OptionalShortString(message.ContentType, nameof(message.ContentType));
         Check.OptionalShortString(message.ContentEncoding, nameof(message.ContentEncoding));
-        Check.OptionalShortString(outgoing.CorrelationId, nameof(message.CorrelationId));
         Check.OptionalShortString(outgoing.ReplyTo, nameof(message.ReplyTo));
         Check.OptionalShortString(message.MessageId, nameof(message.MessageId));
         Check.OptionalShortString(message.Type, nameof(message.Type));
@@ -181,8 +202,10 @@ internal static class MessageCheck
         if (outgoing.Expiration is { } expiration)
             Check.Range(expiration, TimeSpan.Zero, TimeSpan.FromMilliseconds(uint.MaxValue),
                 nameof(message.Expiration));
-        if (message.Headers is not { Count: > 0 } headers || message.PassedOn is not null)
-            return; // none, or they came from the wire and go back as they are
+        if (message.Timestamp is { } timestamp)
+            Check.Time(timestamp, nameof(message.Timestamp));
+        if (message.Headers is not { Count: > 0 } headers)
+            return;
         Check.Headers(headers, nameof(message.Headers));
         long bytes = TableBytes(headers);
         if (bytes > MaxHeaderBytes)

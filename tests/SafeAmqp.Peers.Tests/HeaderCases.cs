@@ -31,6 +31,13 @@ internal static class HeaderCases
         ["decimal"] = 12.50m,
         ["negative decimal"] = -12.50m,
         ["small decimal"] = 0.0000000001m,
+        ["whole decimal"] = 2_147_483_647m,
+        ["least decimal"] = -2_147_483_648m,
+        ["smallest decimal"] = new decimal(1, 0, 0, isNegative: true, 28),
+        ["no decimal"] = 0.00m,
+        ["smallest double"] = double.Epsilon,
+        ["epoch"] = DateTimeOffset.UnixEpoch,
+        ["last time"] = DateTimeOffset.MaxValue,
         ["far time"] = DateTimeOffset.FromUnixTimeSeconds(250_000_000_000),
         ["time"] = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000),
         ["null"] = null,
@@ -43,6 +50,12 @@ internal static class HeaderCases
             ["b"] = new Dictionary<string, object?> { ["c"] = "d" }
         },
         ["no table"] = new Dictionary<string, object?>(),
+        ["bytes in a table"] = new Dictionary<string, object?>
+        {
+            ["bytes"] = new byte[] { 0x74, 0xFF },
+            ["text"] = "t",
+            ["list"] = new List<object?> { new byte[] { 0xC3 }, ulong.MaxValue >> 1, null },
+        },
     };
 
     /// <summary>What peers send, by the name of its header.</summary>
@@ -88,6 +101,7 @@ internal static class HeaderCases
         // Numbers of floating point are cut to whole ones.
         ([Peer.Pika], "float", 2),
         ([Peer.Pika], "double", 0),
+        ([Peer.Pika], "smallest double", 0),
         // Every number is one of floating point.
         (InJavaScript, "most", 1UL << 63),
         // All that is of type S is text.

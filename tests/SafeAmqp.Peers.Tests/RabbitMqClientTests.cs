@@ -55,7 +55,10 @@ public sealed class RabbitMqClientTests(Brokers brokers) : PeerTest(brokers)
             HeaderCases.Ours.ToDictionary(header => header.Key, header => Typed.Of(header.Key switch
             {
                 "no list" or "no table" => null, // it makes null of what is empty
-                "negative decimal" => -21474823.98m, // and takes the highest bit for a sign
+                // and takes the highest bit for a sign
+                "negative decimal" => -21474823.98m,
+                "least decimal" => 0m,
+                "smallest decimal" => new decimal(int.MaxValue, 0, 0, isNegative: true, 28),
                 _ => header.Value,
             })),
             WithoutTraces(got.BasicProperties.Headers!.ToDictionary(

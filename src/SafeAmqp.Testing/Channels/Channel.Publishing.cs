@@ -78,6 +78,7 @@ internal sealed partial class Channel
         if (size > (ulong)Broker.Options.MaxMessageSize)
             throw AmqpError.Precondition(
                 $"message size {size} is larger than configured max size {Broker.Options.MaxMessageSize}");
+        Broker.Memory.Arrived(payload.Length);
         ReadOnlySpan<byte> raw = payload[12..];
         if (_properties is null || !raw.SequenceEqual(_properties.Raw))
             ReadProperties(raw);
@@ -195,20 +196,19 @@ internal sealed partial class Channel
             properties = properties.With((ContentProperties.ReplyToIndex, DirectReplyAddress()));
         if (!properties.MayHaveCopies)
             return new Message(_exchangeName, _routingKey, properties, body);
-        List<string> visible = [_routingKey, .. Copies(properties, "CC")];
-        List<string> keys = [.. visible, .. Copies(properties, "BCC")];
-        if (properties.Headers.ContainsKey("BCC"))
+        Dictionary<string, object?> headers = properties.Headers;
+        List<string> visible = [_routingKey, .. Copies(headers, "CC")];
+        List<string> keys = [.. visible, .. Copies(headers, "BCC")];
+        if (headers.Remove("BCC"))
         {
-            var headers = new Dictionary<string, object?>(properties.Headers);
-            headers.Remove("BCC");
             properties = properties.With((ContentProperties.HeadersIndex, headers));
         }
         return new Message(_exchangeName, _routingKey, properties, body) { RoutingKeys = keys, VisibleKeys = visible };
     }
 
-    private static IEnumerable<string> Copies(ContentProperties properties, string header)
+    private static IEnumerable<string> Copies(Dictionary<string, object?> headers, string header)
     {
-        if (!properties.Headers.TryGetValue(header, out object? value))
+        if (!headers.TryGetValue(header, out object? value))
             return [];
         if (value is not List<object?> list)
             throw AmqpError.Precondition(

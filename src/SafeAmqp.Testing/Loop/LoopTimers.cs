@@ -5,11 +5,15 @@ namespace SafeAmqp.Testing.Loop;
 /// </summary>
 internal sealed class LoopTimers : IDisposable
 {
+    /// <summary>Fewer cancelled entries than this are not worth a look.</summary>
+    private const int FewCancelled = 256;
+
     private readonly BrokerLoop _loop;
     private readonly PriorityQueue<Entry, (long Due, long Order)> _entries = new();
     private readonly ITimer _timer;
     private readonly long _start;
     private long _order;
+    private int _cancelled;
     private long _armedFor = long.MaxValue;
 
     public LoopTimers(BrokerLoop loop)
@@ -19,6 +23,9 @@ internal sealed class LoopTimers : IDisposable
         _timer = loop.Time.CreateTimer(_ => loop.Post(Fire), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
+    /// <summary>How many entries are kept, cancelled ones included.</summary>
+    public int Count => _entries.Count;
+
     /// <summary>Milliseconds since the broker was made.</summary>
     public long Now => (long)_loop.Time.GetElapsedTime(_start).TotalMilliseconds;
 
@@ -27,7 +34,7 @@ internal sealed class LoopTimers : IDisposable
     /// </summary>
     public Entry After(long milliseconds, Action action)
     {
-        var entry = new Entry(action);
+        var entry = new Entry(this, action);
         long due = Now + Math.Max(0, milliseconds);
         _entries.Enqueue(entry, (due, _order++));
         Arm();
@@ -42,9 +49,8 @@ internal sealed class LoopTimers : IDisposable
         while (_entries.TryPeek(out Entry? entry, out (long Due, long Order) when)
             && (when.Due <= Now || entry.Cancelled))
         {
-            _entries.Dequeue();
-            if (!entry.Cancelled)
-                entry.Action();
+            Dequeue();
+            entry.Run();
         }
         Arm();
     }
@@ -52,7 +58,7 @@ internal sealed class LoopTimers : IDisposable
     private void Arm()
     {
         while (_entries.TryPeek(out Entry? first, out _) && first.Cancelled)
-            _entries.Dequeue();
+            Dequeue();
         if (!_entries.TryPeek(out _, out (long Due, long Order) when) || when.Due >= _armedFor)
             return;
         _armedFor = when.Due;
@@ -60,12 +66,43 @@ internal sealed class LoopTimers : IDisposable
         _timer.Change(TimeSpan.FromMilliseconds(Math.Clamp(when.Due - Now, 1, int.MaxValue)), Timeout.InfiniteTimeSpan);
     }
 
-    internal sealed class Entry(Action action)
+    private void Dequeue()
     {
-        public Action Action => action;
+        if (_entries.Dequeue().Cancelled)
+            _cancelled--;
+    }
+
+    /// <summary>Behind one that is due soon many may lie that were to be due later.</summary>
+    private void CancelledOne()
+    {
+        if (++_cancelled < FewCancelled || _cancelled <= _entries.Count / 2)
+            return;
+        (Entry, (long, long))[] kept = [.. _entries.UnorderedItems.Where(item => !item.Element.Cancelled)];
+        _entries.Clear();
+        _entries.EnqueueRange(kept);
+        _entries.TrimExcess();
+        _cancelled = 0;
+    }
+
+    internal sealed class Entry(LoopTimers timers, Action action)
+    {
+        private Action? _action = action;
+        private bool _isDone;
 
         public bool Cancelled { get; private set; }
 
-        public void Cancel() => Cancelled = true;
+        public void Run()
+        {
+            (Action? run, _action, _isDone) = (_action, null, true);
+            run?.Invoke();
+        }
+
+        public void Cancel()
+        {
+            if (Cancelled || _isDone)
+                return;
+            (Cancelled, _action) = (true, null); // what it was for may be large
+            timers.CancelledOne();
+        }
     }
 }

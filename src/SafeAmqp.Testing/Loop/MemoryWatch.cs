@@ -12,7 +12,7 @@ namespace SafeAmqp.Testing.Loop;
 /// </summary>
 internal sealed class MemoryWatch(BrokerState broker)
 {
-    /// <summary>What a message costs in each of its queues, beside its body.</summary>
+    /// <summary>What a message costs in each of its queues, beside its octets.</summary>
     private const int Overhead = 256;
 
     /// <summary>While the alarm is on, consumers may be making room.</summary>

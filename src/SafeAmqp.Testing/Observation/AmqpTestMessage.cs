@@ -21,6 +21,8 @@ public sealed class AmqpTestMessage
     /// <summary>The routing key that it was published with.</summary>
     public string RoutingKey => _message.RoutingKey;
 
+    internal int HeldBytes => _message.HeldBytes;
+
     /// <summary>The body; not to be changed.</summary>
     public ReadOnlyMemory<byte> Body => _message.Body;
 

@@ -148,9 +148,9 @@ internal sealed class History(BrokerState broker)
             _bytes -= Size(_messages.Dequeue());
     }
 
-    /// <summary>The body, and a reference to the name of each queue.</summary>
+    /// <summary>The message, and a reference to the name of each queue.</summary>
     private static long Size(AmqpTestEvent seen) =>
-        (seen.Message?.Body.Length ?? 0) + (long)IntPtr.Size * seen.Queues.Count;
+        (seen.Message?.HeldBytes ?? 0) + (long)IntPtr.Size * seen.Queues.Count;
 
     /// <summary>Someone outside who waits for a condition.</summary>
     internal sealed class Waiter(Func<bool> condition)

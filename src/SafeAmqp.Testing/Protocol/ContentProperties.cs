@@ -20,7 +20,6 @@ internal sealed class ContentProperties
     private const string Kinds = "ssFoosssstssss";
 
     private readonly int[] _at = new int[Count];
-    private Dictionary<string, object?>? _headers;
 
     private ContentProperties(byte[] raw) => Raw = raw;
 
@@ -47,7 +46,8 @@ internal sealed class ContentProperties
 
     public bool HasHeaders => _at[HeadersIndex] != 0;
 
-    public Dictionary<string, object?> Headers => _headers ??= HasHeaders ? ReadHeaders() : FieldTable.Empty;
+    /// <summary>Read anew each time: many small values take more than ten times their octets.</summary>
+    public Dictionary<string, object?> Headers => HasHeaders ? FieldTable.Read(HeaderBytes()) : FieldTable.Empty;
 
     /// <summary>Whether the headers could name further routing keys: a cheap look before they are decoded.</summary>
     public bool MayHaveCopies => HasHeaders && HeaderBytes().IndexOf("CC"u8) >= 0;
@@ -174,6 +174,4 @@ internal sealed class ContentProperties
         int at = _at[HeadersIndex];
         return Raw.AsSpan(at + 4, (int)BinaryPrimitives.ReadUInt32BigEndian(Raw.AsSpan(at)));
     }
-
-    private Dictionary<string, object?> ReadHeaders() => FieldTable.Read(HeaderBytes());
 }

@@ -38,7 +38,7 @@ internal abstract class BrokerQueue(
 
     public abstract IEnumerable<QueueEntry> Ready { get; }
 
-    /// <summary>Octets of all bodies here, waiting or out.</summary>
+    /// <summary>Octets of all messages here, waiting or out.</summary>
     public abstract long HeldBytes { get; }
 
     /// <summary>What a declaration is told: messages and consumers.</summary>

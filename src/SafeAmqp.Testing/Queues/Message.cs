@@ -28,6 +28,9 @@ internal sealed class Message(string exchange, string routingKey, ContentPropert
     /// <summary>Octets that a queue counts for it: x-max-length-bytes counts bodies only.</summary>
     public int Size => body.Length;
 
+    /// <summary>Octets that it takes.</summary>
+    public int HeldBytes => body.Length + properties.Raw.Length;
+
     public Message With(ContentProperties changed) =>
         new(exchange, routingKey, changed, body)
         {

@@ -24,7 +24,7 @@ internal sealed partial class MessageQueue(
 
     public override IEnumerable<QueueEntry> Ready => _ready.All;
 
-    public override long HeldBytes => _ready.Bytes + _unackedBytes;
+    public override long HeldBytes => _ready.HeldBytes + _unackedBytes;
 
     public override bool Publish(Message message)
     {
@@ -64,7 +64,7 @@ internal sealed partial class MessageQueue(
         if (!noAck)
         {
             Unacked.Add(entry);
-            _unackedBytes += entry.Message.Size;
+            _unackedBytes += entry.Message.HeldBytes;
         }
         ArmExpiry();
         return entry;
@@ -150,7 +150,7 @@ internal sealed partial class MessageQueue(
     {
         if (!Unacked.Remove(entry))
             return false;
-        _unackedBytes -= entry.Message.Size;
+        _unackedBytes -= entry.Message.HeldBytes;
         return true;
     }
 

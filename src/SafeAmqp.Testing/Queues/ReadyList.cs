@@ -30,7 +30,11 @@ internal sealed class ReadyList
 
     public int Count { get; private set; }
 
+    /// <summary>Octets of their bodies.</summary>
     public long Bytes { get; private set; }
+
+    /// <summary>Octets of their bodies and properties.</summary>
+    public long HeldBytes { get; private set; }
 
     public IEnumerable<QueueEntry> All => [.. _returned.All, .. _lanes.Reverse().SelectMany(lane => lane.All)];
 
@@ -95,6 +99,7 @@ internal sealed class ReadyList
         QueueEntry entry = lane.Take();
         Count--;
         Bytes -= entry.Message.Size;
+        HeldBytes -= entry.Message.HeldBytes;
         return entry;
     }
 
@@ -102,6 +107,7 @@ internal sealed class ReadyList
     {
         Count++;
         Bytes += entry.Message.Size;
+        HeldBytes += entry.Message.HeldBytes;
     }
 
     private Lane Lane(QueueEntry entry)

@@ -11,6 +11,9 @@ internal sealed class StreamLog(QueueArguments arguments)
     /// <summary>RabbitMQ begins a new segment after so many chunks, too.</summary>
     private const int ChunksPerSegment = 256_000;
 
+    /// <summary>What its chunk and the value that it is filtered by cost beside a message.</summary>
+    private const int Overhead = 384;
+
     private readonly long _segmentSize = arguments.MaxSegmentSize is > 0 and var size ? size : DefaultSegmentSize;
     private readonly List<Chunk> _chunks = [];
     private long _end;
@@ -23,6 +26,9 @@ internal sealed class StreamLog(QueueArguments arguments)
 
     /// <summary>Octets of their bodies and properties.</summary>
     public long Bytes { get; private set; }
+
+    /// <summary>Octets that they take.</summary>
+    public long HeldBytes => Bytes + (long)Overhead * Count;
 
     /// <summary>All messages, oldest first.</summary>
     public IEnumerable<(Message Message, long Offset)> Messages =>
@@ -46,7 +52,7 @@ internal sealed class StreamLog(QueueArguments arguments)
         Chunk chunk = _chunks[^1];
         chunk.Messages.Add(message);
         chunk.Filters.Add(StreamMessage.FilterValue(message));
-        long bytes = message.Size + message.Properties.Raw.Length;
+        long bytes = message.HeldBytes;
         chunk.Bytes += bytes;
         Bytes += bytes;
         _segmentBytes += bytes;

@@ -18,7 +18,7 @@ internal sealed class StreamQueue(VirtualHost host, string name, QueueArguments 
 
     public override IEnumerable<QueueEntry> Ready => _log.Messages.Select(m => new QueueEntry(m.Message, m.Offset));
 
-    public override long HeldBytes => _log.Bytes;
+    public override long HeldBytes => _log.HeldBytes;
 
     /// <summary>RabbitMQ counts neither.</summary>
     public override (int Messages, int Consumers) Counts => (0, 0);

@@ -91,8 +91,11 @@ internal abstract class BindingTable
 
         public override void Match(Message message, string key, List<Binding> matches)
         {
+            if (_all.Count == 0)
+                return;
+            Dictionary<string, object?> headers = message.Properties.Headers;
             foreach (Binding binding in _all)
-                if (Matches(binding.Arguments, message.Properties.Headers))
+                if (Matches(binding.Arguments, headers))
                     matches.Add(binding);
         }
 

@@ -84,7 +84,7 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
     internal void StopPoisoned(string what, string advice, Exception? inner = null)
     {
         string reason = $"a message in queue '{subscription.Queue}' {what}";
-        subscription.LastError = reason;
+        subscription.LastError = $"{reason} {advice}";
         Actor.Events.ConsumerPoisoned(subscription.Queue, what);
         var error = new AmqpPoisonException($"The consumer was stopped, as {reason} {advice}", subscription.Queue,
             inner, Actor.Snapshot());

@@ -171,8 +171,8 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
         try
         {
             AmqpMessage message = RetryHeaders.ForMove(delivery.Message, to.Name, attempts, reason);
-            if (delivery.Flaw is not null) // its headers cannot be passed on octet by octet
-                message = message with { Received = default, PassedOn = null };
+            if (delivery.Flaw is not null)
+                message = RetryHeaders.WithoutUnreadable(message, delivery.Message);
             try
             {
                 await DeclareOnceAsync(to).WaitAsync(delivery.Lost).ConfigureAwait(false);

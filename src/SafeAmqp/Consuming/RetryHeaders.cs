@@ -69,10 +69,20 @@ internal static class RetryHeaders
         };
     }
 
+    /// <summary>The message as it goes there when it cannot be read: without its headers, or without any of its
+    /// properties where it is not known which is where.</summary>
+    internal static AmqpMessage WithoutUnreadable(AmqpMessage moved, AmqpMessage message) => moved with
+    {
+        Received = message.Headers is null ? default : moved.Received,
+        PassedOn = message.Headers is null ? null : moved.PassedOn! with { Without = WithoutHeaders },
+    };
+
     // The queues that these name have their copies; the broker counts returns anew; a slot is of an earlier journey.
     private static readonly HashSet<string> Dropped = ["CC", "BCC", DeliveryCount, "x-safeamqp-slot", Reason];
 
     private static readonly HashSet<AmqpProperty> Without = [AmqpProperty.Expiration, AmqpProperty.UserId];
+
+    private static readonly HashSet<AmqpProperty> WithoutHeaders = [.. Without, AmqpProperty.Headers];
 
     /// <summary>The message with the address and the expiration that it was published with, should it come from a retry
     /// queue.</summary>

@@ -23,8 +23,7 @@ internal static class Health
     {
         AmqpLinkState.Open when link.Consumers.Any(IsStoppedForGood) => HealthStatus.Unhealthy,
         AmqpLinkState.Open when link.BlockedReason is null && link.TopologyErrors.Count == 0
-            && link.Consumers.All(consumer => consumer is { State: AmqpConsumerState.Live, StuckFor: null })
-            => HealthStatus.Healthy,
+            && link.Consumers.All(DoesItsWork) => HealthStatus.Healthy,
         AmqpLinkState.Open => HealthStatus.Degraded,
         AmqpLinkState.Connecting or AmqpLinkState.Preparing or AmqpLinkState.Waiting
             when HasBeenOpen(link) && link.RecoveryAttempt <= ToleratedAttempts => HealthStatus.Degraded,
@@ -56,6 +55,10 @@ internal static class Health
     // opened they are equal.
     private static bool HasBeenOpen(AmqpLinkStatus link) => link.Epoch > link.RecoveryAttempt;
 
+    // One that is being stopped has nothing more to do.
+    private static bool DoesItsWork(AmqpConsumerStatus consumer) => consumer is { State: AmqpConsumerState.Stopping }
+        or { State: AmqpConsumerState.Live, StuckFor: null, DeadLetterError: null };
+
     private static bool IsStoppedForGood(AmqpConsumerStatus consumer) => consumer.State == AmqpConsumerState.Stopped;
 
     private static HealthStatus Worse(HealthStatus one, HealthStatus other) => one < other ? one : other;
@@ -81,6 +84,9 @@ internal static class Health
             .Select(consumer => string.Create(CultureInfo.InvariantCulture,
                 $"{consumer.Queue}: {consumer.StuckFor!.Value.TotalSeconds:0} s"))];
         AddIf("consumersStuck", stuck.Length > 0 ? stuck : null);
+        string[] dead = [.. link.Consumers.Where(consumer => consumer.DeadLetterError is not null)
+            .Select(consumer => $"{consumer.Queue}: {consumer.DeadLetterError}")];
+        AddIf("deadLetterErrors", dead.Length > 0 ? dead : null);
         AddIf("topologyErrors", link.TopologyErrors.Count > 0 ? link.TopologyErrors : null);
 
         void AddIf(string name, object? value)

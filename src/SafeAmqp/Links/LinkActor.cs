@@ -133,7 +133,8 @@ internal sealed partial class LinkActor : ConnectionActor
         ConsumerChannel? poisoned = PoisonedBy(end);
         base.LoseChannels(end);
         poisoned?.StopPoisoned($"ended the link twice: {end.Describe()}",
-            $"Take it out with another client, or delete the queue ({nameof(IAmqpClient.DeleteAsync)}).", end.Error);
+            $"Take it out with another client, or empty the queue ({nameof(IAmqpClient.Admin)}."
+                + $"{nameof(IAmqpAdmin.PurgeAsync)}) or delete it ({nameof(IAmqpAdmin.DeleteQueueAsync)}).", end.Error);
     }
 
     protected override void BeginClose() => _calls.EndAll("the client was disposed");

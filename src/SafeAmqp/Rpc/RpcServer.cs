@@ -226,6 +226,7 @@ internal sealed class RpcServer(ServerSurroundings around, AmqpRequestHandler ha
         RoutingKey = request.Message.ReplyTo!,
         CorrelationId = request.Message.CorrelationId,
         Mandatory = !IsDirect(request.Message.ReplyTo!),
+        Answers = request.Message,
     };
 
     // RabbitMQ delivers to a direct reply-to address without a queue, and returns the reply all the same when it is

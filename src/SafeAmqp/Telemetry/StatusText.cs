@@ -38,6 +38,13 @@ internal static class StatusText
         foreach (AmqpConsumerStatus consumer in link.Consumers.Where(consumer => consumer.StuckFor is not null))
             text.Append(CultureInfo.InvariantCulture,
                 $", all handlers of '{consumer.Queue}' running for {Seconds(consumer.StuckFor!.Value)}");
+        foreach (AmqpConsumerStatus consumer in link.Consumers.Where(consumer => consumer.DeadLetterError is not null))
+            text.Append(CultureInfo.InvariantCulture,
+                $", dead letters of '{consumer.Queue}': {consumer.DeadLetterError}");
+        if (link.TopologyErrors.Count > 0)
+            text.Append(CultureInfo.InvariantCulture, $", not declared again: {link.TopologyErrors[0]}");
+        if (link.TopologyErrors.Count > 1)
+            text.Append(CultureInfo.InvariantCulture, $" and {link.TopologyErrors.Count - 1} more");
         return text.ToString();
     }
 

@@ -174,7 +174,7 @@ internal static class RawContent
             ReadOnlySpan<byte> field = (flags & (1 << bit)) == 0 ? default : Take(ref reader, bit, out _);
             if (bit == (int)AmqpProperty.Headers)
             {
-                Headers(to, field, different, slot);
+                Headers(to, different.Without.Contains(AmqpProperty.Headers) ? default : field, different, slot);
             }
             else if (!field.IsEmpty && !different.Without.Contains((AmqpProperty)bit))
             {

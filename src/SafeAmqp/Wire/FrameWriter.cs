@@ -24,7 +24,7 @@ internal static class FrameWriter
         to.Long(BasicPublish);
         to.Short(0);
         to.ShortString(message.Exchange);
-        to.ShortString(message.RoutingKey);
+        Text(to, message.RoutingKey, message.Answers, AmqpProperty.ReplyTo);
         to.Octet((byte)(message.Mandatory ? 1 : 0));
         End(to, frame);
 
@@ -107,7 +107,11 @@ internal static class FrameWriter
             flags |= 1 << 11;
             to.Octet(priority);
         }
-        Text(to, outgoing.CorrelationId, ref flags, 10);
+        if (outgoing.CorrelationId is { } id)
+        {
+            flags |= 1 << 10;
+            Text(to, id, outgoing.Answers, AmqpProperty.CorrelationId);
+        }
         Text(to, outgoing.ReplyTo, ref flags, 9);
         if (outgoing.Expiration is { } expiration)
         {
@@ -132,6 +136,15 @@ internal static class FrameWriter
             return;
         flags |= 1 << bit;
         to.ShortString(text);
+    }
+
+    // What the request has there: octets that are no UTF-8 were read as U+FFFD.
+    private static void Text(FrameBuffer to, string text, AmqpMessage? answers, AmqpProperty property)
+    {
+        if (answers is not null && text.Contains('\uFFFD') && answers.RawProperty(property) is { } octets)
+            to.ShortBytes(octets.Span);
+        else
+            to.ShortString(text);
     }
 
     private static int Begin(FrameBuffer to, byte type, ushort channel)

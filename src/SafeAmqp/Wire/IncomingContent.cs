@@ -137,7 +137,7 @@ internal static class ContentHeader
     /// <summary>Bytes before the flags.</summary>
     internal const int PrefixSize = 12;
 
-    private const int ReservedFlags = 0b11;
+    private const int MoreFlags = 1;
 
     private static readonly IReadOnlyDictionary<string, object?> NoHeaders = new Dictionary<string, object?>();
 
@@ -273,11 +273,11 @@ internal static class ContentHeader
     {
         int flags = reader.Short();
         // Bit 0 says that a second word of flags follows, which RabbitMQ.Client would read as the first property's
-        // value. Bit 1 is unused.
-        if ((flags & ReservedFlags) != 0)
+        // value. Bit 1 is unused, and RabbitMQ 3 passes it on.
+        if ((flags & MoreFlags) != 0)
         {
             throw new FrameViolationException(FrameRule.PropertyFlags,
-                $"The peer sent property flags 0x{flags:X4}; the last two bits must be 0.");
+                $"The peer sent property flags 0x{flags:X4}; the last bit must be 0.");
         }
         return flags;
     }

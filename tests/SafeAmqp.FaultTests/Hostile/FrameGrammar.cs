@@ -80,7 +80,7 @@ internal sealed class FrameGrammar(int seed)
                 return FrameRule.ContentClass;
             case 5:
                 Begin(2);
-                Content(60, 0, (ushort)(_random.Next(65_536) | _random.Next(1, 4)));
+                Content(60, 0, (ushort)(_random.Next(65_536) | 1));
                 Noise(_random.Next(50));
                 End();
                 return FrameRule.PropertyFlags;

@@ -77,6 +77,7 @@ public sealed class ServingTests(TestBroker broker) : FaultTest(broker)
         AmqpConnectionLayout layout)
     {
         const int count = 50;
+        Broker.NeedControl();
         AmqpClient caller = await ConnectAsync(), server = await ConnectAsync(options => options.Layout = layout);
         string queue = await NewQueueAsync(caller), consumed = await NewQueueAsync(caller);
         await caller.PublishAllAsync(

@@ -42,6 +42,7 @@ public sealed class RejectionTests(TestBroker broker) : FeatureTest(broker)
             (queue, _) = await NewQueueWithDeadLettersAsync(amqp);
         else
             await amqp.DeclareAsync(new AmqpTopology().Queue(queue), Cancelled);
+        Named($"{queue}.retry.50");
         AmqpConsumerOptions options = new()
         {
             AutoAck = how == "acknowledged before",

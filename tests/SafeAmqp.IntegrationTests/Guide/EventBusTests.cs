@@ -11,6 +11,12 @@ namespace SafeAmqp.IntegrationTests.Guide;
 /// <summary>A shop's event bus on the library: samples/EventBus.</summary>
 public sealed partial class EventBusTests(TestBroker broker) : FeatureTest(broker)
 {
+    public override ValueTask InitializeAsync()
+    {
+        Named("eshop_event_bus");
+        return base.InitializeAsync();
+    }
+
     [Fact]
     public async Task An_event_reaches_every_handler_of_its_type_and_no_other()
     {

@@ -199,6 +199,8 @@ public sealed class GuideTests(TestBroker broker) : FeatureTest(broker)
     {
         Named("Order");
         Named("orders-to-pack");
+        Named("orders-submitted");
+        Named("Guide:OrderSubmitted");
         var packed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Action<string> say = line =>
         {

@@ -28,6 +28,7 @@ public sealed class LostConnectionTests(TestBroker broker) : FaultTest(broker)
     [Trait("Broker", "3.10")]
     public async Task When_the_receive_connection_is_killed_publishing_goes_on_over_the_other()
     {
+        Broker.NeedControl();
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);
         var history = new History(1);

@@ -104,6 +104,7 @@ public sealed class CertificateBroker(TestBroker broker) : IAsyncDisposable
 
     public async Task OpenAsync(CancellationToken cancellationToken)
     {
+        broker.NeedControl(); // not half-way, which later tests would take for done
         if (Port != 0)
             return;
         if (broker.IsEmbedded)

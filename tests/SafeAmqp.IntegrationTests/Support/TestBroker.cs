@@ -1,3 +1,4 @@
+using System.Text;
 using LocalBroker;
 using SafeAmqp.Testing;
 
@@ -14,6 +15,8 @@ namespace SafeAmqp.IntegrationTests.Support;
 /// </summary>
 public sealed class TestBroker : IAsyncLifetime
 {
+    private const string DeadQueue = ".dead";
+
     private ControlledBroker? _controlled;
     private RabbitMqBroker? _found;
     private string _missing = "";
@@ -24,6 +27,9 @@ public sealed class TestBroker : IAsyncLifetime
     /// <summary>The broker, for tests that control it.</summary>
     public ControlledBroker Node => _controlled
         ?? GiveUp<ControlledBroker>(_found is null ? _missing : $"This test controls its broker, not {_found.Origin}.");
+
+    /// <summary>Skips a test that controls its broker where it may not, before anything of it is under way.</summary>
+    public void NeedControl() => _ = Node;
 
     /// <summary>
     /// The RabbitMQ node, for tests that are <see cref="OnlyRabbitMqAttribute">only RabbitMQ's</see>.
@@ -60,14 +66,21 @@ public sealed class TestBroker : IAsyncLifetime
         }), owned: true);
     }
 
-    /// <summary>Takes the queues and exchanges of these names away from a broker that outlives this run.</summary>
+    /// <summary>
+    /// Takes the queues and exchanges of these names, and the dead queues beside them, away from a broker that outlives
+    /// this run.
+    /// </summary>
     public async Task RemoveAsync(IReadOnlyCollection<string> names)
     {
         if (_found is not { IsOwned: false } || names.Count == 0)
             return;
         await using Witness witness = await Witness.ConnectAsync(Uri, CancellationToken.None);
         foreach (string name in names)
+        {
             await witness.RemoveAsync(name);
+            if (Encoding.UTF8.GetByteCount(name) + DeadQueue.Length <= byte.MaxValue)
+                await witness.RemoveAsync(name + DeadQueue);
+        }
     }
 
     public async ValueTask InitializeAsync()

@@ -13,7 +13,7 @@ internal static class Parts
 {
     private static readonly Action[] All = [
         Bindings, AutoDeleteQueues, ExpiringQueues, PassedOnMessages, HoldsBeforeReturns, HeadersOfOthers, Decimals,
-        ForeignPeers, Uris, Cancellations, NamesBesideAQueue];
+        ForeignPeers, Uris, Cancellations, NamesBesideAQueue, OctetsOfOthers, Reasons, Guests, HealthOfConsumers];
 
     /// <summary>The first that is wrong; null when none is.</summary>
     internal static string? FirstViolation()
@@ -197,6 +197,71 @@ internal static class Parts
             isRefused = true;
         }
         Require(isRefused, "a retry queue whose name is too long is found out at the first failure");
+    }
+
+    // An unused flag, an id that is no text and one with a NUL, as a caller may have them.
+    private static void OctetsOfOthers()
+    {
+        byte[] id = [0xFF, 0, 0xFE];
+        AmqpMessage request = ContentHeader.Read(
+            [0x04, 0x02, 3, .. id], "", "q", [], new RecentText(), out string? unreadable);
+        Require(unreadable is null, "an unused flag is a flaw");
+        var reply = new Outgoing(new AmqpMessage())
+        {
+            RoutingKey = "caller",
+            CorrelationId = request.CorrelationId,
+            Answers = request,
+        };
+        AmqpMessage moved = RetryHeaders.ForMove(request with { MessageId = "a\0b" }, "q.retry", attempts: 1);
+        try
+        {
+            MessageCheck.Validate(reply, 100);
+            MessageCheck.Validate(moved, 100);
+        }
+        catch (ArgumentException refused)
+        {
+            Require(false, $"what another client chose is refused: {refused.Message}");
+        }
+        var to = new FrameBuffer();
+        FrameWriter.Publish(to, 1, reply, slot: -1, FrameFormat.MaxFrameSize);
+        Require(to.Written.Span.IndexOf(id) >= 0, "a correlation id that is no text comes back as another");
+    }
+
+    private static void Reasons()
+    {
+        var link = new AmqpLinkStatus { Name = "send", State = AmqpLinkState.Waiting, LastError = "login refused" };
+        string reason = Telemetry.WaitReason.NotSent(new AmqpClientStatus([link]));
+        Require(
+            reason.Contains("login refused", StringComparison.Ordinal),
+            $"a wait for a link that is refused is told as {reason}");
+    }
+
+    private static void Guests()
+    {
+        string? user = null;
+        try
+        {
+            user = BrokerAddress.From(new AmqpClientOptions { Uri = "amqp://guest:guest@broker.example" }).UserName;
+        }
+        catch (ArgumentException)
+        {
+            // told below
+        }
+        Require(user == "guest", "guest beyond loopback is refused without asking the broker");
+    }
+
+    private static void HealthOfConsumers()
+    {
+        static string Of(AmqpConsumerState state) => Hosting.Health.Readiness(new AmqpLinkStatus
+        {
+            Name = "receive",
+            State = AmqpLinkState.Open,
+            Consumers = [new AmqpConsumerStatus("q", state, 0, null)],
+        }).ToString();
+        AmqpConsumerState[] states = Enum.GetValues<AmqpConsumerState>();
+        Require(
+            string.Join(' ', states.Select(Of)) == "Degraded Healthy Degraded Healthy Unhealthy",
+            "the readiness says something else than what consumers do");
     }
 
     private sealed class SteppedTime : TimeProvider

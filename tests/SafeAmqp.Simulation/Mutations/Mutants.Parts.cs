@@ -42,5 +42,27 @@ internal static partial class Mutants
         yield return new("whatever is cancelled has not failed", Subscription, "IsBegun ? error : null;", "error;");
         yield return new("a name that is too long is found out at the first failure", "AmqpConsumerOptions.cs",
             "if (OnFailure.Attempts > 0)", "if (OnFailure.Attempts < 0)");
+        yield return new("an unused flag cannot be read", "Wire/IncomingContent.cs", "MoreFlags = 1;",
+            "MoreFlags = 3;");
+        yield return new("an id that is no text is answered with another", "Wire/FrameWriter.cs",
+            "answers.RawProperty(property) is { } octets", "answers.RawProperty(property) is { IsEmpty: true } octets");
+        yield return new("a caller's id is checked like one of ours", "Check.cs",
+            "isAnswer = outgoing.Answers is not null;", "isAnswer = outgoing.Answers is null;");
+        yield return new("what is passed on is checked like one of ours", "Check.cs",
+            "PassedOn: not null, Received.IsEmpty: false", "PassedOn: not null, Received.IsEmpty: true");
+        yield return new("the cause of a wait is not told", "Telemetry/StatusText.cs",
+            "link.LastError is { } error ? $\" (last error: {error})\"", "link.LastError is \"\" ? \"\"");
+        yield return new("guest is refused without asking", "Broker/LinkConfig.cs",
+            "if (mechanism == AmqpAuthMechanism.External)",
+            "if (user == Guest && hosts.Exists(host => !host.IsLoopback))\n            throw new "
+                + "ArgumentException(\"guest\");\n        if (mechanism == AmqpAuthMechanism.External)");
+        yield return new("a consumer that recovers is ready", "Hosting/Health.cs",
+            "State: AmqpConsumerState.Stopping }\n",
+            "State: AmqpConsumerState.Stopping or AmqpConsumerState.Recovering }\n");
+        yield return new("a consumer that its user stops degrades", "Hosting/Health.cs",
+            "{ State: AmqpConsumerState.Stopping }\n", "{ State: (AmqpConsumerState)99 }\n");
+        yield return new("a consumer that a message stopped only degrades", "Hosting/Health.cs",
+            "link.Consumers.Any(IsStoppedForGood) => HealthStatus.Unhealthy", "link.Consumers.Any(IsStoppedForGood) "
+                + "=> HealthStatus.Degraded");
     }
 }

@@ -22,4 +22,29 @@ public sealed class BrokerLoopTests
                     watch.Elapsed < TimeSpan.FromSeconds(10), $"nothing ran what was posted as number {posted}");
         }
     }
+
+    [Fact]
+    public void What_is_cancelled_is_not_kept_until_its_time()
+    {
+        using BrokerLoop loop = new BrokerLoop(TimeProvider.System).WithTimers();
+        bool fired = false;
+        loop.Timers.After(3_600_000, () => fired = true); // before all others
+        WeakReference kept = Arm(loop.Timers, cancels: false), cancelled = Arm(loop.Timers, cancels: true);
+        GC.Collect();
+        Assert.Equal((true, false), (kept.IsAlive, cancelled.IsAlive));
+        for (int i = 0; i < 100_000; i++)
+            loop.Timers.After(7_200_000 + i, static () => { }).Cancel();
+        Assert.InRange(loop.Timers.Count, 2, 1_000);
+        Assert.False(fired);
+
+        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        static WeakReference Arm(LoopTimers timers, bool cancels)
+        {
+            object held = new();
+            LoopTimers.Entry entry = timers.After(7_200_000, () => GC.KeepAlive(held));
+            if (cancels)
+                entry.Cancel();
+            return new WeakReference(held);
+        }
+    }
 }

@@ -21,6 +21,22 @@ public sealed class HealthTests
             Link(AmqpLinkState.Open, consumer: AmqpConsumerState.Starting),
             HealthStatus.Degraded,
             HealthStatus.Healthy),
+            ["open with a consumer that its user stops"] = (
+            Link(AmqpLinkState.Open, consumer: AmqpConsumerState.Stopping), HealthStatus.Healthy, HealthStatus.Healthy),
+            ["open with a consumer that a message stopped"] = (
+            Link(AmqpLinkState.Open, consumer: AmqpConsumerState.Stopped),
+            HealthStatus.Unhealthy,
+            HealthStatus.Degraded),
+            ["open with a dead queue that takes nothing"] = (
+            Link(AmqpLinkState.Open) with
+            {
+                Consumers = [new AmqpConsumerStatus("orders", AmqpConsumerState.Live, 0, null)
+                {
+                    DeadLetterError = "queue 'orders.dead' took nothing: 403",
+                }],
+            },
+            HealthStatus.Degraded,
+            HealthStatus.Healthy),
             ["blocked by the broker"] = (
             Link(AmqpLinkState.Open) with { BlockedReason = "low on memory" },
             HealthStatus.Degraded,
@@ -102,6 +118,23 @@ public sealed class HealthTests
         Assert.Equal("connection refused", entry.Data["receive.lastError"]);
         Assert.Equal(20, entry.Data["receive.recoveryAttempt"]);
         Assert.Equal(["ready"], entry.Tags);
+    }
+
+    [Theory(Timeout = Patience)]
+    [InlineData("blocked by the broker", "low on memory")]
+    [InlineData("open with an entity missing", "queue 'x': 406")]
+    [InlineData("open with a recovering consumer", "consumer of 'orders' recovering")]
+    [InlineData("open with a starting consumer", "consumer of 'orders' starting")]
+    [InlineData("open with a consumer that a message stopped", "consumer of 'orders' stopped")]
+    [InlineData("open with a dead queue that takes nothing", "queue 'orders.dead' took nothing: 403")]
+    public async Task Whatever_makes_it_less_than_healthy_is_in_its_text(string state, string cause)
+    {
+        var client = new FakeClient { State = new([FakeClient.Link("send", AmqpLinkState.Open), Table[state].Link]) };
+
+        var report = await CheckAsync(client);
+
+        Assert.Contains(cause, report.Entries["safeamqp"].Description, StringComparison.Ordinal);
+        Assert.Contains(cause, report.Entries["safeamqp-live"].Description, StringComparison.Ordinal);
     }
 
     [Fact(Timeout = Patience)]

@@ -28,7 +28,6 @@ public sealed class FrameReaderTests
         ["a body of 2^64 - 1"] = (FrameRule.BodySize, Header(ulong.MaxValue, 0)),
         ["a content header of another class"] = (FrameRule.ContentClass, Frame(2, 1, [0, 50, .. new byte[12]])),
         ["a second word of flags"] = (FrameRule.PropertyFlags, Header(0, 0x0001, [0, 0])),
-        ["an unused flag"] = (FrameRule.PropertyFlags, Header(0, 0x0002)),
         ["properties that are announced and missing"] = (FrameRule.FieldLength, Header(0, 0x8000)),
         ["a property beyond the frame"] = (FrameRule.FieldLength, Header(0, 0x8000, [200, 1, 2])),
         ["a table beyond the frame"] = (FrameRule.FieldLength, HeaderWithTable([0, 0, 0, 50, 1])),
