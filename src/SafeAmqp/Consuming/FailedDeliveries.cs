@@ -103,10 +103,10 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
         if (delivery.StreamOffset is null)
             return Moving(PostponeAsync(subscription, delivery, delay, failures, failure =>
             {
-                if (failure is AmqpRefusedException) // of this message no queue will ever take a copy
-                    return HoldHere(subscription, delivery, delay < LongestPause ? delay : LongestPause);
-                TimeSpan growing = HoldBeforeReturn(subscription, delivery);
                 TimeSpan pause = delay < LongestPause ? delay : LongestPause;
+                if (failure is AmqpRefusedException) // of this message no queue will ever take a copy
+                    return HoldHere(subscription, delivery, pause);
+                TimeSpan growing = HoldBeforeReturn(subscription, delivery);
                 return new Held(pause > growing ? pause : growing);
             }));
         delivery.Failures++;
