@@ -10,7 +10,7 @@ using SafeAmqp.Telemetry;
 namespace SafeAmqp.Benchmarks;
 
 /// <summary>
-/// What watching adds to an operation: nothing but a look while nobody listens, a record with metrics, a span with
+/// What watching adds to an operation: nothing but a look while nothing listens, a record with metrics, a span with
 /// traces; and what a status snapshot takes. Without a broker, as the way of a message is the same. Run with
 /// <c>-- --telemetry</c>.
 /// </summary>

@@ -33,7 +33,7 @@ public sealed class AddressRules(FetchOptions options)
         var address = resolved.IsIPv4MappedToIPv6 ? resolved.MapToIPv4() : resolved;
         if (Array.Exists(LinkLocal, network => network.Contains(address)) && !_linkLocalHosts.Contains(host))
             return $"{host} leads to the link-local or metadata address {address}";
-        // A wildcard names hosts nobody has looked at; only a host written out may be an internal one.
+        // A wildcard names hosts that were never looked at; only a host written out may be an internal one.
         bool isWrittenOut = Array.Exists(
             _internalEntries ?? _entries, entry => !entry.IsWildcard && entry.IsHost(host));
         return IsInternal(address) && !isWrittenOut ? $"{host} leads to the internal address {address}" : null;

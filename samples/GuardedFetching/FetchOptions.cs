@@ -19,7 +19,7 @@ public sealed class FetchOptions
 
     /// <summary>
     /// Hosts that may lead to internal addresses (loopback, private networks). A name outside this list that leads
-    /// there is refused, even when it is on the allow list: whoever controls its DNS records may change them at any
+    /// there is refused, even when it is on the allow list: the owner of its DNS records may change them at any
     /// time.
     /// </summary>
     /// <value>Default: <see langword="null"/>, every host that <see cref="AllowedHosts"/> writes out.</value>

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace LocalBroker;
 
-/// <summary>Ports nobody listens on, for TCP or for UDP.</summary>
+/// <summary>Ports that nothing listens on, for TCP or for UDP.</summary>
 public static class FreePorts
 {
     // Below the range the system takes ports for outgoing connections from (32768 on Linux, 49152 elsewhere). A port

@@ -2,7 +2,7 @@ namespace LocalBroker;
 
 /// <summary>
 /// Several <see cref="PrivateRabbitMqNode"/>s of this process in one cluster. They share an epmd and a cookie that
-/// nobody else has; each can be killed, stopped, frozen and started again alone.
+/// no other cluster has; each can be killed, stopped, frozen and started again alone.
 /// </summary>
 public sealed class PrivateRabbitMqCluster : IAsyncDisposable
 {

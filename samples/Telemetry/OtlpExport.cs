@@ -8,7 +8,7 @@ namespace Recipes.Telemetry;
 
 /// <summary>
 /// Sends traces and metrics to a collector by OTLP, where <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> names one; the exporter
-/// reads that and OpenTelemetry's other variables itself. Without it nothing is made and nobody listens. A file that
+/// reads that and OpenTelemetry's other variables itself. Without it nothing is made and nothing listens. A file that
 /// several programs compile.
 /// </summary>
 internal sealed class OtlpExport(string service, params string[] meters) : IHostedService, IDisposable

@@ -143,8 +143,8 @@ public sealed partial class AmqpTestBroker : IAsyncDisposable
         {
             if (_listener is null)
                 return;
-            // Nobody may take the port meanwhile; least of all a client that tries to reconnect, whose socket could be
-            // given this very port.
+            // No other process may take the port meanwhile; least of all a client that tries to reconnect, whose socket
+            // could be given this very port.
             Listener listener = _listener;
             _listener = null;
             _reserved = await listener.EndAsync().ConfigureAwait(false);

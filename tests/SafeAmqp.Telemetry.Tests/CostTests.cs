@@ -1,6 +1,6 @@
 namespace SafeAmqp.Telemetry.Tests;
 
-/// <summary>What watching costs while nobody does. What it costs in time is a benchmark's to say.</summary>
+/// <summary>What watching costs while nothing watches. What it costs in time is a benchmark's to say.</summary>
 public sealed class CostTests : TelemetryTest
 {
     private const int Count = 2000;

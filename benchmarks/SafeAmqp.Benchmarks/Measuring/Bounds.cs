@@ -40,7 +40,7 @@ internal static class Bounds
 
     private static async Task<double> QueuedAsync(Uri broker)
     {
-        // Nobody listens there: everything waits.
+        // Nothing listens there: everything waits.
         await using var client = new AmqpClient(new AmqpClientOptions
         {
             Uri = "amqp://guest:guest@127.0.0.1:1/",

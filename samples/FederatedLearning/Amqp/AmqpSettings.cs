@@ -36,8 +36,8 @@ public sealed record AmqpSettings
     public TimeSpan BlockedTimeout { get; init; } = TimeSpan.FromSeconds(600);
 
     /// <summary>
-    /// Put before the name of every exchange and queue, so that a demonstration disturbs nobody on a broker that others
-    /// use: <c>AMQP_NAME_PREFIX</c>. Server and clients must agree. Empty: the names as existing peers know them.
+    /// Put before the name of every exchange and queue, so that a demonstration does not disturb the other users of a
+    /// broker: <c>AMQP_NAME_PREFIX</c>. Server and clients must agree. Empty: the names as existing peers know them.
     /// </summary>
     public string NamePrefix { get; init; } = "";
 

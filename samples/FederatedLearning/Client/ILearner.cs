@@ -3,7 +3,7 @@ using FederatedLearning.Model;
 
 namespace FederatedLearning.Client;
 
-/// <summary>What a client learns with: its own data, which nobody else sees.</summary>
+/// <summary>What a client learns with: its own data, which no other client sees.</summary>
 internal interface ILearner
 {
     /// <summary>How many samples it trains on.</summary>

@@ -159,7 +159,7 @@ public sealed class DdsClientLink : IClientLink
         }
         catch (OperationCanceledException) when (_closing.IsCancellationRequested)
         {
-            // Closed: nobody wants it any more.
+            // Closed: it is not wanted any more.
         }
     }
 }

@@ -80,7 +80,7 @@ internal sealed class BrokerClient : IMqttBroker
 
     public Task DrainAsync(CancellationToken cancellationToken) => Task.CompletedTask; // the broker has it
 
-    // Over a broker nobody can be sent away: of two connections with one name the broker itself ends the older.
+    // Over a broker no client can be sent away: of two connections with one name the broker itself ends the older.
     public Task DisconnectAsync(string? connection, string reason) => Task.CompletedTask;
 
     public async ValueTask DisposeAsync()

@@ -81,7 +81,7 @@ internal sealed class MqttConnection : IAsyncDisposable
         CancellationToken cancellationToken)
     {
         var publishing = PublishAsync(client, topic, body, timeout);
-        // What was cancelled may fail afterwards: nobody waits for it then.
+        // What was cancelled may fail afterwards: nothing waits for it then.
         publishing.ContinueWith(failed => failed.Exception, CancellationToken.None,
             TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         return publishing.WaitAsync(cancellationToken);

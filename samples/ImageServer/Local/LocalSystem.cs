@@ -66,7 +66,7 @@ public sealed class LocalSystem : IAsyncDisposable
         var settings = new Dictionary<string, string>
         {
             ["RABBITMQ_URL"] = broker.Uri.ToString(),
-            // On a broker that others use, too, names of our own, which go when nobody has used them for a minute.
+            // On a broker that others use, too, names of our own, which go when they were not used for a minute.
             ["NAME_PREFIX"] = broker.IsOwned ? "" : $"image-{Environment.ProcessId}.",
             ["QUEUE_EXPIRES_SECONDS"] = "60",
             ["LISTEN"] = IPAddress.Loopback.ToString(),

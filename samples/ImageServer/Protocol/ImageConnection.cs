@@ -18,7 +18,7 @@ public sealed class ImageConnection : IDisposable
     private ImageConnection(TcpClient tcp) => (_tcp, _stream) = (tcp, new BufferedStream(tcp.GetStream(), 64 * 1024));
 
     /// <summary>Connects.</summary>
-    /// <exception cref="SocketException">Nobody listens there.</exception>
+    /// <exception cref="SocketException">Nothing listens there.</exception>
     public static async Task<ImageConnection> ConnectAsync(
         string host, int port, CancellationToken cancellationToken = default)
     {

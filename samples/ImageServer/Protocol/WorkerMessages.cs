@@ -15,7 +15,7 @@ public static class WorkerMessages
     /// <summary>The queue of searches.</summary>
     public static string SearchQueue(string prefix) => prefix + "image.search";
 
-    /// <summary>The exchange to which the server says that nobody waits for a request any more. Each worker hears it
+    /// <summary>The exchange to which the server says that no client waits for a request any more. Each worker hears it
     /// all.</summary>
     public static string CancelExchange(string prefix) => prefix + "image.cancel";
 

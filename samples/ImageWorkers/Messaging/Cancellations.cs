@@ -4,7 +4,7 @@ using SafeAmqp;
 namespace ImageWorkers.Messaging;
 
 /// <summary>
-/// Knows which requests nobody waits for any more. The word may come while a request is worked on, which ends it, or
+/// Knows which requests no client waits for any more. The word may come while a request is worked on, which ends it, or
 /// before the request itself, which then is not begun. Any thread, hence the lock.
 /// </summary>
 internal sealed class Cancellations(ILogger<Cancellations> log)
@@ -18,7 +18,7 @@ internal sealed class Cancellations(ILogger<Cancellations> log)
     private readonly HashSet<string> _unwanted = [];
     private readonly Queue<string> _order = new();
 
-    /// <summary>Takes the server's word that nobody waits for a request.</summary>
+    /// <summary>Takes the server's word that no client waits for a request.</summary>
     public ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery delivery, CancellationToken lost)
     {
         if (delivery.Body.Length == IdBytes)
@@ -27,7 +27,7 @@ internal sealed class Cancellations(ILogger<Cancellations> log)
     }
 
     /// <summary>Runs the work of a request, until it is done or unwanted.</summary>
-    /// <exception cref="OperationCanceledException">Nobody waits for it any more.</exception>
+    /// <exception cref="OperationCanceledException">No client waits for it any more.</exception>
     public async ValueTask<T> RunAsync<T>(
         AmqpDelivery request, Func<CancellationToken, ValueTask<T>> work, CancellationToken abandoned)
     {

@@ -9,7 +9,7 @@ public interface IImageModel
     /// <summary>Draws. The same prompt and seed give the same picture.</summary>
     /// <param name="prompt">What the picture shows.</param>
     /// <param name="seed">Which of its pictures.</param>
-    /// <param name="unwanted">Fires when nobody waits for it any more.</param>
+    /// <param name="unwanted">Fires when no client waits for it any more.</param>
     /// <returns>The picture as PNG, JPEG, GIF or WebP.</returns>
     Task<ReadOnlyMemory<byte>> DrawAsync(string prompt, int seed, CancellationToken unwanted);
 }

@@ -129,7 +129,7 @@ internal sealed class NodeFolder
     private static string Milliseconds(TimeSpan time)
         => ((long)time.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
 
-    // Erlang accepts a cookie only when nobody but its owner can read it.
+    // Erlang accepts a cookie only when its owner alone can read it.
     private static void WriteCookie(string path, string cookie)
     {
         File.WriteAllText(path, cookie);

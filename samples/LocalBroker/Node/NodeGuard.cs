@@ -89,7 +89,7 @@ internal sealed class NodeGuard : IAsyncDisposable
         }
     }
 
-    // The guard would do without; but whoever looks right after this process has ended should find nothing left.
+    // The guard would do without; but a look right after this process has ended should find nothing left.
     private void WaitForEnd(object? sender, EventArgs e)
     {
         CloseInput();

@@ -11,7 +11,7 @@ namespace QuicTransports.Ngtcp2;
 /// </summary>
 internal sealed unsafe partial class Connection
 {
-    // The peer's credit. What it has sent and nobody has read is in memory, so this bounds a connection's memory.
+    // The peer's credit. What it has sent and was not read yet is in memory, so this bounds a connection's memory.
     private const int Window = 1 << 20, CreditStep = Window / 4;
     private const string Priorities =
         "%DISABLE_TLS13_COMPAT_MODE:NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM"

@@ -33,8 +33,8 @@ internal sealed class AnalysisService(
     {
         await gate.PassAsync(cancellationToken);
 
-        // Random, so that nobody can guess it and answer in the worker's place; made here, so that the log lines can
-        // name it.
+        // Random, so that no other client can guess it and answer in the worker's place; made here, so that the log
+        // lines can name it.
         string id = Guid.NewGuid().ToString("N");
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(request, AnalysisMessagesJson.Default.AnalysisRequest);
         var message = AmqpMessage.ToQueue(settings.AnalysisQueue, body) with

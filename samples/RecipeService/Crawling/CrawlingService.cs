@@ -8,7 +8,7 @@ namespace RecipeService.Crawling;
 
 /// <summary>
 /// Gives work to the crawler: a work queue for requests and a fixed queue for answers, matched by the <c>job_id</c> in
-/// the body. Answers that nobody waits for, progress and the results of asynchronous jobs, go to the board.
+/// the body. Answers that no request waits for, progress and the results of asynchronous jobs, go to the board.
 /// </summary>
 internal sealed class CrawlingService
 {
@@ -150,6 +150,6 @@ internal sealed class CrawlingService
         }
     }
 
-    // Whoever knows a job's id may read the job: 122 random bits.
+    // Knowing a job's id is enough to read the job: 122 random bits.
     private static string NewId() => Guid.NewGuid().ToString();
 }

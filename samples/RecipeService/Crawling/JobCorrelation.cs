@@ -19,7 +19,7 @@ internal static class JobCorrelation
         }
         catch (JsonException)
         {
-            return null; // nobody's answer: it goes where unmatched messages go, and is rejected there
+            return null; // the answer to no request: it goes where unmatched messages go, and is rejected there
         }
     }
 

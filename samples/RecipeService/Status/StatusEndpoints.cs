@@ -15,7 +15,7 @@ internal static class StatusEndpoints
             .WithTags("Status")
             .WithSummary("The state of the connections to the broker, from memory.");
 
-        // A broker that is away must not get the process restarted, for that helps nobody: live asks for something
+        // A broker that is away must not get the process restarted, which would not help: live asks for something
         // else.
         app.MapHealthChecks("/health/live", Checks("live"));
 

@@ -52,7 +52,7 @@ public sealed class RecipeCrawler(HttpClient http, FetchOptions fetching, CrawlO
         }
         finally
         {
-            // The slots must outlive whoever still waits for one.
+            // The slots must outlive those that still wait for one.
             await stop.CancelAsync();
             await Task.WhenAll(pages).ContinueWith(static _ => { }, CancellationToken.None,
                 TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);

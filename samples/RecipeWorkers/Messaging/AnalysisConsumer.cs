@@ -27,7 +27,7 @@ internal sealed class AnalysisConsumer(IAmqpClient amqp, AnalysisRequestHandler 
         if (delivery.Message.ReplyTo is not { Length: > 0 } replyTo)
         {
             log.NoReplyAddress(delivery.Queue);
-            return AmqpSettlement.Ack; // the work is done, and nobody asked to be told
+            return AmqpSettlement.Ack; // the work is done, and no reply was asked for
         }
 
         return await SendAsync(replyTo, delivery.Message.CorrelationId, answer, deliveryLost);

@@ -36,7 +36,7 @@ internal sealed class BrokerLoop(TimeProvider time) : IThreadPoolWorkItem, IDisp
     /// <summary>Runs at the end of each batch: flushes what was written, looks at who waits for a condition.</summary>
     public Action BatchEnded { get; set; } = static () => { };
 
-    /// <summary>A bug in the broker: it is reported to whoever waits, and the loop goes on for the others.</summary>
+    /// <summary>A bug in the broker: it is reported to those that wait, and the loop goes on for the others.</summary>
     public Action<Exception> Crashed { get; set; } = static _ => { };
 
     public BrokerLoop WithTimers()

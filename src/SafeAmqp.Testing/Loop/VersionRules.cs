@@ -95,7 +95,7 @@ internal sealed class VersionRules(RabbitMqVersion version)
     /// </summary>
     public bool StoresLikeAmqp10 => _is4;
 
-    /// <summary>Classic queues are not mirrored, and nobody minds what a consumer wants of that.</summary>
+    /// <summary>Classic queues are not mirrored, and what a consumer wants of that is ignored.</summary>
     public bool HasNoMirrors => _is4;
 
     /// <summary>How the refusal of a consumer without acknowledgements names a stream.</summary>

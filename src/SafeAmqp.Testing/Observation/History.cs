@@ -159,7 +159,7 @@ internal sealed class History(BrokerState broker)
 
         public Task Done => _done.Task;
 
-        /// <summary>True when it need not be asked again: it was met, it failed, or nobody waits any more.</summary>
+        /// <summary>True when it need not be asked again: it was met, it failed, or no caller waits any more.</summary>
         public bool TryEnd(Exception? failure)
         {
             if (_done.Task.IsCompleted)

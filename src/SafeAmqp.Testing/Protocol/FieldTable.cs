@@ -27,7 +27,7 @@ internal sealed record NestedField(byte Type, byte[] Bytes);
 
 /// <summary>
 /// Reads field tables with the types that RabbitMQ reads (its errata to AMQP 0-9-1, 4.2.1). A long string stays
-/// <c>byte[]</c>: nobody promised that it is UTF-8, and a dead-lettered message must come out as it went in.
+/// <c>byte[]</c>: it need not be UTF-8, and a dead-lettered message must come out as it went in.
 /// </summary>
 internal static class FieldTable
 {

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace SafeAmqp.Testing.Queues;
 
-/// <summary>Time in a queue: messages that grow too old, and the queue that nobody uses.</summary>
+/// <summary>Time in a queue: messages that grow too old, and the queue that is not used.</summary>
 internal sealed partial class MessageQueue
 {
     /// <summary>A hundred years and more are no limit; sums with the clock cannot overflow below it.</summary>

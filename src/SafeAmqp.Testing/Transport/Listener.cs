@@ -28,7 +28,8 @@ internal sealed class Listener
     public void Start() => _accepting = Task.WhenAll(_sockets.Select(socket => Task.Run(() => AcceptAsync(socket))));
 
     /// <summary>
-    /// Nobody is accepted any more; the port is kept, unless somebody else was quicker, whom the next start will meet.
+    /// No connection is accepted any more; the port is kept, unless another process was quicker, which the next start
+    /// reports.
     /// </summary>
     public async Task<ReservedPort?> EndAsync()
     {

@@ -30,6 +30,6 @@ internal sealed class Pace(TimeProvider time)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>The socket is gone: nobody waits any more.</summary>
+    /// <summary>The socket is gone: nothing waits any more.</summary>
     public void End() => _ended.Cancel();
 }

@@ -223,7 +223,7 @@ internal sealed class Peer : ILoopWork
     }
 
     /// <summary>
-    /// The connection has ended and nobody reads any more; what still arrives is thrown away until the peer closes.
+    /// The connection has ended and nothing is read any more; what still arrives is thrown away until the peer closes.
     /// </summary>
     private async Task DiscardAsync()
     {

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 namespace SafeAmqp.Testing.Transport;
 
 /// <summary>
-/// A port that is held while nobody listens on it: connecting is refused, as by a machine without a broker. Without it
+/// A port that is held while nothing listens on it: connecting is refused, as by a machine without a broker. Without it
 /// a client that tries again and again would sooner or later be given the very port as its own, connect to itself, and
 /// keep the broker from coming back.
 /// </summary>

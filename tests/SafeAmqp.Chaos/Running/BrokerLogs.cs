@@ -32,7 +32,7 @@ internal sealed class BrokerLogs(IReadOnlyList<PrivateRabbitMqNode> nodes)
         }
     }
 
-    /// <summary>The logs go with the nodes; whoever wants to know why needs them.</summary>
+    /// <summary>The logs go with the nodes; they say why.</summary>
     internal void CopyTo(string folder)
     {
         Directory.CreateDirectory(folder);

@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 
 namespace SafeAmqp.FaultTests.Supply;
 
-// Whoever doubts a package can build it again from its commit and compare.
+// Anyone who doubts a package can build it again from its commit and compare.
 public sealed class ReproduciblePackTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("safeamqp-pack-").FullName;

@@ -2,7 +2,7 @@ using RabbitMQ.Client;
 
 namespace SafeAmqp.IntegrationTests.Calls;
 
-// Whoever may publish to a reply address may send anything there.
+// A client that may publish to a reply address may send anything there.
 public sealed class HostileReplyTests(TestBroker broker) : CallTest(broker)
 {
     [Theory, MemberData(nameof(Addresses))]

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace SafeAmqp.Tests.Hosting;
 
-/// <summary>A host with the real client, and nobody who listens at the broker's address.</summary>
+/// <summary>A host with the real client, and nothing that listens at the broker's address.</summary>
 public sealed class BrokerDownTests
 {
     private const int Patience = 30_000;

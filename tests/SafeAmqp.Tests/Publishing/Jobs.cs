@@ -2,7 +2,7 @@ using SafeAmqp.Publishing;
 
 namespace SafeAmqp.Tests.Publishing;
 
-/// <summary>Jobs that nobody sends.</summary>
+/// <summary>Jobs that are not sent.</summary>
 internal static class Jobs
 {
     internal static readonly Credit Endless = new(long.MaxValue, long.MaxValue);

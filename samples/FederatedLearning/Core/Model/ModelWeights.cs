@@ -21,7 +21,7 @@ public sealed record TensorShape(string Name, IReadOnlyList<int> Shape)
 
 /// <summary>
 /// A model's parameters: all tensors' float32 values in one block, one tensor after the other, so that encoding,
-/// decoding and averaging each go over the block once and copy nothing. Immutable: whoever makes one gives the array
+/// decoding and averaging each go over the block once and copy nothing. Immutable: what makes one gives the array
 /// away.
 /// </summary>
 public sealed class ModelWeights

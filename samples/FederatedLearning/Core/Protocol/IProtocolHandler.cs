@@ -7,7 +7,7 @@ namespace FederatedLearning.Protocol;
 /// <remarks>
 /// The rules, the same for every protocol:
 /// <list type="bullet">
-/// <item>A handler owns its connections and its threads. Nobody else touches them.</item>
+/// <item>A handler owns its connections and its threads. Nothing else touches them.</item>
 /// <item>The core never calls a handler to send. It puts messages into the handler's own queue
 /// (<see cref="HandlerContext.Outgoing"/>), and the handler reads them on whatever thread owns its connection.</item>
 /// <item>What the handler receives it gives to <see cref="HandlerContext.Federation"/>, from any thread, any number at

@@ -85,7 +85,7 @@ public sealed class OutgoingQueue
     }
 
     // Removes what the message makes pointless. A model without configuration takes over that of the one it replaces:
-    // whoever has not had the first model yet needs it.
+    // a client that has not had the first model yet needs it.
     private OutgoingMessage Supersede(OutgoingMessage message)
     {
         for (var node = _messages.First; node is not null;)

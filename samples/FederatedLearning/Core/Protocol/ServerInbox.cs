@@ -55,7 +55,7 @@ public sealed class ServerInbox(ClientId client, string title, ILogger log)
         }
         catch (ChannelClosedException)
         {
-            // The link has ended: nobody wants it any more.
+            // The link has ended: it is not wanted any more.
         }
         return message;
     }

@@ -4,7 +4,7 @@ namespace FederatedLearning.Rounds;
 
 /// <summary>
 /// Who is awaited in a phase, who has answered, and whose answer was refused. Ids, not clients: who leaves and comes
-/// back in the same phase has answered all the same, so nobody counts twice.
+/// back in the same phase has answered all the same, so no client counts twice.
 /// </summary>
 internal sealed class Attendance
 {

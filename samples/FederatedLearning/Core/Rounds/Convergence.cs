@@ -9,7 +9,7 @@ internal sealed class Convergence(FederationSettings settings)
     private double _best = double.PositiveInfinity;
     private int _withoutImprovement;
 
-    /// <summary>Takes a round's loss; null, nobody evaluated, says nothing.</summary>
+    /// <summary>Takes a round's loss; null, when no client evaluated, says nothing.</summary>
     /// <returns>Whether the training has converged.</returns>
     public bool Add(int round, double? loss)
     {

@@ -16,7 +16,7 @@ internal sealed class MetricsAverage
     /// <summary>Takes a client's report.</summary>
     public void Add(ClientMetrics metrics) => _reports.Add(metrics.Client, metrics);
 
-    /// <summary>The means, null when nobody has reported.</summary>
+    /// <summary>The means, null when no client has reported.</summary>
     public (double? Loss, double? Accuracy) Average()
     {
         double loss = 0, accuracy = 0, samples = 0;

@@ -106,7 +106,7 @@ internal sealed partial class TrainingRun
         _outbox.ToAll(new StartTraining(round));
     }
 
-    // A round with nobody left in it is not closed but waits: for somebody to register, or for the deadline.
+    // A round without clients is not closed but waits: for one to register, or for the deadline.
     private void CloseTrainingIfAllAnswered()
     {
         if (_phase == FederationPhase.Training && _attendance is { Awaited: 0, Answered: > 0 }) CloseTraining(0);
@@ -173,7 +173,7 @@ internal sealed partial class TrainingRun
         }
     }
 
-    // Nobody answered: perhaps nobody heard. Everybody, silent or not, is told all there is to know once more.
+    // No client answered: perhaps none heard. Each, silent or not, is told all there is to know once more.
     private void AskAgain()
     {
         _log.RoundAskedAgain(_round, _emptyDeadlines);

@@ -1,6 +1,6 @@
 namespace FederatedLearning.Training.Data;
 
-/// <summary>Images with labels, in one block each. Immutable: whoever makes one gives the arrays away.</summary>
+/// <summary>Images with labels, in one block each. Immutable: what makes one gives the arrays away.</summary>
 public sealed class Dataset
 {
     private readonly float[] _pixels;

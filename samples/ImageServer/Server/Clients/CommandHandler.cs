@@ -21,7 +21,7 @@ internal sealed class CommandHandler(
     private const int FilesTried = 5;
 
     /// <summary>Makes the answer.</summary>
-    /// <exception cref="OperationCanceledException">Nobody waits for it any more.</exception>
+    /// <exception cref="OperationCanceledException">No client waits for it any more.</exception>
     public async Task<CommandAnswer> AnswerAsync(
         int clientId, Command command, GraphicsMode mode, CancellationToken unwanted)
     {

@@ -31,7 +31,7 @@ internal sealed class ConversionPool : BackgroundService
         }
         catch (OperationCanceledException)
         {
-            // The host stops. Sessions ended before: nobody waits.
+            // The host stops. Sessions ended before: nothing waits.
         }
     }
 

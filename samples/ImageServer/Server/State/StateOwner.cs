@@ -126,6 +126,6 @@ internal sealed class StateOwner(ImageSettings settings, TimeProvider time, ILog
         return answer.Task;
     }
 
-    // After the stop nobody needs to know.
+    // After the stop nothing needs to know.
     private void Tell(StateMessage message) => _messages.Writer.TryWrite(message);
 }
