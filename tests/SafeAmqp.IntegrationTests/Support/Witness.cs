@@ -100,5 +100,10 @@ public sealed class Witness : IAsyncDisposable
             throw new InvalidOperationException($"A queue named '{mark}' is not expected.");
     }
 
-    public async ValueTask DisposeAsync() => await _connection.DisposeAsync();
+    // Disposed alone while it is being closed, it would not wait for its main loop, which then fails.
+    public async ValueTask DisposeAsync()
+    {
+        await _connection.AbortAsync();
+        await _connection.DisposeAsync();
+    }
 }
