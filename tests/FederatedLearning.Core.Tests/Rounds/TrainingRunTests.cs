@@ -74,16 +74,24 @@ public sealed class TrainingRunTests
     }
 
     [Fact]
-    public void A_round_that_does_not_exist_yet_is_refused_with_the_reason()
+    public void A_round_that_does_not_exist_yet_is_refused_with_the_reason_and_the_present_one_waits_for_the_client()
     {
+        // The client comes from a server that was killed in a later round: its answer to that one was under way.
         var world = new World();
         world.JoinAll(1, 2);
         world.Take();
-        Assert.Equal(MessageVerdict.Refused, world.Update(1, 2));
-        Assert.Equal(["error → 1"], world.Take());
-        Assert.Equal(ClientState.Refused, world.Now.Clients[0].State);
         world.Update(2, 1);
+        Assert.Equal(MessageVerdict.Refused, world.Update(1, 2));
+        Assert.Equal(MessageVerdict.Refused, world.Evaluate(1, 2));
+        Assert.Equal(["error → 1", "error → 1"], world.Take());
+        Assert.Equal((FederationPhase.Training, 1), (world.Now.Phase, world.Now.Awaited));
+        world.Update(1, 1);
         Assert.Equal(FederationPhase.Evaluating, world.Now.Phase);
+        world.Evaluate(2, 1);
+        Assert.Equal(MessageVerdict.Refused, world.Evaluate(1, 2));
+        Assert.Equal((FederationPhase.Evaluating, 1), (world.Now.Phase, world.Now.Awaited));
+        world.Evaluate(1, 1);
+        Assert.Equal((2, 2), (world.Last.Updates, world.Last.Evaluations));
     }
 
     [Theory]

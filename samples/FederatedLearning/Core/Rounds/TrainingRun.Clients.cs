@@ -128,21 +128,28 @@ internal sealed partial class TrainingRun
         return null;
     }
 
-    // Older: it comes too late, which happens. Newer: nobody can have asked for it.
+    // Older: it comes too late, which happens. Newer: this server has not asked for it, but the one before it may have,
+    // if it was killed in a later round. Either way it is no answer to this round, and the client is still waited for.
     private MessageVerdict OtherRound(Client client, int round, string what)
         => round <= _round && round > 0
             ? _counters.Note(MessageVerdict.Stale)
-            : Refuse(client, $"{what} of round {round}, but the round is {_round}");
+            : Report(client, $"{what} of round {round}, but the round is {_round}");
 
+    // An answer to this round that cannot be used: the client is no longer waited for.
     private MessageVerdict Refuse(Client client, string reason)
     {
-        _counters.Note(MessageVerdict.Refused);
-        _log.MessageRefused(client.Id.Value, reason);
-        _outbox.ToOne(client.Handler, new ErrorReport(reason, _round) { Recipient = client.Id });
+        var verdict = Report(client, reason);
         _attendance.Refuse(client.Id);
         CloseTrainingIfAllAnswered();
         CloseEvaluationIfAllAnswered();
-        return MessageVerdict.Refused;
+        return verdict;
+    }
+
+    private MessageVerdict Report(Client client, string reason)
+    {
+        _log.MessageRefused(client.Id.Value, reason);
+        _outbox.ToOne(client.Handler, new ErrorReport(reason, _round) { Recipient = client.Id });
+        return _counters.Note(MessageVerdict.Refused);
     }
 
     // What a client that comes while a round runs must know to take part in it.
