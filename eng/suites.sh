@@ -23,6 +23,21 @@ limited() {
     if command -v timeout >/dev/null; then timeout --kill-after=30s "$suite_limit" "$@"; else "$@"; fi
 }
 
+# Ends what the script has started, and what that has started. A suite is in a process group of its own, which neither
+# Ctrl-C nor a signal to the script reaches.
+end_all() {
+    # shellcheck disable=SC2046 # one word for each process
+    kill $(descendants $$) 2>/dev/null || true
+}
+
+descendants() {
+    local child
+    for child in $(pgrep -P "$1"); do
+        descendants "$child"
+        echo "$child"
+    done
+}
+
 # run_suite NAME PROJECT FILTER [VARIABLE=VALUE...]: runs the tests of a project that is built. Leaves a line
 # "passed failed skipped seconds processor-seconds broker" in the file result of the suite's folder; without it the
 # suite did not end.
