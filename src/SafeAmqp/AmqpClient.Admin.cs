@@ -17,7 +17,7 @@ public sealed partial class AmqpClient
     {
         ArgumentNullException.ThrowIfNull(topology);
         Start();
-        return DeclareAsync(topology.Items, cancellationToken);
+        return AskAsync(topology.Items, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -25,21 +25,21 @@ public sealed partial class AmqpClient
     {
         ArgumentNullException.ThrowIfNull(topology);
         Start();
-        return DeclareAsync([.. topology.Items.Reverse().Select(item => new TopologyItem.Gone(item))],
+        return AskAsync([.. topology.Items.Reverse().Select(item => new AdminRequest.Deletion(item))],
             cancellationToken);
     }
 
-    private async Task DeclareAsync(IReadOnlyList<TopologyItem> items, CancellationToken cancellationToken)
+    private async Task AskAsync(IReadOnlyList<AdminRequest> requests, CancellationToken cancellationToken)
     {
-        var (shared, exclusive) = _topology.Split(items);
+        var (shared, exclusive) = _topology.Split(requests);
         if (_send == _receive)
-            (shared, exclusive) = ([.. items], []);
+            (shared, exclusive) = ([.. requests], []);
         _topology.Begin(shared);
         _topology.Begin(exclusive);
         try
         {
             if (shared.Count > 0)
-                await DeclareOnAsync(_send, shared, cancellationToken).ConfigureAwait(false);
+                await AskOnAsync(_send, shared, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -47,7 +47,7 @@ public sealed partial class AmqpClient
             throw;
         }
         if (exclusive.Count > 0)
-            await DeclareOnAsync(_receive, exclusive, cancellationToken).ConfigureAwait(false);
+            await AskOnAsync(_receive, exclusive, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>What will be declared: publishes that it could route wait for it.</summary>
@@ -59,10 +59,10 @@ public sealed partial class AmqpClient
         return () => _topology.End(items);
     }
 
-    private async Task DeclareOnAsync(ClientLink link, IReadOnlyList<TopologyItem> items,
+    private async Task AskOnAsync(ClientLink link, IReadOnlyList<AdminRequest> requests,
         CancellationToken cancellationToken)
     {
-        var job = new DeclareJob(items, _clock.In(_options.OperationTimeout));
+        var job = new AdminJob(requests, _clock.In(_options.OperationTimeout));
         link.Thread.PostOrAbandon(job);
         try
         {
@@ -72,7 +72,7 @@ public sealed partial class AmqpClient
         finally
         {
             if (job.Completion.HasEnded)
-                _topology.End(items); // also where its link was gone
+                _topology.End(requests); // also where its link was gone
         }
     }
 
@@ -213,8 +213,8 @@ public sealed partial class AmqpClient
         {
             Check.Name(queue, nameof(queue));
             client.Start();
-            var contents = new TopologyItem.Contents(queue, purges);
-            await client.DeclareAsync([contents], cancellationToken).ConfigureAwait(false);
+            var contents = new AdminRequest.Contents(queue, purges);
+            await client.AskAsync([contents], cancellationToken).ConfigureAwait(false);
             return contents.Counts;
         }
     }

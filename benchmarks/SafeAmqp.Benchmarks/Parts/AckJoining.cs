@@ -51,7 +51,7 @@ public class AckJoining
         public PassResult Publish(long incarnation, in Outgoing message, int slot, out string? refusal)
             => throw new NotSupportedException();
         public void Flush() => throw new NotSupportedException();
-        public void Declare(long incarnation, TopologyItem item) => throw new NotSupportedException();
+        public void Ask(long incarnation, AdminRequest request) => throw new NotSupportedException();
         public void Consume(long incarnation, ConsumeRequest request) => throw new NotSupportedException();
         public void CancelConsumer(long incarnation) => throw new NotSupportedException();
         public void Get(long incarnation, string queue) => throw new NotSupportedException();

@@ -130,9 +130,9 @@ internal abstract record BrokerSignal : IActorMessage
 
     internal sealed record Returned(long Incarnation, int Slot, int Code, string Text) : OfChannel(Incarnation);
 
-    /// <summary>The broker answered a declare; carries the name of a server-named queue, and what a queue
-    /// holds.</summary>
-    internal sealed record Declared(long Incarnation, string Name, QueueCounts Counts = default)
+    /// <summary>The broker answered an <see cref="AdminRequest"/>; carries the name of a server-named queue, and what a
+    /// queue holds.</summary>
+    internal sealed record Answered(long Incarnation, string Name, QueueCounts Counts = default)
         : OfChannel(Incarnation);
 
     /// <summary>The queue had no message to get.</summary>

@@ -48,9 +48,9 @@ internal interface IBrokerLink
     /// <summary>Sends what was published and settled since the last flush.</summary>
     void Flush();
 
-    /// <summary>Declares one entity. Answer: <see cref="BrokerSignal.Declared"/> or
+    /// <summary>Makes a request about the broker's entities. Answer: <see cref="BrokerSignal.Answered"/> or
     /// <see cref="BrokerSignal.ChannelClosed"/>. One at a time per channel.</summary>
-    void Declare(long incarnation, TopologyItem item);
+    void Ask(long incarnation, AdminRequest request);
 
     /// <summary>Begins to consume. Answer: <see cref="BrokerSignal.ConsumerStarted"/> or
     /// <see cref="BrokerSignal.ChannelClosed"/>.</summary>
@@ -110,20 +110,59 @@ internal readonly record struct LinkTraffic(long? LastReceived, long? LastSent, 
 /// <summary>What a broker says of a queue: its messages that are ready, or were purged, and its consumers.</summary>
 internal readonly record struct QueueCounts(long Messages, int Consumers);
 
-/// <summary>One entity to declare: a closed family. Declaring one again replaces it.</summary>
-internal abstract record TopologyItem
+/// <summary>A request about the broker's entities: to declare a <see cref="TopologyItem"/>, or one of these. A closed
+/// family.</summary>
+internal abstract record AdminRequest
 {
     /// <summary>How messages name it. Two entities may read alike: <see cref="IsSameAs"/> tells them apart.</summary>
     internal abstract string Key { get; }
 
-    /// <summary>Whether both are one entity to the broker, however they are to be made.</summary>
-    internal virtual bool IsSameAs(TopologyItem other) => Equals(other);
+    /// <summary>Whether both are about one entity of the broker, however it is to be made.</summary>
+    internal virtual bool IsSameAs(AdminRequest other) => Equals(other);
 
+    /// <summary>Takes an entity away.</summary>
+    internal sealed record Deletion(TopologyItem Item) : AdminRequest
+    {
+        internal override string Key => $"deletion of {Item.Key}";
+    }
+
+    /// <summary>Counts what is in a queue, and may take it out.</summary>
+    internal sealed record Contents(string Queue, bool Purges) : AdminRequest
+    {
+        internal override string Key => $"{(Purges ? "purge" : "count")} of queue '{Queue}'";
+
+        /// <summary>The broker's answer.</summary>
+        internal QueueCounts Counts { get; set; }
+    }
+
+    /// <summary>Asks whether an exchange exists, before the first publish to it.</summary>
+    internal sealed record ExchangeCheck(string Name) : AdminRequest
+    {
+        internal override string Key => $"exchange '{Name}'";
+    }
+
+    /// <summary>Asks whether the broker still answers on a channel, and changes nothing.</summary>
+    internal sealed record Probe : AdminRequest
+    {
+        internal override string Key => "question";
+    }
+
+    /// <summary>Makes a queue for replies: server-named, exclusive, gone with its connection.</summary>
+    internal sealed record ReplyQueue : AdminRequest
+    {
+        internal override string Key => "reply queue";
+    }
+}
+
+/// <summary>An entity that can be declared, and again on each link: a closed family. Declaring one again replaces
+/// it.</summary>
+internal abstract record TopologyItem : AdminRequest
+{
     internal sealed record Exchange(AmqpExchange Value) : TopologyItem
     {
         internal override string Key => $"exchange '{Value.Name}'";
 
-        internal override bool IsSameAs(TopologyItem other)
+        internal override bool IsSameAs(AdminRequest other)
             => other is Exchange exchange && exchange.Value.Name == Value.Name;
     }
 
@@ -131,7 +170,7 @@ internal abstract record TopologyItem
     {
         internal override string Key => $"queue '{Value.Name}'";
 
-        internal override bool IsSameAs(TopologyItem other) => other is Queue queue && queue.Value.Name == Value.Name;
+        internal override bool IsSameAs(AdminRequest other) => other is Queue queue && queue.Value.Name == Value.Name;
     }
 
     internal sealed record Binding(AmqpBinding Value) : TopologyItem
@@ -141,43 +180,10 @@ internal abstract record TopologyItem
                 + $"'{Value.Queue ?? Value.ToExchange}' with key '{Value.RoutingKey}'"
                 + (Value.Arguments is { Count: > 0 } table ? $" and arguments {TableEquality.Describe(table)}" : "");
 
-        internal override bool IsSameAs(TopologyItem other)
+        internal override bool IsSameAs(AdminRequest other)
             => other is Binding { Value: var binding } && binding.Exchange == Value.Exchange
                 && binding.Queue == Value.Queue && binding.ToExchange == Value.ToExchange
                 && binding.RoutingKey == Value.RoutingKey && TableEquality.Same(binding.Arguments, Value.Arguments);
-    }
-
-    /// <summary>Takes an entity away.</summary>
-    internal sealed record Gone(TopologyItem Item) : TopologyItem
-    {
-        internal override string Key => $"deletion of {Item.Key}";
-    }
-
-    /// <summary>Counts what is in a queue, and may take it out.</summary>
-    internal sealed record Contents(string Name, bool Purges) : TopologyItem
-    {
-        internal override string Key => $"{(Purges ? "purge" : "count")} of queue '{Name}'";
-
-        /// <summary>The broker's answer.</summary>
-        internal QueueCounts Counts { get; set; }
-    }
-
-    /// <summary>Asks whether an exchange exists, before the first publish to it.</summary>
-    internal sealed record ExchangeCheck(string Name) : TopologyItem
-    {
-        internal override string Key => $"exchange '{Name}'";
-    }
-
-    /// <summary>Asks whether the broker still answers on a channel, and changes nothing.</summary>
-    internal sealed record Probe : TopologyItem
-    {
-        internal override string Key => "question";
-    }
-
-    /// <summary>A queue for replies: server-named, exclusive, gone with its connection.</summary>
-    internal sealed record ReplyQueue : TopologyItem
-    {
-        internal override string Key => "reply queue";
     }
 }
 

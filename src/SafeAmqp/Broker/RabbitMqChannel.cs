@@ -108,15 +108,15 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
         outbox.Flush();
     }
 
-    internal void Declare(TopologyItem item)
+    internal void Ask(AdminRequest request)
     {
         if (_channel is { } channel)
-            link.Then(() => Declaration.RunAsync(channel, item), done =>
+            link.Then(() => AdminRequests.SendAsync(channel, request), done =>
             {
                 if (!Failed(done))
                 {
                     var (name, counts) = ((Task<(string, QueueCounts)>)done).Result;
-                    link.Owner.Post(new BrokerSignal.Declared(incarnation, name, counts));
+                    link.Owner.Post(new BrokerSignal.Answered(incarnation, name, counts));
                 }
             });
     }
@@ -128,9 +128,8 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
         _consumerTag = request.Tag ?? ConsumeRequest.TagOf(incarnation);
         // The frame reader reports the start and the deliveries, in the order in which they came.
         link.Then(() => channel.BasicConsumeAsync(request.Queue, request.NoAck, _consumerTag, noLocal: false,
-            request.Exclusive,
-            MessageProperties.ToTable(request.Arguments), new ChannelConsumer(link.Owner, channel, incarnation),
-                CancellationToken.None), done => Failed(done));
+            request.Exclusive, ClientTable.Of(request.Arguments),
+            new ChannelConsumer(link.Owner, channel, incarnation), CancellationToken.None), done => Failed(done));
     }
 
     internal void CancelConsumer()

@@ -118,11 +118,11 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
         _session?.Outbox?.Flush();
     }
 
-    public void Declare(long incarnation, TopologyItem item)
+    public void Ask(long incarnation, AdminRequest request)
     {
         Flush();
         if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
-            channel.Declare(item);
+            channel.Ask(request);
     }
 
     public void Consume(long incarnation, ConsumeRequest request)

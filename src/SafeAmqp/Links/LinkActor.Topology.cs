@@ -153,18 +153,18 @@ internal sealed partial class LinkActor
             Note(item, null);
     }
 
-    private void DeclareNext(DeclareJob job)
+    private void AskNext(AdminJob job)
     {
-        if (job.Next is { } item)
+        if (job.Next is { } request)
         {
-            _admin.Enqueue(item, job.Deadline, outlivesLink: true, end =>
+            _admin.Enqueue(request, job.Deadline, outlivesLink: true, end =>
             {
-                if (end is not null && !(item is TopologyItem.Gone && end is { ByBroker: true, Code: 404 }))
-                    job.Errors.Add((item, end));
-                else if (item is not (TopologyItem.Gone or TopologyItem.Contents))
+                if (end is not null && !(request is AdminRequest.Deletion && end is { ByBroker: true, Code: 404 }))
+                    job.Errors.Add((request, end));
+                else if (request is TopologyItem item)
                     Remember(item);
-                _topology.End(job.Items, item);
-                DeclareNext(job);
+                _topology.End(job.Requests, request);
+                AskNext(job);
             });
         }
         else if (job.Errors.Count == 0)

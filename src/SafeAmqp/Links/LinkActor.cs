@@ -35,7 +35,7 @@ internal sealed partial class LinkActor : ConnectionActor
         _consumers = new ConsumerSet(this,
             new ConsumedQueues(RedeclareQueue, topology.QueueNamed, topology.Used,
                 (queue, wasLive) => Drop(topology.Left(queue, wasLive))));
-        _lane = new PublishLane(this, _exchanges, _replies.Gate);
+        _lane = new PublishLane(this, _exchanges, _replies.Route);
     }
 
     internal override int Unanswered => Unconfirmed + _calls.Count + _consumers.Unsettled;
@@ -95,11 +95,11 @@ internal sealed partial class LinkActor : ConnectionActor
                 replied.Matched.TryComplete(
                     _calls.Answer(replied.CorrelationId, replied.Reply, replied.Flaw, Now));
                 break;
-            case DeclareJob job when !isClosing:
+            case AdminJob job when !isClosing:
                 WakeAt(job.Deadline);
                 foreach (TopologyItem item in job.Deleted)
                     Drop(_topology.Forget(item)); // at once, so that no recovery puts it back
-                DeclareNext(job);
+                AskNext(job);
                 break;
             case GetJob get when !isClosing || get is not GetJob.Begin:
                 _consumers.Handle(get, IsConnected && _replaysLeft == 0);
@@ -198,7 +198,7 @@ internal sealed partial class LinkActor : ConnectionActor
     {
         AdminChannel channel = HasFewChannels ? _admin : _checks;
         channel.Prepare();
-        channel.Enqueue(new TopologyItem.ExchangeCheck(exchange), Now + Settings.OperationTimeout.Ticks,
+        channel.Enqueue(new AdminRequest.ExchangeCheck(exchange), Now + Settings.OperationTimeout.Ticks,
             outlivesLink: false, end =>
         {
             // Anything but "not found" says nothing about the exchange: the publish itself will.

@@ -8,10 +8,10 @@ internal sealed partial class PublishLane
     protected override void OnOpened()
     {
         _busy = _closing = _draining = false;
-        if (gate.IsOnLane)
+        if (replies.IsOnLane)
         {
             AwaitAnswer();
-            gate.Consume(Incarnation);
+            replies.Consume(Incarnation);
         }
         else
         {
@@ -80,18 +80,18 @@ internal sealed partial class PublishLane
             case BrokerSignal.Readied:
                 _busy = false;
                 break;
-            case BrokerSignal.ConsumerStarted when gate.IsOnLane:
+            case BrokerSignal.ConsumerStarted when replies.IsOnLane:
                 Answered();
-                gate.Started();
+                replies.Started();
                 OnReady();
                 break;
-            case BrokerSignal.Declared:
+            case BrokerSignal.Answered:
                 _probe.Answered();
                 _heardAt = Actor.Now;
                 break;
             case BrokerSignal.Delivered reply:
                 Heard();
-                gate.Received(reply);
+                replies.Received(reply);
                 break;
         }
     }
@@ -164,7 +164,7 @@ internal sealed partial class PublishLane
             else
                 EndLost(job, end, status);
         }
-        gate.Lose(end);
+        replies.Lose(end);
     }
 
     private void Repeat(OutgoingJob job, bool isSuspicious)
@@ -228,7 +228,7 @@ internal sealed partial class PublishLane
         if (Math.Max(_heardAt, Actor.UnblockedAt) + Silence > now)
             return Math.Max(_heardAt, Actor.UnblockedAt) + Silence;
         _probe.Ask(now);
-        Actor.Link.Declare(Incarnation, new TopologyItem.Probe());
+        Actor.Link.Ask(Incarnation, new AdminRequest.Probe());
         return now + Probe.Patience;
     }
 }

@@ -6,7 +6,7 @@ namespace SafeAmqp.Publishing;
 /// <summary>One confirming channel and the jobs that go out over it. They wait here, are passed on in order within the
 /// window, and end with the broker's answer or the loss of the channel. Calls have a queue of their own, as they wait
 /// for their reply address.</summary>
-internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook exchanges, ReplyGate gate)
+internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook exchanges, ReplyRoute replies)
     : ActorChannel(actor)
 {
     private readonly JobQueue _publishes = new();
@@ -35,11 +35,11 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     internal long? OldestWaiting => Earlier(_held.First, Earlier(_publishes.First, _calls.First))?.AcceptedAt;
 
     /// <summary>Whether the channel may be used. A direct reply-to channel also needs its consumer.</summary>
-    internal bool IsReady => IsOpen && (!gate.IsOnLane || gate.Address is not null);
+    internal bool IsReady => IsOpen && (!replies.IsOnLane || replies.Address is not null);
 
     /// <summary>Whether there is nothing to wait for before the link is open. A direct reply-to channel that the broker
     /// refuses holds up no other.</summary>
-    internal bool IsSettled => IsReady || (gate.IsOnLane && _reopenAt != ActorTime.Never);
+    internal bool IsSettled => IsReady || (replies.IsOnLane && _reopenAt != ActorTime.Never);
 
     internal void Accept(OutgoingJob job)
     {
@@ -187,7 +187,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     private bool MayPass => IsReady && !_busy && !_closing && Actor.MayPublish;
 
     /// <summary>The next in turn, whether or not the window has room for it.</summary>
-    private OutgoingJob? Next => Earlier(_publishes.First, gate.Address is null ? null : _calls.First);
+    private OutgoingJob? Next => Earlier(_publishes.First, replies.Address is null ? null : _calls.First);
 
     /// <summary>Whether only missing answers keep the next job from leaving. A queue without a majority gives none for
     /// as long as it has none.</summary>
@@ -210,7 +210,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     {
         JobQueue queue = job.Queue!;
         queue.Remove(job);
-        Outgoing message = job.ToWire(now, gate.Address);
+        Outgoing message = job.ToWire(now, replies.Address);
         int slot = message.Mandatory ? _ledger.NextSlot : -1;
         switch (Actor.Link.Publish(Incarnation, message, slot, out string? refusal))
         {
@@ -247,14 +247,14 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
 }
 
 /// <summary>Where the replies of a lane's calls come to. Calls wait while there is no address.</summary>
-internal abstract class ReplyGate
+internal abstract class ReplyRoute
 {
     internal abstract string? Address { get; }
 
     /// <summary>Whether replies come on the lane's own channel, which is not ready before they are consumed.</summary>
     internal virtual bool IsOnLane => false;
 
-    /// <summary>The lane's channel is open: consume replies on it. Only for a gate on the lane, as all that
+    /// <summary>The lane's channel is open: consume replies on it. Only for replies on the lane, as all that
     /// follows.</summary>
     internal virtual void Consume(long incarnation) { }
 

@@ -9,7 +9,7 @@ namespace SafeAmqp.Rpc;
 
 /// <summary>Direct reply-to: the pseudo-queue must be consumed on the very channel that the requests go out
 /// on.</summary>
-internal sealed class DirectReplies(ConnectionActor actor, PendingCalls calls) : ReplyGate
+internal sealed class DirectReplies(ConnectionActor actor, PendingCalls calls) : ReplyRoute
 {
     private const string PseudoQueue = "amq.rabbitmq.reply-to";
 
@@ -47,7 +47,7 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
     private long _reopenAt = ActorTime.Never;
 
     /// <summary>The queue, once replies can come; for the lane whose calls name it.</summary>
-    internal ReplyGate Gate => field ??= new QueueGate(this);
+    internal ReplyRoute Route => field ??= new QueueRoute(this);
 
     /// <summary>Whether there is nothing to wait for before the link is open.</summary>
     internal bool IsSettled => !_wanted || _isLive || _reopenAt != ActorTime.Never;
@@ -76,15 +76,15 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
     protected override void OnOpened()
     {
         AwaitAnswer();
-        Actor.Link.Declare(Incarnation, new TopologyItem.ReplyQueue());
+        Actor.Link.Ask(Incarnation, new AdminRequest.ReplyQueue());
     }
 
     protected override void OnSignal(BrokerSignal.OfChannel signal)
     {
         switch (signal)
         {
-            case BrokerSignal.Declared declared:
-                _queue = declared.Name;
+            case BrokerSignal.Answered answered:
+                _queue = answered.Name;
                 Answered();
                 AwaitAnswer();
                 // No other client can have what is not acknowledged, and what may come is bounded by the table of
@@ -139,7 +139,7 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
         calls.LoseReplies(AmqpReplyAddress.Exclusive, end);
     }
 
-    private sealed class QueueGate(ReplyChannel channel) : ReplyGate
+    private sealed class QueueRoute(ReplyChannel channel) : ReplyRoute
     {
         internal override string? Address => channel._isLive ? channel._queue : null;
     }

@@ -100,7 +100,7 @@ internal sealed class ServingChannel(ConnectionActor actor, ConsumerSet consumer
                 _busy = false;
                 Actor.FlushLater(this);
                 break;
-            case BrokerSignal.Declared:
+            case BrokerSignal.Answered:
                 Answered();
                 _heardAt = Actor.Now;
                 _inDoubt -= _asked;
@@ -251,7 +251,7 @@ internal sealed class ServingChannel(ConnectionActor actor, ConsumerSet consumer
         _isAsked = true;
         _asked = _inDoubt;
         AwaitAnswer();
-        Actor.Link.Declare(Incarnation, new TopologyItem.Probe());
+        Actor.Link.Ask(Incarnation, new AdminRequest.Probe());
     }
 
     private void EndWhenDone()

@@ -32,9 +32,9 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
             Open(confirms: false, prefetch: 0);
     }
 
-    internal void Enqueue(TopologyItem item, long deadline, bool outlivesLink, Action<CloseReason?> done)
+    internal void Enqueue(AdminRequest request, long deadline, bool outlivesLink, Action<CloseReason?> done)
     {
-        _waiting.AddLast(new Operation(item, deadline, outlivesLink, done));
+        _waiting.AddLast(new Operation(request, deadline, outlivesLink, done));
         Actor.WakeAt(deadline);
         RunNext();
     }
@@ -72,10 +72,10 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
 
     protected override void OnSignal(BrokerSignal.OfChannel signal)
     {
-        if (signal is not BrokerSignal.Declared declared || _running is not { } running)
+        if (signal is not BrokerSignal.Answered answered || _running is not { } running)
             return;
-        if (running.Item is TopologyItem.Contents contents)
-            contents.Counts = declared.Counts;
+        if (running.Request is AdminRequest.Contents contents)
+            contents.Counts = answered.Counts;
         Answered();
         Finish(running, null);
         RunNext();
@@ -101,8 +101,8 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
         if (_running is { } running)
         {
             _running = null;
-            bool maySuspect = MayHaveEnded(running.Item, end), isBlamed = maySuspect
-                && (end.MethodClass != 0 || topology.IsSuspectAgain(running.Item));
+            bool maySuspect = MayHaveEnded(running.Request, end), isBlamed = maySuspect
+                && (end.MethodClass != 0 || topology.IsSuspectAgain(running.Request));
             LinksEnded = running.OutlivesLink && !isBlamed ? running.LinksEnded + 1 : 0;
             if (isBlamed)
                 Blame(running, end);
@@ -159,27 +159,27 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
         _waiting.RemoveFirst();
         _running = node.Value;
         AwaitAnswer();
-        Actor.Link.Declare(Incarnation, _running.Item);
+        Actor.Link.Ask(Incarnation, _running.Request);
     }
 
     // The broker names the method over which it closes a connection. When a process of it crashed over one it names
     // none: then it is the declaration that was under way as two links ended. Not when it closed over the account (403,
     // 530), a frame (501, 505) or a channel (504).
-    private static bool MayHaveEnded(TopologyItem item, CloseReason end)
-        => item is not TopologyItem.ExchangeCheck && end is { ByBroker: true, Code: >= 400 }
+    private static bool MayHaveEnded(AdminRequest request, CloseReason end)
+        => request is not AdminRequest.ExchangeCheck && end is { ByBroker: true, Code: >= 400 }
             && (end.MethodClass is ExchangeClass or QueueClass
                 || end is { MethodClass: 0, Code: not (403 or 501 or 504 or 505 or 530) });
 
     private void Blame(Operation running, CloseReason end)
     {
-        CloseReason told = DeclarationErrors.Explain(running.Item, end);
+        CloseReason told = DeclarationErrors.Explain(running.Request, end);
         told = told with
         {
             Told = $"{told.Told ?? told.Text} (over which it closed the connection)",
             EndedConnection = true,
         };
-        topology.Refuse(running.Item, told);
-        Actor.Events.ConnectionClosedOver(running.Item.Key, end.Describe());
+        topology.Refuse(running.Request, told);
+        Actor.Events.ConnectionClosedOver(running.Request.Key, end.Describe());
         if (running.OutlivesLink)
             running.Done(told);
     }
@@ -190,32 +190,33 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
     private void Finish(Operation operation, CloseReason? end)
     {
         _running = null;
-        topology.Acquit(operation.Item);
-        operation.Done(end is null ? null : DeclarationErrors.Explain(operation.Item, end));
+        topology.Acquit(operation.Request);
+        operation.Done(end is null ? null : DeclarationErrors.Explain(operation.Request, end));
         if (operation.IsSuspect)
             Actor.ChannelSettled();
     }
 
-    private sealed record Operation(TopologyItem Item, long Deadline, bool OutlivesLink, Action<CloseReason?> Done,
-        int LinksEnded = 0, bool IsSuspect = false);
+    private sealed record Operation(AdminRequest Request, long Deadline, bool OutlivesLink,
+        Action<CloseReason?> Done, int LinksEnded = 0, bool IsSuspect = false);
 }
 
-/// <summary>A caller's declaration: items in order, each refused or remembered on its own.</summary>
-internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadline) : IActorMessage
+/// <summary>A caller's requests, in order, each refused or accepted on its own.</summary>
+internal sealed class AdminJob(IReadOnlyList<AdminRequest> requests, long deadline) : IActorMessage
 {
     private int _next;
 
-    internal IReadOnlyList<TopologyItem> Items => items;
+    internal IReadOnlyList<AdminRequest> Requests => requests;
 
     internal long Deadline => deadline;
 
     /// <summary>What it takes away.</summary>
-    internal IEnumerable<TopologyItem> Deleted => items.OfType<TopologyItem.Gone>().Select(gone => gone.Item);
+    internal IEnumerable<TopologyItem> Deleted
+        => requests.OfType<AdminRequest.Deletion>().Select(deletion => deletion.Item);
 
-    internal TopologyItem? Next => _next < items.Count ? items[_next++] : null;
+    internal AdminRequest? Next => _next < requests.Count ? requests[_next++] : null;
 
     /// <summary>What the broker refused, and why.</summary>
-    internal List<(TopologyItem Item, CloseReason End)> Errors { get; } = [];
+    internal List<(AdminRequest Request, CloseReason End)> Errors { get; } = [];
 
     internal Completion<bool> Completion { get; } = new();
 
@@ -223,32 +224,32 @@ internal sealed class DeclareJob(IReadOnlyList<TopologyItem> items, long deadlin
 
     internal AmqpTopologyException Error(AmqpClientStatus status)
     {
-        var (item, end) = Errors[0];
-        string all = string.Join("; ", Errors.Where(error => !Follows(error.Item, error.End))
-            .Select(error => $"{error.Item.Key}: {error.End.Describe()}"));
+        var (request, end) = Errors[0];
+        string all = string.Join("; ", Errors.Where(error => !Follows(error.Request, error.End))
+            .Select(error => $"{error.Request.Key}: {error.End.Describe()}"));
         string why = end.Error is TimeoutException ? $": {WaitReason.NotDone(status)}" : "";
-        return new($"The broker did not accept {all}{why}.", item.Key, status, end)
+        return new($"The broker did not accept {all}{why}.", request.Key, status, end)
         {
             EndedConnection = Errors.Exists(error => error.End.EndedConnection),
         };
     }
 
     // A binding to what was refused before it is not there to be bound: the cause is told.
-    private bool Follows(TopologyItem item, CloseReason end)
-        => item is TopologyItem.Binding && end is { ByBroker: true, Code: 404 }
-            && Errors.Exists(cause => end.Text.Contains($"no {cause.Item.Key} ", StringComparison.Ordinal));
+    private bool Follows(AdminRequest request, CloseReason end)
+        => request is TopologyItem.Binding && end is { ByBroker: true, Code: 404 }
+            && Errors.Exists(cause => end.Text.Contains($"no {cause.Request.Key} ", StringComparison.Ordinal));
 }
 
 /// <summary>Says what to do about a refusal, where the broker's text alone does not. Pure.</summary>
 internal static class DeclarationErrors
 {
-    internal static CloseReason Explain(TopologyItem item, CloseReason end)
+    internal static CloseReason Explain(AdminRequest request, CloseReason end)
     {
         if (end.Inequivalence is { } differs)
             return end with { Told = $"PRECONDITION_FAILED - {Differs(differs)}" };
         if (end.ByBroker && end.Text.Contains("unknown exchange type", StringComparison.Ordinal))
             return end with { Told = $"{end.Text}: enable the broker's plugin that has this type" };
-        if (item is TopologyItem.Binding && end is { ByBroker: true, Code: 404 })
+        if (request is TopologyItem.Binding && end is { ByBroker: true, Code: 404 })
             return end with { Told = $"{end.Text}: declare it before its binding" };
         return end;
     }

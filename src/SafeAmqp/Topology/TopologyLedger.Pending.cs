@@ -19,29 +19,29 @@ internal sealed partial class TopologyLedger
     internal int Changes => Volatile.Read(ref _ends);
 
     /// <summary>From now on publishes wait for what of these could route them.</summary>
-    /// <param name="items">To be declared, and what <see cref="End(object, TopologyItem)"/> knows them by.</param>
+    /// <param name="requests">What is asked, and what <see cref="End(object, AdminRequest)"/> knows it by.</param>
     /// <param name="isBack">Whether they have to be declared although they were before.</param>
-    internal void Begin(IReadOnlyList<TopologyItem> items, bool isBack = false)
+    internal void Begin(IReadOnlyList<AdminRequest> requests, bool isBack = false)
     {
         lock (_gate)
         {
-            foreach (TopologyItem item in items)
+            foreach (TopologyItem item in requests.OfType<TopologyItem>())
             {
                 if (RouteOf(item) is not { } route || (!isBack && Find(item) is not null && !IsLeftOut(item)))
                     continue;
                 if (!_underWay.TryGetValue(route, out var waiting))
                     _underWay.Add(route, waiting = []);
-                waiting.Add((items, item));
+                waiting.Add((requests, item));
                 Volatile.Write(ref _underWayCount, _underWayCount + 1);
             }
         }
     }
 
     /// <summary>One of them was declared, refused or given up.</summary>
-    internal void End(object by, TopologyItem item) => End(by, [item]);
+    internal void End(object by, AdminRequest request) => End(by, [request]);
 
     /// <summary>All that is left of them.</summary>
-    internal void End(IReadOnlyList<TopologyItem> items) => End(items, items);
+    internal void End(IReadOnlyList<AdminRequest> requests) => End(requests, requests);
 
     /// <summary>What is under way and could route a message; null when nothing is.</summary>
     internal TopologyItem? Awaited(AmqpMessage message)
@@ -55,7 +55,7 @@ internal sealed partial class TopologyLedger
         }
     }
 
-    private void End(object by, IReadOnlyList<TopologyItem> items)
+    private void End(object by, IReadOnlyList<AdminRequest> requests)
     {
         int before = Volatile.Read(ref _underWayCount);
         if (before == 0)
@@ -63,7 +63,7 @@ internal sealed partial class TopologyLedger
         lock (_gate)
         {
             before = _underWayCount;
-            foreach (TopologyItem item in items)
+            foreach (TopologyItem item in requests.OfType<TopologyItem>())
             {
                 if (RouteOf(item) is not { } route || !_underWay.TryGetValue(route, out var waiting)
                     || waiting.FindIndex(entry => entry.By == by && entry.Item == item) is not (>= 0 and var index))
@@ -112,7 +112,7 @@ internal sealed partial class TopologyLedger
     private AmqpExchange? ExchangeNamed(string name)
         => (_exchanges.GetValueOrDefault(name)?.Value as TopologyItem.Exchange)?.Value;
 
-    // What only looks whether something is there, or takes it away, routes nothing.
+    // What only looks whether something is there routes nothing.
     private static (bool IsQueue, string Name)? RouteOf(TopologyItem item) => item switch
     {
         TopologyItem.Exchange { Value: { Passive: false } exchange } => (false, exchange.Name),
@@ -121,7 +121,7 @@ internal sealed partial class TopologyLedger
         _ => null,
     };
 
-    private readonly List<TopologyItem> _suspects = [];
+    private readonly List<AdminRequest> _suspects = [];
     private readonly List<(TopologyItem Item, CloseReason End)> _refused = [];
     private volatile IReadOnlyList<string> _toldRefused = [];
 
@@ -130,30 +130,30 @@ internal sealed partial class TopologyLedger
 
     /// <summary>A link ended while an entity was under way, and nothing else tells why.</summary>
     /// <returns>Whether one had before.</returns>
-    internal bool IsSuspectAgain(TopologyItem item)
+    internal bool IsSuspectAgain(AdminRequest request)
     {
         lock (_gate)
         {
-            if (_suspects.RemoveAll(item.IsSameAs) > 0)
+            if (_suspects.RemoveAll(request.IsSameAs) > 0)
                 return true;
-            _suspects.Add(item);
+            _suspects.Add(request);
             return false;
         }
     }
 
     /// <summary>It was answered, so it ended no link.</summary>
-    internal void Acquit(TopologyItem item)
+    internal void Acquit(AdminRequest request)
     {
         lock (_gate)
-            _suspects.RemoveAll(item.IsSameAs);
+            _suspects.RemoveAll(request.IsSameAs);
     }
 
     /// <summary>Leaves out what was declared like this before.</summary>
-    internal void Refuse(TopologyItem item, CloseReason end)
+    internal void Refuse(AdminRequest request, CloseReason end)
     {
         lock (_gate)
         {
-            if (Find(item)?.Value.Equals(item) != true)
+            if (request is not TopologyItem item || Find(item)?.Value.Equals(item) != true)
                 return; // it was never accepted like this
             _refused.RemoveAll(known => known.Item.IsSameAs(item));
             _refused.Add((item, end));

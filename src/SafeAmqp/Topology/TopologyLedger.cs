@@ -145,23 +145,23 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
     }
 
     /// <summary>Tells apart what any link can declare and what only the link that consumes may.</summary>
-    internal (IReadOnlyList<TopologyItem> Shared,
-        IReadOnlyList<TopologyItem> Exclusive) Split(IReadOnlyList<TopologyItem> items)
+    internal (IReadOnlyList<T> Shared, IReadOnlyList<T> Exclusive) Split<T>(IReadOnlyList<T> requests)
+        where T : AdminRequest
     {
-        HashSet<string> alongside = [.. items.Select(Undone).OfType<TopologyItem.Queue>()
+        HashSet<string> alongside = [.. requests.Select(Undone).OfType<TopologyItem.Queue>()
             .Where(queue => queue.Value.Exclusive).Select(queue => queue.Value.Name)];
         lock (_gate)
-            return ([.. items.Where(item => !IsExclusive(item, alongside))],
-                [.. items.Where(item => IsExclusive(item, alongside))]);
+            return ([.. requests.Where(request => !IsExclusive(request, alongside))],
+                [.. requests.Where(request => IsExclusive(request, alongside))]);
     }
 
-    private static TopologyItem Undone(TopologyItem item) => item is TopologyItem.Gone gone ? gone.Item : item;
+    private static AdminRequest Undone(AdminRequest asked) => asked is AdminRequest.Deletion gone ? gone.Item : asked;
 
     // An exclusive queue, or a binding of one that is known or among those alongside.
-    private bool IsExclusive(TopologyItem item, HashSet<string> alongside) => Undone(item) switch
+    private bool IsExclusive(AdminRequest request, HashSet<string> alongside) => Undone(request) switch
     {
         TopologyItem.Queue queue => queue.Value.Exclusive,
-        TopologyItem.Contents { Name: var queue }
+        AdminRequest.Contents { Queue: var queue }
             => _queues.GetValueOrDefault(queue)?.Value is TopologyItem.Queue { Value.Exclusive: true },
         TopologyItem.Binding { Value.Queue: { } queue } => alongside.Contains(queue)
             || _queues.GetValueOrDefault(queue)?.Value is TopologyItem.Queue { Value.Exclusive: true },

@@ -64,7 +64,7 @@ internal sealed partial class SimulatedBroker
         if (signal is not BrokerSignal.Readied)
             channel.Connection.OpenAskedAt = null;
         if (signal is BrokerSignal.Acked or BrokerSignal.Nacked or BrokerSignal.Returned or BrokerSignal.Delivered
-            or BrokerSignal.Declared)
+            or BrokerSignal.Answered)
             channel.HeardAt = world.Now;
         if (channel.Serves)
         {
@@ -92,7 +92,7 @@ internal sealed partial class SimulatedBroker
                 if (closed.End.Code == 403)
                     channel.Connection.HeardForbiddenAt = world.Now;
                 break;
-            case BrokerSignal.Declared when channel.Declaring is { } answered:
+            case BrokerSignal.Answered when channel.Declaring is { } answered:
                 channel.Connection.Declared.Add(answered);
                 channel.Declaring = null;
                 channel.AskedAt = null;

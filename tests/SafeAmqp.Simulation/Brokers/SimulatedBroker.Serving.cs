@@ -156,7 +156,7 @@ internal sealed partial class SimulatedBroker
     {
         switch (signal)
         {
-            case BrokerSignal.Declared:
+            case BrokerSignal.Answered:
                 serving.InDoubt -= serving.Asked;
                 serving.Asked = 0;
                 serving.AskedAt = null;

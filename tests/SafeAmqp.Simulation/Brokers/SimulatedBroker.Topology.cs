@@ -9,31 +9,31 @@ internal sealed partial class SimulatedBroker
 {
     private int _names;
 
-    public void Declare(long incarnation, TopologyItem item)
+    public void Ask(long incarnation, AdminRequest request)
     {
         Flush();
         world.Note("declare", incarnation);
         SimulatedChannel channel = InUse(incarnation);
         BeginAnswer(channel);
-        if (item is TopologyItem.ExchangeCheck check)
+        if (request is AdminRequest.ExchangeCheck check)
             channel.Connection.Asked.Add(check.Name);
-        channel.Declaring = item.Key;
-        if (item is TopologyItem.Probe)
+        channel.Declaring = request.Key;
+        if (request is AdminRequest.Probe)
             Probe(channel);
         if (Chance(Scenario[Fault.Silences] * 0.2))
             return; // never answered
         long slow = Chance(0.1) ? Latency() * dice.Next(200) : 0;
-        ToBroker(channel, () => world.After(slow, () => WhenRead(channel.Connection, () => Answer(channel, item))));
+        ToBroker(channel, () => world.After(slow, () => WhenRead(channel.Connection, () => Answer(channel, request))));
     }
 
-    private void Answer(SimulatedChannel channel, TopologyItem item)
+    private void Answer(SimulatedChannel channel, AdminRequest request)
     {
         if (!channel.BrokerOpen || channel.IsDeaf)
             return;
         string name = "";
-        switch (item)
+        switch (request)
         {
-            case TopologyItem.ExchangeCheck check when check.Name != "secret" && !_exchanges.Contains(check.Name):
+            case AdminRequest.ExchangeCheck check when check.Name != "secret" && !_exchanges.Contains(check.Name):
                 world.Count("exchanges found missing beforehand");
                 CloseByBroker(channel, 404, $"NOT_FOUND - no exchange '{check.Name}' in vhost '/'");
                 return;
@@ -46,13 +46,13 @@ internal sealed partial class SimulatedBroker
             case TopologyItem.Exchange exchange:
                 _exchanges.Add(exchange.Value.Name);
                 break;
-            case TopologyItem.ReplyQueue:
+            case AdminRequest.ReplyQueue:
                 name = $"amq.gen-{++_names}";
                 channel.IsReplyChannel = true;
                 _replyQueues[name] = channel;
                 _replyQueuesEver[name] = channel;
                 break;
         }
-        Signal(channel, new BrokerSignal.Declared(channel.Incarnation, name), () => channel.AwaitsAnswer = false);
+        Signal(channel, new BrokerSignal.Answered(channel.Incarnation, name), () => channel.AwaitsAnswer = false);
     }
 }

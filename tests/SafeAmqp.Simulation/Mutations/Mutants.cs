@@ -75,7 +75,7 @@ internal static partial class Mutants
         yield return new("the broker is asked although it answers", Answers,
             "Math.Max(_heardAt, Actor.UnblockedAt) + Silence > now", "_lastDeadline < 0");
         yield return new("the answer to the question is overlooked", Answers,
-            "case BrokerSignal.Declared:\n                _probe.Answered();", "case BrokerSignal.Declared:");
+            "case BrokerSignal.Answered:\n                _probe.Answered();", "case BrokerSignal.Answered:");
         yield return new("what is being declared is not waited for", Lane,
             "return exchanges.Awaited(job.Message) is not null && _heldExchanges.Add(exchange);", "return false;");
         yield return new("what waits for a declaration is passed by what is behind it", Lane,

@@ -32,7 +32,7 @@ internal sealed partial class World
                     $"attempt {sending.Attempt.Id} did not end by its deadline");
             }
         }
-        foreach (DeclareJob job in _declares)
+        foreach (AdminJob job in _declares)
             Require(
                 job.Completion.HasEnded || Now <= job.Deadline + HistoryChecker.Tolerance,
                 "a declaration did not end by its deadline");
@@ -244,7 +244,7 @@ internal sealed partial class World
         Require(
             _actor.Queued == 0 && _actor.Unconfirmed == 0 && _actor.PendingCalls == 0,
             "something is left in the closed link");
-        foreach (DeclareJob job in _declares)
+        foreach (AdminJob job in _declares)
             Require(job.Completion.HasEnded, "a declaration did not end");
         foreach (var (subscription, _) in _subscriptions)
             Require(

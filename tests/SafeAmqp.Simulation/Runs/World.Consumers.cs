@@ -11,7 +11,7 @@ internal sealed partial class World
     private readonly List<(Subscription Subscription, long StartBy)> _subscriptions = [];
     private readonly HashSet<Subscription> _started = [];
     private readonly HashSet<Subscription> _stopped = [];
-    private readonly List<DeclareJob> _declares = [];
+    private readonly List<AdminJob> _declares = [];
     private readonly List<(Completion<bool> Completion, bool FailFast)> _openWaits = [];
     private readonly Dictionary<(long Incarnation, ulong Tag), AmqpSettlement> _requested = [];
     private Completion<bool>? _closed;
@@ -101,9 +101,9 @@ internal sealed partial class World
             new TopologyItem.Binding(new AmqpBinding { Exchange = "declared", Queue = queue }),
             new TopologyItem.Queue(new AmqpQueue { Name = _dice.Pick("refused", "work-0", "work-1") }),
         ];
-        var job = new DeclareJob(items[.._dice.Next(1, 5)], Now + Scenario.OperationTimeout.Ticks);
+        var job = new AdminJob(items[.._dice.Next(1, 5)], Now + Scenario.OperationTimeout.Ticks);
         _declares.Add(job);
-        _topology.Begin(job.Items); // as AmqpClient does
+        _topology.Begin(job.Requests); // as AmqpClient does
         Send(job);
     }
 

@@ -94,15 +94,15 @@ internal sealed class ActorBench
     internal void Closed(FakeLink.Channel channel, CloseReason end)
         => Post(new BrokerSignal.ChannelClosed(channel.Incarnation, end));
 
-    internal void Declared(FakeLink.Channel channel, string name = "")
-        => Post(new BrokerSignal.Declared(channel.Incarnation, name));
+    internal void Answered(FakeLink.Channel channel, string name = "")
+        => Post(new BrokerSignal.Answered(channel.Incarnation, name));
 
     /// <summary>Opens the channel that checks exchanges, and answers what is asked on it.</summary>
     internal void Checked(CloseReason? missing = null)
     {
         Opened(Link.Admin);
         if (missing is null)
-            Declared(Link.Admin);
+            Answered(Link.Admin);
         else
             Closed(Link.Admin, missing);
     }
@@ -199,9 +199,9 @@ internal sealed class ActorBench
 
     internal static List<AmqpDelivery> Received(Subscription subscription) => ((Pump)subscription.Pump).Received;
 
-    internal DeclareJob Declare(TimeSpan timeout, params string[] queues)
+    internal AdminJob Declare(TimeSpan timeout, params string[] queues)
     {
-        var job = new DeclareJob(
+        var job = new AdminJob(
             [.. queues.Select(name => new TopologyItem.Queue(new AmqpQueue { Name = name }))], Now + timeout.Ticks);
         Post(job);
         return job;

@@ -44,7 +44,7 @@ public sealed class ClosingTests
         var closed = _bench.Close(TimeSpan.Zero);
         Assert.Equal("done", closed.Ended());
         Assert.Equal("AmqpTopologyException", job.Completion.Ended());
-        Assert.Single(_bench.Link.Admin.Declared);
+        Assert.Single(_bench.Link.Admin.Asked);
     }
 
     [Fact]
@@ -126,7 +126,7 @@ public sealed class ClosingTests
         _bench.Call(AmqpReplyAddress.Exclusive);
         FakeLink.Channel replies = _bench.Link.Replies;
         _bench.Opened(replies);
-        _bench.Declared(replies, "amq.gen-1");
+        _bench.Answered(replies, "amq.gen-1");
         _bench.Started(replies);
         _bench.Close(TimeSpan.Zero);
         int channels = _bench.Link.Channels.Count;

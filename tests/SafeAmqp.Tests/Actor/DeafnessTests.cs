@@ -23,9 +23,9 @@ public sealed class DeafnessTests
         FakeLink.Channel deaf = _bench.Link.Lane;
         var lost = _bench.Publish();
         _bench.Wait(Ms(4_900));
-        Assert.Empty(deaf.Declared);
+        Assert.Empty(deaf.Asked);
         _bench.Wait(Ms(200));
-        Assert.IsType<TopologyItem.Probe>(Assert.Single(deaf.Declared));
+        Assert.IsType<AdminRequest.Probe>(Assert.Single(deaf.Asked));
         _bench.Wait(Ms(7_800));
         Assert.False(deaf.IsClosed);
         _bench.Wait(Ms(200));
@@ -48,8 +48,8 @@ public sealed class DeafnessTests
         for (int i = 1; i <= 6; i++)
         {
             _bench.Wait(Ms(5_100));
-            Assert.Equal(i, lane.Declared.Count);
-            _bench.Declared(lane);
+            Assert.Equal(i, lane.Asked.Count);
+            _bench.Answered(lane);
         }
         Assert.Equal("Unknown", first.Ended());
         _bench.Acked(2);
@@ -70,7 +70,7 @@ public sealed class DeafnessTests
             _bench.Publish(timeout: S(100)); // there is always one that waits
             i++;
         }
-        Assert.Empty(_bench.Link.Lane.Declared);
+        Assert.Empty(_bench.Link.Lane.Asked);
     }
 
     [Fact]
@@ -84,7 +84,7 @@ public sealed class DeafnessTests
         _bench.Wait(S(100));
         _bench.Post(new BrokerSignal.Unblocked(1));
         _bench.Wait(Ms(4_900));
-        Assert.Empty(lane.Declared);
+        Assert.Empty(lane.Asked);
         _bench.Acked(1);
         Assert.Equal(("done", false), (job.Ended(), lane.IsClosed));
     }

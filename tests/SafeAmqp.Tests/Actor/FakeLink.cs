@@ -18,7 +18,7 @@ internal sealed class FakeLink : IBrokerLink
         internal bool ConfirmsSince { get; set; }
         internal List<string> Order { get; } = [];
         internal List<(AmqpMessage Message, int Slot)> Published { get; } = [];
-        internal List<TopologyItem> Declared { get; } = [];
+        internal List<AdminRequest> Asked { get; } = [];
         internal List<ConsumeRequest> Consumed { get; } = [];
         internal List<string> Got { get; } = [];
         internal List<(ulong Tag, bool Multiple, AmqpSettlement Settlement)> Settled { get; } = [];
@@ -86,7 +86,7 @@ internal sealed class FakeLink : IBrokerLink
         this[incarnation].ConfirmsSince = true;
     }
 
-    public void Declare(long incarnation, TopologyItem item) => this[incarnation].Declared.Add(item);
+    public void Ask(long incarnation, AdminRequest request) => this[incarnation].Asked.Add(request);
 
     public void Consume(long incarnation, ConsumeRequest request) => this[incarnation].Consumed.Add(request);
 

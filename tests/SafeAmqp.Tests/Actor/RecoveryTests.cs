@@ -48,14 +48,14 @@ public sealed class RecoveryTests
     {
         _bench.Open();
         var declare = _bench.Declare(S(5), "work");
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         Assert.Equal("done", declare.Completion.Ended());
         _bench.SubscribeLive();
         _bench.Reopen();
         Assert.Equal(AmqpLinkState.Preparing, _bench.Actor.State);
-        Assert.Single(_bench.Link.Admin.Declared); // again
+        Assert.Single(_bench.Link.Admin.Asked); // again
         Assert.Single(_bench.Link.Channels, channel => channel.Prefetch == 100); // the queue must be back first
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         _bench.Opened(_bench.Link.Consumer);
         Assert.Equal(AmqpLinkState.Preparing, _bench.Actor.State);
         _bench.Started(_bench.Link.Consumer);
@@ -67,13 +67,13 @@ public sealed class RecoveryTests
     {
         _bench.Open();
         _bench.Declare(S(5), "a", "b");
-        _bench.Declared(_bench.Link.Admin);
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         _bench.Reopen();
         _bench.Closed(_bench.Link.Admin, ByBroker(406, "PRECONDITION_FAILED"));
         _bench.Opened(_bench.Link.Admin);
-        Assert.Equal("queue 'b'", _bench.Link.Admin.Declared.Single().Key);
-        _bench.Declared(_bench.Link.Admin);
+        Assert.Equal("queue 'b'", _bench.Link.Admin.Asked.Single().Key);
+        _bench.Answered(_bench.Link.Admin);
         Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
         Assert.Equal("queue 'a': 406 PRECONDITION_FAILED", Assert.Single(_bench.Actor.TopologyErrors));
     }
@@ -83,21 +83,21 @@ public sealed class RecoveryTests
     {
         _bench.Open();
         _bench.Declare(S(5), "a");
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         _bench.Reopen();
         _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
         var pauses = new List<double>();
         for (int i = 0; i < 5; i++)
         {
             FakeLink.Channel silent = _bench.Link.Admin;
-            Assert.Equal("queue 'a'", silent.Declared.Single().Key);
+            Assert.Equal("queue 'a'", silent.Asked.Single().Key);
             _bench.Wait(Ms(30_050));
             Assert.True(silent.IsClosed);
             Assert.StartsWith("queue 'a': ", Assert.Single(_bench.Actor.TopologyErrors), StringComparison.Ordinal);
             _bench.Opened(_bench.Link.Admin);
             Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
             long from = _bench.Now;
-            for (int wait = 0; _bench.Link.Admin.Declared.Count == 0; wait++)
+            for (int wait = 0; _bench.Link.Admin.Asked.Count == 0; wait++)
             {
                 Assert.True(wait < 1_000, "It is not declared again.");
                 _bench.Wait(Ms(10));
@@ -105,7 +105,7 @@ public sealed class RecoveryTests
             pauses.Add(TimeSpan.FromTicks(_bench.Now - from).TotalMilliseconds);
         }
         Assert.True(pauses[4] > 4 * Math.Max(pauses[0], 100), string.Join(" ", pauses));
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         Assert.Empty(_bench.Actor.TopologyErrors);
         Assert.Equal(2, _bench.Actor.Epoch);
     }
@@ -115,13 +115,13 @@ public sealed class RecoveryTests
     {
         _bench.Open();
         _bench.Declare(S(5), "a");
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         _bench.Reopen();
         _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
         _bench.Closed(_bench.Link.Admin, ByBroker(406, "PRECONDITION_FAILED"));
         _bench.Opened(_bench.Link.Admin);
         _bench.Wait(S(60));
-        Assert.Empty(_bench.Link.Admin.Declared);
+        Assert.Empty(_bench.Link.Admin.Asked);
     }
 
     [Fact]
@@ -133,7 +133,7 @@ public sealed class RecoveryTests
         var pauses = new List<double>();
         for (int i = 0; i < 6; i++)
         {
-            Assert.Equal("queue 'a'", _bench.Link.Admin.Declared.Single().Key);
+            Assert.Equal("queue 'a'", _bench.Link.Admin.Asked.Single().Key);
             _bench.LoseLink("540 NOT_IMPLEMENTED");
             pauses.Add(TimeSpan.FromTicks(_bench.Actor.NextAttemptAt - _bench.Now).TotalMilliseconds);
             _bench.Wait(S(5));
@@ -143,7 +143,7 @@ public sealed class RecoveryTests
             Assert.Equal(AmqpLinkState.Open, _bench.Actor.State);
         }
         Assert.Equal([50, 100, 200, 400, 800, 1600], pauses);
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         _bench.Wait(S(6)); // longer than the longest wait
         _bench.LoseLink();
         Assert.Equal(50, TimeSpan.FromTicks(_bench.Actor.NextAttemptAt - _bench.Now).TotalMilliseconds);

@@ -151,7 +151,7 @@ public sealed class AckJoinerTests
         public void CloseChannel(long incarnation) => Assert.Fail();
         public PassResult Publish(long incarnation, in Outgoing message, int slot, out string? refusal)
             => throw new InvalidOperationException();
-        public void Declare(long incarnation, TopologyItem item) => Assert.Fail();
+        public void Ask(long incarnation, AdminRequest request) => Assert.Fail();
         public void Consume(long incarnation, ConsumeRequest request) => Assert.Fail();
         public void CancelConsumer(long incarnation) => Assert.Fail();
         public void Get(long incarnation, string queue) => Assert.Fail();

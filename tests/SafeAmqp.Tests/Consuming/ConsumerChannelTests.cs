@@ -199,15 +199,15 @@ public sealed class ConsumerChannelTests
     {
         _bench.Open();
         _bench.Declare(S(5), "work");
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         var subscription = _bench.SubscribeLive();
         FakeLink.Channel first = _bench.Link.Consumer;
         _bench.Delivered(first, 1);
         _bench.Post(new BrokerSignal.ConsumerCancelled(first.Incarnation, ByBroker: true));
         Assert.True(Received(subscription)[0].Lost.IsCancellationRequested);
         Assert.Equal(AmqpConsumerState.Recovering, subscription.State);
-        Assert.Equal(2, _bench.Link.Admin.Declared.Count);
-        _bench.Declared(_bench.Link.Admin);
+        Assert.Equal(2, _bench.Link.Admin.Asked.Count);
+        _bench.Answered(_bench.Link.Admin);
         _bench.Wait(S(1));
         _bench.Opened(_bench.Link.Consumer);
         _bench.Started(_bench.Link.Consumer);

@@ -202,7 +202,7 @@ public sealed class BoundaryRaceTests
 
         public void Get(long incarnation, string queue) => throw new NotSupportedException();
 
-        public void Declare(long incarnation, TopologyItem item) => throw new NotSupportedException();
+        public void Ask(long incarnation, AdminRequest request) => throw new NotSupportedException();
 
         public void Consume(long incarnation, ConsumeRequest request) => throw new NotSupportedException();
 

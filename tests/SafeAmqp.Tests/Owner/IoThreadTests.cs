@@ -155,7 +155,7 @@ public sealed class IoThreadTests
             => throw new InvalidOperationException();
         public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement)
             => throw new InvalidOperationException();
-        public void Declare(long incarnation, TopologyItem item) => throw new InvalidOperationException();
+        public void Ask(long incarnation, AdminRequest request) => throw new InvalidOperationException();
         public void Consume(long incarnation, ConsumeRequest request) => throw new InvalidOperationException();
         public void CancelConsumer(long incarnation) => throw new InvalidOperationException();
         public void Get(long incarnation, string queue) => throw new InvalidOperationException();

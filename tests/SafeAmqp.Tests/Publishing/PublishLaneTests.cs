@@ -139,7 +139,7 @@ public sealed class PublishLaneTests
         _bench.Checked();
         Assert.Equal(["m1", "m2"], _bench.Link.Lane.Ids);
         _bench.Publish("orders");
-        Assert.Equal(new TopologyItem.ExchangeCheck("orders"), Assert.Single(_bench.Link.Admin.Declared));
+        Assert.Equal(new AdminRequest.ExchangeCheck("orders"), Assert.Single(_bench.Link.Admin.Asked));
     }
 
     [Fact]
@@ -380,7 +380,7 @@ public sealed class PublishLaneTests
         for (int i = 0; i < 9; i++)
         {
             bench.Wait(Ms(5_500));
-            bench.Declared(lane); // the channel is well, and its queue has no majority
+            bench.Answered(lane); // the channel is well, and its queue has no majority
         }
         Assert.False(lane.IsClosed);
         bench.Acked(2);

@@ -21,7 +21,7 @@ public sealed class CallTests
         var second = _bench.Call(AmqpReplyAddress.Exclusive);
         Assert.Equal(["amq.gen-1", "amq.gen-1"], _bench.Link.Lane.Published.Select(sent => sent.Message.ReplyTo));
         Assert.All(_bench.Link.Lane.Published, sent => Assert.True(sent.Message.Mandatory));
-        Assert.Equal(new TopologyItem.ReplyQueue(), Assert.Single(replies.Declared));
+        Assert.Equal(new AdminRequest.ReplyQueue(), Assert.Single(replies.Asked));
 
         _bench.Post(Reply(replies, 1, second), Reply(replies, 2, first));
         Assert.Equal(("done", "done"), (first.Ended(), second.Ended()));
@@ -47,7 +47,7 @@ public sealed class CallTests
         var job = _bench.Call(AmqpReplyAddress.Exclusive, S(90));
         FakeLink.Channel replies = _bench.Link.Replies;
         _bench.Opened(replies);
-        Assert.Equal(new TopologyItem.ReplyQueue(), Assert.Single(replies.Declared)); // which is not answered
+        Assert.Equal(new AdminRequest.ReplyQueue(), Assert.Single(replies.Asked)); // which is not answered
         _bench.Wait(S(89));
         Assert.Equal("pending", job.Ended());
         _bench.Wait(Ms(1050));
@@ -277,7 +277,7 @@ public sealed class CallTests
     {
         FakeLink.Channel replies = _bench.Link.Replies;
         _bench.Opened(replies);
-        _bench.Declared(replies, queue);
+        _bench.Answered(replies, queue);
         _bench.Started(replies);
         Assert.Equal((queue, true), (Assert.Single(replies.Consumed).Queue, replies.Consumed[0].NoAck));
         return replies;

@@ -96,8 +96,8 @@ public sealed class ServingChannelTests
         Deliver(channel, 4, Made);
         _bench.Post(Reply(served, 1), Reply(served, 2), Reply(served, 3), Reply(served, 4));
         Assert.Equal(["publish 1", "Ack 1"], channel.Order); // the first may still close the channel
-        Assert.IsType<TopologyItem.Probe>(Assert.Single(channel.Declared));
-        _bench.Declared(channel);
+        Assert.IsType<AdminRequest.Probe>(Assert.Single(channel.Asked));
+        _bench.Answered(channel);
         Assert.Equal("publish 2", channel.Order[^1]);
         Acked(channel, 1);
         Assert.Equal(["publish 3", "Ack 2"], channel.Order[^2..]);
@@ -183,10 +183,10 @@ public sealed class ServingChannelTests
         for (int i = 0; i < 7; i++)
         {
             _bench.Wait(S(5));
-            _bench.Declared(channel); // the channel is well: its queue has no majority
+            _bench.Answered(channel); // the channel is well: its queue has no majority
         }
         Assert.IsType<AmqpUnknownOutcomeException>(Assert.Single(_server.Failed));
-        Assert.NotEmpty(channel.Declared);
+        Assert.NotEmpty(channel.Asked);
         Assert.False(channel.IsClosed);
         Acked(channel, 1); // late
         Assert.Single(_server.Failed);
@@ -201,9 +201,9 @@ public sealed class ServingChannelTests
         Deliver(channel, 1, replyTo);
         _bench.Post(Reply(served, 1));
         _bench.Wait(S(4.9));
-        Assert.Empty(channel.Declared);
+        Assert.Empty(channel.Asked);
         _bench.Wait(S(0.2));
-        Assert.IsType<TopologyItem.Probe>(Assert.Single(channel.Declared));
+        Assert.IsType<AdminRequest.Probe>(Assert.Single(channel.Asked));
         _bench.Wait(S(35));
         Assert.True(channel.IsClosed);
         Assert.NotSame(channel, _bench.Link.Consumer);
@@ -223,8 +223,8 @@ public sealed class ServingChannelTests
         Assert.False(served.Ended.HasEnded);
         Acked(channel, 1);
         Assert.False(served.Ended.HasEnded);
-        Assert.IsType<TopologyItem.Probe>(Assert.Single(channel.Declared));
-        _bench.Declared(channel);
+        Assert.IsType<AdminRequest.Probe>(Assert.Single(channel.Asked));
+        _bench.Answered(channel);
         Assert.True(served.Ended.HasEnded);
         Assert.Equal(["publish 1", "publish 2", "Ack 1", "Ack 2"], channel.Order);
         Assert.True(channel.IsClosed);

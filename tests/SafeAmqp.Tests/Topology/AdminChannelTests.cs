@@ -15,7 +15,7 @@ public sealed class AdminChannelTests
         _bench.Open();
         var job = _bench.Declare(S(5), "a", "b");
         Assert.Equal(["queue 'a'"], Keys());
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         Assert.Equal(["queue 'a'", "queue 'b'"], Keys());
         _bench.Closed(_bench.Link.Admin, ByBroker(406, "PRECONDITION_FAILED"));
         var error = Assert.IsType<AmqpTopologyException>(job.Completion.Error());
@@ -31,8 +31,8 @@ public sealed class AdminChannelTests
         var other = _bench.Declare(S(5), "c");
         _bench.Closed(_bench.Link.Admin, ByBroker(406, "PRECONDITION_FAILED"));
         _bench.Opened(_bench.Link.Admin);
-        _bench.Declared(_bench.Link.Admin);
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         Assert.Equal(("AmqpTopologyException", "done"), (refused.Completion.Ended(), other.Completion.Ended()));
     }
 
@@ -53,19 +53,19 @@ public sealed class AdminChannelTests
         _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);
         _bench.Declare(S(60), "slow");
         _bench.Wait(S(25));
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         _bench.Declare(S(60), "slow too");
         var job = _bench.Declare(S(2), "a", "b");
         _bench.Wait(S(1));
-        _bench.Declared(_bench.Link.Admin);
-        Assert.Equal("queue 'a'", _bench.Link.Admin.Declared[^1].Key);
+        _bench.Answered(_bench.Link.Admin);
+        Assert.Equal("queue 'a'", _bench.Link.Admin.Asked[^1].Key);
         _bench.Wait(Ms(1050));
         Assert.IsType<TimeoutException>(job.Completion.Error().InnerException);
 
         var next = _bench.Declare(S(5), "c"); // the late answer belongs to nobody, and to nobody else
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         Assert.Equal("pending", next.Completion.Ended());
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         Assert.Equal("done", next.Completion.Ended());
         Assert.DoesNotContain(_bench.Topology.ForLink(true), item => item.Key is "queue 'a'" or "queue 'b'");
     }
@@ -76,8 +76,8 @@ public sealed class AdminChannelTests
         _bench.Open();
         var job = _bench.Declare(S(30), "a");
         _bench.Reopen();
-        Assert.Equal("queue 'a'", Assert.Single(_bench.Link.Admin.Declared).Key);
-        _bench.Declared(_bench.Link.Admin);
+        Assert.Equal("queue 'a'", Assert.Single(_bench.Link.Admin.Asked).Key);
+        _bench.Answered(_bench.Link.Admin);
         Assert.Equal("done", job.Completion.Ended());
     }
 
@@ -93,9 +93,9 @@ public sealed class AdminChannelTests
         Assert.True(silent.IsClosed);
         Assert.Equal("AmqpTopologyException", first.Completion.Ended());
         _bench.Opened(_bench.Link.Admin);
-        _bench.Declared(_bench.Link.Admin);
+        _bench.Answered(_bench.Link.Admin);
         Assert.Equal("done", second.Completion.Ended());
     }
 
-    private IEnumerable<string> Keys() => _bench.Link.Admin.Declared.Select(item => item.Key);
+    private IEnumerable<string> Keys() => _bench.Link.Admin.Asked.Select(item => item.Key);
 }

@@ -91,7 +91,8 @@ public sealed class ForgettingTests
         TopologyLedger ledger = Ledger(new AmqpTopology().Queue("shared")
             .With(new AmqpQueue { Name = "own", Exclusive = true }).Exchange("e", AmqpExchangeType.Fanout)
             .Bind("e").ToQueue("own"));
-        var (shared, exclusive) = ledger.Split([.. ledger.ForLink(true).Select(item => new TopologyItem.Gone(item))]);
+        AdminRequest[] deletions = [.. ledger.ForLink(true).Select(item => new AdminRequest.Deletion(item))];
+        var (shared, exclusive) = ledger.Split(deletions);
         Assert.Equal((2, 2), (shared.Count, exclusive.Count));
     }
 

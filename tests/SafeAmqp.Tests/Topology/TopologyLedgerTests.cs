@@ -94,7 +94,7 @@ public sealed class TopologyLedgerTests
     public void What_is_declared_together_is_split_even_when_the_queue_is_not_known_yet()
     {
         Remember(Queue("known", exclusive: true));
-        var (shared, exclusive) = _ledger.Split(
+        var (shared, exclusive) = _ledger.Split<TopologyItem>(
             [Exchange("x"), Queue("new", exclusive: true), Bind("x", "new"), Bind("x", "known"), Bind("x", "all")]);
         Assert.Equal(["exchange 'x'", "binding of exchange 'x' to queue 'all' with key ''"], Keys(shared));
         Assert.Equal(
@@ -115,7 +115,8 @@ public sealed class TopologyLedgerTests
         Assert.Empty(_ledger.OfQueue("somebody else's"));
     }
 
-    private static IEnumerable<string> Keys(IEnumerable<TopologyItem> items) => items.Select(item => item.Key);
+    private static IEnumerable<string> Keys(IEnumerable<AdminRequest> requests)
+        => requests.Select(request => request.Key);
 
     private static TopologyItem.Queue Queue(string name, bool exclusive = false, bool durable = true)
         => new(new AmqpQueue { Name = name, Exclusive = exclusive, Durable = durable });

@@ -7,21 +7,21 @@ using SafeAmqp.Wire;
 
 namespace SafeAmqp.Broker;
 
-/// <summary>Declares an entity through RabbitMQ.Client.</summary>
-internal static class Declaration
+/// <summary>Makes requests about entities through RabbitMQ.Client.</summary>
+internal static class AdminRequests
 {
     /// <returns>The name of a server-named queue, otherwise an empty string, and what a queue holds.</returns>
-    internal static async Task<(string, QueueCounts)> RunAsync(IChannel channel, TopologyItem item)
+    internal static async Task<(string, QueueCounts)> SendAsync(IChannel channel, AdminRequest request)
     {
-        switch (item)
+        switch (request)
         {
-            case TopologyItem.Gone { Item: var gone }:
+            case AdminRequest.Deletion { Item: var gone }:
                 await DeleteAsync(channel, gone).ConfigureAwait(false);
                 break;
-            case TopologyItem.ExchangeCheck check:
+            case AdminRequest.ExchangeCheck check:
                 await channel.ExchangeDeclarePassiveAsync(check.Name, CancellationToken.None).ConfigureAwait(false);
                 break;
-            case TopologyItem.Probe:
+            case AdminRequest.Probe:
                 // The default, set again. It needs no permission and names no entity, and limits only consumers that
                 // begin after it on this channel: none does.
                 await channel.BasicQosAsync(0, 0, global: false, CancellationToken.None).ConfigureAwait(false);
@@ -34,35 +34,33 @@ internal static class Declaration
                 break;
             case TopologyItem.Queue { Value: var queue }:
                 await channel.QueueDeclareAsync(queue.Name, queue.Durable, queue.Exclusive, queue.AutoDelete,
-                    MessageProperties.ToTable(queue.WireArguments()), passive: false, noWait: false,
-                        CancellationToken.None).ConfigureAwait(false);
+                    ClientTable.Of(queue.WireArguments()), passive: false, noWait: false,
+                    CancellationToken.None).ConfigureAwait(false);
                 break;
-            case TopologyItem.ReplyQueue:
+            case AdminRequest.ReplyQueue:
                 QueueDeclareOk replies = await channel.QueueDeclareAsync("", durable: false, exclusive: true,
-                    autoDelete: true, arguments: null,
-                    passive: false, noWait: false, CancellationToken.None).ConfigureAwait(false);
+                    autoDelete: true, arguments: null, passive: false, noWait: false,
+                    CancellationToken.None).ConfigureAwait(false);
                 return (replies.QueueName, default);
-            case TopologyItem.Contents contents:
+            case AdminRequest.Contents contents:
                 return ("", await LookIntoAsync(channel, contents).ConfigureAwait(false));
             case TopologyItem.Binding { Value: var binding } when binding.Queue is not null:
                 await channel.QueueBindAsync(binding.Queue, binding.Exchange, binding.RoutingKey,
-                    MessageProperties.ToTable(binding.Arguments),
-                    noWait: false, CancellationToken.None).ConfigureAwait(false);
+                    ClientTable.Of(binding.Arguments), noWait: false, CancellationToken.None).ConfigureAwait(false);
                 break;
             case TopologyItem.Binding { Value: var binding }:
                 await channel.ExchangeBindAsync(binding.ToExchange!, binding.Exchange, binding.RoutingKey,
-                    MessageProperties.ToTable(binding.Arguments),
-                    noWait: false, CancellationToken.None).ConfigureAwait(false);
+                    ClientTable.Of(binding.Arguments), noWait: false, CancellationToken.None).ConfigureAwait(false);
                 break;
         }
         return ("", default);
     }
 
-    private static async Task<QueueCounts> LookIntoAsync(IChannel channel, TopologyItem.Contents of)
+    private static async Task<QueueCounts> LookIntoAsync(IChannel channel, AdminRequest.Contents of)
     {
         if (of.Purges)
-            return new(await channel.QueuePurgeAsync(of.Name, CancellationToken.None).ConfigureAwait(false), 0);
-        var found = await channel.QueueDeclarePassiveAsync(of.Name, CancellationToken.None).ConfigureAwait(false);
+            return new(await channel.QueuePurgeAsync(of.Queue, CancellationToken.None).ConfigureAwait(false), 0);
+        var found = await channel.QueueDeclarePassiveAsync(of.Queue, CancellationToken.None).ConfigureAwait(false);
         return new(found.MessageCount, (int)found.ConsumerCount);
     }
 
@@ -76,10 +74,10 @@ internal static class Declaration
                 CancellationToken.None),
         TopologyItem.Binding { Value: { Queue: { } queue } binding }
             => channel.QueueUnbindAsync(queue, binding.Exchange, binding.RoutingKey,
-                MessageProperties.ToTable(binding.Arguments), CancellationToken.None),
+                ClientTable.Of(binding.Arguments), CancellationToken.None),
         TopologyItem.Binding { Value: var binding }
             => channel.ExchangeUnbindAsync(binding.ToExchange!, binding.Exchange, binding.RoutingKey,
-                MessageProperties.ToTable(binding.Arguments), noWait: false, CancellationToken.None),
+                ClientTable.Of(binding.Arguments), noWait: false, CancellationToken.None),
         _ => Task.CompletedTask,
     };
 
@@ -87,7 +85,7 @@ internal static class Declaration
     {
         if (exchange.Passive)
             return channel.ExchangeDeclarePassiveAsync(exchange.Name, CancellationToken.None);
-        var arguments = MessageProperties.ToTable(exchange.Arguments);
+        var arguments = ClientTable.Of(exchange.Arguments);
         if (exchange.AlternateExchange is not null)
         {
             arguments ??= new Dictionary<string, object?>();
@@ -99,9 +97,9 @@ internal static class Declaration
 }
 
 /// <summary>Maps tables to those of RabbitMQ.Client, through which entities are declared and consumed.</summary>
-internal static class MessageProperties
+internal static class ClientTable
 {
-    internal static IDictionary<string, object?>? ToTable(IReadOnlyDictionary<string, object?>? table)
+    internal static IDictionary<string, object?>? Of(IReadOnlyDictionary<string, object?>? table)
         => table is null ? null : table.ToDictionary(pair => pair.Key, pair => ToWire(pair.Value));
 
     private static object? ToWire(object? value) => value switch
@@ -110,7 +108,7 @@ internal static class MessageProperties
         ulong large => (long)large, // Check.Headers has refused what is larger
         decimal and < 0 => TwosComplement((decimal)value),
         byte[] bytes => new BinaryTableValue(bytes),
-        IReadOnlyDictionary<string, object?> table => ToTable(table),
+        IReadOnlyDictionary<string, object?> table => Of(table),
         IList list => list.Cast<object?>().Select(ToWire).ToList(),
         _ => value,
     };
