@@ -230,19 +230,6 @@ public sealed class AmqpConnectException : AmqpException
 
     /// <summary>Whether the broker was reached and refused: wrong credentials, no access to the virtual host.</summary>
     public bool IsRefused { get; }
-
-    /// <summary>What a wait ends in that its token ended, with the last reason why there was no link, if there was
-    /// none.</summary>
-    internal static OperationCanceledException GivenUp(string what, AmqpClientStatus status, CancellationToken token)
-    {
-        CloseReason? last = status.Links.Where(link => link.State != AmqpLinkState.Open).Select(link => link.LastEnd)
-            .FirstOrDefault(end => end is not null);
-        if (last is null)
-            return new OperationCanceledException($"{what}.", token);
-        var reason = new AmqpConnectException($"There is no open connection to the broker: {last.Describe()}.",
-            last.Code is 403 or 530, status, last);
-        return new OperationCanceledException($"{what}; the last reason was: {last.Describe()}.", reason, token);
-    }
 }
 
 /// <summary>What became of a message that was given to the client.</summary>

@@ -58,10 +58,15 @@ public sealed class AmqpFailurePolicy
     /// message. While that queue cannot be used (refused, or another of its name exists) a failed delivery is kept for
     /// the delay, at most a minute, and then requeued, uncounted. A stream gets no copy: its delivery comes to the
     /// handler again after the delay.</summary>
-    /// <remarks>The copy carries every property and header octet by octet, but for what would be acted upon again:
+    /// <remarks>
+    /// <para>For a quorum queue that this client declared it is a quorum queue as well, which keeps a message until the
+    /// queue that it returns to has confirmed it (<c>x-dead-letter-strategy: at-least-once</c>). Where the type is not
+    /// known it is the default of the virtual host. One that exists is used whichever type it has.</para>
+    /// <para>The copy carries every property and header octet by octet, but for what would be acted upon again:
     /// <c>CC</c> and <c>BCC</c>, whose queues have theirs; the expiration, which is put back for handlers, and by which
     /// the message does not expire any more; the user id, which the broker would refuse; <c>x-delivery-count</c> and
-    /// <c>x-safeamqp-slot</c>.</remarks>
+    /// <c>x-safeamqp-slot</c>.</para>
+    /// </remarks>
     /// <param name="attempts">Further attempts after the first: 1 to 1,000.</param>
     /// <param name="delay">The wait before each: 1 ms to 7 days.</param>
     /// <returns>The policy.</returns>

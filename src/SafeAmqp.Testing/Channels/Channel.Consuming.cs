@@ -98,7 +98,7 @@ internal sealed partial class Channel
             count = entry.Message.Rejections;
         if (!queue.Arguments.IsQuorum || count == 0 && !showsFirst)
             return properties.Raw;
-        var headers = new Dictionary<string, object?>(properties.Headers) { ["x-delivery-count"] = (long)count };
+        var headers = new Dictionary<string, object?>(properties.ReadHeaders()) { ["x-delivery-count"] = (long)count };
         return properties.With((ContentProperties.HeadersIndex, headers)).Raw;
     }
 

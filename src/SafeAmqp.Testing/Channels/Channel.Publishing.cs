@@ -196,7 +196,7 @@ internal sealed partial class Channel
             properties = properties.With((ContentProperties.ReplyToIndex, DirectReplyAddress()));
         if (!properties.MayHaveCopies)
             return new Message(_exchangeName, _routingKey, properties, body);
-        Dictionary<string, object?> headers = properties.Headers;
+        Dictionary<string, object?> headers = properties.ReadHeaders();
         List<string> visible = [_routingKey, .. Copies(headers, "CC")];
         List<string> keys = [.. visible, .. Copies(headers, "BCC")];
         if (headers.Remove("BCC"))

@@ -63,7 +63,7 @@ public sealed class AmqpTestMessage
     /// The headers: text as <see cref="string"/>, tables as dictionaries, arrays as lists, times in seconds since 1970.
     /// </summary>
     public IReadOnlyDictionary<string, object?> Headers
-        => _message.Properties.Headers.ToDictionary(entry => entry.Key, entry => Friendly(entry.Value));
+        => _message.Properties.ReadHeaders().ToDictionary(entry => entry.Key, entry => Friendly(entry.Value));
 
     private static object? Friendly(object? value) => value switch
     {

@@ -46,9 +46,6 @@ internal sealed class ContentProperties
 
     public bool HasHeaders => _at[HeadersIndex] != 0;
 
-    /// <summary>Read anew each time: many small values take more than ten times their octets.</summary>
-    public Dictionary<string, object?> Headers => HasHeaders ? FieldTable.Read(HeaderBytes()) : FieldTable.Empty;
-
     /// <summary>Whether the headers could name further routing keys: a cheap look before they are decoded.</summary>
     public bool MayHaveCopies => HasHeaders && HeaderBytes().IndexOf("CC"u8) >= 0;
 
@@ -60,9 +57,13 @@ internal sealed class ContentProperties
         var properties = new ContentProperties(raw.ToArray());
         properties.Walk();
         if (properties.HasHeaders)
-            _ = properties.Headers;
+            _ = properties.ReadHeaders();
         return properties;
     }
+
+    /// <summary>Decodes the headers, anew each time: many small values, kept, take more than ten times their
+    /// octets.</summary>
+    public Dictionary<string, object?> ReadHeaders() => HasHeaders ? FieldTable.Read(HeaderBytes()) : FieldTable.Empty;
 
     /// <summary>
     /// The same properties with some of them replaced; null takes one away. The others stay octet by octet.

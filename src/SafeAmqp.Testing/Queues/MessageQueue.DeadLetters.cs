@@ -12,7 +12,7 @@ internal sealed partial class MessageQueue
             return;
         Message message = entry.Message;
         string[] keys = Arguments.DeadLetterRoutingKey is { } key ? [key] : [.. message.RoutingKeys];
-        Dictionary<string, object?> headers = new(message.Properties.Headers);
+        Dictionary<string, object?> headers = new(message.Properties.ReadHeaders());
         VersionRules rules = Rules;
         bool isFirst = rules.ReadsPublishedDeaths ? !headers.ContainsKey("x-death") : message.Deaths is null;
         object? before = rules.ReadsPublishedDeaths ? headers.GetValueOrDefault("x-death") : message.Deaths;

@@ -13,7 +13,7 @@ internal readonly record struct StreamMessage(Message Message, long Offset, long
     public static Message Stored(Message message, VersionRules rules)
     {
         var headers = new SortedDictionary<string, object?>(StringComparer.Ordinal);
-        foreach ((string name, object? value) in message.Properties.Headers)
+        foreach ((string name, object? value) in message.Properties.ReadHeaders())
         {
             if (value is DecimalField)
                 throw new AmqpError(ReplyCode.InternalError, "");
@@ -33,12 +33,12 @@ internal readonly record struct StreamMessage(Message Message, long Offset, long
 
     /// <summary>What consumers filter by; "" when there is none.</summary>
     public static string FilterValue(Message message) =>
-        FieldTable.Text(message.Properties.Headers.GetValueOrDefault(FilterHeader)) ?? "";
+        FieldTable.Text(message.Properties.ReadHeaders().GetValueOrDefault(FilterHeader)) ?? "";
 
     /// <summary>With its offset among the headers.</summary>
     public Message ToDeliver()
     {
-        var headers = new SortedDictionary<string, object?>(Message.Properties.Headers, StringComparer.Ordinal)
+        var headers = new SortedDictionary<string, object?>(Message.Properties.ReadHeaders(), StringComparer.Ordinal)
         {
             [StreamOffset.Header] = Offset,
         };

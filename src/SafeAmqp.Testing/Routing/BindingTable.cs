@@ -93,7 +93,7 @@ internal abstract class BindingTable
         {
             if (_all.Count == 0)
                 return;
-            Dictionary<string, object?> headers = message.Properties.Headers;
+            Dictionary<string, object?> headers = message.Properties.ReadHeaders();
             foreach (Binding binding in _all)
                 if (Matches(binding.Arguments, headers))
                     matches.Add(binding);

@@ -30,6 +30,11 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     /// <summary>RabbitMQ's default; a queue may have its own.</summary>
     private static readonly TimeSpan ConsumerTimeout = TimeSpan.FromMinutes(30);
 
+    private static readonly Dictionary<string, object?> AtLeastOnce = new()
+    {
+        ["x-dead-letter-strategy"] = "at-least-once",
+    };
+
     private readonly ConcurrentDictionary<string, Task> _declared = [];
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Task> _left = []; // what was moved last to each queue
@@ -153,8 +158,9 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     private async Task<Held?> PostponeAsync(Subscription subscription, AmqpDelivery delivery, TimeSpan delay,
         int failures, Func<Exception, Held> otherwise)
     {
-        Exception? failure = await MoveAsync(delivery, RetryQueue(delivery.Queue, delay), failures)
-            .ConfigureAwait(false);
+        bool isQuorum = IsQuorum(around.QueueNamed(delivery.Queue));
+        Exception? failure = await MoveAsync(delivery, RetryQueue(delivery.Queue, delay, isQuorum), failures,
+            orElse: RetryQueue(delivery.Queue, delay, !isQuorum)).ConfigureAwait(false);
         if (failure is null)
             delivery.Settle(AmqpSettlement.Ack);
         if (failure is null || delivery.Lost.IsCancellationRequested)
@@ -164,7 +170,8 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     }
 
     /// <returns>Null when the queue has confirmed it.</returns>
-    private async Task<Exception?> MoveAsync(AmqpDelivery delivery, AmqpQueue to, int attempts, string? reason = null)
+    private async Task<Exception?> MoveAsync(AmqpDelivery delivery, AmqpQueue to, int attempts, string? reason = null,
+        AmqpQueue? orElse = null)
     {
         var left = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Task before = TakeTurn(to.Name, left.Task);
@@ -175,7 +182,7 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
                 message = RetryHeaders.WithoutUnreadable(message, delivery.Message);
             try
             {
-                await DeclareOnceAsync(to).WaitAsync(delivery.Lost).ConfigureAwait(false);
+                await DeclareOnceAsync(to, orElse).WaitAsync(delivery.Lost).ConfigureAwait(false);
             }
             catch (AmqpTopologyException refused) when (refused.ReplyCode == 406 && reason is not null)
             {
@@ -228,25 +235,51 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     }
 
     // Once, but for what failed: that a link was away says nothing about the next time.
-    private Task DeclareOnceAsync(AmqpQueue queue)
+    private Task DeclareOnceAsync(AmqpQueue queue, AmqpQueue? orElse = null)
     {
         if (_declared.TryGetValue(queue.Name, out Task? before) && before is { IsFaulted: false, IsCanceled: false })
             return before;
-        Task declared = _declared[queue.Name] = around.Client.DeclareAsync(new AmqpTopology().With(queue));
+        Task declared = _declared[queue.Name] = DeclareAsync(queue, orElse);
         declared.Forget(); // those that wait for it may be lost before it ends
         return declared;
     }
 
-    private static AmqpQueue RetryQueue(string queue, TimeSpan delay) => new()
+    // Another client, which knows the type of the consumed queue or does not, may have made it of the other type.
+    private async Task DeclareAsync(AmqpQueue queue, AmqpQueue? orElse)
+    {
+        try
+        {
+            await around.Client.DeclareAsync(new AmqpTopology().With(queue)).ConfigureAwait(false);
+        }
+        catch (AmqpTopologyException refused) when (refused.ReplyCode == 406 && orElse is not null)
+        {
+            try
+            {
+                await around.Client.DeclareAsync(new AmqpTopology().With(orElse)).ConfigureAwait(false);
+            }
+            catch (AmqpTopologyException)
+            {
+                throw refused; // it differs in more than that
+            }
+        }
+    }
+
+    // As safe as the queue that it is for: what returns to a quorum queue is kept until that has confirmed it.
+    private static AmqpQueue RetryQueue(string queue, TimeSpan delay, bool isQuorum) => new()
     {
         Name = AmqpFailurePolicy.RetryQueueOf(queue, delay),
+        Type = isQuorum ? AmqpQueueType.Quorum : default,
         MessageTtl = delay,
         DeadLetterExchange = "",
         DeadLetterRoutingKey = queue,
+        Overflow = isQuorum ? AmqpOverflow.RejectPublish : null, // which the strategy requires
+        Arguments = isQuorum ? AtLeastOnce : null,
     };
 
     private static AmqpQueue DeadQueue(string name, AmqpQueue? of)
-        => new() { Name = name, Type = of?.Type == AmqpQueueType.Quorum ? AmqpQueueType.Quorum : default };
+        => new() { Name = name, Type = IsQuorum(of) ? AmqpQueueType.Quorum : default };
+
+    private static bool IsQuorum(AmqpQueue? queue) => queue?.Argument("x-queue-type") is "quorum";
 
     private static TimeSpan TimeoutOf(AmqpQueue? queue) => queue?.Argument("x-consumer-timeout") switch
     {

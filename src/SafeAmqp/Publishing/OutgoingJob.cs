@@ -1,4 +1,5 @@
 using SafeAmqp.Actor;
+using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Publishing;
 
@@ -88,7 +89,7 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
         if (HasEnded || !MayBeCancelled)
             return;
         Queue?.Remove(this);
-        End(AmqpConnectException.GivenUp($"The {Message} was cancelled", actor.Snapshot(), CancellationToken));
+        End(WaitReason.GivenUp($"The {Message} was cancelled", actor.Snapshot(), CancellationToken));
     }
 
     protected void MarkEnded()

@@ -1,3 +1,6 @@
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+
 namespace SafeAmqp.IntegrationTests.Consuming;
 
 [Trait("Broker", "3.10")]
@@ -206,6 +209,56 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
         Assert.Equal((0u, 0u), (await witness.ReadyAsync(queue), await witness.ReadyAsync(dead)));
     }
 
+    [Theory]
+    [InlineData(AmqpQueueType.Quorum, AmqpQueueType.Quorum, true)]
+    [InlineData(AmqpQueueType.Quorum, AmqpQueueType.Classic, true)] // another client, which does not know, made it
+    [InlineData(AmqpQueueType.Quorum, AmqpQueueType.Quorum, false)] // another client, which knows, made it
+    [InlineData(AmqpQueueType.Classic, AmqpQueueType.Quorum, true)]
+    public async Task A_retry_queue_that_exists_is_used_whichever_type_it_has(
+        AmqpQueueType type, AmqpQueueType of, bool isKnown)
+    {
+        Witness witness = await WitnessAsync();
+        string queue = NewName(), retry = Named($"{queue}.retry.20");
+        AmqpClient declaring = await ConnectAsync(), amqp = isKnown ? declaring : await ConnectAsync();
+        await declaring.DeclareAsync(
+            new AmqpTopology().With(new AmqpQueue { Name = queue, Type = type }), Cancelled);
+        await DeclareRetryQueueAsync(witness, retry, queue, of);
+        var inbox = new Inbox((delivery, _) => delivery.PreviousAttempts == 0
+            ? throw new InvalidOperationException("first")
+            : ValueTask.FromResult(AmqpSettlement.Ack));
+        AmqpSubscription subscription = await amqp.ConsumeAsync(queue, inbox.HandleAsync,
+            new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(1, TimeSpan.FromMilliseconds(20)) },
+            Cancelled);
+        await PublishAsync(amqp, queue, "a");
+        IReadOnlyList<AmqpDelivery> all = await inbox.NextAsync(2);
+        Assert.Equal([(0, false), (1, false)],
+            all.Select(delivery => (delivery.PreviousAttempts, delivery.IsRedelivered)));
+        await subscription.DisposeAsync();
+        Assert.Equal((0u, 0u), (await witness.ReadyAsync(queue), await witness.ReadyAsync(retry)));
+    }
+
+    [Fact]
+    public async Task The_retry_queue_of_a_quorum_queue_keeps_a_message_until_it_has_returned()
+    {
+        Witness witness = await WitnessAsync();
+        AmqpClient amqp = await ConnectAsync();
+        string queue = NewName(), retry = Named($"{queue}.retry.20");
+        await amqp.DeclareAsync(
+            new AmqpTopology().With(new AmqpQueue { Name = queue, Type = AmqpQueueType.Quorum }), Cancelled);
+        var inbox = new Inbox((delivery, _) => delivery.PreviousAttempts == 0
+            ? throw new InvalidOperationException("first")
+            : ValueTask.FromResult(AmqpSettlement.Ack));
+        await amqp.ConsumeAsync(queue, inbox.HandleAsync,
+            new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(1, TimeSpan.FromMilliseconds(20)) },
+            Cancelled);
+        await PublishAsync(amqp, queue, "a");
+        await inbox.NextAsync(2);
+        // The broker takes a declaration of what is there, and no other.
+        await DeclareRetryQueueAsync(witness, retry, queue, AmqpQueueType.Quorum);
+        await Assert.ThrowsAsync<OperationInterruptedException>(
+            () => DeclareRetryQueueAsync(witness, retry, queue, AmqpQueueType.Classic));
+    }
+
     [Fact]
     public async Task Retries_that_are_out_of_range_are_refused_before_anything_happens()
     {
@@ -214,5 +267,23 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
         Assert.Throws<ArgumentOutOfRangeException>(() => AmqpFailurePolicy.Retry(1001, TimeSpan.FromSeconds(1)));
         Assert.Throws<ArgumentOutOfRangeException>(() => AmqpFailurePolicy.Retry(1, TimeSpan.Zero));
         Assert.Throws<ArgumentOutOfRangeException>(() => AmqpFailurePolicy.Retry(1, TimeSpan.FromDays(8)));
+    }
+
+    private static async Task DeclareRetryQueueAsync(Witness witness, string retry, string queue, AmqpQueueType type)
+    {
+        var arguments = new Dictionary<string, object?>
+        {
+            ["x-message-ttl"] = 20L,
+            ["x-dead-letter-exchange"] = "",
+            ["x-dead-letter-routing-key"] = queue,
+        };
+        if (type == AmqpQueueType.Quorum)
+        {
+            arguments["x-queue-type"] = "quorum";
+            arguments["x-overflow"] = "reject-publish";
+            arguments["x-dead-letter-strategy"] = "at-least-once";
+        }
+        await witness.Channel.QueueDeclareAsync(retry, durable: true, exclusive: false, autoDelete: false, arguments,
+            cancellationToken: Cancelled);
     }
 }
