@@ -35,7 +35,7 @@ public sealed class BadInputTests : IAsyncLifetime
     [Theory]
     [InlineData("mqtt")]
     [InlineData("grpc")]
-    public async Task Bytes_that_are_no_protocol_and_half_messages_harm_nobody(string protocol)
+    public async Task Bytes_that_are_no_protocol_and_half_messages_do_no_harm(string protocol)
     {
         int port = protocol == "mqtt" ? _mqttPort : _grpcPort;
         var random = new Random(1);
@@ -55,7 +55,7 @@ public sealed class BadInputTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task On_MQTT_nobody_speaks_for_another_or_for_the_server_or_hears_what_others_send()
+    public async Task On_MQTT_no_client_speaks_for_another_or_for_the_server_or_hears_what_others_send()
     {
         await RegisteredAsync("1");
         using var rogue = await MqttAsync("rogue");

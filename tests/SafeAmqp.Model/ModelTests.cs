@@ -15,7 +15,7 @@ public sealed class ModelTests(ITestOutputHelper output)
     [InlineData(Completion, "-DJOBS=2 -DNOBODY_CANCELS -DNOBODY_DISPOSES", 100_000)]
     [InlineData(Mailbox, "", 100_000)]
     [InlineData(Mailbox, "-DTIMEOUTS", 100_000)]
-    public async Task Whatever_the_interleaving_each_operation_ends_once_and_truly_and_nobody_waits_for_ever(
+    public async Task Whatever_the_interleaving_each_operation_ends_once_and_truly_and_nothing_waits_for_ever(
         string model, string bounds, long atLeast)
     {
         SkipWithoutSpin();

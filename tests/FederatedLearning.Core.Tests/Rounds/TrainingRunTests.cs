@@ -152,12 +152,12 @@ public sealed class TrainingRunTests
         world.Take();
         world.Run.Unreadable(0, Some.Id(1), "weights: this is a Python pickle");
         Assert.Equal(["error → 1", "global_model 1", "start_evaluation 1"], world.Take());
-        world.Run.Unreadable(0, null, "nobody knows");
+        world.Run.Unreadable(0, null, "unreadable");
         Assert.Equal(2, world.Now.Counts.Refused);
     }
 
     [Fact]
-    public void Who_has_not_registered_is_refused_and_told_so()
+    public void A_client_that_has_not_registered_is_refused_and_told_so()
     {
         var world = new World();
         world.JoinAll(1, 2);

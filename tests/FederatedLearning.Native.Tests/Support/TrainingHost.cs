@@ -114,7 +114,7 @@ internal sealed class TrainingHost : IAsyncDisposable
     }
 }
 
-/// <summary>A handler alone, with nobody but the test behind it.</summary>
+/// <summary>A handler alone, with only the test behind it.</summary>
 internal sealed class Running<T> : IAsyncDisposable where T : IProtocolHandler
 {
     private readonly LoggerFactory _loggers = new();

@@ -16,7 +16,7 @@ public sealed class ChaosTests
     private const string Artifacts = "SAFEAMQP_TEST_ARTIFACTS";
 
     [Fact]
-    public async Task Minutes_of_faults_on_a_cluster_of_three_lose_nothing_confirmed_and_leave_nobody_stuck()
+    public async Task Minutes_of_faults_on_a_cluster_of_three_lose_nothing_confirmed_and_leave_nothing_stuck()
     {
         Cluster.Require();
         string folder = Environment.GetEnvironmentVariable(Artifacts) is { Length: > 0 } artifacts

@@ -39,7 +39,7 @@ public sealed class ConfirmedPublishes(BrokerPairs brokers)
         using RawClient client = await RawClient.OpenAsync(uri);
         await client.CallAsync(1, 85, 10, [0]);
         byte[] batch = [.. Enumerable.Repeat(RawClient.Publish(
-            1, "amq.direct", "nobody", Encoding.ASCII.GetBytes(new string('x', 256))), Batch).SelectMany(m => m)];
+            1, "amq.direct", "nowhere", Encoding.ASCII.GetBytes(new string('x', 256))), Batch).SelectMany(m => m)];
         long start = Stopwatch.GetTimestamp();
         ulong sent = 0, confirmed = 0;
         while (confirmed < (ulong)count)
