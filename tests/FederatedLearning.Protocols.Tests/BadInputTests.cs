@@ -16,7 +16,7 @@ using MQTTnet.Protocol;
 namespace FederatedLearning.Protocols.Tests;
 
 /// <summary>
-/// What is no message, and clients that do not behave: told or dropped, counted, and nobody else harmed.
+/// What is no message, and clients that do not behave: reported or dropped, counted, and no other client is harmed.
 /// </summary>
 public sealed class BadInputTests : IAsyncLifetime
 {
@@ -268,7 +268,7 @@ public sealed class BadInputTests : IAsyncLifetime
         Assert.Null(end.Handlers[1].Failure);
     }
 
-    // Two clients train to the end: whatever happened harmed nobody.
+    // Two clients train to the end: whatever happened did no harm.
     private async Task TrainsAsync(string? protocolOfOne = null)
     {
         bool isMqtt = protocolOfOne != "grpc";

@@ -60,7 +60,7 @@ internal enum What
     /// <summary>A message came to a handler.</summary>
     Deliver,
 
-    /// <summary>A message came whose bytes nobody sent.</summary>
+    /// <summary>A message came whose bytes were never sent.</summary>
     Garbled,
 
     /// <summary>A request is called.</summary>

@@ -250,7 +250,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
         }
         catch (LocalBroker.PrivateRabbitMqNodeException error)
         {
-            Say($"{error.Message}"); // a queue without a leader answers nobody
+            Say($"{error.Message}"); // a queue without a leader does not answer
             return null;
         }
         return found;

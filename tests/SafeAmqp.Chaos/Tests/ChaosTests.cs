@@ -12,7 +12,7 @@ public sealed class ChaosTests
     /// <summary>Another length, for a desk: in minutes.</summary>
     private const string Minutes = "SAFEAMQP_CHAOS_MINUTES", Seed = "SAFEAMQP_CHAOS_SEED";
 
-    /// <summary>Where the history and the brokers' logs go, for whoever looks into a failure.</summary>
+    /// <summary>Where the history and the brokers' logs go, to look into a failure.</summary>
     private const string Artifacts = "SAFEAMQP_TEST_ARTIFACTS";
 
     [Fact]

@@ -86,7 +86,7 @@ public sealed class DoctoredHistoryTests
             Check(Forgetting().Where(line => line.Text != FaultKind.QueueDeleted)).Select(violation => violation.Rule));
 
     /// <summary>
-    /// A true history in which the broker forgets a consumer over a deleted queue, which nobody else notices.
+    /// A true history in which the broker forgets a consumer over a deleted queue, without any other effect.
     /// </summary>
     private static List<HistoryEvent> Forgetting() =>
     [

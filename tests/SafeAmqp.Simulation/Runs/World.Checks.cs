@@ -40,7 +40,7 @@ internal sealed partial class World
         {
             Require(
                 subscription.Started.HasEnded || Now <= startBy + HistoryChecker.Tolerance,
-                "who waits for a consumer's start was not told by the deadline");
+                "the wait for a consumer's start did not end by the deadline");
             if (!subscription.Started.HasEnded || _stopped.Contains(subscription) || _started.Contains(subscription))
                 continue;
             if (HasStarted(subscription))
