@@ -165,7 +165,7 @@ internal sealed class ReplyJob : OutgoingJob
 
     internal AmqpDelivery Request { get; }
 
-    /// <summary>With its address, for exceptions and observers that show it: a copy each time.</summary>
+    /// <summary>With its address, for all that report it: a copy each time.</summary>
     internal override AmqpMessage Message => RpcServer.Addressed(Request, base.Message).ToMessage();
 
     /// <summary>Whether its queue may be there when its caller is not: its request is acknowledged when it is
