@@ -94,7 +94,7 @@ public sealed class BadInputTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task On_MQTT_the_server_cannot_be_pretended_to_be()
+    public async Task On_MQTT_no_client_can_pretend_to_be_the_server()
     {
         using var rogue = new MqttClientFactory().CreateMqttClient();
         var result = await rogue.ConnectAsync(Options("fl-server").Build(), TestContext.Current.CancellationToken);

@@ -215,7 +215,7 @@ public sealed class TrainingRunTests
     }
 
     [Fact]
-    public void Clients_that_go_home_after_the_end_stay_in_its_result()
+    public void Clients_that_leave_after_the_end_stay_in_its_result()
     {
         var world = new World(new FederationSettings { MinClients = 2, MaxRounds = 1 });
         world.JoinAll(1, 2);

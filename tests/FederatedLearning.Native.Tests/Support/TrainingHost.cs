@@ -86,7 +86,7 @@ internal sealed class TrainingHost : IAsyncDisposable
         return snapshot;
     }
 
-    /// <summary>Waits for the end, and has everybody told.</summary>
+    /// <summary>Waits for the end, and until all are told of it.</summary>
     public async Task<FederationSnapshot> CompleteAsync(params Task<OutgoingMessage>[] members)
     {
         var end = await UntilAsync(snapshot => snapshot.Phase == FederationPhase.Complete, "the training is complete");

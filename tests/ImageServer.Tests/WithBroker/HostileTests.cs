@@ -12,7 +12,7 @@ using SkiaSharp;
 
 namespace ImageServer.Tests.WithBroker;
 
-/// <summary>What harms its sender alone. Beside each of them somebody else is served.</summary>
+/// <summary>What harms its sender alone. Beside each of them another client is served.</summary>
 public sealed class HostileTests(Broker broker)
 {
     [Fact]

@@ -164,7 +164,7 @@ public sealed class HeldDeliveryTests(TestBroker broker) : FeatureTest(broker)
     [Theory]
     [InlineData(1)]
     [InlineData(4)]
-    public async Task Without_a_key_others_pass_a_held_delivery_with_one_those_of_its_key_wait(int concurrency)
+    public async Task Without_a_key_others_pass_a_held_delivery_and_with_one_those_of_its_key_wait(int concurrency)
     {
         AmqpClient amqp = await ConnectAsync();
         foreach (bool keyed in (bool[])[false, true])

@@ -193,7 +193,7 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
-    public async Task A_durable_queue_and_its_persistent_messages_outlive_the_broker_a_transient_queue_does_not()
+    public async Task A_durable_queue_and_its_persistent_messages_outlive_the_broker_and_a_transient_queue_does_not()
     {
         AmqpClient amqp = await ConnectAsync();
         string durable = NewName(), transient = NewName();

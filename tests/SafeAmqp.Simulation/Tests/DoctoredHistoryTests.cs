@@ -2,7 +2,7 @@ using SafeAmqp.Simulation.Checking;
 
 namespace SafeAmqp.Simulation.Tests;
 
-/// <summary>The checker of histories accepts a true one and refuses each that somebody tampered with.</summary>
+/// <summary>The checker of histories accepts a true one and refuses each that was tampered with.</summary>
 public sealed class DoctoredHistoryTests
 {
     private const long Deadline = 1_000_000_000;

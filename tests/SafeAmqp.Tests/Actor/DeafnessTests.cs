@@ -118,7 +118,7 @@ public sealed class DeafnessTests
     }
 
     [Fact]
-    public void A_broker_that_stands_still_is_the_watchdogs_affair()
+    public void A_broker_that_stands_still_is_left_to_the_watchdog()
     {
         _bench.Connect();
         _bench.Link.LastTraffic = new LinkTraffic(1, null);

@@ -111,7 +111,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void What_somebody_has_to_mend_is_not_declared_again_on_the_same_link()
+    public void What_an_operator_has_to_mend_is_not_declared_again_on_the_same_link()
     {
         _bench.Open();
         _bench.Declare(S(5), "a");

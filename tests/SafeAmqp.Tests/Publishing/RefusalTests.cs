@@ -19,7 +19,7 @@ public sealed class RefusalTests
     [InlineData(403, "ACCESS_REFUSED - access to exchange 'orders' in vhost 'shop' refused for user 'guest'")]
     [InlineData(403, "ACCESS_REFUSED - write access to exchange 'orders' in vhost 'shop' refused for user 'guest'")]
     [InlineData(403, "ACCESS_REFUSED - cannot publish to internal exchange 'orders' in vhost 'shop'")]
-    public void The_one_that_names_the_exchange_is_it_whatever_else_bears_a_quoted_name(int code, string text)
+    public void The_one_that_names_the_exchange_is_to_blame_whatever_else_has_a_quoted_name(int code, string text)
         => Assert.Same(Orders, Culprit(code, text, Plain, Shop, Guest, Orders, Mallory));
 
     [Theory]

@@ -71,7 +71,7 @@ public sealed class FrameOrderTests
     }
 
     [Fact]
-    public async Task A_writer_is_told_when_it_is_full_and_once_when_there_is_room_again()
+    public async Task A_writer_is_told_when_the_buffer_is_full_and_once_when_there_is_room_again()
     {
         int told = 0;
         _inbound.HasRoom = () => told++;
