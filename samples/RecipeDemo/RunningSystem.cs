@@ -53,8 +53,8 @@ internal sealed class RunningSystem : IAsyncDisposable
 
     private static Dictionary<string, string> Settings(ChosenBroker broker)
     {
-        // On a broker that others use, too, queues of our own, which the broker removes when nobody has used them for a
-        // minute.
+        // On a broker that others use, too, queues of our own, which the broker removes when they have not been used
+        // for a minute.
         string prefix = broker.IsOwned ? "" : $"recipe-demo-{Environment.ProcessId}.";
         return new Dictionary<string, string>
         {

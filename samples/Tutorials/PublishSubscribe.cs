@@ -3,7 +3,7 @@ using SafeAmqp;
 
 namespace Tutorials;
 
-/// <summary>3. Each message goes to all who listen.</summary>
+/// <summary>3. Each message goes to all listeners.</summary>
 public static class PublishSubscribe
 {
     public static async Task RunAsync(IAmqpClient amqp, Action<string> say)

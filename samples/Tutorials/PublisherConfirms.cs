@@ -19,6 +19,6 @@ public static class PublisherConfirms
         say("All at once: confirmed");
 
         try { await amqp.PublishAsync("", "nowhere", "a"u8.ToArray()); }
-        catch (AmqpReturnedException) { say("To nobody: returned"); }
+        catch (AmqpReturnedException) { say("To no queue: returned"); }
     }
 }

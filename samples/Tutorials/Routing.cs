@@ -3,7 +3,7 @@ using SafeAmqp;
 
 namespace Tutorials;
 
-/// <summary>4. Each message goes to those who asked for its key.</summary>
+/// <summary>4. Each message goes to the consumers that asked for its key.</summary>
 public static class Routing
 {
     public static async Task RunAsync(IAmqpClient amqp, Action<string> say)

@@ -2,7 +2,7 @@ using SafeAmqp;
 
 namespace Tutorials;
 
-/// <summary>5. Each message goes to those whose pattern fits its key.</summary>
+/// <summary>5. Each message goes to the consumers whose pattern fits its key.</summary>
 public static class Topics
 {
     public static async Task RunAsync(IAmqpClient amqp, Action<string> say)

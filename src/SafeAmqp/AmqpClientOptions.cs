@@ -45,8 +45,8 @@ public sealed class AmqpClientOptions
     /// <value>Default: none.</value>
     public Func<CancellationToken, ValueTask<AmqpCredentials>>? Credentials { get; set; }
 
-    /// <summary>How the client says who it is. With <see cref="AmqpAuthMechanism.External"/> no user and no password
-    /// may be set.</summary>
+    /// <summary>How the client authenticates. With <see cref="AmqpAuthMechanism.External"/> no user and no password may
+    /// be set.</summary>
     /// <value>Default: <see cref="AmqpAuthMechanism.Plain"/>; the URI may name it.</value>
     public AmqpAuthMechanism AuthMechanism { get; set; }
 
@@ -216,7 +216,7 @@ public sealed class AmqpClientOptions
     public override string ToString() => $"options of client '{ClientName}'";
 }
 
-/// <summary>How a client says who it is: mechanisms of SASL.</summary>
+/// <summary>How a client authenticates: mechanisms of SASL.</summary>
 public enum AmqpAuthMechanism
 {
     /// <summary>By user and password (PLAIN).</summary>

@@ -90,7 +90,7 @@ public sealed class SettingsAndResultsTests
     }
 
     [Fact]
-    public void Rounds_are_drawn_with_a_gap_where_nobody_evaluated()
+    public void Rounds_are_drawn_with_a_gap_where_no_client_evaluated()
     {
         var svg = XDocument.Parse(ResultPlot.ToSvg(
             [Round(1, 2.5, 0.4), Round(2, 1, 0.8), Round(3, null, null), Round(4, 0.5, 0.97)],

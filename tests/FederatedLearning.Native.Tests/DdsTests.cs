@@ -88,7 +88,7 @@ public sealed class DdsTests
     }
 
     [Fact]
-    public async Task Whatever_a_peer_writes_is_told_or_dropped_and_counted_and_nobody_else_is_harmed()
+    public async Task Whatever_a_peer_writes_is_reported_or_dropped_and_counted_and_harms_no_other_client()
     {
         await using var running = await StartAsync();
         await using var good = new DdsClientLink(ClientId.Parse("1"), _settings, running.Loggers);
@@ -96,15 +96,15 @@ public sealed class DdsTests
         await good.SendAsync(new ClientRegistration(ClientId.Parse("1")), Token);
         Assert.Equal("registered 1", await running.Federation.NextAsync());
 
-        await IsRefusedAsync("../../etc", "register", "{}", "refused nobody: client_id must be");
+        await IsRefusedAsync("../../etc", "register", "{}", "refused unknown: client_id must be");
         await IsRefusedAsync("1", "register", """{"client_id":1}""",
-            "refused nobody: another client writes under this id");
-        await IsRefusedAsync("1", "update", "rubbish", "refused nobody: another client writes under this id");
+            "refused unknown: another client writes under this id");
+        await IsRefusedAsync("1", "update", "rubbish", "refused unknown: another client writes under this id");
         await IsRefusedAsync("2", "register", "rubbish", "refused 2: the message is not JSON");
         await IsRefusedAsync("3", "register", """{"client_id":1}""", "refused 3: client_id is 1, but");
         await IsRefusedAsync("4", "nonsense", """{"client_id":4}""", "refused 4: type must be");
 
-        // Somebody else's type is not even read: what comes behind it is the next that is heard.
+        // A foreign type is not even read: what comes behind it is the next that is heard.
         await using (var other = _peers.Start(_settings.Domain, "other", "5"))
         {
             await other.LineAsync("registered", Token);
@@ -139,7 +139,7 @@ public sealed class DdsTests
         await using var heir = new DdsClientLink(ClientId.Parse("1"), quick, running.Loggers);
         await heir.ConnectAsync(Token);
         await heir.SendAsync(new ClientRegistration(ClientId.Parse("1")), Token);
-        Assert.Equal("refused nobody: another client writes under this id", await running.Federation.NextAsync());
+        Assert.Equal("refused unknown: another client writes under this id", await running.Federation.NextAsync());
         peer.Kill();
         Assert.Equal("registered 1", await running.Federation.NextAsync());
 

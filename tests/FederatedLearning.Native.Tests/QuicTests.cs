@@ -175,7 +175,7 @@ public sealed class QuicTests
     }
 
     [Fact]
-    public async Task Where_nobody_listens_a_client_is_told_so_at_once()
+    public async Task Where_no_server_listens_a_client_is_told_so_at_once()
     {
         await using var link = new QuicClientLink(
             ClientId.Parse("1"), Options with { Port = 1 }, new Microsoft.Extensions.Logging.LoggerFactory());
@@ -184,7 +184,7 @@ public sealed class QuicTests
     }
 
     [Fact]
-    public async Task Whatever_a_peer_sends_it_is_told_or_dropped_and_counted_and_nobody_else_is_harmed()
+    public async Task Whatever_a_peer_sends_is_reported_or_dropped_and_counted_and_harms_no_other_client()
     {
         var quick = Options with { Stall = TimeSpan.FromSeconds(1), ConnectTimeout = TimeSpan.FromSeconds(2) };
         await using var running =
@@ -192,8 +192,8 @@ public sealed class QuicTests
         var options = quick with { Port = running.Handler.Address!.Port };
         await using var good = await RegisteredAsync(running, "1");
 
-        // Before registering: no JSON, something else than a registration, too long, nobody's id, one that is taken,
-        // nothing at all.
+        // Before registering: no JSON, something other than a registration, no valid id, an id that is taken, too long,
+        // half a message, nothing at all.
         await IsToldAsync("rubbish\n", "the message is not JSON");
         await IsToldAsync(
             """{"type":"metrics","client_id":1,"round":1,"num_samples":1,"metrics":{"loss":1,"accuracy":1}}""" + "\n",
@@ -240,7 +240,8 @@ public sealed class QuicTests
             await using var peer = await Transport.ConnectAsync(options, Token);
             // A stream is there only when something was sent over it.
             await SendAsync(peer, text.Length > 0 ? text : "\n");
-            Assert.StartsWith($"refused nobody: {why}", await running.Federation.NextAsync(), StringComparison.Ordinal);
+            Assert.StartsWith(
+                $"refused unknown: {why}", await running.Federation.NextAsync(), StringComparison.Ordinal);
             using var lines = new LineReader(peer, TimeSpan.FromSeconds(10));
             var told = ServerJson.Read((await lines.NextAsync(Token))!.Value.Span, ClientJson.TypeProperty);
             Assert.StartsWith(why, Assert.IsType<Rejected>(told).Reason, StringComparison.Ordinal);

@@ -122,7 +122,7 @@ public sealed class ServerProcessTests : IDisposable
         var entry = ClientProtocols.All(id, name => settings.GetValueOrDefault(name), loggers)
             .Single(entry => entry.Name == protocol);
         var log = loggers.CreateLogger("client");
-        // Nobody has to fall silent for long before it is noticed that the server is another.
+        // No long silence is needed to notice that the server is another.
         var options = new ClientConnectionOptions { Silence = TimeSpan.FromHours(1) };
         var connection = new ClientConnection(id, [entry], options, TimeProvider.System, log);
         var client = new FederatedClient(id, connection, new Learner(LearningData.LoadShare(Learning, share), share),

@@ -16,7 +16,7 @@ using MQTTnet.Protocol;
 namespace FederatedLearning.Protocols.Tests;
 
 /// <summary>
-/// What is no message, and clients that do not behave: told or dropped, counted, and nobody else harmed.
+/// What is no message, and clients that do not behave: reported or dropped, counted, and no other client is harmed.
 /// </summary>
 public sealed class BadInputTests : IAsyncLifetime
 {
@@ -35,7 +35,7 @@ public sealed class BadInputTests : IAsyncLifetime
     [Theory]
     [InlineData("mqtt")]
     [InlineData("grpc")]
-    public async Task Bytes_that_are_no_protocol_and_half_messages_harm_nobody(string protocol)
+    public async Task Bytes_that_are_no_protocol_and_half_messages_do_no_harm(string protocol)
     {
         int port = protocol == "mqtt" ? _mqttPort : _grpcPort;
         var random = new Random(1);
@@ -55,7 +55,7 @@ public sealed class BadInputTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task On_MQTT_nobody_speaks_for_another_or_for_the_server_or_hears_what_others_send()
+    public async Task On_MQTT_no_client_speaks_for_another_or_for_the_server_or_hears_what_others_send()
     {
         await RegisteredAsync("1");
         using var rogue = await MqttAsync("rogue");
@@ -94,7 +94,7 @@ public sealed class BadInputTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task On_MQTT_the_server_cannot_be_pretended_to_be()
+    public async Task On_MQTT_no_client_can_pretend_to_be_the_server()
     {
         using var rogue = new MqttClientFactory().CreateMqttClient();
         var result = await rogue.ConnectAsync(Options("fl-server").Build(), TestContext.Current.CancellationToken);
@@ -268,7 +268,7 @@ public sealed class BadInputTests : IAsyncLifetime
         Assert.Null(end.Handlers[1].Failure);
     }
 
-    // Two clients train to the end: whatever happened harmed nobody.
+    // Two clients train to the end: whatever happened did no harm.
     private async Task TrainsAsync(string? protocolOfOne = null)
     {
         bool isMqtt = protocolOfOne != "grpc";

@@ -3,7 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace FederatedLearning.TestSupport;
 
-/// <summary>A root, a certificate for localhost that it vouches for, and a root that nobody knows.</summary>
+/// <summary>A root, a certificate for localhost that it vouches for, and a root that is not known.</summary>
 internal sealed class CertificateFiles : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("fl-certificates-").FullName;

@@ -38,7 +38,7 @@ internal sealed class RecordingFederation : IFederation
 
     public async ValueTask MessageRefusedAsync(
         ClientId? client, string reason, CancellationToken cancellationToken = default)
-        => await Note($"refused {client?.Value ?? "nobody"}: {reason}");
+        => await Note($"refused {client?.Value ?? "unknown"}: {reason}");
 
     public async ValueTask ClientLeftAsync(
         ClientId client, string reason, CancellationToken cancellationToken = default)

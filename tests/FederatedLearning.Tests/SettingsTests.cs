@@ -55,7 +55,7 @@ public sealed class SettingsTests
             StringComparison.Ordinal);
 
     [Fact]
-    public void A_client_is_told_who_it_is_how_it_takes_part_and_which_data_are_its_own()
+    public void A_client_is_told_its_id_how_it_takes_part_and_which_data_are_its_own()
     {
         Assert.Equal(new ClientSettings { Id = ClientId.Parse("1"), Share = 0 }, ClientSettings.From(Settings()));
         Assert.Equal(

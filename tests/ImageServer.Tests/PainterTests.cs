@@ -64,7 +64,7 @@ public sealed class PainterTests
     }
 
     [Fact]
-    public void A_word_that_nobody_taught_the_painter_has_a_shape_of_its_own()
+    public void A_word_that_the_painter_does_not_know_has_a_shape_of_its_own()
     {
         Assert.Equal(
             [(Thing.Unknown, "zeppelin", 2)], PromptReader.Read("two zeppelins")

@@ -76,7 +76,7 @@ public sealed class PictureMakerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task As_many_are_made_at_once_as_there_are_cores_and_one_that_nobody_wants_is_passed_over()
+    public async Task As_many_are_made_at_once_as_there_are_cores_and_one_that_is_no_longer_wanted_is_passed_over()
     {
         var (running, most, made) = (0, 0, 0);
         using var gate = new ManualResetEventSlim();

@@ -20,7 +20,7 @@ public sealed class A_container
             "A container engine may answer here.");
         long start = Stopwatch.GetTimestamp();
 
-        // An image that nobody has: had an engine been asked for it, that would be an error and not null.
+        // An image that does not exist: had an engine been asked for it, that would be an error and not null.
         const string Image = "localhost:1/none:none";
         Assert.Null(await ContainerBroker.TryStartAsync(Image, TestContext.Current.CancellationToken));
 

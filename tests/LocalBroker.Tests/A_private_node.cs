@@ -60,7 +60,7 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
     }
 
     [Fact]
-    public async Task Answers_many_who_ask_at_once_and_after_one_another()
+    public async Task Answers_many_requests_at_once_and_one_after_another()
     {
         await Parallel.ForEachAsync(
             Enumerable.Range(0, 200),
@@ -104,7 +104,7 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
         connection.ConnectionUnblockedAsync += (_, _) => Task.FromResult(unblocked.TrySetResult());
 
         await _fixture.Node.SetMemoryAlarmAsync(true, Stop);
-        await channel.BasicPublishAsync("", "nobody", new byte[1], Stop);
+        await channel.BasicPublishAsync("", "nowhere", new byte[1], Stop);
         await blocked.Task.WaitAsync(Patience, Stop);
         Assert.False(unblocked.Task.IsCompleted);
 

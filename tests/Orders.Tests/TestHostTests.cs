@@ -83,8 +83,8 @@ public sealed class TestHostTests
         }
         Assert.All((int[])[first, second], port =>
         {
-            using var nobody = new System.Net.Sockets.TcpClient();
-            Assert.Throws<System.Net.Sockets.SocketException>(() => nobody.Connect("127.0.0.1", port));
+            using var client = new System.Net.Sockets.TcpClient();
+            Assert.Throws<System.Net.Sockets.SocketException>(() => client.Connect("127.0.0.1", port));
         });
     }
 

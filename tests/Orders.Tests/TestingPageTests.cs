@@ -8,7 +8,7 @@ using NSubstitute;
 
 namespace Orders.Tests;
 
-// The programs of docs/testing.md are for readers, who need no token in them.
+// The programs of docs/testing.md are examples to read and need no token.
 #pragma warning disable xUnit1051
 public sealed class TestingPageTests
 {

@@ -36,7 +36,7 @@ public sealed class JobCorrelationTests
     [InlineData("""{"job_id":7,"status":"done"}""")]
     [InlineData("""{"job_id":"7"}""")]
     [InlineData("""{"status":"done"}""")]
-    public void What_is_no_answer_belongs_to_nobody(string body) => Assert.Null(JobCorrelation.Of(Message(body)));
+    public void What_is_no_answer_belongs_to_no_job(string body) => Assert.Null(JobCorrelation.Of(Message(body)));
 
     private static AmqpMessage Message(string body) => AmqpMessage.ToQueue("answers", Encoding.UTF8.GetBytes(body));
 }

@@ -30,8 +30,9 @@ switch (args)
         IReadOnlyList<Row> rows = await SideBySideRun.RunAsync(row => Console.Error.WriteLine($"{row.Name} done"));
         Console.WriteLine(SideBySideTable.Draw(rows));
         return rows.All(row => row.Safe.Held) ? 0 : 1;
-    case [HostileTable.Argument, var who, var port]:
-        return await HostileTable.MeetAsync(who, int.Parse(port, System.Globalization.CultureInfo.InvariantCulture));
+    case [HostileTable.Argument, var client, var port]:
+        return await HostileTable.MeetAsync(
+            client, int.Parse(port, System.Globalization.CultureInfo.InvariantCulture));
     case [Isolated.Argument, var name, var node]:
         return await Isolated.BeAsync(name, int.Parse(node, System.Globalization.CultureInfo.InvariantCulture));
     case [var first, ..] when first is "--minutes" or "--seed" or "--only" or "--folder" or "--rate" or "--verbose":

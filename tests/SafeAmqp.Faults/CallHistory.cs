@@ -27,8 +27,8 @@ public enum CallEnding
 
 /// <summary>
 /// Accounts for every call of a run and for every request that a server handled. Afterwards <see cref="Violations"/>
-/// tells which calls ended never, twice or untruly, and which requests were handled though nobody can have received
-/// them, or more often than servers were lost. Any thread may record.
+/// tells which calls ended never, twice or untruly, and which requests were handled though they cannot have arrived, or
+/// more often than servers were lost. Any thread may record.
 /// </summary>
 public sealed class CallHistory
 {
@@ -111,7 +111,7 @@ public sealed class CallHistory
         if (!Bodies.TryRead(request, out int caller, out int number)
             || !_calls.TryGetValue((caller, number), out Call? call))
         {
-            _seenWrong.Enqueue(new Violation("phantom", $"a request of {request.Length} bytes that nobody sent"));
+            _seenWrong.Enqueue(new Violation("phantom", $"a request of {request.Length} bytes that was never sent"));
             return false;
         }
         Interlocked.Increment(ref call.Handled);
@@ -120,7 +120,7 @@ public sealed class CallHistory
         return true;
     }
 
-    /// <summary>The most replies to calls of these callers that can have come for nobody: one each time that a request
+    /// <summary>The most replies to calls of these callers that can have come for no call: one each time that a request
     /// was handled, but for the one that its caller got.</summary>
     public int MostLateReplies(Func<int, bool> isOf) => _calls.Where(call => isOf(call.Key.Caller)).Sum(
         call => call.Value.Handled - (call.Value.Ending is CallEnding.Answered or CallEnding.Failed ? 1 : 0));
@@ -156,7 +156,7 @@ public sealed class CallHistory
         if (!wasReceived && call.Handled > 0)
             found.Add(new Violation("handled all the same", $"call {name} ended as {call.Ending} and was handled"));
         if (call is { Ending: CallEnding.Answered, Handled: 0 })
-            found.Add(new Violation("answered by nobody", $"call {name}"));
+            found.Add(new Violation("answered by no server", $"call {name}"));
         if (call.HandledAsNew > 1)
             found.Add(new Violation("doubled", $"call {name} was handled {call.HandledAsNew} times as new"));
         if (call.Handled > 1 + losses)

@@ -114,7 +114,7 @@ public sealed class History
             && (uint)number < _messagesEach)
             Delivered(publisher, number, redelivered);
         else
-            Garbled($"a body of {body.Length} bytes that nobody sent, of publisher {publisher}, number {number}");
+            Garbled($"a body of {body.Length} bytes that was never sent, of publisher {publisher}, number {number}");
     }
 
     public void Delivered(int publisher, int number, bool redelivered)

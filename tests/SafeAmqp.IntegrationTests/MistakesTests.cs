@@ -287,7 +287,7 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
 
         internal string Uri => test.Broker.Uri;
 
-        /// <summary>Somebody who makes no mistake.</summary>
+        /// <summary>A client that makes no mistake.</summary>
         internal AmqpClient Other => _other ??= test.NewClient();
 
         internal string? FirstLine => _lines.FirstOrDefault();

@@ -20,7 +20,7 @@ public sealed class TutorialTests(TestBroker broker) : FeatureTest(broker)
             "Rabbits and the lazy: quick.orange.rabbit"]),
         ["rpc_queue"] = (RemoteCalls.RunAsync, ["fib(30) is 832040"]),
         ["confirms"] = (PublisherConfirms.RunAsync, ["All at once: confirmed", "In a batch: 1000 confirmed",
-            "One by one: confirmed", "To nobody: returned"]),
+            "One by one: confirmed", "To no queue: returned"]),
     };
 
     public static TheoryData<string> Names => [.. All.Keys];

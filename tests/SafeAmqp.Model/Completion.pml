@@ -7,7 +7,7 @@
  *   - its end is true: confirmed only if the broker acknowledged that very pass; not sent or cancelled only if it was
  *     never passed on; unknown only if it was;
  *   - no signal of an earlier incarnation has an effect;
- *   - nobody waits for ever: each process comes to its end. A caller blocked for ever is an invalid end state, and
+ *   - nothing waits for ever: each process comes to its end. A caller blocked for ever is an invalid end state, and
  *     everything else comes to an end.
  *
  * Written after IoThread (Post, PostOrAbandon, Run, AbandonLeftovers), ConnectionActor (Handle, Advance, LoseLink,
@@ -86,7 +86,7 @@ inline EndJob(j, how) {
     Complete(j, how)
 }
 
-/* IoThread.AbandonLeftovers: by the thread at its end, and by whoever posted behind its last look. */
+/* IoThread.AbandonLeftovers: by the thread at its end, and by each caller that posted behind its last look. */
 inline AbandonLeftovers() {
     do
     :: atomic { mailbox?[_, _, _] -> mailbox?what, about, number };
@@ -115,7 +115,7 @@ inline Post(m, a, n, taken) {
     fi
 }
 
-/* A signal: nobody waits for it, so that it may be left lying. That its poster empties the mailbox as well only helps;
+/* A signal: nothing waits for it, so that it may be left lying. That its poster empties the mailbox as well only helps;
  * here it does not. */
 inline PostSignal(m, a, n) {
     atomic {
@@ -253,7 +253,7 @@ inline FinishClose() {
 
 proctype IoThread(bool republishes) {
     mtype what; byte about, number, job;
-    /* The actor's own, touched by nobody else. */
+    /* The actor's own, touched by nothing else. */
     bool queued[JOBS];
     byte ledger[JOBS];        /* the sequence number of what is not answered; 0: none */
     byte sequence;
@@ -327,10 +327,10 @@ init {
         :: run IoThread(true)
         fi;
         run Network();
-#ifndef NOBODY_DISPOSES
+#ifndef WITHOUT_DISPOSAL
         run Disposer();
 #endif
-#ifndef NOBODY_CANCELS
+#ifndef WITHOUT_CANCELLATION
         run Token(0);
 #endif
         do

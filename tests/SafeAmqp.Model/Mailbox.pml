@@ -50,7 +50,7 @@ proctype Waker() {
     Rouse()
 }
 
-/* Whoever takes the flag down releases: when a writer did, its release is on its way and must be taken. */
+/* What takes the flag down releases: when a writer did, its release is on its way and must be taken. */
 inline StopSleeping() {
     d_step { was = sleeping; sleeping = false };
     if
@@ -75,7 +75,7 @@ inline HasNews() {
     fi
 }
 
-/* Nothing is left, and nobody is left to bring anything: only then may the reader sleep for ever. */
+/* Nothing is left, and no writer is left to bring anything: only then may the reader sleep for ever. */
 #define ALL_DONE (taken == WRITERS * MESSAGES && !asked && _nr_pr == 2)
 
 proctype Reader() {

@@ -12,10 +12,10 @@ public sealed class ModelTests(ITestOutputHelper output)
 
     [Theory]
     [InlineData(Completion, "-DJOBS=1", 100_000)]
-    [InlineData(Completion, "-DJOBS=2 -DNOBODY_CANCELS -DNOBODY_DISPOSES", 100_000)]
+    [InlineData(Completion, "-DJOBS=2 -DWITHOUT_CANCELLATION -DWITHOUT_DISPOSAL", 100_000)]
     [InlineData(Mailbox, "", 100_000)]
     [InlineData(Mailbox, "-DTIMEOUTS", 100_000)]
-    public async Task Whatever_the_interleaving_each_operation_ends_once_and_truly_and_nobody_waits_for_ever(
+    public async Task Whatever_the_interleaving_each_operation_ends_once_and_truly_and_nothing_waits_for_ever(
         string model, string bounds, long atLeast)
     {
         SkipWithoutSpin();
@@ -29,7 +29,7 @@ public sealed class ModelTests(ITestOutputHelper output)
     public async Task Under_any_fair_schedule_what_was_asked_for_ends()
     {
         SkipWithoutSpin();
-        Search search = await Spin.CheckLivenessAsync(Completion, "-DJOBS=1 -DNOBODY_CANCELS", Cancelled);
+        Search search = await Spin.CheckLivenessAsync(Completion, "-DJOBS=1 -DWITHOUT_CANCELLATION", Cancelled);
         output.WriteLine(search.Output);
         Assert.Equal(0, search.Errors);
     }
@@ -38,7 +38,7 @@ public sealed class ModelTests(ITestOutputHelper output)
     [InlineData(Completion, "-DJOBS=1 -DMUTANT_NO_SECOND_LOOK")]
     [InlineData(Completion, "-DJOBS=1 -DMUTANT_CANCELS_WHAT_WAS_SENT")]
     [InlineData(Completion, "-DJOBS=1 -DMUTANT_LOSS_FORGETS")]
-    [InlineData(Completion, "-DJOBS=2 -DNOBODY_CANCELS -DNOBODY_DISPOSES -DMUTANT_STALE_SIGNALS")]
+    [InlineData(Completion, "-DJOBS=2 -DWITHOUT_CANCELLATION -DWITHOUT_DISPOSAL -DMUTANT_STALE_SIGNALS")]
     [InlineData(Mailbox, "-DMUTANT_NO_SECOND_LOOK")]
     [InlineData(Mailbox, "-DMUTANT_RELEASES_ALWAYS")]
     [InlineData(Mailbox, "-DTIMEOUTS -DMUTANT_LEAVES_THE_PERMIT")]

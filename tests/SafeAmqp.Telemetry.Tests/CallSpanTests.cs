@@ -91,7 +91,7 @@ public sealed class CallSpanTests : TelemetryTest
     }
 
     [Fact]
-    public async Task A_call_to_nobody_is_counted_as_unroutable_and_one_without_a_reply_says_time_out()
+    public async Task A_call_that_reaches_no_queue_is_counted_as_unroutable_and_one_without_a_reply_as_timed_out()
     {
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "silence");

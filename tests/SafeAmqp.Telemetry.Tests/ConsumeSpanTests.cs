@@ -181,7 +181,7 @@ public sealed class ConsumeSpanTests : TelemetryTest
     }
 
     [Fact]
-    public async Task A_handler_in_whose_process_nobody_listens_has_no_span_of_ours_nor_of_the_link()
+    public async Task Without_a_listener_in_its_process_a_handler_sees_no_span_of_ours_nor_of_the_link()
     {
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "q");

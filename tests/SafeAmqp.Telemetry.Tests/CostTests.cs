@@ -6,7 +6,7 @@ public sealed class CostTests : TelemetryTest
     private const int Count = 2000;
 
     [Fact]
-    public async Task While_nobody_listens_an_operation_allocates_nothing_more_than_without_a_watcher()
+    public async Task Without_a_listener_an_operation_allocates_no_more_than_without_a_watcher()
     {
         AmqpClient amqp = await ConnectAsync();
         await DeclareAsync(amqp, "q");
@@ -43,7 +43,7 @@ public sealed class CostTests : TelemetryTest
     }
 
     [Fact]
-    public async Task The_look_at_who_listens_allocates_nothing()
+    public async Task Looking_for_listeners_allocates_nothing()
     {
         AmqpClient amqp = await ConnectAsync();
         bool any = amqp.Observer.SeesSends | amqp.Observer.SeesDeliveries | amqp.Observer.SeesSettlements;

@@ -4,7 +4,7 @@ namespace SafeAmqp.Testing.Tests;
 
 public sealed class ReadmeTests
 {
-    // The program is for readers, who need no token in it.
+    // The program is an example to read and needs no token.
 #pragma warning disable xUnit1051
     [Fact]
     public async Task A_consumer_survives_a_lost_connection()

@@ -31,7 +31,7 @@ public sealed class AmqpClientLink : IClientLink
     private readonly string _session = Guid.NewGuid().ToString("N");
 
     /// <summary>Makes the link; nothing is connected yet.</summary>
-    /// <param name="client">Who the client is.</param>
+    /// <param name="client">The client's id.</param>
     /// <param name="way">How it takes part.</param>
     /// <param name="settings">Where the broker is.</param>
     /// <param name="loggers">Where log lines go.</param>

@@ -19,7 +19,7 @@ internal sealed class AmqpNames(AmqpSettings settings)
     public string Broadcast { get; } = settings.NamePrefix + "fl_broadcast";
 
     /// <summary>
-    /// That the server has started, to all that have queues of their own: it does not know yet who they are (fanout).
+    /// That the server has started, to all that have queues of their own: it does not know them yet (fanout).
     /// </summary>
     public string Started { get; } = settings.NamePrefix + "fl_server_started";
 

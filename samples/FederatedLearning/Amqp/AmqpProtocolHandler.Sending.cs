@@ -34,8 +34,8 @@ public sealed partial class AmqpProtocolHandler
             return [];
         }
 
-        // A server for broadcast alone sends to whoever listens, also when nobody does; one whose clients all have
-        // queues need not.
+        // A server for broadcast alone sends to all that listen, even when none does; one whose clients all have queues
+        // need not.
         bool onBroadcast = clients.Count == 0 || clients.Any(client => !client.Value.IsUnified);
         List<Copy> copies = onBroadcast ? [new Copy(ToAll(message), null)] : [];
         copies.AddRange(clients.Where(client => client.Value.IsUnified)

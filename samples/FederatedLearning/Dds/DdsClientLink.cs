@@ -115,7 +115,7 @@ public sealed class DdsClientLink : IClientLink
         return IsWaitingForServer() ? LookAgain : LookForServer;
     }
 
-    // The server is whoever read first what this link writes. Another in its place does not know the client: the link
+    // The server is the first reader of what this link writes. Another in its place does not know the client: the link
     // ends.
     private void WatchServer()
     {

@@ -288,7 +288,7 @@ public sealed class DdsProtocolHandler : ProtocolHandler
         DdsParticipant.Delete(client.Writer);
     }
 
-    // Counted; not told: a partition is heard by whoever has the id, and a client that is in its right must not be
+    // Counted; not told: a partition is heard by every client with the id, and the one that is in its right must not be
     // disturbed.
     private void Refuse(string client, string reason)
     {

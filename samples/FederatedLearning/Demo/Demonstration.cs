@@ -66,7 +66,7 @@ internal static partial class Demonstration
         }
     }
 
-    // Who can take part on this machine; of the others it is said why not.
+    // The members that can take part on this machine; for the others it prints why they cannot.
     private static List<Member> Members()
     {
         List<Member> members = [];
@@ -141,13 +141,13 @@ internal static partial class Demonstration
     }
 
     // Of all that the programs log only what shows the progress, and whatever is no good.
-    private static void Print(string who, string line)
+    private static void Print(string name, string line)
     {
         var parts = LogLine().Match(line);
         string text = parts.Success ? parts.Groups["text"].Value : line;
         if (!parts.Success || parts.Groups["level"].Value != "info"
             || Progress.Any(words => text.Contains(words, StringComparison.Ordinal)))
-            Console.WriteLine($"{who,-10} {text}");
+            Console.WriteLine($"{name,-10} {text}");
     }
 
     [GeneratedRegex(@"^(?<level>trce|dbug|info|warn|fail|crit): [^\[]+\[\d+\] (?<text>.*)$")]

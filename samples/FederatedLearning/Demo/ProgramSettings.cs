@@ -4,7 +4,7 @@ using LocalBroker;
 namespace FederatedLearning.Demo;
 
 /// <summary>
-/// What a server and its clients are told that are started as programs: brokers, ports and a domain that nobody else
+/// What a server and its clients are told that are started as programs: brokers, ports and a domain that nothing else
 /// uses.
 /// </summary>
 internal static class ProgramSettings
@@ -34,7 +34,7 @@ internal static class ProgramSettings
         all["AMQP_PASSWORD"] = login.Length > 1 ? Uri.UnescapeDataString(login[1]) : "guest";
         all["AMQP_VHOST"] =
             broker.Uri.AbsolutePath.Trim('/') is { Length: > 0 } host ? Uri.UnescapeDataString(host) : "/";
-        // Queues of our own, which go when nobody has used them for a minute.
+        // Queues of our own, which expire when they have not been used for a minute.
         all["AMQP_NAME_PREFIX"] = broker.IsOwned ? "" : $"{name}-{Environment.ProcessId}.";
         all["AMQP_QUEUE_EXPIRES_SECONDS"] = "60";
         return all;

@@ -138,7 +138,7 @@ internal sealed class GrpcService(GrpcProtocolHandler handler) : FederatedLearni
         {
             if (writing.IsCompleted || handler.Stopping.IsCancellationRequested) continue; // nothing more is taken in
             var message = requests.Current;
-            // Until it has registered it is nobody, and may do nothing else.
+            // Until a client has registered, it has no identity and may do nothing else.
             string kind = way.Client is null && message.MessageType != ClientJson.Register
                 ? "a message before the registration"
                 : message.MessageType;

@@ -17,7 +17,7 @@ namespace FederatedLearning.Mqtt;
 /// message under way, and the client's acknowledgement says that the core has decided.
 /// </summary>
 /// <remarks>
-/// It knows which connection a message came over. So nobody speaks for another client, on the server's topics, or hears
+/// It knows which connection a message came over. So no client speaks for another or on the server's topics, or hears
 /// what other clients send; and a client that does not read what it is sent is dropped before it takes memory without
 /// end.
 /// </remarks>
@@ -182,8 +182,7 @@ internal sealed class EmbeddedBroker : IMqttBroker
     {
         Interlocked.Decrement(ref _connections);
         if (client.DisconnectType == MqttClientDisconnectType.Takeover) return; // the newer connection has the name now
-        // What waits in a session that is kept is bounded by the number of messages, and nobody waits for it at the
-        // end.
+        // What waits in a session that is kept is bounded by the number of messages, and is not waited for at the end.
         _pending.TryRemove(client.ClientId, out _);
         await Gone(client.ClientId);
     }

@@ -20,7 +20,7 @@ public sealed class QuicProtocolHandler : ProtocolHandler
 
     internal const string Title = "QUIC";
 
-    // Large messages are taken in so few at once, whoever sends them: the rest waits on the other side.
+    // So few large messages are taken in at once, from all clients together: the rest waits on the other side.
     private const int LargeAtOnce = 4;
     private static readonly TimeSpan FarewellPatience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(3);
@@ -186,7 +186,7 @@ public sealed class QuicProtocolHandler : ProtocolHandler
         }
         catch (MessageRefusedException refused)
         {
-            // Whoever it claims to be: nobody's round is disturbed by it.
+            // Whichever client it claims to be, no round is disturbed by it.
             await RefuseAsync(connection, null, refused.Message);
             return null;
         }

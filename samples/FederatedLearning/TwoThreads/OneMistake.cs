@@ -109,7 +109,7 @@ internal static class OneMistake
                 .Fact("mistakes told to the thread that made them", _toldOfMistake)
                 .Fact($"jobs handled, of {Jobs}", handled)
                 .Fact($"messages confirmed, of {Sends - 1} good ones", Sends - 1 - _failed)
-                .Harm("jobs that nobody handles any more", Jobs - handled)
+                .Harm("jobs that are not handled any more", Jobs - handled)
                 .Harm("good messages that failed with the bad one", _failed);
         }
     }

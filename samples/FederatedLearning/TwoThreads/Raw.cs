@@ -32,7 +32,7 @@ internal static class Raw
             await channel.SendAsync("", queue, Body(number), cancellationToken);
     }
 
-    /// <summary>Takes out whatever the queue holds, over a channel that nobody else uses.</summary>
+    /// <summary>Takes out whatever the queue holds, over a channel of its own.</summary>
     public static async Task<List<int>> DrainAsync(
         IConnection connection, string queue, CancellationToken cancellationToken)
     {

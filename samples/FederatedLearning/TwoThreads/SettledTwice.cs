@@ -144,7 +144,7 @@ internal static class SettledTwice
             .Fact($"jobs handled, of {Jobs}", _handled.Count)
             .Fact($"results confirmed, of {Results}", Results - FailedResults)
             .Harm("times the broker closed the channel", closed)
-            .Harm("jobs that nobody handles any more", Jobs - _handled.Count)
+            .Harm("jobs that are not handled any more", Jobs - _handled.Count)
             .Harm("results that could not be sent", FailedResults);
     }
 }

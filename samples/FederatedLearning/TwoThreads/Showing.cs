@@ -41,9 +41,9 @@ internal static class Showing
         }
     }
 
-    private static async Task PrintAsync(TextWriter output, string who, Tally tally)
+    private static async Task PrintAsync(TextWriter output, string title, Tally tally)
     {
-        await output.WriteLineAsync($"  {who}:");
+        await output.WriteLineAsync($"  {title}:");
         foreach (var (what, count, isHarm) in tally.Rows)
             await output.WriteLineAsync($"    {count,7}  {what}{(isHarm && count > 0 ? "   <-- wrong" : "")}");
     }

@@ -45,7 +45,7 @@ internal static class Layout
             Zone.Ridge => new SKRect(0, horizon - 0.4f * size.Height, size.Width, horizon + 2),
             Zone.Water => new SKRect(
                 0.03f * size.Width, horizon + 0.02f * size.Height, 0.97f * size.Width, 0.97f * size.Height),
-            // What is far away reaches above the horizon, but nobody stands in the surf.
+            // What is far away reaches above the horizon, but nothing stands in the surf.
             Zone.Ground => new SKRect(
                 0.03f * size.Width, horizon + (ground is Ground.Beach ? 0.05f : -0.1f) * size.Height,
                 0.97f * size.Width, 0.97f * size.Height),

@@ -8,7 +8,7 @@ internal enum Thing
     Boat, House, Tree, Mountain, Cloud, Sun, Moon, Star, Flower, Bird, Fish, Balloon, Car, Cat, Dog, Person, Rocket,
     Circle, Square, Triangle, Heart,
 
-    /// <summary>A word that nobody taught the painter: a shape that only this word has.</summary>
+    /// <summary>A word that the painter does not know: a shape that only this word has.</summary>
     Unknown,
 }
 

@@ -539,14 +539,14 @@ internal sealed unsafe class Endpoint : IQuicListener
         => _isRefused |= !_isServer
             && error.SocketErrorCode is SocketError.ConnectionRefused or SocketError.ConnectionReset;
 
-    // Nobody listens there. Once a connection stands this may be forged, or pass, and its timers decide.
+    // Nothing listens there. Once a connection stands this may be forged, or pass, and its timers decide.
     private void DropRefused()
     {
         if (!_isRefused)
             return;
         _isRefused = false;
         foreach (var connection in _connections.Where(one => !one.IsReady).ToArray())
-            Drop(connection, new QuicLostException("nobody listens there"));
+            Drop(connection, new QuicLostException("nothing listens there"));
     }
 
     private static void SetAddress(SocketAddress address, ReadOnlySpan<byte> bytes)

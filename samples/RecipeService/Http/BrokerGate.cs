@@ -4,7 +4,7 @@ namespace RecipeService.Http;
 
 /// <summary>
 /// Turns requests away while the broker is away. The client itself would keep them until their deadline, which is right
-/// for a worker and wrong for somebody who waits at a browser for 100 s to learn what is known now.
+/// for a worker and wrong for a user who waits at a browser for 100 s to learn what is known now.
 /// </summary>
 internal sealed class BrokerGate(IAmqpClient amqp, RecipeSettings settings, TimeProvider time)
 {

@@ -47,7 +47,7 @@ internal static class Problem
         {
             AmqpRemoteException => New(502, "worker-failed", "The worker failed", ""),
             AmqpNoReplyException { InnerException: TimeoutException } => New(504, "timeout", "No answer in time", ""),
-            AmqpReturnedException => New(503, "nobody-there", "Nobody takes such requests at the moment", ""),
+            AmqpReturnedException => New(503, "no-worker", "No worker takes such requests at the moment", ""),
             AmqpRefusedException or AmqpNackedException =>
                 New(503, "broker-refuses", "The broker does not take the request", ""),
             // Not sent, unknown, link lost while waiting, no topology, no connection.
@@ -62,7 +62,7 @@ internal static class Problem
     {
         AmqpOutcome.Confirmed => "The request reached the broker, so it may have been worked on, or may yet "
             + "be; repeating it may do the work twice.",
-        AmqpOutcome.Returned => "No queue took the request, so nobody received it; repeating it is safe.",
+        AmqpOutcome.Returned => "No queue took the request, so no worker received it; repeating it is safe.",
         AmqpOutcome.Nacked => "The broker did not accept the request; repeating it later is safe.",
         AmqpOutcome.Refused =>
             "The broker refused the request; repeating it is safe and fails again until the cause is removed.",

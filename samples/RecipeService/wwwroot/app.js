@@ -17,7 +17,7 @@ async function call(method, path, content) {
   }
 }
 
-// A job is looked at four times a second until it is done: progress shows, and nobody waits in a request.
+// A job is looked at four times a second until it is done: progress shows, and no caller waits in a request.
 async function follow(place, answer) {
   show(place, answer);
   if (answer.status !== 202) return;

@@ -15,7 +15,7 @@ public sealed record CartItem(string Name, double? Quantity, string? Unit);
 /// <summary>What to buy, each thing once.</summary>
 public sealed record ShoppingCart(IReadOnlyList<CartItem> Items);
 
-/// <summary>Two things in the text that do not go together, and who says so.</summary>
+/// <summary>Two things in the text that do not go together, and the sources that say so.</summary>
 public sealed record ConflictWarning(
     [property: JsonPropertyName("conflicting_item_1")] string ConflictingItem1,
     [property: JsonPropertyName("conflicting_item_2")] string ConflictingItem2,

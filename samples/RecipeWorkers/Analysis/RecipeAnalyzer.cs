@@ -6,7 +6,7 @@ namespace RecipeWorkers.Analysis;
 public sealed class RecipeAnalyzer
 {
     /// <summary>
-    /// Longest text taken, in characters: ten times a long recipe, so that nobody can keep a worker busy with one.
+    /// Longest text taken, in characters: ten times a long recipe, so that no client can keep a worker busy with one.
     /// </summary>
     public const int MaxTextLength = 20_000;
 

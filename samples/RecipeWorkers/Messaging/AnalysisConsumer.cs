@@ -49,8 +49,8 @@ internal sealed class AnalysisConsumer(IAmqpClient amqp, AnalysisRequestHandler 
         }
         catch (AmqpReturnedException)
         {
-            log.NobodyWaits(correlationId);
-            return AmqpSettlement.Ack; // the asker is gone, and so is his queue
+            log.NoLongerAwaited(correlationId);
+            return AmqpSettlement.Ack; // the caller is gone, and so is its queue
         }
         catch (AmqpException error)
         {

@@ -13,8 +13,8 @@ internal static partial class WorkerLog
     [LoggerMessage(3, LogLevel.Debug, "Answered correlation_id={Id}")]
     public static partial void Answered(this ILogger log, string? id);
 
-    [LoggerMessage(4, LogLevel.Information, "Nobody waits for the answer to correlation_id={Id} any more")]
-    public static partial void NobodyWaits(this ILogger log, string? id);
+    [LoggerMessage(4, LogLevel.Information, "The answer to correlation_id={Id} is no longer waited for")]
+    public static partial void NoLongerAwaited(this ILogger log, string? id);
 
     [LoggerMessage(5, LogLevel.Warning, "The answer to correlation_id={Id} did not get out")]
     public static partial void AnswerNotSent(this ILogger log, string? id, Exception error);

@@ -34,7 +34,7 @@ internal sealed partial class Channel
         _replyConsumer = null;
     }
 
-    /// <summary>Who is not there any more loses its reply, silently; that is the rule of direct reply-to.</summary>
+    /// <summary>A caller that is gone loses its reply, silently; that is the rule of direct reply-to.</summary>
     private void DirectReply(Message message)
     {
         string token = message.RoutingKey[(ReplyTo.Length + 1)..];

@@ -43,7 +43,7 @@ internal sealed partial class Connection
     }
 
     /// <summary>
-    /// connection.blocked goes to who publishes, and their input stops; connection.unblocked lets it go on.
+    /// connection.blocked goes to clients that publish, and their input stops; connection.unblocked lets it go on.
     /// </summary>
     public void AlarmChanged()
     {

@@ -33,7 +33,7 @@ internal enum ConnectionStage
     Closed,
 }
 
-/// <summary>One client's connection: cuts its input into frames and gives them to who they belong to.</summary>
+/// <summary>One client's connection: cuts its input into frames and gives each to its channel.</summary>
 internal sealed partial class Connection
 {
     private readonly Peer _peer;
@@ -69,7 +69,7 @@ internal sealed partial class Connection
 
     public ConnectionStage Stage { get; private set; } = ConnectionStage.Header;
 
-    /// <summary>Who logged in; null only before that.</summary>
+    /// <summary>The user who logged in; null only before that.</summary>
     public User User { get; private set; } = null!;
 
     public VirtualHost Host { get; private set; } = null!;

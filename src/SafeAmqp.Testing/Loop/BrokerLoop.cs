@@ -33,7 +33,7 @@ internal sealed class BrokerLoop(TimeProvider time) : IThreadPoolWorkItem, IDisp
 
     public TimeProvider Time => time;
 
-    /// <summary>Runs at the end of each batch: flushes what was written, looks at who waits for a condition.</summary>
+    /// <summary>Runs at the end of each batch: flushes what was written, looks at what waits for a condition.</summary>
     public Action BatchEnded { get; set; } = static () => { };
 
     /// <summary>A bug in the broker: it is reported to those that wait, and the loop goes on for the others.</summary>
@@ -103,7 +103,7 @@ internal sealed class BrokerLoop(TimeProvider time) : IThreadPoolWorkItem, IDisp
         }
         Guarded(BatchEnded);
         bool more = !_isPaused && _held.Count > 0;
-        // Visible before it looks once more: who posts puts his work in before he looks at the flag.
+        // Visible before it looks once more: a caller that posts puts its work in before it looks at the flag.
         Interlocked.Exchange(ref _scheduled, 0);
         if (more || !_work.IsEmpty)
             Schedule();

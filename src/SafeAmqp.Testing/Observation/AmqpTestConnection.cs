@@ -23,7 +23,7 @@ public sealed record AmqpTestConnection
     /// </summary>
     public string Name { get; }
 
-    /// <summary>Who logged in.</summary>
+    /// <summary>The user who logged in.</summary>
     public string UserName { get; }
 
     /// <summary>The virtual host that was opened.</summary>

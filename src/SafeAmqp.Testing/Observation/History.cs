@@ -5,7 +5,7 @@ using SafeAmqp.Testing.Queues;
 
 namespace SafeAmqp.Testing.Observation;
 
-/// <summary>What the broker saw, bounded in count and octets, and who waits for something to be seen.</summary>
+/// <summary>What the broker saw, bounded in count and octets, and what waits for something to be seen.</summary>
 internal sealed class History(BrokerState broker)
 {
     private readonly Queue<AmqpTestEvent> _messages = new();
@@ -152,7 +152,7 @@ internal sealed class History(BrokerState broker)
     private static long Size(AmqpTestEvent seen) =>
         (seen.Message?.HeldBytes ?? 0) + (long)IntPtr.Size * seen.Queues.Count;
 
-    /// <summary>Someone outside who waits for a condition.</summary>
+    /// <summary>A caller outside the loop that waits for a condition.</summary>
     internal sealed class Waiter(Func<bool> condition)
     {
         private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -4,7 +4,7 @@ using SafeAmqp.Testing.Routing;
 
 namespace SafeAmqp.Testing.Queues;
 
-/// <summary>A queue of any type: its name and who may use it, its consumers, and its end.</summary>
+/// <summary>A queue of any type: its name and which connection may use it, its consumers, and its end.</summary>
 internal abstract class BrokerQueue(
     VirtualHost host, string name, bool durable, bool autoDelete, Connection? owner, QueueArguments arguments)
     : IDestination
@@ -105,7 +105,7 @@ internal abstract class BrokerQueue(
     }
 
     /// <summary>
-    /// Takes itself away: bindings, consumers (who are told), messages. Deleted messages are not dead-lettered.
+    /// Takes itself away: bindings, consumers (which are told), messages. Deleted messages are not dead-lettered.
     /// </summary>
     public int Delete(bool notify = true)
     {

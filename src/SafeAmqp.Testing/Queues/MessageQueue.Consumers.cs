@@ -3,11 +3,12 @@ using SafeAmqp.Testing.Channels;
 namespace SafeAmqp.Testing.Queues;
 
 /// <summary>
-/// Who gets the next message: by priority, then in turn (x-priority, single active consumer, exclusive consumers).
+/// Which consumer gets the next message: by priority, then in turn (x-priority, single active consumer, exclusive
+/// consumers).
 /// </summary>
 internal sealed partial class MessageQueue
 {
-    /// <summary>Those who could take a message now, as far as known, in the order of their turn.</summary>
+    /// <summary>The consumers that could take a message now, as far as known, in the order of their turn.</summary>
     private readonly List<Consumer> _active = [];
     private bool _dispatching;
 
@@ -58,7 +59,7 @@ internal sealed partial class MessageQueue
             Enlist(consumer);
     }
 
-    /// <summary>Hands out what waits to who can take it.</summary>
+    /// <summary>Hands out what waits to the consumers that can take it.</summary>
     public override void Dispatch()
     {
         // A delivery can end in here again, by way of a fault that requeues at once.

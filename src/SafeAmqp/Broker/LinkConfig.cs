@@ -99,7 +99,7 @@ internal sealed record BrokerAddress(IReadOnlyList<BrokerHost> Hosts, bool UseTl
     /// <summary>What the URI's parameters set.</summary>
     internal UriSettings Settings { get; private init; } = new();
 
-    /// <summary>How the client says who it is.</summary>
+    /// <summary>How the client authenticates.</summary>
     internal AmqpAuthMechanism Mechanism { get; private init; }
 
     /// <summary>Whether credentials go unencrypted to another machine.</summary>

@@ -165,14 +165,14 @@ internal sealed class ReplyJob : OutgoingJob
 
     internal AmqpDelivery Request { get; }
 
-    /// <summary>With its address, for those who are told of it: a copy each time.</summary>
+    /// <summary>With its address, for all that report it: a copy each time.</summary>
     internal override AmqpMessage Message => RpcServer.Addressed(Request, base.Message).ToMessage();
 
     /// <summary>Whether its queue may be there when its caller is not: its request is acknowledged when it is
     /// confirmed.</summary>
     internal bool OutlivesCaller { get; init; }
 
-    /// <summary>Who watches it until it has its outcome.</summary>
+    /// <summary>What observes it until it has its outcome.</summary>
     internal StrongBox<ClientObserver.Sending>? Observed { get; init; }
 
     /// <summary>Whether its channel has taken it: what settles its request after that is its failure.</summary>

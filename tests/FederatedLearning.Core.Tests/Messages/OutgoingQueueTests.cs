@@ -19,7 +19,7 @@ public sealed class OutgoingQueueTests
     }
 
     [Fact]
-    public async Task Who_waits_gets_what_comes_later_and_a_cancelled_wait_loses_nothing()
+    public async Task A_waiting_reader_gets_what_comes_later_and_a_cancelled_wait_loses_nothing()
     {
         var queue = new OutgoingQueue();
         using var cancel = new CancellationTokenSource();
@@ -32,7 +32,7 @@ public sealed class OutgoingQueueTests
     }
 
     [Fact]
-    public void A_hundred_rounds_that_nobody_took_leave_one_model_with_its_configuration_and_the_last_order()
+    public void A_hundred_rounds_that_were_not_taken_leave_one_model_with_its_configuration_and_the_last_order()
     {
         var queue = new OutgoingQueue();
         queue.Post(new TrainingConfig(1, 1));

@@ -3,7 +3,7 @@ using FederatedLearning.Status;
 
 namespace FederatedLearning.Tests.Rounds;
 
-/// <summary>Who comes late, is late, leaves, and comes back.</summary>
+/// <summary>Clients that join late, answer late, leave, and come back.</summary>
 public sealed class AttendanceTests
 {
     [Fact]
@@ -39,7 +39,7 @@ public sealed class AttendanceTests
     }
 
     [Fact]
-    public void An_evaluation_goes_on_at_its_deadline_also_when_nobody_answered()
+    public void An_evaluation_ends_at_its_deadline_even_when_no_client_answered()
     {
         var world = new World();
         world.JoinAll(1, 2);
@@ -52,7 +52,7 @@ public sealed class AttendanceTests
     }
 
     [Fact]
-    public void When_nobody_answers_all_are_asked_again_and_after_several_deadlines_the_training_is_given_up()
+    public void When_no_client_answers_all_are_asked_again_and_after_several_deadlines_the_training_is_given_up()
     {
         var world = new World(new FederationSettings { MinClients = 2, MaxEmptyDeadlines = 3 });
         world.JoinAll(1, 2);
@@ -85,7 +85,7 @@ public sealed class AttendanceTests
     }
 
     [Fact]
-    public void Who_joins_during_an_evaluation_gets_the_new_model_and_trains_from_the_next_round_on()
+    public void A_client_that_joins_during_an_evaluation_gets_the_new_model_and_trains_from_the_next_round_on()
     {
         var world = new World();
         world.JoinAll(1, 2);
@@ -100,7 +100,7 @@ public sealed class AttendanceTests
     }
 
     [Fact]
-    public void Who_leaves_is_not_waited_for_in_training_and_in_evaluation()
+    public void A_client_that_leaves_is_not_waited_for_in_training_or_in_evaluation()
     {
         var world = new World();
         world.JoinAll(1, 2, 3);
@@ -116,7 +116,7 @@ public sealed class AttendanceTests
     }
 
     [Fact]
-    public void Who_leaves_after_its_update_and_comes_back_does_not_count_twice()
+    public void A_client_that_leaves_after_its_update_and_comes_back_does_not_count_twice()
     {
         var world = new World();
         world.JoinAll(1, 2);
@@ -129,7 +129,7 @@ public sealed class AttendanceTests
     }
 
     [Fact]
-    public void When_all_have_left_the_round_waits_and_whoever_comes_takes_it_up()
+    public void When_all_have_left_the_round_waits_and_the_next_client_takes_it_up()
     {
         var world = new World();
         world.JoinAll(1, 2);
@@ -142,7 +142,7 @@ public sealed class AttendanceTests
     }
 
     [Fact]
-    public void Who_moves_to_another_protocol_is_answered_there_and_the_old_one_can_no_longer_report_it_gone()
+    public void A_client_that_moves_to_another_protocol_is_answered_there_and_the_old_one_cannot_report_it_gone()
     {
         var world = new World();
         world.JoinAll(1, 2);

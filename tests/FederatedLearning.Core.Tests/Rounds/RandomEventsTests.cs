@@ -56,7 +56,7 @@ public sealed class RandomEventsTests
             Check(world, before, accepted);
         }
 
-        // From here on nobody says anything any more: deadlines alone bring the end.
+        // From here on no client says anything any more: deadlines alone bring the end.
         for (int i = 0; world.Run.Completion is null && world.Now.Phase != FederationPhase.WaitingForClients; i++)
         {
             Assert.True(i < 2 * settings.MaxRounds + settings.MaxEmptyDeadlines, "no deadline ended it");
@@ -111,7 +111,7 @@ public sealed class RandomEventsTests
         Assert.Equal(accepted.Count, now.Counts.Updates);
         Assert.Equal(
             now.Phase is FederationPhase.Training or FederationPhase.Evaluating, world.Run.UntilDeadline is not null);
-        // Nobody awaited, and yet no progress: only where there is nothing to go on with.
+        // No client awaited, and yet no progress: only where there is nothing to go on with.
         if (now is { Phase: FederationPhase.Training, Awaited: 0 }) Assert.Equal(0, now.Received);
         if (now.Phase == FederationPhase.Evaluating) Assert.True(now.Awaited > 0);
         Assert.Equal(Enumerable.Range(1, now.Rounds.Count), now.Rounds.Select(result => result.Round));

@@ -152,12 +152,12 @@ public sealed class TrainingRunTests
         world.Take();
         world.Run.Unreadable(0, Some.Id(1), "weights: this is a Python pickle");
         Assert.Equal(["error → 1", "global_model 1", "start_evaluation 1"], world.Take());
-        world.Run.Unreadable(0, null, "nobody knows");
+        world.Run.Unreadable(0, null, "unreadable");
         Assert.Equal(2, world.Now.Counts.Refused);
     }
 
     [Fact]
-    public void Who_has_not_registered_is_refused_and_told_so()
+    public void A_client_that_has_not_registered_is_refused_and_told_so()
     {
         var world = new World();
         world.JoinAll(1, 2);
@@ -215,7 +215,7 @@ public sealed class TrainingRunTests
     }
 
     [Fact]
-    public void Clients_that_go_home_after_the_end_stay_in_its_result()
+    public void Clients_that_leave_after_the_end_stay_in_its_result()
     {
         var world = new World(new FederationSettings { MinClients = 2, MaxRounds = 1 });
         world.JoinAll(1, 2);

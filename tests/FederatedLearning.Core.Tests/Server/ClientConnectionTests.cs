@@ -36,7 +36,7 @@ public sealed class ClientConnectionTests : IDisposable
     public async Task The_protocols_of_the_list_are_tried_in_their_order_until_one_works()
     {
         await using var connection = Connect(
-            Entry("one", link => link.ConnectError = new LinkException("nobody there")), Entry("two"));
+            Entry("one", link => link.ConnectError = new LinkException("no server there")), Entry("two"));
         Assert.Equal("one", (await LinkAsync()).Protocol);
         var second = await LinkAsync();
         Assert.IsType<ClientRegistration>(await second.SentAsync());

@@ -33,7 +33,7 @@ public sealed class FederationServerTests
     }
 
     [Fact]
-    public async Task The_same_seed_gives_the_same_model_bit_by_bit_whoever_answers_first()
+    public async Task The_same_seed_gives_the_same_model_bit_by_bit_whichever_client_answers_first()
     {
         var settings = new LearningSettings { TrainSamples = 300, TestSamples = 50, Shares = 5, Hidden = [16] };
         var models = new List<float[]>();

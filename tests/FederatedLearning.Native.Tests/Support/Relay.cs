@@ -101,7 +101,7 @@ internal sealed class Relay : IAsyncDisposable
             }
             catch (SocketException)
             {
-                continue; // nobody listens there for now
+                continue; // nothing listens there for now
             }
             lock (_lock)
                 BytesToClients += length;

@@ -86,7 +86,7 @@ internal sealed class TrainingHost : IAsyncDisposable
         return snapshot;
     }
 
-    /// <summary>Waits for the end, and has everybody told.</summary>
+    /// <summary>Waits for the end, and until all are told of it.</summary>
     public async Task<FederationSnapshot> CompleteAsync(params Task<OutgoingMessage>[] members)
     {
         var end = await UntilAsync(snapshot => snapshot.Phase == FederationPhase.Complete, "the training is complete");
@@ -114,7 +114,7 @@ internal sealed class TrainingHost : IAsyncDisposable
     }
 }
 
-/// <summary>A handler alone, with nobody but the test behind it.</summary>
+/// <summary>A handler alone, with only the test behind it.</summary>
 internal sealed class Running<T> : IAsyncDisposable where T : IProtocolHandler
 {
     private readonly LoggerFactory _loggers = new();

@@ -45,7 +45,7 @@ internal sealed class Relay : IAsyncDisposable
         foreach (var client in _open.Keys) Reset(client);
     }
 
-    /// <summary>Lets nobody through any more.</summary>
+    /// <summary>Lets no connection through any more.</summary>
     public void Shut()
     {
         _isShut = true;

@@ -48,7 +48,7 @@ internal sealed record Speaks(
     public ProtocolEntry<IClientLink> Entry(string id, int port, ILoggerFactory loggers)
         => new(Name, () => Link(ClientId.Parse(id), port, loggers));
 
-    /// <summary>A port that nobody listens on.</summary>
+    /// <summary>A port that nothing listens on.</summary>
     public static int FreePort() => FreePorts.Take(1)[0];
 
     /// <summary>

@@ -102,7 +102,7 @@ internal sealed class TrainingSession : IAsyncDisposable
         var client = new FederatedClient(id, connection, learner, log) { RoundsPerProtocol = roundsPerProtocol };
         var run = client.RunAsync(_end.Token);
         _members.Add(new Member(connection, learner, run));
-        // Without it the training would not come to its end: nobody need wait for that.
+        // Without it the training would not come to its end: there is no need to wait for that.
         run.ContinueWith(_ => _memberFailed.Cancel(), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted,
             TaskScheduler.Default);
     }

@@ -103,7 +103,7 @@ public sealed class HandlerTests(Node node)
     }
 
     [Fact]
-    public async Task A_broadcast_that_nobody_hears_is_no_error()
+    public async Task A_broadcast_that_reaches_no_client_is_no_error()
     {
         await using var place = await node.NewPlaceAsync();
         await using var handler = await Running.StartAsync(place);
@@ -113,13 +113,13 @@ public sealed class HandlerTests(Node node)
     }
 
     [Theory]
-    [InlineData("client.update", "no JSON at all", "refused nobody: the message is not")]
+    [InlineData("client.update", "no JSON at all", "refused unknown: the message is not")]
     [InlineData(
         "client.update",
         """{"client_id": 3, "round": 1, "weights": "gASVAAAAAAAAAA==", "num_samples": 1}""",
         "refused 3: weights")]
     [InlineData("client.metrics", """{"client_id": 3, "round": 1}""", "refused 3: num_samples is missing")]
-    [InlineData("client.register", """{"client_id": "../../etc"}""", "refused nobody: client_id")]
+    [InlineData("client.register", """{"client_id": "../../etc"}""", "refused unknown: client_id")]
     public async Task What_cannot_be_read_is_refused_in_words_and_the_next_message_is_taken(
         string key, string body, string said)
     {
@@ -133,7 +133,7 @@ public sealed class HandlerTests(Node node)
     }
 
     [Fact]
-    public async Task On_the_queue_of_one_client_nobody_speaks_for_another()
+    public async Task On_the_queue_of_one_client_no_message_speaks_for_another()
     {
         await using var place = await node.NewPlaceAsync();
         await using var handler = await Running.StartAsync(place);
@@ -209,7 +209,7 @@ public sealed class HandlerTests(Node node)
 
     private static string Text(AmqpMessage message) => System.Text.Encoding.UTF8.GetString(message.Body.Span);
 
-    /// <summary>A handler that runs, with nobody but the test behind it.</summary>
+    /// <summary>A handler that runs, with only the test behind it.</summary>
     private sealed class Running : IAsyncDisposable
     {
         private readonly LoggerFactory _loggers = new();

@@ -29,7 +29,7 @@ public sealed class MqttPluginTests(Node node)
             ("PROTOCOLS", "amqp,mqtt"), ("MQTT_HOST", mqtt.Host), ("MQTT_USER", "guest"), ("MQTT_PASSWORD", "guest"),
             ("MQTT_PORT", mqtt.Port.ToString(CultureInfo.InvariantCulture)), ("MQTT_TOPIC_PREFIX", mqtt.Prefix));
         using var loggers = new LoggerFactory();
-        // The third registers and then leaves, in round 1: nobody waits for what it does not send.
+        // The third registers and then leaves, in round 1: what it does not send is not waited for.
         await using var third = new MqttClientLink(ClientId.Parse("3"), mqtt, loggers);
         await ConnectedAsync(training.Lines);
         await third.ConnectAsync(TestContext.Current.CancellationToken);
@@ -85,7 +85,7 @@ public sealed class MqttPluginTests(Node node)
         {
             received = await link.Received.ReadAsync(TestContext.Current.CancellationToken);
         }
-        while (received is ServerStarted); // said to whoever was there when the server came
+        while (received is ServerStarted); // sent to all that were there when the server came
         Assert.Equal(values, Assert.IsType<GlobalModel>(received).Weights.Values.Length);
         outgoing.Complete();
     }

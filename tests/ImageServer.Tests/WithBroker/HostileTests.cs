@@ -12,7 +12,7 @@ using SkiaSharp;
 
 namespace ImageServer.Tests.WithBroker;
 
-/// <summary>What harms its sender alone. Beside each of them somebody else is served.</summary>
+/// <summary>What harms its sender alone. Beside each of them another client is served.</summary>
 public sealed class HostileTests(Broker broker)
 {
     [Fact]
@@ -144,7 +144,7 @@ public sealed class HostileTests(Broker broker)
     }
 
     [Fact]
-    public async Task Binary_rubbish_of_any_kind_harms_nobody()
+    public async Task Binary_rubbish_of_any_kind_does_no_harm()
     {
         await using var server = await RunningServer.StartAsync(broker.Uri);
         using var other = await server.ConnectAsync();

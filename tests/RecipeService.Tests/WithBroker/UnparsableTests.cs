@@ -5,7 +5,7 @@ using RecipeService.Tests.Support;
 namespace RecipeService.Tests.WithBroker;
 
 /// <summary>
-/// What cannot be read is rejected without requeue: it is gone, and the one who could not read it goes on.
+/// What cannot be read is rejected without requeue: it is gone, and its consumer goes on.
 /// </summary>
 public sealed class UnparsableTests(Broker broker)
 {
@@ -57,7 +57,7 @@ public sealed class UnparsableTests(Broker broker)
             line => line.StartsWith("Crawling response rejected", StringComparison.Ordinal));
     }
 
-    // With nobody consuming, what was requeued would lie before the message that is sent now.
+    // Without a consumer, what was requeued would lie before the message that is sent now.
     private static async Task AssertGoneAsync(RecipeSystem system, Peer peer, string queue)
     {
         await system.StopWorkersAsync();

@@ -27,7 +27,7 @@ public sealed class WorkerTests(Broker broker)
     }
 
     [Fact]
-    public async Task An_answer_that_nobody_waits_for_does_not_hold_up_the_next()
+    public async Task An_answer_that_is_not_waited_for_does_not_hold_up_the_next()
     {
         await using var system = await RecipeSystem.StartAsync(broker.Uri, ["ai"]);
         await using var peer = await Peer.ConnectAsync(broker.Uri);

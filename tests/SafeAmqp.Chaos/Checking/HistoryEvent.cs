@@ -60,7 +60,7 @@ internal enum What
     /// <summary>A message came to a handler.</summary>
     Deliver,
 
-    /// <summary>A message came whose bytes nobody sent.</summary>
+    /// <summary>A message came whose bytes were never sent.</summary>
     Garbled,
 
     /// <summary>A request is called.</summary>
@@ -72,7 +72,7 @@ internal enum What
     /// <summary>A fault is about to strike.</summary>
     FaultBegin,
 
-    /// <summary>Everybody works again after a fault, which is over.</summary>
+    /// <summary>All clients work again after a fault, which is over.</summary>
     FaultEnd,
 
     /// <summary>A link was lost.</summary>
@@ -81,7 +81,7 @@ internal enum What
     /// <summary>A link is open again.</summary>
     LinkOpen,
 
-    /// <summary>Not everybody worked again in time after a fault.</summary>
+    /// <summary>Not all clients worked again in time after a fault.</summary>
     Stuck,
 
     /// <summary>

@@ -153,7 +153,7 @@ internal sealed class RunChecker(RunExpectations expectations)
         // The consumer that the broker forgot is how the deletion was noticed.
         foreach ((string kind, FaultCount count) in _faults.Where(
             fault => fault.Value.Effective == 0 && !(fault.Key == FaultKind.QueueDeleted && _forgotten.Count > 0)))
-            yield return new Violation("fault without effect", $"{kind} struck {count.Fired} times and nobody noticed");
+            yield return new Violation("fault without effect", $"{kind} struck {count.Fired} times without effect");
         if (LinksLost == 0 && Messages.Count(Ending.Unknown) == 0)
             yield return new Violation(
                 "nothing lost", "no link was lost and no outcome was unknown: the run proves nothing");
@@ -201,7 +201,7 @@ internal sealed class RunChecker(RunExpectations expectations)
         int number = line.Number!.Value;
         if (!_calls.TryGetValue(number, out int ends))
         {
-            Say("call never made", $"call {number} ended and nobody had made it");
+            Say("call never made", $"call {number} ended and was never made");
             return;
         }
         _calls[number] = ends + 1;

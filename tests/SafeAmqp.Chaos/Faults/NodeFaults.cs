@@ -80,7 +80,7 @@ internal static class NodeFaults
         stage.Arena.Back(node);
     }
 
-    // As an operator does before an upgrade: the node closes its connections, lets nobody in and hands its leaders
+    // As an operator does before an upgrade: the node closes its connections, accepts no others and hands its leaders
     // over.
     private static async Task DrainAsync(Stage stage, FaultPlan plan)
     {

@@ -9,7 +9,7 @@ internal sealed record Route(Party Party, string Exchange, string Key, Lane Lane
 
 /// <summary>
 /// One lane: publishes one message after the other without waiting for the last, at a pace, with a bounded number under
-/// way. Some are cancelled at a random point, some go where nobody receives, some to an exchange that is not there.
+/// way. Some are cancelled at a random point, some go to a queue or to an exchange that is not there.
 /// </summary>
 internal sealed class Publisher(int lane, Route route, Witnesses witnesses, LagProbe lag, int seed, double rate)
 {
@@ -77,7 +77,7 @@ internal sealed class Publisher(int lane, Route route, Witnesses witnesses, LagP
         int size = _random.Next(100) switch { 0 => 200_000, < 5 => 20_000, _ => _random.Next(16, 1500) };
         (string exchange, string key) = _random.Next(500) switch
         {
-            < 5 => ("", $"nobody.{number}"),
+            < 5 => ("", $"nowhere.{number}"),
             5 => ("chaos.missing", ""),
             _ => (route.Exchange, route.Key),
         };

@@ -71,7 +71,7 @@ internal sealed class Receiver(Witnesses witnesses, int lanes, int seed)
             : new HistoryEvent
             {
                 What = What.Garbled,
-                Text = $"a body of {delivery.Body.Length} bytes in queue '{delivery.Queue}' that nobody sent"
+                Text = $"a body of {delivery.Body.Length} bytes in queue '{delivery.Queue}' that was never sent"
             });
     }
 }

@@ -121,7 +121,7 @@ internal sealed class Arena : IAsyncDisposable
             _down.Remove(node);
     }
 
-    /// <summary>The n-th of the nodes that clients are connected to: a fault elsewhere would hit nobody.</summary>
+    /// <summary>The n-th of the nodes that clients are connected to: a fault elsewhere would hit no client.</summary>
     internal int Busy(int n)
     {
         int[] busy = [.. Enumerable.Range(0, Proxies.Count).Where(node => Proxies[node].Open > 0)];

@@ -3,7 +3,7 @@ using SafeAmqp.Chaos.Load;
 namespace SafeAmqp.Chaos.Running;
 
 /// <summary>
-/// Who takes part: five clients of different make, nine lanes, four consumers, a server and three callers.
+/// What takes part: five clients of different make, nine lanes, four consumers, a server and three callers.
 /// </summary>
 internal sealed class Cast
 {

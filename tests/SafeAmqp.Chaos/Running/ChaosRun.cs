@@ -6,7 +6,7 @@ namespace SafeAmqp.Chaos.Running;
 /// <summary>One run from the first node to the verdict.</summary>
 internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectations)
 {
-    /// <summary>Everybody works again within this after a fault is over; beyond it somebody is stuck.</summary>
+    /// <summary>All clients work again within this after a fault is over; beyond it one is stuck.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     /// <summary>The broker counts every 5 s what consumers of a quorum queue hold.</summary>
@@ -68,7 +68,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
         var memory = new MemoryWatch(checker);
         var stage = new Stage(arena, witnesses, lag, cast.Dora, cast.Receiver, async () =>
             await cast.Anna.Client.DeclareAsync(Cast.Topology));
-        await BackAsync(cast, recorder, recorder.Now); // before the first fault everybody works
+        await BackAsync(cast, recorder, recorder.Now); // before the first fault all clients work
         double from = recorder.Now;
         foreach (FaultPlan plan in Schedule.For(options.Seed, options.Kinds))
         {
@@ -250,7 +250,7 @@ internal sealed class ChaosRun(ChaosOptions options, RunExpectations expectation
         }
         catch (LocalBroker.PrivateRabbitMqNodeException error)
         {
-            Say($"{error.Message}"); // a queue without a leader answers nobody
+            Say($"{error.Message}"); // a queue without a leader does not answer
             return null;
         }
         return found;

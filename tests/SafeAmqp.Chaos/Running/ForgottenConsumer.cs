@@ -56,8 +56,8 @@ internal sealed record ForgottenConsumer(string Queue, string Connection, string
             return [];
         string messages = ready < 0 ? "no such queue" : string.Create(
             CultureInfo.InvariantCulture, $"{ready} messages ready, {handedOut} handed out");
-        // What was handed out and nobody has was handed to one of them: where several have nothing, it is not told
-        // whose it was.
+        // What was handed out and no channel has was handed to one of them: where several have nothing, it is not known
+        // which one it was.
         bool isUnheard = handedOut > channels.Sum(channel => channel.Has)
             && channels.Count(channel => channel is { IsListed: true, Has: 0 }) == 1;
         var names = (await node.ListConnectionsAsync()).ToDictionary(

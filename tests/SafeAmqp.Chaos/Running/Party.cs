@@ -3,7 +3,7 @@ using SafeAmqp.Chaos.Checking;
 namespace SafeAmqp.Chaos.Running;
 
 /// <summary>
-/// One client of the run. It can be disposed under load and replaced: whoever uses it takes the current one.
+/// One client of the run. It can be disposed under load and replaced: each use takes the current one.
 /// </summary>
 internal sealed class Party(
     string name, Func<AmqpClientOptions> options, Witnesses witnesses, Func<AmqpClient, Task> begin)

@@ -47,7 +47,7 @@ internal sealed class Bench(int port, PrivateRabbitMqNode? node = null) : IAsync
         while (await channel.BasicGetAsync(queue, autoAck: true) is { } message)
         {
             if (!Bodies.TryRead(message.Body.Span, out _, out int number))
-                throw new InvalidDataException("A body that nobody sent.");
+                throw new InvalidDataException("A body that was never sent.");
             taken.Add((number, message.Redelivered));
         }
         return taken;

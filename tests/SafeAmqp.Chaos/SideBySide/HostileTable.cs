@@ -20,11 +20,11 @@ internal static class HostileTable
         "F5", $"connection.start with tables nested {Depth} deep", () => MeetAsync("raw"), () => MeetAsync("safe"));
 
     /// <summary>What the other process does. Ends with 0 when the client got away with an exception.</summary>
-    internal static async Task<int> MeetAsync(string who, int port)
+    internal static async Task<int> MeetAsync(string client, int port)
     {
         try
         {
-            if (who == "raw")
+            if (client == "raw")
             {
                 await Bench.Factory(port, connect: TimeSpan.FromSeconds(5)).CreateConnectionAsync();
             }
@@ -44,14 +44,14 @@ internal static class HostileTable
         return 2;
     }
 
-    private static async Task<Column> MeetAsync(string who)
+    private static async Task<Column> MeetAsync(string client)
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         _ = ServeAsync(listener);
         string port = ((IPEndPoint)listener.LocalEndpoint).Port
             .ToString(System.Globalization.CultureInfo.InvariantCulture);
-        Isolated.Ended ended = await Isolated.RunAsync([Argument, who, port], Patience);
+        Isolated.Ended ended = await Isolated.RunAsync([Argument, client, port], Patience);
         return ended.ExitCode == 0 ? new Column(ended.Output.Trim(), Held: true) : new Column(
             ended.Describe(), Held: false);
     }

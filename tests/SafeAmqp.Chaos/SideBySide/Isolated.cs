@@ -6,7 +6,7 @@ namespace SafeAmqp.Chaos.SideBySide;
 
 /// <summary>
 /// Runs the column of RabbitMQ.Client in a process of its own: what it does to the process, such as an exception that
-/// nobody can catch, is a result.
+/// no code can catch, is a result.
 /// </summary>
 internal static class Isolated
 {

@@ -46,7 +46,7 @@ internal static class SilentServer
     private static TcpListener Listen(out int port)
     {
         var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start(); // the system accepts; nobody reads
+        listener.Start(); // the system accepts; nothing reads
         port = ((IPEndPoint)listener.LocalEndpoint).Port;
         return listener;
     }

@@ -12,11 +12,11 @@ public sealed class ChaosTests
     /// <summary>Another length, for a desk: in minutes.</summary>
     private const string Minutes = "SAFEAMQP_CHAOS_MINUTES", Seed = "SAFEAMQP_CHAOS_SEED";
 
-    /// <summary>Where the history and the brokers' logs go, for whoever looks into a failure.</summary>
+    /// <summary>Where the history and the brokers' logs go, to look into a failure.</summary>
     private const string Artifacts = "SAFEAMQP_TEST_ARTIFACTS";
 
     [Fact]
-    public async Task Minutes_of_faults_on_a_cluster_of_three_lose_nothing_confirmed_and_leave_nobody_stuck()
+    public async Task Minutes_of_faults_on_a_cluster_of_three_lose_nothing_confirmed_and_leave_nothing_stuck()
     {
         Cluster.Require();
         string folder = Environment.GetEnvironmentVariable(Artifacts) is { Length: > 0 } artifacts

@@ -17,7 +17,7 @@ public sealed class DoctoredCallHistoryTests
         ["ended twice"] = history => history.Ended(0, 2, NotSent),
         ["begun twice"] = history => history.Begin(0, 0, Any, mayTimeOut: false),
         ["another's reply"] = history => Answer(history, 1, 0, Bodies.Make(0, 0, Bodies.MinSize)),
-        ["answered by nobody"] = history => history.Answered(1, 0, history.Begin(1, 0, Any, mayTimeOut: false)),
+        ["answered by no server"] = history => history.Answered(1, 0, history.Begin(1, 0, Any, mayTimeOut: false)),
         ["handled all the same"] = history => history.Received(Bodies.Make(0, 2, Bodies.MinSize), redelivered: false),
         ["phantom"] = history => history.Received(Bodies.Make(7, 7, Bodies.MinSize), redelivered: false),
         ["doubled"] = history => history.Received(Bodies.Make(0, 0, Bodies.MinSize), redelivered: false),

@@ -72,11 +72,11 @@ public sealed class DoctoredHistoryTests
     }
 
     [Fact]
-    public void A_message_that_does_not_come_with_the_next_link_either_is_lost_whoever_was_forgotten()
+    public void A_message_that_does_not_come_with_the_next_link_either_is_lost_whatever_was_forgotten()
         => Assert.Equal("lost", Assert.Single(Check(Without(Forgetting(), What.Deliver, 0, 5))).Rule);
 
     [Fact]
-    public void Queues_that_do_not_get_empty_with_the_next_link_either_are_no_end_whoever_was_forgotten()
+    public void Queues_that_do_not_get_empty_with_the_next_link_either_are_no_end_whatever_was_forgotten()
         => Assert.Equal("unfinished", Assert.Single(Check(Forgetting().Where(line => line.What != What.Done))).Rule);
 
     [Fact]
@@ -86,7 +86,7 @@ public sealed class DoctoredHistoryTests
             Check(Forgetting().Where(line => line.Text != FaultKind.QueueDeleted)).Select(violation => violation.Rule));
 
     /// <summary>
-    /// A true history in which the broker forgets a consumer over a deleted queue, which nobody else notices.
+    /// A true history in which the broker forgets a consumer over a deleted queue, without any other effect.
     /// </summary>
     private static List<HistoryEvent> Forgetting() =>
     [

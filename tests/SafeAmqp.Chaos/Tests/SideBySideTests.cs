@@ -5,8 +5,8 @@ namespace SafeAmqp.Chaos.Tests;
 public sealed class SideBySideTests
 {
     /// <summary>
-    /// What RabbitMQ.Client does each time. The others depend on the moment: how soon the starved pool grows, who is
-    /// cancelled where.
+    /// What RabbitMQ.Client does each time. The others depend on the moment: how soon the starved pool grows, which
+    /// publish is cancelled where.
     /// </summary>
     private static readonly string[] Certain = ["F2", "F3", "F5", "F7"];
 

@@ -16,7 +16,7 @@ public sealed class UnreadableTests : FaultCase
         ["a time beyond the calendar"] = (Of(Table(Entry("k", [(byte)'T', .. Long(ulong.MaxValue >> 1)]))), null),
         ["bytes that are no text"] = (Of(Table(Entry("k", [(byte)'S', .. LongBytes([0xC3, 0x28])]))), null),
         ["a name that is no text"] = (Of(Table([1, 0xC3, (byte)'V'])), null),
-        ["a type that nobody knows"] = (Of(Table(Entry("k", (byte)'Z', 1, 2))), "unknown type 0x5A"),
+        ["an unknown type"] = (Of(Table(Entry("k", (byte)'Z', 1, 2))), "unknown type 0x5A"),
         ["tables 65 deep"] = (Of(Nested(65, arrays: false)), "more than 64 deep"),
         ["arrays 65 deep"] = (Of(Nested(65, arrays: true)), "more than 64 deep"),
         ["a string beyond its table"] = (Of(Table(Entry("k", (byte)'S', 0, 0, 0, 9))), "a field of 9 bytes where"),
@@ -62,7 +62,7 @@ public sealed class UnreadableTests : FaultCase
     }
 
     [Theory]
-    [InlineData("a type that nobody knows", "exclusive")]
+    [InlineData("an unknown type", "exclusive")]
     [InlineData("tables 65 deep", "exclusive")]
     [InlineData("a string beyond its table", "direct")]
     [InlineData("a table that ends after a name", "fixed")]
@@ -107,7 +107,7 @@ public sealed class UnreadableTests : FaultCase
     public async Task A_return_that_cannot_be_read_completes_its_publish()
     {
         var broker = Own(new ScriptedBroker());
-        // Behind the slot, which comes first, stands what nobody knows.
+        // Behind the slot, which comes first, stands what cannot be read.
         broker.OnPublish = (_, message) => message.RoutingKey == "nowhere"
             ? [.. Return(message with { Properties = Broken(message.Properties) }), .. Ack(
                 message.Channel, message.Sequence)]

@@ -4,7 +4,7 @@ using System.Xml.Linq;
 
 namespace SafeAmqp.FaultTests.Supply;
 
-// The build's promises to those who use the packages, held against the files that keep them.
+// The build's promises to users of the packages, held against the files that keep them.
 public sealed partial class BuildPolicyTests
 {
     private static readonly string[] Projects = [
@@ -52,7 +52,7 @@ public sealed partial class BuildPolicyTests
         Assert.All(
             (string[])["NU1901", "NU1902", "NU1903", "NU1904"],
             code => Assert.Contains(code, errors, StringComparison.Ordinal));
-        // Nobody takes it back.
+        // No project takes it back.
         Assert.All(Projects, project => Assert.DoesNotMatch(Loosened(), File.ReadAllText(project)));
     }
 

@@ -36,7 +36,7 @@ public sealed class CloseCodeTests : FaultCase
             guilty = client.PublishAsync(AmqpMessage.ToQueue("guilty", []), Cancelled);
         foreach (Exception? end in (Exception?[])[await EndOf(stuck), await EndOf(guilty)])
         {
-            // Nobody's fault that we know of: neither may be called refused, and neither confirmed.
+            // Neither is known to be at fault: neither may be called refused, and neither confirmed.
             var unknown = Assert.IsType<AmqpUnknownOutcomeException>(end);
             Assert.Contains(text, unknown.Message, StringComparison.Ordinal);
         }

@@ -145,7 +145,7 @@ public sealed partial class CallManyTests(TestBroker broker) : CallTest(broker)
         Assert.Equal(AmqpOutcome.Confirmed, Assert.IsType<AmqpNoReplyException>(error).Outcome);
         Assert.Contains("after 1 replies none came within 0.5", error.Message, StringComparison.Ordinal);
 
-        (read, error) = await ReadAsync(amqp, silent, "nobody", soon);
+        (read, error) = await ReadAsync(amqp, silent, "silent", soon);
         Assert.Empty(read);
         Assert.IsType<AmqpNoReplyException>(error);
 

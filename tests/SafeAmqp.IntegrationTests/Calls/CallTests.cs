@@ -99,7 +99,7 @@ public sealed class CallTests(TestBroker broker) : CallTest(broker)
     }
 
     [Theory, MemberData(nameof(Addresses))]
-    public async Task A_request_that_nobody_serves_is_returned_in_one_round_trip(
+    public async Task A_request_that_no_server_takes_is_returned_in_one_round_trip(
         string address, AmqpConnectionLayout layout)
     {
         AmqpClient amqp = await ConnectAsync(layout);

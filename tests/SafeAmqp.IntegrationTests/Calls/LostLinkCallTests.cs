@@ -42,7 +42,7 @@ public sealed class LostLinkCallTests(TestBroker broker) : CallTest(broker)
         await UntilAsync(() => amqp.Status.Links[0].State == AmqpLinkState.Open);
         Assert.Equal(0, amqp.Status.Links[0].PendingCalls);
 
-        // Old replies answer nobody; the first call over the new link is answered.
+        // Old replies answer no call; the first call over the new link is answered.
         Task<AmqpReply> next = amqp.CallAsync(AmqpMessage.ToQueue(desk.Queue, []), options, Cancelled).AsTask();
         Request request = await desk.NextAsync();
         foreach (Request old in desk.All.Where(old => old != request))

@@ -133,7 +133,7 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
         Assert.Equal(
             "next",
             Text(await amqp.CallAsync(AmqpMessage.ToQueue(queue, Bytes("next")), cancellationToken: Cancelled)));
-        Assert.Equal(0, amqp.Status.Links[0].LateReplies); // no fault was sent to a caller who had gone
+        Assert.Equal(0, amqp.Status.Links[0].LateReplies); // no fault was sent to a caller that had gone
     }
 
     [Fact]
@@ -164,7 +164,7 @@ public sealed class ServeTests(TestBroker broker) : CallTest(broker)
     }
 
     [Fact]
-    public async Task A_caller_who_is_gone_costs_his_server_nothing_but_the_reply()
+    public async Task A_caller_that_is_gone_costs_its_server_nothing_but_the_reply()
     {
         AmqpClient amqp = await ConnectAsync(), caller = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);

@@ -97,7 +97,7 @@ public sealed class ConsumerKindTests(TestBroker broker) : FeatureTest(broker)
         var low = new Inbox();
         var high = new Inbox();
         await amqp.ConsumeAsync(queue, low.HandleAsync, new AmqpConsumerOptions { Priority = 1 }, Cancelled);
-        await PublishAsync(amqp, queue, "nobody higher is there");
+        await PublishAsync(amqp, queue, "no higher one is there");
         await low.NextAsync();
         AmqpSubscription higher = await amqp.ConsumeAsync(
             queue, high.HandleAsync, new AmqpConsumerOptions { Priority = 10, Prefetch = 1000 }, Cancelled);

@@ -66,7 +66,7 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
             ContentType = "text/plain",
             ContentEncoding = "identity",
             CorrelationId = "correlation",
-            ReplyTo = "nobody",
+            ReplyTo = "nowhere",
             MessageId = "message-1",
             Timestamp = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000),
             Type = "order",

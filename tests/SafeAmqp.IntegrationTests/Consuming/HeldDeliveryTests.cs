@@ -164,7 +164,7 @@ public sealed class HeldDeliveryTests(TestBroker broker) : FeatureTest(broker)
     [Theory]
     [InlineData(1)]
     [InlineData(4)]
-    public async Task Without_a_key_others_pass_a_held_delivery_with_one_those_of_its_key_wait(int concurrency)
+    public async Task Without_a_key_others_pass_a_held_delivery_and_with_one_those_of_its_key_wait(int concurrency)
     {
         AmqpClient amqp = await ConnectAsync();
         foreach (bool keyed in (bool[])[false, true])
@@ -282,7 +282,7 @@ public sealed class HeldDeliveryTests(TestBroker broker) : FeatureTest(broker)
         (AmqpClient amqp, AmqpClient other) = (await ConnectAsync(), await ConnectAsync());
         string queue = await NewQueueAsync(amqp), dead = Named($"{queue}.dead"), retry = Named($"{queue}.retry.60000");
         await PublishAsync(amqp, queue, "bad1", "bad2", "good1", "good2", "good3");
-        await Broker.Node.SetMemoryAlarmAsync(true, Cancelled); // holds who publishes, and nobody who consumes
+        await Broker.Node.SetMemoryAlarmAsync(true, Cancelled); // holds publishers, but no consumers
         try
         {
             var done = new ConcurrentQueue<string>();

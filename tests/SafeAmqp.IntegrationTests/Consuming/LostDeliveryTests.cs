@@ -99,7 +99,7 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
-    public async Task The_token_of_a_lost_delivery_fires_at_once_and_what_its_callbacks_do_harms_nobody()
+    public async Task The_token_of_a_lost_delivery_fires_at_once_and_its_callbacks_do_no_harm()
     {
         FrameRelay relay = NewRelay();
         AmqpClient amqp = await ConnectAsync(options => options.Uri = relay.Uri);

@@ -86,7 +86,7 @@ public sealed class StoppingTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
-    public async Task Disposing_the_client_drains_its_consumers_who_can_still_publish_what_they_have_made()
+    public async Task Disposing_the_client_drains_its_consumers_which_can_still_publish_what_they_have_made()
     {
         AmqpClient amqp = await ConnectAsync(options => options.ShutdownTimeout = TimeSpan.FromSeconds(20));
         Witness witness = await WitnessAsync();

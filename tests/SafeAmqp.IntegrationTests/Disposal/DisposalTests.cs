@@ -188,7 +188,7 @@ public sealed class DisposalTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Fact]
-    public async Task Who_blocks_after_disposing_keeps_nobody_else_from_going_on()
+    public async Task A_caller_that_blocks_after_disposing_does_not_hold_up_the_others()
     {
         AmqpClient amqp = await ConnectAsync();
         string queue = await NewQueueAsync(amqp);

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace SafeAmqp.IntegrationTests.Disposal;
 
-/// <summary>What a caller leaves behind: no context of its own, no exception that nobody sees.</summary>
+/// <summary>What a caller leaves behind: no context of its own, no unobserved exception.</summary>
 public sealed class LeftBehindTests(TestBroker broker) : FeatureTest(broker)
 {
     private static readonly AsyncLocal<object?> Context = new();

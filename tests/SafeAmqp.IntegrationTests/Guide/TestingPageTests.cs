@@ -3,7 +3,7 @@ using SafeAmqp.Testing;
 
 namespace SafeAmqp.IntegrationTests.Guide;
 
-// The programs of docs/testing.md are for readers, who need no token in them.
+// The programs of docs/testing.md are examples to read and need no token.
 #pragma warning disable xUnit1051
 public sealed class TestingPageTests
 {

@@ -36,7 +36,7 @@ public sealed class OutcomeTests(TestBroker broker) : FaultTest(broker)
     }
 
     [Fact]
-    public async Task A_broadcast_that_nobody_hears_is_confirmed()
+    public async Task A_broadcast_that_reaches_no_queue_is_confirmed()
     {
         AmqpClient amqp = await ConnectAsync();
         await amqp.PublishAsync(AmqpMessage.Broadcast("amq.fanout", []), Cancelled);

@@ -25,7 +25,7 @@ public sealed class AwayTests(TestBroker broker) : FaultTest(broker)
             options.PublishTimeout = byToken ? TimeSpan.FromMinutes(1) : Trigger;
             options.MaxPendingMessages = state == "full" ? 1 : 10_000;
         });
-        string queue = "nobody's";
+        string queue = "nowhere";
         if (state is "blocked" or "recovering" or "full")
         {
             await amqp.OpenAsync(Cancelled);

@@ -20,7 +20,7 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
         while (amqp.Status.Links[0].BlockedReason is null)
         {
             held.Add(EndOf(
-                amqp.PublishAsync(AmqpMessage.ToQueue("nobody", []) with { Mandatory = false }, Cancelled)));
+                amqp.PublishAsync(AmqpMessage.ToQueue("nowhere", []) with { Mandatory = false }, Cancelled)));
             await UntilAsync(() => amqp.Status.Links[0].BlockedReason is not null || held[^1].IsCompleted);
         }
         Assert.Contains("disk", amqp.Status.Links[0].BlockedReason, StringComparison.OrdinalIgnoreCase);
@@ -90,7 +90,7 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
         Assert.True(failed > 0, "The disk was never full.");
         Assert.True(confirmed.Count > 20);
 
-        // Room again, and the node from the start, as whoever found it would do.
+        // Room again, and the node is started anew, as an operator would do.
         Assert.Equal(0, await RunAsync("mount", "-o", "remount,size=512m", disk));
         await node.KillAsync(Cancelled);
         await node.StartAgainAsync(Cancelled);

@@ -35,16 +35,16 @@ public sealed class ExternalTests(TestBroker broker, CertificateBroker certified
         });
         string queue = NewName();
         await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Exclusive = true }), Cancelled);
-        await amqp.PublishAsync(AmqpMessage.ToQueue("nobody", Bytes("a")) with { Mandatory = false }, Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue("nowhere", Bytes("a")) with { Mandatory = false }, Cancelled);
 
         Assert.All(await certified.Node!.ListConnectionsAsync(Cancelled), one => Assert.Equal("certified", one.User));
     }
 
     [Fact]
-    public async Task A_certificate_whose_user_there_is_not_is_refused()
+    public async Task A_certificate_of_an_unknown_user_is_refused()
     {
-        using X509Certificate2 certificate = certified.Authority.Issue("nobody");
-        AmqpConnectException error = await RefusedAsync(certified.PortOfNobody, certificate);
+        using X509Certificate2 certificate = certified.Authority.Issue("unknown");
+        AmqpConnectException error = await RefusedAsync(certified.PortOfUnknown, certificate);
 
         Assert.Contains("EXTERNAL", error.Message, StringComparison.Ordinal);
         Assert.Contains("ssl_cert_login_from", error.Message, StringComparison.Ordinal);
@@ -94,8 +94,8 @@ public sealed class CertificateBroker(TestBroker broker) : IAsyncDisposable
     /// <summary>Takes the user <c>certified</c> from a certificate.</summary>
     public int Port { get; private set; }
 
-    /// <summary>The same for a certificate whose user there is not.</summary>
-    public int PortOfNobody { get; private set; }
+    /// <summary>The same for a certificate of a user that does not exist.</summary>
+    public int PortOfUnknown { get; private set; }
 
     /// <summary>Takes passwords alone.</summary>
     public int PortWithout { get; private set; }
@@ -112,7 +112,7 @@ public sealed class CertificateBroker(TestBroker broker) : IAsyncDisposable
             Node = await EmbeddedAsync("certified");
             await Node.AddUserAsync("certified", "unused", cancellationToken);
             Port = Before(Node, asks: true);
-            PortOfNobody = Before(await EmbeddedAsync("nobody"), asks: true);
+            PortOfUnknown = Before(await EmbeddedAsync("unknown"), asks: true);
             PortWithout = Before(await EmbeddedAsync(null), asks: false);
         }
         else
@@ -154,7 +154,7 @@ public sealed class CertificateBroker(TestBroker broker) : IAsyncDisposable
         await File.WriteAllTextAsync(root, Authority.Root.ExportCertificatePem(), cancellationToken);
         await File.WriteAllTextAsync(file, text, cancellationToken);
         await File.WriteAllTextAsync(keyFile, key, cancellationToken);
-        Port = PortOfNobody = FreePort();
+        Port = PortOfUnknown = FreePort();
         PrivateRabbitMqNode node = await PrivateRabbitMqNode.StartAsync(new PrivateRabbitMqNodeOptions
         {
             Plugins = ["rabbitmq_auth_mechanism_ssl"],

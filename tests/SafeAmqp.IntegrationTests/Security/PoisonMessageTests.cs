@@ -27,7 +27,7 @@ public sealed class PoisonMessageTests(TestBroker broker) : FeatureTest(broker)
         var error = Assert.IsType<AmqpPoisonException>(consumer.Error);
         Assert.Equal(queue, error.Queue);
         Assert.Contains("65537 bytes", error.Message, StringComparison.Ordinal);
-        await UntilReadyAsync(witness, queue, 2); // it is nobody's to throw away
+        await UntilReadyAsync(witness, queue, 2); // it is not thrown away
         Assert.All(amqp.Status.Links, link => Assert.Equal((1, AmqpLinkState.Open), (link.Epoch, link.State)));
         await PublishAsync(amqp, other, "the others go on");
         await UntilReadyAsync(witness, other, 0);

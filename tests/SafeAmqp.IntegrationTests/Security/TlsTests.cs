@@ -46,7 +46,7 @@ public sealed class TlsTests(TestBroker broker, TlsListeners listeners)
     [InlineData("wrong name asked for", "name mismatch")]
     [InlineData("common name only", "name mismatch")]
     [InlineData("expired", "expired")]
-    public async Task A_broker_that_cannot_prove_who_it_is_is_refused(string why, string words)
+    public async Task A_broker_that_cannot_prove_its_identity_is_refused(string why, string words)
     {
         AmqpClient amqp = NewClient(options =>
         {
@@ -66,7 +66,7 @@ public sealed class TlsTests(TestBroker broker, TlsListeners listeners)
         });
         var error = await Assert.ThrowsAsync<AmqpConnectException>(() => InTime(amqp.OpenAsync(Cancelled)));
         Assert.Contains(words, error.Message, StringComparison.Ordinal);
-        Assert.False(error.IsRefused); // it is not the broker who refused
+        Assert.False(error.IsRefused); // it is not the broker that refused
         Assert.False(amqp.Status.IsReady);
         Assert.Empty(await ConnectionsAsync());
     }
@@ -95,7 +95,7 @@ public sealed class TlsTests(TestBroker broker, TlsListeners listeners)
     }
 
     [Theory, InlineData("object"), InlineData("file"), InlineData("none"), InlineData("stranger")]
-    public async Task A_broker_that_asks_for_a_clients_certificate_lets_in_who_has_one(string kind)
+    public async Task A_broker_that_asks_for_a_client_certificate_accepts_only_a_client_that_has_one(string kind)
     {
         using X509Certificate2 own = listeners.Authority.Issue("client");
         using X509Certificate2 foreign = listeners.Stranger.Issue("client");

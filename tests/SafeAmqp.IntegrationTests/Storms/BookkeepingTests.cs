@@ -76,7 +76,7 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
         GC.Collect();
         GC.WaitForPendingFinalizers();
         // Every task that the lost connections left behind was looked after, but those inside RabbitMQ.Client: it
-        // leaves the answer to an RPC whose sending failed, an exception that was set and never thrown, to nobody.
+        // leaves the answer to an RPC whose sending failed, an exception that was set and never thrown, unobserved.
         Assert.DoesNotContain(unobserved, error =>
             error.InnerException is not RabbitMQ.Client.Exceptions.OperationInterruptedException { StackTrace: null });
         TestContext.Current.TestOutputHelper?.WriteLine($"{history}; {killed} kills");

@@ -82,7 +82,7 @@ public abstract class ControlledBroker : IAsyncDisposable
 }
 
 /// <summary>
-/// What the broker itself says of its clients: it is the only one who knows that one of them did wrong.
+/// What the broker itself says of its clients: it alone knows that one of them did wrong.
 /// </summary>
 public abstract class BrokerRecord
 {

@@ -57,7 +57,7 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
     }
 
     /// <summary>
-    /// Raises the alarm and publishes, to nobody, until the broker has told this client that it blocks it.
+    /// Raises the alarm and publishes, to no queue, until the broker has told this client that it blocks it.
     /// </summary>
     /// <returns>The publish that found out. Most often it was sent, and is answered when the alarm is over.</returns>
     protected async Task<Task> BlockAsync(AmqpClient client)
@@ -67,7 +67,7 @@ public abstract class FaultTest(TestBroker broker) : BrokerTest(broker)
         {
             // The alarm takes a moment to reach the connection, which tells of it at the next publish only.
             Task found = client.PublishAsync(
-                AmqpMessage.ToQueue("nobody", []) with { Mandatory = false }, CancellationToken.None).AsTask();
+                AmqpMessage.ToQueue("nowhere", []) with { Mandatory = false }, CancellationToken.None).AsTask();
             await UntilAsync(() => client.Status.Links[0].BlockedReason is not null || found.IsCompleted);
             if (client.Status.Links[0].BlockedReason is not null)
                 return found;

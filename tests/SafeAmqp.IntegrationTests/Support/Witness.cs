@@ -33,7 +33,7 @@ public sealed class Witness : IAsyncDisposable
         return new Witness(connection, await connection.CreateChannelAsync(cancellationToken: cancellationToken));
     }
 
-    /// <summary>How many messages are ready in a queue: those that nobody holds.</summary>
+    /// <summary>How many messages are ready in a queue: those that no consumer holds.</summary>
     public async Task<uint> ReadyAsync(string queue) => await Channel.MessageCountAsync(queue, CancellationToken.None);
 
     public async Task<uint> ConsumersAsync(string queue)
@@ -93,7 +93,7 @@ public sealed class Witness : IAsyncDisposable
         }
     }
 
-    /// <summary>Asks for a queue that nobody has, which the broker writes into its log.</summary>
+    /// <summary>Asks for a queue that does not exist, which the broker writes into its log.</summary>
     public async Task LeaveMarkAsync(string mark)
     {
         if (await ExistsAsync(mark))

@@ -58,7 +58,7 @@ public sealed class AdminTests(TestBroker broker) : FeatureTest(broker)
         Assert.Equal(("a", queue, false), (Text(a), a.Queue, a.IsRedelivered));
         var missing = await Assert.ThrowsAsync<AmqpTopologyException>(
             () => amqp.Admin.GetAsync(NewName(), Cancelled));
-        Assert.Equal(404, missing.ReplyCode); // and harms nobody else's message
+        Assert.Equal(404, missing.ReplyCode); // and harms no other message
         Assert.Equal(AmqpSettleResult.Settled, a.Settle(AmqpSettlement.Requeue));
         Assert.Equal(AmqpSettleResult.Settled, b.Settle(AmqpSettlement.Reject));
         Assert.Equal(AmqpSettleResult.AlreadySettled, b.Settle(AmqpSettlement.Ack));

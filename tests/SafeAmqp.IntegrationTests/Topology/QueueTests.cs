@@ -52,7 +52,7 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
-    public async Task A_queue_that_nobody_uses_expires()
+    public async Task A_queue_that_is_not_used_expires()
     {
         var (amqp, witness, _) = await StartAsync();
         AmqpQueue queue = new() { Name = NewName(), Expires = TimeSpan.FromMilliseconds(400) };
@@ -193,7 +193,7 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
-    public async Task A_durable_queue_and_its_persistent_messages_outlive_the_broker_a_transient_queue_does_not()
+    public async Task A_durable_queue_and_its_persistent_messages_outlive_the_broker_and_a_transient_queue_does_not()
     {
         AmqpClient amqp = await ConnectAsync();
         string durable = NewName(), transient = NewName();
@@ -201,7 +201,7 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
             new AmqpTopology().Queue(durable).With(new AmqpQueue { Name = transient, Durable = false }), Cancelled);
         await PublishAsync(amqp, durable, "kept");
         await amqp.PublishAsync(AmqpMessage.ToQueue(durable, Bytes("lost")) with { Persistent = false }, Cancelled);
-        await amqp.DisposeAsync(); // so that nobody declares anything again
+        await amqp.DisposeAsync(); // so that nothing is declared again
         await Broker.Node.SaveQueuesAsync(Cancelled);
         await Broker.Node.KillAsync(Cancelled);
         await Broker.Node.StartAgainAsync(CancellationToken.None); // those that follow need it too

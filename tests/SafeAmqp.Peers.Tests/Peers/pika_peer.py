@@ -11,7 +11,7 @@ PLAIN = ("content_type", "content_encoding", "delivery_mode", "priority", "corre
          "message_id", "timestamp", "type", "user_id", "app_id", "cluster_id")
 
 parameters = pika.URLParameters(sys.argv[1])
-# Between lines nobody would send heartbeats.
+# Between lines nothing would send heartbeats.
 parameters.heartbeat = 0
 connection = pika.BlockingConnection(parameters)
 channel = connection.channel()

@@ -104,7 +104,7 @@ internal sealed partial class SimulatedBroker
         world.Post(new BrokerSignal.LinkLost(connection.Epoch, end));
     });
 
-    // What is not durable is gone, and nobody answers for a while.
+    // What is not durable is gone, and the broker does not answer for a while.
     private void Restart(SimulatedConnection connection)
     {
         world.Note("restart", connection.Epoch);
@@ -153,7 +153,7 @@ internal sealed partial class SimulatedBroker
         ReadOn(connection);
     }
 
-    // For good: nobody but the client ends it.
+    // For good: only the client ends it.
     private void Deafen(SimulatedConnection connection)
     {
         if (Chance(0.5))

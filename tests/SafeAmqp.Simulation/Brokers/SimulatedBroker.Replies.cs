@@ -4,7 +4,7 @@ using SafeAmqp.Simulation.Runs;
 
 namespace SafeAmqp.Simulation.Brokers;
 
-// The other side of calls: it replies, late, twice, to nobody, or not at all.
+// The other side of calls: it replies, late, twice, to no call, or not at all.
 internal sealed partial class SimulatedBroker
 {
     private const string DirectReplyTo = "amq.rabbitmq.reply-to";
@@ -50,7 +50,7 @@ internal sealed partial class SimulatedBroker
             WhenRead(channel.Connection, () => Send(channel, reply));
     }
 
-    // Nobody's, none, or that of a call whose request has not left: ids that callers chose can be guessed.
+    // None, that of no call, or that of a call whose request has not left: ids that callers chose can be guessed.
     private string? ForeignId() => dice.Next(3) switch
     {
         0 => null,

@@ -10,7 +10,7 @@ internal sealed partial class SimulatedBroker
     private static void BeginToRead(SimulatedChannel channel, ConsumeRequest request, SimulatedReader reader)
     {
         object? offset = request.Arguments?.GetValueOrDefault("x-stream-offset");
-        Require(offset is long or "first", $"stream '{request.Queue}' is read from '{offset}', which nobody asked for");
+        Require(offset is long or "first", $"stream '{request.Queue}' is read from '{offset}', not as asked for");
         channel.Reader = reader;
         channel.NextOffset = offset as long? ?? 0;
         reader.Begins(channel.Incarnation);

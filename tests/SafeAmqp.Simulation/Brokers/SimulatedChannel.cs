@@ -67,7 +67,7 @@ internal sealed class SimulatedChannel(
     internal bool Consumes { get; set; }
     internal bool IsCancelled { get; set; }
 
-    /// <summary>Who reads a stream on it.</summary>
+    /// <summary>The reader of a stream on it, if there is one.</summary>
     internal SimulatedReader? Reader { get; set; }
 
     /// <summary>The offset of the stream's next message.</summary>

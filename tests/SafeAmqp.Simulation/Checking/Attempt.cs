@@ -55,7 +55,7 @@ internal sealed class Attempt
     internal bool IsBlamed { get; set; }
     internal Kind Kind { get; set; }
 
-    /// <summary>Whether somebody else used its correlation id: another call, or a peer who guessed it.</summary>
+    /// <summary>Whether its correlation id was used elsewhere: by another call, or by a peer that guessed it.</summary>
     internal bool HasGuessableId { get; set; }
 
     /// <summary>Whether its token fired.</summary>

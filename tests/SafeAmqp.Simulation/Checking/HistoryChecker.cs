@@ -41,13 +41,13 @@ internal sealed class HistoryChecker(Func<long> closingSince, bool republishes)
                 break;
             case End.Replied or End.RemoteFault:
                 Require(attempt.IsCall && wasPassed, $"{it}, and its request had not left");
-                Require(attempt.Replies > 0 || attempt.HasGuessableId, $"{it}, and nobody replied");
+                Require(attempt.Replies > 0 || attempt.HasGuessableId, $"{it}, and no reply was sent");
                 Require(
                     attempt.ReplyOf == attempt.Id || attempt.End == End.RemoteFault || attempt.HasGuessableId,
                     $"{it} with the reply to {attempt.ReplyOf}");
                 break;
             case End.Cancelled:
-                Require(attempt.IsCancelled, $"{it}, and nobody had cancelled it");
+                Require(attempt.IsCancelled, $"{it}, and it was never cancelled");
                 Require(!wasPassed || attempt.IsCall, $"{it}, and was passed on");
                 break;
             case End.NotSent:
@@ -58,7 +58,7 @@ internal sealed class HistoryChecker(Func<long> closingSince, bool republishes)
                 break;
             case End.Disposed:
                 Require(!wasPassed, $"{it}, and was passed on");
-                Require(isClosing, $"{it}, and nobody had disposed anything");
+                Require(isClosing, $"{it}, and nothing had been disposed");
                 break;
             case End.Returned:
                 Require(attempt.Returns > 0 && attempt.IsMandatory, $"{it}, and the broker did not return it");

@@ -31,7 +31,7 @@ internal static partial class Mutants
             "what has ended goes again", Answers, "&& job.Return is null && !job.HasEnded)", "&& job.Return is null)");
         yield return new("what goes again goes in reverse", Answers, "for (int i = lost.Count - 1; i >= 0; i--)",
             "for (int i = 0; i < lost.Count; i++)");
-        yield return new("publishes go again although nobody wants that", Answers,
+        yield return new("publishes go again without being asked to", Answers,
             "republish && Actor.MayRepublish && ", "republish && ");
         yield return new("calls and posts go again", Answers, "&& job.MayRepublish && job.Return", "&& job.Return");
         yield return new("a drained channel is kept", Answers, "if (_draining && _ledger.Count == 0)", "if (_draining "
@@ -191,7 +191,7 @@ internal static partial class Mutants
         yield return new("a cancelled consumer is not replaced", Channel,
             "case BrokerSignal.ConsumerCancelled:\n                // Of", "case BrokerSignal.ConsumerCancelled "
                 + "when subscription.State == AmqpConsumerState.Stopped:\n                // Of");
-        yield return new("who waits for a start is not told", Channel, "if (_startBy <= now)", "if (_startBy < 0)");
+        yield return new("the wait for a start does not end", Channel, "if (_startBy <= now)", "if (_startBy < 0)");
     }
 
     private static IEnumerable<Mutant> Reading()

@@ -31,11 +31,11 @@ internal enum Fault
     ExchangeLosses,
     ConsumerCancels,
 
-    // Of those who answer.
+    // Of replies.
     LostReplies,
     ForeignReplies,
 
-    // Of those who use the client.
+    // Of the client's callers.
     Cancels,
     Unencodables,
     Calls,
@@ -51,6 +51,6 @@ internal enum Fault
     Serving,
     BadReplies,
 
-    // Of those who read streams.
+    // Of stream readers.
     Streams,
 }

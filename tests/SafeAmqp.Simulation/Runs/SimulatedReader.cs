@@ -2,7 +2,7 @@ using static SafeAmqp.Simulation.Checking.ViolationException;
 
 namespace SafeAmqp.Simulation.Runs;
 
-/// <summary>What was promised to one who reads a stream: each message in its order, and on a new channel from the first
+/// <summary>What was promised to the reader of a stream: each message in its order, and on a new channel from the first
 /// that was not settled.</summary>
 internal sealed class SimulatedReader(World world, string stream)
 {

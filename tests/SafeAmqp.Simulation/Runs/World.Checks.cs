@@ -40,7 +40,7 @@ internal sealed partial class World
         {
             Require(
                 subscription.Started.HasEnded || Now <= startBy + HistoryChecker.Tolerance,
-                "who waits for a consumer's start was not told by the deadline");
+                "the wait for a consumer's start did not end by the deadline");
             if (!subscription.Started.HasEnded || _stopped.Contains(subscription) || _started.Contains(subscription))
                 continue;
             if (HasStarted(subscription))
@@ -63,7 +63,7 @@ internal sealed partial class World
         if (_actor.IsClosed)
             return;
         _broker.CheckStep();
-        CheckNobodyWaitsInVain();
+        CheckNothingWaitsInVain();
         foreach (var (subscription, _) in _subscriptions)
             Require(
                 subscription.Unsettled == 0 || subscription.Channel is { Incarnation: not 0 },
@@ -84,7 +84,7 @@ internal sealed partial class World
 
     // What was sent over a channel that is gone ends at once, or goes again; a call may wait for a reply that comes by
     // another way.
-    private void CheckNobodyWaitsInVain()
+    private void CheckNothingWaitsInVain()
     {
         foreach (Sending sending in _pending)
         {

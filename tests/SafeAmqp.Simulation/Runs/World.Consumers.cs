@@ -5,7 +5,7 @@ using static SafeAmqp.Simulation.Checking.ViolationException;
 
 namespace SafeAmqp.Simulation.Runs;
 
-// Those who consume, declare, wait for the link and close it.
+// The callers that consume, declare, wait for the link and close it.
 internal sealed partial class World
 {
     private readonly List<(Subscription Subscription, long StartBy)> _subscriptions = [];
@@ -28,7 +28,7 @@ internal sealed partial class World
     {
         Require(
             _requested.Remove((incarnation, tag), out AmqpSettlement wanted),
-            $"nobody settled delivery {tag} of channel {incarnation}");
+            $"delivery {tag} of channel {incarnation} was settled without a request");
         Require(
             wanted == settlement,
             $"delivery {tag} of channel {incarnation} was to be settled with {wanted}, not {settlement}");

@@ -6,7 +6,7 @@ using SafeAmqp.Simulation.Checking;
 
 namespace SafeAmqp.Simulation.Runs;
 
-// Those who send: publishers and callers, as AmqpClient does it for them.
+// The senders: publishers and callers, as AmqpClient sends for them.
 internal sealed partial class World
 {
     private static readonly AmqpReplyAddress FixedQueue = AmqpReplyAddress.Queue("fixed");
@@ -28,7 +28,7 @@ internal sealed partial class World
     {
         if (_pending.Find(sending => sending.Job is CallJob && sending.Channels.Count == 0) is not { } queued)
             return null;
-        // Also those whose id it took, or who took its own.
+        // Also those whose id it took, or that took its own.
         foreach (Sending other in _pending.Where(other => other.CorrelationId == queued.CorrelationId))
             other.Attempt.HasGuessableId = true;
         return queued.CorrelationId;
@@ -166,7 +166,7 @@ internal sealed partial class World
         sending.CorrelationId = $"call-{attempt.Id}";
         if (Chance(Scenario[Fault.SameIds]) && _pending.Find(other => other.Job is CallJob) is { } other)
         {
-            sending.CorrelationId = other.CorrelationId; // a caller may choose his own, and choose badly
+            sending.CorrelationId = other.CorrelationId; // a caller may choose its own, and choose badly
             attempt.HasGuessableId = true;
         }
         return new CallJob(sending.Message, address, sending.CorrelationId, Now, attempt.Deadline, 0, _credit, _places);

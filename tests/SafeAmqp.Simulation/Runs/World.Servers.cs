@@ -7,7 +7,7 @@ using static SafeAmqp.Simulation.Checking.ViolationException;
 
 namespace SafeAmqp.Simulation.Runs;
 
-// Those who serve requests, and their callers.
+// Servers of requests, and their callers.
 internal sealed partial class World
 {
     private static readonly TimeSpan ServerStopTimeout = TimeSpan.FromSeconds(2);

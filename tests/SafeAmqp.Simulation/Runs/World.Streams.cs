@@ -3,7 +3,7 @@ using static SafeAmqp.Simulation.Checking.ViolationException;
 
 namespace SafeAmqp.Simulation.Runs;
 
-// Those who read streams.
+// The readers of streams.
 internal sealed partial class World
 {
     private readonly Dictionary<string, SimulatedReader> _readers = [];

@@ -130,7 +130,7 @@ internal sealed partial class World
         }
         Require(_actor.IsClosed && _closed!.HasEnded, "the link is not closed");
         IsOver = true;
-        RunUntil(() => false, Now + Ms(30_000)); // what is still on its way finds nobody
+        RunUntil(() => false, Now + Ms(30_000)); // what is still on its way finds no receiver
         CheckEnd();
     }
 

@@ -2,7 +2,7 @@ using SafeAmqp.Simulation.Checking;
 
 namespace SafeAmqp.Simulation.Tests;
 
-/// <summary>The checker of histories accepts a true one and refuses each that somebody tampered with.</summary>
+/// <summary>The checker of histories accepts a true one and refuses each that was tampered with.</summary>
 public sealed class DoctoredHistoryTests
 {
     private const long Deadline = 1_000_000_000;
@@ -21,7 +21,7 @@ public sealed class DoctoredHistoryTests
     [InlineData("one is stored more often than it was sent", "stored 2 times")]
     [InlineData("two changed places", "overtook another")]
     [InlineData("a cancelled one was sent", "and was passed on")]
-    [InlineData("one was cancelled by nobody", "nobody had cancelled it")]
+    [InlineData("one ended as cancelled without a cancellation", "it was never cancelled")]
     [InlineData("one that was not sent was sent", "and was passed on")]
     [InlineData("one was not sent without a reason", "without a reason")]
     [InlineData("a returned one is stored", "is stored 1 times")]
@@ -31,11 +31,11 @@ public sealed class DoctoredHistoryTests
     [InlineData("one was refused by the default exchange", "refuses nothing")]
     [InlineData("one is unknown without a reason", "nothing had happened")]
     [InlineData("one is unknown and was never sent", "was not passed on")]
-    [InlineData("one was sent again although nobody wants that", "was sent 2 times")]
+    [InlineData("one was sent again without being asked to", "was sent 2 times")]
     [InlineData("a call got another's reply", "with the reply to 4711")]
-    [InlineData("a call got a reply that nobody sent", "nobody replied")]
+    [InlineData("a call got a reply that was never sent", "no reply was sent")]
     [InlineData("a call to a fixed queue was given up", "a reply could still come")]
-    [InlineData("one was disposed by nobody", "nobody had disposed anything")]
+    [InlineData("one ended as disposed without a disposal", "nothing had been disposed")]
     public void A_doctored_history_is_refused(string doctoring, string because)
     {
         List<Attempt> history = True();
@@ -90,7 +90,7 @@ public sealed class DoctoredHistoryTests
                 (history[0].StoredAt, history[1].StoredAt) = (history[1].StoredAt, history[0].StoredAt);
                 break;
             case "a cancelled one was sent": history[2].Passes.Add(1); break;
-            case "one was cancelled by nobody": history[2].IsCancelled = false; break;
+            case "one ended as cancelled without a cancellation": history[2].IsCancelled = false; break;
             case "one that was not sent was sent": history[3].Passes.Add(1); break;
             case "one was not sent without a reason": history[3].EndedAt = 1; break;
             case "a returned one is stored": history[4].Stored = 1; break;
@@ -100,14 +100,14 @@ public sealed class DoctoredHistoryTests
             case "one was refused by the default exchange": history.Add(Ended(12, End.Refused, passes: 1)); break;
             case "one is unknown without a reason": history[7].LostItsChannel = false; break;
             case "one is unknown and was never sent": history[7].Passes.Clear(); break;
-            case "one was sent again although nobody wants that": history[1].Passes.Add(2); break;
+            case "one was sent again without being asked to": history[1].Passes.Add(2); break;
             case "a call got another's reply": history[8].ReplyOf = 4711; break;
-            case "a call got a reply that nobody sent": history[8].Replies = 0; break;
+            case "a call got a reply that was never sent": history[8].Replies = 0; break;
             case "a call to a fixed queue was given up":
                 history[9].EndedAt = 1;
                 history[9].LostItsChannel = true;
                 break;
-            case "one was disposed by nobody": history[10].EndedAt = Closing - 1; break;
+            case "one ended as disposed without a disposal": history[10].EndedAt = Closing - 1; break;
             default: throw new ArgumentOutOfRangeException(nameof(doctoring), doctoring, null);
         }
     }

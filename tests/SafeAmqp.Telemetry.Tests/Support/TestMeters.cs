@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace SafeAmqp.Telemetry.Tests.Support;
 
-/// <summary>A meter factory whose meters nobody else hears of.</summary>
+/// <summary>A meter factory whose meters no other test sees.</summary>
 internal sealed class TestMeters : IMeterFactory
 {
     private readonly List<Meter> _meters = [];

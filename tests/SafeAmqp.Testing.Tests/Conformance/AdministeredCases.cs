@@ -189,7 +189,7 @@ public sealed class AdministeredCases(BrokerPairs brokers)
                 long start = TimeProvider.System.GetTimestamp();
                 while (!blocked.Task.IsCompleted && TimeProvider.System.GetElapsedTime(start) < Stage.Limit)
                 {
-                    await s.PublishAsync("amq.direct", "nobody", "m", channel: channel);
+                    await s.PublishAsync("amq.direct", "nowhere", "m", channel: channel);
                     await Task.WhenAny(blocked.Task, Task.Delay(20));
                 }
                 s.Note(await blocked.Task.WaitAsync(Stage.Limit));

@@ -9,7 +9,7 @@ internal static class ConnectionCases
     public static IEnumerable<Case> All =>
     [
         new("a wrong password", s => s.TryAsync(() => s.ConnectAsync(f => f.Password = "wrong"))),
-        new("an unknown user", s => s.TryAsync(() => s.ConnectAsync(f => f.UserName = "nobody"))),
+        new("an unknown user", s => s.TryAsync(() => s.ConnectAsync(f => f.UserName = "unknown"))),
         new("an unknown virtual host", s => s.TryAsync(() => s.ConnectAsync(f => f.VirtualHost = "none"))),
         new("what is negotiated", s =>
         {

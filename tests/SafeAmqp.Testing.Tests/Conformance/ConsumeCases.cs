@@ -2,7 +2,7 @@ using RabbitMQ.Client.Events;
 
 namespace SafeAmqp.Testing.Tests.Conformance;
 
-/// <summary>Consumers: who gets what, when, and how they end.</summary>
+/// <summary>Consumers: which one gets what, when, and how they end.</summary>
 internal static class ConsumeCases
 {
     public static IEnumerable<Case> All =>
@@ -52,7 +52,7 @@ internal static class ConsumeCases
             s.Note("cancelled");
             s.Note(s.Channel.IsOpen);
         }),
-        new("an unknown consumer is cancelled", s => s.TryAsync(c => c.BasicCancelAsync("nobody"))),
+        new("an unknown consumer is cancelled", s => s.TryAsync(c => c.BasicCancelAsync("unknown"))),
         new("a cancelled consumer keeps what it has", CancelKeeps),
         new("messages are delivered in order", async s =>
         {
@@ -79,7 +79,7 @@ internal static class ConsumeCases
                 order.Add(inboxes[0].Waiting == 1 ? 0 : 1);
                 await s.Channel.BasicAckAsync((await inboxes[order[^1]].NextAsync()).DeliveryTag, false);
             }
-            // Who comes second depends on when the first ack meets the second consumer; from then on they alternate.
+            // Which comes second depends on when the first ack meets the second consumer; from then on they alternate.
             s.Note(order.Skip(2).Zip(order.Skip(3)).All(pair => pair.First != pair.Second));
         }),
         new("a prefetch per channel is shared by consumers of many queues", async s =>
@@ -126,7 +126,7 @@ internal static class ConsumeCases
             await s.Channel.BasicQosAsync(0, 1, false);
             for (int i = 0; i < 4; i++) s.Note(await first.TextAsync());
         }),
-        new("a prefetch does not bind who needs no ack", async s =>
+        new("a prefetch does not bind a consumer that needs no ack", async s =>
         {
             await Filled(s, 3);
             await s.Channel.BasicQosAsync(0, 1, false);

@@ -89,12 +89,12 @@ internal static class DeadLetterCases
             ("an x-death of elsewhere", _ => new() { ["x-death"] = Death("elsewhere") }),
             ("an x-death that is none", _ => new() { ["x-death"] = "text" }),
             ("an x-death of nothing", _ => new() { ["x-death"] = new List<object?>() }),
-            ("blind copies to nobody", _ => new() { ["BCC"] = new List<object?>() }),
+            ("blind copies to no queue", _ => new() { ["BCC"] = new List<object?>() }),
             ("copies and a death of its queue", s => new()
             {
                 ["x-death"] = Death(s.Q),
-                ["CC"] = new List<object?> { s.Name("nobody") },
-                ["BCC"] = new List<object?> { s.Name("nobody"), s.Name("nobody") },
+                ["CC"] = new List<object?> { s.Name("nowhere") },
+                ["BCC"] = new List<object?> { s.Name("nowhere"), s.Name("nowhere") },
             }),
             ("a first death", _ => Death("first", "mine")),
             ("a last death", _ => Death("last", "mine")),

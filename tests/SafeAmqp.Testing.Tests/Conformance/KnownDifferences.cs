@@ -6,7 +6,7 @@ namespace SafeAmqp.Testing.Tests.Conformance;
 public sealed class KnownDifferences(BrokerPairs brokers)
 {
     /// <summary>
-    /// RabbitMQ has transactions. Nobody should begin with them; confirms do the same in a fraction of the time.
+    /// RabbitMQ has transactions. No new program should use them; confirms do the same in a fraction of the time.
     /// </summary>
     [Fact]
     public async Task Transactions_are_refused_with_a_hint()

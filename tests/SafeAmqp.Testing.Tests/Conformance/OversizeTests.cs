@@ -4,7 +4,7 @@ namespace SafeAmqp.Testing.Tests.Conformance;
 
 /// <summary>
 /// A message above the broker's limit. The specification has 311 (CONTENT_TOO_LARGE) for it; RabbitMQ closes the
-/// channel with 406, and so does the embedded broker. Who wants to see 311 has it sent by a script.
+/// channel with 406, and so does the embedded broker. A test that wants to see 311 has it sent by a script.
 /// </summary>
 public sealed class OversizeTests(BrokerPairs brokers)
 {
@@ -39,7 +39,7 @@ public sealed class OversizeTests(BrokerPairs brokers)
         using FaultScript script = broker.Script(
             FaultTrigger.Publish(), FaultAction.CloseChannel(311, "too large for this test"));
         using RawClient client = await OpenAsync(broker.Uri);
-        await client.SendAsync(Publish(1, "amq.direct", "nobody", [1]));
+        await client.SendAsync(Publish(1, "amq.direct", "nowhere", [1]));
         Assert.Equal(
             "close channel 311 CONTENT_TOO_LARGE - too large for this test class 60 method 40",
             await client.NextAsync());
@@ -49,9 +49,9 @@ public sealed class OversizeTests(BrokerPairs brokers)
     {
         using RawClient client = await OpenAsync(uri);
         await client.CallAsync(1, 85, 10, [0]);
-        await client.SendAsync(Publish(1, "amq.direct", "nobody", new byte[limit]));
+        await client.SendAsync(Publish(1, "amq.direct", "nowhere", new byte[limit]));
         string first = await client.NextAsync();
-        await client.SendAsync(Publish(1, "amq.direct", "nobody", new byte[limit + 1]));
+        await client.SendAsync(Publish(1, "amq.direct", "nowhere", new byte[limit + 1]));
         return $"{first}, {await client.NextAsync()}";
     }
 }

@@ -88,7 +88,7 @@ internal static class PublishCases
             acked.TrySetResult();
             return Task.CompletedTask;
         };
-        await s.PublishAsync("amq.direct", "nobody", "body", p => p.MessageId = "id", mandatory: true, channel: c);
+        await s.PublishAsync("amq.direct", "nowhere", "body", p => p.MessageId = "id", mandatory: true, channel: c);
         await acked.Task.WaitAsync(Stage.Limit);
         seen.ForEach(s.Note);
     }

@@ -223,8 +223,8 @@ internal static class QuorumCases
         await s.PublishAsync("", s.Q, "2");
         if (holds)
         {
-            // Who is active is found out by who gets the second message: nobody before the first is settled, or the
-            // first consumer.
+            // Which one is active shows by which one gets the second message: none before the first is settled, or
+            // the first consumer.
             await Stage.UntilAsync(async () => low.Waiting > 0 || await s.Channel.MessageCountAsync(s.Q) == 1);
             await s.Channel.BasicAckAsync(first.DeliveryTag, false);
         }
@@ -234,7 +234,8 @@ internal static class QuorumCases
             await s.Channel.BasicAckAsync((await low.NextAsync()).DeliveryTag, false);
         else
             await high.NextAsync();
-        await other.CloseAsync();
+        // The queue has answered this; of a channel that closes it learns later.
+        await other.BasicCancelAsync(high.Tag);
         await s.PublishAsync("", s.Q, "3");
         s.Note($"low {await low.TextAsync()}");
     }

@@ -45,12 +45,12 @@ internal static class ReplyCases
             await c.BasicCancelAsync(i.Tag);
             await s.ConsumeAsync(Address, autoAck: true);
         })),
-        new("direct reply: an answer to nobody is returned when mandatory", s => s.TryAsync(async _ =>
+        new("direct reply: an answer to no caller is returned when mandatory", s => s.TryAsync(async _ =>
         {
             await using IChannel c = await s.Connection.CreateChannelAsync(new CreateChannelOptions(true, false));
             var returned = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
             c.BasicReturnAsync += (_, e) => Task.FromResult(returned.TrySetResult(e.ReplyText));
-            await s.PublishAsync("", Address + ".nobody", "m", mandatory: true, channel: c);
+            await s.PublishAsync("", Address + ".nowhere", "m", mandatory: true, channel: c);
             s.Note(await returned.Task.WaitAsync(Stage.Limit));
         })),
     ];

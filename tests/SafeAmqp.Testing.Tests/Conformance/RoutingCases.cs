@@ -102,7 +102,7 @@ internal static class RoutingCases
             await Bound(s, "fanout", [""], []);
             await s.Channel.ExchangeDeclareAsync(
                 s.Name("front"), "direct", arguments: new Dictionary<string, object?> { ["alternate-exchange"] = s.X });
-            await s.PublishAsync(s.Name("front"), "nobody", "alternate", mandatory: true);
+            await s.PublishAsync(s.Name("front"), "nowhere", "alternate", mandatory: true);
             await s.DrainAsync(show: got => $"{Stage.Text(got)} {s.Plain(got.Exchange)} {got.RoutingKey}");
         }),
         new("an alternate exchange that is not there", s => s.TryAsync(async c =>

@@ -49,7 +49,7 @@ public sealed class PauseTests
     }
 
     [Fact]
-    public async Task A_stopped_broker_refuses_connections_and_nobody_can_take_its_port()
+    public async Task A_stopped_broker_refuses_connections_and_nothing_else_can_take_its_port()
     {
         await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(cancellationToken: Cancelled);
         await broker.StopAsync(Cancelled);

@@ -9,7 +9,7 @@ public sealed class FuzzTests
     private const int FramesPerConnection = 64, ConnectionsPerLook = 500;
 
     [Fact]
-    public async Task Hostile_frames_harm_nobody_else()
+    public async Task Hostile_frames_harm_no_other_client()
     {
         int frames = Number("SAFEAMQP_FUZZ_FRAMES", 1_000_000);
         int seed = Number("SAFEAMQP_FUZZ_SEED", 1);

@@ -91,7 +91,7 @@ public sealed class CompletionTests
                 bool looksAgain = batch.HandOut(now) != ActorTime.Never; // unless each of them has begun
                 Assert.True(
                     others.Wait(looksAgain ? TimeSpan.FromMilliseconds(2) : Long) || looksAgain,
-                    "nobody would look again");
+                    "nothing would look again");
             }
         });
         Assert.False(blocked.IsCompleted);

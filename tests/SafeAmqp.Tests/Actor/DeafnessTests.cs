@@ -58,7 +58,7 @@ public sealed class DeafnessTests
     }
 
     [Fact]
-    public void An_answer_to_any_publish_is_an_answer_and_nobody_is_asked()
+    public void An_answer_to_any_publish_is_an_answer_and_the_broker_is_not_asked()
     {
         _bench.Open();
         _bench.Link.LastTraffic = Alive;
@@ -118,7 +118,7 @@ public sealed class DeafnessTests
     }
 
     [Fact]
-    public void A_broker_that_stands_still_is_the_watchdogs_affair()
+    public void A_broker_that_stands_still_is_left_to_the_watchdog()
     {
         _bench.Connect();
         _bench.Link.LastTraffic = new LinkTraffic(1, null);

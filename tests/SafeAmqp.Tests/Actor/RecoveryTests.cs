@@ -111,7 +111,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void What_somebody_has_to_mend_is_not_declared_again_on_the_same_link()
+    public void What_an_operator_has_to_mend_is_not_declared_again_on_the_same_link()
     {
         _bench.Open();
         _bench.Declare(S(5), "a");
@@ -189,7 +189,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void Refused_credentials_are_tried_again_rarely_and_told_to_those_who_asked_to_fail_fast()
+    public void Refused_credentials_are_tried_again_rarely_and_told_to_callers_that_asked_to_fail_fast()
     {
         var fast = new Completion<bool>();
         var patient = new Completion<bool>();

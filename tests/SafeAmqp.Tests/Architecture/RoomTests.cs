@@ -3,8 +3,8 @@ using System.Reflection;
 namespace SafeAmqp.Tests.Architecture;
 
 /// <summary>
-/// Who may refer to whom. A room is a namespace of the library; what users see, the types of the root namespace, is
-/// known to all rooms, but the client that composes them is not.
+/// Which room may refer to which. A room is a namespace of the library; what users see, the types of the root
+/// namespace, is known to all rooms, but the client that composes them is not.
 /// </summary>
 public sealed class RoomTests
 {

@@ -53,7 +53,7 @@ public sealed class ConsumerChannelTests
     }
 
     [Fact]
-    public void A_settlement_after_the_channel_is_gone_is_counted_and_names_nobody_elses_delivery()
+    public void A_settlement_after_the_channel_is_gone_is_counted_and_settles_no_other_delivery()
     {
         _bench.Open();
         var subscription = _bench.SubscribeLive();
@@ -132,7 +132,7 @@ public sealed class ConsumerChannelTests
     }
 
     [Fact]
-    public void Who_waits_for_a_consumer_to_start_is_told_when_it_is_stopped_instead()
+    public void The_wait_for_a_consumer_to_start_ends_when_it_is_stopped_instead()
     {
         _bench.Post(new ActorCommand.Start());
         var subscription = _bench.Subscribe();

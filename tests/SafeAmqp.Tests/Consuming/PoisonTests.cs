@@ -87,7 +87,7 @@ public sealed class PoisonTests
     }
 
     [Fact]
-    public void A_suspect_on_a_channel_of_an_earlier_link_harms_nobody()
+    public void A_suspect_on_a_channel_of_an_earlier_link_does_no_harm()
     {
         _bench.Open();
         Subscription subscription = _bench.SubscribeLive();

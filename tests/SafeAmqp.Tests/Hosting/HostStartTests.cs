@@ -287,7 +287,7 @@ public sealed class HostStartTests
     public async Task Fail_fast_fails_the_start()
     {
         await using var host = TestHost.Build(
-            amqp => Connect(amqp, (_, _) => throw new AmqpConnectException("nobody there", isRefused: false)),
+            amqp => Connect(amqp, (_, _) => throw new AmqpConnectException("not there", isRefused: false)),
             options => options.FirstConnect = AmqpFirstConnect.FailFast);
 
         await Assert.ThrowsAsync<AmqpConnectException>(() => host.StartAsync());
@@ -301,7 +301,7 @@ public sealed class HostStartTests
         {
             amqp.AddConsumer("orders", (_, _) => new(AmqpSettlement.Ack));
             Connect(amqp, (_, _) =>
-                ++asked == 1 ? throw new AmqpConnectException("nobody there", isRefused: false) : Task.CompletedTask);
+                ++asked == 1 ? throw new AmqpConnectException("not there", isRefused: false) : Task.CompletedTask);
         });
 
         await host.StartAsync();

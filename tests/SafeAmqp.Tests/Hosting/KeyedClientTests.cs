@@ -36,7 +36,7 @@ public sealed class KeyedClientTests
     }
 
     [Fact]
-    public void A_section_of_a_client_that_nobody_registered_is_an_unknown_option()
+    public void A_section_of_a_client_that_is_not_registered_is_an_unknown_option()
         => Assert.Throws<OptionsValidationException>(() => TestHost.Options(
             new() { ["SafeAmqp:Uri"] = "amqp://u:p@localhost/x", ["SafeAmqp:biling:Uri"] = "amqp://u:p@localhost/x" },
             (services, _) =>

@@ -14,7 +14,7 @@ using SafeAmqp.Topology;
 namespace SafeAmqp.Tests.Owner;
 
 /// <summary>
-/// Two threads or more, released by a barrier into the spots that no lock guards: whoever comes first, each operation
+/// Two threads or more, released by a barrier into the spots that no lock guards: whichever comes first, each operation
 /// ends once and truly.
 /// </summary>
 public sealed class BoundaryRaceTests

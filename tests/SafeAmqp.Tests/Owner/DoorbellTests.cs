@@ -52,7 +52,7 @@ public sealed class DoorbellTests : IDisposable
     }
 
     [Fact]
-    public async Task Nobody_else_can_ring_it()
+    public async Task No_other_socket_can_ring_it()
     {
         using var other = new UdpClient("127.0.0.1", _bell.Port);
         await other.SendAsync(new byte[1]);

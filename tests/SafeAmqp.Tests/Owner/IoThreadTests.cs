@@ -53,7 +53,7 @@ public sealed class IoThreadTests
     }
 
     [Fact]
-    public async Task Nobody_but_the_owner_may_touch_the_link()
+    public async Task Only_the_owner_may_touch_the_link()
     {
         Use(_link);
         Assert.Throws<InvalidOperationException>(_thread.AssertOwner);

@@ -72,7 +72,7 @@ public sealed class StarvedPoolTests
         var test = new Thread(() =>
         {
             using var factory = new OneLog(log);
-            // Nobody listens there: the client only tries, and the probe works all the same.
+            // Nothing listens there: the client only tries, and the probe works all the same.
             var client = new AmqpClient(
                 new AmqpClientOptions { Uri = "amqp://guest:guest@127.0.0.1:1/", LoggerFactory = factory });
             client.Start();

@@ -34,7 +34,7 @@ public sealed class CreditTests
     }
 
     [Fact]
-    public void Turns_come_in_order_and_a_newcomer_passes_nobody()
+    public void Turns_come_in_order_and_a_newcomer_overtakes_no_waiter()
     {
         var credit = new Credit(10, 100);
         credit.TryTake(90);
@@ -57,7 +57,7 @@ public sealed class CreditTests
     }
 
     [Fact]
-    public void One_who_withdraws_lets_the_next_in_and_takes_nothing()
+    public void A_waiter_that_withdraws_lets_the_next_in_and_takes_nothing()
     {
         var credit = new Credit(10, 100);
         credit.TryTake(90);
@@ -88,7 +88,7 @@ public sealed class CreditTests
     }
 
     [Fact]
-    public void Closing_sends_everybody_away_and_nobody_waits_any_more()
+    public void Closing_sends_all_waiters_away_and_none_waits_any_more()
     {
         var credit = new Credit(1, 100);
         credit.TryTake(0);

@@ -368,7 +368,7 @@ public sealed class PublishLaneTests
     }
 
     [Fact]
-    public void A_channel_is_kept_while_somebody_waits_for_one_of_its_answers()
+    public void A_channel_is_kept_while_a_caller_waits_for_one_of_its_answers()
     {
         ActorBench bench = Bench(window: 2);
         bench.Open();
@@ -386,7 +386,7 @@ public sealed class PublishLaneTests
         bench.Acked(2);
         Assert.Equal("done", answered.Ended());
         Assert.Equal(2, lane.Published.Count); // the ring has no place behind the oldest,
-        Assert.True(lane.IsClosed); // which nobody waits for
+        Assert.True(lane.IsClosed); // which no caller waits for
     }
 
     [Fact]

@@ -19,7 +19,7 @@ public sealed class RefusalTests
     [InlineData(403, "ACCESS_REFUSED - access to exchange 'orders' in vhost 'shop' refused for user 'guest'")]
     [InlineData(403, "ACCESS_REFUSED - write access to exchange 'orders' in vhost 'shop' refused for user 'guest'")]
     [InlineData(403, "ACCESS_REFUSED - cannot publish to internal exchange 'orders' in vhost 'shop'")]
-    public void The_one_that_names_the_exchange_is_it_whatever_else_bears_a_quoted_name(int code, string text)
+    public void The_one_that_names_the_exchange_is_to_blame_whatever_else_has_a_quoted_name(int code, string text)
         => Assert.Same(Orders, Culprit(code, text, Plain, Shop, Guest, Orders, Mallory));
 
     [Theory]
@@ -37,7 +37,7 @@ public sealed class RefusalTests
             + "but authenticated user was 'guest'", Mallory, Plain, Job(userId: "mallory")));
 
     [Fact]
-    public void A_user_id_that_is_not_the_connections_is_it_and_one_that_is_the_connections_is_not()
+    public void A_user_id_that_is_not_the_connections_is_to_blame_and_the_connections_own_is_not()
         => Assert.Same(Mallory, Culprit(406, "PRECONDITION_FAILED - user_id property set to 'mallory' "
             + "but authenticated user was 'guest'", Plain, Guest, Mallory));
 
@@ -45,7 +45,7 @@ public sealed class RefusalTests
     [InlineData(311, "CONTENT_TOO_LARGE")]
     [InlineData(406, "PRECONDITION_FAILED - invalid expiration 'soon'")]
     [InlineData(540, "NOT_IMPLEMENTED - immediate=true")]
-    public void Where_the_text_names_nobody_it_is_the_only_one_in_flight_and_among_several_none(int code, string text)
+    public void A_text_that_names_no_message_blames_the_only_one_in_flight_and_none_of_several(int code, string text)
     {
         Assert.Same(Plain, Culprit(code, text, Plain));
         Assert.Null(Culprit(code, text, Plain, Shop));
@@ -70,10 +70,10 @@ public sealed class RefusalTests
     [InlineData(505)]
     [InlineData(320)]
     [InlineData(0)]
-    public void Other_codes_are_nobodys_fault(int code) => Assert.Null(Culprit(code, "exchange 'orders'", Orders));
+    public void Other_codes_blame_no_message(int code) => Assert.Null(Culprit(code, "exchange 'orders'", Orders));
 
     [Fact]
-    public void What_the_client_closed_is_nobodys_fault()
+    public void What_the_client_closed_blames_no_message()
         => Assert.Equal(
             default, Refusal.Of([Orders], new CloseReason(404, "no exchange 'orders' in vhost '/'", ByBroker: false)));
 

@@ -83,11 +83,11 @@ public sealed class CallTests
     }
 
     [Fact]
-    public void A_reply_that_comes_late_twice_or_for_nobody_is_counted_and_dropped()
+    public void A_reply_that_comes_late_twice_or_for_no_call_is_counted_and_dropped()
     {
         FakeLink.Channel replies = OpenReplies(out CallJob job);
         _bench.Post(Reply(replies, 1, job), Reply(replies, 2, job));
-        _bench.Delivered(replies, 3, new AmqpMessage { CorrelationId = "nobody" });
+        _bench.Delivered(replies, 3, new AmqpMessage { CorrelationId = "unknown" });
         _bench.Delivered(replies, 4, new AmqpMessage());
         var late = _bench.Call(AmqpReplyAddress.Exclusive);
         _bench.Post(new CancelJob(late));
@@ -224,7 +224,7 @@ public sealed class CallTests
     }
 
     [Fact]
-    public void A_direct_channel_that_cannot_consume_is_tried_again_with_delays_and_holds_nobody_else_up()
+    public void A_direct_channel_that_cannot_consume_is_tried_again_with_delays_and_holds_nothing_else_up()
     {
         _bench.Open();
         _bench.Call(AmqpReplyAddress.Direct, TimeSpan.FromDays(1));

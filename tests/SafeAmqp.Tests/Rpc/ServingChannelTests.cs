@@ -126,7 +126,7 @@ public sealed class ServingChannelTests
     }
 
     [Fact]
-    public void A_handler_beyond_the_brokers_time_out_is_nobodys_reply()
+    public void A_handler_beyond_the_brokers_time_out_is_not_blamed_on_a_reply()
     {
         Subscription served = ServeLive();
         FakeLink.Channel channel = _bench.Link.Consumer;

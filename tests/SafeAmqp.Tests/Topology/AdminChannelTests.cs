@@ -62,7 +62,7 @@ public sealed class AdminChannelTests
         _bench.Wait(Ms(1050));
         Assert.IsType<TimeoutException>(job.Completion.Error().InnerException);
 
-        var next = _bench.Declare(S(5), "c"); // the late answer belongs to nobody, and to nobody else
+        var next = _bench.Declare(S(5), "c"); // the late answer belongs to no job, and not to this one
         _bench.Answered(_bench.Link.Admin);
         Assert.Equal("pending", next.Completion.Ended());
         _bench.Answered(_bench.Link.Admin);
@@ -82,7 +82,7 @@ public sealed class AdminChannelTests
     }
 
     [Fact]
-    public void A_broker_that_does_not_answer_costs_the_channel_and_not_those_who_wait()
+    public void A_broker_that_does_not_answer_costs_the_channel_and_not_the_declarations_that_wait()
     {
         _bench.Open();
         _bench.Link.LastTraffic = new LinkTraffic(TimeSpan.FromHours(1).Ticks, null);

@@ -47,7 +47,7 @@ public abstract class ConnectorTests : IDisposable
         ClientStream link = await LinkConnector.ConnectAsync(
             IPAddress.Loopback, port ?? Port, tls, timeout ?? Wires.Long, TimeProvider.System,
             (socket, stream) => Wires.Stream(socket, stream, _ended.Call), cancellationToken);
-        // Kept, as a link that nobody holds is collected and its socket closed under the server.
+        // Kept, as a link that nothing refers to is collected and its socket closed under the server.
         Own(link);
         return link.Receiving();
     }

@@ -93,7 +93,7 @@ public sealed class LinkStreamTests
     }
 
     [Fact]
-    public async Task Bytes_that_nobody_reads_show()
+    public async Task Unread_bytes_show()
     {
         (ClientStream link, Socket peer) = await LinkAsync();
         await peer.SendAsync(Heartbeat());
@@ -227,7 +227,7 @@ public sealed class LinkStreamTests
     }
 
     [Fact]
-    public async Task The_callback_comes_once_whoever_ends_the_link_first()
+    public async Task The_callback_comes_once_whatever_ends_the_link_first()
     {
         for (int round = 0; round < 300; round++)
         {

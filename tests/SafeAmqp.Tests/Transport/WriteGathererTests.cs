@@ -68,7 +68,7 @@ public sealed class WriteGathererTests : IDisposable
         _wire.Release();
         await _wire.SendBegunAsync();
         Assert.False(large.IsCompleted);
-        // While the large one is being sent, nobody waits any more but its writer; who comes now is copied.
+        // While the large one is being sent, only its own writer still waits; a later write is copied.
         _wire.Release();
         await large.Soon();
         await behind.Soon();

@@ -71,7 +71,7 @@ public sealed class FrameOrderTests
     }
 
     [Fact]
-    public async Task Who_puts_in_is_told_when_it_is_too_much_and_once_when_there_is_room_again()
+    public async Task A_writer_is_told_when_the_buffer_is_full_and_once_when_there_is_room_again()
     {
         int told = 0;
         _inbound.HasRoom = () => told++;
@@ -91,7 +91,7 @@ public sealed class FrameOrderTests
     }
 
     [Fact]
-    public async Task Who_waits_to_take_can_be_let_go()
+    public async Task A_waiting_reader_can_be_let_go()
     {
         Task<int> waiting = _inbound.TakeAsync(new byte[10], TestContext.Current.CancellationToken).AsTask();
         Assert.False(waiting.IsCompleted);

@@ -3,8 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace FederatedLearning.Messages;
 
 /// <summary>
-/// Who a client is, across all protocols. In JSON an integer or a string; <c>2</c> and <c>"2"</c> are the same client.
-/// It becomes part of queue names and topics, so it is 1 to 64 of: ASCII letters, digits, <c>_</c>, <c>-</c>.
+/// A client's identity across all protocols. In JSON an integer or a string; <c>2</c> and <c>"2"</c> are the same
+/// client. It becomes part of queue names and topics, so it is 1 to 64 of: ASCII letters, digits, <c>_</c>, <c>-</c>.
 /// </summary>
 public sealed record ClientId
 {

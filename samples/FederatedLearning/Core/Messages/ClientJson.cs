@@ -43,7 +43,7 @@ public static class ClientJson
                     $"{TypeProperty} must be {Register}, {Update} or {Metrics}", fields.Client),
             };
         }
-        // Whoever it names: on a client's own way what is wrong is that client's.
+        // Whichever client it names: what is wrong on a client's own way is that client's.
         catch (MessageRefusedException refused) when (owner is not null && refused.Client != owner)
         {
             throw new MessageRefusedException(refused.Message, owner);

@@ -7,16 +7,16 @@ public abstract record ClientMessage
 {
     private protected ClientMessage(ClientId client) => Client = client;
 
-    /// <summary>Who says it.</summary>
+    /// <summary>The client that sent it.</summary>
     public ClientId Client { get; init; }
 }
 
 /// <summary><c>register</c>: a client asks to take part.</summary>
-/// <param name="Client">Who asks.</param>
+/// <param name="Client">The client that asks.</param>
 public sealed record ClientRegistration(ClientId Client) : ClientMessage(Client);
 
 /// <summary><c>update</c>: a client's model after its local epochs.</summary>
-/// <param name="Client">Who has trained.</param>
+/// <param name="Client">The client that has trained.</param>
 /// <param name="Round">The round of <see cref="StartTraining"/>.</param>
 /// <param name="Weights">The client's model, of the global model's shape.</param>
 /// <param name="NumSamples">On how many samples it was trained, at least 1: its weight in the average.</param>
@@ -26,7 +26,7 @@ public sealed record ClientUpdate(
     : ClientMessage(Client);
 
 /// <summary><c>metrics</c>: a client's evaluation of the global model.</summary>
-/// <param name="Client">Who has evaluated.</param>
+/// <param name="Client">The client that has evaluated.</param>
 /// <param name="Round">The round of <see cref="StartEvaluation"/>.</param>
 /// <param name="NumSamples">On how many samples it was evaluated, at least 1: its weight in the average.</param>
 /// <param name="Metrics">What was measured.</param>
@@ -48,9 +48,9 @@ public sealed class MessageRefusedException : Exception
 {
     /// <summary>Refuses a message.</summary>
     /// <param name="reason">What is wrong with it.</param>
-    /// <param name="client">Who sent it, where that could be read.</param>
+    /// <param name="client">The client that sent it, where that could be read.</param>
     public MessageRefusedException(string reason, ClientId? client = null) : base(reason) => Client = client;
 
-    /// <summary>Who sent it, where that could be read.</summary>
+    /// <summary>The client that sent it, where that could be read.</summary>
     public ClientId? Client { get; }
 }

@@ -67,7 +67,7 @@ public sealed record TrainingConfig(int BatchSize, int LocalEpochs) : OutgoingMe
 /// <summary><c>global_model</c>: the model after <see cref="Round"/>; round 0 is the untrained model.</summary>
 /// <param name="Round">The round that made it.</param>
 /// <param name="Weights">The model.</param>
-/// <param name="ModelConfig">How to build the model: with round 0, and with whatever round for one who joins
+/// <param name="ModelConfig">How to build the model: with round 0, and with any round for a client that joins
 /// late.</param>
 public sealed record GlobalModel(int Round, ModelWeights Weights, ModelConfig? ModelConfig = null) : OutgoingMessage
 {
@@ -125,7 +125,7 @@ public sealed record TrainingComplete(int Round, string Reason) : OutgoingMessag
 }
 
 /// <summary>
-/// <c>server_started</c>: a server has begun, and knows nobody yet; clients that are connected already register again.
+/// <c>server_started</c>: a server has begun, and knows no client yet; those that are connected already register again.
 /// Sent by handlers whose clients are connected to a broker, and so do not notice that the server was another before.
 /// </summary>
 public sealed record ServerStarted : OutgoingMessage

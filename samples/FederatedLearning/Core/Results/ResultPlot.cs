@@ -14,7 +14,7 @@ public static class ResultPlot
     private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
 
     /// <summary>
-    /// Draws the rounds, and below them names each protocol with what went over it. Rounds in which nobody evaluated
+    /// Draws the rounds, and below them names each protocol with what went over it. Rounds in which no client evaluated
     /// leave a gap.
     /// </summary>
     public static string ToSvg(IReadOnlyList<RoundResult> rounds, IReadOnlyList<HandlerSnapshot> protocols)

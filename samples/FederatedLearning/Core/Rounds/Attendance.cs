@@ -3,8 +3,8 @@ using FederatedLearning.Messages;
 namespace FederatedLearning.Rounds;
 
 /// <summary>
-/// Who is awaited in a phase, who has answered, and whose answer was refused. Ids, not clients: who leaves and comes
-/// back in the same phase has answered all the same, so no client counts twice.
+/// Which clients are awaited in a phase, which have answered, and whose answer was refused. Ids, not clients: one that
+/// leaves and comes back in the same phase has answered all the same, so no client counts twice.
 /// </summary>
 internal sealed class Attendance
 {

@@ -10,7 +10,7 @@ internal sealed class ClientTable
     /// <summary>How many there are.</summary>
     public int Count => _clients.Count;
 
-    /// <summary>All, by id: what depends on their order does not depend on who came first.</summary>
+    /// <summary>All, by id: what depends on their order does not depend on which came first.</summary>
     public IEnumerable<Client> All => _clients.Values;
 
     /// <summary>A client that is in the table.</summary>
@@ -31,7 +31,7 @@ internal sealed class ClientTable
 /// <summary>One client.</summary>
 internal sealed class Client(ClientId id)
 {
-    /// <summary>Who it is.</summary>
+    /// <summary>Its id, across all protocols.</summary>
     public ClientId Id { get; } = id;
 
     /// <summary>The number of the handler that it registered over last: the way to it.</summary>

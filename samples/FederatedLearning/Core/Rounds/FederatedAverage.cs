@@ -8,9 +8,9 @@ namespace FederatedLearning.Rounds;
 /// </summary>
 /// <remarks>
 /// The sums are fixed-point numbers of 128 bits, of which 64 stand behind the point. Integer addition knows no order,
-/// so the average is the same bit by bit whoever answers first; with floating point it would not be. The bounds are
-/// chosen so that nothing can overflow or be rounded away: a float32 (24 significant bits) times fewer than 2^29
-/// samples is exact in a double, and fewer than 2^32 in magnitude times fewer than 2^31 samples in all stays below
+/// so the average is the same bit by bit whichever client answers first; with floating point it would not be. The
+/// bounds are chosen so that nothing can overflow or be rounded away: a float32 (24 significant bits) times fewer than
+/// 2^29 samples is exact in a double, and fewer than 2^32 in magnitude times fewer than 2^31 samples in all stays below
 /// 2^63.
 /// </remarks>
 internal sealed class FederatedAverage(int count)

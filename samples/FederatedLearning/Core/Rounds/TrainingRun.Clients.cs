@@ -114,7 +114,7 @@ internal sealed partial class TrainingRun
         CloseEvaluationIfAllAnswered();
     }
 
-    // Any sign of life ends silence; a message from nobody in the table is refused.
+    // Any sign of life ends silence; a message from a client that is not in the table is refused.
     private Client? Hear(int handler, ClientId id)
     {
         if (_clients.Find(id) is { } client)

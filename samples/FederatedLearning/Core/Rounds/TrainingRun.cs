@@ -7,9 +7,9 @@ using Microsoft.Extensions.Logging;
 namespace FederatedLearning.Rounds;
 
 /// <summary>
-/// A training's decisions: rounds, who is waited for, what counts. Synchronous and without threads, so that every
-/// sequence of events can be replayed; its owner calls it from one loop, with the time from a clock that tests turn by
-/// hand.
+/// A training's decisions: rounds, which clients are waited for, what counts. Synchronous and without threads, so that
+/// every sequence of events can be replayed; its owner calls it from one loop, with the time from a clock that tests
+/// turn by hand.
 /// </summary>
 /// <remarks>
 /// A round: <c>start_training</c>, updates until all awaited have answered or the deadline passes, the average,
@@ -69,7 +69,7 @@ internal sealed partial class TrainingRun
     }
 
     /// <summary>
-    /// Looks at the clock: a deadline that has passed closes the phase without those who did not answer.
+    /// Looks at the clock: a deadline that has passed closes the phase without the clients that did not answer.
     /// </summary>
     public void Tick()
     {

@@ -96,7 +96,7 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
     public void Complete() => _commands.Writer.TryComplete();
 
     /// <summary>
-    /// The loop. Ends after <see cref="Complete"/>, or by a bug, which everybody who waits gets to know.
+    /// The loop. Ends after <see cref="Complete"/>, or by a bug, which every waiting caller is told of.
     /// </summary>
     public async Task RunAsync()
     {
@@ -188,7 +188,7 @@ internal sealed class FederationLoop : IOutbox, IFederationStatus
         _run.HandlerGone(handler, "its protocol's handler failed");
     }
 
-    // The state before the completion: who sees the end sees its state.
+    // The state before the completion: a reader that sees the end sees its state.
     private void Publish()
     {
         var old = _state;

@@ -30,7 +30,7 @@ public sealed record FederationSnapshot
     /// <summary>How many answers the phase has.</summary>
     public required int Received { get; init; }
 
-    /// <summary>When the phase goes on without those who have not answered; null outside of a round.</summary>
+    /// <summary>When the phase goes on without the clients that have not answered; null outside of a round.</summary>
     public required DateTimeOffset? Deadline { get; init; }
 
     /// <summary>What came in and what became of it.</summary>
@@ -110,8 +110,8 @@ public enum ClientState
 
 /// <summary>One completed round.</summary>
 /// <param name="Round">The round, from 1.</param>
-/// <param name="Loss">The mean loss over all evaluated samples; null when nobody evaluated.</param>
-/// <param name="Accuracy">The fraction of all evaluated samples classified correctly, 0 to 1; null when nobody
+/// <param name="Loss">The mean loss over all evaluated samples; null when no client evaluated.</param>
+/// <param name="Accuracy">The fraction of all evaluated samples classified correctly, 0 to 1; null when no client
 /// evaluated.</param>
 /// <param name="Updates">How many updates the model is made of.</param>
 /// <param name="Samples">How many samples these were trained on.</param>

@@ -16,7 +16,7 @@ internal static class ResultFiles
         string folder, TrainingResult result, FederationSnapshot training, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(folder);
-        // The numbers last, and each under its name when it is whole: who finds the numbers finds all.
+        // The numbers last, and each under its name when it is whole: a reader that finds the numbers finds all.
         await WriteAsync(
             Path.Combine(folder, "results.svg"),
             System.Text.Encoding.UTF8.GetBytes(ResultPlot.ToSvg(result.Rounds, training.Handlers)),

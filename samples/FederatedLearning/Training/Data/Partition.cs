@@ -1,8 +1,8 @@
 namespace FederatedLearning.Training.Data;
 
 /// <summary>
-/// Splits data over clients: who gets which image. Every image goes to one client, every client gets at least one. The
-/// same seed splits the same.
+/// Splits data over clients: which one gets which image. Every image goes to one client, every client gets at least
+/// one. The same seed splits the same.
 /// </summary>
 public static class Partition
 {

@@ -90,7 +90,7 @@ internal sealed class CommandHandler(
             case Source.Generate generate:
                 return await ConvertAsync(await workers.GenerateAsync(clientId, generate, unwanted), mode, unwanted);
             default:
-                throw new InvalidOperationException($"Nobody shows {source.GetType().Name}.");
+                throw new InvalidOperationException($"Nothing shows {source.GetType().Name}.");
         }
     }
 

@@ -2,8 +2,8 @@ using System.Threading.Channels;
 
 namespace ImageServer.Server.Images;
 
-/// <summary>Does the work on pictures, as many at once as there are cores. Others wait in their order; one that nobody
-/// waits for any more is passed over.</summary>
+/// <summary>Does the work on pictures, as many at once as there are cores. Others wait in their order; one that is no
+/// longer wanted is passed over.</summary>
 internal sealed class ConversionPool : BackgroundService
 {
     private readonly Channel<Action> _jobs = Channel.CreateBounded<Action>(1024);

@@ -5,9 +5,9 @@ using ImageServer.Protocol;
 namespace ImageServer.Server.State;
 
 /// <summary>
-/// The one owner of what clients share. One loop takes messages in their order and makes the next state of each; nobody
-/// else changes anything, so nothing needs a lock. What only reads takes <see cref="Current"/> and never queues behind
-/// the loop.
+/// The one owner of what clients share. One loop takes messages in their order and makes the next state of each;
+/// nothing else changes it, so nothing needs a lock. What only reads takes <see cref="Current"/> and never queues
+/// behind the loop.
 /// </summary>
 internal sealed class StateOwner(ImageSettings settings, TimeProvider time, ILogger<StateOwner> log) : BackgroundService
 {
@@ -114,7 +114,7 @@ internal sealed class StateOwner(ImageSettings settings, TimeProvider time, ILog
             case StateMessage.DropFile drop:
                 return state.WithUnreadable(drop.File);
             default:
-                throw new InvalidOperationException($"Nobody handles {message.GetType().Name}.");
+                throw new InvalidOperationException($"Nothing handles {message.GetType().Name}.");
         }
     }
 

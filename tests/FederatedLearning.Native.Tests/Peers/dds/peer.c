@@ -3,7 +3,7 @@
    peer DOMAIN echo ID            answers each global_model with an update that is as large
    peer DOMAIN stall ID           registers, and takes nothing
    peer DOMAIN send KEY TYPE BODY writes one sample, and stays until it is ended
-   peer DOMAIN other ID           another type on the clients' topic, and one that nobody should match */
+   peer DOMAIN other ID           another type on the clients' topic, and one that nothing should match */
 #include "dds/dds.h"
 #include "FlMessage.h"
 #include <signal.h>

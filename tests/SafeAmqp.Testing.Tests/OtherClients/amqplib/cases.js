@@ -60,7 +60,7 @@ cases['properties and headers of every kind arrive'] = async s => {
 cases['an unroutable mandatory message comes back'] = async s => {
   const channel = await s.connection.createConfirmChannel();
   const returned = once(channel, 'return');
-  channel.publish('amq.direct', s.name('nobody'), Buffer.from('m'), { mandatory: true });
+  channel.publish('amq.direct', s.name('nowhere'), Buffer.from('m'), { mandatory: true });
   const { fields, content } = await returned;
   s.note(`${fields.replyCode} ${fields.replyText} ${fields.exchange} ${fields.routingKey} ${content}`);
   await channel.waitForConfirms();
