@@ -254,7 +254,7 @@ public sealed partial class AmqpClient
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            throw WaitReason.GivenUp("The call was cancelled before its request was sent", Status, cancellationToken);
+            throw LeftBehind.GivenUp("The call was cancelled before its request was sent", Status, cancellationToken);
         }
         catch (Exception error) when (error is TimeoutException or AmqpTopologyException)
         {

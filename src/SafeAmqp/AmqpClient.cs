@@ -229,7 +229,7 @@ public sealed partial class AmqpClient : IAmqpClient
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            throw WaitReason.GivenUp(what, Status, cancellationToken);
+            throw LeftBehind.GivenUp(what, Status, cancellationToken);
         }
     }
 

@@ -1,3 +1,5 @@
+using SafeAmqp.Actor;
+
 namespace SafeAmqp;
 
 /// <summary>Waits that may be given up, and those of several at once. What they leave behind may fail later; that is
@@ -21,6 +23,19 @@ internal static class LeftBehind
     {
         task.Forget();
         return task.WaitAsync(timeout, time, cancellationToken);
+    }
+
+    /// <summary>What a wait ends in that its token ended, with the last reason why there was no link, if there was
+    /// none.</summary>
+    internal static OperationCanceledException GivenUp(string what, AmqpClientStatus status, CancellationToken token)
+    {
+        CloseReason? last = status.Links.Where(link => link.State != AmqpLinkState.Open).Select(link => link.LastEnd)
+            .FirstOrDefault(end => end is not null);
+        if (last is null)
+            return new OperationCanceledException($"{what}.", token);
+        var reason = new AmqpConnectException($"There is no open connection to the broker: {last.Describe()}.",
+            last.Code is 403 or 530, status, last);
+        return new OperationCanceledException($"{what}; the last reason was: {last.Describe()}.", reason, token);
     }
 
     /// <summary>A task that several may wait for: each goes on on its own thread. Otherwise they would go on one after

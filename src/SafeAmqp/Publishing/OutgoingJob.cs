@@ -1,5 +1,4 @@
 using SafeAmqp.Actor;
-using SafeAmqp.Telemetry;
 
 namespace SafeAmqp.Publishing;
 
@@ -89,7 +88,7 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
         if (HasEnded || !MayBeCancelled)
             return;
         Queue?.Remove(this);
-        End(WaitReason.GivenUp($"The {Message} was cancelled", actor.Snapshot(), CancellationToken));
+        End(LeftBehind.GivenUp($"The {Message} was cancelled", actor.Snapshot(), CancellationToken));
     }
 
     protected void MarkEnded()

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using SafeAmqp.Actor;
 
 namespace SafeAmqp.Telemetry;
 
@@ -141,19 +140,6 @@ internal static class WaitReason
     /// <param name="behind">Those that came after it.</param>
     internal static string InLine(int before, int behind)
         => string.Create(CultureInfo.InvariantCulture, $"{before} jobs before it, {behind} behind it");
-
-    /// <summary>What a wait ends in that its token ended, with the last reason why there was no link, if there was
-    /// none.</summary>
-    internal static OperationCanceledException GivenUp(string what, AmqpClientStatus status, CancellationToken token)
-    {
-        CloseReason? last = status.Links.Where(link => link.State != AmqpLinkState.Open).Select(link => link.LastEnd)
-            .FirstOrDefault(end => end is not null);
-        if (last is null)
-            return new OperationCanceledException($"{what}.", token);
-        var reason = new AmqpConnectException($"There is no open connection to the broker: {last.Describe()}.",
-            last.Code is 403 or 530, status, last);
-        return new OperationCanceledException($"{what}; the last reason was: {last.Describe()}.", reason, token);
-    }
 
     private static string NotSent(AmqpLinkStatus? link, string? starved)
     {
