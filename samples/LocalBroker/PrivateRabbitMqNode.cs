@@ -11,7 +11,7 @@ namespace LocalBroker;
 public sealed partial class PrivateRabbitMqNode : IAsyncDisposable
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan SignalTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan SignalTimeout = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(2);
 
     private readonly PrivateRabbitMqNodeOptions _options;

@@ -73,8 +73,9 @@ public sealed class AmqpClientOptions
     /// connection.</value>
     public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long one attempt to connect may take, TLS and handshake included; with
-    /// <see cref="AmqpFirstConnect.FailFast"/> how long the first attempts at all hosts may take together.</summary>
+    /// <summary>How long one attempt to connect may take, TLS and handshake included. A host that has several addresses
+    /// is tried at each of them, and they share that time. With <see cref="AmqpFirstConnect.FailFast"/> how long the
+    /// first attempts at all hosts may take together.</summary>
     /// <value>100 ms to 10 minutes. Default: 10 s.</value>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(10);
 

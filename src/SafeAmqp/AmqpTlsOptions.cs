@@ -26,11 +26,12 @@ public sealed class AmqpTlsOptions
     /// <value>Default: none.</value>
     public string? TrustedRootsFile { get; set; }
 
-    /// <summary>A PEM file with the client's certificate; read at each connect, so it can be renewed.</summary>
+    /// <summary>A PEM file with the client's certificate, and behind it those between it and its root; read at each
+    /// connect, so it can be renewed.</summary>
     /// <value>Default: none.</value>
     public string? ClientCertificateFile { get; set; }
 
-    /// <summary>A PEM file with the private key of <see cref="ClientCertificateFile"/>.</summary>
+    /// <summary>A PEM file with the private key of <see cref="ClientCertificateFile"/>, without a password.</summary>
     /// <value>Default: the certificate's file.</value>
     public string? ClientKeyFile { get; set; }
 

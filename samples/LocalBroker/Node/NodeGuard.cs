@@ -8,7 +8,8 @@ namespace LocalBroker.Node;
 /// </summary>
 internal sealed class NodeGuard : IAsyncDisposable
 {
-    private static readonly TimeSpan ExitTimeout = TimeSpan.FromSeconds(10);
+    /// <summary>It deletes the node's folder first, which takes seconds on a machine with other work.</summary>
+    private static readonly TimeSpan ExitTimeout = TimeSpan.FromMinutes(1);
 
     private const string Shell = "/bin/sh";
     private static readonly string Script = RabbitMqInstallation.Resource("guard.sh");

@@ -129,7 +129,8 @@ internal sealed class BrokerSession
             TopologyRecoveryEnabled = false,
             SocketFactory = _ => new SocketAdapter(OpenSocketAsync),
         };
-        var endpoint = new AmqpTcpEndpoint(_host.Name, _host.Port, new SslOption { Enabled = false },
+        // The address is not looked at: RabbitMQ.Client would try one of each version of IP, and no other.
+        var endpoint = new AmqpTcpEndpoint(IPAddress.Loopback.ToString(), _host.Port, new SslOption { Enabled = false },
             (uint)config.MaxMessageSize);
         // RabbitMQ.Client does not return from a silent server by itself, so the socket is closed at the deadline.
         var deadline = new CancellationTokenSource(config.ConnectTimeout, config.Time);
@@ -206,17 +207,18 @@ internal sealed class BrokerSession
         };
     }
 
-    private async Task<ClientStream> OpenSocketAsync(IPAddress address, int port, CancellationToken cancellationToken)
+    private async Task<ClientStream> OpenSocketAsync(CancellationToken cancellationToken)
     {
         LinkConfig config = _link.Config;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(_ended.Token, cancellationToken);
-        ClientStream stream = await LinkConnector.ConnectAsync(address, port, config.TlsFor(_host),
-            config.ConnectTimeout, config.Time,
-            (socket, tls) => new ClientStream(socket, tls, _incoming, _inbound, config.Time, StreamEnded),
-                either.Token).ConfigureAwait(false);
+        TlsSettings settings = config.TlsFor(_host);
+        IPAddress[] addresses = await Dns.GetHostAddressesAsync(_host.Name, either.Token).ConfigureAwait(false);
+        var (stream, address) = await LinkConnector.ConnectAsync(addresses, _host.Port, settings, config.ConnectTimeout,
+            config.Time, (socket, tls) => new ClientStream(socket, tls, _incoming, _inbound, config.Time, StreamEnded),
+            either.Token).ConfigureAwait(false);
         _stream = stream;
         _link.Owner.Post(new ShellStep(() => _link.Owner.Attach(stream)));
-        _link.Endpoint = new LinkEndpoint(_host.Name, _host.Port, address, port);
+        _link.Endpoint = new LinkEndpoint(_host.Name, _host.Port, address, _host.Port);
         return stream;
     }
 

@@ -164,7 +164,7 @@ internal sealed class ClientStream : LinkStream
 
 /// <summary>Gives RabbitMQ.Client our stream in place of its own socket. TLS lies inside ours, so the factory's stays
 /// off.</summary>
-internal sealed class SocketAdapter(Func<IPAddress, int, CancellationToken, Task<ClientStream>> connect) : ITcpClient
+internal sealed class SocketAdapter(Func<CancellationToken, Task<ClientStream>> connect) : ITcpClient
 {
     private ClientStream? _stream;
 
@@ -173,7 +173,7 @@ internal sealed class SocketAdapter(Func<IPAddress, int, CancellationToken, Task
     public Socket Client => _stream?.Socket ?? throw new InvalidOperationException("Not connected.");
 
     public async Task ConnectAsync(IPAddress host, int port, CancellationToken cancellationToken = default)
-        => _stream = await connect(host, port, cancellationToken).ConfigureAwait(false);
+        => _stream = await connect(cancellationToken).ConfigureAwait(false);
 
     public NetworkStream GetStream() => _stream ?? throw new InvalidOperationException("Not connected.");
 

@@ -91,7 +91,7 @@ internal static class CloseClassifier
     private static string Words(Exception error) => error switch
     {
         SocketException socket => $"{socket.SocketErrorCode}: {socket.Message}",
-        TlsRefusedException or FrameViolationException or TimeoutException => error.Message,
+        TlsRefusedException or FrameViolationException or TimeoutException or InvalidDataException => error.Message,
         EndOfStreamException => "the broker closed the connection",
         _ => $"{error.GetType().Name}: {error.Message}",
     };

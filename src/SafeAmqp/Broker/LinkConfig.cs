@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
 using SafeAmqp.Transport;
 
 namespace SafeAmqp.Broker;
@@ -28,6 +27,7 @@ internal sealed record LinkConfig(BrokerAddress Address, AmqpTlsOptions Tls,
     internal BrokerHost Host(int epoch) => Address.Hosts[(epoch - 1) % Address.Hosts.Count];
 
     /// <summary>Files are read at each connect, so that renewed certificates are picked up.</summary>
+    /// <exception cref="InvalidDataException">One of them cannot be used.</exception>
     internal TlsSettings TlsFor(BrokerHost host)
     {
         if (!Address.UseTls)
@@ -36,25 +36,16 @@ internal sealed record LinkConfig(BrokerAddress Address, AmqpTlsOptions Tls,
         {
             Enabled = true,
             ServerName = Address.Settings.ServerName ?? Tls.ServerName ?? host.Name,
-            TrustedRoots = Roots(Address.Settings.RootsFile) ?? Tls.TrustedRoots ?? Roots(Tls.TrustedRootsFile),
-            ClientCertificates = ClientCertificate(Address.Settings.CertificateFile, Address.Settings.KeyFile)
-                ?? Tls.ClientCertificates ?? ClientCertificate(Tls.ClientCertificateFile, Tls.ClientKeyFile),
+            TrustedRoots = PemFile.Certificates("cacertfile", Address.Settings.RootsFile) ?? Tls.TrustedRoots
+                ?? PemFile.Certificates(nameof(Tls.TrustedRootsFile), Tls.TrustedRootsFile),
+            ClientCertificates = PemFile.WithKey("certfile", Address.Settings.CertificateFile, "keyfile",
+                    Address.Settings.KeyFile)
+                ?? Tls.ClientCertificates ?? PemFile.WithKey(nameof(Tls.ClientCertificateFile),
+                    Tls.ClientCertificateFile, nameof(Tls.ClientKeyFile), Tls.ClientKeyFile),
             CheckRevocation = Tls.CheckRevocation,
             PinnedKeys = [.. Tls.PinnedKeys.Select(Convert.FromBase64String)],
         };
     }
-
-    private static X509Certificate2Collection? Roots(string? file)
-    {
-        if (file is null)
-            return null;
-        var roots = new X509Certificate2Collection();
-        roots.ImportFromPemFile(file);
-        return roots;
-    }
-
-    private static X509Certificate2Collection? ClientCertificate(string? file, string? keyFile)
-        => file is null ? null : [X509Certificate2.CreateFromPemFile(file, keyFile)];
 }
 
 /// <summary>One host to connect to.</summary>

@@ -6,8 +6,9 @@ namespace SafeAmqp.Transport;
 /// <summary>Opens a link: the socket, TLS when wanted, the stream. All of it within one deadline.</summary>
 internal static class LinkConnector
 {
-    /// <summary>Connects.</summary>
-    /// <param name="address">Where to.</param>
+    /// <summary>Connects to the first of a host's addresses that answers. Each has an equal share of the time that is
+    /// left, so that one whose packets are lost on the way does not take the time of the next.</summary>
+    /// <param name="addresses">Where to, in the order in which they are tried: at least one.</param>
     /// <param name="port">The port.</param>
     /// <param name="tls">How TLS is done.</param>
     /// <param name="timeout">The time for the whole: a server that accepts and then keeps silent would otherwise hold
@@ -18,15 +19,37 @@ internal static class LinkConnector
     /// <exception cref="TimeoutException">The deadline was over; the socket is closed.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> fired; the socket is
     /// closed.</exception>
-    /// <exception cref="SocketException">The address refused or could not be reached.</exception>
-    /// <exception cref="TlsRefusedException">The certificate was refused, or the peer does not speak TLS.</exception>
+    /// <exception cref="SocketException">The last address refused or could not be reached.</exception>
+    /// <exception cref="TlsRefusedException">A certificate was refused, or a peer does not speak TLS.</exception>
     /// <exception cref="IOException">The connection was lost during the TLS handshake.</exception>
-    internal static async Task<TStream> ConnectAsync<TStream>(IPAddress address, int port, TlsSettings tls,
-        TimeSpan timeout,
-        TimeProvider time, Func<Socket, Stream?, TStream> make, CancellationToken cancellationToken) where TStream
-            : LinkStream
+    /// <returns>The link, and the address that it leads to.</returns>
+    internal static async Task<(TStream, IPAddress)> ConnectAsync<TStream>(IReadOnlyList<IPAddress> addresses, int port,
+        TlsSettings tls, TimeSpan timeout, TimeProvider time, Func<Socket, Stream?, TStream> make,
+        CancellationToken cancellationToken) where TStream : LinkStream
     {
         tls.Validate();
+        long begun = time.GetTimestamp();
+        for (int i = 0; ; i++)
+        {
+            TimeSpan left = timeout - time.GetElapsedTime(begun);
+            TimeSpan share = left > TimeSpan.Zero ? left / (addresses.Count - i) : TimeSpan.Zero;
+            try
+            {
+                return (await ConnectAsync(addresses[i], port, tls, share, time, make, cancellationToken)
+                    .ConfigureAwait(false), addresses[i]);
+            }
+            catch (Exception error) when (i < addresses.Count - 1
+                && error is SocketException or TimeoutException or IOException)
+            {
+                // The next may answer: another node, or the other version of IP. A certificate that is refused is told.
+            }
+        }
+    }
+
+    private static async Task<TStream> ConnectAsync<TStream>(IPAddress address, int port, TlsSettings tls,
+        TimeSpan timeout, TimeProvider time, Func<Socket, Stream?, TStream> make, CancellationToken cancellationToken)
+        where TStream : LinkStream
+    {
         using var deadline = new CancellationTokenSource(timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);

@@ -147,6 +147,58 @@ internal sealed class TlsRefusedException(string message, SslPolicyErrors policy
     public X509ChainStatusFlags ChainStatus { get; } = chainStatus;
 }
 
+/// <summary>Reads certificates from PEM files, and says what is wrong with a file that cannot be used.</summary>
+internal static class PemFile
+{
+    /// <param name="option">What names the file.</param>
+    /// <param name="file">The file; without one there are no certificates.</param>
+    /// <exception cref="InvalidDataException">It cannot be used.</exception>
+    internal static X509Certificate2Collection? Certificates(string option, string? file)
+    {
+        if (file is null)
+            return null;
+        var certificates = new X509Certificate2Collection();
+        return Read(option, file, "a certificate in it is malformed", () =>
+        {
+            certificates.ImportFromPemFile(file);
+            return certificates.Count > 0 ? certificates
+                : throw new InvalidDataException("it has no certificate in PEM (-----BEGIN CERTIFICATE-----)");
+        });
+    }
+
+    /// <summary>The first certificate of a file with its key, and those behind it, which lead to its root.</summary>
+    /// <exception cref="InvalidDataException">One of the files cannot be used.</exception>
+    internal static X509Certificate2Collection? WithKey(string option, string? file, string keyOption, string? keyFile)
+        => file is null || Certificates(option, file) is not { } chain ? null
+            : [Read(keyFile is null ? option : keyOption, keyFile ?? file,
+                "it has no private key that fits the certificate and needs no password",
+                () => Usable(X509Certificate2.CreateFromPemFile(file, keyFile))), .. chain.Skip(1)];
+
+    // The TLS of Windows takes no key that is in memory alone (dotnet/runtime#23749).
+    private static X509Certificate2 Usable(X509Certificate2 certificate) => OperatingSystem.IsWindows()
+        ? X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), null) : certificate;
+
+    private static T Read<T>(string option, string file, string ifMalformed, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or InvalidDataException
+            or CryptographicException)
+        {
+            string why = error switch
+            {
+                FileNotFoundException or DirectoryNotFoundException => "there is no such file",
+                UnauthorizedAccessException => "this process may not read it",
+                CryptographicException => ifMalformed,
+                _ => error.Message,
+            };
+            throw new InvalidDataException($"{option} '{file}' cannot be used: {why}", error);
+        }
+    }
+}
+
 /// <summary>How TLS is done on a link. Nothing here can turn the checks of the server's certificate off.</summary>
 internal sealed record TlsSettings
 {

@@ -57,7 +57,7 @@ internal sealed class Peer : IAsyncDisposable
 /// <summary>The messages of a queue, in its order.</summary>
 internal sealed class Taken(ChannelReader<AmqpMessage> messages)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     public async Task<AmqpMessage> NextAsync()
     {

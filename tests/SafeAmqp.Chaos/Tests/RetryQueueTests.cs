@@ -48,7 +48,8 @@ public sealed class RetryQueueTests
             return ValueTask.FromResult(AmqpSettlement.Ack);
         }, new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(1, Delay) }, Cancelled);
         foreach (AmqpPublishResult result in await client.PublishAllAsync(
-            [.. Enumerable.Range(0, Count).Select(i => AmqpMessage.ToQueue("work", new byte[] { (byte)i }))], Cancelled))
+            [.. Enumerable.Range(0, Count).Select(i => AmqpMessage.ToQueue("work", new byte[] { (byte)i }))],
+            Cancelled))
             result.ThrowIfNotConfirmed();
         Assert.True(await Arena.UntilAsync(async () => await WaitingAsync(client) == Count, Limit));
 

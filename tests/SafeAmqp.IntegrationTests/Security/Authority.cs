@@ -9,7 +9,9 @@ public sealed class Authority : IDisposable
 {
     private readonly RSA _key = RSA.Create(2048);
 
-    public Authority(string name)
+    /// <param name="name">Its name.</param>
+    /// <param name="issuer">The authority that it has its right from; without one it is a root.</param>
+    public Authority(string name, Authority? issuer = null)
     {
         var request = new CertificateRequest($"CN={name}", _key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(
@@ -17,9 +19,17 @@ public sealed class Authority : IDisposable
         request.CertificateExtensions.Add(
             new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, critical: true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, critical: false));
-        Root = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-10), DateTimeOffset.UtcNow.AddDays(2));
+        if (issuer is null)
+        {
+            Root = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-10), DateTimeOffset.UtcNow.AddDays(2));
+            return;
+        }
+        using X509Certificate2 issued = request.Create(issuer.Root, DateTimeOffset.UtcNow.AddDays(-9),
+            DateTimeOffset.UtcNow.AddDays(1.5), RandomNumberGenerator.GetBytes(8));
+        Root = issued.CopyWithPrivateKey(_key);
     }
 
+    /// <summary>Its own certificate, with its key.</summary>
     public X509Certificate2 Root { get; }
 
     /// <summary>A certificate with its key, for a server at this name, or for a client when there is none.</summary>

@@ -15,13 +15,18 @@ public sealed class ExternalTests(TestBroker broker, CertificateBroker certified
     public override async ValueTask InitializeAsync() => await certified.OpenAsync(Cancelled);
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_certificate_in_place_of_a_password_logs_in_its_user(bool inUri)
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)] // the broker knows the root alone
+    [InlineData(true, true)]
+    public async Task A_certificate_in_place_of_a_password_logs_in_its_user(bool inUri, bool hasIssuer)
     {
-        using X509Certificate2 certificate = certified.Authority.Issue("certified");
+        using var issuer = new Authority("safeamqp test issuer", certified.Authority);
+        using X509Certificate2 certificate = (hasIssuer ? issuer : certified.Authority).Issue("certified");
         string file = Path.Combine(certified.Folder, "certified.pem");
         var (text, key) = Authority.Pem(certificate);
+        if (hasIssuer)
+            text += "\n" + issuer.Root.ExportCertificatePem();
         await File.WriteAllTextAsync(file, text + "\n" + key, Cancelled);
         AmqpClient amqp = await ConnectAsync(options =>
         {
@@ -31,7 +36,10 @@ public sealed class ExternalTests(TestBroker broker, CertificateBroker certified
             if (inUri)
                 return;
             options.AuthMechanism = AmqpAuthMechanism.External;
-            options.Tls.ClientCertificates = [certificate];
+            if (hasIssuer)
+                options.Tls.ClientCertificateFile = file;
+            else
+                options.Tls.ClientCertificates = [certificate];
         });
         string queue = NewName();
         await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Exclusive = true }), Cancelled);

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
 namespace SafeAmqp.IntegrationTests.Security;
@@ -126,6 +127,54 @@ public sealed class TlsTests(TestBroker broker, TlsListeners listeners)
             await Assert.ThrowsAsync<AmqpConnectException>(() => InTime(amqp.OpenAsync(Cancelled)));
             Assert.False(amqp.Status.IsReady);
         }
+    }
+
+    [Theory]
+    [InlineData("TrustedRootsFile", "missing", "there is no such file")]
+    [InlineData("TrustedRootsFile", "key", "it has no certificate in PEM")]
+    [InlineData("TrustedRootsFile", "malformed", "a certificate in it is malformed")]
+    [InlineData("cacertfile", "missing", "there is no such file")]
+    [InlineData("ClientCertificateFile", "missing", "there is no such file")]
+    [InlineData("ClientCertificateFile", "certificate", "it has no private key that fits")]
+    [InlineData("certfile", "certificate", "it has no private key that fits")]
+    [InlineData("ClientKeyFile", "missing", "there is no such file")]
+    [InlineData("ClientKeyFile", "another key", "it has no private key that fits")]
+    [InlineData("ClientKeyFile", "key with a password", "and needs no password")]
+    public async Task A_certificate_file_that_cannot_be_used_is_told_by_its_option_and_the_reason(string option,
+        string content, string reason)
+    {
+        using X509Certificate2 own = listeners.Authority.Issue("client"), other = listeners.Authority.Issue("other");
+        var (certificate, key) = Authority.Pem(own);
+        string file = Path.Combine(listeners.Folder, $"{option}.pem"),
+            good = Path.Combine(listeners.Folder, $"{option}.good.pem");
+        await File.WriteAllTextAsync(good, certificate, Cancelled);
+        if (content != "missing")
+            await File.WriteAllTextAsync(file, content switch
+            {
+                "certificate" => certificate,
+                "malformed" => "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "another key" => Authority.Pem(other).Key,
+                "key with a password" => own.GetRSAPrivateKey()!.ExportEncryptedPkcs8PrivateKeyPem("secret",
+                    new PbeParameters(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, 1000)),
+                _ => key,
+            }, Cancelled);
+        AmqpClient amqp = NewClient(options =>
+        {
+            options.FirstConnect = AmqpFirstConnect.FailFast;
+            options.Uri = TlsListeners.Uri(listeners.Good)
+                + (char.IsLower(option[0]) ? $"?{option}={Uri.EscapeDataString(file)}" : "");
+            if (option is not ("TrustedRootsFile" or "cacertfile"))
+                options.Tls.TrustedRoots = [listeners.Authority.Root];
+            if (option == "TrustedRootsFile")
+                options.Tls.TrustedRootsFile = file;
+            else if (option == "ClientCertificateFile")
+                options.Tls.ClientCertificateFile = file;
+            else if (option == "ClientKeyFile")
+                (options.Tls.ClientCertificateFile, options.Tls.ClientKeyFile) = (good, file);
+        });
+        var error = await Assert.ThrowsAsync<AmqpConnectException>(() => InTime(amqp.OpenAsync(Cancelled)));
+        Assert.Contains($"{option} '{file}' cannot be used: ", error.Message, StringComparison.Ordinal);
+        Assert.Contains(reason, error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

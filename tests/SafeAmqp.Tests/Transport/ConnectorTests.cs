@@ -42,10 +42,11 @@ public abstract class ConnectorTests : IDisposable
         => new() { Enabled = true, ServerName = "localhost", TrustedRoots = _certificates.Roots };
 
     private protected async Task<ClientStream> ConnectAsync(
-        TlsSettings tls, TimeSpan? timeout = null, int? port = null, CancellationToken cancellationToken = default)
+        TlsSettings tls, TimeSpan? timeout = null, int? port = null, IPAddress[]? addresses = null,
+        CancellationToken cancellationToken = default)
     {
-        ClientStream link = await LinkConnector.ConnectAsync(
-            IPAddress.Loopback, port ?? Port, tls, timeout ?? Wires.Long, TimeProvider.System,
+        var (link, _) = await LinkConnector.ConnectAsync(
+            addresses ?? [IPAddress.Loopback], port ?? Port, tls, timeout ?? Wires.Long, TimeProvider.System,
             (socket, stream) => Wires.Stream(socket, stream, _ended.Call), cancellationToken);
         // Kept, as a link that nothing refers to is collected and its socket closed under the server.
         Own(link);

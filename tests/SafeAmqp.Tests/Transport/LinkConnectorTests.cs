@@ -50,30 +50,35 @@ public sealed class LinkConnectorTests : ConnectorTests
     [Fact]
     public async Task A_connect_that_gets_no_answer_is_left_at_the_deadline()
     {
-        // A full backlog of a listener that never accepts: further connects are not answered.
-        using var busy = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        busy.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        busy.Listen(0);
-        int port = ((IPEndPoint)busy.LocalEndPoint!).Port;
-        for (int i = 0; i < 8; i++)
-        {
-            var filler = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
-            {
-                Blocking = false
-            };
-            Own(filler);
-            try
-            {
-                filler.Connect(IPAddress.Loopback, port);
-            }
-            catch (SocketException)
-            {
-                // Under way, or not answered.
-            }
-        }
-
+        int port = Deaf(new IPEndPoint(IPAddress.Loopback, 0));
         await Assert.ThrowsAsync<TimeoutException>(
             () => ConnectAsync(TlsSettings.Off, TimeSpan.FromMilliseconds(300), port));
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task An_address_that_does_not_answer_or_refuses_leaves_its_time_to_the_next(bool isDeaf)
+    {
+        var other = IPAddress.Parse("127.0.0.2");
+        if (isDeaf)
+            Deaf(new IPEndPoint(other, Port));
+        Task<Socket> accepting = Listener.AcceptSocketAsync();
+        ClientStream link = await ConnectAsync(TlsSettings.Off, TimeSpan.FromSeconds(2),
+            addresses: [other, IPAddress.Loopback]);
+        using Socket server = await accepting.Soon();
+        Assert.Equal(IPAddress.Loopback, ((IPEndPoint)link.Socket.RemoteEndPoint!).Address);
+        await link.DisposeAsync().Soon();
+    }
+
+    [Fact]
+    public async Task A_certificate_that_is_refused_is_told_and_the_next_address_is_not_asked()
+    {
+        var next = new TcpListener(IPAddress.Parse("127.0.0.2"), Port);
+        next.Start();
+        Own(next);
+        _ = ServeAsync(Certificates.Server());
+        await Assert.ThrowsAsync<TlsRefusedException>(() => ConnectAsync(Tls() with { ServerName = "other.example" },
+            addresses: [IPAddress.Loopback, IPAddress.Parse("127.0.0.2")]));
+        Assert.False(next.Pending());
     }
 
     [Fact]
@@ -89,5 +94,32 @@ public sealed class LinkConnectorTests : ConnectorTests
             () => connecting.Soon());
         Assert.Equal(cancel.Token, cancelled.CancellationToken);
         Assert.Equal(0, Ended.Count);
+    }
+
+    // A full backlog of a listener that never accepts: further connects are not answered.
+    private int Deaf(IPEndPoint at)
+    {
+        var busy = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        Own(busy);
+        busy.Bind(at);
+        busy.Listen(0);
+        int port = ((IPEndPoint)busy.LocalEndPoint!).Port;
+        for (int i = 0; i < 8; i++)
+        {
+            var filler = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
+            {
+                Blocking = false
+            };
+            Own(filler);
+            try
+            {
+                filler.Connect(at.Address, port);
+            }
+            catch (SocketException)
+            {
+                // Under way, or not answered.
+            }
+        }
+        return port;
     }
 }

@@ -221,8 +221,8 @@ public sealed class TlsTests : ConnectorTests
         {
             var ended = new Ended();
             Task<SslStream> serving = ServeAsync(Certificates.Server());
-            ClientStream link = await LinkConnector.ConnectAsync(
-                IPAddress.Loopback, Port, Tls(), Wires.Long, TimeProvider.System,
+            var (link, _) = await LinkConnector.ConnectAsync(
+                [IPAddress.Loopback], Port, Tls(), Wires.Long, TimeProvider.System,
                 (socket, stream) => Wires.Stream(socket, stream, ended.Call, maxBufferedBytes: 50_000),
                 CancellationToken.None);
             link.Receiving();
