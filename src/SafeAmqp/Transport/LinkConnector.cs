@@ -8,7 +8,7 @@ internal static class LinkConnector
 {
     /// <summary>Connects to the first of a host's addresses that answers. Each has an equal share of the time that is
     /// left, so that one whose packets are lost on the way does not take the time of the next.</summary>
-    /// <param name="addresses">Where to, in the order in which they are tried: at least one.</param>
+    /// <param name="addresses">Where to, in the order in which they are tried.</param>
     /// <param name="port">The port.</param>
     /// <param name="tls">How TLS is done.</param>
     /// <param name="timeout">The time for the whole: a server that accepts and then keeps silent would otherwise hold
@@ -28,6 +28,8 @@ internal static class LinkConnector
         CancellationToken cancellationToken) where TStream : LinkStream
     {
         tls.Validate();
+        if (addresses.Count == 0) // a name may have none that this machine can use
+            throw new SocketException((int)SocketError.NoData);
         long begun = time.GetTimestamp();
         for (int i = 0; ; i++)
         {

@@ -70,6 +70,11 @@ public sealed class LinkConnectorTests : ConnectorTests
     }
 
     [Fact]
+    public async Task A_host_without_an_address_is_told_like_one_that_is_not_known()
+        => Assert.Equal(SocketError.NoData, (await Assert.ThrowsAsync<SocketException>(
+            () => ConnectAsync(TlsSettings.Off, addresses: []))).SocketErrorCode);
+
+    [Fact]
     public async Task A_certificate_that_is_refused_is_told_and_the_next_address_is_not_asked()
     {
         var next = new TcpListener(IPAddress.Parse("127.0.0.2"), Port);
