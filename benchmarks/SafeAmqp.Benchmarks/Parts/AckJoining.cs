@@ -43,7 +43,7 @@ public class AckJoining
 
         public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement) => Frames++;
 
-        public string Connect(int epoch) => throw new NotSupportedException();
+        public string Connect(int epoch, TimeSpan within) => throw new NotSupportedException();
         public void Abandon(int epoch, bool politely) => throw new NotSupportedException();
         public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch)
             => throw new NotSupportedException();

@@ -21,6 +21,7 @@ internal abstract partial class ConnectionActor
     private bool _refused;
     private long _nextAttemptAt = ActorTime.Never;
     private long _giveUpAt = ActorTime.Never;
+    private TimeSpan _within; // how long the attempt may take
     private Probe _opening = new();
 
     internal AmqpLinkState State { get; private set; }
@@ -122,11 +123,12 @@ internal abstract partial class ConnectionActor
         _attempt++;
         _nextAttemptAt = ActorTime.Never;
         // A caller that waits for the first connection waits for one time-out in all: each host gets its part of it.
-        _giveUpAt = Now + (IsWaitedFor && Settings.Hosts > 1 ? Settings.ConnectTimeout.Ticks / Settings.Hosts
-            : Settings.ConnectTimeout.Ticks + ConnectGrace);
+        bool isShared = IsWaitedFor && Settings.Hosts > 1;
+        _within = isShared ? Settings.ConnectTimeout / Settings.Hosts : Settings.ConnectTimeout;
+        _giveUpAt = Now + _within.Ticks + (isShared ? 0 : ConnectGrace);
         WakeAt(_giveUpAt);
         MoveTo(AmqpLinkState.Connecting, $"attempt {_attempt}");
-        Host = Link.Connect(Epoch);
+        Host = Link.Connect(Epoch, _within);
     }
 
     // Each part that must be ready before the link is used reports through ChannelSettled.
@@ -187,7 +189,7 @@ internal abstract partial class ConnectionActor
         {
             _giveUpAt = ActorTime.Never;
             _refused = false;
-            LoseLink(new CloseReason(0, $"connecting took longer than {Settings.ConnectTimeout.TotalSeconds:0.###} s",
+            LoseLink(new CloseReason(0, $"connecting took longer than {_within.TotalSeconds:0.###} s",
                 ByBroker: false, new TimeoutException("Connecting timed out.")));
         }
         if (_nextAttemptAt <= now && State == AmqpLinkState.Waiting)

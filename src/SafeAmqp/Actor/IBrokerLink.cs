@@ -11,8 +11,10 @@ internal interface IBrokerLink
 {
     /// <summary>Begins to connect. Answer: <see cref="BrokerSignal.Connected"/> or
     /// <see cref="BrokerSignal.ConnectFailed"/>.</summary>
+    /// <param name="epoch">The link.</param>
+    /// <param name="within">How long it may take.</param>
     /// <returns>The host that it connects to.</returns>
-    string Connect(int epoch);
+    string Connect(int epoch, TimeSpan within);
 
     /// <summary>Abandons a connection. There is no answer; signals that still come are stale.</summary>
     /// <param name="epoch">The link.</param>

@@ -25,14 +25,16 @@ internal sealed class BrokerSession
 
     private readonly RabbitMqLink _link;
     private readonly BrokerHost _host;
+    private readonly TimeSpan _within;
     private readonly InboundPipe _inbound = new();
     private readonly FrameReader _incoming;
     private readonly CancellationTokenSource _ended = new();
     private volatile ClientStream? _stream;
 
-    internal BrokerSession(RabbitMqLink link, int epoch)
+    internal BrokerSession(RabbitMqLink link, int epoch, TimeSpan within)
     {
         _link = link;
+        _within = within;
         _host = link.Config.Host(epoch);
         _incoming = new FrameReader(FrameFormat.MaxFrameSize, link.Config.MaxMessageSize,
             new SignalSink(link.Owner.Arrive, _inbound));
@@ -133,7 +135,7 @@ internal sealed class BrokerSession
         var endpoint = new AmqpTcpEndpoint(IPAddress.Loopback.ToString(), _host.Port, new SslOption { Enabled = false },
             (uint)config.MaxMessageSize);
         // RabbitMQ.Client does not return from a silent server by itself, so the socket is closed at the deadline.
-        var deadline = new CancellationTokenSource(config.ConnectTimeout, config.Time);
+        var deadline = new CancellationTokenSource(_within, config.Time);
         CancellationTokenRegistration closing = deadline.Token.UnsafeRegister(_ => _stream?.Abandon(TooSlow()), null);
         _link.Then(() =>
         {
@@ -213,8 +215,8 @@ internal sealed class BrokerSession
         using var either = CancellationTokenSource.CreateLinkedTokenSource(_ended.Token, cancellationToken);
         TlsSettings settings = config.TlsFor(_host);
         IPAddress[] addresses = await Dns.GetHostAddressesAsync(_host.Name, either.Token).ConfigureAwait(false);
-        var (stream, address) = await LinkConnector.ConnectAsync(addresses, _host.Port, settings, config.ConnectTimeout,
-            config.Time, (socket, tls) => new ClientStream(socket, tls, _incoming, _inbound, config.Time, StreamEnded),
+        var (stream, address) = await LinkConnector.ConnectAsync(addresses, _host.Port, settings, _within, config.Time,
+            (socket, tls) => new ClientStream(socket, tls, _incoming, _inbound, config.Time, StreamEnded),
             either.Token).ConfigureAwait(false);
         _stream = stream;
         _link.Owner.Post(new ShellStep(() => _link.Owner.Attach(stream)));
@@ -249,7 +251,7 @@ internal sealed class BrokerSession
     }
 
     private TimeoutException TooSlow()
-        => new($"{_host} did not answer within {_link.Config.ConnectTimeout.TotalSeconds:0.###} s");
+        => new($"{_host} did not answer within {_within.TotalSeconds:0.###} s");
 }
 
 /// <summary>Turns what comes in masses (confirms, returns and deliveries) into signals, stamped and in order.

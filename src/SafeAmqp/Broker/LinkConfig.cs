@@ -7,7 +7,7 @@ namespace SafeAmqp.Broker;
 /// <summary>How a link connects.</summary>
 internal sealed record LinkConfig(BrokerAddress Address, AmqpTlsOptions Tls,
     Func<CancellationToken, ValueTask<AmqpCredentials>> Credentials, string ClientName, string ConnectionName,
-    TimeSpan Heartbeat, TimeSpan ConnectTimeout, long MaxMessageSize, TimeProvider Time)
+    TimeSpan Heartbeat, long MaxMessageSize, TimeProvider Time)
 {
     internal static string NameOf(AmqpClientOptions options)
         => options.ClientName ?? Environment.ProcessPath?.Split('/', '\\')[^1] ?? "SafeAmqp";
@@ -20,7 +20,6 @@ internal sealed record LinkConfig(BrokerAddress Address, AmqpTlsOptions Tls,
         NameOf(options),
         $"{NameOf(options)}:{link}",
         address.Settings.Heartbeat ?? options.Heartbeat,
-        address.Settings.ConnectTimeout ?? options.ConnectTimeout,
         options.MaxMessageSize,
         options.TimeProvider);
 

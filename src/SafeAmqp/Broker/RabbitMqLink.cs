@@ -39,10 +39,10 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
     /// <summary>Completes when the last connection has been closed.</summary>
     internal Task Teardown { get; private set; } = Task.CompletedTask;
 
-    public string Connect(int epoch)
+    public string Connect(int epoch, TimeSpan within)
     {
         owner.AssertOwner();
-        _session = new BrokerSession(this, epoch);
+        _session = new BrokerSession(this, epoch, within);
         _session.Connect();
         return Config.Host(epoch).ToString();
     }

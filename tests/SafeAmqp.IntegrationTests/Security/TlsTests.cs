@@ -145,8 +145,8 @@ public sealed class TlsTests(TestBroker broker, TlsListeners listeners)
     {
         using X509Certificate2 own = listeners.Authority.Issue("client"), other = listeners.Authority.Issue("other");
         var (certificate, key) = Authority.Pem(own);
-        string file = Path.Combine(listeners.Folder, $"{option}.pem"),
-            good = Path.Combine(listeners.Folder, $"{option}.good.pem");
+        string file = Path.Combine(listeners.Folder, $"{option} {content}.pem"),
+            good = Path.Combine(listeners.Folder, $"{option} {content} good.pem");
         await File.WriteAllTextAsync(good, certificate, Cancelled);
         if (content != "missing")
             await File.WriteAllTextAsync(file, content switch

@@ -38,7 +38,7 @@ internal sealed partial class SimulatedBroker(World world, Dice dice) : IBrokerL
 
     private Scenario Scenario => world.Scenario;
 
-    public string Connect(int epoch)
+    public string Connect(int epoch, TimeSpan within)
     {
         Begin(epoch);
         return "broker";

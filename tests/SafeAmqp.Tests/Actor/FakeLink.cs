@@ -27,6 +27,9 @@ internal sealed class FakeLink : IBrokerLink
 
     internal List<int> Connects { get; } = [];
 
+    /// <summary>How long the last of them may take.</summary>
+    internal TimeSpan Within { get; private set; }
+
     internal List<(int Epoch, bool Politely)> Abandoned { get; } = [];
 
     internal List<Channel> Channels { get; } = [];
@@ -49,9 +52,10 @@ internal sealed class FakeLink : IBrokerLink
     /// <summary>The newest channel that consumes, or will.</summary>
     internal Channel Consumer => Channels.Last(channel => !channel.Confirms && channel.Prefetch != 0);
 
-    public string Connect(int epoch)
+    public string Connect(int epoch, TimeSpan within)
     {
         Connects.Add(epoch);
+        Within = within;
         return "host";
     }
 

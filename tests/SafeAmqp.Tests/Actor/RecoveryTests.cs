@@ -225,7 +225,8 @@ public sealed class RecoveryTests
     {
         var bench = new ActorBench(new ActorSettings { Name = "bench", Hosts = 2 });
         var opened = new Completion<bool>();
-        bench.Post(new ActorCommand.Start(), new ActorCommand.WaitOpen(FailFast: true, opened));
+        bench.Post(new ActorCommand.WaitOpen(FailFast: true, opened), new ActorCommand.Start());
+        Assert.Equal(TimeSpan.FromSeconds(5), bench.Link.Within); // of ten, for both
         bench.Post(new BrokerSignal.ConnectFailed(
             1, new CloseReason(0, "refused", ByBroker: false), Refused: false, "one"));
         Assert.Equal("pending", opened.Ended());
@@ -233,6 +234,8 @@ public sealed class RecoveryTests
         bench.Post(new BrokerSignal.ConnectFailed(
             2, new CloseReason(0, "refused", ByBroker: false), Refused: false, "two"));
         Assert.Equal("AmqpConnectException", opened.Ended());
+        bench.Wait(S(1));
+        Assert.Equal((3, TimeSpan.FromSeconds(10)), (bench.Link.Connects.Count, bench.Link.Within));
     }
 
     [Fact]

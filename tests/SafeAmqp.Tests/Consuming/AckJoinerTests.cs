@@ -145,7 +145,7 @@ public sealed class AckJoinerTests
             }
         }
 
-        public string Connect(int epoch) => throw new InvalidOperationException();
+        public string Connect(int epoch, TimeSpan within) => throw new InvalidOperationException();
         public void Abandon(int epoch, bool politely) => Assert.Fail();
         public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch) => Assert.Fail();
         public void CloseChannel(long incarnation) => Assert.Fail();

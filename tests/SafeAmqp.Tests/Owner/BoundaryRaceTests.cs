@@ -168,7 +168,7 @@ public sealed class BoundaryRaceTests
 
         internal int Published { get; private set; }
 
-        public string Connect(int epoch)
+        public string Connect(int epoch, TimeSpan within)
         {
             Answer(new BrokerSignal.Connected(epoch, "race"));
             return "race";

@@ -146,7 +146,7 @@ public sealed class IoThreadTests
 
     private sealed class BrokenLink : IBrokerLink
     {
-        public string Connect(int epoch) => throw new InvalidOperationException("broken");
+        public string Connect(int epoch, TimeSpan within) => throw new InvalidOperationException("broken");
         public void Abandon(int epoch, bool politely) => throw new InvalidOperationException("broken, too");
         public void OpenChannel(int epoch, long incarnation, bool confirms, int prefetch)
             => throw new InvalidOperationException();
