@@ -183,7 +183,7 @@ public sealed class ServingTests(TestBroker broker) : FaultTest(broker)
         int last = server.Status.Links.Count - 1;
         await Broker.Node.CloseAllConnectionsAsync("test", Cancelled);
         await UntilAsync(() => server.Status.Links[last].Epoch > 1 && serving.State == AmqpConsumerState.Live
-            && server.Status.IsReady && caller.Status.IsReady);
+            && caller.Status.Links.All(link => link.Epoch > 1) && server.Status.IsReady && caller.Status.IsReady);
         Assert.Equal(2, await CallAsync(caller, queue, 2));
     }
 

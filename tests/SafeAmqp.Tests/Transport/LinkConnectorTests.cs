@@ -62,7 +62,7 @@ public sealed class LinkConnectorTests : ConnectorTests
         if (isDeaf)
             Deaf(new IPEndPoint(other, Port));
         Task<Socket> accepting = Listener.AcceptSocketAsync();
-        ClientStream link = await ConnectAsync(TlsSettings.Off, TimeSpan.FromSeconds(2),
+        ClientStream link = await ConnectAsync(TlsSettings.Off, TimeSpan.FromSeconds(8),
             addresses: [other, IPAddress.Loopback]);
         using Socket server = await accepting.Soon();
         Assert.Equal(IPAddress.Loopback, ((IPEndPoint)link.Socket.RemoteEndPoint!).Address);
