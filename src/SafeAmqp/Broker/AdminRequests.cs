@@ -1,9 +1,6 @@
 using System.Collections;
 using RabbitMQ.Client;
-using RabbitMQ.Client.Events;
 using SafeAmqp.Actor;
-using SafeAmqp.Owner;
-using SafeAmqp.Wire;
 
 namespace SafeAmqp.Broker;
 

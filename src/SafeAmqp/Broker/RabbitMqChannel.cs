@@ -1,4 +1,3 @@
-using System.Collections;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using SafeAmqp.Actor;
