@@ -169,10 +169,14 @@ internal static class PemFile
     /// <summary>The first certificate of a file with its key, and those behind it, which lead to its root.</summary>
     /// <exception cref="InvalidDataException">One of the files cannot be used.</exception>
     internal static X509Certificate2Collection? WithKey(string option, string? file, string keyOption, string? keyFile)
-        => file is null || Certificates(option, file) is not { } chain ? null
-            : [Read(keyFile is null ? option : keyOption, keyFile ?? file,
-                "it has no private key that fits the certificate and needs no password",
-                () => Usable(X509Certificate2.CreateFromPemFile(file, keyFile))), .. chain.Skip(1)];
+    {
+        if (file is null || Certificates(option, file) is not { } chain)
+            return null;
+        X509Certificate2 own = Read(keyFile is null ? option : keyOption, keyFile ?? file,
+            "it has no private key that fits the certificate and needs no password",
+            () => Usable(X509Certificate2.CreateFromPemFile(file, keyFile)));
+        return [own, .. chain.Skip(1)];
+    }
 
     // The TLS of Windows takes no key that is in memory alone (dotnet/runtime#23749).
     private static X509Certificate2 Usable(X509Certificate2 certificate) => OperatingSystem.IsWindows()
