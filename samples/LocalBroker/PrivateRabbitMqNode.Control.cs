@@ -81,10 +81,8 @@ public sealed partial class PrivateRabbitMqNode
             [[rabbit_misc:pid_to_string(proplists:get_value(pid, C)), 0,
               io_lib:format("~ts", [proplists:get_value(user, C)]), 0,
               atom_to_list(proplists:get_value(state, C)), 0,
-              case lists:keyfind(<<"connection_name">>, 1, proplists:get_value(client_properties, C)) of
-                  {_, _, N} -> N;
-                  false -> []
-              end, 0]
+              [N || L <- [proplists:get_value(client_properties, C)], is_list(L),
+                    {<<"connection_name">>, _, N} <- L], 0]
              || C <- rabbit_networking:connection_info_all([pid, user, state, client_properties])]
             """, cancellationToken);
         return [.. list.Split('\0').Chunk(ConnectionColumns).Where(columns => columns.Length == ConnectionColumns)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Sockets;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
@@ -42,6 +43,18 @@ public sealed class A_private_node : IClassFixture<NodeFixture>
         var watch = Stopwatch.StartNew();
         while ((await _fixture.Node.ListConnectionsAsync(Stop)).Any(c => c.Name is Odd or "other"))
             Assert.True(watch.Elapsed < Patience); // each is listed until its client has answered
+    }
+
+    [Fact]
+    public async Task Lists_a_connection_in_its_handshake_which_has_said_nothing_of_itself()
+    {
+        using var silent = new TcpClient();
+        await silent.ConnectAsync(_fixture.Node.Uri.Host, _fixture.Node.Port, Stop);
+        await silent.GetStream().WriteAsync("AMQP\0\0\t\u0001"u8.ToArray(), Stop);
+        Assert.Equal(1, await silent.GetStream().ReadAsync(new byte[1], Stop)); // of connection.start
+
+        Assert.Contains(
+            await _fixture.Node.ListConnectionsAsync(Stop), c => c is { Name: "", State: not "running" });
     }
 
     [Fact]
