@@ -62,6 +62,18 @@ public sealed class JobBoardTests
     }
 
     [Fact]
+    public void A_result_after_a_mere_done_is_kept_and_a_second_one_is_not()
+    {
+        _board.Begin("a", null);
+        _board.Record(Answer("a", "done"));
+        _board.Record(Answer("a", "done", """{"pages":1}""") with { Action = CrawlingWords.CrawlResult });
+        _board.Record(Answer("a", "done", """{"pages":2}""") with { Action = CrawlingWords.CrawlResult });
+        _board.Record(Answer("a", "done"));
+
+        Assert.Equal(1, Find("a").Data!.Value.GetProperty("pages").GetInt32());
+    }
+
+    [Fact]
     public void A_job_of_which_nothing_was_known_is_taken_in()
     {
         _board.Record(Answer("a", "done"));

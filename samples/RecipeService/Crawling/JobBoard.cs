@@ -45,7 +45,8 @@ internal sealed class JobBoard(RecipeSettings settings, TimeProvider time)
     }
 
     /// <summary>
-    /// Takes what the crawler says. Progress that comes after the end, as redeliveries may, changes nothing.
+    /// Takes what the crawler says. Progress that comes after the end, as redeliveries may, changes nothing; a result
+    /// that comes after a mere "done" is the job's.
     /// </summary>
     public void Record(CrawlingAnswer answer)
     {
@@ -54,7 +55,8 @@ internal sealed class JobBoard(RecipeSettings settings, TimeProvider time)
         lock (_lock)
         {
             var known = _entries.GetValueOrDefault(answer.JobId)?.Job;
-            if (known is not null && CrawlingWords.IsFinal(known.Status))
+            bool bringsResult = answer.Action == CrawlingWords.CrawlResult && known is { Data: null, Error: null };
+            if (known is not null && CrawlingWords.IsFinal(known.Status) && !bringsResult)
                 return;
             known ??= new Job { JobId = answer.JobId, Status = answer.Status, CreatedAt = now, UpdatedAt = now };
             Put(known with
