@@ -214,6 +214,24 @@ public sealed class BadInputTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Over_gRPC_a_client_that_polls_and_was_rejected_may_register_again()
+    {
+        using var channel = Channel();
+        var client = new FederatedLearningService.FederatedLearningServiceClient(channel);
+        var registration = new FederatedLearning.Grpc.Wire.ClientRegistration { ClientId = 5 };
+        Assert.True((await client.RegisterClientAsync(registration, cancellationToken: End)).Success);
+        await RegisteredAsync("5"); // by another way, which now has the id
+        await Until.TrueAsync(async () => (await PollAsync()).Rejected, "the client that polls is told");
+
+        Assert.True((await client.RegisterClientAsync(registration, cancellationToken: End)).Success);
+
+        Assert.False((await PollAsync()).Rejected);
+
+        async Task<TrainingStatus> PollAsync()
+            => await client.CheckTrainingStatusAsync(new ClientInfo { ClientId = 5 }, cancellationToken: End);
+    }
+
+    [Fact]
     public async Task Over_gRPC_a_stream_speaks_for_the_client_that_registered_over_it_alone()
     {
         await RegisteredAsync("1");

@@ -98,17 +98,18 @@ public sealed partial class AmqpProtocolHandler
 
     private async ValueTask EnterAsync(ClientId client, bool isUnified, CancellationToken lost)
     {
+        _clients.MakeSureOfRoomFor(client);
+        if (isUnified) await DeclareQueuesAsync(client, lost); // also of one that is known: they may be gone meanwhile
         if (_clients.Find(client)?.IsUnified != isUnified)
         {
-            _clients.MakeSureOfRoomFor(client);
-            var way = new AmqpWay(isUnified, isUnified ? await ServeByQueuesAsync(client, lost) : []);
+            var way = new AmqpWay(isUnified, isUnified ? await SubscribeAsync(client, lost) : []);
             await EndAsync(_clients.Set(client, way));
         }
 
         Log.Registered(client.Value, isUnified ? "queues of its own" : "broadcast");
     }
 
-    private async ValueTask<IReadOnlyList<AmqpSubscription>> ServeByQueuesAsync(ClientId client, CancellationToken lost)
+    private async Task DeclareQueuesAsync(ClientId client, CancellationToken lost)
     {
         try
         {
@@ -119,11 +120,11 @@ public sealed partial class AmqpProtocolHandler
             // Something else has one of its names. It would be refused again and again.
             throw new MessageRefusedException($"the queues of the client cannot be declared: {refused.Entity}", client);
         }
-
-        return
-        [
-            await SubscribeAsync(_names.UpdatesOf(client), ClientJson.Update, client, isUnified: true, lost),
-            await SubscribeAsync(_names.MetricsOf(client), ClientJson.Metrics, client, isUnified: true, lost),
-        ];
     }
+
+    private async Task<IReadOnlyList<AmqpSubscription>> SubscribeAsync(ClientId client, CancellationToken lost) =>
+    [
+        await SubscribeAsync(_names.UpdatesOf(client), ClientJson.Update, client, isUnified: true, lost),
+        await SubscribeAsync(_names.MetricsOf(client), ClientJson.Metrics, client, isUnified: true, lost),
+    ];
 }

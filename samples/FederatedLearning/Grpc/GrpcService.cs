@@ -70,7 +70,9 @@ internal sealed class GrpcService(GrpcProtocolHandler handler) : FederatedLearni
         {
             return handler.Inbox.TakeAsync(new ClientRegistration(client), id =>
             {
-                if (handler.Ways.Find(id) is not PollWay) handler.Enter(id, new PollWay(handler.Time), "polling");
+                // One that was rejected begins anew.
+                if (handler.Ways.Find(id) is not PollWay { State.IsRejected: false })
+                    handler.Enter(id, new PollWay(handler.Time), "polling");
                 return default;
             }, context.CancellationToken);
         });
