@@ -31,6 +31,9 @@ internal static partial class Log
     [LoggerMessage(9, LogLevel.Warning, "'{Path}' is not shown: {Reason}")]
     public static partial void FileDropped(this ILogger log, string path, string reason);
 
+    [LoggerMessage(16, LogLevel.Warning, "'{Path}' could not be read: {Reason}")]
+    public static partial void FileNotRead(this ILogger log, string path, string reason);
+
     [LoggerMessage(10, LogLevel.Warning, "'{Folder}' could not be looked through: {Reason}")]
     public static partial void FolderUnreadable(this ILogger log, string folder, string reason);
 

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Text;
 using ImageServer.Protocol;
 using ImageServer.Server.Images;
 using ImageServer.Tests.Support;
@@ -45,6 +46,42 @@ public sealed class ClientTests(Broker broker) : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("video\nhello\n", 8807 + 10)]
+    [InlineData("gfx 4 video", 0)] // no line: it has no end
+    [InlineData("gen a boat\nhello\nquit\n", 8807 + 10)]
+    [InlineData("hello\ngen a boat\n", 10)] // it may be gone as well: no worker draws for it
+    public async Task A_client_that_has_ended_its_side_gets_the_answers_that_it_may_still_want(string lines, int bytes)
+    {
+        await using var server = await RunningServer.StartAsync(broker.Uri);
+        if (bytes > 10) await server.StartWorkerAsync();
+        await server.ReadyAsync();
+        using var tcp = new TcpClient();
+        await tcp.ConnectAsync("127.0.0.1", server.Port, TestContext.Current.CancellationToken);
+        NetworkStream stream = tcp.GetStream();
+        await tcp.Client.SendAsync(Encoding.UTF8.GetBytes(lines), TestContext.Current.CancellationToken);
+        tcp.Client.Shutdown(SocketShutdown.Send);
+
+        using var answers = new MemoryStream();
+        await stream.CopyToAsync(answers, TestContext.Current.CancellationToken);
+
+        Assert.Equal(bytes, answers.Length);
+        await Until.TrueAsync(() => server.State.Line.IsEmpty, "nothing waits for it");
+    }
+
+    [Fact]
+    public async Task A_file_that_cannot_be_read_now_is_shown_once_it_can()
+    {
+        Write("red.png", SKColors.Red);
+        await using var server = await RunningServer.StartAsync(broker.Uri, ("PATHS", _folder.FullName));
+        await Until.TrueAsync(() => server.State.Files.Length > 0, "the file is found");
+        using var client = await server.ConnectAsync();
+
+        await using (File.Open(Path.Combine(_folder.FullName, "red.png"), FileMode.Open, FileAccess.Read, FileShare.None))
+            Assert.Equal("No image files available", await client.ErrorAsync("files"));
+        await client.PictureAsync("files");
+    }
+
     [Fact]
     public async Task Files_shows_a_file_of_the_folders_and_next_another_of_the_same_kind()
     {
@@ -62,7 +99,8 @@ public sealed class ClientTests(Broker broker) : IDisposable
         for (int i = 0; i < 40; i++)
             colors.Add((await client.PictureAsync("next")).ColorAt(160, 120));
         Assert.Equal([(0, 0, 255), (255, 0, 0)], colors.OrderBy(color => color.Red).ToArray());
-        Assert.Equal(2, server.State.Files.Length); // what is no picture was tried once and dropped
+        // What is no picture was tried once and dropped.
+        await Until.TrueAsync(() => server.State.Files.Length == 2, "the pictures are left");
 
         Write("green.png", SKColors.Lime);
         await Until.TrueAsync(() => server.State.Files.Length == 3, "the new file is found");

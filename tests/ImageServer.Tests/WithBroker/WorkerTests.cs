@@ -123,7 +123,7 @@ public sealed class WorkerTests(Broker broker)
         using var client = await server.ConnectAsync();
         Assert.Equal("No picture within 0.5 seconds", await client.ErrorAsync("gen a boat"));
         Assert.Equal("ACK!", await client.MessageAsync("hello"));
-        Assert.Empty(server.State.Line);
+        await Until.TrueAsync(() => server.State.Line.IsEmpty, "nothing is left of it");
     }
 
     [Fact]

@@ -23,7 +23,8 @@ internal sealed class ClientSession(
     private readonly NetworkStream _stream = new(socket, ownsSocket: true);
     private readonly Channel<Command> _commands = Channel.CreateBounded<Command>(
         new BoundedChannelOptions(CommandsKept) { SingleWriter = true });
-    private readonly CancellationTokenSource _left = new();
+    private readonly CancellationTokenSource _left = new(); // it says no more, and has not said quit
+    private readonly CancellationTokenSource _gone = new(); // nothing reaches it any more
     private GraphicsMode _mode = GraphicsMode.Graphics8;
     private volatile bool _isBusy;
 
@@ -36,7 +37,8 @@ internal sealed class ClientSession(
         {
             await AnswerAllAsync(stopping);
         }
-        catch (OperationCanceledException) when (stopping.IsCancellationRequested || _left.IsCancellationRequested)
+        catch (OperationCanceledException) when (
+            stopping.IsCancellationRequested || _left.IsCancellationRequested || _gone.IsCancellationRequested)
         {
             log.ClientLeft(id, stopping.IsCancellationRequested ? "the server stops" : "it left while it waited");
         }
@@ -60,6 +62,7 @@ internal sealed class ClientSession(
     {
         _stream.Dispose();
         _left.Dispose();
+        _gone.Dispose();
     }
 
     private async Task AnswerAllAsync(CancellationToken stopping)
@@ -89,9 +92,10 @@ internal sealed class ClientSession(
 
     private async Task AnswerAsync(Command command, CancellationToken stopping)
     {
-        using var unwanted = CancellationTokenSource.CreateLinkedTokenSource(_left.Token, stopping);
+        using var unwanted = CancellationTokenSource.CreateLinkedTokenSource(_gone.Token, stopping);
+        using var left = CancellationTokenSource.CreateLinkedTokenSource(_left.Token, unwanted.Token);
         _isBusy = true;
-        var making = handler.AnswerAsync(id, command, _mode, unwanted.Token);
+        var making = handler.AnswerAsync(command, new Asker(id, _mode, left.Token, unwanted.Token));
         try
         {
             await AnswerPlacesMeanwhileAsync(making, stopping);
@@ -148,16 +152,21 @@ internal sealed class ClientSession(
         }
     }
 
-    // Ends with the client's last word, and then whatever waits for the workers on its behalf is given up.
+    // A client that ends its side may still take answers (nc -N), or be gone: the two look alike. What is made here is
+    // sent to it. What waits for the workers on its behalf is given up, unless it has said quit.
     private async Task ReadAsync(CancellationToken ended)
     {
         var lines = new LineReader(_stream, settings, time);
+        bool quits = false;
         try
         {
             while (await lines.NextAsync(() => _isBusy, ended) is { } line)
             {
                 foreach (var command in line.Text is { } text ? Command.Parse(text) : [new Command.TooLong()])
+                {
                     await _commands.Writer.WriteAsync(command, ended);
+                    quits |= command is Command.Quit;
+                }
             }
         }
         catch (ClientCutOffException cutOff)
@@ -167,12 +176,12 @@ internal sealed class ClientSession(
         catch (Exception error) when (
             error is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            // It is gone, or its session has ended.
+            await _gone.CancelAsync(); // or its session has ended
         }
         finally
         {
             _commands.Writer.TryComplete();
-            await _left.CancelAsync();
+            if (!quits) await _left.CancelAsync();
         }
     }
 }

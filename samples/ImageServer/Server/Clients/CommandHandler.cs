@@ -10,6 +10,14 @@ namespace ImageServer.Server.Clients;
 /// <summary>An answer, ready to be sent, and what the picture in it is; null when there is none.</summary>
 internal readonly record struct CommandAnswer(ReadOnlyMemory<byte> Bytes, string? Title = null);
 
+/// <summary>A command's client, and for how long its answer is wanted.</summary>
+/// <param name="ClientId">Whose command it is.</param>
+/// <param name="Mode">The mode of a picture.</param>
+/// <param name="Left">The client says no more, and may be gone; also when <paramref name="Unwanted"/> is.</param>
+/// <param name="Unwanted">The answer can reach the client no more.</param>
+internal readonly record struct Asker(
+    int ClientId, GraphicsMode Mode, CancellationToken Left, CancellationToken Unwanted);
+
 /// <summary>Makes the answer to a command. Used by all sessions at once; what it remembers, the owner of the state
 /// remembers.</summary>
 internal sealed class CommandHandler(
@@ -22,22 +30,19 @@ internal sealed class CommandHandler(
 
     /// <summary>Makes the answer.</summary>
     /// <exception cref="OperationCanceledException">No client waits for it any more.</exception>
-    public async Task<CommandAnswer> AnswerAsync(
-        int clientId, Command command, GraphicsMode mode, CancellationToken unwanted)
+    public async Task<CommandAnswer> AnswerAsync(Command command, Asker asker)
     {
         try
         {
             var answer = command switch
             {
-                Command.Next => await NextAsync(clientId, mode, unwanted),
-                Command.Files => await ChooseAsync(clientId, new Source.Files(), mode, unwanted),
-                Command.Video => await ChooseAsync(clientId, new Source.Video(), mode, unwanted),
-                Command.Search search
-                    => await ChooseAsync(clientId, new Source.Search(NotEmpty(search.Words), 0), mode, unwanted),
-                Command.Gen gen
-                    => await ChooseAsync(clientId, new Source.Generate(NotEmpty(gen.Prompt), 0), mode, unwanted),
-                Command.ShowUrl url => await ChooseAsync(clientId, new Source.Url(url.Url), mode, unwanted),
-                Command.Place => new CommandAnswer(Place(clientId)),
+                Command.Next => await NextAsync(asker),
+                Command.Files => await ChooseAsync(new Source.Files(), asker),
+                Command.Video => await ChooseAsync(new Source.Video(), asker),
+                Command.Search search => await ChooseAsync(new Source.Search(NotEmpty(search.Words), 0), asker),
+                Command.Gen gen => await ChooseAsync(new Source.Generate(NotEmpty(gen.Prompt), 0), asker),
+                Command.ShowUrl url => await ChooseAsync(new Source.Url(url.Url), asker),
+                Command.Place => new CommandAnswer(Place(asker.ClientId)),
                 Command.Gfx => throw new ImageRefusedException(
                     $"Graphics modes are {string.Join(", ", ModeFormat.Modes.Select(one => (int)one))}"),
                 Command.TooLong
@@ -50,7 +55,7 @@ internal sealed class CommandHandler(
         catch (Exception error) when (error is ImageRefusedException or WorkerException)
         {
             metrics.Request(command.Name, succeeded: false);
-            log.AnsweredWithError(clientId, command.Name, error.Message);
+            log.AnsweredWithError(asker.ClientId, command.Name, error.Message);
             return new CommandAnswer(Wire.Error(error.Message));
         }
     }
@@ -60,45 +65,44 @@ internal sealed class CommandHandler(
         ? $"{place.Place} of {place.Length} in line"
         : "not in line");
 
-    private async Task<CommandAnswer> ChooseAsync(
-        int clientId, Source source, GraphicsMode mode, CancellationToken unwanted)
+    private async Task<CommandAnswer> ChooseAsync(Source source, Asker asker)
     {
-        owner.Choose(clientId, source);
-        return await ShowAsync(clientId, source, mode, unwanted);
+        owner.Choose(asker.ClientId, source);
+        return await ShowAsync(source, asker);
     }
 
-    private async Task<CommandAnswer> NextAsync(int clientId, GraphicsMode mode, CancellationToken unwanted)
-        => await owner.AdvanceAsync(clientId) is { } source
-            ? await ShowAsync(clientId, source, mode, unwanted)
+    private async Task<CommandAnswer> NextAsync(Asker asker)
+        => await owner.AdvanceAsync(asker.ClientId) is { } source
+            ? await ShowAsync(source, asker)
             : throw new ImageRefusedException("No previous command to repeat");
 
-    private async Task<CommandAnswer> ShowAsync(
-        int clientId, Source source, GraphicsMode mode, CancellationToken unwanted)
+    private async Task<CommandAnswer> ShowAsync(Source source, Asker asker)
     {
         switch (source)
         {
             case Source.Files:
-                return await ShowFileAsync(mode, unwanted);
+                return await ShowFileAsync(asker);
             case Source.Video:
-                return new CommandAnswer(await pictures.FromFrameAsync(frames.Frame, mode, unwanted), source.Title);
-            case Source.Url url:
                 return new CommandAnswer(
-                    await pictures.FromBytesAsync(await FetchAsync(url.Address, unwanted), mode, unwanted),
-                    source.Title);
+                    await pictures.FromFrameAsync(frames.Frame, asker.Mode, asker.Unwanted), source.Title);
+            case Source.Url url:
+                return await ConvertAsync(await FetchAsync(url.Address, asker.Unwanted), source.Title, asker);
             case Source.Search search:
-                return await ConvertAsync(await workers.SearchAsync(clientId, search, unwanted), mode, unwanted);
+                var found = await workers.SearchAsync(asker.ClientId, search, asker.Left);
+                return await ConvertAsync(found.Bytes, found.Title, asker);
             case Source.Generate generate:
-                return await ConvertAsync(await workers.GenerateAsync(clientId, generate, unwanted), mode, unwanted);
+                var drawn = await workers.GenerateAsync(asker.ClientId, generate, asker.Left);
+                return await ConvertAsync(drawn.Bytes, drawn.Title, asker);
             default:
                 throw new InvalidOperationException($"Nothing shows {source.GetType().Name}.");
         }
     }
 
-    private async Task<CommandAnswer> ConvertAsync(WorkerPicture picture, GraphicsMode mode, CancellationToken unwanted)
-        => new(await pictures.FromBytesAsync(picture.Bytes, mode, unwanted), picture.Title);
+    private async Task<CommandAnswer> ConvertAsync(ReadOnlyMemory<byte> image, string title, Asker asker)
+        => new(await pictures.FromBytesAsync(image, asker.Mode, asker.Unwanted), title);
 
     // From a snapshot: however long the list of files is, and whatever the owner does meanwhile.
-    private async Task<CommandAnswer> ShowFileAsync(GraphicsMode mode, CancellationToken unwanted)
+    private async Task<CommandAnswer> ShowFileAsync(Asker asker)
     {
         var files = owner.Current.Files;
         for (int tries = 0; tries < FilesTried && !files.IsEmpty; tries++)
@@ -107,14 +111,19 @@ internal sealed class CommandHandler(
             try
             {
                 return new CommandAnswer(
-                    await pictures.FromFileAsync(file, mode, unwanted), Path.GetFileName(file.Path));
+                    await pictures.FromFileAsync(file, asker.Mode, asker.Unwanted), Path.GetFileName(file.Path));
             }
             catch (ImageRefusedException error)
             {
                 log.FileDropped(file.Path, error.Message);
                 owner.DropFile(file);
-                files = files.Remove(file);
             }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                log.FileNotRead(file.Path, error.Message); // it may be readable the next time
+            }
+
+            files = files.Remove(file);
         }
 
         throw new ImageRefusedException("No image files available");

@@ -17,7 +17,9 @@ internal sealed class PictureMaker(ConversionPool pool, ImageSettings settings, 
     public long BytesKept => _cache.GetCurrentStatistics()?.CurrentEstimatedSize ?? 0;
 
     /// <summary>A file as an answer.</summary>
-    /// <exception cref="ImageRefusedException">It is no picture, or too large, or it cannot be read.</exception>
+    /// <exception cref="ImageRefusedException">It is no picture, or too large, or another file now.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">It must not be read.</exception>
     public async Task<byte[]> FromFileAsync(ImageFile file, GraphicsMode mode, CancellationToken cancellationToken)
     {
         var key = (file, mode);
@@ -57,17 +59,10 @@ internal sealed class PictureMaker(ConversionPool pool, ImageSettings settings, 
 
     private static byte[] Read(ImageFile file)
     {
-        try
-        {
-            // The folder was looked through a while ago: a link may have taken the file's place, or more bytes.
-            var now = new FileInfo(file.Path);
-            if (now.LinkTarget is not null || !now.Exists || now.Length != file.Bytes)
-                throw new ImageRefusedException("The file has changed");
-            return File.ReadAllBytes(file.Path);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new ImageRefusedException("The file cannot be read");
-        }
+        // The folder was looked through a while ago: a link may have taken the file's place, or more bytes.
+        var now = new FileInfo(file.Path);
+        if (now.LinkTarget is not null || !now.Exists || now.Length != file.Bytes)
+            throw new ImageRefusedException("The file has changed");
+        return File.ReadAllBytes(file.Path);
     }
 }
