@@ -1,4 +1,4 @@
-using System.Globalization;
+using SampleSettings;
 
 namespace RecipeService;
 
@@ -49,35 +49,20 @@ public sealed record RecipeSettings
     /// value.</exception>
     public static RecipeSettings From(IConfiguration configuration)
     {
+        var read = new SettingReader(name => configuration[name]);
         var defaults = new RecipeSettings();
         return new RecipeSettings
         {
-            BrokerUrl = Text("RABBITMQ_URL", defaults.BrokerUrl),
-            RequireTls = Text("RABBITMQ_REQUIRE_TLS", "false").Equals("true", StringComparison.OrdinalIgnoreCase),
-            CrawlingRequestQueue = Text("RABBITMQ_CRAWLING_REQUEST_QUEUE", defaults.CrawlingRequestQueue),
-            CrawlingResponseQueue = Text("RABBITMQ_CRAWLING_RESPONSE_QUEUE", defaults.CrawlingResponseQueue),
-            AnalysisQueue = Text("AI_QUEUE_NAME", defaults.AnalysisQueue),
-            AnalysisTimeout = Seconds("AI_TIMEOUT_SECONDS", defaults.AnalysisTimeout),
-            CrawlingTimeout = Seconds("CRAWLING_TIMEOUT_SECONDS", defaults.CrawlingTimeout),
-            BrokerGrace = Seconds("BROKER_GRACE_SECONDS", defaults.BrokerGrace),
-            JobsKept = (int)Number("CRAWLING_JOBS_KEPT", defaults.JobsKept, 1, 1_000_000),
-            QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null : Seconds(
-                "QUEUE_EXPIRES_SECONDS", default),
+            BrokerUrl = read.Text("RABBITMQ_URL", defaults.BrokerUrl),
+            RequireTls = read.Flag("RABBITMQ_REQUIRE_TLS"),
+            CrawlingRequestQueue = read.Text("RABBITMQ_CRAWLING_REQUEST_QUEUE", defaults.CrawlingRequestQueue),
+            CrawlingResponseQueue = read.Text("RABBITMQ_CRAWLING_RESPONSE_QUEUE", defaults.CrawlingResponseQueue),
+            AnalysisQueue = read.Text("AI_QUEUE_NAME", defaults.AnalysisQueue),
+            AnalysisTimeout = read.Seconds("AI_TIMEOUT_SECONDS", defaults.AnalysisTimeout),
+            CrawlingTimeout = read.Seconds("CRAWLING_TIMEOUT_SECONDS", defaults.CrawlingTimeout),
+            BrokerGrace = read.Seconds("BROKER_GRACE_SECONDS", defaults.BrokerGrace),
+            JobsKept = read.Whole("CRAWLING_JOBS_KEPT", defaults.JobsKept, 1, 1_000_000),
+            QueueExpiry = read.Seconds("QUEUE_EXPIRES_SECONDS"),
         };
-
-        string Text(string name, string otherwise)
-            => configuration[name] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : otherwise;
-
-        TimeSpan Seconds(string name, TimeSpan otherwise)
-            => TimeSpan.FromSeconds(Number(name, otherwise.TotalSeconds, 0.05, 86_400));
-
-        double Number(string name, double otherwise, double min, double max)
-        {
-            string text = Text(name, otherwise.ToString(CultureInfo.InvariantCulture));
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
-                && value >= min && value <= max
-                ? value
-                : throw new InvalidOperationException($"{name} must be a number from {min} to {max}.");
-        }
     }
 }

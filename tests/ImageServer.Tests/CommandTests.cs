@@ -1,6 +1,7 @@
 using ImageServer.Protocol;
 using ImageServer.Server;
 using ImageServer.Server.Clients;
+using Microsoft.Extensions.Configuration;
 
 namespace ImageServer.Tests;
 
@@ -87,12 +88,44 @@ public sealed class CommandTests
     public void The_command_line_is_that_of_the_original()
     {
         var options = CommandLineOptions.Read(
-            ["--paths", "/a b", "/c", "--port", "1234", "--gen-model=patient", "--loglevel", "debug"]);
-        Assert.Equal($"/a b{Path.PathSeparator}/c", options["PATHS"]);
+            ["--paths", "/a b", "/c:2024 ", "--port", "1234", "--gen-model=patient", "--loglevel", "debug"]);
+        Assert.Equal(("/a b", "/c:2024 "), (options["PATHS:0"], options["PATHS:1"])); // any character may be in a name
         Assert.Equal("1234", options["PORT"]);
         Assert.Equal("patient", options["GEN_MODEL"]);
         Assert.Equal("debug", options["LOGLEVEL"]);
     }
+
+    [Fact]
+    public void An_option_that_has_one_value_does_not_take_a_second()
+    {
+        var error = Assert.Throws<InvalidOperationException>(
+            () => CommandLineOptions.Read(["--gen-model", "painter", "dotnet"]));
+        Assert.Equal("--gen-model has one value, and \"dotnet\" would be a second.", error.Message);
+    }
+
+    [Fact]
+    public void Folders_come_one_by_one_from_the_command_line_and_in_one_text_from_the_environment()
+    {
+        Assert.Equal(
+            [Path.GetFullPath("/a b"), Path.GetFullPath("/c:2024")],
+            Settings([.. CommandLineOptions.Read(["--paths", "/a b", "/c:2024"])]).Paths);
+        Assert.Equal(
+            [Path.GetFullPath("/a b"), Path.GetFullPath("/c")],
+            Settings(KeyValuePair.Create("PATHS", (string?)$" /a b{Path.PathSeparator}/c")).Paths);
+    }
+
+    [Fact]
+    public void A_blank_setting_is_one_that_is_not_set()
+    {
+        string[] names = ["LISTEN", "QUEUE_EXPIRES_SECONDS", "RABBITMQ_REQUIRE_TLS", "PATHS", "MAX_LINE"];
+        var (blank, unset) = (Settings([.. names.Select(name => KeyValuePair.Create(name, (string?)" "))]), Settings());
+        Assert.Equal(
+            (unset.Listen, unset.QueueExpiry, unset.RequireTls, unset.Paths.Count, unset.MaxLine),
+            (blank.Listen, blank.QueueExpiry, blank.RequireTls, blank.Paths.Count, blank.MaxLine));
+    }
+
+    private static ImageSettings Settings(params KeyValuePair<string, string?>[] values)
+        => ImageSettings.From(new ConfigurationBuilder().AddInMemoryCollection(values).Build());
 
     /// <summary>A stream that gives so many bytes at a time.</summary>
     private sealed class Pieces(byte[] bytes, int size) : MemoryStream(bytes)

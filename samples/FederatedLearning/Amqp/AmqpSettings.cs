@@ -2,6 +2,7 @@ using System.Globalization;
 using FederatedLearning.Messages;
 using Microsoft.Extensions.Logging;
 using SafeAmqp;
+using SampleSettings;
 
 namespace FederatedLearning.Amqp;
 
@@ -67,9 +68,7 @@ public sealed record AmqpSettings
             Heartbeat = read.Seconds("AMQP_HEARTBEAT_SECONDS", defaults.Heartbeat, 2, 3600),
             BlockedTimeout = read.Seconds("AMQP_BLOCKED_TIMEOUT_SECONDS", defaults.BlockedTimeout, 0.1, 86_400),
             NamePrefix = read.Text("AMQP_NAME_PREFIX", defaults.NamePrefix),
-            QueueExpiry = read.Text("AMQP_QUEUE_EXPIRES_SECONDS") is null
-                ? null
-                : read.Seconds("AMQP_QUEUE_EXPIRES_SECONDS", default, 1, 86_400),
+            QueueExpiry = read.Seconds("AMQP_QUEUE_EXPIRES_SECONDS", 1),
         };
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using FederatedLearning.Messages;
 using FederatedLearning.Protocol;
+using SampleSettings;
 
 namespace FederatedLearning.Client;
 

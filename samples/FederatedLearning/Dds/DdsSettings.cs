@@ -1,3 +1,5 @@
+using SampleSettings;
+
 namespace FederatedLearning.Dds;
 
 /// <summary>

@@ -1,5 +1,6 @@
 using System.Net;
 using FederatedLearning.Messages;
+using SampleSettings;
 
 namespace FederatedLearning.Grpc;
 

@@ -2,6 +2,7 @@ using System.Net;
 using FederatedLearning.Messages;
 using MQTTnet;
 using MQTTnet.Formatter;
+using SampleSettings;
 
 namespace FederatedLearning.Mqtt;
 

@@ -1,5 +1,6 @@
 using System.Net;
 using QuicTransports;
+using SampleSettings;
 
 namespace FederatedLearning.Quic;
 

@@ -1,3 +1,5 @@
+using SampleSettings;
+
 namespace FederatedLearning.Server;
 
 /// <summary>The server's own settings, beside those of the core and of AMQP.</summary>
@@ -7,7 +9,10 @@ namespace FederatedLearning.Server;
 public sealed record ServerSettings(string ResultsFolder, bool ExitWhenComplete)
 {
     /// <summary>Reads the settings.</summary>
-    public static ServerSettings From(IConfiguration configuration) => new(
-        configuration["RESULTS_FOLDER"] is { Length: > 0 } folder ? folder : "results",
-        string.Equals(configuration["EXIT_WHEN_COMPLETE"], "true", StringComparison.OrdinalIgnoreCase));
+    /// <exception cref="InvalidOperationException">EXIT_WHEN_COMPLETE is neither true nor false.</exception>
+    public static ServerSettings From(IConfiguration configuration)
+    {
+        var read = new SettingReader(name => configuration[name]);
+        return new ServerSettings(read.Text("RESULTS_FOLDER", "results"), read.Flag("EXIT_WHEN_COMPLETE"));
+    }
 }

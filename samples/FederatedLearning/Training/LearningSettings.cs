@@ -2,6 +2,7 @@ using System.Globalization;
 using FederatedLearning.Model;
 using FederatedLearning.Training.Data;
 using FederatedLearning.Training.Models;
+using SampleSettings;
 
 namespace FederatedLearning.Training;
 
@@ -78,11 +79,12 @@ public sealed record LearningSettings
     public static LearningSettings From(Func<string, string?> setting)
     {
         ArgumentNullException.ThrowIfNull(setting);
+        var read = new SettingReader(setting);
         var defaults = new LearningSettings();
-        double alpha = Number("DIRICHLET_ALPHA", 0, 0, 1e6);
+        double alpha = read.Number("DIRICHLET_ALPHA", 0, 0, 1e6);
         return new LearningSettings
         {
-            Model = Text("MODEL")?.ToLowerInvariant() switch
+            Model = read.Text("MODEL")?.ToLowerInvariant() switch
             {
                 null => defaults.Model,
                 ModelFactory.Softmax => ModelFactory.Softmax,
@@ -90,39 +92,24 @@ public sealed record LearningSettings
                 _ =>
                     throw new InvalidOperationException($"MODEL must be {ModelFactory.Softmax} or {ModelFactory.Mlp}."),
             },
-            Hidden = Text("HIDDEN_UNITS") is { } units
-                ? [.. units.Split(',').Select(part => Whole("HIDDEN_UNITS", part, 1, 1_000_000))]
-                : defaults.Hidden,
-            LearningRate = Number("LEARNING_RATE", defaults.LearningRate, 1e-9, 1e3),
-            LearningRateDecay = Number("LEARNING_RATE_DECAY", defaults.LearningRateDecay, 1e-3, 1),
-            Seed = Count("SEED", defaults.Seed, int.MinValue),
-            Files = FilesOf(Text("TRAIN_IMAGES"), Text("TRAIN_LABELS"), Text("TEST_IMAGES"), Text("TEST_LABELS")),
-            TrainSamples = Count("TRAIN_SAMPLES", defaults.TrainSamples, 1, 1_000_000),
-            TestSamples = Count("TEST_SAMPLES", defaults.TestSamples, 1, 1_000_000),
-            Shares = Count("DATA_SHARES", defaults.Shares, 1, 100_000),
+            Hidden = read.Text("HIDDEN_UNITS") is { } layers ? [.. layers.Split(',').Select(Units)] : defaults.Hidden,
+            LearningRate = read.Number("LEARNING_RATE", defaults.LearningRate, 1e-9, 1e3),
+            LearningRateDecay = read.Number("LEARNING_RATE_DECAY", defaults.LearningRateDecay, 1e-3, 1),
+            Seed = read.Whole("SEED", defaults.Seed, int.MinValue, int.MaxValue),
+            Files = FilesOf(
+                read.Text("TRAIN_IMAGES"), read.Text("TRAIN_LABELS"),
+                read.Text("TEST_IMAGES"), read.Text("TEST_LABELS")),
+            TrainSamples = read.Whole("TRAIN_SAMPLES", defaults.TrainSamples, 1, 1_000_000),
+            TestSamples = read.Whole("TEST_SAMPLES", defaults.TestSamples, 1, 1_000_000),
+            Shares = read.Whole("DATA_SHARES", defaults.Shares, 1, 100_000),
             DirichletAlpha = alpha > 0 ? alpha : null,
         };
 
-        string? Text(string name) => setting(name) is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
-
-        int Count(string name, int otherwise, int min = 1, int max = int.MaxValue)
-            => Text(name) is { } text ? Whole(name, text, min, max) : otherwise;
-
-        static int Whole(string name, string text, int min, int max)
-            => int.TryParse(text.Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
-                && value >= min && value <= max
-                ? value
-                : throw new InvalidOperationException($"{name} must be whole, from {min} to {max}.");
-
-        double Number(string name, double otherwise, double min, double max)
-        {
-            if (Text(name) is not { } text) return otherwise;
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
-                && value >= min && value <= max
-                ? value
-                : throw new InvalidOperationException(
-                    string.Create(CultureInfo.InvariantCulture, $"{name} must be a number from {min} to {max}."));
-        }
+        static int Units(string text)
+            => int.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int units)
+                && units is > 0 and <= 1_000_000
+                ? units
+                : throw new InvalidOperationException("HIDDEN_UNITS must be whole numbers from 1 to 1000000.");
     }
 
     private static IdxFiles? FilesOf(string? trainImages, string? trainLabels, string? testImages, string? testLabels)

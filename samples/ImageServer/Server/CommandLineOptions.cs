@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace ImageServer.Server;
 
 /// <summary>The command line as settings: <c>--gen-model NAME</c> is <c>GEN_MODEL</c>, <c>--paths A B C</c> has any
@@ -5,7 +7,9 @@ namespace ImageServer.Server;
 internal static class CommandLineOptions
 {
     /// <summary>Reads <c>--name value</c>, <c>--name=value</c> and <c>--name value value</c>.</summary>
-    /// <exception cref="InvalidOperationException">A value has no name before it.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A value has no name before it, or an option other than <c>--paths</c> has several.
+    /// </exception>
     public static Dictionary<string, string?> Read(IEnumerable<string> args)
     {
         var values = new Dictionary<string, List<string>>(StringComparer.OrdinalIgnoreCase);
@@ -24,7 +28,17 @@ internal static class CommandLineOptions
             }
         }
 
-        return values.ToDictionary(
-            pair => pair.Key, pair => (string?)string.Join(Path.PathSeparator, pair.Value), values.Comparer);
+        return values.SelectMany(option => Settings(option.Key, option.Value)).ToDictionary(values.Comparer);
+    }
+
+    private static IEnumerable<KeyValuePair<string, string?>> Settings(string name, List<string> values)
+    {
+        if (name.Equals(ImageSettings.PathsKey, StringComparison.OrdinalIgnoreCase))
+            return values.Select((path, i) => KeyValuePair.Create(
+                ConfigurationPath.Combine(name, i.ToString(CultureInfo.InvariantCulture)), (string?)path));
+        return values.Count <= 1
+            ? [KeyValuePair.Create(name, (string?)values.FirstOrDefault(""))]
+            : throw new InvalidOperationException(
+                $"--{name.Replace('_', '-')} has one value, and \"{values[1]}\" would be a second.");
     }
 }

@@ -1,5 +1,5 @@
-using System.Globalization;
 using System.Net;
+using SampleSettings;
 
 namespace ImageServer.Server;
 
@@ -7,6 +7,9 @@ namespace ImageServer.Server;
 /// (<c>GEN_MODEL</c>) or any other source.</summary>
 internal sealed record ImageSettings
 {
+    /// <summary>The name of the setting with the folders.</summary>
+    public const string PathsKey = "PATHS";
+
     /// <summary>Where clients connect: <c>--port</c>; 0 takes a free one.</summary>
     public int Port { get; init; } = Protocol.ImageConnection.DefaultPort;
 
@@ -86,50 +89,40 @@ internal sealed record ImageSettings
     /// value.</exception>
     public static ImageSettings From(IConfiguration configuration)
     {
+        var read = new SettingReader(name => configuration[name]);
         var defaults = new ImageSettings();
         return new ImageSettings
         {
-            Port = (int)Number("PORT", defaults.Port, 0, 65_535),
-            Listen = configuration["LISTEN"] is { } listen ? Address(listen) : defaults.Listen,
-            Paths = [.. List("PATHS", Path.PathSeparator).Select(Path.GetFullPath)],
-            ScanEvery = Seconds("SCAN_SECONDS", defaults.ScanEvery),
-            GenerationModel = Text("GEN_MODEL", defaults.GenerationModel),
-            LogLevel = Level(Text("LOGLEVEL", "info")),
-            BrokerUrl = Text("RABBITMQ_URL", defaults.BrokerUrl),
-            RequireTls = Text("RABBITMQ_REQUIRE_TLS", "false")
-                .Equals("true", StringComparison.OrdinalIgnoreCase),
-            NamePrefix = Text("NAME_PREFIX", defaults.NamePrefix),
-            QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null
-                : Seconds("QUEUE_EXPIRES_SECONDS", default),
-            AnswerTimeout = Seconds("ANSWER_TIMEOUT_SECONDS", defaults.AnswerTimeout),
-            BrokerGrace = Seconds("BROKER_GRACE_SECONDS", defaults.BrokerGrace),
-            MaxLine = (int)Number("MAX_LINE", defaults.MaxLine, 1, 100_000),
-            MaxConnections = (int)Number("MAX_CONNECTIONS", defaults.MaxConnections, 1, 100_000),
-            IdleTimeout = Seconds("IDLE_SECONDS", defaults.IdleTimeout),
-            LineTimeout = Seconds("LINE_SECONDS", defaults.LineTimeout),
-            SendTimeout = Seconds("SEND_SECONDS", defaults.SendTimeout),
-            MaxPixels = (long)Number("MAX_PIXELS", defaults.MaxPixels, 1, 1e9),
-            CacheBytes = (long)Number("CACHE_BYTES", defaults.CacheBytes, 0, 1L << 36),
-            UrlHosts = [.. List("SHOWURL_HOSTS", ',')],
-            UrlInternalHosts = [.. List("SHOWURL_INTERNAL_HOSTS", ',')],
+            Port = read.Port("PORT", defaults.Port, isListener: true),
+            Listen = read.Text("LISTEN") is { } listen ? Address(listen) : defaults.Listen,
+            Paths = [.. Folders().Where(folder => folder.Length > 0).Select(Path.GetFullPath)],
+            ScanEvery = read.Seconds("SCAN_SECONDS", defaults.ScanEvery),
+            GenerationModel = read.Text("GEN_MODEL", defaults.GenerationModel),
+            LogLevel = Level(read.Text("LOGLEVEL", "info")),
+            BrokerUrl = read.Text("RABBITMQ_URL", defaults.BrokerUrl),
+            RequireTls = read.Flag("RABBITMQ_REQUIRE_TLS"),
+            NamePrefix = read.Text("NAME_PREFIX", defaults.NamePrefix),
+            QueueExpiry = read.Seconds("QUEUE_EXPIRES_SECONDS"),
+            AnswerTimeout = read.Seconds("ANSWER_TIMEOUT_SECONDS", defaults.AnswerTimeout),
+            BrokerGrace = read.Seconds("BROKER_GRACE_SECONDS", defaults.BrokerGrace),
+            MaxLine = read.Whole("MAX_LINE", defaults.MaxLine, 1, 100_000),
+            MaxConnections = read.Whole("MAX_CONNECTIONS", defaults.MaxConnections, 1, 100_000),
+            IdleTimeout = read.Seconds("IDLE_SECONDS", defaults.IdleTimeout),
+            LineTimeout = read.Seconds("LINE_SECONDS", defaults.LineTimeout),
+            SendTimeout = read.Seconds("SEND_SECONDS", defaults.SendTimeout),
+            MaxPixels = (long)read.Number("MAX_PIXELS", defaults.MaxPixels, 1, 1e9),
+            CacheBytes = (long)read.Number("CACHE_BYTES", defaults.CacheBytes, 0, 1L << 36),
+            UrlHosts = read.List("SHOWURL_HOSTS", ','),
+            UrlInternalHosts = read.List("SHOWURL_INTERNAL_HOSTS", ','),
         };
 
-        string Text(string name, string otherwise)
-            => configuration[name] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : otherwise;
-
-        string[] List(string name, char separator)
-            => Text(name, "").Split(separator, StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-
-        TimeSpan Seconds(string name, TimeSpan otherwise)
-            => TimeSpan.FromSeconds(Number(name, otherwise.TotalSeconds, 0.05, 86_400));
-
-        double Number(string name, double otherwise, double min, double max)
+        // By the command line one by one, for any character may be in a name; otherwise in one text.
+        string[] Folders()
         {
-            string text = Text(name, otherwise.ToString(CultureInfo.InvariantCulture));
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
-                && value >= min && value <= max
-                ? value
-                : throw new InvalidOperationException($"{name} must be a number from {min} to {max}.");
+            IEnumerable<IConfigurationSection> named = configuration.GetSection(PathsKey).GetChildren();
+            return named.Any()
+                ? [.. named.Select(folder => folder.Value ?? "")]
+                : read.List(PathsKey, Path.PathSeparator);
         }
     }
 

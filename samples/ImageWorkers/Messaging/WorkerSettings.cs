@@ -1,4 +1,4 @@
-using System.Globalization;
+using SampleSettings;
 
 namespace ImageWorkers.Messaging;
 
@@ -47,33 +47,24 @@ internal sealed record WorkerSettings
     /// value.</exception>
     public static WorkerSettings From(IConfiguration configuration, IReadOnlyList<string> arguments)
     {
+        var read = new SettingReader(name => configuration[name]);
         var defaults = new WorkerSettings();
         return new WorkerSettings
         {
-            BrokerUrl = configuration["RABBITMQ_URL"] ?? defaults.BrokerUrl,
-            RequireTls = string.Equals(
-                configuration["RABBITMQ_REQUIRE_TLS"], "true", StringComparison.OrdinalIgnoreCase),
-            Workers = Names(arguments.Count > 0 ? arguments
-                : (configuration["WORKERS"] ?? $"{Generator},{Searcher}").Split(',', StringSplitOptions.TrimEntries)),
-            NamePrefix = configuration["NAME_PREFIX"] ?? "",
-            QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null
-                : TimeSpan.FromSeconds(Number("QUEUE_EXPIRES_SECONDS", 0, 0.05, 86_400)),
-            Concurrency = (int)Number("CONCURRENCY", defaults.Concurrency, 1, 64),
-            DrawingTime = TimeSpan.FromSeconds(Number("DRAWING_SECONDS", defaults.DrawingTime.TotalSeconds, 0, 3600)),
-            CatalogueFolder = configuration["CATALOGUE"],
+            BrokerUrl = read.Text("RABBITMQ_URL", defaults.BrokerUrl),
+            RequireTls = read.Flag("RABBITMQ_REQUIRE_TLS"),
+            Workers = Known(arguments.Count > 0 ? arguments : read.List("WORKERS", ',')) is { Length: > 0 } named
+                ? named
+                : defaults.Workers,
+            NamePrefix = read.Text("NAME_PREFIX", defaults.NamePrefix),
+            QueueExpiry = read.Seconds("QUEUE_EXPIRES_SECONDS"),
+            Concurrency = read.Whole("CONCURRENCY", defaults.Concurrency, 1, 64),
+            DrawingTime = read.Seconds("DRAWING_SECONDS", defaults.DrawingTime, 0, 3600),
+            CatalogueFolder = read.Text("CATALOGUE"),
         };
-
-        double Number(string name, double otherwise, double min, double max)
-        {
-            string text = configuration[name] ?? otherwise.ToString(CultureInfo.InvariantCulture);
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
-                && value >= min && value <= max
-                ? value
-                : throw new InvalidOperationException($"{name} must be a number from {min} to {max}.");
-        }
     }
 
-    private static string[] Names(IEnumerable<string> names)
+    private static string[] Known(IEnumerable<string> names)
         => [.. names.Distinct().Select(name => name is Generator or Searcher
         ? name
         : throw new InvalidOperationException(

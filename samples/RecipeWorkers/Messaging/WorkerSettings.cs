@@ -1,4 +1,4 @@
-using System.Globalization;
+using SampleSettings;
 
 namespace RecipeWorkers.Messaging;
 
@@ -58,39 +58,27 @@ public sealed record WorkerSettings
     /// value.</exception>
     public static WorkerSettings From(IConfiguration configuration, IReadOnlyList<string> arguments)
     {
+        var read = new SettingReader(name => configuration[name]);
         var defaults = new WorkerSettings();
         return new WorkerSettings
         {
-            BrokerUrl = Text("RABBITMQ_URL", defaults.BrokerUrl),
-            RequireTls = Text("RABBITMQ_REQUIRE_TLS", "false").Equals("true", StringComparison.OrdinalIgnoreCase),
-            Workers = ReadWorkers(arguments.Count > 0 ? arguments : Text("WORKERS", $"{Ai},{Crawler}").Split(
-                ',', StringSplitOptions.TrimEntries)),
-            CrawlingRequestQueue = Text("RABBITMQ_CRAWLING_REQUEST_QUEUE", defaults.CrawlingRequestQueue),
-            CrawlingResponseQueue = Text("RABBITMQ_CRAWLING_RESPONSE_QUEUE", defaults.CrawlingResponseQueue),
-            AnalysisQueue = Text("AI_QUEUE_NAME", defaults.AnalysisQueue),
-            AnalysisConcurrency = (int)Number("AI_CONCURRENCY", defaults.AnalysisConcurrency, 1, 1000),
-            AllowedHosts = Text("FETCH_ALLOWED_HOSTS", "").Split(
-                ',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
+            BrokerUrl = read.Text("RABBITMQ_URL", defaults.BrokerUrl),
+            RequireTls = read.Flag("RABBITMQ_REQUIRE_TLS"),
+            Workers = Known(arguments.Count > 0 ? arguments : read.List("WORKERS", ',')) is { Length: > 0 } named
+                ? named
+                : defaults.Workers,
+            CrawlingRequestQueue = read.Text("RABBITMQ_CRAWLING_REQUEST_QUEUE", defaults.CrawlingRequestQueue),
+            CrawlingResponseQueue = read.Text("RABBITMQ_CRAWLING_RESPONSE_QUEUE", defaults.CrawlingResponseQueue),
+            AnalysisQueue = read.Text("AI_QUEUE_NAME", defaults.AnalysisQueue),
+            AnalysisConcurrency = read.Whole("AI_CONCURRENCY", defaults.AnalysisConcurrency, 1, 1000),
+            AllowedHosts = read.List("FETCH_ALLOWED_HOSTS", ','),
             CrawlPause = TimeSpan.FromMilliseconds(
-                Number("CRAWL_PAUSE_MILLISECONDS", defaults.CrawlPause.TotalMilliseconds, 0, 60_000)),
-            QueueExpiry = configuration["QUEUE_EXPIRES_SECONDS"] is null ? null : TimeSpan.FromSeconds(
-                Number("QUEUE_EXPIRES_SECONDS", 0, 0.05, 86_400)),
+                read.Number("CRAWL_PAUSE_MILLISECONDS", defaults.CrawlPause.TotalMilliseconds, 0, 60_000)),
+            QueueExpiry = read.Seconds("QUEUE_EXPIRES_SECONDS"),
         };
-
-        string Text(string name, string otherwise)
-            => configuration[name] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : otherwise;
-
-        double Number(string name, double otherwise, double min, double max)
-        {
-            string text = Text(name, otherwise.ToString(CultureInfo.InvariantCulture));
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
-                && value >= min && value <= max
-                ? value
-                : throw new InvalidOperationException($"{name} must be a number from {min} to {max}.");
-        }
     }
 
-    private static string[] ReadWorkers(IEnumerable<string> names)
+    private static string[] Known(IEnumerable<string> names)
         => [.. names.Distinct().Select(name => name is Ai or Crawler
         ? name
         : throw new InvalidOperationException(

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using FederatedLearning.Messages;
 using Microsoft.Extensions.Logging;
+using SampleSettings;
 
 namespace FederatedLearning.Protocol;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace FederatedLearning;
+namespace SampleSettings;
 
 /// <summary>
 /// Reads settings by name, from the environment or any other source. A wrong value is refused by the name of its
@@ -16,9 +16,13 @@ public sealed class SettingReader(Func<string, string?> setting)
     /// <summary>A text without blanks around it.</summary>
     public string Text(string name, string otherwise) => Text(name) ?? otherwise;
 
+    /// <summary>Texts with a separator between them, without blanks around them and without empty ones.</summary>
+    public string[] List(string name, char separator) => Text(name, "").Split(
+        separator, StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
     /// <summary><c>true</c> or <c>false</c>.</summary>
     /// <exception cref="InvalidOperationException">It is neither.</exception>
-    public bool Flag(string name, bool otherwise)
+    public bool Flag(string name, bool otherwise = false)
     {
         if (Text(name) is not { } text) return otherwise;
         return bool.TryParse(text, out bool value) ? value : throw new InvalidOperationException(
@@ -53,8 +57,13 @@ public sealed class SettingReader(Func<string, string?> setting)
                 string.Create(CultureInfo.InvariantCulture, $"{name} must be a number from {min} to {max}."));
     }
 
-    /// <summary>A time in seconds.</summary>
+    /// <summary>A time in seconds, from 50 milliseconds to a day unless said otherwise.</summary>
     /// <exception cref="InvalidOperationException">It is no number, or out of range.</exception>
-    public TimeSpan Seconds(string name, TimeSpan otherwise, double min, double max)
+    public TimeSpan Seconds(string name, TimeSpan otherwise, double min = 0.05, double max = 86_400)
         => TimeSpan.FromSeconds(Number(name, otherwise.TotalSeconds, min, max));
+
+    /// <summary>A time in seconds, from 50 milliseconds to a day unless said otherwise; null where it is not set.</summary>
+    /// <exception cref="InvalidOperationException">It is no number, or out of range.</exception>
+    public TimeSpan? Seconds(string name, double min = 0.05, double max = 86_400)
+        => Text(name) is null ? null : Seconds(name, default, min, max);
 }
