@@ -34,6 +34,10 @@ internal sealed class Peer : IAsyncDisposable
         return new Taken(taken.Reader);
     }
 
+    /// <summary>Deletes a queue, whatever is in it.</summary>
+    public Task DeleteAsync(string queue)
+        => _amqp.Admin.DeleteQueueAsync(queue, cancellationToken: TestContext.Current.CancellationToken);
+
     /// <summary>Takes every broadcast from now on.</summary>
     public async Task<Taken> TakeBroadcastsAsync()
     {

@@ -79,6 +79,28 @@ public sealed class HandlerTests(Node node)
     }
 
     [Fact]
+    public async Task A_client_whose_queues_were_deleted_has_them_again_once_it_has_registered_again()
+    {
+        await using var place = await node.NewPlaceAsync();
+        await using var handler = await Running.StartAsync(place);
+        await using var peer = await Peer.ConnectAsync(place);
+        await peer.SendAsync("", "fl_client_register", """{"client_id": 2}""");
+        Assert.Equal("registered 2", await handler.Federation.NextAsync());
+        foreach (string queue in (string[])["client_2_global_model", "client_2_updates", "client_2_metrics"])
+            await peer.DeleteAsync(queue);
+
+        await peer.SendAsync("", "fl_client_register", """{"client_id": 2}""");
+        Assert.Equal("registered 2", await handler.Federation.NextAsync());
+
+        handler.Outgoing.Post(new GlobalModel(1, Weights));
+        await (await peer.TakeAsync("client_2_global_model")).NextAsync();
+        await peer.SendAsync(
+            "fl_client_updates", "client_2_metrics",
+            """{"client_id": 2, "round": 1, "num_samples": 5, "metrics": {"loss": 1, "accuracy": 0.5}}""");
+        Assert.Equal("metrics of 2, round 1, loss 1, accuracy 0.5", await handler.Federation.NextAsync());
+    }
+
+    [Fact]
     public async Task Both_kinds_hear_what_goes_to_all_and_one_alone_hears_what_is_for_it()
     {
         await using var place = await node.NewPlaceAsync();
