@@ -74,10 +74,10 @@ public sealed partial class AmqpClient : IAmqpClient
         _observer = new ClientObserver(options.Telemetry, Instruments.Of(options.Telemetry.MeterFactory),
             name, options.TimeProvider, () => _send.Endpoint, () => _receive.Endpoint);
         _rejections = new Rejections(_events, _observer, _topology.QueueNamed);
-#pragma warning disable CA5394 // spreading returns needs no secret randomness
+#pragma warning disable RS0030 // injected here, and many workers use it at once
         _handlers = new HandlerSurroundings(this, _events, _observer, () => IsDisposed, _topology.QueueNamed,
-            new Random().NextDouble);
-#pragma warning restore CA5394
+            Random.Shared.NextDouble);
+#pragma warning restore RS0030
         _admin = new Administration(this);
         _servers = new ServerSurroundings(this, _events, _observer, _credit, WaitForReplyCreditAsync, _clock,
             options.PublishTimeout, options.MaxMessageSize);

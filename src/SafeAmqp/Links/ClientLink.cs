@@ -23,10 +23,9 @@ internal sealed class ClientLink
         var events = new LinkEvents(logger, config.ClientName, settings.Name, Metrics, options.TimeProvider, moved);
         Thread = new IoThread($"safeamqp-io:{config.ConnectionName}", clock, events, onTime);
         _broker = new RabbitMqLink(Thread, config, events);
-#pragma warning disable CA5394 // spreading reconnects needs no secret randomness
-        var random = new Random();
-        Thread.Actor = new LinkActor(settings, _broker, topology, events, random.NextDouble, snapshot);
-#pragma warning restore CA5394
+#pragma warning disable RS0030 // injected here
+        Thread.Actor = new LinkActor(settings, _broker, topology, events, Random.Shared.NextDouble, snapshot);
+#pragma warning restore RS0030
     }
 
     internal IoThread Thread { get; }
