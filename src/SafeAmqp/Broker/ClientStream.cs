@@ -3,6 +3,8 @@ using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
 using RabbitMQ.Client;
+using SafeAmqp.Actor;
+using SafeAmqp.Telemetry;
 using SafeAmqp.Transport;
 using SafeAmqp.Wire;
 
@@ -256,4 +258,28 @@ internal sealed class InboundPipe
     }
 
     private long Unread => Volatile.Read(ref _put) - Volatile.Read(ref _taken);
+}
+
+/// <summary>Turns what comes in masses (confirms, returns and deliveries) into signals, stamped and in order.
+/// RabbitMQ.Client would take them through its read loop and dispatcher, with wake-ups of the pool; all other frames
+/// still go that way.</summary>
+internal sealed class SignalSink(Action<BrokerSignal> post, InboundPipe client) : IFrameSink
+{
+    public void Acked(long channel, ulong sequence, bool multiple)
+        => post(new BrokerSignal.Acked(channel, sequence, multiple));
+
+    public void Nacked(long channel, ulong sequence, bool multiple)
+        => post(new BrokerSignal.Nacked(channel, sequence, multiple));
+
+    public void Returned(long channel, int slot, int code, string text)
+        => post(new BrokerSignal.Returned(channel, slot, code, StatusText.Printable(text)));
+
+    public void Delivered(long channel, ulong tag, bool redelivered, AmqpMessage message, DeliveryFlaw? flaw)
+        => post(new BrokerSignal.Delivered(channel, tag, redelivered, message, flaw));
+
+    public void FoundEmpty(long channel) => post(new BrokerSignal.FoundEmpty(channel));
+
+    public void ConsumerStarted(long channel) => post(new BrokerSignal.ConsumerStarted(channel));
+
+    public void Pass(ReadOnlySpan<byte> frames) => client.Put(frames);
 }
