@@ -49,9 +49,8 @@ internal abstract class ActorChannel(ConnectionActor actor)
     {
         if (AnswerBy <= now)
         {
-            var end = new CloseReason(0,
-                $"the broker did not answer within {actor.Settings.OperationTimeout.TotalSeconds:0.###} s",
-                    ByBroker: false, new TimeoutException("The broker did not answer in time."));
+            var end = CloseReason.Unanswered(
+                $"the broker did not answer within {actor.Settings.OperationTimeout.TotalSeconds:0.###} s");
             Close();
             OnClosed(end);
         }

@@ -57,6 +57,13 @@ internal sealed record CloseReason(int Code, string Text, bool ByBroker, Excepti
     /// <summary>What to tell in place of the broker's text, when that alone does not say what to do.</summary>
     internal string? Told { get; init; }
 
+    /// <summary>It ended on this side.</summary>
+    internal static CloseReason Local(string text, Exception? error = null) => new(0, text, ByBroker: false, error);
+
+    /// <summary>It was given up, as the broker did not answer.</summary>
+    internal static CloseReason Unanswered(string text)
+        => Local(text, new TimeoutException("The broker did not answer in time."));
+
     internal string Describe() => Code == 0 ? Told ?? Text : $"{Code} {Told ?? Text}";
 }
 

@@ -189,8 +189,8 @@ internal abstract partial class ConnectionActor
         {
             _giveUpAt = ActorTime.Never;
             _refused = false;
-            LoseLink(new CloseReason(0, $"connecting took longer than {_within.TotalSeconds:0.###} s",
-                ByBroker: false, new TimeoutException("Connecting timed out.")));
+            LoseLink(CloseReason.Local($"connecting took longer than {_within.TotalSeconds:0.###} s",
+                new TimeoutException("Connecting timed out.")));
         }
         if (_nextAttemptAt <= now && State == AmqpLinkState.Waiting)
             Connect();
@@ -209,9 +209,8 @@ internal abstract partial class ConnectionActor
             return now + allowed;
         if (now - last < allowed)
             return last + allowed;
-        LoseLink(new CloseReason(0,
-            $"nothing was received for {TimeSpan.FromTicks(now - last).TotalSeconds:0.0} s (heartbeat "
-                + $"{Settings.Heartbeat.TotalSeconds:0.###} s)", ByBroker: false));
+        LoseLink(CloseReason.Local($"nothing was received for {TimeSpan.FromTicks(now - last).TotalSeconds:0.0} s "
+            + $"(heartbeat {Settings.Heartbeat.TotalSeconds:0.###} s)"));
         return ActorTime.Never;
     }
 
@@ -243,9 +242,8 @@ internal abstract partial class ConnectionActor
         }
         if (!_opening.IsUnheard(now, Link.Traffic(Epoch), out long next))
             return next;
-        LoseLink(new CloseReason(0,
-            "the broker sends heartbeats and opens no channel: it does not read this connection any more",
-                ByBroker: false, new TimeoutException("The broker did not answer in time.")));
+        LoseLink(CloseReason.Unanswered(
+            "the broker sends heartbeats and opens no channel: it does not read this connection any more"));
         return ActorTime.Never;
     }
 

@@ -135,7 +135,7 @@ internal abstract partial class ConnectionActor(ActorSettings settings, IBrokerL
     {
         _crash = error;
         LastError = $"bug in SafeAmqp: {error.Message}";
-        FinishClose(new CloseReason(0, LastError, ByBroker: false, error));
+        FinishClose(CloseReason.Local(LastError, error));
     }
 
     /// <summary>Handles a command of a verb. Not called once the link is closed.</summary>
@@ -230,8 +230,8 @@ internal abstract partial class ConnectionActor(ActorSettings settings, IBrokerL
     {
         if (_openWaiters.Exists(waiter => waiter.Deadline <= now))
         {
-            FailFast(_lastEnd ?? new CloseReason(0, $"{Host} did not answer within "
-                + $"{Settings.ConnectTimeout.TotalSeconds:0.###} s", ByBroker: false,
+            FailFast(_lastEnd ?? CloseReason.Local(
+                $"{Host} did not answer within {Settings.ConnectTimeout.TotalSeconds:0.###} s",
                 new TimeoutException("Connecting timed out.")), now);
         }
         return _openWaiters.Count == 0 ? ActorTime.Never : _openWaiters.Min(waiter => waiter.Deadline);
@@ -273,7 +273,7 @@ internal abstract partial class ConnectionActor(ActorSettings settings, IBrokerL
     private void CloseWhenIdle(long now)
     {
         if (IsIdle || !MayPublish || now >= _closeBy)
-            FinishClose(new CloseReason(0, "the client was disposed", ByBroker: false));
+            FinishClose(CloseReason.Local("the client was disposed"));
     }
 
     // Operations end first; connection.close comes last, as it may take time.

@@ -58,9 +58,8 @@ internal sealed class BrokerSession
         if (!credentials.IsCompletedSuccessfully)
         {
             // The provider's own exception may carry anything, secrets too: only its type is shown.
-            Fail(new CloseReason(0, $"the credentials could not be had "
-                    + $"({credentials.Exception?.GetBaseException().GetType().Name ?? "cancelled"})", ByBroker: false),
-                        refused: false);
+            Fail(CloseReason.Local("the credentials could not be had "
+                + $"({credentials.Exception?.GetBaseException().GetType().Name ?? "cancelled"})"), refused: false);
             return;
         }
         Handshake(((Task<AmqpCredentials>)credentials).Result);

@@ -28,9 +28,8 @@ internal static class CloseClassifier
         AuthenticationFailureException refused
             => new CloseReason(Constants.AccessRefused, StatusText.Printable(refused.Message), ByBroker: true),
         OperationCanceledException cancelled
-            => new CloseReason(0, "no answer in time", ByBroker: false,
-                new TimeoutException("No answer in time.", cancelled)),
-        var other => new CloseReason(0, StatusText.Printable(Words(other)), ByBroker: false, other),
+            => CloseReason.Local("no answer in time", new TimeoutException("No answer in time.", cancelled)),
+        var other => CloseReason.Local(StatusText.Printable(Words(other)), other),
     };
 
     private const string AboutGuest = "By default RabbitMQ takes the user 'guest' from its own machine only: add a "

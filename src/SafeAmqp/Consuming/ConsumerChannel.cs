@@ -232,8 +232,8 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
             if (!subscription.Started.HasEnded)
             {
                 string reason = subscription.LastError is { } error ? $"; last: {error}" : "";
-                consumers.Remove(this, Error(new CloseReason(0, $"the broker did not confirm it within "
-                    + $"{Actor.Settings.OperationTimeout.TotalSeconds:0.###} s{reason}", ByBroker: false,
+                consumers.Remove(this, Error(CloseReason.Local("the broker did not confirm it within "
+                    + $"{Actor.Settings.OperationTimeout.TotalSeconds:0.###} s{reason}",
                     new TimeoutException("The consumer was not confirmed in time."))));
                 return ActorTime.Never;
             }
@@ -251,7 +251,7 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
     {
         if (!_acks.Delivered(delivered.Tag))
         {
-            GiveUp(new CloseReason(0, $"the broker sent delivery tag {delivered.Tag} out of order", ByBroker: false));
+            GiveUp(CloseReason.Local($"the broker sent delivery tag {delivered.Tag} out of order"));
             return;
         }
         // It is only too large for this client, and not to be thrown away.

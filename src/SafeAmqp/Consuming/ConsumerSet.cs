@@ -158,8 +158,8 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
     // Told at once; one that was live before tries again.
     private void LeaveWithoutChannel(ConsumerChannel consumer, int others)
     {
-        var reason = new CloseReason(0,
-            $"the connection has no channel left: channel_max {actor.ChannelMax}, {others} consumers", ByBroker: false);
+        var reason = CloseReason.Local(
+            $"the connection has no channel left: channel_max {actor.ChannelMax}, {others} consumers");
         if (consumer.Subscription.Started.HasEnded)
             consumer.Dispatch(new BrokerSignal.ChannelClosed(consumer.Incarnation, reason));
         else

@@ -20,8 +20,7 @@ internal sealed class GetChannel(ConnectionActor actor, ConsumerSet consumers, G
         if (hasRoom)
             Open(confirms: false, prefetch: 0);
         else
-            Fail(new CloseReason(0, $"the connection has no channel left: channel_max {Actor.ChannelMax}",
-                ByBroker: false));
+            Fail(CloseReason.Local($"the connection has no channel left: channel_max {Actor.ChannelMax}"));
     }
 
     internal void Settle(AmqpDelivery delivery, AmqpSettlement settlement)
@@ -77,8 +76,7 @@ internal sealed class GetChannel(ConnectionActor actor, ConsumerSet consumers, G
             return ActorTime.Never;
         if (job.Deadline > now)
             return job.Deadline;
-        Fail(new CloseReason(0, "timed out", ByBroker: false,
-            new TimeoutException("The broker did not answer in time.")));
+        Fail(CloseReason.Unanswered("timed out"));
         return ActorTime.Never;
     }
 

@@ -27,7 +27,7 @@ internal sealed class ExchangeBook(Action<string> check, Func<AmqpMessage, Topol
     private readonly HashSet<string> _present = [];
     private readonly HashSet<string> _beingChecked = [];
     private readonly Dictionary<(string Exchange, string? Key), (CloseReason End, long Until)> _refused = [];
-    private (long Size, CloseReason End) _largest = (long.MaxValue, new CloseReason(0, "", ByBroker: false));
+    private (long Size, CloseReason End) _largest = (long.MaxValue, CloseReason.Local(""));
 
     internal ExchangeAnswer Ask(AmqpMessage message, long now, out CloseReason? refusal)
     {

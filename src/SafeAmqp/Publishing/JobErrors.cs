@@ -15,7 +15,7 @@ internal static class JobErrors
                     : "bind one with that key")} first.", status, reply);
 
     internal static AmqpException Nacked(OutgoingJob job, AmqpClientStatus status)
-        => job.IsRepeated ? Repeated(job, new CloseReason(0, "basic.nack", ByBroker: false), status)
+        => job.IsRepeated ? Repeated(job, CloseReason.Local("basic.nack"), status)
             : new AmqpNackedException($"The broker refused the {job.Message} without a reason (basic.nack): a full "
                 + $"queue, or one without a leader.", status);
 

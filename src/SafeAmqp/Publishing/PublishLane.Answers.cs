@@ -46,8 +46,8 @@ internal sealed partial class PublishLane
             return look;
         if (LastDeadline > now)
             return Math.Min(look, LastDeadline);
-        Replace(new CloseReason(0,
-            "the channel was replaced, as the broker left publishes unanswered past their deadlines", ByBroker: false));
+        Replace(CloseReason.Local(
+            "the channel was replaced, as the broker left publishes unanswered past their deadlines"));
         return _reopenAt;
     }
 
@@ -107,8 +107,7 @@ internal sealed partial class PublishLane
         Heard();
         if (!_ledger.Take(sequence, multiple, _taken))
         {
-            Replace(new CloseReason(0, $"the broker answered publish {sequence}, which was never made",
-                ByBroker: false));
+            Replace(CloseReason.Local($"the broker answered publish {sequence}, which was never made"));
             return;
         }
         _timer.Answered(sequence, multiple, Actor);
@@ -127,7 +126,7 @@ internal sealed partial class PublishLane
             _nacks.Acked(_taken);
         _taken.Clear();
         if (_draining && _ledger.Count == 0)
-            Replace(new CloseReason(0, "the channel was replaced after a storm of nacks", ByBroker: false));
+            Replace(CloseReason.Local("the channel was replaced after a storm of nacks"));
     }
 
     /// <summary>Gives the channel up and opens a new one: its numbering, or its view of a queue's leader, cannot be
@@ -220,9 +219,8 @@ internal sealed partial class PublishLane
         if (_probe.IsAsked)
         {
             if (_probe.IsUnheard(now, Actor.Link.Traffic(Actor.Epoch), out long next))
-                Replace(new CloseReason(0, $"the channel was replaced, as the broker answered nothing on it for "
-                        + $"{TimeSpan.FromTicks(now - _heardAt).TotalSeconds:0.0} s, not even a question",
-                    ByBroker: false, new TimeoutException("The broker did not answer in time.")));
+                Replace(CloseReason.Unanswered("the channel was replaced, as the broker answered nothing on it for "
+                    + $"{TimeSpan.FromTicks(now - _heardAt).TotalSeconds:0.0} s, not even a question"));
             return next;
         }
         if (Math.Max(_heardAt, Actor.UnblockedAt) + Silence > now)

@@ -216,7 +216,7 @@ internal sealed class ServingChannel(ConnectionActor actor, ConsumerSet consumer
         _heardAt = Actor.Now;
         if (!_ledger.Take(sequence, multiple, _taken))
         {
-            GiveUp(new CloseReason(0, $"the broker answered reply {sequence}, which was never made", ByBroker: false));
+            GiveUp(CloseReason.Local($"the broker answered reply {sequence}, which was never made"));
             return;
         }
         foreach (OutgoingJob job in _taken)

@@ -130,7 +130,7 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
         {
             // The channel still waits for the answer, although no caller does.
             _running = running with { Deadline = ActorTime.Never, OutlivesLink = false, Done = _ => { } };
-            running.Done(TimedOut("timed out waiting for the broker's answer"));
+            running.Done(CloseReason.Unanswered("timed out waiting for the broker's answer"));
         }
         long earliest = Math.Min(_reopenAt, _running?.Deadline ?? ActorTime.Never);
         for (var node = _waiting.First; node is not null;)
@@ -139,7 +139,7 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
             if (node.Value.Deadline <= now)
             {
                 _waiting.Remove(node);
-                node.Value.Done(TimedOut("timed out waiting for the link"));
+                node.Value.Done(CloseReason.Unanswered("timed out waiting for the link"));
                 if (node.Value.IsSuspect)
                     Actor.ChannelSettled();
             }
@@ -183,9 +183,6 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
         if (running.OutlivesLink)
             running.Done(told);
     }
-
-    private static CloseReason TimedOut(string text)
-        => new(0, text, ByBroker: false, new TimeoutException("The broker did not answer in time."));
 
     private void Finish(Operation operation, CloseReason? end)
     {
