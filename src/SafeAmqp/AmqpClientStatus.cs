@@ -66,7 +66,8 @@ public sealed record AmqpClientStatus(IReadOnlyList<AmqpLinkStatus> Links)
         && link.Consumers.All(consumer => consumer.State is AmqpConsumerState.Live or AmqpConsumerState.Stopping));
 
     /// <summary>For how long a work item has been waiting for a thread of the process's thread pool, while it has for 2
-    /// s or more. Connections live on the pool: a process that blocks its threads loses them.</summary>
+    /// s or more. Handshakes, heartbeats and TLS need the pool: a process that blocks its threads can lose its
+    /// connections.</summary>
     public TimeSpan? ThreadPoolStarvedFor { get; init; }
 
     /// <summary>Says in words what the client does and why it waits.</summary>

@@ -103,7 +103,7 @@ public interface IAmqpClient : IAsyncDisposable
 
     /// <summary>Answers the requests of a queue, each on the channel that it came on: the reply leaves, then the
     /// acknowledgement. A request past its deadline is dropped; one without a reply address is settled and
-    /// counted.</summary>
+    /// logged.</summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="handler">Answers a request.</param>
     /// <param name="options">How to serve.</param>

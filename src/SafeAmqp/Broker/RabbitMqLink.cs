@@ -5,8 +5,8 @@ using SafeAmqp.Telemetry;
 namespace SafeAmqp.Broker;
 
 /// <summary>The broker link over RabbitMQ.Client. Every call comes from the owner's thread, and every call into
-/// RabbitMQ.Client is made on it. Publishes and settlements bypass it, in frames of our own. These are flushed before
-/// each call into it, so that everything leaves in order.</summary>
+/// RabbitMQ.Client is made on it. Publishes, settlements, basic.get and confirm.select bypass it, in frames of our
+/// own. These are flushed before each call into it, so that everything leaves in order.</summary>
 internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents events) : IBrokerLink
 {
     private readonly Dictionary<long, RabbitMqChannel> _channels = [];

@@ -8,10 +8,11 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// nothing.</summary>
 public static class SafeAmqpHealthChecksBuilderExtensions
 {
-    /// <summary>Adds a readiness check. Healthy: every link is open, every consumer receives, everything added on the
-    /// builder is ready. Degraded: the broker blocks publishing; a link that was open is being recovered; a consumer
-    /// does not receive; something could not be declared or started. Unhealthy: a link was never open, is closed, or
-    /// five attempts to recover it have failed.</summary>
+    /// <summary>Adds a readiness check. Healthy: every link is open, every consumer does its work or is being stopped,
+    /// everything added on the builder is ready. Degraded: the broker blocks publishing; a link that was open is being
+    /// recovered; a consumer does not receive, all its handlers are stuck, or its dead letters cannot be moved;
+    /// something could not be declared or started; the thread pool is starved. Unhealthy: a link was never open, is
+    /// closed, or five attempts to recover it have failed; a consumer was stopped over a message.</summary>
     /// <param name="builder">The health checks.</param>
     /// <param name="name">The check's name.</param>
     /// <param name="key">The client's key; <see langword="null"/> for the one without.</param>
@@ -25,7 +26,8 @@ public static class SafeAmqpHealthChecksBuilderExtensions
         => Add(builder, name, services => new ReadinessCheck(services, key), failureStatus, tags ?? ["ready"], timeout);
 
     /// <summary>Adds a liveness check: unhealthy only when a link is closed for good although nothing disposed the
-    /// client, which a restart of the process cures. A broker that is down is no reason to restart.</summary>
+    /// client, which a restart of the process cures. Degraded: a consumer was stopped over a message, to which a
+    /// restart would only bring it back. A broker that is down is no reason to restart.</summary>
     /// <param name="builder">The health checks.</param>
     /// <param name="name">The check's name.</param>
     /// <param name="key">The client's key; <see langword="null"/> for the one without.</param>

@@ -53,8 +53,8 @@ internal static partial class Log
 
     [LoggerMessage(110, LogLevel.Warning,
         "AMQP client '{Client}': the thread pool is starved; a work item has been waiting for {Seconds:0.0} s "
-            + "({Threads} threads, {Pending} items queued). Connections run on the pool and may be lost; something "
-            + "in this process is blocking its threads")]
+            + "({Threads} threads, {Pending} items queued). Handshakes, heartbeats and TLS need the pool, so "
+            + "connections may be lost; something in this process is blocking its threads")]
     internal static partial void PoolStarved(ILogger logger, string client, double seconds, int threads, long pending);
 
     [LoggerMessage(111, LogLevel.Information,

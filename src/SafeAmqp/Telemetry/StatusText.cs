@@ -172,7 +172,7 @@ internal static class WaitReason
         return $"no open connection to the broker for {StatusText.Seconds(link.NotOpenFor ?? link.InState)}{why}";
     }
 
-    // Connections are read and written on the pool.
+    // A handshake, heartbeats, reads of TLS and all sends but the first of a batch need the pool.
     private static string? Starved(AmqpClientStatus status)
         => status.ThreadPoolStarvedFor is { } time
             ? $"this process's thread pool has been starved for {StatusText.Seconds(time)}" : null;

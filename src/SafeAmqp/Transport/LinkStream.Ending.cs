@@ -138,6 +138,6 @@ internal enum LinkEnd
     /// <summary>We gave the link up, with a reason: a silent peer, a deadline, a failed connect.</summary>
     Abandoned,
 
-    /// <summary>The socket or TLS failed, or the guard refused what the peer sent.</summary>
+    /// <summary>The socket or TLS failed, or the frame reader refused what the peer sent.</summary>
     Failed,
 }

@@ -6,9 +6,9 @@ using static SafeAmqp.Wire.FrameFormat;
 
 namespace SafeAmqp.Wire;
 
-/// <summary>Puts what leaves in masses into frames: publishes and settlements. RabbitMQ.Client's own way there takes,
-/// for each message, a rented array, a hop through its write loop's queue of 128 and a write of its own; this is most
-/// of what a publish cost.</summary>
+/// <summary>Puts into frames what does not go through RabbitMQ.Client: publishes and settlements, which leave in
+/// masses, basic.get and confirm.select. Its own way takes, for each message, a rented array, a hop through its write
+/// loop's queue of 128 and a write of its own; this is most of what a publish cost.</summary>
 internal static class FrameWriter
 {
     /// <summary>A whole message: method, header, body frames.</summary>
