@@ -62,16 +62,7 @@ internal static class StatusText
     }
 
     /// <summary>A state as the value of an attribute.</summary>
-    internal static string Name(AmqpLinkState state) => state switch
-    {
-        AmqpLinkState.Idle => "idle",
-        AmqpLinkState.Connecting => "connecting",
-        AmqpLinkState.Preparing => "preparing",
-        AmqpLinkState.Open => "open",
-        AmqpLinkState.Waiting => "waiting",
-        AmqpLinkState.Closing => "closing",
-        _ => "closed",
-    };
+    internal static string Name(AmqpLinkState state) => state.ToString().ToLowerInvariant();
 
     // Begins a new line in a log viewer, or changes the direction of the text after it.
     private static bool Misleads(char c) => char.IsControl(c)
@@ -81,22 +72,11 @@ internal static class StatusText
     private static string Word(AmqpLinkState state) => state switch
     {
         AmqpLinkState.Idle => "not started",
-        AmqpLinkState.Connecting => "connecting",
-        AmqpLinkState.Preparing => "preparing",
-        AmqpLinkState.Open => "open",
         AmqpLinkState.Waiting => "waiting to reconnect",
-        AmqpLinkState.Closing => "closing",
-        _ => "closed",
+        _ => Name(state),
     };
 
-    private static string Word(AmqpConsumerState state) => state switch
-    {
-        AmqpConsumerState.Starting => "starting",
-        AmqpConsumerState.Live => "live",
-        AmqpConsumerState.Recovering => "recovering",
-        AmqpConsumerState.Stopping => "stopping",
-        _ => "stopped",
-    };
+    private static string Word(AmqpConsumerState state) => state.ToString().ToLowerInvariant();
 }
 
 /// <summary>Says in one phrase why what waited waited, from the state of its link. The state itself follows it in every
