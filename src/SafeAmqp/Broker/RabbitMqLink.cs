@@ -86,31 +86,15 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
     public PassResult Publish(long incarnation, in Outgoing message, int slot, out string? refusal)
     {
         refusal = null;
-        owner.AssertOwner();
-        return _channels.TryGetValue(incarnation, out RabbitMqChannel? channel)
-            ? channel.Publish(message, slot, out refusal) : PassResult.Closed;
+        return Find(incarnation)?.Publish(message, slot, out refusal) ?? PassResult.Closed;
     }
 
-    public void Confirm(long incarnation)
-    {
-        owner.AssertOwner();
-        if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
-            channel.Confirm();
-    }
+    public void Confirm(long incarnation) => Find(incarnation)?.Confirm();
 
     public void Settle(long incarnation, ulong tag, bool multiple, AmqpSettlement settlement)
-    {
-        owner.AssertOwner();
-        if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
-            channel.Settle(tag, multiple, settlement);
-    }
+        => Find(incarnation)?.Settle(tag, multiple, settlement);
 
-    public void Get(long incarnation, string queue)
-    {
-        owner.AssertOwner();
-        if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
-            channel.Get(queue);
-    }
+    public void Get(long incarnation, string queue) => Find(incarnation)?.Get(queue);
 
     public void Flush()
     {
@@ -121,22 +105,19 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
     public void Ask(long incarnation, AdminRequest request)
     {
         Flush();
-        if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
-            channel.Ask(request);
+        Find(incarnation)?.Ask(request);
     }
 
     public void Consume(long incarnation, ConsumeRequest request)
     {
         Flush();
-        if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
-            channel.Consume(request);
+        Find(incarnation)?.Consume(request);
     }
 
     public void CancelConsumer(long incarnation)
     {
         Flush();
-        if (_channels.TryGetValue(incarnation, out RabbitMqChannel? channel))
-            channel.CancelConsumer();
+        Find(incarnation)?.CancelConsumer();
     }
 
     // Also read by callers that ask for the status.
@@ -151,6 +132,13 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
             lock (_totalsGate)
                 return _session is { } session ? _totalsBefore + session.Totals : _totalsBefore;
         }
+    }
+
+    // A channel that is gone takes nothing: a signal says so.
+    private RabbitMqChannel? Find(long incarnation)
+    {
+        owner.AssertOwner();
+        return _channels.GetValueOrDefault(incarnation);
     }
 
     /// <summary>Starts a task, and continues on the owner's thread when it has completed, successfully or
