@@ -173,7 +173,7 @@ internal sealed class BrokerSession
             _link.BrokerVersion = VersionOf(connection);
             Outbox = new Outbox(_link, _stream!);
             Subscribe(connection);
-            _link.Owner.Post(new BrokerSignal.Connected(Epoch, _host.ToString(), connection.ChannelMax));
+            _link.Post(new BrokerSignal.Connected(Epoch, _host.ToString(), connection.ChannelMax));
             new SecretRenewal(_link, connection, credentials.UserName, _ended.Token).Begin(credentials.ValidFor);
             if (!connection.IsOpen)
                 Lose(CloseClassifier.Of(connection.CloseReason!)); // it closed before the handlers were attached
@@ -199,8 +199,8 @@ internal sealed class BrokerSession
     {
         connection.ConnectionShutdownAsync += (_, reason) => Lose(CloseClassifier.Of(reason));
         connection.ConnectionBlockedAsync += (_, blocked)
-            => Post(new BrokerSignal.Blocked(Epoch, StatusText.Printable(blocked.Reason)));
-        connection.ConnectionUnblockedAsync += (_, _) => Post(new BrokerSignal.Unblocked(Epoch));
+            => _link.Post(new BrokerSignal.Blocked(Epoch, StatusText.Printable(blocked.Reason)));
+        connection.ConnectionUnblockedAsync += (_, _) => _link.Post(new BrokerSignal.Unblocked(Epoch));
         connection.CallbackExceptionAsync += (_, failed) =>
         {
             _link.Events.Observe(Task.FromException(failed.Exception), "a callback failed");
@@ -238,16 +238,10 @@ internal sealed class BrokerSession
             ? new PoisonSuspect(incarnation, malformed.Rule.ToString(), malformed.ContentSize)
             : null;
 
-    private Task Lose(CloseReason reason) => Post(new BrokerSignal.LinkLost(Epoch, reason));
+    private Task Lose(CloseReason reason) => _link.Post(new BrokerSignal.LinkLost(Epoch, reason));
 
     private void Fail(CloseReason reason, bool refused)
-        => Post(new BrokerSignal.ConnectFailed(Epoch, reason, refused, _host.ToString()));
-
-    private Task Post(BrokerSignal signal)
-    {
-        _link.Owner.Post(signal);
-        return Task.CompletedTask;
-    }
+        => _link.Post(new BrokerSignal.ConnectFailed(Epoch, reason, refused, _host.ToString()));
 
     private TimeoutException TooSlow()
         => new($"{_host} did not answer within {_within.TotalSeconds:0.###} s");

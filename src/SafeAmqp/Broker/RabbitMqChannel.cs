@@ -1,7 +1,6 @@
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using SafeAmqp.Actor;
-using SafeAmqp.Owner;
 using SafeAmqp.Wire;
 
 namespace SafeAmqp.Broker;
@@ -42,14 +41,14 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
             Subscribe(_channel, connection);
             if (prefetch == 0)
             {
-                link.Owner.Post(new BrokerSignal.ChannelOpened(incarnation));
+                link.Post(new BrokerSignal.ChannelOpened(incarnation));
                 return;
             }
             link.Then(() => _channel.BasicQosAsync(0, (ushort)prefetch, global: false, CancellationToken.None),
                 bounded =>
             {
                 if (!Failed(bounded))
-                    link.Owner.Post(new BrokerSignal.ChannelOpened(incarnation));
+                    link.Post(new BrokerSignal.ChannelOpened(incarnation));
             });
         });
     }
@@ -81,7 +80,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
         outbox.FlushWhenFull();
         if (!outbox.IsHeldUp)
             return PassResult.Passed;
-        outbox.Then(() => link.Owner.Post(new BrokerSignal.Readied(incarnation)));
+        outbox.Then(() => link.Post(new BrokerSignal.Readied(incarnation)));
         return PassResult.PassedBusy;
     }
 
@@ -115,7 +114,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
                 if (!Failed(done))
                 {
                     var (name, counts) = ((Task<(string, QueueCounts)>)done).Result;
-                    link.Owner.Post(new BrokerSignal.Answered(incarnation, name, counts));
+                    link.Post(new BrokerSignal.Answered(incarnation, name, counts));
                 }
             });
     }
@@ -128,7 +127,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
         // The frame reader reports the start and the deliveries, in the order in which they came.
         link.Then(() => channel.BasicConsumeAsync(request.Queue, request.NoAck, _consumerTag, noLocal: false,
             request.Exclusive, ClientTable.Of(request.Arguments),
-            new ChannelConsumer(link.Owner, channel, incarnation), CancellationToken.None), done => Failed(done));
+            new ChannelConsumer(link, channel, incarnation), CancellationToken.None), done => Failed(done));
     }
 
     internal void CancelConsumer()
@@ -141,11 +140,11 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
     {
         // Otherwise the link is lost, which is reported once for all its channels
         channel.ChannelShutdownAsync += (_, reason) => connection.IsOpen
-            ? Post(new BrokerSignal.ChannelClosed(incarnation, CloseClassifier.Of(reason)))
+            ? link.Post(new BrokerSignal.ChannelClosed(incarnation, CloseClassifier.Of(reason)))
             : Task.CompletedTask;
         if (channel.CloseReason is { } closed && connection.IsOpen)
             // It closed before the handler was attached
-            Post(new BrokerSignal.ChannelClosed(incarnation, CloseClassifier.Of(closed)));
+            link.Post(new BrokerSignal.ChannelClosed(incarnation, CloseClassifier.Of(closed)));
     }
 
     private bool Failed(Task task)
@@ -154,16 +153,10 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
             return false;
         if (_connection is { IsOpen: true }) // otherwise the link is lost, which is reported for all its channels
         {
-            link.Owner.Post(new BrokerSignal.ChannelClosed(incarnation,
+            link.Post(new BrokerSignal.ChannelClosed(incarnation,
                 CloseClassifier.Of(task.Exception?.GetBaseException() ?? new OperationCanceledException())));
         }
         return true;
-    }
-
-    private Task Post(BrokerSignal signal)
-    {
-        link.Owner.Post(signal);
-        return Task.CompletedTask;
     }
 
     // Closing inside a callback, or waiting for it, can stall (#1567, #1751, #1960): it is started here and not
@@ -180,7 +173,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
 
 /// <summary>What RabbitMQ.Client reports of a consumer: that it was cancelled. Its start and its deliveries are taken
 /// before that (<see cref="SignalSink"/>).</summary>
-internal sealed class ChannelConsumer(IoThread owner, IChannel channel, long incarnation) : IAsyncBasicConsumer
+internal sealed class ChannelConsumer(RabbitMqLink link, IChannel channel, long incarnation) : IAsyncBasicConsumer
 {
     public IChannel Channel => channel;
 
@@ -194,17 +187,11 @@ internal sealed class ChannelConsumer(IoThread owner, IChannel channel, long inc
             + $"RabbitMQ.Client. This is a bug in SafeAmqp.");
 
     public Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
-        => Post(new BrokerSignal.ConsumerCancelled(incarnation, ByBroker: true));
+        => link.Post(new BrokerSignal.ConsumerCancelled(incarnation, ByBroker: true));
 
     public Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default)
-        => Post(new BrokerSignal.ConsumerCancelled(incarnation, ByBroker: false));
+        => link.Post(new BrokerSignal.ConsumerCancelled(incarnation, ByBroker: false));
 
     // The channel's own event says so.
     public Task HandleChannelShutdownAsync(object channel, ShutdownEventArgs reason) => Task.CompletedTask;
-
-    private Task Post(BrokerSignal signal)
-    {
-        owner.Post(signal);
-        return Task.CompletedTask;
-    }
 }

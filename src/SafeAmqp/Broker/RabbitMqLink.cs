@@ -141,6 +141,14 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
         return _channels.GetValueOrDefault(incarnation);
     }
 
+    /// <summary>Passes a signal to the owner's thread.</summary>
+    /// <returns>A completed task, for handlers of RabbitMQ.Client's events.</returns>
+    internal Task Post(BrokerSignal signal)
+    {
+        owner.Post(signal);
+        return Task.CompletedTask;
+    }
+
     /// <summary>Starts a task, and continues on the owner's thread when it has completed, successfully or
     /// not.</summary>
     internal void Then(Func<Task> begin, Action<Task> next)
