@@ -62,7 +62,7 @@ internal sealed class BrokerSession
                 + $"({credentials.Exception?.GetBaseException().GetType().Name ?? "cancelled"})"), refused: false);
             return;
         }
-        Handshake(((Task<AmqpCredentials>)credentials).Result);
+        Handshake(credentials.Result);
     });
 
     /// <summary>Closes the connection, with connection.close when the broker can be expected to answer.</summary>
@@ -152,9 +152,9 @@ internal sealed class BrokerSession
         });
     }
 
-    private void FinishHandshake(Task done, bool timedOut, AmqpCredentials credentials)
+    private void FinishHandshake(Task<IConnection> done, bool timedOut, AmqpCredentials credentials)
     {
-        IConnection? connection = done.IsCompletedSuccessfully ? ((Task<IConnection>)done).Result : null;
+        IConnection? connection = done.IsCompletedSuccessfully ? done.Result : null;
         if (_ended.IsCancellationRequested)
         {
             if (connection is not null)

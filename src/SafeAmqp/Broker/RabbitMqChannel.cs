@@ -28,7 +28,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
         {
             if (Failed(opened))
                 return;
-            _channel = ((Task<IChannel>)opened).Result;
+            _channel = opened.Result;
             _number = (ushort)_channel.ChannelNumber;
             _maxFrame = connection.FrameMax is > 0 and <= int.MaxValue and var agreed ? (int)agreed
                 : FrameFormat.MaxFrameSize;
@@ -113,7 +113,7 @@ internal sealed class RabbitMqChannel(RabbitMqLink link, Outbox outbox, long inc
             {
                 if (!Failed(done))
                 {
-                    var (name, counts) = ((Task<(string, QueueCounts)>)done).Result;
+                    var (name, counts) = done.Result;
                     link.Post(new BrokerSignal.Answered(incarnation, name, counts));
                 }
             });

@@ -151,22 +151,27 @@ internal sealed class RabbitMqLink(IoThread owner, LinkConfig config, LinkEvents
 
     /// <summary>Starts a task, and continues on the owner's thread when it has completed, successfully or
     /// not.</summary>
-    internal void Then(Func<Task> begin, Action<Task> next)
+    internal void Then(Func<Task> begin, Action<Task> next) => Then(begin, Task.FromException, next);
+
+    /// <inheritdoc cref="Then(Func{Task}, Action{Task})"/>
+    internal void Then<T>(Func<Task<T>> begin, Action<Task<T>> next) => Then(begin, Task.FromException<T>, next);
+
+    private void Then<TTask>(Func<TTask> begin, Func<Exception, TTask> failed, Action<TTask> next) where TTask : Task
     {
         owner.AssertOwner();
-        Task task;
+        TTask task;
         try
         {
             task = begin();
         }
         catch (Exception error) // some of RabbitMQ.Client's methods throw before their first await
         {
-            task = Task.FromException(error);
+            task = failed(error);
         }
         _ = task.ContinueWith(done =>
         {
             _ = done.Exception; // seen: the next step reads it
-            owner.Post(new ShellStep(() => next(done)));
+            owner.Post(new ShellStep(() => next(task)));
         }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 }

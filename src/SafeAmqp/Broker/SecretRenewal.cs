@@ -41,7 +41,7 @@ internal sealed class SecretRenewal(RabbitMqLink link, IConnection connection, s
                 validFor);
             return;
         }
-        AmqpCredentials credentials = ((Task<AmqpCredentials>)asked).Result;
+        AmqpCredentials credentials = asked.Result;
         if (credentials.UserName != userName)
             Failed("the provider now names another user, and a connection's user cannot change", validFor);
         else
