@@ -29,11 +29,11 @@ public abstract class AmqpReplyAddress
 
     /// <summary>A server-named exclusive queue, made once per connection and shared by all calls. Lost with the link,
     /// and its calls with it.</summary>
-    public static AmqpReplyAddress Exclusive { get; } = new OwnedReplyAddress("exclusive");
+    public static AmqpReplyAddress Exclusive { get; } = new OwnedReplyAddress();
 
     /// <summary>RabbitMQ's direct reply-to: no queue, for rare calls. Lost with the link, and its calls with
     /// it.</summary>
-    public static AmqpReplyAddress Direct { get; } = new OwnedReplyAddress("direct");
+    public static AmqpReplyAddress Direct { get; } = new OwnedReplyAddress();
 
     /// <summary>A queue that exists already and outlives the link, so that calls wait over a recovery. All its messages
     /// come to this client: it may have no other consumer.</summary>
@@ -51,10 +51,7 @@ public abstract class AmqpReplyAddress
         return new FixedReplyAddress(queue, correlate ?? (message => message.CorrelationId), unmatched);
     }
 
-    internal sealed class OwnedReplyAddress(string name) : AmqpReplyAddress
-    {
-        internal string Name { get; } = name;
-    }
+    internal sealed class OwnedReplyAddress : AmqpReplyAddress;
 
     internal sealed class FixedReplyAddress(string queue, Func<AmqpMessage, string?> correlate, AmqpHandler? unmatched)
         : AmqpReplyAddress

@@ -6,7 +6,7 @@ namespace SafeAmqp.Consuming;
 
 /// <summary>A consumer as its user holds it: what to consume, how far it is, and the pump that runs the handler. The
 /// actor holds its channel.</summary>
-internal class Subscription
+internal sealed class Subscription
 {
     private readonly IoThread _owner;
     private readonly Lock _stopGate = new();
@@ -176,7 +176,7 @@ internal class Subscription
         Interlocked.Increment(ref _rejected); // last: a reader that sees it finds the rest
     }
 
-    internal virtual ValueTask StopAsync()
+    internal ValueTask StopAsync()
     {
         DeliveryPump.DoNotWaitForCaller(Pump);
         Stopping.Begin();

@@ -63,16 +63,6 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
     /// <summary>Bytes accepted and not yet sent.</summary>
     public int BufferedBytes => Volatile.Read(ref _bufferedBytes);
 
-    /// <summary>Never fails. Completes at once when the bytes were copied or dropped, otherwise when there was room for
-    /// them or they were sent.</summary>
-    public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes)
-    {
-        ValueTask done = Enter(bytes, out bool send);
-        if (send)
-            _ = SendAsync();
-        return done;
-    }
-
     /// <summary>Takes bytes without copying them if the wire is idle. If it is not, they are taken as
     /// <see cref="Enter"/> does.</summary>
     /// <returns>Whether <see cref="SendAsync()"/> has to be called; its task ends when the memory may be used
@@ -92,7 +82,8 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
     /// <summary>Takes bytes in turn, without sending them: for callers that hold a lock.</summary>
     /// <param name="bytes">The bytes.</param>
     /// <param name="send">Whether the caller has to call <see cref="SendAsync()"/>.</param>
-    /// <returns>As <see cref="WriteAsync"/>.</returns>
+    /// <returns>Never fails. Completes at once when the bytes were copied or dropped, otherwise when there was room for
+    /// them or they were sent.</returns>
     public ValueTask Enter(ReadOnlyMemory<byte> bytes, out bool send)
     {
         ValueTask done = default;

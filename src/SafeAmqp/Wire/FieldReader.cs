@@ -41,9 +41,6 @@ internal ref struct FieldReader(ReadOnlySpan<byte> rest)
 
     internal void Skip(int count) => Take(count);
 
-    /// <summary>Reads a table into a dictionary.</summary>
-    internal Dictionary<string, object?> Table() => Enter(1).Entries();
-
     /// <summary>Reads all that is left as the entries of a table into a dictionary, except for one name.</summary>
     internal Dictionary<string, object?> Entries(ReadOnlySpan<byte> except = default) => Entries(except, 1);
 

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using SafeAmqp.Consuming;
-using SafeAmqp.Tests.Actor;
 
 namespace SafeAmqp.Tests.Hosting;
 
@@ -104,7 +102,7 @@ internal sealed class FakeClient : IAmqpClient
     {
         Handlers[queue] = handler;
         await NoteAsync($"consume {queue}", cancellationToken);
-        return new AmqpSubscription(new FakeSubscription(this, queue));
+        return new AmqpSubscription(queue, () => NoteAsync($"stop {queue}"));
     }
 
     public IAsyncEnumerable<AmqpDelivery> ReadAllAsync(
@@ -125,7 +123,7 @@ internal sealed class FakeClient : IAmqpClient
     {
         Servers[queue] = handler;
         await NoteAsync($"serve {queue}", cancellationToken);
-        return new AmqpSubscription(new FakeSubscription(this, queue));
+        return new AmqpSubscription(queue, () => NoteAsync($"stop {queue}"));
     }
 
     public IAsyncEnumerable<AmqpReply> CallManyAsync(AmqpMessage request, AmqpCallManyOptions? options = null,
@@ -136,7 +134,7 @@ internal sealed class FakeClient : IAmqpClient
     {
         ManyServers[queue] = handler;
         await NoteAsync($"serve {queue}", cancellationToken);
-        return new AmqpSubscription(new FakeSubscription(this, queue));
+        return new AmqpSubscription(queue, () => NoteAsync($"stop {queue}"));
     }
 
     public async Task DeclareAsync(AmqpTopology topology, CancellationToken cancellationToken = default)
@@ -166,19 +164,5 @@ internal sealed class FakeClient : IAmqpClient
             }
         }
         return Behave(entry, cancellationToken);
-    }
-
-    private sealed class FakeSubscription : Subscription
-    {
-        private readonly FakeClient _client;
-
-        internal FakeSubscription(FakeClient client, string queue)
-            : base(queue, new AmqpConsumerOptions(), ActorBench.NoThread, _ => ActorBench.NoPump)
-        {
-            _client = client;
-            State = AmqpConsumerState.Live;
-        }
-
-        internal override async ValueTask StopAsync() => await _client.NoteAsync($"stop {Queue}");
     }
 }

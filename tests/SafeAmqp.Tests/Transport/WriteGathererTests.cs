@@ -274,3 +274,15 @@ public sealed class WriteGathererTests : IDisposable
         return bytes;
     }
 }
+
+internal static class Writing
+{
+    /// <summary>Takes bytes in turn, and sends them if they are first.</summary>
+    internal static ValueTask WriteAsync(this WriteGatherer gatherer, ReadOnlyMemory<byte> bytes)
+    {
+        ValueTask done = gatherer.Enter(bytes, out bool send);
+        if (send)
+            _ = gatherer.SendAsync();
+        return done;
+    }
+}
