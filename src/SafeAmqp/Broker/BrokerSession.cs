@@ -212,7 +212,7 @@ internal sealed class BrokerSession
     {
         LinkConfig config = _link.Config;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(_ended.Token, cancellationToken);
-        TlsSettings settings = config.TlsFor(_host);
+        TlsSettings? settings = config.TlsFor(_host);
         IPAddress[] addresses = await Dns.GetHostAddressesAsync(_host.Name, either.Token).ConfigureAwait(false);
         var (stream, address) = await LinkConnector.ConnectAsync(addresses, _host.Port, settings, _within, config.Time,
             (socket, tls) => new ClientStream(socket, tls, _incoming, _inbound, config.Time, StreamEnded),

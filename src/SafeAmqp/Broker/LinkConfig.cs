@@ -26,14 +26,14 @@ internal sealed record LinkConfig(BrokerAddress Address, AmqpTlsOptions Tls,
     internal BrokerHost Host(int epoch) => Address.Hosts[(epoch - 1) % Address.Hosts.Count];
 
     /// <summary>Files are read at each connect, so that renewed certificates are picked up.</summary>
+    /// <returns>How TLS is done; null when it is not.</returns>
     /// <exception cref="InvalidDataException">One of them cannot be used.</exception>
-    internal TlsSettings TlsFor(BrokerHost host)
+    internal TlsSettings? TlsFor(BrokerHost host)
     {
         if (!Address.UseTls)
-            return TlsSettings.Off;
+            return null;
         return new TlsSettings
         {
-            Enabled = true,
             ServerName = Address.Settings.ServerName ?? Tls.ServerName ?? host.Name,
             TrustedRoots = PemFile.Certificates("cacertfile", Address.Settings.RootsFile) ?? Tls.TrustedRoots
                 ?? PemFile.Certificates(nameof(Tls.TrustedRootsFile), Tls.TrustedRootsFile),

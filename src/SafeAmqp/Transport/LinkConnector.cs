@@ -10,7 +10,7 @@ internal static class LinkConnector
     /// left, so that one whose packets are lost on the way does not take the time of the next.</summary>
     /// <param name="addresses">Where to, in the order in which they are tried.</param>
     /// <param name="port">The port.</param>
-    /// <param name="tls">How TLS is done.</param>
+    /// <param name="tls">How TLS is done; null when it is not.</param>
     /// <param name="timeout">The time for the whole: a server that accepts and then keeps silent would otherwise hold
     /// RabbitMQ.Client for minutes.</param>
     /// <param name="time">The clock.</param>
@@ -24,10 +24,10 @@ internal static class LinkConnector
     /// <exception cref="IOException">The connection was lost during the TLS handshake.</exception>
     /// <returns>The link, and the address that it leads to.</returns>
     internal static async Task<(TStream, IPAddress)> ConnectAsync<TStream>(IReadOnlyList<IPAddress> addresses, int port,
-        TlsSettings tls, TimeSpan timeout, TimeProvider time, Func<Socket, Stream?, TStream> make,
+        TlsSettings? tls, TimeSpan timeout, TimeProvider time, Func<Socket, Stream?, TStream> make,
         CancellationToken cancellationToken) where TStream : LinkStream
     {
-        tls.Validate();
+        tls?.Validate();
         if (addresses.Count == 0) // a name may have none that this machine can use
             throw new SocketException((int)SocketError.NoData);
         long begun = time.GetTimestamp();
@@ -48,7 +48,7 @@ internal static class LinkConnector
         }
     }
 
-    private static async Task<TStream> ConnectAsync<TStream>(IPAddress address, int port, TlsSettings tls,
+    private static async Task<TStream> ConnectAsync<TStream>(IPAddress address, int port, TlsSettings? tls,
         TimeSpan timeout, TimeProvider time, Func<Socket, Stream?, TStream> make, CancellationToken cancellationToken)
         where TStream : LinkStream
     {
@@ -77,7 +77,7 @@ internal static class LinkConnector
     }
 
     private static async Task<Stream?> OpenAsync(
-        Socket socket, IPAddress address, int port, TlsSettings tls, CancellationToken either)
+        Socket socket, IPAddress address, int port, TlsSettings? tls, CancellationToken either)
     {
         // Closing the socket ends whatever the token does not reach.
         CancellationTokenRegistration closing = either.UnsafeRegister(static s => ((Socket)s!).Dispose(), socket);
@@ -85,7 +85,7 @@ internal static class LinkConnector
         {
             // An asynchronous connect would make the framework poll the socket from a thread of its own from then on.
             await Task.Run(() => socket.Connect(address, port), CancellationToken.None).ConfigureAwait(false);
-            if (!tls.Enabled)
+            if (tls is null)
                 return null;
             var plain = new NetworkStream(socket, ownsSocket: false);
             return await new TlsHandshake(tls).AuthenticateAsync(plain, either).ConfigureAwait(false);

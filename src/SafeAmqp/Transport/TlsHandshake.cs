@@ -46,7 +46,7 @@ internal sealed class TlsHandshake(TlsSettings settings)
     private SslClientAuthenticationOptions Options() => new()
     {
         TargetHost = settings.ServerName,
-        EnabledSslProtocols = settings.Protocols,
+        EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
         EncryptionPolicy = EncryptionPolicy.RequireEncryption,
         AllowRenegotiation = false,
         CertificateChainPolicy = ChainPolicy(),
@@ -203,15 +203,12 @@ internal static class PemFile
     }
 }
 
-/// <summary>How TLS is done on a link. Nothing here can turn the checks of the server's certificate off.</summary>
+/// <summary>How TLS is done on a link. Nothing here can turn the checks of the server's certificate off, or
+/// allow a version older than 1.2.</summary>
 internal sealed record TlsSettings
 {
-    public static TlsSettings Off { get; } = new();
-    public bool Enabled { get; init; }
-
-    /// <summary>The name that the server's certificate must be issued for; also sent to the server. Needed when TLS is
-    /// on.</summary>
-    public string ServerName { get; init; } = "";
+    /// <summary>The name that the server's certificate must be issued for; also sent to the server.</summary>
+    public required string ServerName { get; init; }
 
     /// <summary>The first one with a private key is presented to the server, the others are its chain.</summary>
     public X509Certificate2Collection? ClientCertificates { get; init; }
@@ -226,18 +223,9 @@ internal sealed record TlsSettings
     /// <summary>SHA-256 of public keys, one of which the server's chain must hold; none asks for none.</summary>
     public IReadOnlyList<byte[]> PinnedKeys { get; init; } = [];
 
-    /// <value>TLS 1.2 and 1.3; what is older is refused by <see cref="Validate"/>.</value>
-    public SslProtocols Protocols { get; init; } = Allowed;
-
-    private const SslProtocols Allowed = SslProtocols.Tls12 | SslProtocols.Tls13;
-
     public void Validate()
     {
-        if (!Enabled)
-            return;
         ArgumentException.ThrowIfNullOrEmpty(ServerName);
-        if (Protocols == SslProtocols.None || (Protocols & ~Allowed) != 0)
-            throw new ArgumentException($"Only TLS 1.2 and 1.3 are allowed, not {Protocols}.");
         if (ClientCertificates is { Count: > 0 } certificates && !certificates.Any(c => c.HasPrivateKey))
             throw new ArgumentException("None of the client certificates has a private key.");
     }

@@ -39,10 +39,10 @@ public abstract class ConnectorTests : IDisposable
     private protected void Own(IDisposable opened) => _opened.Add(opened);
 
     private protected TlsSettings Tls()
-        => new() { Enabled = true, ServerName = "localhost", TrustedRoots = _certificates.Roots };
+        => new() { ServerName = "localhost", TrustedRoots = _certificates.Roots };
 
     private protected async Task<ClientStream> ConnectAsync(
-        TlsSettings tls, TimeSpan? timeout = null, int? port = null, IPAddress[]? addresses = null,
+        TlsSettings? tls, TimeSpan? timeout = null, int? port = null, IPAddress[]? addresses = null,
         CancellationToken cancellationToken = default)
     {
         var (link, _) = await LinkConnector.ConnectAsync(

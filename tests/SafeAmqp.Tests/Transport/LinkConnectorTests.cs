@@ -15,7 +15,7 @@ public sealed class LinkConnectorTests : ConnectorTests
     public async Task A_plain_link_connects_and_carries_bytes_both_ways()
     {
         Task<Socket> accepting = Listener.AcceptSocketAsync();
-        ClientStream link = await ConnectAsync(TlsSettings.Off);
+        ClientStream link = await ConnectAsync(tls: null);
         using Socket server = await accepting.Soon();
         Assert.True(link.Socket.NoDelay);
         await link.WriteAsync(Heartbeat()).Soon();
@@ -32,7 +32,7 @@ public sealed class LinkConnectorTests : ConnectorTests
         using var taken = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         taken.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         int port = ((IPEndPoint)taken.LocalEndPoint!).Port;
-        await Assert.ThrowsAsync<SocketException>(() => ConnectAsync(TlsSettings.Off, port: port));
+        await Assert.ThrowsAsync<SocketException>(() => ConnectAsync(tls: null, port: port));
     }
 
     [Fact]
@@ -52,7 +52,7 @@ public sealed class LinkConnectorTests : ConnectorTests
     {
         int port = Deaf(new IPEndPoint(IPAddress.Loopback, 0));
         await Assert.ThrowsAsync<TimeoutException>(
-            () => ConnectAsync(TlsSettings.Off, TimeSpan.FromMilliseconds(300), port));
+            () => ConnectAsync(tls: null, TimeSpan.FromMilliseconds(300), port));
     }
 
     [Theory, InlineData(true), InlineData(false)]
@@ -62,7 +62,7 @@ public sealed class LinkConnectorTests : ConnectorTests
         if (isDeaf)
             Deaf(new IPEndPoint(other, Port));
         Task<Socket> accepting = Listener.AcceptSocketAsync();
-        ClientStream link = await ConnectAsync(TlsSettings.Off, TimeSpan.FromSeconds(8),
+        ClientStream link = await ConnectAsync(tls: null, TimeSpan.FromSeconds(8),
             addresses: [other, IPAddress.Loopback]);
         using Socket server = await accepting.Soon();
         Assert.Equal(IPAddress.Loopback, ((IPEndPoint)link.Socket.RemoteEndPoint!).Address);
@@ -72,7 +72,7 @@ public sealed class LinkConnectorTests : ConnectorTests
     [Fact]
     public async Task A_host_without_an_address_is_told_like_one_that_is_not_known()
         => Assert.Equal(SocketError.NoData, (await Assert.ThrowsAsync<SocketException>(
-            () => ConnectAsync(TlsSettings.Off, addresses: []))).SocketErrorCode);
+            () => ConnectAsync(tls: null, addresses: []))).SocketErrorCode);
 
     [Fact]
     public async Task A_certificate_that_is_refused_is_told_and_the_next_address_is_not_asked()

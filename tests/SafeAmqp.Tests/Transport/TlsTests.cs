@@ -202,14 +202,8 @@ public sealed class TlsTests : ConnectorTests
     }
 
     [Fact]
-    public void Settings_that_give_safety_up_or_cannot_work_are_refused()
+    public void Settings_that_cannot_work_are_refused()
     {
-#pragma warning disable SYSLIB0039, CA5397
-        Assert.Throws<ArgumentException>(() => (Tls() with { Protocols = SslProtocols.Tls11 }).Validate());
-        Assert.Throws<ArgumentException>(
-            () => (Tls() with { Protocols = SslProtocols.Tls11 | SslProtocols.Tls12 }).Validate());
-#pragma warning restore SYSLIB0039, CA5397
-        Assert.Throws<ArgumentException>(() => (Tls() with { Protocols = SslProtocols.None }).Validate());
         Assert.Throws<ArgumentException>(() => (Tls() with { ServerName = "" }).Validate());
         Assert.Throws<ArgumentException>(() => (Tls() with { ClientCertificates = Certificates.Roots }).Validate());
     }
