@@ -106,14 +106,10 @@ public sealed partial class AmqpClient
     {
         AmqpQueue? queue = _topology.QueueNamed(delivery.Queue);
         if (RetryHeaders.Returns(delivery.Message.Headers) is not { } returns
-            || queue?.Argument("x-dead-letter-exchange") is not null)
+            || queue is { HasDeadLetterExchange: true })
             return null;
-        long? limit = queue?.Argument("x-delivery-limit") switch
-        {
-            long given => given,
-            int given => given,
-            _ => _receive.BrokerVersion >= AmqpQueue.RabbitMq4 ? AmqpQueue.DefaultDeliveryLimit : null,
-        };
+        long? limit = queue?.IntegerArgument("x-delivery-limit")
+            ?? (_receive.BrokerVersion >= AmqpQueue.RabbitMq4 ? AmqpQueue.DefaultDeliveryLimit : null);
         return limit >= 0 ? limit - returns : null;
     }
 }

@@ -135,7 +135,10 @@ public sealed record AmqpQueue
     /// <summary>Whether it is a stream, in whichever way that is said.</summary>
     internal bool IsStream => Argument("x-queue-type") is "stream";
 
-    /// <summary>Whether it may be one: a virtual host may make a queue without a type a stream.</summary>
+    /// <summary>Whether it is a quorum queue, in whichever way that is said.</summary>
+    internal bool IsQuorum => Argument("x-queue-type") is "quorum";
+
+    /// <summary>Whether it may be a stream: a virtual host may make a queue without a type a stream.</summary>
     internal bool MayBeStream
         => IsStream || (Durable && !Exclusive && !AutoDelete && Argument("x-queue-type") is null);
 
@@ -146,12 +149,23 @@ public sealed record AmqpQueue
             || name.StartsWith("amq.gen-", StringComparison.Ordinal);
 
     /// <summary>After how long without use it goes, in whichever way that is said.</summary>
-    internal TimeSpan? Expiry => Argument("x-expires") switch
+    internal TimeSpan? Expiry => TimeArgument("x-expires");
+
+    /// <summary>How long a delivery of it may stay unsettled, where the queue says so.</summary>
+    internal TimeSpan? ConsumerTimeout => TimeArgument("x-consumer-timeout");
+
+    /// <summary>Whether the broker moves what is rejected or expires, in whichever way that is said.</summary>
+    internal bool HasDeadLetterExchange => Argument("x-dead-letter-exchange") is not null;
+
+    internal long? IntegerArgument(string name) => Argument(name) switch
     {
-        long milliseconds => TimeSpan.FromMilliseconds(milliseconds),
-        int milliseconds => TimeSpan.FromMilliseconds(milliseconds),
+        long value => value,
+        int value => value,
         _ => null,
     };
+
+    private TimeSpan? TimeArgument(string name)
+        => IntegerArgument(name) is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : null;
 
     /// <summary>The value that an argument goes to the broker with; null when it does not.</summary>
     internal object? Argument(string name) => WireArguments().GetValueOrDefault(name);

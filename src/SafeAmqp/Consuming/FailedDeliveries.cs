@@ -76,7 +76,7 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     {
         AmqpQueue? queue = around.QueueNamed(delivery.Queue);
         return subscription.Options.OnFailure.Delays.Count == 0 || delivery.IsOfStream
-            || AmqpQueue.IsTemporary(delivery.Queue, queue) || queue?.Argument("x-dead-letter-exchange") is not null
+            || AmqpQueue.IsTemporary(delivery.Queue, queue) || queue is { HasDeadLetterExchange: true }
             ? (AmqpSettlement.Reject, null) : Moving(BuryAsync(subscription, delivery, queue));
     }
 
@@ -95,7 +95,8 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
         mayMove &= subscription.Options.KeySelector is null;
         if (!mayMove)
             subscription.Holds();
-        else if (subscription.Age(delivery) + hold > TimeoutOf(queue) / 2 || !subscription.TryHold())
+        else if (subscription.Age(delivery) + hold > (queue?.ConsumerTimeout ?? ConsumerTimeout) / 2
+            || !subscription.TryHold())
             return Moving(PostponeAsync(subscription, delivery, delay, failures,
                 _ => HoldHere(subscription, delivery, hold)));
         delivery.Failures++;
@@ -158,7 +159,7 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     private async Task<Held?> PostponeAsync(Subscription subscription, AmqpDelivery delivery, TimeSpan delay,
         int failures, Func<Exception, Held> otherwise)
     {
-        bool isQuorum = IsQuorum(around.QueueNamed(delivery.Queue));
+        bool isQuorum = around.QueueNamed(delivery.Queue) is { IsQuorum: true };
         Exception? failure = await MoveAsync(delivery, RetryQueue(delivery.Queue, delay, isQuorum), failures,
             orElse: RetryQueue(delivery.Queue, delay, !isQuorum)).ConfigureAwait(false);
         if (failure is null)
@@ -221,7 +222,7 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     // At the first failure, so that what stands against it is known before anything is to go there.
     private async Task DeclareDeadQueueAsync(Subscription subscription, AmqpQueue? queue)
     {
-        if (queue?.Argument("x-dead-letter-exchange") is not null)
+        if (queue is { HasDeadLetterExchange: true })
             return;
         string dead = AmqpFailurePolicy.DeadQueueOf(subscription.Queue);
         try
@@ -277,16 +278,7 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     };
 
     private static AmqpQueue DeadQueue(string name, AmqpQueue? of)
-        => new() { Name = name, Type = IsQuorum(of) ? AmqpQueueType.Quorum : default };
-
-    private static bool IsQuorum(AmqpQueue? queue) => queue?.Argument("x-queue-type") is "quorum";
-
-    private static TimeSpan TimeoutOf(AmqpQueue? queue) => queue?.Argument("x-consumer-timeout") switch
-    {
-        long milliseconds => TimeSpan.FromMilliseconds(milliseconds),
-        int milliseconds => TimeSpan.FromMilliseconds(milliseconds),
-        _ => ConsumerTimeout,
-    };
+        => new() { Name = name, Type = of is { IsQuorum: true } ? AmqpQueueType.Quorum : default };
 
     private TimeSpan Jittered(TimeSpan delay) => delay * (0.8 + (0.4 * around.Random()));
 }
