@@ -54,22 +54,15 @@ public static class AmqpClientExtensions
         Check.Name(exchange, nameof(exchange));
         ArgumentNullException.ThrowIfNull(routingKeys);
         ArgumentNullException.ThrowIfNull(handler);
-        // Named here, not by the broker: a recovery must find its bindings again
-        string queue = $"{AmqpQueue.OwnPrefix}{Guid.NewGuid():N}";
-        var own = new AmqpTopology().With(new AmqpQueue
-        {
-            Name = queue,
-            Durable = false,
-            Exclusive = true,
-            AutoDelete = true
-        });
+        var queue = AmqpQueue.Own();
+        var own = new AmqpTopology().With(queue);
         AmqpTopology bound = own;
         foreach (string key in routingKeys.DefaultIfEmpty(""))
-            bound = bound.Bind(exchange, key).ToQueue(queue);
+            bound = bound.Bind(exchange, key).ToQueue(queue.Name);
         try
         {
             await client.DeclareAsync(bound, cancellationToken).ConfigureAwait(false);
-            return await client.ConsumeAsync(queue, handler, options, cancellationToken).ConfigureAwait(false);
+            return await client.ConsumeAsync(queue.Name, handler, options, cancellationToken).ConfigureAwait(false);
         }
         catch
         {

@@ -132,6 +132,16 @@ public sealed record AmqpQueue
     /// connection.</summary>
     internal static readonly Version RabbitMq4 = new(4, 0);
 
+    /// <summary>A queue for its maker alone, which goes with it. It has a name, so that a recovery makes the same one
+    /// and its bindings again.</summary>
+    internal static AmqpQueue Own(string kind = "") => new()
+    {
+        Name = $"{OwnPrefix}{kind}{Guid.NewGuid():N}",
+        Durable = false,
+        Exclusive = true,
+        AutoDelete = true,
+    };
+
     /// <summary>Whether it is a stream, in whichever way that is said.</summary>
     internal bool IsStream => Argument("x-queue-type") is "stream";
 

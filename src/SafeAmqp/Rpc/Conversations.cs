@@ -81,16 +81,12 @@ internal sealed class Conversations(IAmqpClient client, Func<AmqpMessage, ValueT
         }).ConfigureAwait(false);
     }
 
+    /// <summary>Tells a server that its replies are not read any more.</summary>
+    internal void TellLeft(string server, string stream) => Tell(server, stream, ManyHeaders.Cancel, true);
+
     private async Task<string> ConsumeAsync()
     {
-        // Named here, so that a recovery makes the same one again
-        var queue = new AmqpQueue
-        {
-            Name = $"{AmqpQueue.OwnPrefix}replies.{Guid.NewGuid():N}",
-            Durable = false,
-            Exclusive = true,
-            AutoDelete = true,
-        };
+        var queue = AmqpQueue.Own("replies.");
         try
         {
             await client.DeclareAsync(new AmqpTopology().With(queue)).ConfigureAwait(false);
@@ -111,7 +107,7 @@ internal sealed class Conversations(IAmqpClient client, Func<AmqpMessage, ValueT
             conversation.Take(message, delivery.Flaw);
         else if (message is { ReplyTo: { Length: > 0 } server }
             && ManyHeaders.Get<string>(message, ManyHeaders.Stream) is { } stream)
-            Tell(server, stream, ManyHeaders.Cancel, true); // it was left before its first reply came
+            TellLeft(server, stream); // it was left before its first reply came
         return new(AmqpSettlement.Ack);
     }
 }
@@ -205,7 +201,7 @@ internal sealed class ManyReplies : Conversation, IDisposable
         {
             string? stream = ManyHeaders.Get<string>(message, ManyHeaders.Stream);
             if (_hasEnded && stream is not null && _server is null) // the loop was left just before its first reply
-                _all.Tell(message.ReplyTo ?? "", stream, ManyHeaders.Cancel, true);
+                _all.TellLeft(message.ReplyTo ?? "", stream);
             if (_hasEnded)
                 return;
             if (flaw is not null)
@@ -234,14 +230,14 @@ internal sealed class ManyReplies : Conversation, IDisposable
             _hasEnded = true;
         }
         if (server is var (queue, stream))
-            _all.Tell(queue, stream, ManyHeaders.Cancel, true);
+            _all.TellLeft(queue, stream);
     }
 
     private void Take(AmqpMessage message, (string Queue, string Stream) server)
     {
         if (_server is { } before && before != server && _next > 0)
         {
-            _all.Tell(server.Queue, server.Stream, ManyHeaders.Cancel, true);
+            _all.TellLeft(server.Queue, server.Stream);
             End(NoReply("their server was lost, and the request has begun anew"));
             return;
         }
@@ -269,7 +265,7 @@ internal sealed class ManyReplies : Conversation, IDisposable
     private void Stop(string why)
     {
         if (_server is var (queue, stream))
-            _all.Tell(queue, stream, ManyHeaders.Cancel, true);
+            _all.TellLeft(queue, stream);
         End(NoReply(why));
     }
 
