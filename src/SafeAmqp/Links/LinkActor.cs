@@ -27,7 +27,7 @@ internal sealed partial class LinkActor : ConnectionActor
         : base(settings, link, events, random, snapshot)
     {
         _topology = topology;
-        _exchanges = new ExchangeBook(CheckExchange, topology.Awaited);
+        _exchanges = new ExchangeBook(CheckExchange);
         _calls = new PendingCalls(this);
         _admin = new AdminChannel(this, topology);
         _checks = new AdminChannel(this, topology);
@@ -35,7 +35,7 @@ internal sealed partial class LinkActor : ConnectionActor
         _consumers = new ConsumerSet(this,
             new ConsumedQueues(RedeclareQueue, topology.QueueNamed, topology.Used,
                 (queue, wasLive) => Drop(topology.Left(queue, wasLive))));
-        _lane = new PublishLane(this, _exchanges, _replies.Route);
+        _lane = new PublishLane(this, _exchanges, topology.Awaited, _replies.Route);
     }
 
     internal override int Unanswered => Unconfirmed + _calls.Count + _consumers.Unsettled;
@@ -181,7 +181,7 @@ internal sealed partial class LinkActor : ConnectionActor
             return _lane;
         if (_directLane is null)
         {
-            _directLane = new PublishLane(this, _exchanges, new DirectReplies(this, _calls));
+            _directLane = new PublishLane(this, _exchanges, _topology.Awaited, new DirectReplies(this, _calls));
             if (IsConnected)
                 _directLane.Prepare();
         }

@@ -14,8 +14,7 @@ internal enum ExchangeAnswer
 /// first publish. What the broker refused is not tried on it again: access for a while, a size until the next
 /// link.</summary>
 /// <param name="check">Asks the broker whether an exchange exists; <see cref="Checked"/> is told the answer.</param>
-/// <param name="awaited">What is being declared and could route a message; null when nothing is.</param>
-internal sealed class ExchangeBook(Action<string> check, Func<AmqpMessage, TopologyItem?>? awaited = null)
+internal sealed class ExchangeBook(Action<string> check)
 {
     /// <summary>Names kept at most; beyond it all are forgotten and checked again.</summary>
     private const int MaxNames = 4096;
@@ -43,9 +42,6 @@ internal sealed class ExchangeBook(Action<string> check, Func<AmqpMessage, Topol
             check(exchange);
         return ExchangeAnswer.BeingChecked;
     }
-
-    /// <summary>What is being declared and could route a message: sent now it might be returned.</summary>
-    internal TopologyItem? Awaited(AmqpMessage message) => awaited?.Invoke(message);
 
     internal void Checked(string exchange, bool present)
     {

@@ -6,8 +6,13 @@ namespace SafeAmqp.Publishing;
 /// <summary>One confirming channel and the jobs that go out over it. They wait here, are passed on in order within the
 /// window, and end with the broker's answer or the loss of the channel. Calls have a queue of their own, as they wait
 /// for their reply address.</summary>
-internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook exchanges, ReplyRoute replies)
-    : ActorChannel(actor)
+/// <param name="actor">The link.</param>
+/// <param name="exchanges">The exchanges that are there.</param>
+/// <param name="awaited">What is being declared and could route a message: sent now it might be returned. Null when
+/// nothing is.</param>
+/// <param name="replies">Where replies to its calls come to.</param>
+internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook exchanges,
+    Func<AmqpMessage, TopologyItem?> awaited, ReplyRoute replies) : ActorChannel(actor)
 {
     private readonly JobQueue _publishes = new();
     private readonly JobQueue _calls = new();
@@ -178,11 +183,11 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
         string exchange = job.Message.Exchange;
         if (_heldExchanges.Count > 0 && _heldExchanges.Contains(exchange))
             return true;
-        return exchanges.Awaited(job.Message) is not null && _heldExchanges.Add(exchange);
+        return awaited(job.Message) is not null && _heldExchanges.Add(exchange);
     }
 
     private string? HeldBy(OutgoingJob job)
-        => exchanges.Awaited(job.Message) is { } item ? $"{item.Key} is still being declared" : null;
+        => awaited(job.Message) is { } item ? $"{item.Key} is still being declared" : null;
 
     private bool MayPass => IsReady && !_busy && !_closing && Actor.MayPublish;
 

@@ -77,7 +77,7 @@ internal static partial class Mutants
         yield return new("the answer to the question is overlooked", Answers,
             "case BrokerSignal.Answered:\n                _probe.Answered();", "case BrokerSignal.Answered:");
         yield return new("what is being declared is not waited for", Lane,
-            "return exchanges.Awaited(job.Message) is not null && _heldExchanges.Add(exchange);", "return false;");
+            "return awaited(job.Message) is not null && _heldExchanges.Add(exchange);", "return false;");
         yield return new("what waits for a declaration is passed by what is behind it", Lane,
             "if (_heldExchanges.Count > 0 && _heldExchanges.Contains(exchange))", "if (_heldExchanges.Count < 0)");
         yield return new("what waits for a declaration waits when that has ended", "Links/LinkActor.cs",
