@@ -1,3 +1,5 @@
+using static SafeAmqp.Wire.FrameFormat;
+
 namespace SafeAmqp.Wire;
 
 /// <summary>How a frame looks (AMQP 0-9-1, section 4.2.3): type, channel (2 bytes), size of the payload (4 bytes),
@@ -121,19 +123,19 @@ internal static class MethodCheck
     /// string, T a table, a digit that many bytes.</summary>
     private static ReadOnlySpan<byte> Arguments(uint id) => id switch
     {
-        (60 << 16) | 60 => "s81ss"u8, // basic.deliver: consumer tag, delivery tag, redelivered, exchange, routing key
-        (60 << 16) | 80 => "81"u8, // basic.ack: delivery tag, multiple
-        (60 << 16) | 120 => "81"u8, // basic.nack: delivery tag, bits
-        (60 << 16) | 50 => "2sss"u8, // basic.return: code, text, exchange, routing key
-        (60 << 16) | 71 => "81ss4"u8, // basic.get-ok: delivery tag, redelivered, exchange, routing key, count
-        (60 << 16) | 21 => "s"u8, // basic.consume-ok
+        BasicDeliver => "s81ss"u8, // consumer tag, delivery tag, redelivered, exchange, routing key
+        BasicAck => "81"u8, // delivery tag, multiple
+        BasicNack => "81"u8, // delivery tag, bits
+        BasicReturn => "2sss"u8, // code, text, exchange, routing key
+        BasicGetOk => "81ss4"u8, // delivery tag, redelivered, exchange, routing key, count
+        BasicConsumeOk => "s"u8, // consumer tag
         (60 << 16) | 30 => "s1"u8, // basic.cancel
         (60 << 16) | 31 => "s"u8, // basic.cancel-ok
         (50 << 16) | 11 => "s44"u8, // queue.declare-ok: name, messages, consumers
         (50 << 16) | 31 => "4"u8, // queue.purge-ok
         (50 << 16) | 41 => "4"u8, // queue.delete-ok
         (20 << 16) | 20 => "1"u8, // channel.flow
-        (20 << 16) | 40 => "2s22"u8, // channel.close: code, text, class, method
+        ChannelClose => "2s22"u8, // code, text, class, method
         (10 << 16) | 10 => "11TSS"u8, // connection.start: version, server properties, mechanisms, locales
         (10 << 16) | 20 => "S"u8, // connection.secure
         (10 << 16) | 30 => "242"u8, // connection.tune: channel-max, frame-max, heartbeat

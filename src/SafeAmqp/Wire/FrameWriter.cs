@@ -93,48 +93,50 @@ internal static class FrameWriter
         }
         int at = to.SkipShort();
         int flags = 0;
-        Text(to, message.ContentType, ref flags, 15);
-        Text(to, message.ContentEncoding, ref flags, 14);
+        Text(to, message.ContentType, ref flags, AmqpProperty.ContentType);
+        Text(to, message.ContentEncoding, ref flags, AmqpProperty.ContentEncoding);
         if (slot >= 0 || outgoing.Deadline is not null || message.Headers is { Count: > 0 })
         {
-            flags |= 1 << 13;
+            flags |= Flag(AmqpProperty.Headers);
             FieldTable.Write(to, message.Headers, slot, outgoing.Deadline);
         }
-        flags |= 1 << 12;
+        flags |= Flag(AmqpProperty.DeliveryMode);
         to.Octet((byte)(message.Persistent ? 2 : 1));
         if (message.Priority is { } priority)
         {
-            flags |= 1 << 11;
+            flags |= Flag(AmqpProperty.Priority);
             to.Octet(priority);
         }
         if (outgoing.CorrelationId is { } id)
         {
-            flags |= 1 << 10;
+            flags |= Flag(AmqpProperty.CorrelationId);
             Text(to, id, outgoing.Answers, AmqpProperty.CorrelationId);
         }
-        Text(to, outgoing.ReplyTo, ref flags, 9);
+        Text(to, outgoing.ReplyTo, ref flags, AmqpProperty.ReplyTo);
         if (outgoing.Expiration is { } expiration)
         {
-            flags |= 1 << 8;
+            flags |= Flag(AmqpProperty.Expiration);
             to.ShortNumber((long)expiration.TotalMilliseconds);
         }
-        Text(to, message.MessageId, ref flags, 7);
+        Text(to, message.MessageId, ref flags, AmqpProperty.MessageId);
         if (message.Timestamp is { } timestamp)
         {
-            flags |= 1 << 6;
+            flags |= Flag(AmqpProperty.Timestamp);
             to.LongLong((ulong)timestamp.ToUnixTimeSeconds());
         }
-        Text(to, message.Type, ref flags, 5);
-        Text(to, message.UserId, ref flags, 4);
-        Text(to, message.AppId, ref flags, 3);
+        Text(to, message.Type, ref flags, AmqpProperty.Type);
+        Text(to, message.UserId, ref flags, AmqpProperty.UserId);
+        Text(to, message.AppId, ref flags, AmqpProperty.AppId);
         to.SetShort(at, (ushort)flags);
     }
 
-    private static void Text(FrameBuffer to, string? text, ref int flags, int bit)
+    private static int Flag(AmqpProperty property) => 1 << (int)property;
+
+    private static void Text(FrameBuffer to, string? text, ref int flags, AmqpProperty property)
     {
         if (text is null)
             return;
-        flags |= 1 << bit;
+        flags |= Flag(property);
         to.ShortString(text);
     }
 

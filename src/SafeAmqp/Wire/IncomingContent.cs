@@ -189,21 +189,21 @@ internal static class ContentHeader
                 RoutingKey = routingKey,
                 Body = body,
                 Received = received,
-                ContentType = Has(flags, 15) ? recent.Of(reader.ShortBytes()) : null,
-                ContentEncoding = Has(flags, 14) ? reader.ShortString() : null,
-                Headers = Has(flags, 13) ? Headers(ref reader, received, ref unreadable) : NoHeaders,
-                Persistent = Has(flags, 12) && reader.Octet() == 2,
-                Priority = Has(flags, 11) ? reader.Octet() : null,
-                CorrelationId = Has(flags, 10) ? reader.ShortString() : null,
-                ReplyTo = Has(flags, 9) ? recent.Of(reader.ShortBytes()) : null,
-                Expiration = Has(flags, 8) ? Milliseconds(reader.ShortBytes()) : null,
-                MessageId = Has(flags, 7) ? reader.ShortString() : null,
-                Timestamp = Has(flags, 6) ? reader.Time() : null,
-                Type = Has(flags, 5) ? recent.Of(reader.ShortBytes()) : null,
-                UserId = Has(flags, 4) ? reader.ShortString() : null,
-                AppId = Has(flags, 3) ? reader.ShortString() : null,
+                ContentType = Has(flags, AmqpProperty.ContentType) ? recent.Of(reader.ShortBytes()) : null,
+                ContentEncoding = Has(flags, AmqpProperty.ContentEncoding) ? reader.ShortString() : null,
+                Headers = Has(flags, AmqpProperty.Headers) ? Headers(ref reader, received, ref unreadable) : NoHeaders,
+                Persistent = Has(flags, AmqpProperty.DeliveryMode) && reader.Octet() == 2,
+                Priority = Has(flags, AmqpProperty.Priority) ? reader.Octet() : null,
+                CorrelationId = Has(flags, AmqpProperty.CorrelationId) ? reader.ShortString() : null,
+                ReplyTo = Has(flags, AmqpProperty.ReplyTo) ? recent.Of(reader.ShortBytes()) : null,
+                Expiration = Has(flags, AmqpProperty.Expiration) ? Milliseconds(reader.ShortBytes()) : null,
+                MessageId = Has(flags, AmqpProperty.MessageId) ? reader.ShortString() : null,
+                Timestamp = Has(flags, AmqpProperty.Timestamp) ? reader.Time() : null,
+                Type = Has(flags, AmqpProperty.Type) ? recent.Of(reader.ShortBytes()) : null,
+                UserId = Has(flags, AmqpProperty.UserId) ? reader.ShortString() : null,
+                AppId = Has(flags, AmqpProperty.AppId) ? reader.ShortString() : null,
             };
-            if (Has(flags, 2))
+            if (Has(flags, AmqpProperty.ClusterId))
                 reader.ShortBytes(); // a cluster id, which is not used
             return message;
         }
@@ -222,12 +222,13 @@ internal static class ContentHeader
         {
             var reader = new FieldReader(properties);
             int flags = Flags(ref reader);
-            for (int bit = 15; bit > 13; bit--)
+            for (var property = AmqpProperty.ContentType; property > AmqpProperty.Headers; property--)
             {
-                if (Has(flags, bit))
+                if (Has(flags, property))
                     reader.ShortBytes();
             }
-            return Has(flags, 13) ? new FieldReader(reader.LongBytes()).FindInt32(FieldTable.SlotHeaderName) : null;
+            return Has(flags, AmqpProperty.Headers)
+                ? new FieldReader(reader.LongBytes()).FindInt32(FieldTable.SlotHeaderName) : null;
         }
         catch (FrameViolationException)
         {
@@ -240,14 +241,14 @@ internal static class ContentHeader
     {
         var reader = new FieldReader(properties);
         int flags = Flags(ref reader);
-        for (int bit = 15; bit >= 2; bit--)
+        for (var property = AmqpProperty.ContentType; property >= AmqpProperty.ClusterId; property--)
         {
-            if (!Has(flags, bit))
+            if (!Has(flags, property))
                 continue;
-            if (bit == (int)AmqpProperty.Headers)
+            if (property == AmqpProperty.Headers)
                 reader.SkipTableForClient();
             else
-                RawContent.Take(ref reader, bit, out _);
+                RawContent.Take(ref reader, (int)property, out _);
         }
     }
 
@@ -282,7 +283,7 @@ internal static class ContentHeader
         return flags;
     }
 
-    private static bool Has(int flags, int bit) => (flags & (1 << bit)) != 0;
+    private static bool Has(int flags, AmqpProperty property) => (flags & (1 << (int)property)) != 0;
 
     // Peers write anything into it; what makes no sense counts as not given.
     private static TimeSpan? Milliseconds(ReadOnlySpan<byte> text)
