@@ -156,8 +156,8 @@ public static class AmqpCallManyExtensions
         AmqpRepliesHandler<TRequest, TReply> handler, AmqpDelivery delivery, IAmqpSerializer serializer,
         [EnumeratorCancellation] CancellationToken abandoned)
     {
-        object request = AmqpSerializerExtensions.Read(delivery.Message, typeof(TRequest), serializer, "request")
-            ?? throw new InvalidDataException($"The request is null, not {typeof(TRequest).Name}.");
+        object request = AmqpSerializerExtensions.ReadRequired(delivery.Message, typeof(TRequest), serializer,
+            "request");
         await foreach (TReply reply in handler((TRequest)request, delivery, abandoned).WithCancellation(abandoned)
             .ConfigureAwait(false))
             yield return AmqpSerializerExtensions.Answer(reply, serializer);

@@ -233,8 +233,7 @@ public static class AmqpSerializerExtensions
         AmqpRequestHandler<TRequest, TReply> handler, AmqpDelivery delivery, IAmqpSerializer serializer,
         CancellationToken abandoned)
     {
-        object request = Read(delivery.Message, typeof(TRequest), serializer, "request")
-            ?? throw new InvalidDataException($"The request is null, not {typeof(TRequest).Name}.");
+        object request = ReadRequired(delivery.Message, typeof(TRequest), serializer, "request");
         return Answer(await handler((TRequest)request, delivery, abandoned).ConfigureAwait(false), serializer);
     }
 
@@ -254,8 +253,7 @@ public static class AmqpSerializerExtensions
     {
         try
         {
-            return Read(delivery.Message, type, serializer, "body")
-                ?? throw new InvalidDataException($"The body is null, not {type.Name}.");
+            return ReadRequired(delivery.Message, type, serializer, "body");
         }
         catch (InvalidDataException fault)
         {
@@ -277,6 +275,10 @@ public static class AmqpSerializerExtensions
             MessageId = template.MessageId ?? Guid.NewGuid().ToString("N"),
         };
     }
+
+    internal static object ReadRequired(AmqpMessage message, Type type, IAmqpSerializer serializer, string what)
+        => Read(message, type, serializer, what)
+            ?? throw new InvalidDataException($"The {what} is null, not {type.Name}.");
 
     // Whatever reading throws, constructors and converters of the type included, it throws again for the same body. The
     // message leaves out the serializer's own, which may quote the body and would travel to the caller of a server.
