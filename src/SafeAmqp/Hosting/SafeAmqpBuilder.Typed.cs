@@ -246,13 +246,7 @@ public interface IAmqpConsumer<in TMessage>
 /// <typeparam name="TReply">What the replies hold.</typeparam>
 public interface IAmqpServer<in TRequest, TReply>
 {
-    /// <summary>Answers a request. An exception travels back as <see cref="AmqpRemoteException"/>, without its stack
-    /// trace.</summary>
-    /// <param name="request">The request, never <see langword="null"/>.</param>
-    /// <param name="delivery">The delivery it came with.</param>
-    /// <param name="abandoned">Fires when the caller waits no longer: the request's deadline passed, or its delivery
-    /// was lost.</param>
-    /// <returns>The reply; may be <see langword="null"/>.</returns>
+    /// <inheritdoc cref="AmqpRequestHandler{TRequest, TReply}"/>
     ValueTask<TReply> HandleAsync(TRequest request, AmqpDelivery delivery, CancellationToken abandoned);
 }
 
