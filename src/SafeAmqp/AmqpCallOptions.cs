@@ -80,8 +80,8 @@ public sealed class AmqpReply(AmqpMessage message, TimeSpan elapsed)
 /// <summary>Answers a request. An exception travels back as <see cref="AmqpRemoteException"/>, without its stack
 /// trace.</summary>
 /// <param name="request">The request.</param>
-/// <param name="abandoned">Fires when the caller waits no longer: the request's deadline passed, or its delivery was
-/// lost.</param>
+/// <param name="abandoned">Cancelled when the caller waits no longer: the request's deadline passed, or its delivery
+/// was lost.</param>
 /// <returns>The reply. Its address and correlation id are set by the client.</returns>
 public delegate ValueTask<AmqpMessage> AmqpRequestHandler(AmqpDelivery request, CancellationToken abandoned);
 
@@ -91,8 +91,8 @@ public delegate ValueTask<AmqpMessage> AmqpRequestHandler(AmqpDelivery request, 
 /// <typeparam name="TReply">What the reply holds.</typeparam>
 /// <param name="request">The request, never <see langword="null"/>.</param>
 /// <param name="delivery">The delivery it came with.</param>
-/// <param name="abandoned">Fires when the caller waits no longer: the request's deadline passed, or its delivery was
-/// lost.</param>
+/// <param name="abandoned">Cancelled when the caller waits no longer: the request's deadline passed, or its delivery
+/// was lost.</param>
 /// <returns>The reply; may be <see langword="null"/>.</returns>
 public delegate ValueTask<TReply> AmqpRequestHandler<in TRequest, TReply>(TRequest request, AmqpDelivery delivery,
     CancellationToken abandoned);
@@ -139,8 +139,8 @@ public sealed class AmqpCallManyOptions
 /// <summary>Answers a request with many replies, in their order. An exception travels back as
 /// <see cref="AmqpRemoteException"/>, without its stack trace, behind the replies before it.</summary>
 /// <param name="request">The request.</param>
-/// <param name="abandoned">Fires when the replies are not read any more: the caller has left its loop or is gone, the
-/// request's delivery was lost, or the server stops.</param>
+/// <param name="abandoned">Cancelled when the replies are not read any more: the caller has left its loop or is gone,
+/// the request's delivery was lost, or the server stops.</param>
 /// <returns>The replies. Their addresses and correlation ids are set by the client. The next one is asked for when the
 /// caller takes it.</returns>
 public delegate IAsyncEnumerable<AmqpMessage> AmqpRepliesHandler(AmqpDelivery request, CancellationToken abandoned);
@@ -151,7 +151,7 @@ public delegate IAsyncEnumerable<AmqpMessage> AmqpRepliesHandler(AmqpDelivery re
 /// <typeparam name="TReply">What a reply holds.</typeparam>
 /// <param name="request">The request, never <see langword="null"/>.</param>
 /// <param name="delivery">The delivery it came with.</param>
-/// <param name="abandoned">Fires when the replies are not read any more.</param>
+/// <param name="abandoned">Cancelled when the replies are not read any more.</param>
 /// <returns>The replies; each may be <see langword="null"/>.</returns>
 public delegate IAsyncEnumerable<TReply> AmqpRepliesHandler<in TRequest, out TReply>(TRequest request,
     AmqpDelivery delivery, CancellationToken abandoned);

@@ -13,7 +13,7 @@ public sealed partial class AmqpClient
     private readonly Rejections _rejections;
     private readonly ConcurrentDictionary<string, string> _consumerTags = []; // with their queues
 
-    /// <summary>Fires when the host that the client belongs to begins to stop; it disposes of the client
+    /// <summary>Cancelled when the host that the client belongs to begins to stop; it disposes of the client
     /// later.</summary>
     internal CancellationToken HostStops { get; init; }
 

@@ -17,7 +17,7 @@ public sealed partial class AmqpClient
     /// consumers take nothing new and their running handlers end, still able to publish; then nothing new is taken and
     /// what was sent gets its answer; then the connections close. What could not end says so: <em>not sent</em> or
     /// <em>unknown</em>. May be called from anywhere, any number of times.</summary>
-    /// <returns>A task that ends when the client has.</returns>
+    /// <returns>A task that completes when the client has.</returns>
     public ValueTask DisposeAsync()
     {
         foreach (Subscription subscription in _subscriptions.Keys)

@@ -149,8 +149,8 @@ public sealed partial class AmqpClient
             : new PublishJob(Identified(message), now, deadline, _credit);
     }
 
-    // The registration comes first: a token that fires between finds the job not yet accepted, and the actor then
-    // ignores it.
+    // The registration comes first: a token that is cancelled between finds the job not yet accepted, and the actor
+    // then ignores it.
     private void Send(OutgoingJob job, CancellationToken cancellationToken)
     {
         if (cancellationToken.CanBeCanceled)

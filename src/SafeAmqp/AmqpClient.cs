@@ -98,7 +98,7 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <exception cref="ArgumentException">The URI is not valid.</exception>
     /// <exception cref="System.Net.Sockets.SocketException">The process may open no further socket. Each link takes two
     /// before it connects.</exception>
-    /// <exception cref="OperationCanceledException">The token fired before every link was open.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled before every link was open.</exception>
     public static Task<AmqpClient> ConnectAsync(string uri, CancellationToken cancellationToken = default)
         => ConnectAsync(new AmqpClientOptions { Uri = uri }, cancellationToken);
 
@@ -119,7 +119,7 @@ public sealed partial class AmqpClient : IAmqpClient
     /// <exception cref="AmqpConnectException">No host could be reached within
     /// <see cref="AmqpClientOptions.ConnectTimeout"/>, or the broker refused. Not with
     /// <see cref="AmqpFirstConnect.Retry"/>.</exception>
-    /// <exception cref="OperationCanceledException">The token fired before every link was open.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled before every link was open.</exception>
     public static async Task<AmqpClient> ConnectAsync(AmqpClientOptions options,
         CancellationToken cancellationToken = default)
     {
@@ -180,7 +180,7 @@ public sealed partial class AmqpClient : IAmqpClient
 
     /// <summary>Connects, unless that has begun, and waits until every link is open.</summary>
     /// <param name="cancellationToken">Cancels the wait, not the connecting.</param>
-    /// <returns>A task that ends when every link is open.</returns>
+    /// <returns>A task that completes when every link is open.</returns>
     /// <exception cref="AmqpConnectException">With <see cref="AmqpFirstConnect.FailFast"/>: no host could be reached,
     /// or the broker refused. The client goes on trying all the same until it is disposed.</exception>
     /// <exception cref="ObjectDisposedException">The client was disposed.</exception>

@@ -12,7 +12,7 @@ public static class AmqpClientExtensions
     /// <param name="routingKey">The routing key.</param>
     /// <param name="body">The body.</param>
     /// <param name="cancellationToken">Cancels while the message has not been sent.</param>
-    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <returns>A task that completes when the broker has confirmed.</returns>
     /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpException">It was not confirmed.</exception>
     public static ValueTask PublishAsync(this IAmqpClient client, string exchange, string routingKey,

@@ -38,9 +38,9 @@ public enum AmqpSettleResult
 /// <summary>Handles a delivery. An exception counts as failed: see
 /// <see cref="AmqpConsumerOptions.OnFailure"/>.</summary>
 /// <param name="delivery">The message. Its body may be kept.</param>
-/// <param name="deliveryLost">Fires when the delivery can no longer be settled: its channel is gone and the broker
+/// <param name="deliveryLost">Cancelled when the delivery can no longer be settled: its channel is gone and the broker
 /// delivers it again, perhaps elsewhere. Work that should not be done twice stops.
-/// <see cref="AmqpDelivery.Stopping"/> fires when its consumer stops.</param>
+/// <see cref="AmqpDelivery.Stopping"/> is cancelled when its consumer stops.</param>
 /// <returns>What becomes of the message.</returns>
 public delegate ValueTask<AmqpSettlement> AmqpHandler(AmqpDelivery delivery, CancellationToken deliveryLost);
 
@@ -49,8 +49,8 @@ public delegate ValueTask<AmqpSettlement> AmqpHandler(AmqpDelivery delivery, Can
 /// <typeparam name="T">What the body holds.</typeparam>
 /// <param name="value">The body, never <see langword="null"/>.</param>
 /// <param name="delivery">The delivery it came with.</param>
-/// <param name="deliveryLost">Fires when the delivery can no longer be settled: the broker delivers it again, perhaps
-/// elsewhere.</param>
+/// <param name="deliveryLost">Cancelled when the delivery can no longer be settled: the broker delivers it again,
+/// perhaps elsewhere.</param>
 /// <returns>What becomes of the message.</returns>
 public delegate ValueTask<AmqpSettlement> AmqpHandler<in T>(T value, AmqpDelivery delivery,
     CancellationToken deliveryLost);
@@ -87,8 +87,8 @@ public sealed class AmqpDelivery
     /// <param name="queue">The queue it seems to come from.</param>
     /// <param name="isRedelivered">Whether it seems to have been delivered before.</param>
     /// <param name="streamOffset">Its place, if it seems to come from a stream.</param>
-    /// <param name="lost">Fires when it seems to be lost.</param>
-    /// <param name="stopping">Fires when its consumer seems to stop.</param>
+    /// <param name="lost">Cancelled when it seems to be lost.</param>
+    /// <param name="stopping">Cancelled when its consumer seems to stop.</param>
     public AmqpDelivery(AmqpMessage message, string queue = "", bool isRedelivered = false, long? streamOffset = null,
         CancellationToken lost = default, CancellationToken stopping = default)
         : this(message, queue, 1, isRedelivered, 1, (_, _) => !lost.IsCancellationRequested, lost,
@@ -122,10 +122,10 @@ public sealed class AmqpDelivery
     public int PreviousAttempts
         => Failures + (StreamOffset is null ? RetryHeaders.PreviousAttempts(Message.Headers) : 0);
 
-    /// <summary>Fires when the delivery can no longer be settled.</summary>
+    /// <summary>Cancelled when the delivery can no longer be settled.</summary>
     public CancellationToken Lost { get; }
 
-    /// <summary>Fires when its consumer, its client or its host begins to stop. A handler that ends by an
+    /// <summary>Cancelled when its consumer, its client or its host begins to stop. A handler that ends by an
     /// <see cref="OperationCanceledException"/> from then on, its own or as a cause, is not done and not failed: the
     /// message goes back to the queue, no attempt is counted, no error logged.</summary>
     public CancellationToken Stopping => Stop.Token;

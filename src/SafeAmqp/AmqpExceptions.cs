@@ -52,9 +52,9 @@ public abstract class AmqpException : Exception
 /// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/no-route.md"/>
 public sealed class AmqpReturnedException : AmqpException
 {
-    /// <summary>Makes one, for tests.</summary>
-    /// <param name="message">In words.</param>
-    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    /// <summary>Creates an instance, for tests.</summary>
+    /// <param name="message">The error message.</param>
+    /// <param name="innerException">The exception that is the cause, if any.</param>
     public AmqpReturnedException(string message, Exception? innerException = null)
         : this(message, status: null, inner: innerException) { }
 
@@ -66,9 +66,9 @@ public sealed class AmqpReturnedException : AmqpException
 /// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/nacked.md"/>
 public sealed class AmqpNackedException : AmqpException
 {
-    /// <summary>Makes one, for tests.</summary>
-    /// <param name="message">In words.</param>
-    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    /// <summary>Creates an instance, for tests.</summary>
+    /// <param name="message">The error message.</param>
+    /// <param name="innerException">The exception that is the cause, if any.</param>
     public AmqpNackedException(string message, Exception? innerException = null)
         : this(message, status: null, inner: innerException) { }
 
@@ -80,9 +80,9 @@ public sealed class AmqpNackedException : AmqpException
 /// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/no-exchange.md"/>
 public sealed class AmqpRefusedException : AmqpException
 {
-    /// <summary>Makes one, for tests.</summary>
-    /// <param name="message">In words.</param>
-    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    /// <summary>Creates an instance, for tests.</summary>
+    /// <param name="message">The error message.</param>
+    /// <param name="innerException">The exception that is the cause, if any.</param>
     public AmqpRefusedException(string message, Exception? innerException = null)
         : this(message, status: null, inner: innerException) { }
 
@@ -94,9 +94,9 @@ public sealed class AmqpRefusedException : AmqpException
 /// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/not-sent.md"/>
 public sealed class AmqpNotSentException : AmqpException
 {
-    /// <summary>Makes one, for tests.</summary>
-    /// <param name="message">In words.</param>
-    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    /// <summary>Creates an instance, for tests.</summary>
+    /// <param name="message">The error message.</param>
+    /// <param name="innerException">The exception that is the cause, if any.</param>
     public AmqpNotSentException(string message, Exception? innerException = null)
         : this(message, innerException, status: null) { }
 
@@ -109,9 +109,9 @@ public sealed class AmqpNotSentException : AmqpException
 /// <see cref="AmqpConsumerOptions.OnFailure"/> says.</summary>
 public sealed class AmqpUnreadableException : AmqpException
 {
-    /// <summary>Says what cannot be read.</summary>
-    /// <param name="message">In words, without the body's content.</param>
-    /// <param name="innerException">What reading it threw.</param>
+    /// <summary>Creates an instance.</summary>
+    /// <param name="message">The error message, without the body's content.</param>
+    /// <param name="innerException">The exception that reading threw, if any.</param>
     public AmqpUnreadableException(string message, Exception? innerException = null) : base(message, innerException) { }
 }
 
@@ -119,9 +119,9 @@ public sealed class AmqpUnreadableException : AmqpException
 /// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/unknown-outcome.md"/>
 public sealed class AmqpUnknownOutcomeException : AmqpException
 {
-    /// <summary>Makes one, for tests.</summary>
-    /// <param name="message">In words.</param>
-    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    /// <summary>Creates an instance, for tests.</summary>
+    /// <param name="message">The error message.</param>
+    /// <param name="innerException">The exception that is the cause, if any.</param>
     public AmqpUnknownOutcomeException(string message, Exception? innerException = null)
         : this(message, innerException, status: null) { }
 
@@ -134,10 +134,10 @@ public sealed class AmqpUnknownOutcomeException : AmqpException
 /// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/no-reply.md"/>
 public sealed class AmqpNoReplyException : AmqpException
 {
-    /// <summary>Makes one, for tests.</summary>
-    /// <param name="message">In words.</param>
+    /// <summary>Creates an instance, for tests.</summary>
+    /// <param name="message">The error message.</param>
     /// <param name="request">What became of the request.</param>
-    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    /// <param name="innerException">The exception that is the cause, if any.</param>
     public AmqpNoReplyException(string message, AmqpOutcome request, Exception? innerException = null)
         : this(message, request, innerException, status: null) { }
 
@@ -149,10 +149,10 @@ public sealed class AmqpNoReplyException : AmqpException
 /// trace.</summary>
 public sealed class AmqpRemoteException : AmqpException
 {
-    /// <summary>Makes one, for tests too.</summary>
-    /// <param name="message">In words.</param>
+    /// <summary>Creates an instance, for tests too.</summary>
+    /// <param name="message">The error message.</param>
     /// <param name="remoteType">The name of the type of the exception that the handler threw.</param>
-    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    /// <param name="innerException">The exception that is the cause, if any.</param>
     public AmqpRemoteException(string message, string remoteType, Exception? innerException = null)
         : base(message, innerException)
     {
@@ -170,10 +170,10 @@ public sealed class AmqpRemoteException : AmqpException
 /// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/no-queue.md"/>
 public sealed class AmqpTopologyException : AmqpException
 {
-    /// <summary>Makes one, for tests.</summary>
-    /// <param name="message">In words.</param>
+    /// <summary>Creates an instance, for tests.</summary>
+    /// <param name="message">The error message.</param>
     /// <param name="entity">The entity.</param>
-    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    /// <param name="innerException">The exception that is the cause, if any.</param>
     public AmqpTopologyException(string message, string entity, Exception? innerException = null)
         : this(message, entity, status: null, inner: innerException) { }
 
@@ -199,10 +199,10 @@ public sealed class AmqpTopologyException : AmqpException
 /// queue. Consuming again is useful once it has been removed, or the limit raised.</summary>
 public sealed class AmqpPoisonException : AmqpException
 {
-    /// <summary>Makes one, for tests.</summary>
-    /// <param name="message">In words.</param>
+    /// <summary>Creates an instance, for tests.</summary>
+    /// <param name="message">The error message.</param>
     /// <param name="queue">The queue that holds the message.</param>
-    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    /// <param name="innerException">The exception that is the cause, if any.</param>
     public AmqpPoisonException(string message, string queue, Exception? innerException = null)
         : this(message, queue, innerException, status: null) { }
 
@@ -218,10 +218,10 @@ public sealed class AmqpPoisonException : AmqpException
 /// <seealso href="https://github.com/safeamqp/safeamqp/blob/main/docs/messages/login-refused.md"/>
 public sealed class AmqpConnectException : AmqpException
 {
-    /// <summary>Makes one, for tests.</summary>
-    /// <param name="message">In words.</param>
+    /// <summary>Creates an instance, for tests.</summary>
+    /// <param name="message">The error message.</param>
     /// <param name="isRefused">Whether the broker refused.</param>
-    /// <param name="innerException">What it came from, such as a <see cref="TimeoutException"/>.</param>
+    /// <param name="innerException">The exception that is the cause, if any.</param>
     public AmqpConnectException(string message, bool isRefused, Exception? innerException = null)
         : this(message, isRefused, status: null, inner: innerException) { }
 

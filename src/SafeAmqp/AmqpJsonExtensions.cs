@@ -18,7 +18,7 @@ public static class AmqpJsonExtensions
     /// <param name="value">The value.</param>
     /// <param name="type">The value's JSON metadata.</param>
     /// <param name="cancellationToken">Cancels while the message has not been sent.</param>
-    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <returns>A task that completes when the broker has confirmed.</returns>
     /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpException">It was not confirmed.</exception>
     public static ValueTask PublishJsonAsync<T>(this IAmqpClient client, AmqpMessage template, T value,
@@ -34,7 +34,7 @@ public static class AmqpJsonExtensions
     /// <param name="value">The value.</param>
     /// <param name="type">The value's JSON metadata.</param>
     /// <param name="cancellationToken">Cancels while the message has not been sent.</param>
-    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <returns>A task that completes when the broker has confirmed.</returns>
     /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpException">It was not confirmed.</exception>
     public static ValueTask PublishJsonAsync<T>(this IAmqpClient client, string exchange, string routingKey, T value,
@@ -197,7 +197,7 @@ public static class AmqpJsonExtensions
     /// <param name="routingKey">The routing key.</param>
     /// <param name="value">The value.</param>
     /// <param name="cancellationToken">Cancels while the message has not been sent.</param>
-    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <returns>A task that completes when the broker has confirmed.</returns>
     /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpException">It was not confirmed.</exception>
     [RequiresUnreferencedCode(AmqpJsonSerializer.Reflects), RequiresDynamicCode(AmqpJsonSerializer.Reflects)]

@@ -84,7 +84,7 @@ public static class AmqpSerializerExtensions
     /// <param name="value">The value.</param>
     /// <param name="serializer">Writes the value.</param>
     /// <param name="cancellationToken">Cancels while the message has not been sent.</param>
-    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <returns>A task that completes when the broker has confirmed.</returns>
     /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpException">It was not confirmed.</exception>
     public static ValueTask PublishAsync<T>(this IAmqpClient client, AmqpMessage template, T value,
@@ -103,7 +103,7 @@ public static class AmqpSerializerExtensions
     /// <param name="value">The value.</param>
     /// <param name="serializer">Writes the value.</param>
     /// <param name="cancellationToken">Cancels while the message has not been sent.</param>
-    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <returns>A task that completes when the broker has confirmed.</returns>
     /// <exception cref="ArgumentException">An argument is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpException">It was not confirmed.</exception>
     public static ValueTask PublishAsync<T>(this IAmqpClient client, string exchange, string routingKey, T value,

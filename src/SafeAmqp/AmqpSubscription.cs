@@ -41,8 +41,8 @@ public sealed class AmqpSubscription : IAsyncDisposable
     /// its channel or its queue comes back by itself and has none.</summary>
     public AmqpException? Error => _subscription?.Error;
 
-    /// <summary>Ends when it has stopped for good: well when it was stopped or its client was disposed, with
-    /// <see cref="Error"/> when a message has stopped it. It does not end over a lost link.</summary>
+    /// <summary>Completes successfully when it was stopped or its client was disposed; faults with <see cref="Error"/>
+    /// when a message has stopped it. A lost link does not complete it.</summary>
     public Task Completion => _subscription?.Finished ?? _made.Task;
 
     internal int Unsettled => _subscription?.Unsettled ?? 0;
@@ -50,13 +50,13 @@ public sealed class AmqpSubscription : IAsyncDisposable
     /// <summary>Stops the consumer and waits for running handlers. May be called from anywhere, also from a handler,
     /// which it does not wait for then.</summary>
     /// <param name="cancellationToken">Ends the wait, not the stopping.</param>
-    /// <returns>A task that ends when it has stopped.</returns>
-    /// <exception cref="OperationCanceledException">The token fired first.</exception>
+    /// <returns>A task that completes when it has stopped.</returns>
+    /// <exception cref="OperationCanceledException">The token was cancelled first.</exception>
     public Task StopAsync(CancellationToken cancellationToken = default)
         => DisposeAsync().AsTask().WaitOrLeaveAsync(cancellationToken);
 
     /// <summary>Stops the consumer and waits for running handlers, as <see cref="StopAsync"/> does.</summary>
-    /// <returns>A task that ends when it has stopped.</returns>
+    /// <returns>A task that completes when it has stopped.</returns>
     public ValueTask DisposeAsync() => _subscription?.StopAsync() ?? new ValueTask(StopMadeAsync());
 
     private async Task StopMadeAsync()

@@ -23,11 +23,11 @@ public interface IAmqpClient : IAsyncDisposable
     /// <param name="cancellationToken">Cancels while the message has not been sent:
     /// <see cref="OperationCanceledException"/> means that it never left. Afterwards the real outcome is
     /// awaited.</param>
-    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <returns>A task that completes when the broker has confirmed.</returns>
     /// <exception cref="ArgumentException">The message is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpException">It was not confirmed; <see cref="AmqpException.Outcome"/> says what became of
     /// it, and <see cref="AmqpException.IsSafeToRepeat"/> whether it may be repeated.</exception>
-    /// <exception cref="OperationCanceledException">The token fired before the message was sent.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled before the message was sent.</exception>
     ValueTask PublishAsync(AmqpMessage message, CancellationToken cancellationToken = default);
 
     /// <summary>Publishes a message as <see cref="PublishAsync(AmqpMessage, CancellationToken)"/> does, with a time-out
@@ -36,10 +36,10 @@ public interface IAmqpClient : IAsyncDisposable
     /// <param name="timeout">How long it may take at most, in place of
     /// <see cref="AmqpClientOptions.PublishTimeout"/>.</param>
     /// <param name="cancellationToken">Cancels while the message has not been sent.</param>
-    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <returns>A task that completes when the broker has confirmed.</returns>
     /// <exception cref="ArgumentException">The message or the time-out is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpException">It was not confirmed.</exception>
-    /// <exception cref="OperationCanceledException">The token fired before the message was sent.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled before the message was sent.</exception>
     ValueTask PublishAsync(AmqpMessage message, TimeSpan timeout, CancellationToken cancellationToken = default);
 
     /// <summary>Publishes messages in order and waits for the outcome of each.</summary>
@@ -56,10 +56,11 @@ public interface IAmqpClient : IAsyncDisposable
     /// <param name="message">The message. Body and headers must stay unchanged until the returned task has
     /// ended.</param>
     /// <param name="cancellationToken">Cancels while the message has not been handed over.</param>
-    /// <returns>A task that ends when the message was handed to the connection.</returns>
+    /// <returns>A task that completes when the message was handed to the connection.</returns>
     /// <exception cref="ArgumentException">The message is not valid; nothing was sent.</exception>
     /// <exception cref="AmqpNotSentException">It was not handed over in time.</exception>
-    /// <exception cref="OperationCanceledException">The token fired before the message was handed over.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled before the message was handed
+    /// over.</exception>
     ValueTask PostAsync(AmqpMessage message, CancellationToken cancellationToken = default);
 
     /// <summary>Consumes a queue. Goes on over recoveries until the subscription is disposed.</summary>
@@ -147,7 +148,7 @@ public interface IAmqpClient : IAsyncDisposable
     /// <summary>Declares exchanges, queues and bindings, and keeps them declared over recoveries.</summary>
     /// <param name="topology">What to have. One that is refused does not keep the others from being declared.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>A task that ends when the broker has confirmed each.</returns>
+    /// <returns>A task that completes when the broker has confirmed each.</returns>
     /// <exception cref="AmqpTopologyException">At least one was refused (mismatch 406, locked 405, forbidden 403,
     /// missing 404) or not answered in time; the message names each. What was refused is not declared
     /// again.</exception>
@@ -161,7 +162,7 @@ public interface IAmqpClient : IAsyncDisposable
     /// <param name="topology">What to take away. Queues and exchanges are known by their names, bindings also by key
     /// and arguments.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>A task that ends when the broker has confirmed each.</returns>
+    /// <returns>A task that completes when the broker has confirmed each.</returns>
     /// <exception cref="AmqpTopologyException">At least one was refused (locked 405, forbidden 403) or not answered in
     /// time; the message names each.</exception>
     Task DeleteAsync(AmqpTopology topology, CancellationToken cancellationToken = default);
@@ -206,21 +207,21 @@ public interface IAmqpAdmin
     /// <summary>Deletes a queue with its messages and bindings. That there is none is no error.</summary>
     /// <param name="queue">The queue's name.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <returns>A task that completes when the broker has confirmed.</returns>
     /// <exception cref="AmqpTopologyException">The broker refused or did not answer in time.</exception>
     Task DeleteQueueAsync(string queue, CancellationToken cancellationToken = default);
 
     /// <summary>Deletes an exchange with its bindings. That there is none is no error.</summary>
     /// <param name="exchange">The exchange's name.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <returns>A task that completes when the broker has confirmed.</returns>
     /// <exception cref="AmqpTopologyException">The broker refused or did not answer in time.</exception>
     Task DeleteExchangeAsync(string exchange, CancellationToken cancellationToken = default);
 
     /// <summary>Takes a binding away. That there is none is no error.</summary>
     /// <param name="binding">The binding.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
-    /// <returns>A task that ends when the broker has confirmed.</returns>
+    /// <returns>A task that completes when the broker has confirmed.</returns>
     /// <exception cref="AmqpTopologyException">The broker refused or did not answer in time.</exception>
     Task UnbindAsync(AmqpBinding binding, CancellationToken cancellationToken = default);
 

@@ -82,8 +82,8 @@ internal enum PassResult
     /// <summary>It was not taken: the channel is closed, which a signal will say.</summary>
     Closed,
 
-    /// <summary>It was not taken: it cannot be put into frames, or not into such as the broker takes. The channel is
-    /// well.</summary>
+    /// <summary>It was not taken: it cannot be put into frames, or not into such as the broker takes. The channel
+    /// stays usable.</summary>
     Refused,
 }
 

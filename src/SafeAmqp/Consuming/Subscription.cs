@@ -21,7 +21,7 @@ internal sealed class Subscription
     /// <param name="options">How to consume it.</param>
     /// <param name="owner">The thread of the link that consumes.</param>
     /// <param name="handle">Runs the user's handler.</param>
-    /// <param name="hostStops">Fires when the host begins to stop, some time before it stops this.</param>
+    /// <param name="hostStops">Cancelled when the host begins to stop, some time before it stops this.</param>
     internal Subscription(string queue, AmqpConsumerOptions options, IoThread owner, DeliveryHandler handle,
         CancellationToken hostStops = default)
         : this(queue, options, owner, subscription => new DeliveryPump(subscription, handle), hostStops) { }

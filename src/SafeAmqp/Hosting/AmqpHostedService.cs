@@ -221,7 +221,7 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         }
     }
 
-    /// <summary>Whether the task ends before the token fires; how it ends is for the caller to see.</summary>
+    /// <summary>Whether the task ends before the token is cancelled; how it ends is for the caller to see.</summary>
     private static async Task<bool> EndsAsync(Task task, CancellationToken cancellationToken)
     {
         await task.WaitOrLeaveAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -234,7 +234,7 @@ public interface IAmqpConsumer<in TMessage>
     /// <see cref="AmqpConsumerOptions.OnFailure"/>.</summary>
     /// <param name="message">The body, never <see langword="null"/>.</param>
     /// <param name="delivery">The delivery it came with.</param>
-    /// <param name="deliveryLost">Fires when the delivery can no longer be settled: the broker delivers it again,
+    /// <param name="deliveryLost">Cancelled when the delivery can no longer be settled: the broker delivers it again,
     /// perhaps elsewhere.</param>
     /// <returns>What becomes of the message.</returns>
     ValueTask<AmqpSettlement> HandleAsync(TMessage message, AmqpDelivery delivery, CancellationToken deliveryLost);

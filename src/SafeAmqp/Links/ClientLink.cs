@@ -32,7 +32,7 @@ internal sealed class ClientLink
 
     internal LinkMetrics Metrics { get; }
 
-    /// <summary>Ends when the last connection has been closed.</summary>
+    /// <summary>Completes when the last connection has been closed.</summary>
     internal Task Teardown => _broker.Teardown;
 
     /// <summary>The broker's version, once it has been connected to and told it.</summary>

@@ -82,7 +82,7 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
         Fail(error);
     }
 
-    /// <summary>A caller's token fired.</summary>
+    /// <summary>A caller's token was cancelled.</summary>
     internal void Cancel(ConnectionActor actor)
     {
         if (HasEnded || !MayBeCancelled)
@@ -145,7 +145,7 @@ internal sealed class PostJob(AmqpMessage message, long acceptedAt, long deadlin
     protected override void OnConfirmed() { }
 }
 
-/// <summary>A caller's token fired.</summary>
+/// <summary>A caller's token was cancelled.</summary>
 internal sealed record CancelJob(OutgoingJob Job) : ActorCommand;
 
 /// <summary>Jobs in the order in which they were accepted. Linked through the jobs, so that a cancelled one leaves at

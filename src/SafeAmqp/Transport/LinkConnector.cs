@@ -17,8 +17,8 @@ internal static class LinkConnector
     /// <param name="make">Makes the stream from the socket and, if there is one, the TLS stream over it.</param>
     /// <param name="cancellationToken">Cancels it.</param>
     /// <exception cref="TimeoutException">The deadline was over; the socket is closed.</exception>
-    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> fired; the socket is
-    /// closed.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled; the socket
+    /// is closed.</exception>
     /// <exception cref="SocketException">The last address refused or could not be reached.</exception>
     /// <exception cref="TlsRefusedException">A certificate was refused, or a peer does not speak TLS.</exception>
     /// <exception cref="IOException">The connection was lost during the TLS handshake.</exception>

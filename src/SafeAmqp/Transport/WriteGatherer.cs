@@ -65,7 +65,7 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
 
     /// <summary>Takes bytes without copying them if the wire is idle. If it is not, they are taken as
     /// <see cref="Enter"/> does.</summary>
-    /// <returns>Whether <see cref="SendAsync()"/> has to be called; its task ends when the memory may be used
+    /// <returns>Whether <see cref="SendAsync()"/> has to be called; its task completes when the memory may be used
     /// again.</returns>
     public bool TryLend(ReadOnlyMemory<byte> bytes)
     {
@@ -111,7 +111,7 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
     }
 
     /// <summary>Sends what has been taken, on this thread as far as the socket takes it at once.</summary>
-    /// <returns>A task that ends when the first send has. It never fails.</returns>
+    /// <returns>A task that completes when the first send has. It never fails.</returns>
     public Task SendAsync() => SendAsync(onWritersThread: true);
 
     /// <summary>From now on writes are dropped; what was accepted before is still sent.</summary>
