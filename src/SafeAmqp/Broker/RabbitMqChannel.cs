@@ -181,10 +181,10 @@ internal sealed class ChannelConsumer(RabbitMqLink link, IChannel channel, long 
         => Task.CompletedTask;
 
     public Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange,
-        string routingKey,
-        IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
+        string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body,
+        CancellationToken cancellationToken = default)
         => throw new InvalidOperationException($"A delivery on channel {channel.ChannelNumber} was not taken before "
-            + $"RabbitMQ.Client. This is a bug in SafeAmqp.");
+            + "RabbitMQ.Client. This is a bug in SafeAmqp.");
 
     public Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
         => link.Post(new BrokerSignal.ConsumerCancelled(incarnation, ByBroker: true));

@@ -88,19 +88,19 @@ internal sealed record WorkerRegistration(
 {
     internal static WorkerRegistration Consumer(string queue, AmqpConsumerOptions? options,
         Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpSettlement>> handler,
-            Action<IServiceProvider>? probe = null)
+        Action<IServiceProvider>? probe = null)
         => new($"consumer of queue '{queue}'", (scopes, client, stop) => client.ConsumeAsync(queue,
             (delivery, lost) => InScopeAsync(scopes, handler, delivery, lost), options, stop), probe);
 
     internal static WorkerRegistration Server(string queue, AmqpServeOptions? options,
         Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpMessage>> handler,
-            Action<IServiceProvider>? probe = null)
+        Action<IServiceProvider>? probe = null)
         => new($"server of queue '{queue}'", (scopes, client, stop) => client.ServeAsync(queue,
             (request, abandoned) => InScopeAsync(scopes, handler, request, abandoned), options, stop), probe);
 
     internal static WorkerRegistration ManyServer(string queue, AmqpServeOptions? options,
         Func<IServiceProvider, AmqpDelivery, CancellationToken, IAsyncEnumerable<AmqpMessage>> handler,
-            Action<IServiceProvider>? probe = null)
+        Action<IServiceProvider>? probe = null)
         => new($"server of queue '{queue}'", (scopes, client, stop) => client.ServeManyAsync(queue,
             (request, abandoned) => EachInScopeAsync(scopes, handler, request, abandoned), options, stop), probe);
 
@@ -108,7 +108,7 @@ internal sealed record WorkerRegistration(
     // the work.
     private static async ValueTask<TResult> InScopeAsync<TResult>(IServiceScopeFactory scopes,
         Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<TResult>> handler, AmqpDelivery delivery,
-            CancellationToken cancellationToken)
+        CancellationToken cancellationToken)
     {
         var scope = scopes.CreateAsyncScope();
         await using var _ = scope.ConfigureAwait(false);
@@ -117,7 +117,7 @@ internal sealed record WorkerRegistration(
 
     private static async IAsyncEnumerable<AmqpMessage> EachInScopeAsync(IServiceScopeFactory scopes,
         Func<IServiceProvider, AmqpDelivery, CancellationToken, IAsyncEnumerable<AmqpMessage>> handler,
-            AmqpDelivery request, [EnumeratorCancellation] CancellationToken abandoned)
+        AmqpDelivery request, [EnumeratorCancellation] CancellationToken abandoned)
     {
         var scope = scopes.CreateAsyncScope();
         await using var _ = scope.ConfigureAwait(false);

@@ -21,8 +21,8 @@ public static class SafeAmqpHealthChecksBuilderExtensions
     /// <param name="timeout">The check's time-out. Default: none, as it waits for nothing.</param>
     /// <returns>The health checks.</returns>
     public static IHealthChecksBuilder AddSafeAmqp(this IHealthChecksBuilder builder, string name = "safeamqp",
-        string? key = null,
-        HealthStatus? failureStatus = null, IEnumerable<string>? tags = null, TimeSpan? timeout = null)
+        string? key = null, HealthStatus? failureStatus = null, IEnumerable<string>? tags = null,
+        TimeSpan? timeout = null)
         => Add(builder, name, services => new ReadinessCheck(services, key), failureStatus, tags ?? ["ready"], timeout);
 
     /// <summary>Adds a liveness check: unhealthy only when a link is closed for good although nothing disposed the
@@ -36,13 +36,13 @@ public static class SafeAmqpHealthChecksBuilderExtensions
     /// <param name="timeout">The check's time-out. Default: none, as it waits for nothing.</param>
     /// <returns>The health checks.</returns>
     public static IHealthChecksBuilder AddSafeAmqpLiveness(this IHealthChecksBuilder builder,
-        string name = "safeamqp-live", string? key = null,
-        HealthStatus? failureStatus = null, IEnumerable<string>? tags = null, TimeSpan? timeout = null)
+        string name = "safeamqp-live", string? key = null, HealthStatus? failureStatus = null,
+        IEnumerable<string>? tags = null, TimeSpan? timeout = null)
         => Add(builder, name, services => new LivenessCheck(services, key), failureStatus, tags ?? ["live"], timeout);
 
     private static IHealthChecksBuilder Add(IHealthChecksBuilder builder, string name,
-        Func<IServiceProvider, IHealthCheck> check,
-        HealthStatus? failureStatus, IEnumerable<string> tags, TimeSpan? timeout)
+        Func<IServiceProvider, IHealthCheck> check, HealthStatus? failureStatus, IEnumerable<string> tags,
+        TimeSpan? timeout)
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(name);

@@ -13,9 +13,8 @@ internal sealed class ClientLink
     private readonly RabbitMqLink _broker;
 
     internal ClientLink(AmqpClientOptions options, BrokerAddress address, ActorSettings settings, MonotonicClock clock,
-        ILogger logger, TopologyLedger topology,
-        Func<AmqpClientStatus> snapshot, Func<long, long> onTime, StarvationProbe probe,
-        Action<AmqpStateChangedEventArgs> moved)
+        ILogger logger, TopologyLedger topology, Func<AmqpClientStatus> snapshot, Func<long, long> onTime,
+        StarvationProbe probe, Action<AmqpStateChangedEventArgs> moved)
     {
         var config = LinkConfig.From(options, address, settings.Name);
         Metrics = new LinkMetrics(Instruments.Of(options.Telemetry.MeterFactory), config.ClientName, settings.Name,

@@ -51,8 +51,8 @@ internal sealed partial class ClientObserver
         if (activity is { IsAllDataRequested: true })
         {
             if (all.Name.Length == 0) // they go to several: none is the batch's
-                activity.SetTag(Attributes.Destination, null).SetTag(Attributes.Anonymous,
-                    null).SetTag(Attributes.Temporary, null);
+                activity.SetTag(Attributes.Destination, null).SetTag(Attributes.Anonymous, null)
+                    .SetTag(Attributes.Temporary, null);
             activity.SetTag(Attributes.ClientId, _client).SetTag(Attributes.BatchCount, messages.Count);
             DescribePeer(activity, endpoint);
         }

@@ -69,7 +69,7 @@ internal sealed class Instruments
             static link => link.Status.QueuedMessages);
         meter.CreateObservableGauge("safeamqp.publish.queue.wait",
             () => Each(static link => (link.Status.OldestQueued ?? TimeSpan.Zero).TotalSeconds), "s",
-                "How long the oldest of them has been waiting.");
+            "How long the oldest of them has been waiting.");
         Level(meter, "safeamqp.publish.callers.waiting", "{caller}",
             "Callers that wait until fewer messages are pending.", static link => link.Status.WaitingCallers);
         Level(meter, "safeamqp.confirms.pending", "{message}",
@@ -77,21 +77,21 @@ internal sealed class Instruments
         meter.CreateObservableUpDownCounter("safeamqp.consumer.inflight", () => EachConsumer(), "{delivery}",
             "Deliveries that are not settled.");
         Count(meter, "safeamqp.consumer.stale_settlements", "{settlement}",
-            "Settlements that came after the delivery's channel was gone.", static link
-                => link.Status.StaleSettlements);
+            "Settlements that came after the delivery's channel was gone.",
+            static link => link.Status.StaleSettlements);
         Level(meter, "safeamqp.rpc.pending", "{call}", "Calls that wait for their reply.",
             static link => link.Status.PendingCalls);
         Count(meter, "safeamqp.rpc.late_replies", "{reply}", "Replies that came too late, twice or for no call.",
             static link => link.Status.LateReplies);
         Seconds(meter, "safeamqp.actor.loop.busy",
-            "How long a link's I/O thread has been working; its rate is the thread's busy share.", static link
-                => link.Busy);
+            "How long a link's I/O thread has been working; its rate is the thread's busy share.",
+            static link => link.Busy);
         meter.CreateObservableGauge("safeamqp.threadpool.delay",
             () => EachClient(static link => link.PoolDelay.TotalSeconds), "s",
-                "How long the last work item waited for a thread of the process's pool.");
+            "How long the last work item waited for a thread of the process's pool.");
         meter.CreateObservableCounter("safeamqp.threadpool.starvations",
             () => EachClient(static link => (long)link.PoolStarvations), "{starvation}",
-                "How often the process's thread pool was found starved.");
+            "How often the process's thread pool was found starved.");
     }
 
     internal Histogram<double> OperationDuration { get; }
@@ -108,11 +108,8 @@ internal sealed class Instruments
     internal static Instruments Of(IMeterFactory? factory)
         => factory is null ? OfProcess.Value
             : PerFactory.GetValue(factory,
-                static f => new Instruments(f.Create(new MeterOptions(AmqpTelemetry.MeterName)
-                {
-                    Version =
-                    Tracing.Version
-                })));
+                static f => new Instruments(
+                    f.Create(new MeterOptions(AmqpTelemetry.MeterName) { Version = Tracing.Version })));
 
     internal void Add(LinkMetrics link) => _links.TryAdd(link, true);
 

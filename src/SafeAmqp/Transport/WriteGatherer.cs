@@ -129,7 +129,8 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
             _dropping = true;
             _next.Clear();
             _bufferedBytes = 0;
-            while (_waiting.TryDequeue(out WaitingWrite? write)) write.Complete();
+            while (_waiting.TryDequeue(out WaitingWrite? write))
+                write.Complete();
             _drained?.TrySetResult(false);
         }
     }
