@@ -51,7 +51,12 @@ public class GatheredWrites : IDisposable
     public async Task Send()
     {
         for (int i = 0; i < Messages; i += PerWrite)
-            await _gatherer!.WriteAsync(_frames);
+        {
+            ValueTask taken = _gatherer!.Enter(_frames, out bool send);
+            if (send)
+                _ = _gatherer.SendAsync();
+            await taken;
+        }
     }
 
     [GlobalCleanup]
