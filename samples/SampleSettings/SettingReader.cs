@@ -62,7 +62,9 @@ public sealed class SettingReader(Func<string, string?> setting)
     public TimeSpan Seconds(string name, TimeSpan otherwise, double min = 0.05, double max = 86_400)
         => TimeSpan.FromSeconds(Number(name, otherwise.TotalSeconds, min, max));
 
-    /// <summary>A time in seconds, from 50 milliseconds to a day unless said otherwise; null where it is not set.</summary>
+    /// <summary>
+    /// A time in seconds, from 50 milliseconds to a day unless said otherwise; null where it is not set.
+    /// </summary>
     /// <exception cref="InvalidOperationException">It is no number, or out of range.</exception>
     public TimeSpan? Seconds(string name, double min = 0.05, double max = 86_400)
         => Text(name) is null ? null : Seconds(name, default, min, max);

@@ -25,6 +25,9 @@ public sealed class AmqpCallOptions
 /// <summary>Where replies come to.</summary>
 public abstract class AmqpReplyAddress
 {
+    /// <summary>What a caller consumes, and names as its reply address, for direct reply-to.</summary>
+    internal const string PseudoQueue = "amq.rabbitmq.reply-to";
+
     private protected AmqpReplyAddress() { }
 
     /// <summary>A server-named exclusive queue, made once per connection and shared by all calls. Lost with the link,

@@ -136,8 +136,9 @@ public sealed partial class AmqpClient
         }
 
         public Task DeleteQueueAsync(string queue, CancellationToken cancellationToken)
-            => client.DeleteAsync(new AmqpTopology().With(client._topology.QueueNamed(queue)
-                ?? new AmqpQueue { Name = queue }), cancellationToken);
+            // Declared passively it is not this client's to take away with others, but here it is named
+            => client.DeleteAsync(new AmqpTopology().With((client._topology.QueueNamed(queue)
+                ?? new AmqpQueue { Name = queue }) with { Passive = false }), cancellationToken);
 
         public Task DeleteExchangeAsync(string exchange, CancellationToken cancellationToken)
             => client.DeleteAsync(new AmqpTopology().With(new AmqpExchange { Name = exchange }),
@@ -174,7 +175,7 @@ public sealed partial class AmqpClient
                     return AmqpSettlement.Requeue;
                 try
                 {
-                    await client.PublishAsync(RetryHeaders.ForMove(delivery.Message, queue, attempts: 0),
+                    await client.PublishAsync(RetryHeaders.ForMove(delivery, queue, to: queue, attempts: 0),
                         CancellationToken.None).ConfigureAwait(false);
                 }
                 catch (AmqpException error)
@@ -186,17 +187,19 @@ public sealed partial class AmqpClient
                 if (Interlocked.Increment(ref moved) == most)
                     done.TrySetResult();
                 return AmqpSettlement.Ack;
-            }, new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Requeue }, cancellationToken)
+            }, new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Requeue }, DeliveryUse.Move, cancellationToken)
                 .ConfigureAwait(false);
             await using (moving.ConfigureAwait(false))
             {
+                Task end = Task.WhenAny(done.Task, moving.Completion).Unwrap();
                 // What another consumer has taken does not come: then it is empty before all were moved
                 for (long before = -1; ; before = Volatile.Read(ref moved))
                 {
                     try
                     {
-                        await done.Task.WaitOrLeaveAsync(LookAgain, client._options.TimeProvider, cancellationToken)
+                        await end.WaitOrLeaveAsync(LookAgain, client._options.TimeProvider, cancellationToken)
                             .ConfigureAwait(false);
+                        ObjectDisposedException.ThrowIf(!done.Task.IsCompleted, client);
                         return moved;
                     }
                     catch (TimeoutException)

@@ -24,7 +24,7 @@ public sealed partial class AmqpClient
     public ValueTask<AmqpReply> CallAsync(AmqpMessage request, AmqpCallOptions? options = null,
         CancellationToken cancellationToken = default)
     {
-        MessageCheck.Validate(request, _options.MaxMessageSize);
+        MessageCheck.ValidateRequest(request, _options.MaxMessageSize);
         options = (options ?? AmqpCallOptions.Default).Validated();
         Start();
         if (cancellationToken.IsCancellationRequested)
@@ -114,7 +114,7 @@ public sealed partial class AmqpClient
     public IAsyncEnumerable<AmqpReply> CallManyAsync(AmqpMessage request, AmqpCallManyOptions? options = null,
         CancellationToken cancellationToken = default)
     {
-        MessageCheck.Validate(request, _options.MaxMessageSize);
+        MessageCheck.ValidateRequest(request, _options.MaxMessageSize);
         options = (options ?? AmqpCallManyOptions.Default).Validated();
         Start();
         return _observer.SeesSends ? ReadRepliesObservedAsync(request, options, cancellationToken)

@@ -54,29 +54,27 @@ public sealed partial class AmqpClient
         CancellationToken cancellationToken, RpcServer? server = null)
     {
         Start();
-        // Disposal drains consumers first: none begins then
-        ObjectDisposedException.ThrowIf(_disposal is not null, this);
         if (options.ConsumerTag is { } tag && !_consumerTags.TryAdd(tag, queue))
             throw new ArgumentException($"A consumer of this client has the tag '{tag}' already.", nameof(options));
         ClientLink link = LinkOf(queue, server);
-        var subscription = new Subscription(queue, options, link.Thread, handle, hostStops)
+        Subscription subscription;
+        lock (_consumersGate)
         {
-            Serves = server is null ? null : server.NewChannel,
-            Observer = _observer,
-            ReportRejection = _rejections.Report,
-            WarnOfReturns = WarnOfReturns,
-            ReportStuck = time => _events.HandlersStuck(queue, time),
-            EndsUnreadable = use == DeliveryUse.Handler && ended is null,
-            TakesUnreadable = use is DeliveryUse.Request or DeliveryUse.Reply,
-            Stopped = s =>
+            // Disposal drains consumers first: none begins then
+            ObjectDisposedException.ThrowIf(_consumersEnd, this);
+            subscription = new Subscription(queue, options, link.Thread, handle, hostStops)
             {
-                _subscriptions.TryRemove(s, out _);
-                if (options.ConsumerTag is { } used)
-                    _consumerTags.TryRemove(used, out _);
-                ended?.Invoke(new ObjectDisposedException(nameof(AmqpClient)));
-            },
-        };
-        _subscriptions.TryAdd(subscription, true);
+                Serves = server is null ? null : server.NewChannel,
+                Observer = _observer,
+                ReportRejection = _rejections.Report,
+                WarnOfReturns = WarnOfReturns,
+                ReportStuck = time => _events.HandlersStuck(queue, time),
+                EndsUnreadable = use is DeliveryUse.Handler or DeliveryUse.Move && ended is null,
+                TakesUnreadable = use is DeliveryUse.Request or DeliveryUse.Reply,
+                Stopped = s => Forget(s, ended),
+            };
+            _subscriptions.TryAdd(subscription, true);
+        }
         subscription.EndWhenPoisoned(ended);
         link.Thread.PostOrAbandon(new ConsumerCommand.Consume(subscription));
         try
@@ -90,6 +88,14 @@ public sealed partial class AmqpClient
             await subscription.StopAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    private void Forget(Subscription stopped, Action<Exception>? ended)
+    {
+        _subscriptions.TryRemove(stopped, out _);
+        if (stopped.Options.ConsumerTag is { } tag)
+            _consumerTags.TryRemove(tag, out _);
+        ended?.Invoke(new ObjectDisposedException(nameof(AmqpClient)));
     }
 
     // When it comes, as whatever ends its consumer returns it, and what that has fetched beside it.

@@ -7,7 +7,9 @@ namespace SafeAmqp;
 public sealed partial class AmqpClient
 {
     private readonly Lock _disposalGate = new();
+    private readonly Lock _consumersGate = new();
     private Task? _disposal;
+    private bool _consumersEnd; // under the gate: from then on there are no further ones
     private volatile bool _refusing;
 
     /// <summary>Whether disposal has got to the point from which nothing new is taken.</summary>
@@ -20,6 +22,8 @@ public sealed partial class AmqpClient
     /// <returns>A task that completes when the client has.</returns>
     public ValueTask DisposeAsync()
     {
+        lock (_consumersGate)
+            _consumersEnd = true;
         foreach (Subscription subscription in _subscriptions.Keys)
             DeliveryPump.DoNotWaitForCaller(subscription.Pump);
         lock (_disposalGate)

@@ -147,9 +147,17 @@ public sealed class AmqpStreamOffset
     }
 
     /// <summary>At the chunk that was written at a time: messages may come that are a little older.</summary>
-    /// <param name="time">The time; whole seconds on the wire.</param>
+    /// <param name="time">The time, from 1970 on; whole seconds on the wire.</param>
     /// <returns>The offset.</returns>
-    public static AmqpStreamOffset At(DateTimeOffset time) => new(time, $"{time:O}");
+    /// <exception cref="ArgumentException">The time is before 1970. <see cref="First"/> is the oldest
+    /// message.</exception>
+    public static AmqpStreamOffset At(DateTimeOffset time)
+    {
+        if (time < DateTimeOffset.UnixEpoch)
+            throw new ArgumentException($"time must not be before 1970, where AMQP's times begin. Use "
+                + $"{nameof(AmqpStreamOffset)}.{nameof(First)} for the oldest message.", nameof(time));
+        return new AmqpStreamOffset(time, $"{time:O}");
+    }
 
     internal object WireValue { get; }
 

@@ -27,7 +27,9 @@ public sealed class AmqpFailurePolicy
     /// permission, no such queue, full) a warning and the consumer's status say so, and the delivery is held: moving it
     /// is tried again after the longest delay, and after 10 minutes it returns to its queue, with a new count.</para>
     /// <para>Exclusive, auto-delete and server-named queues have no retry and no dead queue: what failed for the last
-    /// time is rejected, as it would go with the queue. A stream is read on behind it.</para>
+    /// time is rejected, as it would go with the queue. A stream is read on behind it. What can wait in this process
+    /// alone, which is theirs, a stream's and a key's, has failed for the last time when its next wait would end past
+    /// half of that time-out.</para>
     /// </remarks>
     /// <param name="delays">The wait before each further attempt: 1 to 100 of 1 ms to 7 days.</param>
     /// <returns>The policy.</returns>
@@ -56,8 +58,9 @@ public sealed class AmqpFailurePolicy
     /// client declares and whose messages expire back into the queue, and its attempts are counted in the header
     /// <c>x-safeamqp-attempts</c>. A crash between the two steps of moving it may repeat an attempt; it never loses the
     /// message. While that queue cannot be used (refused, or another of its name exists) a failed delivery is kept for
-    /// the delay, at most a minute, and then requeued, uncounted. A stream gets no copy: its delivery comes to the
-    /// handler again after the delay.</summary>
+    /// the delay, at most a minute, and then requeued, uncounted. A stream, and a queue that is exclusive, auto-delete
+    /// or server-named, gets no queue beside it: its delivery is held in this process and comes to the handler again
+    /// after the delay, unless that ends past half of the broker's consumer time-out.</summary>
     /// <remarks>
     /// <para>For a quorum queue that this client declared it is a quorum queue as well, which keeps a message until the
     /// queue that it returns to has confirmed it (<c>x-dead-letter-strategy: at-least-once</c>). Where the type is not

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace SafeAmqp;
 
 /// <summary>The kinds of queue that RabbitMQ has (<c>x-queue-type</c>).</summary>
@@ -167,12 +169,10 @@ public sealed record AmqpQueue
     /// <summary>Whether the broker moves what is rejected or expires, in whichever way that is said.</summary>
     internal bool HasDeadLetterExchange => Argument("x-dead-letter-exchange") is not null;
 
-    internal long? IntegerArgument(string name) => Argument(name) switch
-    {
-        long value => value,
-        int value => value,
-        _ => null,
-    };
+    internal long? IntegerArgument(string name)
+        => Argument(name) is byte or sbyte or short or ushort or int or uint or long or ulong
+            ? Convert.ToInt64(Argument(name), CultureInfo.InvariantCulture) // Check.Headers has refused what is larger
+            : null;
 
     private TimeSpan? TimeArgument(string name)
         => IntegerArgument(name) is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : null;

@@ -48,6 +48,14 @@ public sealed class AmqpTlsOptions
 
     internal void Validate()
     {
+        NotEmpty(ServerName?.Length, nameof(ServerName));
+        NotEmpty(TrustedRoots?.Count, nameof(TrustedRoots));
+        NotEmpty(TrustedRootsFile?.Length, nameof(TrustedRootsFile));
+        NotEmpty(ClientCertificateFile?.Length, nameof(ClientCertificateFile));
+        NotEmpty(ClientKeyFile?.Length, nameof(ClientKeyFile));
+        if (ClientKeyFile is not null && ClientCertificateFile is null)
+            throw new ArgumentException($"{nameof(ClientKeyFile)} needs {nameof(ClientCertificateFile)} beside it: the "
+                + $"certificate that the key is of.", nameof(ClientKeyFile));
         ArgumentNullException.ThrowIfNull(PinnedKeys);
         foreach (string pin in PinnedKeys)
         {
@@ -56,6 +64,12 @@ public sealed class AmqpTlsOptions
                 throw new ArgumentException($"{nameof(PinnedKeys)} must be SHA-256 hashes in base64: 44 characters "
                     + $"each.", nameof(PinnedKeys));
         }
+    }
+
+    private static void NotEmpty(int? length, string name)
+    {
+        if (length == 0)
+            throw new ArgumentException($"{name} must not be empty: leave it null for none.", name);
     }
 
     internal AmqpTlsOptions Copy()

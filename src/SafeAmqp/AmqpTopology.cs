@@ -160,9 +160,25 @@ public sealed record AmqpExchange
     /// <value>Default: none.</value>
     public string? AlternateExchange { get; init; }
 
-    /// <summary>Further arguments.</summary>
+    /// <summary>Further arguments. They win over <see cref="AlternateExchange"/>.</summary>
     /// <value>Default: none.</value>
     public IReadOnlyDictionary<string, object?>? Arguments { get; init; }
+
+    /// <summary>The arguments as they go to the broker; null for none.</summary>
+    internal IReadOnlyDictionary<string, object?>? WireArguments()
+    {
+        if (AlternateExchange is null || Arguments?.ContainsKey(AlternateArgument) == true)
+            return Arguments;
+        return new Dictionary<string, object?>(Arguments ?? new Dictionary<string, object?>())
+        {
+            [AlternateArgument] = AlternateExchange,
+        };
+    }
+
+    /// <summary>What receives what this one cannot route, in whichever way that is said.</summary>
+    internal string? Alternate => WireArguments()?.GetValueOrDefault(AlternateArgument) as string;
+
+    private const string AlternateArgument = "alternate-exchange";
 
     private static readonly string[] BuiltIn =
         [AmqpExchangeType.Direct, AmqpExchangeType.Fanout, AmqpExchangeType.Topic, AmqpExchangeType.Headers];

@@ -172,10 +172,20 @@ internal static class MessageCheck
     /// left for the other properties.</summary>
     private const int MaxHeaderBytes = Wire.FrameFormat.MaxFrameSize - (16 << 10);
 
+    /// <summary>The headers with further routing keys.</summary>
+    internal static readonly string[] RoutingHeaders = ["CC", "BCC"];
+
     internal static void Validate(AmqpMessage message, long maxSize)
     {
         ArgumentNullException.ThrowIfNull(message);
         Validate(new Outgoing(message), maxSize);
+    }
+
+    /// <summary>A request goes with a reply address of its caller's client, whatever its own is.</summary>
+    internal static void ValidateRequest(AmqpMessage request, long maxSize)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        Validate(new Outgoing(request) { ReplyTo = null }, maxSize);
     }
 
     internal static void Validate(in Outgoing outgoing, long maxSize)
@@ -195,6 +205,10 @@ internal static class MessageCheck
         Check.OptionalShortString(message.ContentType, nameof(message.ContentType));
         Check.OptionalShortString(message.ContentEncoding, nameof(message.ContentEncoding));
         Check.OptionalShortString(outgoing.ReplyTo, nameof(message.ReplyTo));
+        if (outgoing.ReplyTo == AmqpReplyAddress.PseudoQueue)
+            throw new ArgumentException($"ReplyTo must not be {AmqpReplyAddress.PseudoQueue}: RabbitMQ closes the "
+                + $"channel of a publisher that does not consume it. Use {nameof(IAmqpClient.CallAsync)} with "
+                + $"{nameof(AmqpReplyAddress)}.{nameof(AmqpReplyAddress.Direct)}.", nameof(message.ReplyTo));
         Check.OptionalShortString(message.MessageId, nameof(message.MessageId));
         Check.OptionalShortString(message.Type, nameof(message.Type));
         Check.OptionalShortString(message.UserId, nameof(message.UserId));
@@ -207,10 +221,23 @@ internal static class MessageCheck
         if (message.Headers is not { Count: > 0 } headers)
             return;
         Check.Headers(headers, nameof(message.Headers));
+        RoutingKeys(headers);
         long bytes = TableBytes(headers);
         if (bytes > MaxHeaderBytes)
             throw new ArgumentException($"Headers must be at most {MaxHeaderBytes} bytes together, not {bytes}: they "
                 + $"must fit one frame.", nameof(message.Headers));
+    }
+
+    // Over anything that is no list RabbitMQ closes the channel, and it passes over what in a list is no text.
+    private static void RoutingKeys(IReadOnlyDictionary<string, object?> headers)
+    {
+        foreach (string name in RoutingHeaders)
+        {
+            if (headers.TryGetValue(name, out object? keys)
+                && !(keys is IList list and not byte[] && list.Cast<object?>().All(key => key is string)))
+                throw new ArgumentException($"{nameof(AmqpMessage.Headers)}['{name}'] must be a list of strings, which "
+                    + $"are further routing keys.", nameof(AmqpMessage.Headers));
+        }
     }
 
     // Sizes of field values: AMQP 0-9-1, section 4.2.1; fixed-size ones are counted as 9, the most that any takes.

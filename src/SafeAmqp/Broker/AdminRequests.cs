@@ -82,14 +82,8 @@ internal static class AdminRequests
     {
         if (exchange.Passive)
             return channel.ExchangeDeclarePassiveAsync(exchange.Name, CancellationToken.None);
-        var arguments = ClientTable.Of(exchange.Arguments);
-        if (exchange.AlternateExchange is not null)
-        {
-            arguments ??= new Dictionary<string, object?>();
-            arguments.TryAdd("alternate-exchange", exchange.AlternateExchange);
-        }
         return channel.ExchangeDeclareAsync(exchange.Name, exchange.Type, exchange.Durable, exchange.AutoDelete,
-            arguments, passive: false, noWait: false, CancellationToken.None);
+            ClientTable.Of(exchange.WireArguments()), passive: false, noWait: false, CancellationToken.None);
     }
 }
 

@@ -39,8 +39,9 @@ internal sealed record LinkConfig(BrokerAddress Address, AmqpTlsOptions Tls,
                 ?? PemFile.Certificates(nameof(Tls.TrustedRootsFile), Tls.TrustedRootsFile),
             ClientCertificates = PemFile.WithKey("certfile", Address.Settings.CertificateFile, "keyfile",
                     Address.Settings.KeyFile)
-                ?? Tls.ClientCertificates ?? PemFile.WithKey(nameof(Tls.ClientCertificateFile),
-                    Tls.ClientCertificateFile, nameof(Tls.ClientKeyFile), Tls.ClientKeyFile),
+                ?? (Tls.ClientCertificates is { Count: > 0 } given ? given
+                    : PemFile.WithKey(nameof(Tls.ClientCertificateFile), Tls.ClientCertificateFile,
+                        nameof(Tls.ClientKeyFile), Tls.ClientKeyFile)),
             CheckRevocation = Tls.CheckRevocation,
             PinnedKeys = [.. Tls.PinnedKeys.Select(Convert.FromBase64String)],
         };
@@ -221,6 +222,8 @@ internal sealed record BrokerUri(bool UseTls, BrokerHost Host, string? User, str
                 throw Wrong($"Uri has the parameter {name} twice.");
             Set(settings, name, Decoded(equals < 0 ? "" : parameter[(equals + 1)..]), useTls);
         }
+        if (settings is { KeyFile: not null, CertificateFile: null })
+            throw Wrong("Uri's parameter keyfile needs certfile beside it: the certificate that the key is of.");
         return settings;
     }
 
@@ -247,6 +250,8 @@ internal sealed record BrokerUri(bool UseTls, BrokerHost Host, string? User, str
                 throw Wrong("Uri's parameter auth_mechanism must be plain or external.");
             case var _ when !useTls:
                 throw Wrong($"Uri's parameter {name} is for amqps:// only.");
+            case "cacertfile" or "certfile" or "keyfile" or "server_name_indication" when value.Length == 0:
+                throw Wrong($"Uri's parameter {name} must not be empty: leave it out.");
             case "cacertfile":
                 settings.RootsFile = value;
                 break;

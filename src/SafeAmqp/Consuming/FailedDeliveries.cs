@@ -27,6 +27,8 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     /// <summary>When a delivery that cannot be dead-lettered returns to its queue.</summary>
     private static readonly TimeSpan ReturnAfter = TimeSpan.FromMinutes(10);
 
+    private const double LeastJitter = 0.8, MostJitter = 1.2;
+
     /// <summary>RabbitMQ's default; a queue may have its own.</summary>
     private static readonly TimeSpan ConsumerTimeout = TimeSpan.FromMinutes(30);
 
@@ -51,14 +53,23 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
             (delivery.Fault, delivery.RejectedOver) = (error, error.Message);
             return End(subscription, delivery);
         }
-        int failures = delivery.Failures + 1 + RetryHeaders.Retries(delivery.Message.Headers);
-        bool holds = policy.Delays.Count > 0, retries = failures <= (holds ? policy.Delays.Count : policy.Attempts);
-        string next = retries ? $"retry in {(holds ? policy.Delays[failures - 1] : policy.Delay)}"
-            : holds ? "dead-letter" : policy.Settlement.ToString();
-        around.Events.HandlerFailed(delivery, next, error);
-        if (retries)
-            return holds ? Hold(subscription, delivery, policy.Delays[failures - 1], failures)
-                : Retry(subscription, delivery, policy.Delay, failures);
+        AmqpQueue? queue = around.QueueNamed(delivery.Queue);
+        int failures = delivery.Failures + 1 + RetryHeaders.Retries(delivery.Message.Headers, delivery.Queue);
+        bool holds = policy.Delays.Count > 0, hasQueuesBeside = HasQueuesBeside(delivery, queue);
+        bool mayMove = hasQueuesBeside && !(holds && subscription.Options.KeySelector is not null);
+        TimeSpan? wait = failures > (holds ? policy.Delays.Count : policy.Attempts) ? null
+            : holds ? policy.Delays[failures - 1] : policy.Delay;
+        bool isOutOfTime = !mayMove && wait is { } next && Outlasts(next * MostJitter, subscription, delivery, queue);
+        if (isOutOfTime)
+            wait = null;
+        around.Events.HandlerFailed(delivery, wait is not null ? $"retry in {wait}"
+            : holds ? "dead-letter" : policy.Settlement.ToString(), error);
+        if (wait is not null && holds && hasQueuesBeside)
+            DeclareDeadQueueAsync(subscription, queue).Forget();
+        if (wait is { } delay)
+            return !mayMove ? (null, HoldHere(subscription, delivery, holds ? Jittered(delay) : delay))
+                : holds ? Hold(subscription, delivery, queue, delay, failures)
+                : Moving(RetryAsync(subscription, delivery, delay, failures));
         if (policy.Settlement == AmqpSettlement.Requeue)
         {
             if (delivery.StreamOffset is not null)
@@ -67,6 +78,8 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
         }
         delivery.RejectedOver = failures == 1 ? $"its handler failed with {error.GetType().Name}"
             : $"its handler failed {failures} times, at last with {error.GetType().Name}";
+        if (isOutOfTime)
+            delivery.RejectedOver += ", and the broker's consumer time-out ends before the next attempt";
         return End(subscription, delivery);
     }
 
@@ -83,41 +96,35 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     internal TimeSpan HoldBeforeReturn(Subscription subscription, AmqpDelivery delivery)
         => _failures.NextHold(delivery, subscription.Time);
 
+    // A queue to wait in, or to end in: none is made beside one that goes by itself, and a stream takes nothing back.
+    private static bool HasQueuesBeside(AmqpDelivery delivery, AmqpQueue? queue)
+        => delivery.StreamOffset is null && !AmqpQueue.IsTemporary(delivery.Queue, queue);
+
+    // The broker would close the channel, and deliver all that it had again, uncounted.
+    private static bool Outlasts(TimeSpan hold, Subscription subscription, AmqpDelivery delivery, AmqpQueue? queue)
+        => subscription.Age(delivery) + hold > (queue?.ConsumerTimeout ?? ConsumerTimeout) / 2;
+
     // In order of preference: here, where it costs nothing; in the retry queue; here all the same.
-    private (AmqpSettlement?, Held?) Hold(Subscription subscription, AmqpDelivery delivery, TimeSpan delay,
-        int failures)
+    private (AmqpSettlement?, Held?) Hold(Subscription subscription, AmqpDelivery delivery, AmqpQueue? queue,
+        TimeSpan delay, int failures)
     {
-        AmqpQueue? queue = around.QueueNamed(delivery.Queue);
         TimeSpan hold = Jittered(delay);
-        bool mayMove = delivery.StreamOffset is null && !AmqpQueue.IsTemporary(delivery.Queue, queue);
-        if (mayMove)
-            DeclareDeadQueueAsync(subscription, queue).Forget();
-        mayMove &= subscription.Options.KeySelector is null;
-        if (!mayMove)
-            subscription.Holds();
-        else if (subscription.Age(delivery) + hold > (queue?.ConsumerTimeout ?? ConsumerTimeout) / 2
-            || !subscription.TryHold())
+        if (Outlasts(hold, subscription, delivery, queue) || !subscription.TryHold())
             return Moving(PostponeAsync(subscription, delivery, delay, failures,
                 _ => HoldHere(subscription, delivery, hold)));
         delivery.Failures++;
         return (null, new Held(hold, Again: true));
     }
 
-    private (AmqpSettlement?, Held?) Retry(Subscription subscription, AmqpDelivery delivery, TimeSpan delay,
-        int failures)
-    {
-        if (delivery.StreamOffset is null)
-            return Moving(PostponeAsync(subscription, delivery, delay, failures, failure =>
-            {
-                TimeSpan pause = delay < LongestPause ? delay : LongestPause;
-                if (failure is AmqpRefusedException) // of this message no queue will ever take a copy
-                    return HoldHere(subscription, delivery, pause);
-                TimeSpan growing = HoldBeforeReturn(subscription, delivery);
-                return new Held(pause > growing ? pause : growing);
-            }));
-        delivery.Failures++;
-        return (null, new Held(delay)); // it comes again
-    }
+    private Task<Held?> RetryAsync(Subscription subscription, AmqpDelivery delivery, TimeSpan delay, int failures)
+        => PostponeAsync(subscription, delivery, delay, failures, failure =>
+        {
+            TimeSpan pause = delay < LongestPause ? delay : LongestPause;
+            if (failure is AmqpRefusedException) // of this message no queue will ever take a copy
+                return HoldHere(subscription, delivery, pause);
+            TimeSpan growing = HoldBeforeReturn(subscription, delivery);
+            return new Held(pause > growing ? pause : growing);
+        });
 
     private static Held HoldHere(Subscription subscription, AmqpDelivery delivery, TimeSpan time)
     {
@@ -178,9 +185,7 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
         Task before = TakeTurn(to.Name, left.Task);
         try
         {
-            AmqpMessage message = RetryHeaders.ForMove(delivery.Message, to.Name, attempts, reason);
-            if (delivery.Flaw is not null)
-                message = RetryHeaders.WithoutUnreadable(message, delivery.Message);
+            AmqpMessage message = RetryHeaders.ForMove(delivery, delivery.Queue, to.Name, attempts, reason);
             try
             {
                 await DeclareOnceAsync(to, orElse).WaitAsync(delivery.Lost).ConfigureAwait(false);
@@ -280,5 +285,5 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
     private static AmqpQueue DeadQueue(string name, AmqpQueue? of)
         => new() { Name = name, Type = of is { IsQuorum: true } ? AmqpQueueType.Quorum : default };
 
-    private TimeSpan Jittered(TimeSpan delay) => delay * (0.8 + (0.4 * around.Random()));
+    private TimeSpan Jittered(TimeSpan delay) => delay * (LeastJitter + ((MostJitter - LeastJitter) * around.Random()));
 }

@@ -7,6 +7,9 @@ internal enum DeliveryUse
 {
     Handler,
 
+    /// <summary>They are moved to another queue, also what cannot be read: no user's handler runs.</summary>
+    Move,
+
     /// <summary>A caller waits for the answer.</summary>
     Request,
 

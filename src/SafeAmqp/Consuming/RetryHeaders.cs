@@ -7,6 +7,9 @@ internal static class RetryHeaders
 {
     internal const string Attempts = "x-safeamqp-attempts";
 
+    // Whose attempts these are: headers stay with a message that a dead-letter exchange or a handler takes elsewhere.
+    private const string Queue = "x-safeamqp-queue";
+
     // A message comes back from its retry queue through the default exchange: its own address is kept here and put
     // back.
     private const string Exchange = "x-safeamqp-exchange";
@@ -21,30 +24,35 @@ internal static class RetryHeaders
     /// <summary>RabbitMQ's count of a quorum queue's deliveries.</summary>
     private const string DeliveryCount = "x-delivery-count";
 
-    internal static int PreviousAttempts(IReadOnlyDictionary<string, object?>? headers)
+    internal static int PreviousAttempts(IReadOnlyDictionary<string, object?>? headers, string queue)
     {
         if (headers is null)
             return 0;
-        return Retries(headers) is var retries and > 0 ? retries : Number(headers, DeliveryCount);
+        return Retries(headers, queue) is var retries and > 0 ? retries : Number(headers, DeliveryCount);
     }
 
     /// <summary>How often a message has come back to its quorum queue; null when it is not counted.</summary>
     internal static int? Returns(IReadOnlyDictionary<string, object?>? headers)
         => headers?.ContainsKey(DeliveryCount) == true ? Number(headers, DeliveryCount) : null;
 
-    internal static int Retries(IReadOnlyDictionary<string, object?>? headers)
-        => headers is null ? 0 : Number(headers, Attempts);
+    /// <summary>How often a message has failed in this queue and come back from a retry queue.</summary>
+    internal static int Retries(IReadOnlyDictionary<string, object?>? headers, string queue)
+        => headers is not null && (!headers.TryGetValue(Queue, out object? of) || queue.Equals(of))
+            ? Number(headers, Attempts) : 0;
 
     /// <summary>The message as it goes to its retry queue or its dead queue, or back from there.</summary>
     /// <param name="message">The message.</param>
-    /// <param name="queue">Where it goes.</param>
-    /// <param name="attempts">How often it has failed.</param>
+    /// <param name="queue">The queue that it was delivered from.</param>
+    /// <param name="to">Where it goes.</param>
+    /// <param name="attempts">How often it has failed in <paramref name="queue"/>.</param>
     /// <param name="reason">Why it is dead.</param>
-    internal static AmqpMessage ForMove(AmqpMessage message, string queue, int attempts, string? reason = null)
+    internal static AmqpMessage ForMove(
+        AmqpMessage message, string queue, string to, int attempts, string? reason = null)
     {
         var added = new Dictionary<string, object?>
         {
             [Attempts] = (long)attempts,
+            [Queue] = queue,
             [Exchange] = message.Exchange,
             [RoutingKey] = message.RoutingKey,
         };
@@ -61,7 +69,7 @@ internal static class RetryHeaders
         {
             PassedOn = new PassedOn(added, Dropped, Without),
             Exchange = "",
-            RoutingKey = queue,
+            RoutingKey = to,
             Headers = headers,
             Mandatory = true,
             Expiration = null, // a retry queue's own decides
@@ -69,9 +77,16 @@ internal static class RetryHeaders
         };
     }
 
-    /// <summary>The message as it goes there when it cannot be read: without its headers, or without any of its
-    /// properties where it is not known which is where.</summary>
-    internal static AmqpMessage WithoutUnreadable(AmqpMessage moved, AmqpMessage message) => moved with
+    /// <summary>A delivery's message as it goes there. One that cannot be read goes without its headers, or without any
+    /// of its properties where it is not known which is where.</summary>
+    internal static AmqpMessage ForMove(
+        AmqpDelivery delivery, string queue, string to, int attempts, string? reason = null)
+    {
+        AmqpMessage message = ForMove(delivery.Message, queue, to, attempts, reason);
+        return delivery.Flaw is null ? message : WithoutUnreadable(message, delivery.Message);
+    }
+
+    private static AmqpMessage WithoutUnreadable(AmqpMessage moved, AmqpMessage message) => moved with
     {
         Received = message.Headers is null ? default : moved.Received,
         PassedOn = message.Headers is null ? null : moved.PassedOn! with { Without = WithoutHeaders },

@@ -46,10 +46,13 @@ internal sealed class ConfigureClientOptions(IServiceProvider services, ClientRe
             throw new OptionsValidationException(registration.OptionsName, typeof(AmqpClientOptions), faults);
     }
 
-    // The sections of keyed clients are inside the section of the client without a key.
-    private bool IsOtherClient(string key) => registration.Key is null && services.GetServices<ClientRegistration>()
-        .Any(other => other.Key is { } otherKey
-            && key.Equals(otherKey.Split(':')[0], StringComparison.OrdinalIgnoreCase));
+    // The section of "eu:orders" is inside that of "eu", and both are inside that of the client without a key.
+    private bool IsOtherClient(string key)
+    {
+        string inner = registration.Key is { } own ? $"{own}:{key}:" : $"{key}:";
+        return services.GetServices<ClientRegistration>()
+            .Any(other => $"{other.Key}:".StartsWith(inner, StringComparison.OrdinalIgnoreCase));
+    }
 }
 
 /// <summary>Gives a client with a key a name of its own, so that the broker's management, logs and metrics tell the

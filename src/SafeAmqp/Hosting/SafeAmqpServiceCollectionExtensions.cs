@@ -100,9 +100,9 @@ public static class SafeAmqpServiceCollectionExtensions
     private static string Checked(string key)
     {
         Check.Name(key, nameof(key));
-        if (OptionSection.IsOption(key.Split(':')[0]))
-            throw new ArgumentException($"'{key}' is the name of an option: its section would be taken for the option.",
-                nameof(key));
+        if (Array.Find(key.Split(':'), OptionSection.IsOption) is { } option)
+            throw new ArgumentException($"key must not be or contain the name of an option, '{option}': its section "
+                + $"would be taken for the option.", nameof(key));
         return key;
     }
 }

@@ -11,8 +11,6 @@ namespace SafeAmqp.Rpc;
 /// on.</summary>
 internal sealed class DirectReplies(ConnectionActor actor, PendingCalls calls) : ReplyRoute
 {
-    private const string PseudoQueue = "amq.rabbitmq.reply-to";
-
     private string? _address;
 
     internal override string? Address => _address;
@@ -21,9 +19,10 @@ internal sealed class DirectReplies(ConnectionActor actor, PendingCalls calls) :
 
     // RabbitMQ requires no-ack here; what may come is bounded by the table of pending calls.
     internal override void Consume(long incarnation)
-        => actor.Link.Consume(incarnation, new ConsumeRequest(PseudoQueue, NoAck: true, Exclusive: false, null));
+        => actor.Link.Consume(incarnation,
+            new ConsumeRequest(AmqpReplyAddress.PseudoQueue, NoAck: true, Exclusive: false, null));
 
-    internal override void Started() => _address = PseudoQueue;
+    internal override void Started() => _address = AmqpReplyAddress.PseudoQueue;
 
     internal override void Received(BrokerSignal.Delivered reply)
         => calls.Answer(reply.Message.CorrelationId, reply.Message, reply.Flaw, actor.Now);

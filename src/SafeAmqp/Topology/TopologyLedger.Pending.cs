@@ -1,3 +1,4 @@
+using System.Collections;
 using SafeAmqp.Actor;
 
 namespace SafeAmqp.Topology;
@@ -50,8 +51,10 @@ internal sealed partial class TopologyLedger
             return null;
         lock (_gate)
         {
-            return message.Exchange.Length == 0 ? UnderWay(isQueue: true, message.RoutingKey).FirstOrDefault()
-                : AwaitedFrom(message.Exchange, message.RoutingKey, []);
+            return RoutingKeysOf(message)
+                .Select(key => message.Exchange.Length == 0 ? UnderWay(isQueue: true, key).FirstOrDefault()
+                    : AwaitedFrom(message.Exchange, key, []))
+                .FirstOrDefault(item => item is not null);
         }
     }
 
@@ -96,7 +99,7 @@ internal sealed partial class TopologyLedger
             .Where(binding => binding.Exchange == exchange && MayRoute(binding, key));
         return known.Select(binding => binding.Queue is { } queue ? UnderWay(isQueue: true, queue).FirstOrDefault()
                 : AwaitedFrom(binding.ToExchange!, key, seen)).FirstOrDefault(item => item is not null)
-            ?? (ExchangeNamed(exchange)?.AlternateExchange is { } alternate ? AwaitedFrom(alternate, key, seen) : null);
+            ?? (ExchangeNamed(exchange)?.Alternate is { } alternate ? AwaitedFrom(alternate, key, seen) : null);
     }
 
     // Where the type is not known here, and where more than the key counts, any binding may.
@@ -111,6 +114,11 @@ internal sealed partial class TopologyLedger
 
     private AmqpExchange? ExchangeNamed(string name)
         => (_exchanges.GetValueOrDefault(name)?.Value as TopologyItem.Exchange)?.Value;
+
+    private static IEnumerable<string> RoutingKeysOf(AmqpMessage message) => message.Headers is not { } headers
+        ? [message.RoutingKey]
+        : [message.RoutingKey, .. MessageCheck.RoutingHeaders.SelectMany(name
+            => headers.GetValueOrDefault(name) is IList keys ? keys.OfType<string>() : [])];
 
     // What only looks whether something is there routes nothing.
     private static (bool IsQueue, string Name)? RouteOf(TopologyItem item) => item switch

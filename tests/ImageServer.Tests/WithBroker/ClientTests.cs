@@ -77,7 +77,8 @@ public sealed class ClientTests(Broker broker) : IDisposable
         await Until.TrueAsync(() => server.State.Files.Length > 0, "the file is found");
         using var client = await server.ConnectAsync();
 
-        await using (File.Open(Path.Combine(_folder.FullName, "red.png"), FileMode.Open, FileAccess.Read, FileShare.None))
+        string path = Path.Combine(_folder.FullName, "red.png");
+        await using (File.Open(path, FileMode.Open, FileAccess.Read, FileShare.None))
             Assert.Equal("No image files available", await client.ErrorAsync("files"));
         await client.PictureAsync("files");
     }

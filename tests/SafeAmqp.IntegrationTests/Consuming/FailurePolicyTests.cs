@@ -108,6 +108,46 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
+    public async Task Attempts_in_a_queue_do_not_count_in_the_queue_of_its_dead_letters()
+    {
+        var policy = AmqpFailurePolicy.Retry(2, TimeSpan.FromMilliseconds(20));
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        var (queue, dead) = await NewQueueWithDeadLettersAsync(amqp);
+        Named($"{queue}.retry.20");
+        Named($"{dead}.retry.20");
+        var letters = new Inbox((delivery, _) => delivery.PreviousAttempts < 2
+            ? throw new InvalidOperationException("passing")
+            : ValueTask.FromResult(AmqpSettlement.Ack));
+        await amqp.ConsumeAsync(dead, letters.HandleAsync, new AmqpConsumerOptions { OnFailure = policy }, Cancelled);
+        await amqp.ConsumeAsync(queue, (_, _) => throw new InvalidOperationException("always"),
+            new AmqpConsumerOptions { OnFailure = policy }, Cancelled);
+        await PublishAsync(amqp, queue, "a");
+
+        Assert.Equal([0, 1, 2], (await letters.NextAsync(3)).Select(delivery => delivery.PreviousAttempts));
+        await UntilReadyAsync(witness, dead, 0);
+    }
+
+    [Fact]
+    public async Task With_Retry_a_queue_of_one_connection_gets_no_queue_beside_it()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        string queue = NewName();
+        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Exclusive = true }), Cancelled);
+        var inbox = new Inbox((delivery, _) => delivery.PreviousAttempts < 2
+            ? throw new InvalidOperationException("passing")
+            : ValueTask.FromResult(AmqpSettlement.Ack));
+        await amqp.ConsumeAsync(queue, inbox.HandleAsync,
+            new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Retry(5, TimeSpan.FromMilliseconds(20)) },
+            Cancelled);
+        await PublishAsync(amqp, queue, "a");
+
+        Assert.Equal(3, (await inbox.NextAsync(3)).Count);
+        Assert.False(await witness.ExistsAsync($"{queue}.retry.20"));
+    }
+
+    [Fact]
     public async Task With_Retry_a_delivery_that_succeeds_at_its_second_attempt_is_done()
     {
         AmqpClient amqp = await ConnectAsync();

@@ -54,6 +54,27 @@ public sealed class PoisonMessageTests(TestBroker broker) : FeatureTest(broker)
         Assert.All(amqp.Status.Links, link => Assert.Equal((1, AmqpLinkState.Open), (link.Epoch, link.State)));
     }
 
+    [Fact]
+    public async Task Dead_letters_return_also_when_their_headers_cannot_be_read_and_what_is_too_large_is_told()
+    {
+        Witness witness = await WitnessAsync();
+        AmqpClient amqp = await ConnectAsync(options => options.MaxMessageSize = 64 << 10);
+        string queue = await NewQueueAsync(amqp), dead = Named($"{queue}.dead");
+        await amqp.DeclareAsync(new AmqpTopology().Queue(dead), Cancelled);
+        await witness.PublishAsync(dead, Bytes("unreadable"), properties => properties.Headers = Nested(70));
+        await PublishAsync(amqp, dead, "letter");
+        await UntilReadyAsync(witness, dead, 2);
+        Assert.Equal(2, await InTime(amqp.Admin.ReturnDeadAsync(queue, Cancelled)));
+        await UntilReadyAsync(witness, queue, 2);
+
+        await witness.PublishAsync(dead, new byte[(64 << 10) + 1]);
+        await UntilReadyAsync(witness, dead, 1);
+        var error = await Assert.ThrowsAsync<AmqpPoisonException>(
+            () => InTime(amqp.Admin.ReturnDeadAsync(queue, Cancelled)));
+        Assert.Contains("65537 bytes", error.Message, StringComparison.Ordinal);
+        await UntilReadyAsync(witness, dead, 1); // it is not thrown away
+    }
+
     private static Dictionary<string, object?> Nested(int depth)
     {
         var table = new Dictionary<string, object?>();

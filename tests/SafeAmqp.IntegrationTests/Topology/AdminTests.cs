@@ -42,6 +42,17 @@ public sealed class AdminTests(TestBroker broker) : FeatureTest(broker)
             AmqpMessage.ToExchange(exchange, "", []), Cancelled));
     }
 
+    [Fact]
+    public async Task A_queue_that_was_only_looked_for_is_deleted_when_it_is_named()
+    {
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        string queue = await NewQueueAsync(await ConnectAsync());
+        await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Passive = true }), Cancelled);
+        await amqp.Admin.DeleteQueueAsync(queue, Cancelled);
+        Assert.False(await witness.ExistsAsync(queue));
+    }
+
     [Theory, MemberData(nameof(Layouts))]
     public async Task One_message_is_got_and_acknowledged_returned_or_rejected_by_its_handle(
         AmqpConnectionLayout layout)

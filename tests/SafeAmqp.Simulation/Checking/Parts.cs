@@ -90,7 +90,7 @@ internal static class Parts
                 ["kept"] = "x"u8.ToArray(),
             },
         };
-        AmqpMessage moved = RetryHeaders.ForMove(message, "q.retry", attempts: 1);
+        AmqpMessage moved = RetryHeaders.ForMove(message, "q", to: "q.retry", attempts: 1);
         Require(
             moved.Headers!.ContainsKey("kept") && !moved.Headers.ContainsKey("CC") && !moved.Headers.ContainsKey("BCC"),
             "what is moved is copied to other queues again");
@@ -99,7 +99,8 @@ internal static class Parts
         Require(
             (back.Exchange, back.RoutingKey, back.Expiration) == ("orders", "new", message.Expiration),
             "what comes back from a retry queue is not what was published");
-        Require(RetryHeaders.Retries(back.Headers) == 1, "a retry is not counted");
+        Require(RetryHeaders.Retries(back.Headers, "q") == 1, "a retry is not counted");
+        Require(RetryHeaders.Retries(back.Headers, "other") == 0, "a retry in one queue counts in another");
     }
 
     private static void HoldsBeforeReturns()
@@ -215,7 +216,7 @@ internal static class Parts
             CorrelationId = request.CorrelationId,
             Answers = request,
         };
-        AmqpMessage moved = RetryHeaders.ForMove(request with { MessageId = "a\0b" }, "q.retry", attempts: 1);
+        AmqpMessage moved = RetryHeaders.ForMove(request with { MessageId = "a\0b" }, "q", "q.retry", attempts: 1);
         try
         {
             MessageCheck.Validate(reply, 100);

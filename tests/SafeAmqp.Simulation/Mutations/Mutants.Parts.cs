@@ -22,6 +22,8 @@ internal static partial class Mutants
         yield return new("what is moved names its user", Retry, "UserId = null, // the broker", "// the broker");
         yield return new("what comes back from a retry queue has that queue's address", Retry,
             "Exchange = exchangeName,\n                RoutingKey = routingKey,", "");
+        yield return new("attempts in one queue count in another", Retry,
+            "|| queue.Equals(of)", "|| of is not null");
         yield return new("what returns is held no longer each time", "Consuming/FailureBook.cs",
             "First * Math.Pow(2, Math.Min(before, Doublings))", "First");
         yield return new("an integer of another client's type is not read", Reader, "(byte)'l' or (byte)'L' =>",

@@ -46,6 +46,42 @@ public sealed class FailedDeliveryTests : IAsyncDisposable
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Nothing_waits_in_a_queue_beside_one_that_goes_by_itself(bool serverNamed)
+    {
+        (FailedDeliveries failed, Subscription subscription) = Failing(AmqpFailurePolicy.Retry(2,
+            TimeSpan.FromMinutes(1)), timeout: null, isExclusive: !serverNamed);
+        AmqpDelivery delivery = Delivery(age: 0, serverNamed ? "amq.gen-1" : "work");
+
+        Assert.Equal((null, new Held(TimeSpan.FromMinutes(1), Again: true)), Fail());
+        Assert.Equal((null, new Held(TimeSpan.FromMinutes(1), Again: true)), Fail());
+        Assert.Equal((AmqpSettlement.Reject, null), Fail());
+        Assert.Empty(_client.Published);
+        Assert.Equal(2, delivery.PreviousAttempts);
+
+        (AmqpSettlement?, Held?) Fail()
+            => failed.Fail(subscription, delivery, new InvalidOperationException("broken"));
+    }
+
+    [Theory]
+    [InlineData(2.9, false)]
+    [InlineData(3.1, true)] // and 12, for it is jittered, are past half of RabbitMQ's 30
+    public void What_can_only_wait_here_is_not_tried_again_past_half_the_brokers_time_out(double age, bool ends)
+    {
+        (FailedDeliveries failed, Subscription subscription) = Failing(AmqpFailurePolicy.Retry(5,
+            TimeSpan.FromMinutes(10)), timeout: null, isExclusive: true);
+        AmqpDelivery delivery = Delivery(age);
+
+        (AmqpSettlement? settlement, Held? held) = failed.Fail(subscription, delivery,
+            new InvalidOperationException("broken"));
+
+        Assert.Equal((ends ? AmqpSettlement.Reject : null, !ends), (settlement, held is not null));
+        Assert.Equal(ends ? "its handler failed with InvalidOperationException, and the broker's consumer time-out "
+            + "ends before the next attempt" : null, delivery.RejectedOver);
+    }
+
+    [Theory]
     [InlineData(8.9, false)]
     [InlineData(9.1, true)] // and one more is past 10
     public async Task What_the_dead_queue_does_not_take_returns_to_its_queue_every_ten_minutes_at_most(double age,
@@ -65,11 +101,13 @@ public sealed class FailedDeliveryTests : IAsyncDisposable
             Assert.Single(_log.Lines, line => line.Id == 307).Text, StringComparison.Ordinal);
     }
 
-    private (FailedDeliveries, Subscription) Failing(AmqpFailurePolicy policy, double? timeout)
+    private (FailedDeliveries, Subscription) Failing(AmqpFailurePolicy policy, double? timeout,
+        bool isExclusive = false)
     {
         var queue = new AmqpQueue
         {
             Name = "work",
+            Exclusive = isExclusive,
             Arguments = timeout is { } minutes ? new Dictionary<string, object?>
             { ["x-consumer-timeout"] = (long)TimeSpan.FromMinutes(minutes).TotalMilliseconds } : null,
         };
@@ -80,7 +118,8 @@ public sealed class FailedDeliveryTests : IAsyncDisposable
                 _ => ActorBench.NoPump));
     }
 
-    private AmqpDelivery Delivery(double age) => new(AmqpMessage.ToQueue("work", new byte[1]), "work", 1,
+    private AmqpDelivery Delivery(double age, string queue = "work") => new(AmqpMessage.ToQueue(queue, new byte[1]),
+        queue, 1,
         redelivered: false, 1, (_, settlement) =>
         {
             _settled.Add(settlement);

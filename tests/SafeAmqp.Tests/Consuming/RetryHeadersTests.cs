@@ -17,7 +17,7 @@ public sealed class RetryHeadersTests
             UserId = "somebody",
             MessageId = "id",
         };
-        AmqpMessage waiting = RetryHeaders.ForMove(message, "work.retry.1000", attempts: 1);
+        AmqpMessage waiting = RetryHeaders.ForMove(message, "work", to: "work.retry.1000", attempts: 1);
         Assert.Equal(("", "work.retry.1000", true, null, null, "id"),
             (waiting.Exchange, waiting.RoutingKey, waiting.Mandatory, waiting.Expiration, waiting.UserId,
                 waiting.MessageId));
@@ -25,13 +25,23 @@ public sealed class RetryHeadersTests
 
         AmqpMessage back = RetryHeaders.Restore(waiting with { RoutingKey = "work" });
         Assert.Equal(("orders", "new"), (back.Exchange, back.RoutingKey));
-        Assert.Equal(1, RetryHeaders.Retries(back.Headers));
+        Assert.Equal(1, RetryHeaders.Retries(back.Headers, "work"));
         Assert.Equal(1, back.Headers!["mine"]);
 
         AmqpMessage again = RetryHeaders.Restore(
-            RetryHeaders.ForMove(back, "work.retry.1000", attempts: 2));
-        Assert.Equal(
-            ("orders", "new", 2), (again.Exchange, again.RoutingKey, RetryHeaders.PreviousAttempts(again.Headers)));
+            RetryHeaders.ForMove(back, "work", to: "work.retry.1000", attempts: 2));
+        Assert.Equal(("orders", "new"), (again.Exchange, again.RoutingKey));
+        Assert.Equal(2, RetryHeaders.PreviousAttempts(again.Headers, "work"));
+    }
+
+    [Fact]
+    public void Attempts_in_one_queue_do_not_count_in_another_that_the_message_comes_to()
+    {
+        var message = new AmqpMessage { Exchange = "orders", RoutingKey = "new" };
+        AmqpMessage moved = RetryHeaders.ForMove(message, "work", to: "work.retry.1000", attempts: 3)
+            with { Exchange = "failed", RoutingKey = "work" }; // a dead-letter exchange has taken it on
+        Assert.Equal(0, RetryHeaders.Retries(moved.Headers, "other"));
+        Assert.Equal(0, RetryHeaders.PreviousAttempts(moved.Headers, "other"));
     }
 
     [Theory]
@@ -52,18 +62,18 @@ public sealed class RetryHeadersTests
     public void Counts_that_peers_write_are_read_when_they_are_integers_and_never_break(object? value, int expected)
     {
         var headers = new Dictionary<string, object?> { [RetryHeaders.Attempts] = value };
-        Assert.Equal(expected, RetryHeaders.Retries(headers));
-        Assert.Equal(
-            expected, RetryHeaders.PreviousAttempts(new Dictionary<string, object?> { ["x-delivery-count"] = value }));
+        Assert.Equal(expected, RetryHeaders.Retries(headers, "work"));
+        var broker = new Dictionary<string, object?> { ["x-delivery-count"] = value };
+        Assert.Equal(expected, RetryHeaders.PreviousAttempts(broker, "work"));
     }
 
     [Fact]
     public void Our_own_count_goes_before_the_brokers()
     {
         Assert.Equal(2, RetryHeaders.PreviousAttempts(
-            new Dictionary<string, object?> { [RetryHeaders.Attempts] = 2L, ["x-delivery-count"] = 7L }));
-        Assert.Equal(0, RetryHeaders.Retries(new Dictionary<string, object?> { ["x-delivery-count"] = 7L }));
-        Assert.Equal(0, RetryHeaders.PreviousAttempts(null));
+            new Dictionary<string, object?> { [RetryHeaders.Attempts] = 2L, ["x-delivery-count"] = 7L }, "work"));
+        Assert.Equal(0, RetryHeaders.Retries(new Dictionary<string, object?> { ["x-delivery-count"] = 7L }, "work"));
+        Assert.Equal(0, RetryHeaders.PreviousAttempts(null, "work"));
     }
 
     [Theory]

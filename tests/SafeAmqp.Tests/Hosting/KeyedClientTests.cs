@@ -45,12 +45,35 @@ public sealed class KeyedClientTests
                 services.AddKeyedSafeAmqp("billing");
             }));
 
+    [Fact]
+    public void A_key_may_go_on_where_another_ends()
+    {
+        var settings = new Dictionary<string, string?>
+        {
+            ["SafeAmqp:Uri"] = "amqp://u:p@localhost/default",
+            ["SafeAmqp:eu:Uri"] = "amqp://u:p@localhost/eu",
+            ["SafeAmqp:eu:orders:Uri"] = "amqp://u:p@localhost/orders",
+        };
+        static void Register(IServiceCollection services)
+        {
+            services.AddSafeAmqp();
+            services.AddKeyedSafeAmqp("eu");
+            services.AddKeyedSafeAmqp("eu:orders");
+        }
+
+        Assert.Equal(
+            ["amqp://u:p@localhost/default", "amqp://u:p@localhost/eu", "amqp://u:p@localhost/orders"],
+            new[] { "", "eu", "eu:orders" }
+                .Select(key => TestHost.Options(settings, (services, _) => Register(services), key).Uri));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("heartbeat")]
     [InlineData("Tls")]
     [InlineData("Credentials")]
     [InlineData("Uri:x")]
+    [InlineData("eu:Tls")]
     public void A_key_that_configuration_could_not_tell_from_an_option_is_refused(string key)
         => Assert.Throws<ArgumentException>(() => new ServiceCollection().AddKeyedSafeAmqp(key));
 

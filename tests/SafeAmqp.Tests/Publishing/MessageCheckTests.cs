@@ -30,6 +30,12 @@ public sealed class MessageCheckTests
         { "Headers", Header(new string('x', 120_000)) },
         { "Headers", Header(new byte[120_000]) },
         { "Headers", Header(Enumerable.Range(0, 20_000).ToList()) },
+        { "ReplyTo", Good with { ReplyTo = "amq.rabbitmq.reply-to" } },
+        { "Headers", Copy("CC", "audit") },
+        { "Headers", Copy("CC", null) },
+        { "Headers", Copy("BCC", "audit"u8.ToArray()) },
+        { "Headers", Copy("BCC", new List<object?> { "audit", "audit"u8.ToArray() }) },
+        { "Headers", Copy("CC", new[] { 1 }) },
         { "Headers['h']", Header(new object()) },
         { "Headers['h']", Header('c') },
         { "Headers['h']", Header(DateTime.UnixEpoch) },
@@ -50,6 +56,19 @@ public sealed class MessageCheckTests
             Headers = new Dictionary<string, object?> { [new string('k', 256)] = 1 }
         } },
     };
+
+    private static AmqpMessage Copy(string header, object? to)
+        => Good with { Headers = new Dictionary<string, object?> { [header] = to } };
+
+    [Fact]
+    public void Further_routing_keys_are_a_list_and_a_reply_address_that_the_broker_made_may_be_passed_on()
+    {
+        MessageCheck.Validate(Copy("CC", new List<object?> { "audit" }), 1000);
+        MessageCheck.Validate(Copy("BCC", new[] { "audit", "" }), 1000);
+        MessageCheck.Validate(Copy("cc", "audit"), 1000); // no header of the broker's
+        MessageCheck.Validate(Good with { ReplyTo = "amq.rabbitmq.reply-to.g1h2" }, 1000);
+        MessageCheck.ValidateRequest(Good with { ReplyTo = "amq.rabbitmq.reply-to" }, 1000); // the caller's replaces it
+    }
 
     [Theory]
     [MemberData(nameof(Bad), DisableDiscoveryEnumeration = true)]

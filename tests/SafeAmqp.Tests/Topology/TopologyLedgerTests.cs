@@ -115,6 +115,56 @@ public sealed class TopologyLedgerTests
         Assert.Empty(_ledger.OfQueue("somebody else's"));
     }
 
+    [Fact]
+    public void A_message_waits_for_what_any_of_its_routing_keys_and_any_alternate_exchange_could_bring_it_to()
+    {
+        var alternate = new AmqpExchange
+        {
+            Name = "x",
+            Arguments = new Dictionary<string, object?> { ["alternate-exchange"] = "rest" },
+        };
+        Remember(new TopologyItem.Exchange(alternate), Exchange("rest"), Bind("x", "own", "b"), Bind("rest", "own"));
+        _ledger.Begin([Queue("own", exclusive: true)]);
+
+        Assert.NotNull(_ledger.Awaited(To("", "own")));
+        Assert.NotNull(_ledger.Awaited(To("", "a", "CC", "own")));
+        Assert.NotNull(_ledger.Awaited(To("x", "a", "BCC", "b")));
+        Assert.NotNull(_ledger.Awaited(To("x", ""))); // by way of its alternate exchange
+        Assert.Null(_ledger.Awaited(To("", "a", "CC", "other")));
+        Assert.Null(_ledger.Awaited(To("", "a", "cc", "own")));
+
+        static AmqpMessage To(string exchange, string key, string header = "CC", params string[] keys) => new()
+        {
+            Exchange = exchange,
+            RoutingKey = key,
+            Headers = new Dictionary<string, object?> { [header] = keys },
+        };
+    }
+
+    [Theory]
+    [InlineData((byte)30)]
+    [InlineData((sbyte)30)]
+    [InlineData((short)30)]
+    [InlineData((ushort)30)]
+    [InlineData(30)]
+    [InlineData(30u)]
+    [InlineData(30L)]
+    [InlineData(30ul)]
+    public void Times_in_a_queues_arguments_are_read_whatever_kind_of_integer_they_are(object milliseconds)
+    {
+        var queue = new AmqpQueue
+        {
+            Name = "q",
+            Arguments = new Dictionary<string, object?>
+            {
+                ["x-expires"] = milliseconds,
+                ["x-consumer-timeout"] = milliseconds,
+            },
+        };
+        Assert.Equal(TimeSpan.FromMilliseconds(30), queue.Expiry);
+        Assert.Equal(TimeSpan.FromMilliseconds(30), queue.ConsumerTimeout);
+    }
+
     private static IEnumerable<string> Keys(IEnumerable<AdminRequest> requests)
         => requests.Select(request => request.Key);
 
