@@ -25,6 +25,8 @@ public sealed class UseResultCodeFix : CodeFixProvider
     public override async Task RegisterCodeFixesAsync(CodeFixContext context)
     {
         SyntaxNode? root = await context.Document.GetSyntaxRootAsync(context.CancellationToken).ConfigureAwait(false);
+        SemanticModel? model = await context.Document.GetSemanticModelAsync(context.CancellationToken)
+            .ConfigureAwait(false);
         foreach (Diagnostic diagnostic in context.Diagnostics)
         {
             // A call behind ?. or in an arrow has no statement of its own to change.
@@ -33,7 +35,9 @@ public sealed class UseResultCodeFix : CodeFixProvider
             ExpressionSyntax call = statement.Expression.WithoutTrivia();
             bool awaits = diagnostic.Id == Rules.NotAwaited.Id;
             string title = awaits ? "Await it" : "Keep the new topology";
-            ExpressionSyntax? better = awaits ? IsInAsync(statement) ? Awaited(call) : null : Kept(call);
+            ExpressionSyntax? better = awaits ? IsInAsync(statement) ? Awaited(call) : null
+                : VariableOf(statement.Expression) is { } variable && MayBeSet(model?.GetSymbolInfo(variable).Symbol)
+                ? Kept(variable, call) : null;
             if (better is null)
                 continue;
             SyntaxNode changed = root.ReplaceNode(
@@ -57,7 +61,7 @@ public sealed class UseResultCodeFix : CodeFixProvider
         SyntaxFactory.Token(SyntaxKind.AwaitKeyword).WithTrailingTrivia(SyntaxFactory.Space), call);
 
     // topology.Queue("q").Exchange(…) begins with the variable; what Bind(…) returns is no topology yet.
-    private static AssignmentExpressionSyntax? Kept(ExpressionSyntax call)
+    private static IdentifierNameSyntax? VariableOf(ExpressionSyntax call)
     {
         if (call is InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax last }
             && last.Name.Identifier.Text == "Bind")
@@ -65,8 +69,21 @@ public sealed class UseResultCodeFix : CodeFixProvider
         ExpressionSyntax first = call;
         while (first is InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax member })
             first = member.Expression;
-        return first is IdentifierNameSyntax variable ? SyntaxFactory.AssignmentExpression(
-            SyntaxKind.SimpleAssignmentExpression, variable.WithoutTrivia().WithTrailingTrivia(SyntaxFactory.Space),
-            SyntaxFactory.Token(SyntaxKind.EqualsToken).WithTrailingTrivia(SyntaxFactory.Space), call) : null;
+        return first as IdentifierNameSyntax;
     }
+
+    // A type or a method that returns a topology is none.
+    private static bool MayBeSet(ISymbol? variable) => variable switch
+    {
+        ILocalSymbol local => !local.IsConst && !local.IsForEach && !local.IsUsing,
+        IParameterSymbol parameter => parameter.RefKind is RefKind.None or RefKind.Ref or RefKind.Out,
+        IFieldSymbol field => !field.IsReadOnly && !field.IsConst,
+        IPropertySymbol property => property.SetMethod is { IsInitOnly: false },
+        _ => false,
+    };
+
+    private static AssignmentExpressionSyntax Kept(IdentifierNameSyntax variable, ExpressionSyntax call)
+        => SyntaxFactory.AssignmentExpression(
+            SyntaxKind.SimpleAssignmentExpression, variable.WithoutTrivia().WithTrailingTrivia(SyntaxFactory.Space),
+            SyntaxFactory.Token(SyntaxKind.EqualsToken).WithTrailingTrivia(SyntaxFactory.Space), call);
 }

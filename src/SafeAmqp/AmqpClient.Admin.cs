@@ -135,10 +135,12 @@ public sealed partial class AmqpClient
                 && !delivery.Lost.IsCancellationRequested;
         }
 
+        // Declared passively it is not this client's to take away with others, but here it is named.
         public Task DeleteQueueAsync(string queue, CancellationToken cancellationToken)
-            // Declared passively it is not this client's to take away with others, but here it is named
-            => client.DeleteAsync(new AmqpTopology().With((client._topology.QueueNamed(queue)
-                ?? new AmqpQueue { Name = queue }) with { Passive = false }), cancellationToken);
+        {
+            AmqpQueue known = client._topology.QueueNamed(queue) ?? new AmqpQueue { Name = queue };
+            return client.DeleteAsync(new AmqpTopology().With(known with { Passive = false }), cancellationToken);
+        }
 
         public Task DeleteExchangeAsync(string exchange, CancellationToken cancellationToken)
             => client.DeleteAsync(new AmqpTopology().With(new AmqpExchange { Name = exchange }),

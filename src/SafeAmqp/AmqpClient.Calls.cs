@@ -14,6 +14,9 @@ public sealed partial class AmqpClient
 {
     private const int IdSize = 16;
 
+    private readonly Lock _repliesGate = new();
+    private Task? _repliesCome;
+
     [ThreadStatic]
     private static byte[]? _ids;
 
@@ -208,16 +211,31 @@ public sealed partial class AmqpClient
         };
         MessageCheck.Validate(addressed, _options.MaxMessageSize);
         cancellationToken.ThrowIfCancellationRequested();
-        await SendUnobservedAsync(addressed, isPost: false, timeout, cancellationToken).ConfigureAwait(false);
+        long now = _clock.Now;
+        await SendAsync(new RequestJob(Identified(addressed), now, now + timeout.Ticks, _credit), now,
+            cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<string> ReplyQueueAsync()
     {
         string queue = await _conversations.OpenAsync().ConfigureAwait(false);
-        var opened = new Completion<bool>();
-        _receive.Thread.PostOrAbandon(new ActorCommand.WaitOpen(FailFast: false, opened, ActorTime.Never));
-        await opened.Task.ConfigureAwait(false);
+        await UntilRepliesComeAsync().ConfigureAwait(false);
         return queue;
+    }
+
+    // One wait for all calls: most give up before a broker that is away is back.
+    private Task UntilRepliesComeAsync()
+    {
+        lock (_repliesGate)
+        {
+            if (_repliesCome is { IsCompleted: false })
+                return _repliesCome;
+            var opened = new Completion<bool>();
+            _receive.Thread.PostOrAbandon(new ActorCommand.WaitOpen(FailFast: false, opened, ActorTime.Never));
+            _repliesCome = opened.Task.AsTask();
+            _repliesCome.Forget(); // a client may be disposed of after the last of them has given up
+            return _repliesCome;
+        }
     }
 
     /// <inheritdoc/>

@@ -108,7 +108,11 @@ public sealed partial class AmqpClient
         CancellationToken cancellationToken)
     {
         long now = _clock.Now;
-        PublishJob job = NewJob(message, isPost, now, timeout);
+        return SendAsync(NewJob(message, isPost, now, timeout), now, cancellationToken);
+    }
+
+    private ValueTask SendAsync(PublishJob job, long now, CancellationToken cancellationToken)
+    {
         if (!_credit.TryTake(job.Size))
             return SendInTurnAsync(job, now, cancellationToken);
         Send(job, cancellationToken);

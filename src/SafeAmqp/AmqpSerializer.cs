@@ -67,7 +67,9 @@ public sealed class AmqpJsonSerializer : IAmqpSerializer
     public object? Deserialize(AmqpMessage message, Type type)
     {
         ArgumentNullException.ThrowIfNull(message);
-        return JsonSerializer.Deserialize(message.Body.Span, _infoOf(type));
+        ReadOnlySpan<byte> body = message.Body.Span, mark = "\uFEFF"u8;
+        // A byte-order mark is no JSON, but may be passed over (RFC 8259, section 8.1).
+        return JsonSerializer.Deserialize(body.StartsWith(mark) ? body[mark.Length..] : body, _infoOf(type));
     }
 }
 

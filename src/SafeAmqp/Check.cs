@@ -185,10 +185,10 @@ internal static class MessageCheck
     internal static void ValidateRequest(AmqpMessage request, long maxSize)
     {
         ArgumentNullException.ThrowIfNull(request);
-        Validate(new Outgoing(request) { ReplyTo = null }, maxSize);
+        Validate(new Outgoing(request), maxSize, isRequest: true);
     }
 
-    internal static void Validate(in Outgoing outgoing, long maxSize)
+    internal static void Validate(in Outgoing outgoing, long maxSize, bool isRequest = false)
     {
         AmqpMessage message = outgoing.Message;
         if (message.Body.Length > maxSize)
@@ -205,7 +205,7 @@ internal static class MessageCheck
         Check.OptionalShortString(message.ContentType, nameof(message.ContentType));
         Check.OptionalShortString(message.ContentEncoding, nameof(message.ContentEncoding));
         Check.OptionalShortString(outgoing.ReplyTo, nameof(message.ReplyTo));
-        if (outgoing.ReplyTo == AmqpReplyAddress.PseudoQueue)
+        if (outgoing.ReplyTo == AmqpReplyAddress.PseudoQueue && !isRequest)
             throw new ArgumentException($"ReplyTo must not be {AmqpReplyAddress.PseudoQueue}: RabbitMQ closes the "
                 + $"channel of a publisher that does not consume it. Use {nameof(IAmqpClient.CallAsync)} with "
                 + $"{nameof(AmqpReplyAddress)}.{nameof(AmqpReplyAddress.Direct)}.", nameof(message.ReplyTo));

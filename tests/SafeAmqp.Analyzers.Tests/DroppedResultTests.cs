@@ -54,6 +54,9 @@ public sealed class DroppedResultTests
     [InlineData("""topology.Bind("e");""", null)]
     [InlineData("""_topology.Queue("q").Queue("r");""", """_topology = _topology.Queue("q").Queue("r");""")]
     [InlineData("""new AmqpTopology().Queue("q");""", null)]
+    [InlineData("""Made.Topology().Queue("q");""", null)]
+    [InlineData("""Made.Fixed.Queue("q");""", null)]
+    [InlineData("""foreach (var one in new[] { topology }) one.Queue("q");""", null)]
     [InlineData("client.PublishAsync(message);", "await client.PublishAsync(message);")]
     [InlineData("void Local() { client.PublishAsync(message); } Local();", null)]
     [InlineData(

@@ -44,6 +44,13 @@ internal static class Snippet
                 {{statements}}
             }
         }
+
+        static class Made
+        {
+            public static readonly AmqpTopology Fixed = new();
+
+            public static AmqpTopology Topology() => new();
+        }
         """;
 
     /// <summary>Types beside each other.</summary>

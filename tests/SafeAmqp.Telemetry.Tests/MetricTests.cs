@@ -144,6 +144,18 @@ public sealed class MetricTests : TelemetryTest
     }
 
     [Fact]
+    public async Task Consumers_of_queues_with_made_up_names_are_one_series_without_a_name()
+    {
+        await using AmqpClient amqp = await ConnectAsync();
+        using TestMeters.Hearing heard = Meters.Listen();
+        for (int i = 0; i < 3; i++)
+            await amqp.SubscribeAsync(
+                "amq.fanout", [], (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled);
+        Measured series = Assert.Single(heard.Collect()["safeamqp.consumer.inflight"]);
+        Assert.Null(series["messaging.destination.name"]);
+    }
+
+    [Fact]
     public async Task Clients_of_one_factory_are_told_apart_and_one_that_is_disposed_is_gone()
     {
         AmqpClient one = await ConnectAsync(options => options.ClientName = "one");

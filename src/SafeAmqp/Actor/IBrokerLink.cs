@@ -160,8 +160,16 @@ internal abstract record AdminRequest
 /// it.</summary>
 internal abstract record TopologyItem : AdminRequest
 {
+    /// <summary>Whether it is only looked for.</summary>
+    internal virtual bool IsPassive => false;
+
+    /// <summary>Whether what is known of the same entity stays as it is: a look at it changes nothing.</summary>
+    internal bool YieldsTo(TopologyItem known) => IsPassive && !known.IsPassive;
+
     internal sealed record Exchange(AmqpExchange Value) : TopologyItem
     {
+        internal override bool IsPassive => Value.Passive;
+
         internal override string Key => $"exchange '{Value.Name}'";
 
         internal override bool IsSameAs(AdminRequest other)
@@ -170,6 +178,8 @@ internal abstract record TopologyItem : AdminRequest
 
     internal sealed record Queue(AmqpQueue Value) : TopologyItem
     {
+        internal override bool IsPassive => Value.Passive;
+
         internal override string Key => $"queue '{Value.Name}'";
 
         internal override bool IsSameAs(AdminRequest other) => other is Queue queue && queue.Value.Name == Value.Name;

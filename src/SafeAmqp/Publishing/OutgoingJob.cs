@@ -145,6 +145,13 @@ internal sealed class PostJob(AmqpMessage message, long acceptedAt, long deadlin
     protected override void OnConfirmed() { }
 }
 
+/// <summary>A request for many replies: repeating it could do its work twice.</summary>
+internal sealed class RequestJob(AmqpMessage message, long acceptedAt, long deadline, Credit credit)
+    : PublishJob(message, acceptedAt, deadline, credit)
+{
+    internal override bool MayRepublish => false;
+}
+
 /// <summary>A caller's token was cancelled.</summary>
 internal sealed record CancelJob(OutgoingJob Job) : ActorCommand;
 

@@ -39,6 +39,8 @@ internal sealed partial class PublishLane
 
     protected override long OnAdvance(long now)
     {
+        if (replies.Refusal is { } why)
+            EndCalls(why);
         if (_reopenAt <= now && Actor.IsConnected)
             Prepare();
         long look = Math.Min(AskWhenSilent(now), _reopenAt);
@@ -49,6 +51,16 @@ internal sealed partial class PublishLane
         Replace(CloseReason.Local(
             "the channel was replaced, as the broker left publishes unanswered past their deadlines"));
         return _reopenAt;
+    }
+
+    private void EndCalls(string why)
+    {
+        AmqpClientStatus? status = null;
+        while (_calls.First is { } job)
+        {
+            _calls.Remove(job);
+            job.End(JobErrors.NotSent(job, $"the broker refused its reply queue: {why}", status ??= Actor.Snapshot()));
+        }
     }
 
     protected override void OnLinkLost(CloseReason end)

@@ -49,7 +49,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     internal void Accept(OutgoingJob job)
     {
         (job.NeedsAddress ? _calls : _publishes).Add(job);
-        Actor.WakeAt(job.Deadline);
+        Actor.WakeAt(job.NeedsAddress && replies.Refusal is not null ? Actor.Now : job.Deadline);
     }
 
     /// <summary>Opens the channel, unless there is one.</summary>
@@ -255,6 +255,9 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
 internal abstract class ReplyRoute
 {
     internal abstract string? Address { get; }
+
+    /// <summary>Why the broker gives none, when it has refused one. It is asked again and again.</summary>
+    internal virtual string? Refusal => null;
 
     /// <summary>Whether replies come on the lane's own channel, which is not ready before they are consumed.</summary>
     internal virtual bool IsOnLane => false;

@@ -124,9 +124,9 @@ internal static class CallErrors
     internal static AmqpRemoteException Remote(AmqpMessage request, AmqpMessage reply, object? fault)
     {
         string type = Telemetry.StatusText.Printable(fault as string ?? "unknown", 200);
-        string text =
-            Telemetry.StatusText.Printable(Encoding.UTF8.GetString(reply.Body.Span[..Math.Min(reply.Body.Length,
-                MaxFaultText)]), MaxFaultText);
+        const int MostOctets = 3; // of a character
+        ReadOnlySpan<byte> octets = reply.Body.Span[..Math.Min(reply.Body.Length, MostOctets * MaxFaultText)];
+        string text = Telemetry.StatusText.Printable(Encoding.UTF8.GetString(octets), MaxFaultText);
         return new AmqpRemoteException($"The other side failed on the {request}: "
             + $"{type}{(text.Length == 0 ? "" : $": {text}")}", type);
     }

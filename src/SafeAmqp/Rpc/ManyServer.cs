@@ -42,7 +42,7 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
             if (run.IsSilent)
                 error = new CallerGoneException(
                     $"After {run.Sent} replies its caller was silent for {StatusText.Seconds(Run.Silence)}.");
-            if (request.Stop.IsBegun && error is OperationCanceledException && run.Sent == 0)
+            if (request.Stop.Explains(error) && run.Sent == 0)
                 throw; // another server may still answer
             return await FailAsync(request, run, error).ConfigureAwait(false);
         }
@@ -55,7 +55,7 @@ internal sealed class ManyServer(ServerSurroundings around, Conversations conver
             Tell(error); // no caller waits for a fault
             return AmqpSettlement.Ack;
         }
-        if (request.Stop.IsBegun && error is OperationCanceledException)
+        if (request.Stop.Explains(error))
             error = new OperationCanceledException("The server was stopped.");
         else
             around.Events.RequestFailed(request.Queue, error);

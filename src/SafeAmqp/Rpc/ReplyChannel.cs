@@ -39,7 +39,10 @@ internal sealed class DirectReplies(ConnectionActor actor, PendingCalls calls) :
 /// new link before calls leave.</summary>
 internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : ActorChannel(actor)
 {
+    private const int AccessRefused = 403, PreconditionFailed = 406; // AMQP 0-9-1, section 1.2
+
     private string? _queue;
+    private string? _refusal;
     private bool _isLive;
     private bool _wanted;
     private int _attempt;
@@ -93,6 +96,7 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
             case BrokerSignal.ConsumerStarted:
                 Answered();
                 _isLive = true;
+                _refusal = null;
                 _attempt = 0;
                 Actor.Events.ReplyQueueCreated(_queue!);
                 Actor.ChannelSettled();
@@ -109,15 +113,18 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
 
     protected override void OnClosed(CloseReason end)
     {
+        _refusal = !_isLive && end is { ByBroker: true, Code: AccessRefused or PreconditionFailed }
+            ? end.Describe() : null;
         Lose(end);
         _reopenAt = Actor.Now + Actor.RetryDelay(++_attempt).Ticks;
-        Actor.WakeAt(_reopenAt);
+        Actor.WakeAt(_refusal is null ? _reopenAt : Actor.Now); // calls that wait for it are told
         Actor.ChannelSettled();
     }
 
     protected override void OnLinkLost(CloseReason end)
     {
         _reopenAt = ActorTime.Never;
+        _refusal = null;
         Lose(end);
     }
 
@@ -141,6 +148,8 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
     private sealed class QueueRoute(ReplyChannel channel) : ReplyRoute
     {
         internal override string? Address => channel._isLive ? channel._queue : null;
+
+        internal override string? Refusal => channel._refusal;
     }
 }
 

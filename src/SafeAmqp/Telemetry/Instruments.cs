@@ -26,6 +26,7 @@ internal sealed class Instruments
     private static readonly ConditionalWeakTable<IMeterFactory, Instruments> PerFactory = [];
 
     private readonly ConcurrentDictionary<LinkMetrics, bool> _links = [];
+    private readonly BoundedNames _queues = new(static queue => queue);
 
     private Instruments(Meter meter)
     {
@@ -157,10 +158,11 @@ internal sealed class Instruments
     {
         foreach (LinkMetrics link in _links.Keys)
         {
-            // One queue may have several consumers here.
-            foreach (var queue in link.Read().Status.Consumers.GroupBy(consumer => consumer.Queue))
+            // One queue may have several consumers here, and those whose queues have no name of their own are one.
+            foreach (var queue in link.Read().Status.Consumers.GroupBy(
+                consumer => Destination.IsMadeUp(consumer.Queue) ? null : _queues.Of(consumer.Queue)))
                 yield return new Measurement<long>(queue.Sum(consumer => consumer.Unsettled),
-                    [.. link.Tags, new(Attributes.Destination, queue.Key)]);
+                    queue.Key is { } name ? [.. link.Tags, new(Attributes.Destination, name)] : link.Tags);
         }
     }
 }

@@ -10,8 +10,7 @@ namespace SafeAmqp.Topology;
 /// <param name="now">The time, in ticks.</param>
 internal sealed partial class TopologyLedger(Func<long>? now = null)
 {
-    /// <summary>How many queues that are gone are kept to be put back; beyond that the one that went first is
-    /// not.</summary>
+    /// <summary>How many queues that are gone are kept to be put back: those that went last.</summary>
     internal const int MaxGone = 1000;
     private const int LookEvery = 1000;
 
@@ -61,7 +60,7 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
         lock (_gate)
         {
             var forgotten = new List<TopologyItem>();
-            if (Find(item) is { } node)
+            if (Find(item) is { } node && !item.YieldsTo(node.Value))
                 Remove(node, forgotten);
             if (item is TopologyItem.Queue { Value.Name: var name })
                 _gone.Remove(name);
@@ -157,16 +156,17 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
 
     private static AdminRequest Undone(AdminRequest asked) => asked is AdminRequest.Deletion gone ? gone.Item : asked;
 
-    // An exclusive queue, or a binding of one that is known or among those alongside.
+    // An exclusive queue, in whichever way it is known to be one, or a binding of one.
     private bool IsExclusive(AdminRequest request, HashSet<string> alongside) => Undone(request) switch
     {
-        TopologyItem.Queue queue => queue.Value.Exclusive,
-        AdminRequest.Contents { Queue: var queue }
-            => _queues.GetValueOrDefault(queue)?.Value is TopologyItem.Queue { Value.Exclusive: true },
-        TopologyItem.Binding { Value.Queue: { } queue } => alongside.Contains(queue)
-            || _queues.GetValueOrDefault(queue)?.Value is TopologyItem.Queue { Value.Exclusive: true },
+        TopologyItem.Queue { Value: var queue } => queue.Exclusive || IsExclusive(queue.Name),
+        AdminRequest.Contents { Queue: var queue } => IsExclusive(queue),
+        TopologyItem.Binding { Value.Queue: { } queue } => alongside.Contains(queue) || IsExclusive(queue),
         _ => false,
     };
+
+    private bool IsExclusive(string queue)
+        => _queues.GetValueOrDefault(queue)?.Value is TopologyItem.Queue { Value.Exclusive: true };
 
     private long Now => now?.Invoke() ?? 0;
 
@@ -193,7 +193,7 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
     {
         if (Find(item) is { } known)
         {
-            known.Value = item;
+            known.Value = item.YieldsTo(known.Value) ? known.Value : item;
             return;
         }
         LinkedListNode<TopologyItem> node = _items.AddLast(item);

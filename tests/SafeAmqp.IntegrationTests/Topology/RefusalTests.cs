@@ -108,6 +108,31 @@ public sealed class RefusalTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
+    [Trait("Broker", "3.10")]
+    public async Task A_call_whose_reply_queue_is_refused_is_told_at_once()
+    {
+        string queue = await NewQueueAsync(await ConnectAsync());
+        await Broker.Node.AddUserAsync(User, Password, Cancelled);
+        await Broker.Node.SetPermissionsAsync(User, "^$", ".*", ".*", Cancelled);
+        try
+        {
+            AmqpClient amqp = await ConnectAsync(options => options.Uri =
+                new UriBuilder(Broker.Uri) { UserName = User, Password = Password }.Uri.ToString());
+            for (int i = 0; i < 3; i++)
+            {
+                var error = await Assert.ThrowsAsync<AmqpNotSentException>(
+                    () => InTime(amqp.CallAsync(AmqpMessage.ToQueue(queue, []), cancellationToken: Cancelled)));
+                Assert.Contains(
+                    "the broker refused its reply queue: 403 ACCESS_REFUSED", error.Message, StringComparison.Ordinal);
+            }
+        }
+        finally
+        {
+            await Broker.Node.DeleteUserAsync(User, Cancelled);
+        }
+    }
+
+    [Fact]
     public async Task Several_errors_at_once_are_all_named_and_what_is_right_is_declared()
     {
         AmqpClient amqp = await ConnectAsync();

@@ -43,6 +43,16 @@ public sealed partial class JsonTests
         Assert.StartsWith("{", Encoding.UTF8.GetString(client.Published.Single().Body.Span), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("\uFEFF")] // as StreamWriter and Encoding.UTF8 write
+    public void A_byte_order_mark_is_passed_over(string mark)
+    {
+        var message = AmqpMessage.ToQueue(
+            "orders", Encoding.UTF8.GetBytes(mark + """{"Article":"book","Count":3}"""));
+        Assert.Equal(Sample, new AmqpJsonSerializer(Json.Default).Deserialize(message, typeof(Order)));
+    }
+
     [Fact]
     public async Task A_call_sends_and_returns_values()
     {

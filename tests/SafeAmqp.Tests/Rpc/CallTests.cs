@@ -57,6 +57,28 @@ public sealed class CallTests
     }
 
     [Fact]
+    public void Calls_whose_reply_queue_is_refused_end_at_once_until_there_is_one()
+    {
+        _bench.Open();
+        CallJob first = _bench.Call(AmqpReplyAddress.Exclusive);
+        FakeLink.Channel refused = _bench.Link.Replies;
+        _bench.Opened(refused);
+        _bench.Closed(refused, ByBroker(403, "ACCESS_REFUSED"));
+        Assert.Equal("NotSent", first.Ended());
+        Assert.Contains("the broker refused its reply queue: 403 ACCESS_REFUSED", first.Error().Message,
+            StringComparison.Ordinal);
+        Assert.Equal("NotSent", _bench.Call(AmqpReplyAddress.Exclusive).Ended());
+        AssertAllGivenBack();
+
+        _bench.Wait(S(31)); // it is asked for again
+        Assert.NotSame(refused, _bench.Link.Replies);
+        MakeReplies("amq.gen-2");
+        CallJob last = _bench.Call(AmqpReplyAddress.Exclusive);
+        Assert.Equal("amq.gen-2", Assert.Single(_bench.Link.Lane.Published).Message.ReplyTo);
+        Assert.Equal("pending", last.Ended());
+    }
+
+    [Fact]
     public void A_request_that_no_queue_receives_ends_at_once()
     {
         OpenReplies(out CallJob job);

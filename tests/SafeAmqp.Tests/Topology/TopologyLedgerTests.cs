@@ -165,6 +165,22 @@ public sealed class TopologyLedgerTests
         Assert.Equal(TimeSpan.FromMilliseconds(30), queue.ConsumerTimeout);
     }
 
+    [Fact]
+    public void A_look_at_an_entity_changes_nothing_of_its_declaration()
+    {
+        var look = new TopologyItem.Queue(new AmqpQueue { Name = "mine", Passive = true });
+        Remember(Exchange("x"), Queue("mine", exclusive: true), Bind("x", "mine"));
+        Remember(look, new TopologyItem.Exchange(new AmqpExchange { Name = "x", Passive = true }));
+        Assert.Empty(_ledger.Forget(look));
+        Assert.Equal(3, _ledger.ForLink(true).Count);
+        Assert.All(_ledger.ForLink(true).OfType<TopologyItem>(), item => Assert.False(item.IsPassive));
+        Assert.Equal([look], _ledger.Split<TopologyItem>([look]).Item2); // asked where it may be seen
+
+        Remember(new TopologyItem.Queue(new AmqpQueue { Name = "other", Passive = true }));
+        Remember(Queue("other"));
+        Assert.False(_ledger.QueueNamed("other")!.Passive);
+    }
+
     private static IEnumerable<string> Keys(IEnumerable<AdminRequest> requests)
         => requests.Select(request => request.Key);
 
