@@ -8,7 +8,7 @@ namespace LocalBroker.Tests;
 
 public sealed class A_private_node : IClassFixture<NodeFixture>
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly NodeFixture _fixture;
 
     public A_private_node(NodeFixture fixture)

@@ -6,7 +6,7 @@ namespace LocalBroker.Tests;
 /// <summary>What a node has left behind on this machine.</summary>
 internal static class Leftovers
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     /// <summary>
     /// The processes that carry the node's folder in their environment: server, epmd, helpers, guard.

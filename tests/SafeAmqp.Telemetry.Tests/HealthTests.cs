@@ -57,6 +57,7 @@ public sealed class HealthTests : TelemetryTest
         using IHost host = Build(Broker.Uri.ToString(), configure: options => options.MaxMessageSize = 1 << 10);
         await host.StartAsync(Cancelled);
         var client = host.Services.GetRequiredService<IAmqpClient>();
+        await UntilAsync(() => client.Status.IsReady); // a verb waits for its own link alone
         await client.DeclareAsync(new AmqpTopology().Queue("large").Queue("other"), Cancelled);
         await using AmqpClient publisher = await AmqpClient.ConnectAsync(Broker.Uri, Cancelled);
         await publisher.PublishAsync(AmqpMessage.ToQueue("large", new byte[1025]), Cancelled);
@@ -87,6 +88,7 @@ public sealed class HealthTests : TelemetryTest
         using IHost host = Build(Broker.Uri.ToString());
         await host.StartAsync(Cancelled);
         var client = host.Services.GetRequiredService<IAmqpClient>();
+        await UntilAsync(() => client.Status.IsReady); // a verb waits for its own link alone
         await using AmqpClient other = await AmqpClient.ConnectAsync(Broker.Uri, Cancelled);
         await other.DeclareAsync(new AmqpTopology().Queue("requests"), Cancelled); // not by the client: it stays away
         await client.ServeAsync("requests", (_, _) => new(new AmqpMessage()), cancellationToken: Cancelled);
@@ -112,6 +114,7 @@ public sealed class HealthTests : TelemetryTest
         using IHost host = Build(Broker.Uri.ToString());
         await host.StartAsync(Cancelled);
         var client = host.Services.GetRequiredService<IAmqpClient>();
+        await UntilAsync(() => client.Status.IsReady); // a verb waits for its own link alone
         await client.DeclareAsync(new AmqpTopology().Queue("q"), Cancelled);
         await client.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -71,7 +71,9 @@ public sealed class MetricTests : TelemetryTest
         Assert.Equal(7, heard["safeamqp.connection.state"].Count(m => Equals(m["safeamqp.link.name"], "send")));
         await Broker.StartAgainAsync(Cancelled);
         await amqp.OpenAsync(Cancelled);
-        await UntilAsync(() => heard.Collect().Sum("safeamqp.connection.recoveries") == 2);
+        // Counted first, then timed
+        await UntilAsync(() => heard.Collect().Sum("safeamqp.connection.recoveries") == 2
+            && heard["safeamqp.connection.recovery.duration"].Count == 2);
         Assert.Equal(
             (1, 2),
             (heard.Sum("safeamqp.connection.recoveries", Send), heard["safeamqp.connection.recovery.duration"].Count));

@@ -30,7 +30,8 @@ public sealed class ReasonTests : TelemetryTest
             AmqpClient amqp = await t.BlockedAsync();
             for (int before = 0; before < 2; before++)
                 Leave(amqp.PublishAsync(AmqpMessage.ToQueue("q", []), TimeSpan.FromMinutes(1), Cancelled));
-            await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
+            // Time to get in line: what comes there too late is told without its place
+            await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), TimeSpan.FromSeconds(2), Cancelled);
         }
         ),
         ["not sent, away"] = ("no open connection to the broker for ", async t =>
@@ -67,7 +68,8 @@ public sealed class ReasonTests : TelemetryTest
         }
         ),
         ["unknown, unanswered"] = ("was sent and not answered within ", async t =>
-            await (await t.UnansweredAsync(Soon)).PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled)),
+            await (await t.UnansweredAsync(TimeSpan.FromSeconds(2))).PublishAsync( // time to be sent
+                AmqpMessage.ToQueue("q", []), Cancelled)),
         ["unknown, silent"] = ("nothing was received from the broker for ", async t =>
             await (await t.UnansweredAsync(TimeSpan.FromSeconds(2.5))).PublishAsync(
                 AmqpMessage.ToQueue("q", []), Cancelled)),

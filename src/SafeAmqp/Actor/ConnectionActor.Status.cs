@@ -33,7 +33,9 @@ internal abstract partial class ConnectionActor
 
     internal AmqpLinkStatus Status(long now, IReadOnlyList<AmqpConsumerStatus> consumers, int waitingCallers)
     {
-        LinkTraffic traffic = Link.Traffic(Epoch);
+        // Before the state as well: what is shown as open under a number is not an earlier connection.
+        int epoch = Epoch;
+        LinkTraffic traffic = Link.Traffic(epoch);
         string? blocked = BlockedReason;
         // Before the state, which is set first when the link opens: what goes with a link that is not open is not shown
         // of one that is, and the other way round.
@@ -47,7 +49,7 @@ internal abstract partial class ConnectionActor
             State = state,
             InState = Since(_stateSince, now),
             NotOpenFor = isOpen ? null : Age(notOpenSince, now),
-            Epoch = Epoch,
+            Epoch = epoch,
             Host = Host,
             LastError = LastError,
             LastEnd = _lastEnd,

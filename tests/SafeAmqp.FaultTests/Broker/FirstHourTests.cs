@@ -81,7 +81,8 @@ public sealed class FirstHourTests : FaultCase
             ConnectTimeout = TimeSpan.FromSeconds(3),
         }, Cancelled)));
         Assert.IsType<AmqpConnectException>(error);
-        Assert.InRange(TimeProvider.System.GetElapsedTime(start), TimeSpan.FromSeconds(2.5), TimeSpan.FromSeconds(5));
+        // One for each of them would be 9
+        Assert.InRange(TimeProvider.System.GetElapsedTime(start), TimeSpan.FromSeconds(2.5), TimeSpan.FromSeconds(8));
         Assert.All((Peer[])[one, two, three], peer => Assert.True(peer.Accepted > 0));
     }
 
@@ -96,7 +97,8 @@ public sealed class FirstHourTests : FaultCase
         Task serve = client.ServeManyAsync("q", (_, _) => throw new NotSupportedException(), null, cancel.Token);
         Task call = client.CallManyAsync(AmqpMessage.ToQueue("q", []), null, cancel.Token)
             .GetAsyncEnumerator(CancellationToken.None).MoveNextAsync().AsTask();
-        await UntilAsync(() => client.Status.Links.All(link => link.LastError is not null));
+        // The error as exceptions carry it, which comes after its text
+        await UntilAsync(() => client.Status.Links.All(link => link.LastEnd is not null));
         await cancel.CancelAsync();
         foreach (Task wait in (Task[])[open, declare, publish, serve, call])
         {

@@ -17,8 +17,8 @@ public sealed class UnderWayTests : FaultCase
     public async Task It_waits_in_order_while_what_goes_to_another_exchange_passes_it()
     {
         (AmqpTestBroker broker, AmqpClient client) = await SetUpAsync();
-        broker.Script(FaultTrigger.QueueDeclare().ForQueue("own").Times(1),
-            FaultAction.Ignore());
+        using FaultScript ignored = broker.Script(
+            FaultTrigger.QueueDeclare().ForQueue("own").Times(1), FaultAction.Ignore());
         Task declaring = client.DeclareAsync(OwnQueue, Cancelled);
         Task[] waiting = [.. Enumerable.Range(0, 50).Select(i => client.PublishAsync(
             ToFan with { Body = new[] { (byte)i } }, Cancelled).AsTask())];
@@ -26,6 +26,7 @@ public sealed class UnderWayTests : FaultCase
         Assert.Null(await EndOf(client.PublishAsync(ToOther, Cancelled)));
         await UntilAsync(() => client.Status.Links[0].QueuedMessages == 51);
         Assert.DoesNotContain(waiting, publish => publish.IsCompleted);
+        await ignored.HappenedAsync(cancellationToken: Cancelled); // the declaration goes over the other link
 
         await broker.InjectAsync(FaultAction.Reset(), "fault:receive"); // it goes again on the next link
         Assert.Null(await EndOf(declaring));
@@ -50,7 +51,7 @@ public sealed class UnderWayTests : FaultCase
         using var cancel = new CancellationTokenSource();
         Task cancelled = client.PublishAsync(ToFan, cancel.Token).AsTask();
         var late = Assert.IsType<AmqpNotSentException>(
-            await EndOf(client.PublishAsync(ToFan, TimeSpan.FromMilliseconds(300), Cancelled)));
+            await EndOf(client.PublishAsync(ToFan, TimeSpan.FromSeconds(2), Cancelled))); // time to get in line
         Assert.Contains("to queue 'own' with key '' is still being declared", late.Message, StringComparison.Ordinal);
         await cancel.CancelAsync();
         Assert.IsAssignableFrom<OperationCanceledException>(await EndOf(new ValueTask(cancelled)));

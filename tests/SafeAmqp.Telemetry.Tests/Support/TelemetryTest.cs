@@ -45,7 +45,9 @@ public abstract class TelemetryTest : IAsyncLifetime
     /// <summary>Has the broker block publishing. It blocks connections that have published.</summary>
     private protected async Task BlockAsync(AmqpClient amqp)
     {
-        await amqp.PublishAsync(new AmqpMessage { Exchange = "amq.fanout", Mandatory = false }, Cancelled);
+        // Not within the time that the test may have set for what it publishes
+        await amqp.PublishAsync(new AmqpMessage { Exchange = "amq.fanout", Mandatory = false },
+            TimeSpan.FromSeconds(30), Cancelled);
         Broker.Block();
         await UntilAsync(() => amqp.Status.Links[0].BlockedReason is not null);
     }

@@ -57,7 +57,9 @@ public sealed class DeliveryPumpTests
         int running = 0, most = 0;
         Subscription subscription = Subscribe(new AmqpConsumerOptions { Concurrency = 3 }, async (_, _) =>
         {
-            most = Math.Max(most, Interlocked.Increment(ref running));
+            int now = Interlocked.Increment(ref running);
+            for (int seen = Volatile.Read(ref most); now > seen; seen = Volatile.Read(ref most))
+                Interlocked.CompareExchange(ref most, now, seen);
             if (!inside.IsSet)
                 inside.Signal();
             await release.Task;
