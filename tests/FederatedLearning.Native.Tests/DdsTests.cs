@@ -9,8 +9,10 @@ namespace FederatedLearning.Tests;
 
 public sealed class DdsTests
 {
-    private static int _lastDomain = Environment.ProcessId % 20 * 10;
-    private readonly DdsSettings _settings = new() { Domain = Interlocked.Increment(ref _lastDomain) % 230 };
+    // Up to 99. Suites may run side by side and have domains of their own: the programs of FederatedLearning.Tests 100
+    // to 109, FederatedLearning.Protocols.Tests 110 to 199, the programs of this suite those above.
+    private static int _lastDomain = Environment.ProcessId % 10 * 10;
+    private readonly DdsSettings _settings = new() { Domain = Interlocked.Increment(ref _lastDomain) % 100 };
     private readonly CPeer _peers;
 
     public DdsTests(CPeer peers)

@@ -17,6 +17,10 @@ namespace FederatedLearning.Tests;
 public sealed class ServerProcessTests : IDisposable
 {
     private static readonly LearningSettings Learning = new() { TrainSamples = 300, TestSamples = 60, Shares = 2 };
+
+    // One that no other test uses, of this suite or another (see DdsTests).
+    private static readonly string Domain = (201 + Environment.ProcessId % 29).ToString(CultureInfo.InvariantCulture);
+
     private readonly string _folder = Directory.CreateTempSubdirectory("fl-server-").FullName;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -64,7 +68,8 @@ public sealed class ServerProcessTests : IDisposable
             ["DOTNET_TieredPGO"] = "0",
         };
         await using var comparison = ChildProgram.Start("comparison", "FederatedLearning.Comparison",
-            ["HIDDEN_UNITS=200", "NUM_ROUNDS=2", "MIN_CLIENTS=2", $"FOLDER={_folder}"], settings,
+            ["HIDDEN_UNITS=200", "NUM_ROUNDS=2", "MIN_CLIENTS=2", $"DDS_DOMAIN={Domain}", $"FOLDER={_folder}"],
+            settings,
             line => TestContext.Current.TestOutputHelper?.WriteLine(line));
         Assert.Equal(0, await comparison.EndAsync(Token));
         var rows = comparison.LastLines.Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
@@ -130,7 +135,7 @@ public sealed class ServerProcessTests : IDisposable
         return (connection, client.RunAsync(CancellationToken.None));
     }
 
-    // Free ports, and a domain that no other test uses.
+    // Free ports and the domain.
     private Dictionary<string, string> Settings(string protocols)
     {
         string[] ports = [.. FreePorts.Take(3).Select(port => port.ToString(CultureInfo.InvariantCulture))];
@@ -143,7 +148,7 @@ public sealed class ServerProcessTests : IDisposable
             ["QUIC_HOST"] = "127.0.0.1",
             ["QUIC_IDLE_SECONDS"] = "3",
             ["QUIC_KEEPALIVE_SECONDS"] = "1",
-            ["DDS_DOMAIN"] = (201 + Environment.ProcessId % 29).ToString(CultureInfo.InvariantCulture),
+            ["DDS_DOMAIN"] = Domain,
             ["DDS_LEASE_SECONDS"] = "2",
             ["MIN_CLIENTS"] = "2",
             ["NUM_ROUNDS"] = "4",

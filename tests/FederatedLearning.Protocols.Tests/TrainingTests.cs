@@ -83,7 +83,7 @@ public sealed class TrainingTests
         relay.Shut();
         await training.UntilAsync(now => now.Clients.Count == 2, "the third has left");
         killed.SetResult();
-        await training.UntilAsync(now => now.Rounds.Count == 5, "round 5 is done without it");
+        await training.UntilAsync(now => now.Rounds.Count >= 5, "round 5 is done without it");
         relay.Open(_port); // it comes back, to be told the end
 
         var end = await training.CompleteAsync();

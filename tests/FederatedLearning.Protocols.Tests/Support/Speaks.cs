@@ -63,6 +63,6 @@ internal sealed record Speaks(
     private static QuicOptions QuicAt(int port)
         => QuicSettings.From(_ => null) with { Host = "127.0.0.1", Port = port };
 
-    // DDS has no port of its own: the domain stands for it.
-    private static DdsSettings DdsAt(int port) => new() { Domain = port % 230 };
+    // DDS has no port of its own: the domain stands for it, one that no other suite has (see DdsTests).
+    private static DdsSettings DdsAt(int port) => new() { Domain = 110 + port % 90 };
 }

@@ -75,7 +75,12 @@ internal sealed class RunningServer : IAsyncDisposable
     }
 
     /// <summary>Whether the server has its connections to the broker.</summary>
-    public bool IsReady => _app.Services.GetRequiredService<IAmqpClient>().Status.IsReady;
+    public bool IsReady => Status.IsReady;
+
+    /// <summary>Whether the server has noticed that it has none of its connections to the broker any more.</summary>
+    public bool IsAway => Status.Links.All(link => link.State != AmqpLinkState.Open);
+
+    private AmqpClientStatus Status => _app.Services.GetRequiredService<IAmqpClient>().Status;
 
     /// <summary>Waits until the server has its connections to the broker.</summary>
     public Task ReadyAsync() => Until.TrueAsync(() => IsReady, "the server is ready");

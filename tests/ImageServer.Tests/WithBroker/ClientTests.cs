@@ -202,6 +202,7 @@ public sealed class ClientTests(Broker broker) : IDisposable
         Assert.Equal("There is no model of-others", await client.ErrorAsync("gen a boat"));
         Assert.Equal("showurl needs an address", await client.ErrorAsync("showurl boat"));
         Assert.Equal("ACK!", await client.MessageAsync("what"));
+        await Until.TrueAsync(() => server.State.Line.IsEmpty, "nothing is left of its request");
         Assert.Equal("not in line", await client.MessageAsync("place"));
     }
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using LocalBroker;
 
 namespace RecipeService.Tests.Support;
 
@@ -17,8 +18,8 @@ internal sealed class Relay : IAsyncDisposable
     public Relay(Uri broker)
     {
         _broker = broker;
-        _listener = Listen(0);
-        _port = ((IPEndPoint)_listener.LocalEndpoint).Port;
+        _port = FreePorts.Take(1)[0]; // free again after a cut: the system takes it for no outgoing connection
+        _listener = Listen(_port);
         Uri = new UriBuilder(broker) { Host = "127.0.0.1", Port = _port }.Uri;
     }
 

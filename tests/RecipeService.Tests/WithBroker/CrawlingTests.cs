@@ -77,7 +77,7 @@ public sealed class CrawlingTests(Broker broker)
     public async Task A_crawl_whose_answer_is_late_is_504_and_its_result_is_found_afterwards()
     {
         await using var site = await Site.StartAsync();
-        await using var system = await RecipeSystem.StartAsync(broker.Uri, [], ("CRAWLING_TIMEOUT_SECONDS", "0.5"));
+        await using var system = await RecipeSystem.StartAsync(broker.Uri, [], ("CRAWLING_TIMEOUT_SECONDS", "3"));
         await using var peer = await Peer.ConnectAsync(broker.Uri);
         var requests = await peer.TakeAsync(system["RABBITMQ_CRAWLING_REQUEST_QUEUE"]);
 

@@ -64,12 +64,12 @@ internal sealed class StateOwner(ImageSettings settings, TimeProvider time, ILog
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await foreach (var message in _messages.Reader.ReadAllAsync(CancellationToken.None))
-            Volatile.Write(ref _current, Take(_current, message));
+            Take(_current, message);
     }
 
-    // Answers come after the state that they are about is decided, and run elsewhere: no caller's code runs in the
-    // loop.
-    private ServerState Take(ServerState state, StateMessage message)
+    // Answers come after the state that they are about is there to be read, and run elsewhere: no caller's code runs in
+    // the loop.
+    private void Take(ServerState state, StateMessage message)
     {
         switch (message)
         {
@@ -77,46 +77,57 @@ internal sealed class StateOwner(ImageSettings settings, TimeProvider time, ILog
                 if (state.Clients.Count >= settings.MaxConnections)
                 {
                     connect.Answer.SetResult(null);
-                    return state;
+                    break;
                 }
 
                 var joined = state.WithClient(connect.Address);
                 log.StartingConnection(joined.Clients.Count);
+                Become(joined);
                 connect.Answer.SetResult(joined.ClientsSeen);
-                return joined;
+                break;
             case StateMessage.Disconnect disconnect:
                 var left = state.WithoutClient(disconnect.Id);
                 log.ActiveConnections(left.Clients.Count);
+                Become(left);
                 disconnect.Answer.SetResult(left.Clients.Count);
-                return left;
+                break;
             case StateMessage.Choose choose:
-                return state.WithSource(choose.Id, choose.Source);
+                Become(state.WithSource(choose.Id, choose.Source));
+                break;
             case StateMessage.Advance advance:
                 var next = state.Clients.GetValueOrDefault(advance.Id)?.Source?.Next;
+                if (next is not null) Become(state.WithSource(advance.Id, next));
                 advance.Answer.SetResult(next);
-                return next is null ? state : state.WithSource(advance.Id, next);
+                break;
             case StateMessage.JoinLine join:
                 if (state.Line.Count >= settings.MaxLine)
                 {
                     join.Answer.SetResult(null);
-                    return state;
+                    break;
                 }
 
                 var longer = state.WithRequest(join.Id, join.Source, time.GetUtcNow());
+                Become(longer);
                 join.Answer.SetResult(longer.LastTicket);
-                return longer;
+                break;
             case StateMessage.LeaveLine leave:
-                return state.WithoutRequest(leave.Ticket);
+                Become(state.WithoutRequest(leave.Ticket));
+                break;
             case StateMessage.Show show:
-                return state.WithPicture(show.Id, show.Title, show.Mode, show.Answer);
+                Become(state.WithPicture(show.Id, show.Title, show.Mode, show.Answer));
+                break;
             case StateMessage.FindFiles find:
-                return state.WithFiles(find.Files);
+                Become(state.WithFiles(find.Files));
+                break;
             case StateMessage.DropFile drop:
-                return state.WithUnreadable(drop.File);
+                Become(state.WithUnreadable(drop.File));
+                break;
             default:
                 throw new InvalidOperationException($"Nothing handles {message.GetType().Name}.");
         }
     }
+
+    private void Become(ServerState next) => Volatile.Write(ref _current, next);
 
     private Task<T> AskAsync<T>(Func<TaskCompletionSource<T>, StateMessage> message)
     {
