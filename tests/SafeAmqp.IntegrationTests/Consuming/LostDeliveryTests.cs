@@ -29,8 +29,8 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
         int epoch = amqp.Status.Links[^1].Epoch;
         await KillAsync(layout == AmqpConnectionLayout.Shared ? "shared" : "receive");
         await UntilAsync(() => held.All(delivery => delivery.Lost.IsCancellationRequested));
-        await UntilAsync(() => subscription.State == AmqpConsumerState.Live);
-        Assert.True(amqp.Status.Links[^1].Epoch > epoch);
+        // its tokens fire before its state changes
+        await UntilAsync(() => amqp.Status.Links[^1].Epoch > epoch && subscription.State == AmqpConsumerState.Live);
 
         // Now their numbers are used again, on another channel.
         var results = new ConcurrentBag<AmqpSettleResult>();
@@ -82,7 +82,7 @@ public sealed class LostDeliveryTests(TestBroker broker) : FeatureTest(broker)
         int cuts = 0;
         while (cuts < 8 && done.Count < count)
         {
-            int target = Math.Min(count, (cuts + 1) * count / 10);
+            int target = (cuts + 1) * count / 20; // the last cut finds more than half left, however late it comes
             await UntilAsync(() => done.Count >= target);
             int epoch = amqp.Status.Links[^1].Epoch;
             relay.Cut();

@@ -76,11 +76,16 @@ public sealed class SequenceTests(TestBroker broker) : FeatureTest(broker)
         string queue = await NewQueueAsync(amqp);
         await PublishAsync(amqp, queue, "a");
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        var came = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var loop = Task.Run(async () =>
         {
             await foreach (AmqpDelivery delivery in amqp.ReadAllAsync(queue, cancellationToken: cancel.Token))
+            {
                 Assert.Equal("a", Text(delivery));
+                came.TrySetResult();
+            }
         }, Cancelled);
+        await InTime(came.Task); // before it comes nothing is unsettled, either
         await UntilAsync(() => amqp.Status.Links[1].Consumers is [{ State: AmqpConsumerState.Live, Unsettled: 0 }]);
         await cancel.CancelAsync();
         var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => InTime(loop));

@@ -30,6 +30,8 @@ public sealed class SubscribeTests(TestBroker broker) : FeatureTest(broker)
         Assert.False(subscription.Completion.IsCompleted);
         await InTime(subscription.StopAsync(Cancelled));
         await InTime(subscription.Completion);
+        // a broker may answer that the consumer has gone before its queue has
+        await UntilAsync(() => witness.ExistsAsync(subscription.Queue), exists => !exists);
         await Assert.ThrowsAsync<AmqpReturnedException>(
             async () => await publisher.PublishAsync(exchange, "order.new", Bytes("e"), Cancelled));
         relay.Cut();

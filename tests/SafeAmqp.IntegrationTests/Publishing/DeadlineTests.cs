@@ -40,7 +40,7 @@ public sealed class DeadlineTests(TestBroker broker) : FaultTest(broker)
         Assert.Equal(1, unknown.Status!.Links[0].UnconfirmedMessages); // its answer may still come
         await Broker.Node.ResumeAsync(Cancelled);
         await UntilAsync(() => amqp.Status.Links[0].UnconfirmedMessages == 0);
-        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, []), Limit, Cancelled); // not by the short deadline
         Assert.Equal(2, await MessagesInAsync(queue));
     }
 

@@ -92,9 +92,11 @@ public sealed class DiskTests(TestBroker broker) : FaultTest(broker)
 
         // Room again, and the node is started anew, as an operator would do.
         Assert.Equal(0, await RunAsync("mount", "-o", "remount,size=512m", disk));
+        int[] epochs = [.. amqp.Status.Links.Select(link => link.Epoch)];
         await node.KillAsync(Cancelled);
         await node.StartAgainAsync(Cancelled);
-        await UntilAsync(() => amqp.Status.Links.All(link => link.State == AmqpLinkState.Open));
+        await UntilAsync(() => amqp.Status.Links.Zip(epochs).All(
+            pair => pair.First.Epoch > pair.Second && pair.First.State == AmqpLinkState.Open));
         var received = new ConcurrentDictionary<string, bool>();
         await amqp.ConsumeAsync("full", (delivery, _) =>
         {

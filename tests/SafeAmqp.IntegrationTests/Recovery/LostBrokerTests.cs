@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace SafeAmqp.IntegrationTests.Recovery;
 
 /// <summary>The node dies, stops in good order, or freezes.</summary>
@@ -48,10 +50,11 @@ public sealed class LostBrokerTests(TestBroker broker) : FaultTest(broker)
         AmqpClient amqp = await ConnectAsync(
             options => options.ReconnectDelay = options.MaxReconnectDelay = TimeSpan.FromSeconds(1));
         string queue = await NewQueueAsync(amqp);
+        var errors = new ConcurrentQueue<string>(); // each, as the next attempt may follow at once, with another error
+        amqp.StateChanged += (_, change) => errors.Enqueue(change.Reason ?? "");
         Task stopping = Broker.Node.StopAppAsync(Cancelled);
         // what the broker said
-        await UntilAsync(
-            () => amqp.Status.Links.Any(link => link.LastError?.Contains("320", StringComparison.Ordinal) == true));
+        await UntilAsync(() => errors.Any(error => error.Contains("320", StringComparison.Ordinal)));
         await stopping;
         await UntilAsync(
             () => amqp.Status.Links.All(link => link.State is AmqpLinkState.Waiting or AmqpLinkState.Connecting));

@@ -45,7 +45,9 @@ public sealed class ExternalTests(TestBroker broker, CertificateBroker certified
         await amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue, Exclusive = true }), Cancelled);
         await amqp.PublishAsync(AmqpMessage.ToQueue("nowhere", Bytes("a")) with { Mandatory = false }, Cancelled);
 
-        Assert.All(await certified.Node!.ListConnectionsAsync(Cancelled), one => Assert.Equal("certified", one.User));
+        // A connection that was refused in another test may not be gone yet
+        await UntilAsync(() => certified.Node!.ListConnectionsAsync(Cancelled),
+            all => all.Count > 0 && all.All(one => one.User == "certified"));
     }
 
     [Fact]
@@ -182,12 +184,8 @@ public sealed class CertificateBroker(TestBroker broker) : IAsyncDisposable
                 + $"{{verify,verify_peer}},{{versions,['tlsv1.2','tlsv1.3']}}], 2), []"), cancellationToken);
     }
 
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
+    // Not one that the system may give to another before the node listens on it
+    private static int FreePort() => FreePorts.Take(1)[0];
 
     /// <summary>Ends TLS before a broker that has none.</summary>
     private sealed class TlsEnd : IAsyncDisposable

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 
 namespace SafeAmqp.IntegrationTests.Security;
@@ -73,10 +72,6 @@ public sealed class TlsListeners(TestBroker broker) : IAsyncDisposable
         return port;
     }
 
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
+    // Not one that the system may give to another before the node listens on it
+    private static int FreePort() => LocalBroker.FreePorts.Take(1)[0];
 }

@@ -22,6 +22,8 @@ public sealed class BookkeepingTests(TestBroker broker) : FaultTest(broker)
         using var stop = new CancellationTokenSource();
         var unobserved = new System.Collections.Concurrent.ConcurrentQueue<Exception>();
         EventHandler<UnobservedTaskExceptionEventArgs> observe = (_, e) => unobserved.Enqueue(e.Exception);
+        GC.Collect(); // what earlier tests left behind is not this one's
+        GC.WaitForPendingFinalizers();
         TaskScheduler.UnobservedTaskException += observe;
         AtTheEnd(() =>
         {

@@ -55,7 +55,7 @@ public sealed class QueueTests(TestBroker broker) : FeatureTest(broker)
     public async Task A_queue_that_is_not_used_expires()
     {
         var (amqp, witness, _) = await StartAsync();
-        AmqpQueue queue = new() { Name = NewName(), Expires = TimeSpan.FromMilliseconds(400) };
+        AmqpQueue queue = new() { Name = NewName(), Expires = TimeSpan.FromSeconds(1.5) };
         await amqp.DeclareAsync(new AmqpTopology().With(queue), Cancelled);
         Assert.True(await witness.ExistsAsync(queue.Name)); // each look is a use
         // Looking would keep it: a message returned tells without a look.
