@@ -194,6 +194,7 @@ public sealed partial class AmqpClient
             await using (moving.ConfigureAwait(false))
             {
                 Task end = Task.WhenAny(done.Task, moving.Completion).Unwrap();
+                end.Forget(); // it may end when no caller waits for it any more
                 // What another consumer has taken does not come: then it is empty before all were moved
                 for (long before = -1; ; before = Volatile.Read(ref moved))
                 {
