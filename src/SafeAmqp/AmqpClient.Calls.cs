@@ -14,9 +14,6 @@ public sealed partial class AmqpClient
 {
     private const int IdSize = 16;
 
-    private readonly Lock _repliesGate = new();
-    private Task? _repliesCome;
-
     [ThreadStatic]
     private static byte[]? _ids;
 
@@ -219,23 +216,8 @@ public sealed partial class AmqpClient
     private async Task<string> ReplyQueueAsync()
     {
         string queue = await _conversations.OpenAsync().ConfigureAwait(false);
-        await UntilRepliesComeAsync().ConfigureAwait(false);
+        await _receive.OpenedAsync().ConfigureAwait(false);
         return queue;
-    }
-
-    // One wait for all calls: most give up before a broker that is away is back.
-    private Task UntilRepliesComeAsync()
-    {
-        lock (_repliesGate)
-        {
-            if (_repliesCome is { IsCompleted: false })
-                return _repliesCome;
-            var opened = new Completion<bool>();
-            _receive.Thread.PostOrAbandon(new ActorCommand.WaitOpen(FailFast: false, opened, ActorTime.Never));
-            _repliesCome = opened.Task.AsTask();
-            _repliesCome.Forget(); // a client may be disposed of after the last of them has given up
-            return _repliesCome;
-        }
     }
 
     /// <inheritdoc/>

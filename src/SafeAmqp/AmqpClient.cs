@@ -52,7 +52,7 @@ public sealed partial class AmqpClient : IAmqpClient
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         _options = options = options.Copy();
-        _logger = options.LoggerFactory.CreateLogger(Log.Category);
+        _logger = new GuardedLogger(options.LoggerFactory.CreateLogger(Log.Category));
         string name = LinkConfig.NameOf(options);
         _events = new ClientEvents(_logger, name, options.TimeProvider);
         _clock = new MonotonicClock(options.TimeProvider);
@@ -193,15 +193,10 @@ public sealed partial class AmqpClient : IAmqpClient
         long deadline = failFast ? _clock.In(_connectTimeout) : ActorTime.Never;
         // Before the first attempt, on every link: one that was refused before anybody waited would be waited for until
         // its next, half a minute later.
-        Completion<bool>[] opened = [.. _links.Select(_ => new Completion<bool>())];
-        for (int i = 0; i < opened.Length; i++)
-            _links[i].Thread.PostOrAbandon(new ActorCommand.WaitOpen(failFast, opened[i], deadline));
+        Task[] opened = [.. _links.Select(link => failFast ? link.FailFastAsync(deadline) : link.OpenedAsync())];
         Start();
-        foreach (Completion<bool> link in opened)
-        {
-            await OrGiveUpAsync(link.Task.AsTask(), "Connecting was given up",
-                cancellationToken).ConfigureAwait(false);
-        }
+        foreach (Task link in opened)
+            await OrGiveUpAsync(link, "Connecting was given up", cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The health of the process's thread pool.</summary>

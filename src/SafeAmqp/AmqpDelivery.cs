@@ -120,7 +120,8 @@ public sealed class AmqpDelivery
     /// a quorum queue.</summary>
     /// <value>0 the first time, and where they are not counted.</value>
     public int PreviousAttempts
-        => Failures + (StreamOffset is null ? RetryHeaders.PreviousAttempts(Message.Headers, Queue) : 0);
+        => RetryHeaders.Sum(
+            Failures, StreamOffset is null ? RetryHeaders.PreviousAttempts(Message.Headers, Queue) : 0);
 
     /// <summary>Cancelled when the delivery can no longer be settled.</summary>
     public CancellationToken Lost { get; }

@@ -31,6 +31,8 @@ internal static class DeliverySequence
                     if (!handed.Reader.TryRead(out Handed? item) || item.Delivery.Lost.IsCancellationRequested)
                         continue; // the broker delivers it again
                     observer.Received(item.Delivery, asked);
+                    if (item.AutoAck)
+                        item.Delivery.Settle(AmqpSettlement.Ack); // when it is handed over, and not before
                     bool isDone = false;
                     try
                     {
@@ -59,9 +61,7 @@ internal static class DeliverySequence
     private static async ValueTask<Held?> HandAsync(Subscription subscription, AmqpDelivery delivery,
         ChannelWriter<Handed> loop, CancellationToken left)
     {
-        if (subscription.Options.AutoAck)
-            delivery.Settle(AmqpSettlement.Ack);
-        var item = new Handed(delivery);
+        var item = new Handed(delivery, subscription.Options.AutoAck);
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(delivery.Lost, left);
         try
         {
@@ -75,7 +75,7 @@ internal static class DeliverySequence
         }
     }
 
-    private sealed record Handed(AmqpDelivery Delivery)
+    private sealed record Handed(AmqpDelivery Delivery, bool AutoAck)
     {
         /// <summary>Ends when the loop is done with the delivery, or was left over it.</summary>
         internal TaskCompletionSource Left { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);

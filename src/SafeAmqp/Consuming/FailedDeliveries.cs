@@ -54,7 +54,8 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
             return End(subscription, delivery);
         }
         AmqpQueue? queue = around.QueueNamed(delivery.Queue);
-        int failures = delivery.Failures + 1 + RetryHeaders.Retries(delivery.Message.Headers, delivery.Queue);
+        int failures = RetryHeaders.Sum(
+            delivery.Failures + 1, RetryHeaders.Retries(delivery.Message.Headers, delivery.Queue));
         bool holds = policy.Delays.Count > 0, hasQueuesBeside = HasQueuesBeside(delivery, queue);
         bool mayMove = hasQueuesBeside && !(holds && subscription.Options.KeySelector is not null);
         TimeSpan? wait = failures > (holds ? policy.Delays.Count : policy.Attempts) ? null

@@ -40,6 +40,9 @@ internal static class RetryHeaders
         => headers is not null && (!headers.TryGetValue(Queue, out object? of) || queue.Equals(of))
             ? Number(headers, Attempts) : 0;
 
+    /// <summary>Both together: a peer may have written the largest number there is.</summary>
+    internal static int Sum(int failures, int counted) => (int)Math.Min(int.MaxValue, (long)failures + counted);
+
     /// <summary>The message as it goes to its retry queue or its dead queue, or back from there.</summary>
     /// <param name="message">The message.</param>
     /// <param name="queue">The queue that it was delivered from.</param>

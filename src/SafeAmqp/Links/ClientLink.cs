@@ -11,6 +11,8 @@ namespace SafeAmqp.Links;
 internal sealed class ClientLink
 {
     private readonly RabbitMqLink _broker;
+    private readonly Lock _openedGate = new();
+    private Task? _opened;
 
     internal ClientLink(AmqpClientOptions options, BrokerAddress address, ActorSettings settings, MonotonicClock clock,
         ILogger logger, TopologyLedger topology, Func<AmqpClientStatus> snapshot, Func<long, long> onTime,
@@ -44,6 +46,30 @@ internal sealed class ClientLink
         Metrics.Show();
         Thread.Post(new ActorCommand.Start());
         Thread.Start();
+    }
+
+    /// <summary>Until it is open, however long that takes. One wait for all callers: most of them leave before a broker
+    /// that is away is back.</summary>
+    internal Task OpenedAsync()
+    {
+        lock (_openedGate)
+        {
+            if (_opened is not { IsCompleted: false })
+                _opened = WaitOpenAsync(failFast: false, ActorTime.Never);
+            return _opened;
+        }
+    }
+
+    /// <summary>Until it is open, or an attempt has failed and the deadline has come.</summary>
+    internal Task FailFastAsync(long deadline) => WaitOpenAsync(failFast: true, deadline);
+
+    private Task WaitOpenAsync(bool failFast, long deadline)
+    {
+        var opened = new Completion<bool>();
+        Thread.PostOrAbandon(new ActorCommand.WaitOpen(failFast, opened, deadline));
+        Task wait = opened.Task.AsTask();
+        wait.Forget(); // it may fail when the last caller has left
+        return wait;
     }
 
     internal AmqpLinkStatus Status(long now, IReadOnlyList<AmqpConsumerStatus> consumers, int waitingCallers)

@@ -128,6 +128,29 @@ public sealed class FailurePolicyTests(TestBroker broker) : FeatureTest(broker)
         await UntilReadyAsync(witness, dead, 0);
     }
 
+    [Theory]
+    [InlineData(int.MaxValue)]
+    [InlineData(long.MaxValue)]
+    public async Task A_count_that_a_peer_wrote_as_large_as_can_be_is_the_last_attempt(object attempts)
+    {
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        string queue = await NewQueueAsync(amqp), dead = Named($"{queue}.dead");
+        var inbox = new Inbox((delivery, _) => Text(delivery) == "bad"
+            ? throw new InvalidOperationException("always")
+            : ValueTask.FromResult(AmqpSettlement.Ack));
+        await amqp.ConsumeAsync(queue, inbox.HandleAsync, cancellationToken: Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue(queue, Bytes("bad")) with
+        {
+            Headers = new Dictionary<string, object?> { ["x-safeamqp-attempts"] = attempts },
+        }, Cancelled);
+        await PublishAsync(amqp, queue, "good");
+
+        Assert.Equal(["bad", "good"], (await inbox.NextAsync(2)).Select(Text));
+        await UntilAsync(
+            async () => await witness.ExistsAsync(dead) ? await witness.ReadyAsync(dead) : 0, ready => ready == 1);
+    }
+
     [Fact]
     public async Task With_Retry_a_queue_of_one_connection_gets_no_queue_beside_it()
     {

@@ -1,8 +1,53 @@
+using Microsoft.Extensions.Logging;
+
 namespace SafeAmqp.IntegrationTests.Consuming;
 
 // A handler harms only its own delivery, whatever it does.
 public sealed class HandlerTests(TestBroker broker) : FeatureTest(broker)
 {
+    [Fact]
+    public async Task A_logger_that_throws_ends_no_link_and_no_worker()
+    {
+        FrameRelay relay = NewRelay();
+        AmqpClient amqp = await ConnectAsync(options =>
+            (options.Uri, options.LoggerFactory) = (relay.Uri, new ThrowingLoggers()));
+        string queue = await NewQueueAsync(amqp);
+        var inbox = new Inbox((delivery, _) => delivery.PreviousAttempts == 0 && Text(delivery) == "bad"
+            ? throw new InvalidOperationException("passing")
+            : ValueTask.FromResult(AmqpSettlement.Ack));
+        await amqp.ConsumeAsync(queue, inbox.HandleAsync,
+            new AmqpConsumerOptions { OnFailure = AmqpFailurePolicy.Hold(TimeSpan.FromMilliseconds(10)) }, Cancelled);
+        await PublishAsync(amqp, queue, "bad", "good");
+        await inbox.NextAsync(3);
+        int epoch = amqp.Status.Links[^1].Epoch;
+        relay.Cut();
+        await UntilAsync(() => amqp.Status.Links.All(link => link.Epoch > epoch && link.State == AmqpLinkState.Open));
+        await PublishAsync(amqp, queue, "behind");
+        while (Text(await inbox.NextAsync()) != "behind")
+        {
+            // What the lost link had unsettled may come again.
+        }
+    }
+
+    private sealed class ThrowingLoggers : ILoggerFactory, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull
+            => throw new NotSupportedException();
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter) => throw new InvalidOperationException("The disk is full.");
+
+        public void Dispose()
+        {
+        }
+    }
+
     [Theory, InlineData("throws"), InlineData("throws before its first await"), InlineData("returns nonsense"),
         InlineData("throws a cancellation")]
     public async Task A_handler_that_fails_harms_only_its_own_delivery(string how)

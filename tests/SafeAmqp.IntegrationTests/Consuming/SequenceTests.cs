@@ -95,6 +95,39 @@ public sealed class SequenceTests(TestBroker broker) : FeatureTest(broker)
         Assert.Equal(1u, await witness.ReadyAsync(queue));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task With_AutoAck_what_the_loop_was_never_handed_stays_in_its_queue(bool byToken)
+    {
+        AmqpClient amqp = await ConnectAsync();
+        Witness witness = await WitnessAsync();
+        string queue = await NewQueueAsync(amqp);
+        await PublishAsync(amqp, queue, Numbers(200));
+        using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        int handed = 0;
+        try
+        {
+            await foreach (AmqpDelivery delivery in amqp.ReadAllAsync(
+                queue, new AmqpConsumerOptions { AutoAck = true, Prefetch = 10 }, cancel.Token))
+            {
+                if (++handed < 3)
+                    continue;
+                if (!byToken)
+                    break;
+                await cancel.CancelAsync();
+                for (int i = 0; i < 20; i++) // meanwhile nothing more may go
+                    await witness.ReadyAsync(queue);
+            }
+        }
+        catch (OperationCanceledException) when (byToken)
+        {
+            // It was cancelled.
+        }
+        Assert.Equal(3, handed);
+        await UntilReadyAsync(witness, queue, 197);
+    }
+
     [Fact]
     public async Task A_sequence_goes_on_over_a_lost_link()
     {
