@@ -20,6 +20,17 @@ public sealed class SettingReader(Func<string, string?> setting)
     public string[] List(string name, char separator) => Text(name, "").Split(
         separator, StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
+    /// <summary>Which of two workers run: those that the arguments name, or <c>WORKERS</c>, or both.</summary>
+    /// <exception cref="InvalidOperationException">There is no such worker.</exception>
+    public string[] Workers(IReadOnlyList<string> arguments, string one, string other)
+    {
+        IReadOnlyList<string> named = arguments.Count > 0 ? arguments : List("WORKERS", ',');
+        if (named.Any(name => name != one && name != other))
+            throw new InvalidOperationException(
+                $"There are the workers {one} and {other}; name one, both, or none for both.");
+        return named.Count > 0 ? [.. named.Distinct()] : [one, other];
+    }
+
     /// <summary><c>true</c> or <c>false</c>.</summary>
     /// <exception cref="InvalidOperationException">It is neither.</exception>
     public bool Flag(string name, bool otherwise = false)

@@ -170,9 +170,8 @@ public sealed record AmqpQueue
     internal bool HasDeadLetterExchange => Argument("x-dead-letter-exchange") is not null;
 
     internal long? IntegerArgument(string name)
-        => Argument(name) is byte or sbyte or short or ushort or int or uint or long or ulong
-            ? Convert.ToInt64(Argument(name), CultureInfo.InvariantCulture) // Check.Headers has refused what is larger
-            : null;
+        => Argument(name) is (byte or sbyte or short or ushort or int or uint or long or ulong) and { } value
+            ? Convert.ToInt64(value, CultureInfo.InvariantCulture) : null; // Check.Headers has refused what is larger
 
     private TimeSpan? TimeArgument(string name)
         => IntegerArgument(name) is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : null;

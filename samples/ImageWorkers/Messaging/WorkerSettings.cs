@@ -53,9 +53,7 @@ internal sealed record WorkerSettings
         {
             BrokerUrl = read.Text("RABBITMQ_URL", defaults.BrokerUrl),
             RequireTls = read.Flag("RABBITMQ_REQUIRE_TLS"),
-            Workers = Known(arguments.Count > 0 ? arguments : read.List("WORKERS", ',')) is { Length: > 0 } named
-                ? named
-                : defaults.Workers,
+            Workers = read.Workers(arguments, Generator, Searcher),
             NamePrefix = read.Text("NAME_PREFIX", defaults.NamePrefix),
             QueueExpiry = read.Seconds("QUEUE_EXPIRES_SECONDS"),
             Concurrency = read.Whole("CONCURRENCY", defaults.Concurrency, 1, 64),
@@ -63,10 +61,4 @@ internal sealed record WorkerSettings
             CatalogueFolder = read.Text("CATALOGUE"),
         };
     }
-
-    private static string[] Known(IEnumerable<string> names)
-        => [.. names.Distinct().Select(name => name is Generator or Searcher
-        ? name
-        : throw new InvalidOperationException(
-            $"There are the workers {Generator} and {Searcher}; name one, both, or none for both."))];
 }

@@ -64,9 +64,7 @@ public sealed record WorkerSettings
         {
             BrokerUrl = read.Text("RABBITMQ_URL", defaults.BrokerUrl),
             RequireTls = read.Flag("RABBITMQ_REQUIRE_TLS"),
-            Workers = Known(arguments.Count > 0 ? arguments : read.List("WORKERS", ',')) is { Length: > 0 } named
-                ? named
-                : defaults.Workers,
+            Workers = read.Workers(arguments, Ai, Crawler),
             CrawlingRequestQueue = read.Text("RABBITMQ_CRAWLING_REQUEST_QUEUE", defaults.CrawlingRequestQueue),
             CrawlingResponseQueue = read.Text("RABBITMQ_CRAWLING_RESPONSE_QUEUE", defaults.CrawlingResponseQueue),
             AnalysisQueue = read.Text("AI_QUEUE_NAME", defaults.AnalysisQueue),
@@ -77,10 +75,4 @@ public sealed record WorkerSettings
             QueueExpiry = read.Seconds("QUEUE_EXPIRES_SECONDS"),
         };
     }
-
-    private static string[] Known(IEnumerable<string> names)
-        => [.. names.Distinct().Select(name => name is Ai or Crawler
-        ? name
-        : throw new InvalidOperationException(
-            $"There are the workers {Ai} and {Crawler}; name one, both, or none for both."))];
 }

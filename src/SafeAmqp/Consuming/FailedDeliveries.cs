@@ -65,12 +65,14 @@ internal sealed class FailedDeliveries(HandlerSurroundings around)
             wait = null;
         around.Events.HandlerFailed(delivery, wait is not null ? $"retry in {wait}"
             : holds ? "dead-letter" : policy.Settlement.ToString(), error);
-        if (wait is not null && holds && hasQueuesBeside)
-            DeclareDeadQueueAsync(subscription, queue).Forget();
         if (wait is { } delay)
+        {
+            if (holds && hasQueuesBeside)
+                DeclareDeadQueueAsync(subscription, queue).Forget();
             return !mayMove ? (null, HoldHere(subscription, delivery, holds ? Jittered(delay) : delay))
                 : holds ? Hold(subscription, delivery, queue, delay, failures)
                 : Moving(RetryAsync(subscription, delivery, delay, failures));
+        }
         if (policy.Settlement == AmqpSettlement.Requeue)
         {
             if (delivery.StreamOffset is not null)

@@ -123,8 +123,9 @@ internal sealed partial class TopologyLedger
     // What only looks whether something is there routes nothing.
     private static (bool IsQueue, string Name)? RouteOf(TopologyItem item) => item switch
     {
-        TopologyItem.Exchange { Value: { Passive: false } exchange } => (false, exchange.Name),
-        TopologyItem.Queue { Value: { Passive: false } queue } => (true, queue.Name),
+        { IsPassive: true } => null,
+        TopologyItem.Exchange { Value: var exchange } => (false, exchange.Name),
+        TopologyItem.Queue { Value: var queue } => (true, queue.Name),
         TopologyItem.Binding { Value: var binding } => (false, binding.Exchange),
         _ => null,
     };
