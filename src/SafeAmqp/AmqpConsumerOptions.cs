@@ -153,9 +153,7 @@ public sealed class AmqpStreamOffset
     /// message.</exception>
     public static AmqpStreamOffset At(DateTimeOffset time)
     {
-        if (time < DateTimeOffset.UnixEpoch)
-            throw new ArgumentException($"time must not be before 1970, where AMQP's times begin. Use "
-                + $"{nameof(AmqpStreamOffset)}.{nameof(First)} for the oldest message.", nameof(time));
+        Check.Time(time, nameof(time), $"use {nameof(AmqpStreamOffset)}.{nameof(First)} for the oldest message");
         return new AmqpStreamOffset(time, $"{time:O}");
     }
 

@@ -52,11 +52,10 @@ internal static class Check
 
     // Without a sign on the wire (AMQP 0-9-1, section 4.2.5.4): to others an earlier one is in a far future, or the end
     // of their connection.
-    internal static void Time(DateTimeOffset time, string name)
+    internal static void Time(DateTimeOffset time, string name, string instead = "send it as text")
     {
         if (time < DateTimeOffset.UnixEpoch)
-            throw new ArgumentException($"{name} must not be before 1970, where AMQP's times begin: send it as text.",
-                name);
+            throw new ArgumentException($"{name} must not be before 1970, where AMQP's times begin: {instead}.", name);
     }
 
     internal static void Headers(IReadOnlyDictionary<string, object?>? headers, string name)

@@ -80,6 +80,17 @@ public sealed class OptionsTests
         }
     }
 
+    [Fact]
+    public void A_stream_is_read_from_no_time_before_1970_which_the_broker_would_take_for_a_far_future()
+    {
+        var error = Assert.Throws<ArgumentException>(
+            () => AmqpStreamOffset.At(DateTimeOffset.UnixEpoch.AddTicks(-1)));
+        Assert.Equal("time", error.ParamName);
+        Assert.Contains("use AmqpStreamOffset.First for the oldest message", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith("1970-01-01", AmqpStreamOffset.At(DateTimeOffset.UnixEpoch).ToString(),
+            StringComparison.Ordinal);
+    }
+
     public static TheoryData<string, Action<AmqpClientOptions>> Bad => new()
     {
         { "Hosts", options => options.Hosts = null! },
