@@ -13,6 +13,10 @@ internal sealed class FailureBook(Func<double> random)
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(50), Longest = TimeSpan.FromSeconds(5),
         Memory = TimeSpan.FromMinutes(1);
 
+    /// <summary>How much sooner than asked a timer may end: .NET's follow a clock that moves in steps, of 15.6 ms on
+    /// Windows.</summary>
+    private static readonly TimeSpan Grain = TimeSpan.FromMilliseconds(16);
+
     private readonly Lock _gate = new();
     private readonly Dictionary<int, (int Times, TimeSpan Hold, long At)> _known = [];
     private volatile bool _isEmpty = true;
@@ -25,14 +29,15 @@ internal sealed class FailureBook(Func<double> random)
         {
             var (times, last, at) = _known.GetValueOrDefault(key);
             TimeSpan since = times == 0 ? Memory : time.GetElapsedTime(at, now);
-            if (since >= last) // otherwise it is another message of the same content, of the same round
+            bool isNext = since >= last - Grain; // otherwise another message of the same content, of the same round
+            if (isNext)
                 (times, at) = (since < Memory ? times + 1 : 1, now);
             int before = Math.Max(times - 1, delivery.PreviousAttempts);
             TimeSpan hold = First * Math.Pow(2, Math.Min(before, Doublings));
             hold = (hold < Longest ? hold : Longest) * (1 - (random() / 2));
             if (_known.Count >= MaxKnown && !_known.ContainsKey(key))
                 _known.Clear();
-            _known[key] = (times, since >= last ? hold : last, at);
+            _known[key] = (times, isNext ? hold : last, at);
             _isEmpty = false;
             return hold;
         }

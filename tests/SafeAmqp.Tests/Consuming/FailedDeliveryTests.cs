@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using SafeAmqp.Consuming;
 using SafeAmqp.Telemetry;
 using SafeAmqp.Tests.Actor;
@@ -99,6 +100,19 @@ public sealed class FailedDeliveryTests : IAsyncDisposable
         Assert.Equal("queue 'work.dead' took nothing: full", subscription.DeadLetterError);
         Assert.Contains(returns ? "it returns to its queue" : "next try in 60",
             Assert.Single(_log.Lines, line => line.Id == 307).Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_comes_again_a_little_early_as_timers_end_early_is_held_twice_as_long_all_the_same()
+    {
+        var time = new FakeTimeProvider();
+        var book = new FailureBook(() => 0);
+        AmqpDelivery delivery = Delivery(age: 0);
+        TimeSpan first = book.NextHold(delivery, time);
+        time.Advance(first - TimeSpan.FromMilliseconds(15));
+        Assert.Equal(first * 2, book.NextHold(delivery, time));
+        time.Advance(first);
+        Assert.Equal(first * 2, book.NextHold(delivery, time)); // another message of the same content
     }
 
     private (FailedDeliveries, Subscription) Failing(AmqpFailurePolicy policy, double? timeout,
