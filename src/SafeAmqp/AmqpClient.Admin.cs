@@ -82,9 +82,9 @@ public sealed partial class AmqpClient
 
         public async Task<AmqpQueueCounts> CountAsync(string queue, CancellationToken cancellationToken)
         {
-            QueueCounts counts = await AskAsync(queue, purges: false, cancellationToken).ConfigureAwait(false);
+            AmqpQueueCounts counts = await AskAsync(queue, purges: false, cancellationToken).ConfigureAwait(false);
             client._topology.Touched(queue);
-            return new AmqpQueueCounts(counts.Messages, counts.Consumers);
+            return counts;
         }
 
         public async Task<long> PurgeAsync(string queue, CancellationToken cancellationToken)
@@ -215,7 +215,7 @@ public sealed partial class AmqpClient
             }
         }
 
-        private async Task<QueueCounts> AskAsync(string queue, bool purges, CancellationToken cancellationToken)
+        private async Task<AmqpQueueCounts> AskAsync(string queue, bool purges, CancellationToken cancellationToken)
         {
             Check.Name(queue, nameof(queue));
             client.Start();

@@ -31,30 +31,23 @@ public sealed partial class AmqpClient
         foreach (AmqpMessage message in messages)
             MessageCheck.Validate(message, _options.MaxMessageSize);
         Start();
-        if (messages.Count > 0 && _observer.SeesSends)
-            return await PublishAllObservedAsync(messages, cancellationToken).ConfigureAwait(false);
-        return await PublishAllUnobservedAsync(messages, cancellationToken).ConfigureAwait(false);
-    }
-
-    private async Task<IReadOnlyList<AmqpPublishResult>> PublishAllObservedAsync(
-        IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken)
-    {
-        ClientObserver.SendingBatch sending = _observer.BeginBatch(messages);
+        ClientObserver.SendingBatch? sending = messages.Count > 0 && _observer.SeesSends
+            ? _observer.BeginBatch(messages) : null;
         try
         {
-            var results = await PublishAllUnobservedAsync(sending.Messages, cancellationToken).ConfigureAwait(false);
-            sending.Ended(results);
+            var results = await SendAllAsync(sending?.Messages ?? messages, cancellationToken).ConfigureAwait(false);
+            sending?.Ended(results);
             return results;
         }
         catch (Exception error)
         {
-            sending.Failed(error);
+            sending?.Failed(error);
             throw;
         }
     }
 
-    private async Task<IReadOnlyList<AmqpPublishResult>> PublishAllUnobservedAsync(
-        IReadOnlyList<AmqpMessage> messages, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<AmqpPublishResult>> SendAllAsync(IReadOnlyList<AmqpMessage> messages,
+        CancellationToken cancellationToken)
     {
         var results = new AmqpPublishResult[messages.Count];
         var jobs = new PublishJob?[messages.Count];

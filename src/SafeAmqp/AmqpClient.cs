@@ -37,7 +37,6 @@ public sealed partial class AmqpClient : IAmqpClient
     private readonly StarvationProbe _probe;
     private readonly Announcer<AmqpStateChangedEventArgs> _announcer;
     private readonly ClientObserver _observer;
-    private readonly TimeSpan _connectTimeout;
     private long _nextCreditLook;
     private int _started;
 
@@ -62,7 +61,8 @@ public sealed partial class AmqpClient : IAmqpClient
         _announcer = new Announcer<AmqpStateChangedEventArgs>(Tell);
         _probe = new StarvationProbe(_clock, _events);
         var address = BrokerAddress.From(options);
-        _connectTimeout = address.Settings.ConnectTimeout ?? options.ConnectTimeout;
+        options.Heartbeat = address.Settings.Heartbeat ?? options.Heartbeat;
+        options.ConnectTimeout = address.Settings.ConnectTimeout ?? options.ConnectTimeout;
         if (address.IsInTheClear)
             _events.Unencrypted(address.ToString());
         bool separate = options.Layout == AmqpConnectionLayout.Separate;
@@ -81,14 +81,13 @@ public sealed partial class AmqpClient : IAmqpClient
         _admin = new Administration(this);
         _servers = new ServerSurroundings(this, _events, _observer, _credit, WaitForReplyCreditAsync, _clock,
             options.PublishTimeout, options.MaxMessageSize);
-        _fixedReplies = new FixedReplies(
-            (queue, handler) => ConsumeAsync(queue, handler, options: null, DeliveryUse.Reply,
-                CancellationToken.None),
-            _send.Thread, _events);
+        _fixedReplies = new FixedReplies(ConsumeRepliesAsync, _send.Thread, _events);
         _conversations = new Conversations(this,
             message => SendUnobservedAsync(message, isPost: true, _options.PublishTimeout, CancellationToken.None),
-            (queue, handler) => ConsumeAsync(queue, handler, options: null, DeliveryUse.Reply,
-                CancellationToken.None));
+            ConsumeRepliesAsync);
+
+        Task<AmqpSubscription> ConsumeRepliesAsync(string queue, AmqpHandler handler)
+            => ConsumeAsync(queue, handler, options: null, DeliveryUse.Reply, CancellationToken.None);
     }
 
     /// <summary>Connects and returns a client whose links are open.</summary>
@@ -190,7 +189,7 @@ public sealed partial class AmqpClient : IAmqpClient
     private async Task OpenLinksAsync(bool failFast, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        long deadline = failFast ? _clock.In(_connectTimeout) : ActorTime.Never;
+        long deadline = failFast ? _clock.In(_options.ConnectTimeout) : ActorTime.Never;
         // Before the first attempt, on every link: one that was refused before anybody waited would be waited for until
         // its next, half a minute later.
         Task[] opened = [.. _links.Select(link => failFast ? link.FailFastAsync(deadline) : link.OpenedAsync())];
@@ -231,12 +230,20 @@ public sealed partial class AmqpClient : IAmqpClient
     private ClientLink AddLink(BrokerAddress address, string name, bool publishes, bool ownsExclusive,
         Func<long, long> onTime)
     {
-        ActorSettings settings =
-            ActorSettings.From(_options, name, publishes, ownsExclusive, address.Hosts.Count) with
-            {
-                ConnectTimeout = _connectTimeout,
-                Heartbeat = address.Settings.Heartbeat ?? _options.Heartbeat,
-            };
+        var settings = new ActorSettings
+        {
+            Name = name,
+            Publishes = publishes,
+            OwnsExclusiveQueues = ownsExclusive,
+            Hosts = address.Hosts.Count,
+            Heartbeat = _options.Heartbeat,
+            ConnectTimeout = _options.ConnectTimeout,
+            OperationTimeout = _options.OperationTimeout,
+            Reconnect = new(_options.ReconnectDelay, _options.MaxReconnectDelay, _options.RefusedReconnectDelay),
+            MaxUnconfirmedMessages = _options.MaxUnconfirmedMessages,
+            MaxUnconfirmedBytes = _options.MaxUnconfirmedBytes,
+            Republish = _options.InFlight == AmqpInFlightPolicy.Republish,
+        };
         var link = new ClientLink(_options, address, settings, _clock, _logger, _topology,
             () => Status, onTime, _probe, Announce);
         _links.Add(link);

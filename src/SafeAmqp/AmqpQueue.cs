@@ -205,41 +205,35 @@ public sealed record AmqpQueue
 
     internal Dictionary<string, object?> WireArguments()
     {
-        var arguments = new Dictionary<string, object?>();
-        if (Type != AmqpQueueType.Default)
-            arguments["x-queue-type"] = Type switch
-            {
-                AmqpQueueType.Classic => "classic",
-                AmqpQueueType.Quorum => "quorum",
-                _ => "stream",
-            };
-        if (MessageTtl is { } ttl)
-            arguments["x-message-ttl"] = (long)ttl.TotalMilliseconds;
-        if (Expires is { } expires)
-            arguments["x-expires"] = (long)expires.TotalMilliseconds;
-        if (MaxLength is { } length)
-            arguments["x-max-length"] = length;
-        if (MaxLengthBytes is { } bytes)
-            arguments["x-max-length-bytes"] = bytes;
-        if (Overflow is { } overflow)
-            arguments["x-overflow"] = overflow switch
-            {
-                AmqpOverflow.DropHead => "drop-head",
-                AmqpOverflow.RejectPublish => "reject-publish",
-                _ => "reject-publish-dlx",
-            };
-        if (DeadLetterExchange is not null)
-            arguments["x-dead-letter-exchange"] = DeadLetterExchange;
-        if (DeadLetterRoutingKey is not null)
-            arguments["x-dead-letter-routing-key"] = DeadLetterRoutingKey;
-        if (SingleActiveConsumer)
-            arguments["x-single-active-consumer"] = true;
-        if (MaxPriority is { } priority)
-            arguments["x-max-priority"] = (int)priority;
-        if (DeliveryLimit is { } limit)
-            arguments["x-delivery-limit"] = (long)limit;
+        var arguments = Named().Where(named => named.Value is not null)
+            .ToDictionary(named => named.Argument, named => named.Value);
         foreach (var (key, value) in Arguments ?? new Dictionary<string, object?>())
             arguments[key] = value;
         return arguments;
     }
+
+    /// <summary>The property that sets an argument; null when it is one of <see cref="Arguments"/>.</summary>
+    internal static string? PropertyOf(string argument)
+        => Array.Find(new AmqpQueue { Name = "" }.Named(), named => named.Argument == argument).Property;
+
+    private (string Argument, string Property, object? Value)[] Named() =>
+    [
+        ("x-queue-type", nameof(Type), Type == AmqpQueueType.Default ? null : Type.ToString().ToLowerInvariant()),
+        ("x-message-ttl", nameof(MessageTtl), (long?)MessageTtl?.TotalMilliseconds),
+        ("x-expires", nameof(Expires), (long?)Expires?.TotalMilliseconds),
+        ("x-max-length", nameof(MaxLength), MaxLength),
+        ("x-max-length-bytes", nameof(MaxLengthBytes), MaxLengthBytes),
+        ("x-overflow", nameof(Overflow), Overflow switch
+        {
+            null => null,
+            AmqpOverflow.DropHead => "drop-head",
+            AmqpOverflow.RejectPublish => "reject-publish",
+            _ => "reject-publish-dlx",
+        }),
+        ("x-dead-letter-exchange", nameof(DeadLetterExchange), DeadLetterExchange),
+        ("x-dead-letter-routing-key", nameof(DeadLetterRoutingKey), DeadLetterRoutingKey),
+        ("x-single-active-consumer", nameof(SingleActiveConsumer), SingleActiveConsumer ? true : null),
+        ("x-max-priority", nameof(MaxPriority), (int?)MaxPriority),
+        ("x-delivery-limit", nameof(DeliveryLimit), (long?)DeliveryLimit),
+    ];
 }

@@ -9,7 +9,7 @@ internal static class Check
     /// <summary>AMQP 0-9-1 short strings carry one length byte (section 4.2.5.3).</summary>
     internal const int MaxShortString = 255;
 
-    private const int MaxHeaderDepth = 8;
+    private const int MaxHeaderDepth = 8, LengthBytes = 4;
 
     internal static void Range<T>(T value, T min, T max, string name) where T : struct, IComparable<T>
     {
@@ -58,19 +58,29 @@ internal static class Check
             throw new ArgumentException($"{name} must not be before 1970, where AMQP's times begin: {instead}.", name);
     }
 
-    internal static void Headers(IReadOnlyDictionary<string, object?>? headers, string name)
+    /// <returns>Their size in bytes (AMQP 0-9-1, section 4.2.1): what is of a fixed size counts as 9, the most that any
+    /// takes.</returns>
+    internal static long Headers(IReadOnlyDictionary<string, object?>? headers, string name)
     {
-        if (headers is null)
-            return;
-        foreach (var (key, value) in headers)
+        long bytes = LengthBytes;
+        if (headers is not null)
         {
-            OptionalShortString(key, $"{name}['{key}']");
-            HeaderValue(value, $"{name}['{key}']", 1);
+            foreach (var (key, value) in headers)
+                bytes += Header(key, value, $"{name}['{key}']", 1);
         }
+        return bytes;
     }
 
-    private static void HeaderValue(object? value, string name, int depth)
+    private static long Header(string key, object? value, string name, int depth)
     {
+        OptionalShortString(key, name);
+        return 1 + Encoding.UTF8.GetByteCount(key) + HeaderValue(value, name, depth);
+    }
+
+    private static long HeaderValue(object? value, string name, int depth)
+    {
+        const int fixedSize = 9;
+        long bytes = 1 + LengthBytes;
         if (depth > MaxHeaderDepth)
             throw new ArgumentException($"{name} must be nested at most {MaxHeaderDepth} deep.", name);
         switch (value)
@@ -81,35 +91,33 @@ internal static class Check
                     + $"connection over them.", name);
             case DateTimeOffset time:
                 Time(time, name);
-                break;
-            case null or string or bool or byte or sbyte or short or ushort or int or uint or long or float or double
-                or byte[]:
-                break;
+                return fixedSize;
+            case string text:
+                return bytes + Encoding.UTF8.GetByteCount(text);
+            case byte[] octets:
+                return bytes + octets.Length;
+            case null or bool or byte or sbyte or short or ushort or int or uint or long or float or double:
+                return fixedSize;
             case ulong large when large > long.MaxValue:
                 throw new ArgumentException($"{name} must be at most {long.MaxValue}: AMQP tables carry signed "
                     + $"64-bit integers.", name);
-            case ulong:
-                break;
             // One byte of scale and a 32-bit integer of digits (AMQP 0-9-1, section 4.2.5.6).
             case decimal number when decimal.GetBits(number) is var bits
                 && (bits[1] != 0 || bits[2] != 0 || (bits[0] < 0 && (bits[0] != int.MinValue || bits[3] >= 0))):
                 throw new ArgumentException($"{name} must have digits that fit a 32-bit integer, which is what AMQP "
                     + $"tables carry of a decimal.", name);
-            case decimal:
-                break;
+            case ulong or decimal:
+                return fixedSize;
             case IReadOnlyDictionary<string, object?> table:
                 foreach (var (key, item) in table)
-                {
-                    OptionalShortString(key, name);
-                    HeaderValue(item, name, depth + 1);
-                }
-                break;
+                    bytes += Header(key, item, name, depth + 1);
+                return bytes;
             case System.Collections.IDictionary:
                 throw new ArgumentException($"{name} must be a dictionary of string to object?.", name);
             case System.Collections.IList list:
                 foreach (object? item in list)
-                    HeaderValue(item, name, depth + 1);
-                break;
+                    bytes += HeaderValue(item, name, depth + 1);
+                return bytes;
             default:
                 throw new ArgumentException($"{name} has the type {value.GetType().Name}, which AMQP tables cannot "
                     + $"carry. " +
@@ -219,9 +227,8 @@ internal static class MessageCheck
             Check.Time(timestamp, nameof(message.Timestamp));
         if (message.Headers is not { Count: > 0 } headers)
             return;
-        Check.Headers(headers, nameof(message.Headers));
+        long bytes = Check.Headers(headers, nameof(message.Headers));
         RoutingKeys(headers);
-        long bytes = TableBytes(headers);
         if (bytes > MaxHeaderBytes)
             throw new ArgumentException($"Headers must be at most {MaxHeaderBytes} bytes together, not {bytes}: they "
                 + $"must fit one frame.", nameof(message.Headers));
@@ -238,22 +245,4 @@ internal static class MessageCheck
                     + $"are further routing keys.", nameof(AmqpMessage.Headers));
         }
     }
-
-    // Sizes of field values: AMQP 0-9-1, section 4.2.1; fixed-size ones are counted as 9, the most that any takes.
-    private static long TableBytes(IReadOnlyDictionary<string, object?> table)
-    {
-        long bytes = 4;
-        foreach (var (key, value) in table)
-            bytes += 1 + Encoding.UTF8.GetByteCount(key) + ValueBytes(value);
-        return bytes;
-    }
-
-    private static long ValueBytes(object? value) => value switch
-    {
-        string text => 5 + Encoding.UTF8.GetByteCount(text),
-        byte[] bytes => 5 + bytes.Length,
-        IReadOnlyDictionary<string, object?> table => 1 + TableBytes(table),
-        IList list => 5 + list.Cast<object?>().Sum(ValueBytes),
-        _ => 9,
-    };
 }

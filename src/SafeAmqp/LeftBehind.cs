@@ -7,16 +7,7 @@ namespace SafeAmqp;
 internal static class LeftBehind
 {
     internal static Task WaitOrLeaveAsync(this Task task, CancellationToken cancellationToken)
-    {
-        task.Forget();
-        return task.WaitAsync(cancellationToken);
-    }
-
-    internal static Task<T> WaitOrLeaveAsync<T>(this Task<T> task, CancellationToken cancellationToken)
-    {
-        task.Forget();
-        return task.WaitAsync(cancellationToken);
-    }
+        => task.WaitOrLeaveAsync(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
 
     internal static Task WaitOrLeaveAsync(this Task task, TimeSpan timeout, TimeProvider time,
         CancellationToken cancellationToken = default)

@@ -5,6 +5,7 @@ namespace SafeAmqp.Actor;
 internal abstract class ActorChannel(ConnectionActor actor)
 {
     private int _awaited; // answers
+    private long _reopenAt = ActorTime.Never;
 
     protected ConnectionActor Actor => actor;
 
@@ -12,6 +13,9 @@ internal abstract class ActorChannel(ConnectionActor actor)
     internal long Incarnation { get; private set; }
 
     internal bool IsOpen { get; private set; }
+
+    /// <summary>Whether it waits before it opens again.</summary>
+    protected bool IsReopening => _reopenAt != ActorTime.Never;
 
     /// <summary>When an answer is overdue, so that a broker that answers heartbeats but not us cannot block us for
     /// ever.</summary>
@@ -38,8 +42,7 @@ internal abstract class ActorChannel(ConnectionActor actor)
 
     internal void LoseLink(CloseReason end)
     {
-        if (Incarnation != 0)
-            Forget();
+        Forget();
         OnLinkLost(end);
     }
 
@@ -54,11 +57,22 @@ internal abstract class ActorChannel(ConnectionActor actor)
             Close();
             OnClosed(end);
         }
-        return Math.Min(AnswerBy, OnAdvance(now));
+        long next = OnAdvance(now);
+        if (_reopenAt <= now)
+        {
+            _reopenAt = ActorTime.Never;
+            if (actor.IsConnected)
+                Prepare();
+        }
+        return Math.Min(next, Math.Min(AnswerBy, _reopenAt));
     }
+
+    /// <summary>Opens it, unless it is open or not wanted.</summary>
+    internal virtual void Prepare() { }
 
     protected void Open(bool confirms, int prefetch)
     {
+        _reopenAt = ActorTime.Never;
         Incarnation = actor.NewIncarnation(this);
         AwaitAnswer();
         actor.Link.OpenChannel(actor.Epoch, Incarnation, confirms, prefetch);
@@ -67,10 +81,16 @@ internal abstract class ActorChannel(ConnectionActor actor)
     /// <summary>Closes the channel from our side; no signal of it is handled any more.</summary>
     protected void Close()
     {
-        if (Incarnation == 0)
-            return;
-        actor.Link.CloseChannel(Incarnation);
+        if (Incarnation != 0)
+            actor.Link.CloseChannel(Incarnation);
         Forget();
+    }
+
+    /// <summary>Opens it again, after the longer a time the more often that was tried.</summary>
+    protected void ReopenLater(int attempt)
+    {
+        _reopenAt = actor.Now + actor.RetryDelay(attempt).Ticks;
+        actor.WakeAt(_reopenAt);
     }
 
     protected void AwaitAnswer()
@@ -107,6 +127,6 @@ internal abstract class ActorChannel(ConnectionActor actor)
         Incarnation = 0;
         IsOpen = false;
         _awaited = 0;
-        AnswerBy = ActorTime.Never;
+        AnswerBy = _reopenAt = ActorTime.Never;
     }
 }

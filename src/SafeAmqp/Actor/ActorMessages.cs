@@ -139,7 +139,7 @@ internal abstract record BrokerSignal : IActorMessage
 
     /// <summary>The broker answered an <see cref="AdminRequest"/>; carries the name of a server-named queue, and what a
     /// queue holds.</summary>
-    internal sealed record Answered(long Incarnation, string Name, QueueCounts Counts = default)
+    internal sealed record Answered(long Incarnation, string Name, AmqpQueueCounts Counts = default)
         : OfChannel(Incarnation);
 
     /// <summary>The queue had no message to get.</summary>

@@ -23,22 +23,6 @@ internal sealed record ActorSettings
     internal int MaxUnconfirmedMessages { get; init; } = 4096;
     internal long MaxUnconfirmedBytes { get; init; } = 32L << 20;
     internal bool Republish { get; init; }
-
-    internal static ActorSettings From(AmqpClientOptions options, string name, bool publishes, bool ownsExclusive,
-        int hosts) => new()
-        {
-            Name = name,
-            Publishes = publishes,
-            OwnsExclusiveQueues = ownsExclusive,
-            Hosts = hosts,
-            Heartbeat = options.Heartbeat,
-            ConnectTimeout = options.ConnectTimeout,
-            OperationTimeout = options.OperationTimeout,
-            Reconnect = new(options.ReconnectDelay, options.MaxReconnectDelay, options.RefusedReconnectDelay),
-            MaxUnconfirmedMessages = options.MaxUnconfirmedMessages,
-            MaxUnconfirmedBytes = options.MaxUnconfirmedBytes,
-            Republish = options.InFlight == AmqpInFlightPolicy.Republish,
-        };
 }
 
 /// <summary>Times inside an actor: ticks of <see cref="TimeSpan"/> on the client's monotonic clock.</summary>

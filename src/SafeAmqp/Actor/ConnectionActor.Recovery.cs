@@ -45,7 +45,6 @@ internal abstract partial class ConnectionActor
 
     /// <summary>Attempts to connect since the link was last open.</summary>
     internal int RecoveryAttempt => _attempt;
-
     internal long NextAttemptAt => State == AmqpLinkState.Waiting ? _nextAttemptAt : ActorTime.Never;
 
     internal bool MayPublish
@@ -109,12 +108,6 @@ internal abstract partial class ConnectionActor
                 EndBlock();
                 break;
         }
-    }
-
-    private void Start()
-    {
-        if (State == AmqpLinkState.Idle)
-            Connect();
     }
 
     private void Connect()

@@ -192,7 +192,8 @@ internal abstract partial class ConnectionActor(ActorSettings settings, IBrokerL
         switch (command)
         {
             case ActorCommand.Start:
-                Start();
+                if (State == AmqpLinkState.Idle)
+                    Connect();
                 break;
             case ActorCommand.WaitOpen wait:
                 WaitOpen(wait);

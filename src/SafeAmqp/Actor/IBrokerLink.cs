@@ -109,9 +109,6 @@ internal sealed record ConsumeRequest(string Queue, bool NoAck, bool Exclusive,
 internal readonly record struct LinkTraffic(long? LastReceived, long? LastSent, bool HasUnread = false,
     bool HasUnsent = false);
 
-/// <summary>What a broker says of a queue: its messages that are ready, or were purged, and its consumers.</summary>
-internal readonly record struct QueueCounts(long Messages, int Consumers);
-
 /// <summary>A request about the broker's entities: to declare a <see cref="TopologyItem"/>, or one of these. A closed
 /// family.</summary>
 internal abstract record AdminRequest
@@ -133,8 +130,8 @@ internal abstract record AdminRequest
     {
         internal override string Key => $"{(Purges ? "purge" : "count")} of queue '{Queue}'";
 
-        /// <summary>The broker's answer.</summary>
-        internal QueueCounts Counts { get; set; }
+        /// <summary>The broker's answer: the messages that are ready, or were purged, and the consumers.</summary>
+        internal AmqpQueueCounts Counts { get; set; }
     }
 
     /// <summary>Asks whether an exchange exists, before the first publish to it.</summary>
@@ -163,6 +160,12 @@ internal abstract record TopologyItem : AdminRequest
     /// <summary>Whether it is only looked for.</summary>
     internal virtual bool IsPassive => false;
 
+    /// <summary>The exchange or queue that it is; null for a binding.</summary>
+    internal virtual (bool IsQueue, string Name)? Entity => null;
+
+    internal override bool IsSameAs(AdminRequest other)
+        => Entity is not null && other is TopologyItem item && item.Entity == Entity;
+
     /// <summary>Whether what is known of the same entity stays as it is: a look at it changes nothing.</summary>
     internal bool YieldsTo(TopologyItem known) => IsPassive && !known.IsPassive;
 
@@ -172,8 +175,7 @@ internal abstract record TopologyItem : AdminRequest
 
         internal override string Key => $"exchange '{Value.Name}'";
 
-        internal override bool IsSameAs(AdminRequest other)
-            => other is Exchange exchange && exchange.Value.Name == Value.Name;
+        internal override (bool IsQueue, string Name)? Entity => (false, Value.Name);
     }
 
     internal sealed record Queue(AmqpQueue Value) : TopologyItem
@@ -182,7 +184,7 @@ internal abstract record TopologyItem : AdminRequest
 
         internal override string Key => $"queue '{Value.Name}'";
 
-        internal override bool IsSameAs(AdminRequest other) => other is Queue queue && queue.Value.Name == Value.Name;
+        internal override (bool IsQueue, string Name)? Entity => (true, Value.Name);
     }
 
     internal sealed record Binding(AmqpBinding Value) : TopologyItem

@@ -8,7 +8,7 @@ namespace SafeAmqp.Broker;
 internal static class AdminRequests
 {
     /// <returns>The name of a server-named queue, otherwise an empty string, and what a queue holds.</returns>
-    internal static async Task<(string, QueueCounts)> SendAsync(IChannel channel, AdminRequest request)
+    internal static async Task<(string, AmqpQueueCounts)> SendAsync(IChannel channel, AdminRequest request)
     {
         switch (request)
         {
@@ -53,7 +53,7 @@ internal static class AdminRequests
         return ("", default);
     }
 
-    private static async Task<QueueCounts> LookIntoAsync(IChannel channel, AdminRequest.Contents of)
+    private static async Task<AmqpQueueCounts> LookIntoAsync(IChannel channel, AdminRequest.Contents of)
     {
         if (of.Purges)
             return new(await channel.QueuePurgeAsync(of.Queue, CancellationToken.None).ConfigureAwait(false), 0);

@@ -19,7 +19,7 @@ internal sealed record LinkConfig(BrokerAddress Address, AmqpTlsOptions Tls,
             address.Password ?? ""))),
         NameOf(options),
         $"{NameOf(options)}:{link}",
-        address.Settings.Heartbeat ?? options.Heartbeat,
+        options.Heartbeat,
         options.MaxMessageSize,
         options.TimeProvider);
 

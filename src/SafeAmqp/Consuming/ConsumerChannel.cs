@@ -16,7 +16,6 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
     private readonly List<(string Rule, ulong Size)> _suspects = [];
     private CancellationTokenSource? _lost; // one for all deliveries of an incarnation
     private long _startBy = actor.Now + actor.Settings.OperationTimeout.Ticks;
-    private long _reopenAt = ActorTime.Never;
     private int _attempt;
 
     internal Subscription Subscription => subscription;
@@ -29,9 +28,8 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
     /// <summary>Whether the broker has ever confirmed the consumer.</summary>
     internal bool WasLive { get; private set; }
 
-    internal void Prepare()
+    internal override void Prepare()
     {
-        _reopenAt = ActorTime.Never;
         if (Incarnation == 0 && subscription.State is not (AmqpConsumerState.Stopping or AmqpConsumerState.Stopped))
             Open(confirms: false, subscription.Options.Prefetch);
     }
@@ -41,7 +39,6 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
     {
         bool live = subscription.State == AmqpConsumerState.Live && IsOpen;
         subscription.State = AmqpConsumerState.Stopping;
-        _reopenAt = ActorTime.Never;
         if (live)
         {
             AwaitAnswer();
@@ -190,26 +187,23 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
         {
             _stream.Forget();
             // With its bindings, so that a live consumer can be reached
-            consumers.Queues.Redeclare(subscription.Queue, ReopenLater);
+            consumers.Queues.Redeclare(subscription.Queue, ReopenUnlessStopped);
         }
         else
         {
-            ReopenLater();
+            ReopenUnlessStopped();
         }
         Actor.ChannelSettled();
     }
 
-    private void ReopenLater()
+    private void ReopenUnlessStopped()
     {
-        if (subscription.State != AmqpConsumerState.Recovering || Incarnation != 0)
-            return; // it was stopped, or a new link has opened it
-        _reopenAt = Actor.Now + Actor.RetryDelay(_attempt).Ticks;
-        Actor.WakeAt(_reopenAt);
+        if (subscription.State == AmqpConsumerState.Recovering && Incarnation == 0) // a new link may have opened it
+            ReopenLater(_attempt);
     }
 
     protected override void OnLinkLost(CloseReason end)
     {
-        _reopenAt = ActorTime.Never;
         _attempt = 0;
         LoseDeliveries();
         if (subscription.State == AmqpConsumerState.Stopping)
@@ -238,13 +232,7 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
                 return ActorTime.Never;
             }
         }
-        if (_reopenAt <= now)
-        {
-            _reopenAt = ActorTime.Never;
-            if (Actor.IsConnected)
-                Open(confirms: false, subscription.Options.Prefetch);
-        }
-        return Math.Min(_startBy, _reopenAt);
+        return _startBy;
     }
 
     private void Deliver(BrokerSignal.Delivered delivered)

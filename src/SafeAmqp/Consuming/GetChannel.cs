@@ -38,7 +38,9 @@ internal sealed class GetChannel(ConnectionActor actor, ConsumerSet consumers, G
     internal void End(Exception error)
     {
         job.Completion.TryFail(error);
-        Lose();
+        Leave();
+        // Registered callbacks are user code: they run on the pool, and what they throw is theirs to see.
+        Actor.Events.Observe(_lost.CancelAsync(), "a callback on a lost delivery's token threw");
     }
 
     protected override void OnOpened()
@@ -102,13 +104,6 @@ internal sealed class GetChannel(ConnectionActor actor, ConsumerSet consumers, G
         string why = end.Error is TimeoutException ? $": {WaitReason.NotDone(Actor.Snapshot())}" : "";
         End(new AmqpTopologyException($"No message could be got from queue '{job.Queue}': {end.Describe()}{why}.",
             $"queue '{job.Queue}'", Actor.Snapshot(), end));
-    }
-
-    private void Lose()
-    {
-        Leave();
-        // Registered callbacks are user code: they run on the pool, and what they throw is theirs to see.
-        Actor.Events.Observe(_lost.CancelAsync(), "a callback on a lost delivery's token threw");
     }
 
     /// <summary>Closes the channel: what is not settled goes back.</summary>

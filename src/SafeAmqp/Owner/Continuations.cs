@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Threading.Channels;
 using SafeAmqp.Actor;
 
 namespace SafeAmqp.Owner;
@@ -85,7 +86,11 @@ internal sealed class ContinuationBatch(Mailbox mailbox, ContinuationThread thre
         internal void Queue()
         {
             Interlocked.Increment(ref _waiting);
-            ThreadPool.UnsafeQueueUserWorkItem(new Help(this), preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(static handed =>
+            {
+                Interlocked.Decrement(ref handed._waiting);
+                handed.Execute();
+            }, this, preferLocal: false);
         }
 
         // Queueing twice does not help on a starved pool.
@@ -118,15 +123,6 @@ internal sealed class ContinuationBatch(Mailbox mailbox, ContinuationThread thre
             }
             _followed = null;
             mailbox.WakeIfAsleep();
-        }
-
-        private sealed class Help(Handed handed) : IThreadPoolWorkItem
-        {
-            public void Execute()
-            {
-                Interlocked.Decrement(ref handed._waiting);
-                handed.Execute();
-            }
         }
 
         // As the pool does between work items, so that one continuation leaves nothing behind for the next.
@@ -227,40 +223,21 @@ internal sealed class Announcer<T>(Action<T> tell)
 {
     internal const int MaxWaiting = 100;
 
-    private readonly Lock _gate = new();
-    private readonly Queue<T> _waiting = [];
-    private bool _isTelling;
+    private readonly Channel<T> _waiting = Channel.CreateBounded<T>(
+        new BoundedChannelOptions(MaxWaiting) { FullMode = BoundedChannelFullMode.DropOldest });
+    private int _begun;
 
     /// <summary>May be called by I/O threads: it never waits for user code.</summary>
     internal void Announce(T change)
     {
-        lock (_gate)
-        {
-            if (_waiting.Count == MaxWaiting)
-                _waiting.Dequeue();
-            _waiting.Enqueue(change);
-            if (_isTelling)
-                return;
-            _isTelling = true;
-        }
-        UserCode.RunAsync(TellAllAsync).Forget();
+        _waiting.Writer.TryWrite(change);
+        if (Interlocked.Exchange(ref _begun, 1) == 0)
+            UserCode.RunAsync(TellAllAsync).Forget();
     }
 
-    private Task TellAllAsync()
+    private async Task TellAllAsync()
     {
-        while (true)
-        {
-            T change;
-            lock (_gate)
-            {
-                if (_waiting.Count == 0)
-                {
-                    _isTelling = false;
-                    return Task.CompletedTask;
-                }
-                change = _waiting.Dequeue();
-            }
+        await foreach (T change in _waiting.Reader.ReadAllAsync().ConfigureAwait(false))
             tell(change);
-        }
     }
 }

@@ -39,8 +39,9 @@ internal abstract class OutgoingJob(AmqpMessage message, long acceptedAt, long d
     internal OutgoingJob? Previous { get; set; }
     internal OutgoingJob? Next { get; set; }
 
-    /// <summary>Whether it may be sent again when its outcome is unknown, if the client's option says so.</summary>
-    internal abstract bool MayRepublish { get; }
+    /// <summary>Whether it may be sent again when its outcome is unknown, if the client's option says so. Never a
+    /// request, whose work could be done twice.</summary>
+    internal virtual bool MayRepublish => false;
 
     /// <summary>Whether it waits for an address to which replies can come.</summary>
     internal virtual bool NeedsAddress => false;

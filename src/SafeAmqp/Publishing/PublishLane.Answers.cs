@@ -32,8 +32,7 @@ internal sealed partial class PublishLane
             Prepare();
             return;
         }
-        _reopenAt = Actor.Now + Actor.RetryDelay(_failedOpens).Ticks;
-        Actor.WakeAt(_reopenAt);
+        ReopenLater(_failedOpens);
         Actor.ChannelSettled();
     }
 
@@ -41,16 +40,14 @@ internal sealed partial class PublishLane
     {
         if (replies.Refusal is { } why)
             EndCalls(why);
-        if (_reopenAt <= now && Actor.IsConnected)
-            Prepare();
-        long look = Math.Min(AskWhenSilent(now), _reopenAt);
+        long look = AskWhenSilent(now);
         if (!IsHeldUp)
             return look;
         if (LastDeadline > now)
             return Math.Min(look, LastDeadline);
         Replace(CloseReason.Local(
             "the channel was replaced, as the broker left publishes unanswered past their deadlines"));
-        return _reopenAt;
+        return ActorTime.Never;
     }
 
     private void EndCalls(string why)
@@ -65,7 +62,6 @@ internal sealed partial class PublishLane
 
     protected override void OnLinkLost(CloseReason end)
     {
-        _reopenAt = ActorTime.Never;
         _failedOpens = 0;
         bool isSuspicious = Refusal.CastsSuspicion(end, isLink: true);
         Lose(end, culprit: null, republish: true, isSuspicious);

@@ -28,7 +28,6 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     private bool _draining; // to be replaced once everything is answered
     private bool _isAlone; // what was passed on last is a suspect: nothing goes beside it
     private int _failedOpens;
-    private long _reopenAt = ActorTime.Never;
     private long _lastDeadline; // of those passed on since nothing was unanswered
 
     internal int Waiting => _publishes.Count + _calls.Count + _held.Count;
@@ -44,7 +43,7 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
 
     /// <summary>Whether there is nothing to wait for before the link is open. A direct reply-to channel that the broker
     /// refuses holds up no other.</summary>
-    internal bool IsSettled => IsReady || (replies.IsOnLane && _reopenAt != ActorTime.Never);
+    internal bool IsSettled => IsReady || (replies.IsOnLane && IsReopening);
 
     internal void Accept(OutgoingJob job)
     {
@@ -53,9 +52,8 @@ internal sealed partial class PublishLane(ConnectionActor actor, ExchangeBook ex
     }
 
     /// <summary>Opens the channel, unless there is one.</summary>
-    internal void Prepare()
+    internal override void Prepare()
     {
-        _reopenAt = ActorTime.Never;
         if (Incarnation == 0)
             Open(confirms: true, prefetch: 0);
     }

@@ -33,9 +33,6 @@ internal sealed class CallJob(AmqpMessage request, AmqpReplyAddress replyTo, str
     /// <summary>Whether its reply can still come when the link is lost.</summary>
     private bool OutlivesLink => replyTo is AmqpReplyAddress.FixedReplyAddress;
 
-    /// <summary>Repeating a request could do its work twice: that is never done here.</summary>
-    internal override bool MayRepublish => false;
-
     /// <summary>What is known of the request.</summary>
     internal AmqpOutcome RequestOutcome
         => !WasPassed ? AmqpOutcome.NotSent : _confirmed ? AmqpOutcome.Confirmed : AmqpOutcome.Unknown;
@@ -180,8 +177,6 @@ internal sealed class ReplyJob : OutgoingJob
 
     /// <summary>Whether its request comes again.</summary>
     internal bool IsLost { get; private set; }
-
-    internal override bool MayRepublish => false;
 
     internal override Outgoing ToWire(long now, string? replyAddress) => RpcServer.Addressed(Request, base.Message);
 

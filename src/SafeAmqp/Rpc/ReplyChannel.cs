@@ -46,13 +46,12 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
     private bool _isLive;
     private bool _wanted;
     private int _attempt;
-    private long _reopenAt = ActorTime.Never;
 
     /// <summary>The queue, once replies can come; for the lane whose calls name it.</summary>
     internal ReplyRoute Route => field ??= new QueueRoute(this);
 
     /// <summary>Whether there is nothing to wait for before the link is open.</summary>
-    internal bool IsSettled => !_wanted || _isLive || _reopenAt != ActorTime.Never;
+    internal bool IsSettled => !_wanted || _isLive || IsReopening;
 
     internal void Want()
     {
@@ -63,17 +62,13 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
             Prepare();
     }
 
-    internal void Prepare()
+    internal override void Prepare()
     {
-        if (_wanted && Incarnation == 0 && _reopenAt == ActorTime.Never)
+        if (_wanted && Incarnation == 0 && !IsReopening)
             Open(confirms: false, prefetch: 0);
     }
 
-    internal void EndAll()
-    {
-        _reopenAt = ActorTime.Never;
-        Close();
-    }
+    internal void EndAll() => Close();
 
     protected override void OnOpened()
     {
@@ -116,26 +111,16 @@ internal sealed class ReplyChannel(ConnectionActor actor, PendingCalls calls) : 
         _refusal = !_isLive && end is { ByBroker: true, Code: AccessRefused or PreconditionFailed }
             ? end.Describe() : null;
         Lose(end);
-        _reopenAt = Actor.Now + Actor.RetryDelay(++_attempt).Ticks;
-        Actor.WakeAt(_refusal is null ? _reopenAt : Actor.Now); // calls that wait for it are told
+        ReopenLater(++_attempt);
+        if (_refusal is not null)
+            Actor.WakeAt(Actor.Now); // calls that wait for it are told
         Actor.ChannelSettled();
     }
 
     protected override void OnLinkLost(CloseReason end)
     {
-        _reopenAt = ActorTime.Never;
         _refusal = null;
         Lose(end);
-    }
-
-    protected override long OnAdvance(long now)
-    {
-        if (_reopenAt <= now)
-        {
-            _reopenAt = ActorTime.Never;
-            Open(confirms: false, prefetch: 0);
-        }
-        return _reopenAt;
     }
 
     private void Lose(CloseReason end)
@@ -174,19 +159,15 @@ internal sealed class FixedReplies(Func<string, AmqpHandler, Task<AmqpSubscripti
         {
             replies = await consumer.Value.ConfigureAwait(false);
         }
-        catch (AmqpPoisonException poison)
+        catch (Exception error)
         {
-            _consumers.TryRemove(KeyValuePair.Create(address, consumer));
-            throw CannotReceive(poison);
-        }
-        catch (Exception)
-        {
-            // The next call tries again
-            _consumers.TryRemove(KeyValuePair.Create(address, consumer));
+            _consumers.TryRemove(KeyValuePair.Create(address, consumer)); // the next call tries again
+            if (error is AmqpPoisonException poison)
+                throw CannotReceive(poison);
             throw;
         }
-        if (replies.Error is { } error)
-            throw CannotReceive(error);
+        if (replies.Error is { } end)
+            throw CannotReceive(end);
     }
 
     private static AmqpNotSentException CannotReceive(AmqpException error)

@@ -13,7 +13,6 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
     private readonly LinkedList<Operation> _waiting = [];
     private Operation? _running;
     private int _failedOpens;
-    private long _reopenAt = ActorTime.Never;
 
     /// <summary>How many links in a row ended while the declaration that was under way at the last end was: it may be
     /// why.</summary>
@@ -25,9 +24,8 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
 
     /// <summary>Opens the channel: the first answer of a new link, which also shows that the virtual host may be
     /// used.</summary>
-    internal void Prepare()
+    internal override void Prepare()
     {
-        _reopenAt = ActorTime.Never;
         if (Incarnation == 0)
             Open(confirms: false, prefetch: 0);
     }
@@ -86,17 +84,13 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
         if (_running is { } running)
             Finish(running, end);
         if (++_failedOpens == 0) // it had been open: the next one will, too
-        {
             Prepare();
-            return;
-        }
-        _reopenAt = Actor.Now + Actor.RetryDelay(_failedOpens).Ticks;
-        Actor.WakeAt(_reopenAt);
+        else
+            ReopenLater(_failedOpens);
     }
 
     protected override void OnLinkLost(CloseReason end)
     {
-        _reopenAt = ActorTime.Never;
         _failedOpens = 0;
         if (_running is { } running)
         {
@@ -124,15 +118,13 @@ internal sealed class AdminChannel(ConnectionActor actor, TopologyLedger topolog
 
     protected override long OnAdvance(long now)
     {
-        if (_reopenAt <= now)
-            Prepare();
         if (_running is { } running && running.Deadline <= now)
         {
             // The channel still waits for the answer, although no caller does.
             _running = running with { Deadline = ActorTime.Never, OutlivesLink = false, Done = _ => { } };
             running.Done(CloseReason.Unanswered("timed out waiting for the broker's answer"));
         }
-        long earliest = Math.Min(_reopenAt, _running?.Deadline ?? ActorTime.Never);
+        long earliest = _running?.Deadline ?? ActorTime.Never;
         for (var node = _waiting.First; node is not null;)
         {
             var next = node.Next;
@@ -263,21 +255,11 @@ internal static class DeclarationErrors
     // Of AmqpQueue and AmqpExchange.
     private static string? PropertyOf(string argument) => argument switch
     {
-        "type" or "x-queue-type" => nameof(AmqpQueue.Type),
+        "type" => nameof(AmqpQueue.Type),
         "durable" => nameof(AmqpQueue.Durable),
         "auto_delete" => nameof(AmqpQueue.AutoDelete),
         "alternate-exchange" => nameof(AmqpExchange.AlternateExchange),
-        "x-message-ttl" => nameof(AmqpQueue.MessageTtl),
-        "x-expires" => nameof(AmqpQueue.Expires),
-        "x-max-length" => nameof(AmqpQueue.MaxLength),
-        "x-max-length-bytes" => nameof(AmqpQueue.MaxLengthBytes),
-        "x-overflow" => nameof(AmqpQueue.Overflow),
-        "x-dead-letter-exchange" => nameof(AmqpQueue.DeadLetterExchange),
-        "x-dead-letter-routing-key" => nameof(AmqpQueue.DeadLetterRoutingKey),
-        "x-single-active-consumer" => nameof(AmqpQueue.SingleActiveConsumer),
-        "x-max-priority" => nameof(AmqpQueue.MaxPriority),
-        "x-delivery-limit" => nameof(AmqpQueue.DeliveryLimit),
         "internal" => null, // which no client of this library sets
-        _ => $"{nameof(AmqpQueue.Arguments)}[\"{argument}\"]",
+        _ => AmqpQueue.PropertyOf(argument) ?? $"{nameof(AmqpQueue.Arguments)}[\"{argument}\"]",
     };
 }

@@ -52,7 +52,7 @@ internal sealed partial class TopologyLedger
         lock (_gate)
         {
             return RoutingKeysOf(message)
-                .Select(key => message.Exchange.Length == 0 ? UnderWay(isQueue: true, key).FirstOrDefault()
+                .Select(key => message.Exchange.Length == 0 ? UnderWay((true, key)).FirstOrDefault()
                     : AwaitedFrom(message.Exchange, key, []))
                 .FirstOrDefault(item => item is not null);
         }
@@ -83,28 +83,28 @@ internal sealed partial class TopologyLedger
         Ended?.Invoke();
     }
 
-    private IEnumerable<TopologyItem> UnderWay(bool isQueue, string name)
-        => _underWay.TryGetValue((isQueue, name), out var waiting) ? waiting.Select(entry => entry.Item) : [];
+    private IEnumerable<TopologyItem> UnderWay((bool IsQueue, string Name) route)
+        => _underWay.TryGetValue(route, out var waiting) ? waiting.Select(entry => entry.Item) : [];
 
     // Also by way of other exchanges, and of queues that are bound already.
     private TopologyItem? AwaitedFrom(string exchange, string key, HashSet<string> seen)
     {
         if (!seen.Add(exchange))
             return null;
-        if (UnderWay(isQueue: false, exchange).FirstOrDefault(item
+        if (UnderWay((false, exchange)).FirstOrDefault(item
             => item is not TopologyItem.Binding { Value: var binding } || MayRoute(binding, key)) is { } found)
             return found;
-        IEnumerable<AmqpBinding> known = BindingsOf(isQueue: false, exchange).Select(Value)
-            .OfType<TopologyItem.Binding>().Select(item => item.Value)
+        IEnumerable<AmqpBinding> known = BindingsOf((false, exchange))
+            .Select(node => node.Value).OfType<TopologyItem.Binding>().Select(item => item.Value)
             .Where(binding => binding.Exchange == exchange && MayRoute(binding, key));
-        return known.Select(binding => binding.Queue is { } queue ? UnderWay(isQueue: true, queue).FirstOrDefault()
+        return known.Select(binding => binding.Queue is { } queue ? UnderWay((true, queue)).FirstOrDefault()
                 : AwaitedFrom(binding.ToExchange!, key, seen)).FirstOrDefault(item => item is not null)
-            ?? (ExchangeNamed(exchange)?.Alternate is { } alternate ? AwaitedFrom(alternate, key, seen) : null);
+            ?? (Exchange(exchange)?.Alternate is { } alternate ? AwaitedFrom(alternate, key, seen) : null);
     }
 
     // Where the type is not known here, and where more than the key counts, any binding may.
     private bool MayRoute(AmqpBinding binding, string key)
-        => (ExchangeNamed(binding.Exchange)?.Type ?? binding.Exchange) switch
+        => (Exchange(binding.Exchange)?.Type ?? binding.Exchange) switch
         {
             AmqpExchangeType.Direct or "amq.direct" => binding.RoutingKey == key,
             AmqpExchangeType.Topic or "amq.topic"
@@ -112,23 +112,14 @@ internal sealed partial class TopologyLedger
             _ => true,
         };
 
-    private AmqpExchange? ExchangeNamed(string name)
-        => (_exchanges.GetValueOrDefault(name)?.Value as TopologyItem.Exchange)?.Value;
-
     private static IEnumerable<string> RoutingKeysOf(AmqpMessage message) => message.Headers is not { } headers
         ? [message.RoutingKey]
         : [message.RoutingKey, .. MessageCheck.RoutingHeaders.SelectMany(name
             => headers.GetValueOrDefault(name) is IList keys ? keys.OfType<string>() : [])];
 
     // What only looks whether something is there routes nothing.
-    private static (bool IsQueue, string Name)? RouteOf(TopologyItem item) => item switch
-    {
-        { IsPassive: true } => null,
-        TopologyItem.Exchange { Value: var exchange } => (false, exchange.Name),
-        TopologyItem.Queue { Value: var queue } => (true, queue.Name),
-        TopologyItem.Binding { Value: var binding } => (false, binding.Exchange),
-        _ => null,
-    };
+    private static (bool IsQueue, string Name)? RouteOf(TopologyItem item)
+        => item.IsPassive ? null : item.Entity ?? Ends(item)[0];
 
     private readonly List<AdminRequest> _suspects = [];
     private readonly List<(TopologyItem Item, CloseReason End)> _refused = [];
@@ -182,21 +173,6 @@ internal sealed partial class TopologyLedger
         => _toldRefused = [.. _refused.Select(known => $"{known.Item.Key}: {known.End.Describe()}")];
 
     private bool IsLeftOut(TopologyItem item)
-        => _refused.Exists(known => known.Item.IsSameAs(item) || (item, known.Item) switch
-        {
-            (TopologyItem.Binding { Value: var binding }, TopologyItem.Exchange { Value.Name: var exchange })
-                => binding.Exchange == exchange || binding.ToExchange == exchange,
-            (TopologyItem.Binding { Value.Queue: var queue }, TopologyItem.Queue { Value.Name: var name })
-                => queue == name,
-            _ => false,
-        });
-
-    private IReadOnlyList<TopologyItem> BindingsOf(TopologyItem item) => item switch
-    {
-        TopologyItem.Exchange { Value.Name: var name } => [.. BindingsOf(isQueue: false, name).Select(Value)],
-        TopologyItem.Queue { Value.Name: var name } => [.. BindingsOf(isQueue: true, name).Select(Value)],
-        _ => [],
-    };
-
-    private static TopologyItem Value(LinkedListNode<TopologyItem> node) => node.Value;
+        => _refused.Exists(known => known.Item.IsSameAs(item)
+            || (known.Item.Entity is { } refused && Ends(item).Contains(refused)));
 }

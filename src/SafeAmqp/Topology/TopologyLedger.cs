@@ -16,7 +16,7 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
 
     private readonly Lock _gate = new();
     private readonly LinkedList<TopologyItem> _items = [];
-    private readonly Dictionary<string, LinkedListNode<TopologyItem>> _exchanges = [], _queues = [];
+    private readonly Dictionary<(bool IsQueue, string Name), LinkedListNode<TopologyItem>> _entities = [];
     private readonly Dictionary<(bool IsQueue, string Name), List<LinkedListNode<TopologyItem>>> _bindings = [];
     private readonly Dictionary<string, QueueUse> _uses = [];
     private readonly OrderedDictionary<string, IReadOnlyList<TopologyItem>> _gone = [];
@@ -26,7 +26,7 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
     internal AmqpQueue? QueueNamed(string name)
     {
         lock (_gate)
-            return (_queues.GetValueOrDefault(name)?.Value as TopologyItem.Queue)?.Value;
+            return Queue(name);
     }
 
     /// <summary>Whether an entity is still wanted.</summary>
@@ -50,7 +50,8 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
                 if (++_added % LookEvery == 0)
                     ForgetExpired(); // so that what expires is not kept for want of a lost link
             }
-            return Readmit(item) ? BindingsOf(item) : [];
+            return Readmit(item) && item.Entity is { } entity
+                ? [.. BindingsOf(entity).Select(binding => binding.Value)] : [];
         }
     }
 
@@ -90,7 +91,7 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
     {
         lock (_gate)
         {
-            if (_queues.ContainsKey(queue))
+            if (Queue(queue) is not null)
                 Use(queue).UnusedSince = Now;
         }
     }
@@ -109,8 +110,8 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
             use.UnusedSince = Now;
             if (use.Consumers > 0)
                 return [];
-            if (_queues.TryGetValue(queue, out LinkedListNode<TopologyItem>? node))
-                return use.WasConsumed && ((TopologyItem.Queue)node.Value).Value.AutoDelete ? SetGone(queue) : [];
+            if (Queue(queue) is { } known)
+                return use.WasConsumed && known.AutoDelete ? SetGone(queue) : [];
             _uses.Remove(queue);
             return [];
         }
@@ -133,12 +134,12 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
     {
         lock (_gate)
         {
-            if (!_queues.TryGetValue(queue, out LinkedListNode<TopologyItem>? node))
+            if (!_entities.TryGetValue((true, queue), out LinkedListNode<TopologyItem>? node))
                 return [];
-            TopologyItem[] bindings = [.. BindingsOf(isQueue: true, queue).Select(binding => binding.Value)];
+            TopologyItem[] bindings = [.. BindingsOf((true, queue)).Select(binding => binding.Value)];
             IEnumerable<TopologyItem> exchanges = bindings.OfType<TopologyItem.Binding>()
                 .Select(binding => binding.Value.Exchange).Distinct()
-                .Select(name => _exchanges.GetValueOrDefault(name)?.Value).OfType<TopologyItem>();
+                .Select(name => _entities.GetValueOrDefault((false, name))?.Value).OfType<TopologyItem>();
             return [.. exchanges, node.Value, .. bindings];
         }
     }
@@ -165,8 +166,13 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
         _ => false,
     };
 
-    private bool IsExclusive(string queue)
-        => _queues.GetValueOrDefault(queue)?.Value is TopologyItem.Queue { Value.Exclusive: true };
+    private bool IsExclusive(string queue) => Queue(queue) is { Exclusive: true };
+
+    private AmqpQueue? Queue(string name)
+        => (_entities.GetValueOrDefault((true, name))?.Value as TopologyItem.Queue)?.Value;
+
+    private AmqpExchange? Exchange(string name)
+        => (_entities.GetValueOrDefault((false, name))?.Value as TopologyItem.Exchange)?.Value;
 
     private long Now => now?.Invoke() ?? 0;
 
@@ -177,17 +183,12 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
         return use;
     }
 
-    private List<LinkedListNode<TopologyItem>> BindingsOf(bool isQueue, string name)
-        => _bindings.GetValueOrDefault((isQueue, name)) ?? [];
+    private List<LinkedListNode<TopologyItem>> BindingsOf((bool IsQueue, string Name) entity)
+        => _bindings.GetValueOrDefault(entity) ?? [];
 
-    private LinkedListNode<TopologyItem>? Find(TopologyItem item) => item switch
-    {
-        TopologyItem.Exchange exchange => _exchanges.GetValueOrDefault(exchange.Value.Name),
-        TopologyItem.Queue queue => _queues.GetValueOrDefault(queue.Value.Name),
-        TopologyItem.Binding binding => BindingsOf(binding.Value.Queue is not null,
-            binding.Value.Queue ?? binding.Value.ToExchange!).Find(other => item.IsSameAs(other.Value)),
-        _ => null,
-    };
+    private LinkedListNode<TopologyItem>? Find(TopologyItem item) => item.Entity is { } entity
+        ? _entities.GetValueOrDefault(entity)
+        : BindingsOf(Ends(item)[1]).Find(other => item.IsSameAs(other.Value));
 
     private void Add(TopologyItem item)
     {
@@ -197,27 +198,22 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
             return;
         }
         LinkedListNode<TopologyItem> node = _items.AddLast(item);
-        switch (item)
+        if (item.Entity is { } entity)
         {
-            case TopologyItem.Exchange exchange:
-                _exchanges.Add(exchange.Value.Name, node);
-                break;
-            case TopologyItem.Queue queue:
-                _queues.Add(queue.Value.Name, node);
-                break;
-            case TopologyItem.Binding { Value: var binding }:
-                foreach (var end in Ends(binding))
-                {
-                    if (!_bindings.TryGetValue(end, out List<LinkedListNode<TopologyItem>>? nodes))
-                        _bindings.Add(end, nodes = []);
-                    nodes.Add(node);
-                }
-                break;
+            _entities.Add(entity, node);
+            return;
+        }
+        foreach (var end in Ends(item))
+        {
+            if (!_bindings.TryGetValue(end, out List<LinkedListNode<TopologyItem>>? nodes))
+                _bindings.Add(end, nodes = []);
+            nodes.Add(node);
         }
     }
 
-    private static (bool IsQueue, string Name)[] Ends(AmqpBinding binding)
-        => [(false, binding.Exchange), (binding.Queue is not null, binding.Queue ?? binding.ToExchange!)];
+    // Of a binding: from where and to where.
+    private static (bool IsQueue, string Name)[] Ends(TopologyItem item) => item is TopologyItem.Binding(var binding)
+        ? [(false, binding.Exchange), (binding.Queue is not null, binding.Queue ?? binding.ToExchange!)] : [];
 
     private void Remove(LinkedListNode<TopologyItem> node, List<TopologyItem> forgotten)
     {
@@ -226,51 +222,37 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
         _items.Remove(node);
         forgotten.Add(node.Value);
         Readmit(node.Value);
-        switch (node.Value)
+        if (node.Value.Entity is { } entity)
         {
-            case TopologyItem.Exchange { Value.Name: var name }:
-                _exchanges.Remove(name);
-                RemoveBindings(isQueue: false, name, forgotten);
-                break;
-            case TopologyItem.Queue { Value.Name: var name }:
-                _queues.Remove(name);
-                if (_uses.GetValueOrDefault(name) is { Consumers: <= 0 })
-                    _uses.Remove(name);
-                RemoveBindings(isQueue: true, name, forgotten);
-                break;
-            case TopologyItem.Binding { Value: var binding }:
-                foreach (var end in Ends(binding))
-                {
-                    if (_bindings.TryGetValue(end, out List<LinkedListNode<TopologyItem>>? nodes)
-                        && nodes.Remove(node) && nodes.Count == 0)
-                        _bindings.Remove(end);
-                }
-                RemoveWithoutBindings(binding.Exchange, forgotten);
-                break;
+            _entities.Remove(entity);
+            if (entity.IsQueue && _uses.GetValueOrDefault(entity.Name) is { Consumers: <= 0 })
+                _uses.Remove(entity.Name);
+            foreach (LinkedListNode<TopologyItem> binding in BindingsOf(entity).ToArray())
+                Remove(binding, forgotten);
+            return;
         }
-    }
-
-    private void RemoveBindings(bool isQueue, string name, List<TopologyItem> forgotten)
-    {
-        foreach (LinkedListNode<TopologyItem> binding in BindingsOf(isQueue, name).ToArray())
-            Remove(binding, forgotten);
+        foreach (var end in Ends(node.Value))
+        {
+            if (_bindings.TryGetValue(end, out List<LinkedListNode<TopologyItem>>? nodes)
+                && nodes.Remove(node) && nodes.Count == 0)
+                _bindings.Remove(end);
+        }
+        RemoveWithoutBindings(Ends(node.Value)[0].Name, forgotten);
     }
 
     // The broker deletes an auto-delete exchange with the last binding from it.
     private void RemoveWithoutBindings(string exchange, List<TopologyItem> forgotten)
     {
-        if (_exchanges.TryGetValue(exchange, out LinkedListNode<TopologyItem>? node)
-            && node.Value is TopologyItem.Exchange { Value.AutoDelete: true }
-            && !BindingsOf(isQueue: false, exchange).Exists(binding
-                => ((TopologyItem.Binding)binding.Value).Value.Exchange == exchange))
-            Remove(node, forgotten);
+        if (Exchange(exchange) is { AutoDelete: true } && !BindingsOf((false, exchange)).Exists(binding
+            => Ends(binding.Value)[0].Name == exchange))
+            Remove(_entities[(false, exchange)], forgotten);
     }
 
     private List<TopologyItem> SetGone(string queue)
     {
         IReadOnlyList<TopologyItem> items = OfQueue(queue);
         var forgotten = new List<TopologyItem>();
-        Remove(_queues[queue], forgotten);
+        Remove(_entities[(true, queue)], forgotten);
         if (_gone.Count == MaxGone)
             _gone.RemoveAt(0);
         _gone[queue] = items;
@@ -279,12 +261,12 @@ internal sealed partial class TopologyLedger(Func<long>? now = null)
 
     private void ForgetExpired()
     {
-        foreach (string queue in _queues.Keys.Where(IsExpired).ToArray())
+        foreach (var (_, queue) in _entities.Keys.Where(entity => entity.IsQueue && IsExpired(entity.Name)).ToArray())
             SetGone(queue);
     }
 
     private bool IsExpired(string queue)
-        => _queues.GetValueOrDefault(queue)?.Value is TopologyItem.Queue { Value.Expiry: { } expiry }
+        => Queue(queue) is { Expiry: { } expiry }
             && Use(queue) is { Consumers: <= 0, UnusedSince: var since } && Now - since >= expiry.Ticks;
 
     /// <summary>What this client does with a queue.</summary>
