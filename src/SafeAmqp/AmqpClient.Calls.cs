@@ -30,65 +30,60 @@ public sealed partial class AmqpClient
         if (cancellationToken.IsCancellationRequested)
             return ValueTask.FromCanceled<AmqpReply>(cancellationToken);
         return _observer.SeesSends ? CallObservedAsync(request, options, cancellationToken)
-            : CallUnobservedAsync(request, options, cancellationToken);
+            : SendAsync(NewCall(request, options), cancellationToken);
     }
 
     private async ValueTask<AmqpReply> CallObservedAsync(AmqpMessage request, AmqpCallOptions options,
         CancellationToken cancellationToken)
     {
         ClientObserver.Sending sending = _observer.Begin(Operation.Call, request);
-        var made = new StrongBox<CallJob?>();
+        CallJob call = NewCall(sending.Message, options);
         try
         {
-            AmqpReply reply = await CallUnobservedAsync(sending.Message, options, cancellationToken,
-                made).ConfigureAwait(false);
+            AmqpReply reply = await SendAsync(call, cancellationToken).ConfigureAwait(false);
             sending.Replied(reply.Message);
             return reply;
         }
         catch (Exception error)
         {
-            sending.Failed(error, made.Value?.RequestOutcome ?? AmqpOutcome.NotSent);
+            sending.Failed(error, call.RequestOutcome);
             throw;
         }
     }
 
-    private ValueTask<AmqpReply> CallUnobservedAsync(AmqpMessage request, AmqpCallOptions options,
-        CancellationToken cancellationToken, StrongBox<CallJob?>? made = null)
+    private CallJob NewCall(AmqpMessage request, AmqpCallOptions options)
     {
         long now = _clock.Now;
         long wallDeadline = _options.TimeProvider.GetUtcNow().Add(options.Timeout).ToUnixTimeMilliseconds();
-        if (options.ReplyTo is AmqpReplyAddress.FixedReplyAddress || !_callSlots.TryTake(0))
-            return CallInTurnAsync(request, options, now, wallDeadline, made, cancellationToken);
-        if (_credit.TryTake(request.Body.Length))
-            return Begin(request, options, now, wallDeadline, made, cancellationToken);
-        _callSlots.Release(0);
-        return CallInTurnAsync(request, options, now, wallDeadline, made, cancellationToken);
+        return new(request, options.ReplyTo, request.CorrelationId ?? NewCorrelationId(), now,
+            now + options.Timeout.Ticks, wallDeadline, _credit, _callSlots);
     }
 
-    private ValueTask<AmqpReply> Begin(AmqpMessage request, AmqpCallOptions options, long now, long wallDeadline,
-        StrongBox<CallJob?>? made, CancellationToken cancellationToken)
+    private ValueTask<AmqpReply> SendAsync(CallJob call, CancellationToken cancellationToken)
     {
-        var call = new CallJob(request, options.ReplyTo, request.CorrelationId ?? NewCorrelationId(), now,
-            now + options.Timeout.Ticks, wallDeadline, _credit, _callSlots);
-        if (made is not null)
-            made.Value = call;
+        if (call.ReplyTo is AmqpReplyAddress.FixedReplyAddress || !_callSlots.TryTake(0))
+            return SendInTurnAsync(call, cancellationToken);
+        if (!_credit.TryTake(call.Size))
+        {
+            _callSlots.Release(0);
+            return SendInTurnAsync(call, cancellationToken);
+        }
         Send(call, cancellationToken);
         return call.Task;
     }
 
-    private async ValueTask<AmqpReply> CallInTurnAsync(AmqpMessage request, AmqpCallOptions options, long now,
-        long wallDeadline, StrongBox<CallJob?>? made, CancellationToken cancellationToken)
+    private async ValueTask<AmqpReply> SendInTurnAsync(CallJob call, CancellationToken cancellationToken)
     {
-        long deadline = now + options.Timeout.Ticks;
-        if (options.ReplyTo is AmqpReplyAddress.FixedReplyAddress fixedQueue)
+        if (call.ReplyTo is AmqpReplyAddress.FixedReplyAddress fixedQueue)
             await UntilConsumedAsync(_fixedReplies.EnsureAsync(fixedQueue), $"'{fixedQueue.QueueName}'",
-                options.Timeout, cancellationToken).ConfigureAwait(false);
+                TimeSpan.FromTicks(call.Deadline - call.AcceptedAt), cancellationToken).ConfigureAwait(false);
         if (!_callSlots.TryTake(0))
-            await WaitForCreditAsync(_callSlots, 0, deadline, now, "calls", cancellationToken).ConfigureAwait(false);
+            await WaitForCreditAsync(_callSlots, 0, call.Deadline, call.AcceptedAt, "calls",
+                cancellationToken).ConfigureAwait(false);
         try
         {
-            if (!_credit.TryTake(request.Body.Length))
-                await WaitForCreditAsync(_credit, request.Body.Length, deadline, now, "publishes",
+            if (!_credit.TryTake(call.Size))
+                await WaitForCreditAsync(_credit, call.Size, call.Deadline, call.AcceptedAt, "publishes",
                     cancellationToken).ConfigureAwait(false);
         }
         catch
@@ -96,7 +91,8 @@ public sealed partial class AmqpClient
             _callSlots.Release(0);
             throw;
         }
-        return await Begin(request, options, now, wallDeadline, made, cancellationToken).ConfigureAwait(false);
+        Send(call, cancellationToken);
+        return await call.Task.ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -209,7 +205,7 @@ public sealed partial class AmqpClient
         MessageCheck.Validate(addressed, _options.MaxMessageSize);
         cancellationToken.ThrowIfCancellationRequested();
         long now = _clock.Now;
-        await SendAsync(new RequestJob(Identified(addressed), now, now + timeout.Ticks, _credit), now,
+        await SendAsync(new RequestJob(Identified(addressed), now, now + timeout.Ticks, _credit),
             cancellationToken).ConfigureAwait(false);
     }
 

@@ -53,15 +53,14 @@ public sealed partial class AmqpClient
         var jobs = new PublishJob?[messages.Count];
         for (int i = 0; i < jobs.Length; i++)
         {
-            long now = _clock.Now;
             try
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                PublishJob job = NewJob(messages[i], isPost: false, now, _options.PublishTimeout);
+                PublishJob job = NewJob(messages[i], isPost: false, _options.PublishTimeout);
                 if (_credit.TryTake(job.Size))
                     Send(job, cancellationToken);
                 else
-                    await EnterInTurnAsync(job, now, cancellationToken).ConfigureAwait(false);
+                    await EnterInTurnAsync(job, cancellationToken).ConfigureAwait(false);
                 jobs[i] = job;
             }
             catch (Exception error) when (IsOutcome(error))
@@ -99,15 +98,12 @@ public sealed partial class AmqpClient
 
     internal ValueTask SendUnobservedAsync(AmqpMessage message, bool isPost, TimeSpan timeout,
         CancellationToken cancellationToken)
-    {
-        long now = _clock.Now;
-        return SendAsync(NewJob(message, isPost, now, timeout), now, cancellationToken);
-    }
+        => SendAsync(NewJob(message, isPost, timeout), cancellationToken);
 
-    private ValueTask SendAsync(PublishJob job, long now, CancellationToken cancellationToken)
+    private ValueTask SendAsync(PublishJob job, CancellationToken cancellationToken)
     {
         if (!_credit.TryTake(job.Size))
-            return SendInTurnAsync(job, now, cancellationToken);
+            return SendInTurnAsync(job, cancellationToken);
         Send(job, cancellationToken);
         return job.Task;
     }
@@ -132,15 +128,15 @@ public sealed partial class AmqpClient
             sending.Confirmed();
     }
 
-    private async ValueTask SendInTurnAsync(PublishJob job, long now, CancellationToken cancellationToken)
+    private async ValueTask SendInTurnAsync(PublishJob job, CancellationToken cancellationToken)
     {
-        await EnterInTurnAsync(job, now, cancellationToken).ConfigureAwait(false);
+        await EnterInTurnAsync(job, cancellationToken).ConfigureAwait(false);
         await job.Task.ConfigureAwait(false);
     }
 
-    private PublishJob NewJob(AmqpMessage message, bool isPost, long now, TimeSpan timeout)
+    private PublishJob NewJob(AmqpMessage message, bool isPost, TimeSpan timeout)
     {
-        long deadline = now + timeout.Ticks;
+        long now = _clock.Now, deadline = now + timeout.Ticks;
         return isPost
             ? new PostJob(message, now, deadline, _credit)
             : new PublishJob(Identified(message), now, deadline, _credit);
@@ -162,8 +158,8 @@ public sealed partial class AmqpClient
         _send.Thread.PostOrAbandon(job);
     }
 
-    private ValueTask EnterInTurnAsync(OutgoingJob job, long now, CancellationToken cancellationToken)
-        => WaitForCreditAsync(_credit, job.Size, job.Deadline, now, "publishes", cancellationToken,
+    private ValueTask EnterInTurnAsync(OutgoingJob job, CancellationToken cancellationToken)
+        => WaitForCreditAsync(_credit, job.Size, job.Deadline, job.AcceptedAt, "publishes", cancellationToken,
             () => Send(job, cancellationToken));
 
     private async ValueTask WaitForCreditAsync(Credit credit, int size, long deadline, long now, string what,
