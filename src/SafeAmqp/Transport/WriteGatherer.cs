@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace SafeAmqp.Transport;
 
 /// <summary>Sends what is written, gathered: what comes while a send is under way goes out in one call after it. A
@@ -17,41 +19,24 @@ namespace SafeAmqp.Transport;
 /// <item>After a failure every write succeeds and is dropped, and none waits, but for the writer whose memory the send
 /// under way reads: it is released when the send returns, which closing the socket brings about.</item>
 /// </list>
+/// The callback is called at most once, when a send has failed, after all writers have been released.
 /// </remarks>
-internal sealed class WriteGatherer : IThreadPoolWorkItem
+internal sealed class WriteGatherer(Stream wire, int maxBuffered, TimeProvider time, Action<Exception> failed)
+    : IThreadPoolWorkItem
 {
     /// <summary>Above this, copying costs more than waiting for the send.</summary>
     public const int LargestCopied = 64 * 1024;
 
     private readonly Lock _gate = new();
-    private readonly Stream _wire;
-    private readonly TimeProvider _time;
-    private readonly Action<Exception> _failed;
-    private readonly Queue<WaitingWrite> _waiting = new();
-    private readonly GatherBuffer _bufferA = new(), _bufferB = new();
-    private readonly int _maxBuffered, _largestCopied;
+    private readonly Queue<(ReadOnlyMemory<byte> Bytes, TaskCompletionSource Done)> _waiting = new();
 
-    private GatherBuffer _next, _inFlight;
-    private WaitingWrite? _largeInFlight;
+    private GatherBuffer _next = new(), _inFlight = new();
+    private TaskCompletionSource? _largeInFlight;
     private ReadOnlyMemory<byte> _lent; // sent next, or being sent
     private bool _sending, _sealed, _dropping;
     private TaskCompletionSource<bool>? _drained;
     private int _bufferedBytes;
-    private long _lastSent, _bytesSent, _sends;
-
-    /// <remarks>The callback is called at most once, when a send has failed, after all writers have been
-    /// released.</remarks>
-    public WriteGatherer(Stream wire, int maxBufferedBytes, TimeProvider time, Action<Exception> failed)
-    {
-        _wire = wire;
-        _time = time;
-        _failed = failed;
-        _maxBuffered = maxBufferedBytes;
-        _largestCopied = Math.Min(LargestCopied, maxBufferedBytes);
-        _next = _bufferA;
-        _inFlight = _bufferB;
-        _lastSent = time.GetTimestamp();
-    }
+    private long _lastSent = time.GetTimestamp(), _bytesSent, _sends;
 
     /// <summary>When the last send returned (<see cref="TimeProvider.GetTimestamp"/>); at first, when the link
     /// began.</summary>
@@ -65,7 +50,7 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
 
     /// <summary>Takes bytes without copying them if the wire is idle. If it is not, they are taken as
     /// <see cref="Enter"/> does.</summary>
-    /// <returns>Whether <see cref="SendAsync()"/> has to be called; its task completes when the memory may be used
+    /// <returns>Whether <see cref="SendAsync"/> has to be called; its task completes when the memory may be used
     /// again.</returns>
     public bool TryLend(ReadOnlyMemory<byte> bytes)
     {
@@ -81,7 +66,7 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
 
     /// <summary>Takes bytes in turn, without sending them: for callers that hold a lock.</summary>
     /// <param name="bytes">The bytes.</param>
-    /// <param name="send">Whether the caller has to call <see cref="SendAsync()"/>.</param>
+    /// <param name="send">Whether the caller has to call <see cref="SendAsync"/>.</param>
     /// <returns>Never fails. Completes at once when the bytes were copied or dropped, otherwise when there was room for
     /// them or they were sent.</returns>
     public ValueTask Enter(ReadOnlyMemory<byte> bytes, out bool send)
@@ -99,9 +84,9 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
             }
             else
             {
-                var write = new WaitingWrite(bytes);
-                _waiting.Enqueue(write);
-                done = write.Done;
+                var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                _waiting.Enqueue((bytes, sent));
+                done = new ValueTask(sent.Task);
             }
 
             if (!_sending)
@@ -109,10 +94,6 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
             return done;
         }
     }
-
-    /// <summary>Sends what has been taken, on this thread as far as the socket takes it at once.</summary>
-    /// <returns>A task that completes when the first send has. It never fails.</returns>
-    public Task SendAsync() => SendAsync(onWritersThread: true);
 
     /// <summary>From now on writes are dropped; what was accepted before is still sent.</summary>
     public void Seal()
@@ -129,8 +110,8 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
             _dropping = true;
             _next.Clear();
             _bufferedBytes = 0;
-            while (_waiting.TryDequeue(out WaitingWrite? write))
-                write.Complete();
+            while (_waiting.TryDequeue(out var write))
+                write.Done.TrySetResult();
             _drained?.TrySetResult(false);
         }
     }
@@ -152,7 +133,7 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
 
         try
         {
-            return await drained.WaitAsync(timeout, _time).ConfigureAwait(false);
+            return await drained.WaitAsync(timeout, time).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -162,21 +143,26 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
 
     void IThreadPoolWorkItem.Execute() => _ = SendAsync(onWritersThread: false);
 
-    private void SendOnThePool() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-
-    private async Task SendAsync(bool onWritersThread)
+    /// <summary>Sends what has been taken, on this thread as far as the socket takes it at once.</summary>
+    /// <param name="onWritersThread">Whether the rest goes on on the pool.</param>
+    /// <returns>A task that completes when the first send has. It never fails.</returns>
+    public async Task SendAsync(bool onWritersThread = true)
     {
         while (TakeBatch(out ReadOnlyMemory<byte> batch))
         {
             try
             {
-                await _wire.WriteAsync(batch, CancellationToken.None).ConfigureAwait(false);
+                await wire.WriteAsync(batch, CancellationToken.None).ConfigureAwait(false);
             }
             catch (Exception e)
             {
                 Fail();
-                Returned();
-                _failed(e);
+                lock (_gate)
+                {
+                    EndSend();
+                    BecomeIdle();
+                }
+                failed(e);
                 return;
             }
 
@@ -186,7 +172,7 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
             // One send is the writer's own; the rest is other writers', and they may keep coming.
             if (onWritersThread)
             {
-                SendOnThePool();
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
                 return;
             }
         }
@@ -208,9 +194,9 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
                 return true;
             }
 
-            if (_waiting.TryDequeue(out _largeInFlight))
+            if (_waiting.TryDequeue(out var large))
             {
-                batch = _largeInFlight.Bytes;
+                (batch, _largeInFlight) = large;
                 return true;
             }
 
@@ -227,12 +213,12 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
         {
             _bytesSent += count;
             _sends++;
-            _lastSent = _time.GetTimestamp();
+            _lastSent = time.GetTimestamp();
             EndSend();
-            while (_waiting.TryPeek(out WaitingWrite? write) && Fits(write.Bytes.Length))
+            while (_waiting.TryPeek(out var write) && Fits(write.Bytes.Length))
             {
                 Copy(write.Bytes.Span);
-                _waiting.Dequeue().Complete();
+                _waiting.Dequeue().Done.TrySetResult();
             }
 
             if (_next.Count > 0 || _waiting.Count > 0)
@@ -242,22 +228,13 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
         }
     }
 
-    private void Returned()
-    {
-        lock (_gate)
-        {
-            EndSend();
-            BecomeIdle();
-        }
-    }
-
     private void EndSend()
     {
         if (!_dropping)
             _bufferedBytes -= _inFlight.Count + _lent.Length;
         _inFlight.Clear();
         _lent = default;
-        _largeInFlight?.Complete();
+        _largeInFlight?.TrySetResult();
         _largeInFlight = null;
     }
 
@@ -265,17 +242,58 @@ internal sealed class WriteGatherer : IThreadPoolWorkItem
     {
         _sending = false;
         _lent = default;
-        _bufferA.Shrink();
-        _bufferB.Shrink();
+        _next.Shrink();
+        _inFlight.Shrink();
         _drained?.TrySetResult(!_dropping);
         _drained = null;
     }
 
-    private bool Fits(int count) => count <= _largestCopied && _bufferedBytes + count <= _maxBuffered;
+    private bool Fits(int count) => count <= LargestCopied && _bufferedBytes + count <= maxBuffered;
 
     private void Copy(ReadOnlySpan<byte> bytes)
     {
         _next.Append(bytes);
         _bufferedBytes += bytes.Length;
+    }
+}
+
+/// <summary>One half of the gatherer's double buffer. Its array comes from the pool and goes back when it is large and
+/// empty.</summary>
+internal sealed class GatherBuffer
+{
+    // An idle link keeps no more than this twice: otherwise 10,000 links would hold 20 GB of 1 MiB buffers.
+    private const int KeptBytes = 16 * 1024;
+
+    private byte[] _array = [];
+
+    public int Count { get; private set; }
+    public ReadOnlyMemory<byte> Bytes => _array.AsMemory(0, Count);
+
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        int needed = Count + bytes.Length;
+        if (needed > _array.Length)
+            Grow(needed);
+        bytes.CopyTo(_array.AsSpan(Count));
+        Count = needed;
+    }
+
+    public void Clear() => Count = 0;
+
+    public void Shrink()
+    {
+        if (_array.Length <= KeptBytes)
+            return;
+        ArrayPool<byte>.Shared.Return(_array);
+        _array = [];
+    }
+
+    private void Grow(int needed)
+    {
+        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(needed, KeptBytes));
+        Bytes.Span.CopyTo(larger);
+        if (_array.Length > 0)
+            ArrayPool<byte>.Shared.Return(_array);
+        _array = larger;
     }
 }
