@@ -22,12 +22,9 @@ internal sealed class TlsHandshake(TlsSettings settings)
         var ssl = new SslStream(inner, leaveInnerStreamOpen: false);
         try
         {
-            Task handshake = ssl.AuthenticateAsClientAsync(Options(), cancellationToken);
             // Building the chain may block on the network, where cancellation does not reach: it is left behind then.
-            _ = handshake.ContinueWith(
-                static t => t.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously,
-                    TaskScheduler.Default);
-            await handshake.WaitAsync(cancellationToken).ConfigureAwait(false);
+            await ssl.AuthenticateAsClientAsync(Options(), cancellationToken).WaitOrLeaveAsync(cancellationToken)
+                .ConfigureAwait(false);
             return ssl;
         }
         catch (AuthenticationException e)
