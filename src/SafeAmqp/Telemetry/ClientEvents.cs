@@ -24,67 +24,47 @@ internal sealed class ClientEvents(ILogger logger, string client, TimeProvider t
         => Log.HandlersStuck(logger, client, queue, running.TotalSeconds);
 
     internal void HandlerFailed(AmqpDelivery delivery, string next, Exception error)
-    {
-        if (_throttle.ShouldLog(delivery.Queue, error.GetType().Name, out long suppressed))
-            Log.HandlerFailed(logger, client, delivery.Queue, delivery.DeliveryTag, IdOf(delivery), next, suppressed,
-                error);
-    }
+        => _throttle.Tell(delivery.Queue, error.GetType().Name,
+            suppressed => Log.HandlerFailed(logger, client, delivery.Queue, delivery.DeliveryTag, IdOf(delivery),
+                next, suppressed, error));
 
     internal void RetryFailed(string queue, Exception error)
-    {
-        if (_throttle.ShouldLog(queue, "retry", out long suppressed))
-            Log.RetryFailed(logger, client, queue, suppressed, error);
-    }
+        => _throttle.Tell(queue, "retry", suppressed => Log.RetryFailed(logger, client, queue, suppressed, error));
 
     internal void FewReturnsLeft(AmqpDelivery delivery, long left)
-    {
-        if (_throttle.ShouldLog(delivery.Queue, $"{left} returns left", out long suppressed))
-            Log.FewReturnsLeft(logger, client, delivery.Queue, delivery.DeliveryTag, IdOf(delivery), left, suppressed);
-    }
+        => _throttle.Tell(delivery.Queue, $"{left} returns left",
+            suppressed => Log.FewReturnsLeft(logger, client, delivery.Queue, delivery.DeliveryTag, IdOf(delivery),
+                left, suppressed));
 
     internal void Rejected(AmqpDelivery delivery, string kind, string fate, string reason)
-    {
-        if (_throttle.ShouldLog(delivery.Queue, kind, out long suppressed))
-            Log.Rejected(logger, client, fate, delivery.Queue, delivery.DeliveryTag, IdOf(delivery), reason, suppressed,
-                delivery.Fault);
-    }
+        => _throttle.Tell(delivery.Queue, kind,
+            suppressed => Log.Rejected(logger, client, fate, delivery.Queue, delivery.DeliveryTag, IdOf(delivery),
+                reason, suppressed, delivery.Fault));
 
     internal void NotDeadLettered(AmqpDelivery delivery, string dead, string next, Exception error)
-    {
-        if (_throttle.ShouldLog(dead, "dead", out long suppressed))
-            Log.NotDeadLettered(logger, client, delivery.Queue, delivery.DeliveryTag, IdOf(delivery), dead, next,
-                suppressed, error);
-    }
+        => _throttle.Tell(dead, "dead",
+            suppressed => Log.NotDeadLettered(logger, client, delivery.Queue, delivery.DeliveryTag, IdOf(delivery),
+                dead, next, suppressed, error));
 
     internal void RequestWithoutReplyTo(string queue)
-    {
-        if (_throttle.ShouldLog(queue, "no reply address", out long suppressed))
-            Log.RequestWithoutReplyTo(logger, client, queue, suppressed);
-    }
+        => _throttle.Tell(queue, "no reply address",
+            suppressed => Log.RequestWithoutReplyTo(logger, client, queue, suppressed));
 
     internal void RequestTooLate(string queue, TimeSpan late)
-    {
-        if (_throttle.ShouldLog(queue, "too late", out long suppressed))
-            Log.RequestTooLate(logger, client, queue, late.TotalSeconds, suppressed);
-    }
+        => _throttle.Tell(queue, "too late",
+            suppressed => Log.RequestTooLate(logger, client, queue, late.TotalSeconds, suppressed));
 
     internal void RequestFailed(string queue, Exception error)
-    {
-        if (_throttle.ShouldLog(queue, error.GetType().Name, out long suppressed))
-            Log.RequestFailed(logger, client, queue, suppressed, error);
-    }
+        => _throttle.Tell(queue, error.GetType().Name,
+            suppressed => Log.RequestFailed(logger, client, queue, suppressed, error));
 
     internal void ReplyNotDelivered(string queue, Exception error)
-    {
-        if (_throttle.ShouldLog(queue, $"reply {error.GetType().Name}", out long suppressed))
-            Log.ReplyNotDelivered(logger, client, queue, suppressed, error);
-    }
+        => _throttle.Tell(queue, $"reply {error.GetType().Name}",
+            suppressed => Log.ReplyNotDelivered(logger, client, queue, suppressed, error));
 
     internal void CorrelateFailed(string queue, Exception error)
-    {
-        if (_throttle.ShouldLog(queue, "correlate", out long suppressed))
-            Log.CorrelateFailed(logger, client, queue, suppressed, error);
-    }
+        => _throttle.Tell(queue, "correlate",
+            suppressed => Log.CorrelateFailed(logger, client, queue, suppressed, error));
 
     /// <summary>A message's id in words; null when it has none. The peer chose it.</summary>
     internal static string? IdOf(AmqpDelivery delivery)
@@ -135,10 +115,8 @@ internal sealed class LinkEvents(ILogger logger, string client, string link, Lin
     internal void Unblocked(TimeSpan after) => Log.Unblocked(logger, client, link, after.TotalSeconds);
 
     internal void TopologyRefused(string entity, string reason)
-    {
-        if (_throttle.ShouldLog(entity, reason, out long suppressed))
-            Log.TopologyRefused(logger, client, link, entity, reason, suppressed);
-    }
+        => _throttle.Tell(entity, reason,
+            suppressed => Log.TopologyRefused(logger, client, link, entity, reason, suppressed));
 
     internal void ConnectionClosedOver(string entity, string reason)
         => Log.ConnectionClosedOver(logger, client, link, entity, reason);
@@ -146,10 +124,8 @@ internal sealed class LinkEvents(ILogger logger, string client, string link, Lin
     internal void ConsumerLive(string queue) => Log.ConsumerLive(logger, client, link, queue);
 
     internal void ConsumerLost(string queue, string reason)
-    {
-        if (_throttle.ShouldLog(queue, reason, out long suppressed))
-            Log.ConsumerLost(logger, client, link, queue, reason, suppressed);
-    }
+        => _throttle.Tell(queue, reason,
+            suppressed => Log.ConsumerLost(logger, client, link, queue, reason, suppressed));
 
     internal void ConsumerPoisoned(string queue, string reason)
         => Log.ConsumerPoisoned(logger, client, link, queue, reason);
@@ -202,6 +178,14 @@ internal sealed class LogThrottle(TimeProvider time)
 
     private readonly Lock _gate = new();
     private readonly Dictionary<(string, string), Run> _runs = [];
+
+    /// <summary>Has one logged if it is to be, as <see cref="ShouldLog"/> says, with the number of those that were
+    /// suppressed.</summary>
+    internal void Tell(string what, string how, Action<long> log)
+    {
+        if (ShouldLog(what, how, out long suppressed))
+            log(suppressed);
+    }
 
     /// <summary>Whether to log this one.</summary>
     /// <param name="what">What failed.</param>

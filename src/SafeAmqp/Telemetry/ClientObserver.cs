@@ -4,27 +4,17 @@ namespace SafeAmqp.Telemetry;
 
 /// <summary>Observes a client's operations on their callers' side: spans and the metrics of the conventions. The links
 /// know nothing of it. While nothing listens, an operation costs one check.</summary>
-internal sealed partial class ClientObserver
+internal sealed partial class ClientObserver(AmqpTelemetryOptions options, Instruments instruments, string client,
+    TimeProvider time, Func<LinkEndpoint> sendEndpoint, Func<LinkEndpoint> receiveEndpoint)
 {
-    private readonly AmqpTelemetryOptions _options;
-    private readonly Instruments _instruments;
-    private readonly string _client;
-    private readonly Func<LinkEndpoint> _sendEndpoint;
-    private readonly Func<LinkEndpoint> _receiveEndpoint;
-    private readonly TimeProvider _time;
+    private readonly AmqpTelemetryOptions _options = options;
+    private readonly Instruments _instruments = instruments;
+    private readonly string _client = client;
+    private readonly Func<LinkEndpoint> _sendEndpoint = sendEndpoint;
+    private readonly Func<LinkEndpoint> _receiveEndpoint = receiveEndpoint;
+    private readonly TimeProvider _time = time;
     private readonly BoundedNames _queues = new(static queue => queue);
     private readonly BoundedNames _exchanges = new(static exchange => $"{exchange}:{{routing_key}}");
-
-    internal ClientObserver(AmqpTelemetryOptions options, Instruments instruments, string client, TimeProvider time,
-        Func<LinkEndpoint> sendEndpoint, Func<LinkEndpoint> receiveEndpoint)
-    {
-        _options = options;
-        _instruments = instruments;
-        _client = client;
-        _time = time;
-        _sendEndpoint = sendEndpoint;
-        _receiveEndpoint = receiveEndpoint;
-    }
 
     /// <summary>Marks a span as failed.</summary>
     internal static void Fail(Activity? activity, Exception error)

@@ -54,8 +54,8 @@ internal sealed class Instruments
 
         meter.CreateObservableUpDownCounter("safeamqp.connection.state", () => EachState(), "{link}",
             "1 for the state that a link is in, 0 for the others.");
-        Gauge(meter, "safeamqp.connection.epoch", "{epoch}",
-            "Connections and attempts at one since the client was made.", static link => link.Status.Epoch);
+        meter.CreateObservableGauge("safeamqp.connection.epoch", () => Each<long>(static link => link.Status.Epoch),
+            "{epoch}", "Connections and attempts at one since the client was made.");
         Count(meter, "safeamqp.connection.recoveries", "{recovery}", "How often a lost link was open again.",
             static link => link.Recoveries);
         Seconds(meter, "safeamqp.connection.blocked.duration",
@@ -124,9 +124,6 @@ internal sealed class Instruments
 
     private void Level(Meter meter, string name, string unit, string description, Func<LinkReading, long> read)
         => meter.CreateObservableUpDownCounter(name, () => Each(read), unit, description);
-
-    private void Gauge(Meter meter, string name, string unit, string description, Func<LinkReading, long> read)
-        => meter.CreateObservableGauge(name, () => Each(read), unit, description);
 
     private void Seconds(Meter meter, string name, string description, Func<LinkReading, TimeSpan> read)
         => meter.CreateObservableCounter(name, () => Each(link => read(link).TotalSeconds), "s", description);

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 
 namespace SafeAmqp.Telemetry;
 
@@ -7,46 +6,28 @@ namespace SafeAmqp.Telemetry;
 /// characters.</summary>
 internal static class StatusText
 {
-    internal static string Describe(AmqpLinkStatus link)
-    {
-        var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture,
-            $"{link.Name} link {Word(link.State)} for {Seconds(link.InState)}, epoch {link.Epoch}");
-        if (link.Host is not null)
-            text.Append(CultureInfo.InvariantCulture, $", {link.Host}");
-        if (link.BlockedReason is not null)
-            text.Append(CultureInfo.InvariantCulture,
-                $", publishing blocked by the broker for {Seconds(link.BlockedFor ?? default)} ({link.BlockedReason})");
-        if (link.State != AmqpLinkState.Open && link.LastError is not null)
-            text.Append(CultureInfo.InvariantCulture, $", last error: {link.LastError}");
-        if (link.RecoveryAttempt > 0)
-            text.Append(CultureInfo.InvariantCulture, $", attempt {link.RecoveryAttempt}");
-        if (link.NextAttemptIn is { } next)
-            text.Append(CultureInfo.InvariantCulture, $", next in {Seconds(next)}");
-        if (link.QueuedMessages > 0)
-            text.Append(CultureInfo.InvariantCulture, $", {link.QueuedMessages} waiting to be sent");
-        if (link.OldestQueued is { } oldest)
-            text.Append(CultureInfo.InvariantCulture, $" (oldest {Seconds(oldest)})");
-        if (link.UnconfirmedMessages > 0)
-            text.Append(CultureInfo.InvariantCulture, $", {link.UnconfirmedMessages} unconfirmed");
-        if (link.PendingCalls > 0)
-            text.Append(CultureInfo.InvariantCulture, $", {link.PendingCalls} calls pending");
-        foreach (AmqpConsumerStatus consumer in link.Consumers.Where(consumer
-            => consumer.State != AmqpConsumerState.Live))
-            text.Append(CultureInfo.InvariantCulture, $", consumer of '{consumer.Queue}' "
-                    + $"{Word(consumer.State)}{(consumer.LastError is null ? "" : $" ({consumer.LastError})")}");
-        foreach (AmqpConsumerStatus consumer in link.Consumers.Where(consumer => consumer.StuckFor is not null))
-            text.Append(CultureInfo.InvariantCulture,
-                $", all handlers of '{consumer.Queue}' running for {Seconds(consumer.StuckFor!.Value)}");
-        foreach (AmqpConsumerStatus consumer in link.Consumers.Where(consumer => consumer.DeadLetterError is not null))
-            text.Append(CultureInfo.InvariantCulture,
-                $", dead letters of '{consumer.Queue}': {consumer.DeadLetterError}");
-        if (link.TopologyErrors.Count > 0)
-            text.Append(CultureInfo.InvariantCulture, $", not declared again: {link.TopologyErrors[0]}");
-        if (link.TopologyErrors.Count > 1)
-            text.Append(CultureInfo.InvariantCulture, $" and {link.TopologyErrors.Count - 1} more");
-        return text.ToString();
-    }
+    internal static string Describe(AmqpLinkStatus link) => string.Concat([
+        $"{link.Name} link {Word(link.State)} for {Seconds(link.InState)}, epoch {link.Epoch}",
+        link.Host is { } host ? $", {host}" : "",
+        link.BlockedReason is { } reason
+            ? $", publishing blocked by the broker for {Seconds(link.BlockedFor ?? default)} ({reason})" : "",
+        link.State != AmqpLinkState.Open && link.LastError is { } last ? $", last error: {last}" : "",
+        link.RecoveryAttempt > 0 ? $", attempt {link.RecoveryAttempt}" : "",
+        link.NextAttemptIn is { } next ? $", next in {Seconds(next)}" : "",
+        link.QueuedMessages > 0 ? $", {link.QueuedMessages} waiting to be sent" : "",
+        link.OldestQueued is { } oldest ? $" (oldest {Seconds(oldest)})" : "",
+        link.UnconfirmedMessages > 0 ? $", {link.UnconfirmedMessages} unconfirmed" : "",
+        link.PendingCalls > 0 ? $", {link.PendingCalls} calls pending" : "",
+        .. link.Consumers.Where(consumer => consumer.State != AmqpConsumerState.Live)
+            .Select(consumer => $", consumer of '{consumer.Queue}' {Word(consumer.State)}"
+                + (consumer.LastError is { } error ? $" ({error})" : "")),
+        .. link.Consumers.Where(consumer => consumer.StuckFor is not null).Select(consumer
+            => $", all handlers of '{consumer.Queue}' running for {Seconds(consumer.StuckFor!.Value)}"),
+        .. link.Consumers.Where(consumer => consumer.DeadLetterError is not null)
+            .Select(consumer => $", dead letters of '{consumer.Queue}': {consumer.DeadLetterError}"),
+        link.TopologyErrors.Count > 0 ? $", not declared again: {link.TopologyErrors[0]}" : "",
+        link.TopologyErrors.Count > 1 ? $" and {link.TopologyErrors.Count - 1} more" : "",
+    ]);
 
     internal static string Seconds(TimeSpan time)
         => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.0##} s");
