@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using SafeAmqp.Hosting;
 
 namespace SafeAmqp;
@@ -179,43 +178,31 @@ public sealed partial class SafeAmqpBuilder
         [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string queue, Func<IServiceProvider, IAmqpSerializer> serializer, AmqpConsumerOptions? options)
         where THandler : class, IAmqpConsumer<TMessage>
-    {
-        Services.TryAddScoped<THandler>();
-        return Add(WorkerRegistration.Consumer(Checked(queue), options?.ValidatedFor(queue),
+        => Add<THandler>(WorkerRegistration.Consumer(Checked(queue), options?.ValidatedFor(queue),
             (services, delivery, lost) =>
             {
                 var message = (TMessage)AmqpSerializerExtensions.ReadDelivery(delivery, typeof(TMessage),
                     serializer(services));
                 return services.GetRequiredService<THandler>().HandleAsync(message, delivery, lost);
-            },
-            services => services.GetRequiredService<THandler>()));
-    }
+            }));
 
     private SafeAmqpBuilder AddServer<TRequest, TReply,
         [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string queue, Func<IServiceProvider, IAmqpSerializer> serializer, AmqpServeOptions? options)
         where THandler : class, IAmqpServer<TRequest, TReply>
-    {
-        Services.TryAddScoped<THandler>();
-        return Add(WorkerRegistration.Server(Checked(queue), Checked(queue, options),
+        => Add<THandler>(WorkerRegistration.Server(Checked(queue), Checked(queue, options),
             (services, delivery, abandoned) => AmqpSerializerExtensions.AnswerAsync<TRequest, TReply>(
                 (request, asked, given) => services.GetRequiredService<THandler>().HandleAsync(request, asked, given),
-                delivery, serializer(services), abandoned),
-            services => services.GetRequiredService<THandler>()));
-    }
+                delivery, serializer(services), abandoned)));
 
     private SafeAmqpBuilder AddManyServer<TRequest, TReply,
         [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string queue, Func<IServiceProvider, IAmqpSerializer> serializer, AmqpServeOptions? options)
         where THandler : class, IAmqpManyServer<TRequest, TReply>
-    {
-        Services.TryAddScoped<THandler>();
-        return Add(WorkerRegistration.ManyServer(Checked(queue), Checked(queue, options),
+        => Add<THandler>(WorkerRegistration.ManyServer(Checked(queue), Checked(queue, options),
             (services, delivery, abandoned) => AmqpCallManyExtensions.AnswerAsync<TRequest, TReply>(
                 (request, asked, given) => services.GetRequiredService<THandler>().HandleAsync(request, asked, given),
-                delivery, serializer(services), abandoned),
-            services => services.GetRequiredService<THandler>()));
-    }
+                delivery, serializer(services), abandoned)));
 
     [RequiresUnreferencedCode(AmqpJsonSerializer.Reflects), RequiresDynamicCode(AmqpJsonSerializer.Reflects)]
     private static Func<IServiceProvider, IAmqpSerializer> Registered()

@@ -97,12 +97,8 @@ public sealed partial class SafeAmqpBuilder
     public SafeAmqpBuilder AddConsumer<
         [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string queue, AmqpConsumerOptions? options = null) where THandler : class, IAmqpConsumer
-    {
-        Services.TryAddScoped<THandler>();
-        return Add(WorkerRegistration.Consumer(Checked(queue), options?.ValidatedFor(queue),
-            (services, delivery, lost) => services.GetRequiredService<THandler>().HandleAsync(delivery, lost),
-            services => services.GetRequiredService<THandler>()));
-    }
+        => Add<THandler>(WorkerRegistration.Consumer(Checked(queue), options?.ValidatedFor(queue),
+            (services, delivery, lost) => services.GetRequiredService<THandler>().HandleAsync(delivery, lost)));
 
     /// <summary>Consumes a queue with a delegate.</summary>
     /// <param name="queue">The queue's name.</param>
@@ -142,12 +138,8 @@ public sealed partial class SafeAmqpBuilder
     public SafeAmqpBuilder AddServer<
         [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string queue, AmqpServeOptions? options = null) where THandler : class, IAmqpServer
-    {
-        Services.TryAddScoped<THandler>();
-        return Add(WorkerRegistration.Server(Checked(queue), Checked(queue, options),
-            (services, request, abandoned) => services.GetRequiredService<THandler>().HandleAsync(request, abandoned),
-            services => services.GetRequiredService<THandler>()));
-    }
+        => Add<THandler>(WorkerRegistration.Server(Checked(queue), Checked(queue, options),
+            (services, request, abandoned) => services.GetRequiredService<THandler>().HandleAsync(request, abandoned)));
 
     /// <summary>Answers the requests of a queue with a delegate.</summary>
     /// <param name="queue">The queue's name.</param>
@@ -183,12 +175,8 @@ public sealed partial class SafeAmqpBuilder
     public SafeAmqpBuilder AddManyServer<
         [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
         string queue, AmqpServeOptions? options = null) where THandler : class, IAmqpManyServer
-    {
-        Services.TryAddScoped<THandler>();
-        return Add(WorkerRegistration.ManyServer(Checked(queue), Checked(queue, options),
-            (services, request, abandoned) => services.GetRequiredService<THandler>().HandleAsync(request, abandoned),
-            services => services.GetRequiredService<THandler>()));
-    }
+        => Add<THandler>(WorkerRegistration.ManyServer(Checked(queue), Checked(queue, options),
+            (services, request, abandoned) => services.GetRequiredService<THandler>().HandleAsync(request, abandoned)));
 
     /// <summary>Answers each request of a queue with many replies, by a delegate.</summary>
     /// <inheritdoc cref="AddServer(string, AmqpRequestHandler, AmqpServeOptions?)"/>
@@ -211,6 +199,14 @@ public sealed partial class SafeAmqpBuilder
     {
         ArgumentNullException.ThrowIfNull(handler);
         return Add(WorkerRegistration.ManyServer(Checked(queue), Checked(queue, options), handler));
+    }
+
+    private SafeAmqpBuilder Add<
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        WorkerRegistration worker) where THandler : class
+    {
+        Services.TryAddScoped<THandler>();
+        return Add(worker with { Probe = static services => services.GetRequiredService<THandler>() });
     }
 
     private SafeAmqpBuilder Add(WorkerRegistration worker)
