@@ -30,14 +30,12 @@ internal static class Health
         _ => HealthStatus.Unhealthy,
     };
 
-    /// <summary>Whether a link ended by itself: nothing brings it back but a new client.</summary>
-    internal static bool IsDead(AmqpClientStatus status)
-        => status.Links.Any(link => link.State == AmqpLinkState.Closed);
-
-    /// <summary>Whether a consumer was stopped over a message: nothing starts it again by itself, and a restart would
-    /// only bring it to the same message.</summary>
-    internal static bool HasStoppedConsumer(AmqpClientStatus status)
-        => status.Links.Any(link => link.Consumers.Any(IsStoppedForGood));
+    /// <summary>A link that ended by itself comes back only with a new client. What was stopped over a message only
+    /// degrades: nothing starts it again by itself, and a restart would only bring it to the same message.</summary>
+    internal static HealthStatus Liveness(AmqpClientStatus status)
+        => status.Links.Any(link => link.State == AmqpLinkState.Closed) ? HealthStatus.Unhealthy
+            : status.Links.Any(link => link.Consumers.Any(IsStoppedForGood)) ? HealthStatus.Degraded
+            : HealthStatus.Healthy;
 
     internal static Dictionary<string, object> Data(AmqpClientStatus status, IReadOnlyList<string> missing)
     {
@@ -97,8 +95,8 @@ internal static class Health
     }
 }
 
-/// <summary>Whether the client can still come back by itself.</summary>
-internal sealed class LivenessCheck(IServiceProvider services, string? key) : IHealthCheck
+/// <summary>Whether the client can do its work now; for liveness, whether it can still come back by itself.</summary>
+internal sealed class ClientCheck(IServiceProvider services, string? key, bool isLiveness) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context,
         CancellationToken cancellationToken = default)
@@ -110,44 +108,19 @@ internal sealed class LivenessCheck(IServiceProvider services, string? key) : IH
         {
             var client = services.GetRequiredKeyedService<IAmqpClient>(key);
             var status = client.Status;
+            var host = services.GetKeyedService<AmqpHostedService>(key);
+            IReadOnlyList<string> missing = isLiveness ? [] : host?.Missing ?? [];
 
             // Asked after the state was read: disposal says so before it closes a link.
-            bool isMeant = client is AmqpClient { IsDisposed: true }
-                || services.GetKeyedService<AmqpHostedService>(key) is { IsStopping: true };
-            HealthStatus health = isMeant ? HealthStatus.Healthy
-                : Health.IsDead(status) ? failureStatus
-                : Health.HasStoppedConsumer(status) ? HealthStatus.Degraded
-                : HealthStatus.Healthy;
-            return new HealthCheckResult(health, status.ToString(), data: Health.Data(status, []));
+            bool isMeant = client is AmqpClient { IsDisposed: true } || host is { IsStopping: true };
+            HealthStatus health = !isLiveness ? Health.Readiness(status, isComplete: missing.Count == 0)
+                : isMeant ? HealthStatus.Healthy : Health.Liveness(status);
+            return new HealthCheckResult(health == HealthStatus.Unhealthy ? failureStatus : health,
+                string.Join("; ", missing.Prepend(status.ToString())), data: Health.Data(status, missing));
         }
         catch (ObjectDisposedException)
         {
-            return HealthCheckResult.Healthy("The client is disposed.");
+            return new HealthCheckResult(isLiveness ? HealthStatus.Healthy : failureStatus, "The client is disposed.");
         }
-    }
-}
-
-/// <summary>Whether the client can do its work now.</summary>
-internal sealed class ReadinessCheck(IServiceProvider services, string? key) : IHealthCheck
-{
-    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context,
-        CancellationToken cancellationToken = default)
-        => Task.FromResult(Check(context.Registration.FailureStatus));
-
-    private HealthCheckResult Check(HealthStatus failureStatus)
-    {
-        AmqpClientStatus status;
-        try
-        {
-            status = services.GetRequiredKeyedService<IAmqpClient>(key).Status;
-        }
-        catch (ObjectDisposedException)
-        {
-            return new HealthCheckResult(failureStatus, "The client is disposed.");
-        }
-        var missing = services.GetKeyedService<AmqpHostedService>(key)?.Missing ?? [];
-        var health = Health.Readiness(status, isComplete: missing.Count == 0);
-        return new HealthCheckResult(health == HealthStatus.Unhealthy ? failureStatus : health,
-            string.Join("; ", missing.Prepend(status.ToString())), data: Health.Data(status, missing));
     }
 }

@@ -23,7 +23,7 @@ public static class SafeAmqpHealthChecksBuilderExtensions
     public static IHealthChecksBuilder AddSafeAmqp(this IHealthChecksBuilder builder, string name = "safeamqp",
         string? key = null, HealthStatus? failureStatus = null, IEnumerable<string>? tags = null,
         TimeSpan? timeout = null)
-        => Add(builder, name, services => new ReadinessCheck(services, key), failureStatus, tags ?? ["ready"], timeout);
+        => Add(builder, name, key, isLiveness: false, failureStatus, tags ?? ["ready"], timeout);
 
     /// <summary>Adds a liveness check: unhealthy only when a link is closed for good although nothing disposed the
     /// client, which a restart of the process cures. Degraded: a consumer was stopped over a message, to which a
@@ -38,14 +38,14 @@ public static class SafeAmqpHealthChecksBuilderExtensions
     public static IHealthChecksBuilder AddSafeAmqpLiveness(this IHealthChecksBuilder builder,
         string name = "safeamqp-live", string? key = null, HealthStatus? failureStatus = null,
         IEnumerable<string>? tags = null, TimeSpan? timeout = null)
-        => Add(builder, name, services => new LivenessCheck(services, key), failureStatus, tags ?? ["live"], timeout);
+        => Add(builder, name, key, isLiveness: true, failureStatus, tags ?? ["live"], timeout);
 
-    private static IHealthChecksBuilder Add(IHealthChecksBuilder builder, string name,
-        Func<IServiceProvider, IHealthCheck> check, HealthStatus? failureStatus, IEnumerable<string> tags,
-        TimeSpan? timeout)
+    private static IHealthChecksBuilder Add(IHealthChecksBuilder builder, string name, string? key, bool isLiveness,
+        HealthStatus? failureStatus, IEnumerable<string> tags, TimeSpan? timeout)
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(name);
-        return builder.Add(new HealthCheckRegistration(name, check, failureStatus, tags, timeout));
+        return builder.Add(new HealthCheckRegistration(name, services => new ClientCheck(services, key, isLiveness),
+            failureStatus, tags, timeout));
     }
 }
