@@ -57,12 +57,12 @@ internal sealed class ClientRegistration(string? key)
     private void AddTo(IServiceCollection services)
     {
         services.AddSingleton(this);
-        services.AddSingleton<IConfigureOptions<AmqpClientOptions>>(provider => new ConfigureClientOptions(provider,
-            this));
-        services.AddSingleton<IPostConfigureOptions<AmqpClientOptions>>(provider => new NameKeyedClient(provider,
-            this));
+        services.AddOptions<AmqpClientOptions>(OptionsName)
+            .Configure<IServiceProvider>((options, provider)
+                => new ConfigureClientOptions(provider, this).Configure(options))
+            .PostConfigure<IServiceProvider>(NameKeyed)
+            .ValidateOnStart();
         services.AddSingleton<IValidateOptions<AmqpClientOptions>>(new ValidateClientOptions(this));
-        services.AddOptions<AmqpClientOptions>(OptionsName).ValidateOnStart();
         services.TryAdd(ServiceDescriptor.KeyedSingleton<IAmqpClient>(Key,
             (provider, _) => new AmqpClient(ReadOptions(provider))
             {
@@ -70,6 +70,15 @@ internal sealed class ClientRegistration(string? key)
             }));
         services.AddKeyedSingleton(Key, (provider, _) => new AmqpHostedService(provider, this));
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredKeyedService<AmqpHostedService>(Key));
+    }
+
+    // A client with a key has a name of its own, so that the broker's management, logs and metrics tell the clients of
+    // a process apart.
+    private void NameKeyed(AmqpClientOptions options, IServiceProvider provider)
+    {
+        string? application = provider.GetService<IHostEnvironment>()?.ApplicationName;
+        if (Key is not null)
+            options.ClientName ??= $"{application ?? AppDomain.CurrentDomain.FriendlyName}:{Key}";
     }
 
     internal AmqpClientOptions ReadOptions(IServiceProvider provider)
@@ -87,22 +96,19 @@ internal sealed record WorkerRegistration(
     Action<IServiceProvider>? Probe = null)
 {
     internal static WorkerRegistration Consumer(string queue, AmqpConsumerOptions? options,
-        Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpSettlement>> handler,
-        Action<IServiceProvider>? probe = null)
+        Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpSettlement>> handler)
         => new($"consumer of queue '{queue}'", (scopes, client, stop) => client.ConsumeAsync(queue,
-            (delivery, lost) => InScopeAsync(scopes, handler, delivery, lost), options, stop), probe);
+            (delivery, lost) => InScopeAsync(scopes, handler, delivery, lost), options, stop));
 
     internal static WorkerRegistration Server(string queue, AmqpServeOptions? options,
-        Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpMessage>> handler,
-        Action<IServiceProvider>? probe = null)
+        Func<IServiceProvider, AmqpDelivery, CancellationToken, ValueTask<AmqpMessage>> handler)
         => new($"server of queue '{queue}'", (scopes, client, stop) => client.ServeAsync(queue,
-            (request, abandoned) => InScopeAsync(scopes, handler, request, abandoned), options, stop), probe);
+            (request, abandoned) => InScopeAsync(scopes, handler, request, abandoned), options, stop));
 
     internal static WorkerRegistration ManyServer(string queue, AmqpServeOptions? options,
-        Func<IServiceProvider, AmqpDelivery, CancellationToken, IAsyncEnumerable<AmqpMessage>> handler,
-        Action<IServiceProvider>? probe = null)
+        Func<IServiceProvider, AmqpDelivery, CancellationToken, IAsyncEnumerable<AmqpMessage>> handler)
         => new($"server of queue '{queue}'", (scopes, client, stop) => client.ServeManyAsync(queue,
-            (request, abandoned) => EachInScopeAsync(scopes, handler, request, abandoned), options, stop), probe);
+            (request, abandoned) => EachInScopeAsync(scopes, handler, request, abandoned), options, stop));
 
     // The scope ends before the delivery is settled: what its services write when they are disposed counts as part of
     // the work.
