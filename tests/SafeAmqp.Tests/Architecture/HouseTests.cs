@@ -4,7 +4,7 @@ namespace SafeAmqp.Tests.Architecture;
 /// <summary>Holds the library to its size: few files, none too long, none a crumb, few interfaces.</summary>
 public sealed class HouseTests
 {
-    private const int MaxFiles = 110, MaxLines = 300, MinLines = 25, MaxColumns = 120, MaxInterfaces = 4;
+    private const int MaxFiles = 108, MaxLines = 300, MinLines = 25, MaxColumns = 120, MaxInterfaces = 4;
 
     private static readonly string Folder = Repository.Path("src", "SafeAmqp");
 
