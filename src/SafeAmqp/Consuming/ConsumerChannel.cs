@@ -30,8 +30,19 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
 
     internal override void Prepare()
     {
-        if (Incarnation == 0 && subscription.State is not (AmqpConsumerState.Stopping or AmqpConsumerState.Stopped))
+        if (Incarnation != 0 || subscription.State is AmqpConsumerState.Stopping or AmqpConsumerState.Stopped)
+            return;
+        if (consumers.HasRoom)
+        {
             Open(confirms: false, subscription.Options.Prefetch);
+            return;
+        }
+        var reason = CloseReason.Local($"the connection has no channel left: channel_max {Actor.ChannelMax}, "
+            + $"{consumers.Open} consumers");
+        if (subscription.Started.HasEnded)
+            OnClosed(reason); // it tries again
+        else
+            consumers.Remove(this, Error(reason));
     }
 
     /// <summary>Asks the broker for no more deliveries.</summary>

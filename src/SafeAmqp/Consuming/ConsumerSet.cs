@@ -36,6 +36,23 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
         }
     }
 
+    /// <summary>Consumers that have a channel.</summary>
+    internal int Open => _consumers.Count(consumer => consumer.Incarnation != 0);
+
+    /// <summary>Whether one more may have a channel. Those for declaring, checking exchanges, publishing, replies and
+    /// direct replies are kept free.</summary>
+    internal bool HasRoom
+    {
+        get
+        {
+            if (actor.ChannelMax == 0)
+                return true;
+            int most = actor.ChannelMax - (!actor.Settings.Publishes ? 1 : actor.HasFewChannels ? 4 : 5);
+            return _consumers.Count + _gets.Count <= most
+                || Open + _gets.Count(get => get.Incarnation != 0) < most;
+        }
+    }
+
     /// <summary>Whether there is nothing to wait for before the link is open.</summary>
     internal bool AreSettled => _consumers.TrueForAll(consumer => consumer.IsSettled);
 
@@ -92,23 +109,17 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
         _gets.Add(channel);
         actor.WakeAt(get.Deadline);
         if (mayConsume)
-            channel.Prepare(hasRoom: _consumers.Count + _gets.Count <= MostConsumers);
+            channel.Prepare();
     }
 
     internal void Remove(GetChannel get) => _gets.Remove(get);
 
     internal void Prepare()
     {
-        int most = MostConsumers;
-        foreach (var (index, consumer) in Channels.Index())
-        {
-            if (index < most)
-                consumer.Prepare();
-            else
-                LeaveWithoutChannel(consumer, most);
-        }
-        foreach (var (index, get) in Gets.Index())
-            get.Prepare(hasRoom: _consumers.Count + index < most);
+        foreach (ConsumerChannel consumer in Channels)
+            consumer.Prepare();
+        foreach (GetChannel get in Gets)
+            get.Prepare();
     }
 
     /// <summary>Takes a consumer out that was stopped. Only a caller that still waits for its start sees the error: it
@@ -142,28 +153,10 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
         bool isGone = queues.Used(subscription.Queue);
         if (!mayConsume)
             return;
-        if (_consumers.Count + _gets.Count > MostConsumers)
-            LeaveWithoutChannel(consumer, _consumers.Count - 1);
-        else if (isGone)
+        if (isGone)
             queues.Redeclare(subscription.Queue, consumer.Prepare);
         else
             consumer.Prepare();
-    }
-
-    // The channels for declaring, checking exchanges, publishing, replies and direct replies are kept free.
-    private int MostConsumers
-        => actor.ChannelMax == 0 ? int.MaxValue
-            : actor.ChannelMax - (!actor.Settings.Publishes ? 1 : actor.HasFewChannels ? 4 : 5);
-
-    // Told at once; one that was live before tries again.
-    private void LeaveWithoutChannel(ConsumerChannel consumer, int others)
-    {
-        var reason = CloseReason.Local(
-            $"the connection has no channel left: channel_max {actor.ChannelMax}, {others} consumers");
-        if (consumer.Subscription.Started.HasEnded)
-            consumer.Dispatch(new BrokerSignal.ChannelClosed(consumer.Incarnation, reason));
-        else
-            Remove(consumer, AmqpTopologyException.OfConsumer(consumer.Subscription.Queue, reason, actor.Snapshot()));
     }
 
     private void Settle(ConsumerCommand.Settle settle)

@@ -14,10 +14,10 @@ internal sealed class GetChannel(ConnectionActor actor, ConsumerSet consumers, G
     internal GetJob.Begin Job => job;
 
     /// <summary>Opens the channel on a link that is there.</summary>
-    internal void Prepare(bool hasRoom)
+    internal override void Prepare()
     {
         _wasOpened = true;
-        if (hasRoom)
+        if (consumers.HasRoom)
             Open(confirms: false, prefetch: 0);
         else
             Fail(CloseReason.Local($"the connection has no channel left: channel_max {Actor.ChannelMax}"));

@@ -96,6 +96,27 @@ public sealed class ConsumerChannelTests
     }
 
     [Fact]
+    public void One_that_comes_back_takes_no_channel_that_is_kept_free_and_waits_for_another_to_end()
+    {
+        _bench.Post(new ActorCommand.Start());
+        _bench.Post(new BrokerSignal.Connected(_bench.Actor.Epoch, "broker:5672", ChannelMax: 2)); // one is kept free
+        _bench.Opened(_bench.Link.Admin);
+        var first = _bench.SubscribeLive("first");
+        _bench.Closed(_bench.Link.Consumer, ByBroker(541, "oops"));
+        var second = _bench.SubscribeLive("second");
+        int channels = _bench.Link.Channels.Count;
+        _bench.Wait(S(10));
+        Assert.Equal(channels, _bench.Link.Channels.Count);
+        Assert.Equal(AmqpConsumerState.Recovering, first.State);
+        Assert.Contains("no channel left: channel_max 2, 1 consumers", first.LastError, StringComparison.Ordinal);
+        _bench.Post(new ConsumerCommand.End(second));
+        _bench.Wait(S(10));
+        _bench.Opened(_bench.Link.Consumer);
+        _bench.Started(_bench.Link.Consumer);
+        Assert.Equal(AmqpConsumerState.Live, first.State);
+    }
+
+    [Fact]
     public void A_consumer_that_is_stopping_is_not_started_again_on_the_next_link()
     {
         _bench.Open();
