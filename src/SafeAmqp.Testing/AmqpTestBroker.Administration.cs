@@ -28,9 +28,15 @@ public sealed partial class AmqpTestBroker
     /// <summary>
     /// Lets a user into a virtual host; the patterns say which names it may configure, write and read.
     /// </summary>
+    /// <exception cref="ArgumentException">A pattern is no regular expression.</exception>
     public void SetPermissions(
-        string user, string virtualHost = "/", string configure = ".*", string write = ".*", string read = ".*") =>
-        _state.Loop.Command(() => _state.Users.Find(user)?.Permit(virtualHost, configure, write, read));
+        string user, string virtualHost = "/", string configure = ".*", string write = ".*", string read = ".*")
+    {
+        var configurable = new NamePattern(configure, nameof(configure));
+        var writable = new NamePattern(write, nameof(write));
+        var readable = new NamePattern(read, nameof(read));
+        _state.Loop.Command(() => _state.Users.Find(user)?.Permit(virtualHost, configurable, writable, readable));
+    }
 
     /// <summary>Takes all permissions in a virtual host away from a user.</summary>
     public void ClearPermissions(string user, string virtualHost = "/")
@@ -41,9 +47,17 @@ public sealed partial class AmqpTestBroker
     /// <c>{username}</c> and <c>{vhost}</c> stand for the user's own. A user without a rule for an exchange may use
     /// every key.
     /// </summary>
+    /// <exception cref="ArgumentException">A pattern is no regular expression.</exception>
     public void SetTopicPermissions(
-        string user, string exchange, string virtualHost = "/", string write = ".*", string read = ".*") =>
-        _state.Loop.Command(() => _state.Users.Find(user)?.Topics.Permit(virtualHost, exchange, write, read));
+        string user, string exchange, string virtualHost = "/", string write = ".*", string read = ".*")
+    {
+        var writable = new NamePattern(Expanded(write), nameof(write));
+        var readable = new NamePattern(Expanded(read), nameof(read));
+        _state.Loop.Command(() => _state.Users.Find(user)?.Topics.Permit(virtualHost, exchange, writable, readable));
+
+        string Expanded(string pattern) => pattern.Replace("{username}", user, StringComparison.Ordinal)
+            .Replace("{vhost}", virtualHost, StringComparison.Ordinal);
+    }
 
     /// <summary>
     /// Takes a user's rules for the routing keys of an exchange back; of all exchanges when none is named.

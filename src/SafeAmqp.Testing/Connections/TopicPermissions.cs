@@ -1,20 +1,19 @@
-using System.Text.RegularExpressions;
-
 namespace SafeAmqp.Testing.Connections;
 
 /// <summary>
 /// Which routing keys a user may publish with and bind to, by topic exchange. Without a rule for an exchange: all
 /// (RabbitMQ's topic authorisation).
 /// </summary>
-internal sealed class TopicPermissions(string user)
+internal sealed class TopicPermissions
 {
-    private readonly Dictionary<(string VirtualHost, string Exchange), (Regex Write, Regex Read)> _rules = [];
+    private readonly Dictionary<(string VirtualHost, string Exchange), (NamePattern Write, NamePattern Read)> _rules
+        = [];
 
     /// <summary>False for nearly everybody: then nothing is looked up.</summary>
     public bool Any => _rules.Count > 0;
 
-    public void Permit(string vhost, string exchange, string write, string read) =>
-        _rules[(vhost, exchange)] = (Pattern(write, vhost), Pattern(read, vhost));
+    public void Permit(string vhost, string exchange, NamePattern write, NamePattern read) =>
+        _rules[(vhost, exchange)] = (write, read);
 
     public void Clear(string vhost, string? exchange)
     {
@@ -24,10 +23,6 @@ internal sealed class TopicPermissions(string user)
     }
 
     public bool May(string vhost, string exchange, Permission permission, string key) =>
-        !_rules.TryGetValue((vhost, exchange), out (Regex Write, Regex Read) rule)
+        !_rules.TryGetValue((vhost, exchange), out (NamePattern Write, NamePattern Read) rule)
             || (permission == Permission.Write ? rule.Write : rule.Read).IsMatch(key);
-
-    private Regex Pattern(string text, string vhost) => User.Pattern(text
-        .Replace("{username}", user, StringComparison.Ordinal)
-        .Replace("{vhost}", vhost, StringComparison.Ordinal));
 }

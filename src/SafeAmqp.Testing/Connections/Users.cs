@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.RegularExpressions;
 
 namespace SafeAmqp.Testing.Connections;
 
@@ -26,14 +25,13 @@ internal sealed class Users
 internal sealed class User(string name, string password)
 {
     private const int RememberedChecks = 256;
-    private static readonly TimeSpan MatchLimit = TimeSpan.FromSeconds(1);
-    private readonly Dictionary<string, Regex[]> _permissions = [];
+    private readonly Dictionary<string, NamePattern[]> _permissions = [];
     private readonly Dictionary<(string, Permission, string), bool> _checked = [];
     private string _password = password;
 
     public string Name => name;
 
-    public TopicPermissions Topics { get; } = new(name);
+    public TopicPermissions Topics { get; } = new();
 
     public void Change(string password) => _password = password;
 
@@ -42,9 +40,9 @@ internal sealed class User(string name, string password)
 
     public bool MayEnter(string vhost) => _permissions.ContainsKey(vhost);
 
-    public void Permit(string vhost, string configure, string write, string read)
+    public void Permit(string vhost, NamePattern configure, NamePattern write, NamePattern read)
     {
-        _permissions[vhost] = [Pattern(configure), Pattern(write), Pattern(read)];
+        _permissions[vhost] = [configure, write, read];
         _checked.Clear();
     }
 
@@ -60,15 +58,12 @@ internal sealed class User(string name, string password)
             return allowed;
         // RabbitMQ checks the default exchange by this name.
         string named = resource.Length == 0 ? "amq.default" : resource;
-        allowed = _permissions.TryGetValue(vhost, out Regex[]? patterns) && patterns[(int)permission].IsMatch(named);
+        allowed = _permissions.TryGetValue(vhost, out NamePattern[]? patterns)
+            && patterns[(int)permission].IsMatch(named);
         if (_checked.Count >= RememberedChecks)
             _checked.Clear();
         return _checked[(vhost, permission, resource)] = allowed;
     }
-
-    /// <summary>An empty pattern matches nothing but the empty name, as in RabbitMQ.</summary>
-    public static Regex Pattern(string text) =>
-        new(text.Length == 0 ? "^$" : text, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking, MatchLimit);
 }
 
 /// <summary>What a user may do with an exchange or queue.</summary>

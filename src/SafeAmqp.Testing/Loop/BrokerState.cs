@@ -24,7 +24,7 @@ internal sealed class BrokerState
         Memory = new MemoryWatch(this);
         Users.Add(options.UserName, options.Password);
         AddVirtualHost("/");
-        Users.Find(options.UserName)!.Permit("/", ".*", ".*", ".*");
+        Users.Find(options.UserName)!.Permit("/", NamePattern.Any, NamePattern.Any, NamePattern.Any);
         Loop.BatchEnded = BatchEnded;
         Loop.Crashed = Crash;
     }

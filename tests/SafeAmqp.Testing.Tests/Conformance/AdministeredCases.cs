@@ -89,6 +89,22 @@ public sealed class AdministeredCases(BrokerPairs brokers)
             await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Q, false, false, true));
             await AttemptAsync(s, c, channel => channel.QueueDeclarePassiveAsync(s.Q));
         },
+        ["patterns that look around or take for ever"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin);
+            await admin.PermitAsync(user, "^(?!amq\\.).*", "^(?!x)(a+)+$", "(?<=q)$");
+            await using IConnection c = await ConnectAsync(s, user);
+            await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Q, false, true, false));
+            await AttemptAsync(s, c, channel => channel.QueueDeclarePassiveAsync(s.Q));
+            await AttemptAsync(s, c, channel => channel.BasicGetAsync(s.Q, true));
+            await AttemptAsync(s, c, channel => channel.BasicGetAsync(s.Name("other"), true));
+            await AttemptAsync(s, c, channel => PublishedAsync(channel, new string('a', 40) + "!", "k"));
+            await admin.PermitTopicsAsync(user, "amq.topic", "^(?!secret)", "^(a+)+\\b(?!b)$");
+            await admin.PermitAsync(user, ".*", ".*", ".*");
+            await using IConnection later = await ConnectAsync(s, user);
+            await AttemptAsync(s, later, channel => PublishedAsync(channel, "amq.topic", "open"));
+            await AttemptAsync(s, later, channel => PublishedAsync(channel, "amq.topic", "secret"));
+        },
         ["a topic that may not be written"] = async (s, admin) =>
         {
             string user = await UserAsync(s, admin, permitted: true);
