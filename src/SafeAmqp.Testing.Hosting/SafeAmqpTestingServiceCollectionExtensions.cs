@@ -10,8 +10,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <remarks>
 /// <para>Every client that <c>AddSafeAmqp</c> and <c>AddKeyedSafeAmqp</c> registered, before or after, connects to the
 /// embedded broker, whatever address, account and TLS settings its configuration names; its other options stay as they
-/// are. Each keeps its virtual host, which the broker has. A client that the program makes itself is not
-/// reached.</para>
+/// are, as do the other parameters of its URI. Each keeps its virtual host, which the broker has, with all rights
+/// unless the test has set some. A client that the program makes itself is not reached.</para>
 /// <para>Call it after the services of the application: in <c>ConfigureTestServices</c> of a
 /// <c>WebApplicationFactory</c>, or before the builder of another host builds. When it is called again, the last call
 /// counts.</para>

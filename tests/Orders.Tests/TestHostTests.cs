@@ -53,6 +53,45 @@ public sealed class TestHostTests
     }
 
     [Fact]
+    public async Task What_a_URI_sets_beside_its_address_is_kept()
+    {
+        HostApplicationBuilder builder = Host.CreateApplicationBuilder();
+        builder.Services.AddSafeAmqp(options => options.Uri = "amqps://shop:secret@rabbit.example/shop?heartbeat=20"
+            + "&auth_mechanism=external&certfile=/nowhere/client.pem&keyfile=/nowhere/client.key&verify=verify_peer"
+            + "&cacertfile=/nowhere/roots.pem&server_name_indication=rabbit&connection_timeout=7000&channel_max=50"
+            + "&frame_max=8192");
+        builder.Services.AddKeyedSafeAmqp("plain", options => options.Uri = "amqp://rabbit.example");
+        builder.Services.AddSafeAmqpTesting();
+        using IHost host = builder.Build();
+
+        var options = host.Services.GetRequiredService<Microsoft.Extensions.Options
+            .IOptionsMonitor<AmqpClientOptions>>();
+        string address = host.Services.GetRequiredService<AmqpTestBroker>().Uri.GetLeftPart(UriPartial.Authority);
+        Assert.Equal(address + "?heartbeat=20&connection_timeout=7000&channel_max=50&frame_max=8192",
+            options.CurrentValue.Uri);
+        Assert.Equal(address, options.Get("plain").Uri);
+        await host.StartAsync(Cancelled);
+        await host.Services.GetRequiredService<IAmqpClient>().DeclareAsync(
+            new AmqpTopology().Queue("orders"), Cancelled);
+        await host.StopAsync(Cancelled);
+    }
+
+    [Fact]
+    public async Task The_rights_that_a_test_has_set_are_kept()
+    {
+        await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(cancellationToken: Cancelled);
+        broker.SetPermissions("guest", write: "^(orders|amq\\.default)$");
+        await using var factory = Service(services => services.AddSafeAmqpTesting(broker));
+        var amqp = factory.Services.GetRequiredService<IAmqpClient>();
+
+        await amqp.PublishAsync("", "orders", "tea"u8.ToArray(), Cancelled);
+        var refused = await Assert.ThrowsAsync<AmqpRefusedException>(
+            async () => await amqp.PublishAsync("amq.fanout", "", "tea"u8.ToArray(), Cancelled));
+
+        Assert.Equal(403, refused.ReplyCode);
+    }
+
+    [Fact]
     public async Task Its_address_fits_ConnectAsync_and_it_is_set_up_as_the_test_says()
     {
         await using var factory = Service(services => services.AddSafeAmqpTesting(broker =>

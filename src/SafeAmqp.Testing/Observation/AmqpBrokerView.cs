@@ -32,6 +32,10 @@ public sealed class AmqpBrokerView
     /// <summary>How many channels are open on all connections.</summary>
     public int ChannelCount => _broker.Connections.Sum(connection => connection.Channels.Count());
 
+    /// <summary>Whether a user has permissions in a virtual host, whatever they are.</summary>
+    public bool MayEnter(string user, string virtualHost = "/")
+        => _broker.Users.Find(user)?.MayEnter(virtualHost) ?? false;
+
     /// <summary>The names of a virtual host's queues.</summary>
     public IReadOnlyList<string> Queues(string virtualHost = "/") => [.. Host(virtualHost).Queues.Keys];
 
