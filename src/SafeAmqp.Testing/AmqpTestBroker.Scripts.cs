@@ -10,36 +10,34 @@ public sealed partial class AmqpTestBroker
     private static readonly TimeSpan DefaultWait = TimeSpan.FromSeconds(30);
 
     /// <summary>From now on, whenever the trigger's moment comes, the action happens.</summary>
+    /// <exception cref="ArgumentException">The action is none of those that can happen at such a moment.</exception>
     public FaultScript Script(FaultTrigger trigger, FaultAction action)
     {
         ArgumentNullException.ThrowIfNull(trigger);
         ArgumentNullException.ThrowIfNull(action);
+        action.Check(trigger.Method, nameof(action));
         var script = new FaultScript(this, trigger, action);
-        _state.Loop.Command(() => _state.Faults.Add(script));
+        _state.Faults.Add(script);
         return script;
     }
 
     /// <summary>Takes back all scripts.</summary>
-    public void ClearScripts() => _state.Loop.Command(_state.Faults.Clear);
+    public void ClearScripts() => _state.Faults.Clear();
 
     /// <summary>
-    /// Lets an action happen now, on all open connections or those of one name; what concerns channels happens on all
-    /// of theirs.
+    /// Lets an action happen now, once on each open connection or each of one name; what concerns channels happens on
+    /// each of theirs.
     /// </summary>
+    /// <exception cref="ArgumentException">The action can only happen to a method or a message.</exception>
     public Task InjectAsync(FaultAction action, string? connection = null)
     {
         ArgumentNullException.ThrowIfNull(action);
+        action.Check(FaultScene.Injecting, nameof(action));
         return _state.Loop.AskAsync(() =>
         {
             foreach (Connection found in _state.Connections
                 .Where(c => c.IsOpen && (connection is null || c.Name == connection)).ToArray())
-            {
-                var channels = found.Channels.Select(channel => new FaultScene(found, channel, 0)).ToList();
-                if (channels.Count == 0)
-                    channels.Add(new FaultScene(found, null, 0));
-                foreach (FaultScene scene in channels)
-                    action.Act(scene);
-            }
+                action.Inject(found);
             return true;
         });
     }
@@ -75,5 +73,5 @@ public sealed partial class AmqpTestBroker
         }
     }
 
-    internal void Remove(FaultScript script) => _state.Loop.Command(() => _state.Faults.Remove(script));
+    internal void Remove(FaultScript script) => _state.Faults.Remove(script);
 }

@@ -108,6 +108,8 @@ internal sealed partial class Channel
         int count = fields.Short();
         bool global = fields.Octet() != 0;
         Broker.History.Received(this, "basic.qos");
+        if (Meets(Method.BasicQos))
+            return;
         if (size != 0)
             throw new AmqpError(ReplyCode.NotImplemented, $"prefetch_size!=0 ({size})");
         if (global) _channelPrefetch = count;
@@ -165,7 +167,7 @@ internal sealed partial class Channel
         string tag = fields.ShortString();
         bool noWait = fields.Octet() != 0;
         Broker.History.Received(this, "basic.cancel");
-        if (Meets(Method.BasicCancel))
+        if (Meets(Method.BasicCancel, queue: _consumers.GetValueOrDefault(tag)?.Queue?.Name))
             return;
         if (_consumers.Remove(tag, out Consumer? consumer))
         {

@@ -41,7 +41,10 @@ internal sealed partial class Channel
     private void OnRecover(ref MethodReader fields, bool answer)
     {
         bool requeue = fields.Octet() != 0;
-        Broker.History.Received(this, "basic.recover");
+        uint method = answer ? Method.BasicRecover : Method.BasicRecoverAsync;
+        Broker.History.Received(this, Method.Name(method));
+        if (Meets(method))
+            return;
         if (!requeue)
             throw new AmqpError(ReplyCode.NotImplemented, "requeue=false");
         List<Delivery> deliveries = Unacked.TakeUpTo(0);
@@ -114,8 +117,19 @@ internal sealed partial class Channel
     private bool RecordSettlement(uint method, string name, ulong tag)
     {
         Broker.History.Settled(this, name, tag);
-        return Broker.Faults.Any
-            && Broker.Faults.Meets(new Faults.FaultScene(Connection, this, method) { DeliveryTag = tag });
+        if (!Broker.Faults.Any)
+            return false;
+        Delivery? delivery = Unacked.Find(tag);
+        Message? message = delivery?.Entry.Message;
+        return Broker.Faults.Meets(new Faults.FaultScene(Connection, this, method)
+        {
+            Queue = delivery?.Queue.Name,
+            Exchange = message?.Exchange,
+            RoutingKey = message?.RoutingKey,
+            Message = message,
+            Properties = message?.Properties,
+            DeliveryTag = tag,
+        });
     }
 
     private static AmqpError UnknownTag(ulong tag) => AmqpError.Precondition($"unknown delivery tag {tag}");

@@ -151,13 +151,7 @@ internal sealed partial class Channel
             case Method.BasicRecover: OnRecover(ref fields, answer: true); break;
             case Method.BasicRecoverAsync: OnRecover(ref fields, answer: false); break;
             case Method.ConfirmSelect: OnConfirmSelect(ref fields); break;
-            case Method.TxSelect when Confirms.IsOn:
-                throw AmqpError.Precondition("cannot switch from confirm to tx mode");
-            case Method.TxSelect:
-                throw new AmqpError(
-                    ReplyCode.NotImplemented,
-                    "transactions are not supported by this broker: use publisher confirms (confirm.select)");
-            case Method.TxCommit or Method.TxRollback: throw AmqpError.Precondition("channel is not transactional");
+            case Method.TxSelect or Method.TxCommit or Method.TxRollback: OnTransaction(method); break;
             default: throw new AmqpError(ReplyCode.CommandInvalid, "unimplemented method");
         }
     }
@@ -175,7 +169,11 @@ internal sealed partial class Channel
 
     private void OnFlow(ref MethodReader fields)
     {
-        if (fields.Octet() == 0)
+        bool active = fields.Octet() != 0;
+        Broker.History.Received(this, "channel.flow");
+        if (Meets(Method.ChannelFlow))
+            return;
+        if (!active)
             throw new AmqpError(ReplyCode.NotImplemented, "active=false");
         Send(Writer.Start(Method.ChannelFlowOk).Flag(true));
     }
@@ -184,9 +182,25 @@ internal sealed partial class Channel
     {
         bool noWait = fields.Octet() != 0;
         Broker.History.Received(this, "confirm.select");
+        if (Meets(Method.ConfirmSelect))
+            return;
         Confirms.IsOn = true;
         if (!noWait)
             Send(Writer.Start(Method.ConfirmSelectOk));
+    }
+
+    private void OnTransaction(uint method)
+    {
+        Broker.History.Received(this, Method.Name(method));
+        if (Meets(method))
+            return;
+        if (method != Method.TxSelect)
+            throw AmqpError.Precondition("channel is not transactional");
+        throw Confirms.IsOn
+            ? AmqpError.Precondition("cannot switch from confirm to tx mode")
+            : new AmqpError(
+                ReplyCode.NotImplemented,
+                "transactions are not supported by this broker: use publisher confirms (confirm.select)");
     }
 
     /// <summary>An empty name means the queue that was declared last on this channel (50.20).</summary>
@@ -225,11 +239,10 @@ internal sealed partial class Channel
         return new AmqpError(ReplyCode.AccessRefused, text);
     }
 
-    private bool Meets(uint method, string? queue = null, string? exchange = null, Consumer? consumer = null) =>
+    private bool Meets(uint method, string? queue = null, string? exchange = null) =>
         Broker.Faults.Any && Broker.Faults.Meets(new Faults.FaultScene(Connection, this, method)
         {
             Queue = queue,
-            Exchange = exchange,
-            Consumer = consumer
+            Exchange = exchange
         });
 }

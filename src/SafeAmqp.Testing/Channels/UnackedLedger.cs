@@ -42,6 +42,9 @@ internal sealed class UnackedLedger
         _last = delivery;
     }
 
+    /// <summary>The newest that a tag settles; null when it is of none.</summary>
+    public Delivery? Find(ulong tag) => tag == 0 ? _last : _byTag.GetValueOrDefault(tag);
+
     public bool TryTake(ulong tag, [MaybeNullWhen(false)] out Delivery delivery)
     {
         if (!_byTag.Remove(tag, out delivery))

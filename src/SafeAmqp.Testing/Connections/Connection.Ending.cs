@@ -96,6 +96,8 @@ internal sealed partial class Connection
     private void HoldBack(Frame frame, TimeSpan delay)
     {
         _late = null;
+        if (Stage == ConnectionStage.Closing)
+            return;
         _isLate = true;
         (byte type, ushort channel, byte[] payload) = (frame.Type, frame.Channel, frame.Payload.ToArray());
         Broker.Loop.Timers.After((long)delay.TotalMilliseconds, () =>
@@ -103,9 +105,19 @@ internal sealed partial class Connection
             if (Stage == ConnectionStage.Closed || !_isLate)
                 return;
             _isLate = false;
-            Broker.Faults.IsSuppressed = true;
-            OnFrame(new Frame(type, channel, payload));
-            Broker.Faults.IsSuppressed = false;
+            Replayed = BinaryPrimitives.ReadUInt32BigEndian(payload);
+            try
+            {
+                OnFrame(new Frame(type, channel, payload));
+            }
+            catch (Exception error)
+            {
+                Crashed(error);
+            }
+            finally
+            {
+                Replayed = 0;
+            }
             Broker.Loop.Post(_peer);
         });
     }
@@ -149,6 +161,8 @@ internal sealed partial class Connection
             .Short(Method.Class(method)).Short(Method.Number(method)));
         _deadline?.Cancel();
         _deadline = Broker.Loop.Timers.After(10_000, () => Drop(reset: false));
+        // Its answer may lie behind what was not read up to now.
+        Broker.Loop.Post(_peer);
     }
 
     /// <summary>Ends after what was written has left.</summary>

@@ -69,6 +69,8 @@ internal sealed partial class Connection
             case (Method.ConnectionOpen, ConnectionStage.Opening): OnOpen(ref fields); break;
             case (Method.ConnectionUpdateSecret, ConnectionStage.Running):
                 Broker.History.Received(this, "connection.update-secret");
+                if (Broker.Faults.Meets(new FaultScene(this, null, method)))
+                    break;
                 Send(0, Broker.Writer.Start(Method.ConnectionUpdateSecretOk));
                 break;
             case (Method.ConnectionClose, _):
@@ -137,6 +139,9 @@ internal sealed partial class Connection
         ushort channelMax = fields.Short();
         uint frameMax = fields.Long();
         ushort heartbeat = fields.Short();
+        Broker.History.Received(this, "connection.tune-ok");
+        if (Broker.Faults.Meets(new FaultScene(this, null, Method.ConnectionTuneOk)))
+            return;
         AmqpTestBrokerOptions options = Broker.Options;
         if (frameMax != 0 && frameMax < HandshakeFrameMax)
             throw new AmqpError(

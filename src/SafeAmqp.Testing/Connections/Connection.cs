@@ -94,6 +94,11 @@ internal sealed partial class Connection
     /// <summary>Input waits: for the end of an alarm, or behind a method that a script answers late.</summary>
     private bool IsPaused => _isBlocked || _isLate;
 
+    /// <summary>
+    /// The method that was held back and is carried out now: it was seen and met its scripts when it came. 0 otherwise.
+    /// </summary>
+    public uint Replayed { get; private set; }
+
     public Task Ended => _peer.Ended;
 
     public bool Can(string capability) => Capabilities.GetValueOrDefault(capability) is true;
@@ -138,16 +143,23 @@ internal sealed partial class Connection
         }
         catch (Exception error)
         {
-            // A bug here: this client hears of it as it would from RabbitMQ, the others go on, and the test that waits
-            // is told.
-            Broker.History.Crashed(error);
-            Fail(new AmqpError(ReplyCode.InternalError, ""), 0);
+            Crashed(error);
         }
         if (Stage == ConnectionStage.Closed)
             return;
         _peer.AdvanceTo(input.Start, IsPaused || IsFrozen || _peer.IsCongested ? input.Start : input.End);
         if (result.IsCompleted && !IsPaused && !IsFrozen)
             Ending();
+    }
+
+    /// <summary>
+    /// A bug here: this client hears of it as it would from RabbitMQ, the others go on, and the test that waits is
+    /// told.
+    /// </summary>
+    private void Crashed(Exception error)
+    {
+        Broker.History.Crashed(error);
+        Fail(new AmqpError(ReplyCode.InternalError, ""), 0);
     }
 
     private void OnWritable()

@@ -1,3 +1,4 @@
+using SafeAmqp.Testing.Connections;
 using SafeAmqp.Testing.Faults;
 
 namespace SafeAmqp.Testing;
@@ -5,9 +6,9 @@ namespace SafeAmqp.Testing;
 /// <summary>What goes wrong. Made by the static methods; several are joined with <see cref="Then"/>.</summary>
 public sealed class FaultAction
 {
-    private readonly Func<FaultScene, bool> _act;
+    private readonly Step[] _steps;
 
-    private FaultAction(Func<FaultScene, bool> act) => _act = act;
+    private FaultAction(params Step[] steps) => _steps = steps;
 
     /// <summary>The broker closes the connection with connection.close.</summary>
     /// <param name="code">The reply code, for example 320.</param>
@@ -21,7 +22,7 @@ public sealed class FaultAction
         => Consuming(scene =>
         scene.Channel?.Fail(new AmqpError((ushort)code, text), scene.Method > FaultScene.Publishing
             ? scene.Method
-            : 0));
+            : 0), isOfChannel: true);
 
     /// <summary>The socket closes (FIN) without a word of the protocol.</summary>
     public static FaultAction Drop() => Consuming(scene => scene.Connection.Drop(reset: false));
@@ -47,14 +48,19 @@ public sealed class FaultAction
     /// </summary>
     public static FaultAction CutAfter(int bytes) => Changing(scene => scene.Connection.CutAfter(bytes));
 
-    /// <summary>The method is swallowed: it has no effect and no answer.</summary>
+    /// <summary>
+    /// The method is swallowed: it has no effect and no answer. A message is, to its last octet, and is never
+    /// confirmed.
+    /// </summary>
     public static FaultAction Ignore() => Consuming(static _ => { });
 
     /// <summary>
     /// The method is carried out and answered only after this time; what follows on the connection waits behind it.
     /// </summary>
-    /// <remarks>For a publish it is the confirm that comes late.</remarks>
-    public static FaultAction AnswerLate(TimeSpan delay) => new(scene =>
+    /// <remarks>For a publish it is the confirm that comes late. What is no method of a client's has no answer:
+    /// <see cref="FaultTrigger.Connect"/>, <see cref="FaultTrigger.Publishing"/>, <see cref="FaultTrigger.Deliver"/>
+    /// and <see cref="AmqpTestBroker.InjectAsync"/> refuse it.</remarks>
+    public static FaultAction AnswerLate(TimeSpan delay) => new(new Step(scene =>
     {
         if (scene.Method == Method.BasicPublish)
         {
@@ -63,17 +69,22 @@ public sealed class FaultAction
         }
         scene.Connection.AnswerLate(delay);
         return true;
+    })
+    {
+        Needs = "a method that a client sends",
+        Fits = static moment => moment > FaultScene.Publishing && moment != Method.BasicDeliver,
     });
 
     /// <summary>
     /// The message is taken in, its confirm comes after this time. Later confirms do not wait and do not include it.
     /// </summary>
+    /// <remarks>Like all that a publisher hears, at <see cref="FaultTrigger.Publish"/> only.</remarks>
     public static FaultAction DelayConfirm(TimeSpan delay)
-        => Changing(scene => scene.Hold = new ConfirmHold(delay, 0, scene.Connection.Broker.Random));
+        => OfPublish(scene => scene.Hold = new ConfirmHold(delay, 0, scene.Connection.Broker.Random));
 
     /// <summary>The message is taken in, and never confirmed.</summary>
     public static FaultAction DropConfirm()
-        => Changing(scene => scene.Hold = new ConfirmHold(null, 0, scene.Connection.Broker.Random));
+        => OfPublish(scene => scene.Hold = new ConfirmHold(null, 0, scene.Connection.Broker.Random));
 
     /// <summary>
     /// Confirms are kept until there are so many, and then sent one by one in an order that the seed decides.
@@ -81,16 +92,16 @@ public sealed class FaultAction
     public static FaultAction ReorderConfirms(int count, int seed)
     {
         var random = new Random(seed);
-        return Changing(scene => scene.Hold = new ConfirmHold(null, Math.Max(2, count), random));
+        return OfPublish(scene => scene.Hold = new ConfirmHold(null, Math.Max(2, count), random));
     }
 
     /// <summary>The message is not taken in, and basic.nack says so.</summary>
-    public static FaultAction Nack() => Changing(scene => scene.Verdict = PublishVerdict.Nack);
+    public static FaultAction Nack() => OfPublish(scene => scene.Verdict = PublishVerdict.Nack);
 
     /// <summary>
     /// The message is not routed and comes back with basic.return, mandatory or not, before it is confirmed.
     /// </summary>
-    public static FaultAction Return(int code = ReplyCode.NoRoute, string text = "NO_ROUTE") => Changing(scene =>
+    public static FaultAction Return(int code = ReplyCode.NoRoute, string text = "NO_ROUTE") => OfPublish(scene =>
     {
         scene.Verdict = PublishVerdict.Return;
         scene.ReturnCode = (ushort)code;
@@ -112,15 +123,22 @@ public sealed class FaultAction
                 if (scene.Consumer is null || scene.Consumer == consumer)
                     channel.CancelByBroker(consumer);
         });
-    });
+    }, isOfChannel: true);
 
     /// <summary>
-    /// The message is given out once more, marked as redelivered: on a delivery that one is lost, on an ack the ack is.
+    /// The message is given out once more, marked as redelivered: on a delivery that one is lost, on an ack, nack or
+    /// reject that is. At other moments there is none.
     /// </summary>
-    public static FaultAction Redeliver() => Consuming(scene =>
+    public static FaultAction Redeliver() => new(new Step(static scene =>
     {
         if (scene.Channel is { } channel)
             channel.Broker.Loop.Later(() => channel.Redeliver(scene.DeliveryTag));
+        return true;
+    })
+    {
+        Needs = "a delivery or its settlement",
+        Fits = static moment => moment is Method.BasicDeliver or Method.BasicAck or Method.BasicNack
+            or Method.BasicReject,
     });
 
     /// <summary>
@@ -138,7 +156,8 @@ public sealed class FaultAction
     /// <summary>The broker sends a frame that breaks the protocol.</summary>
     public static FaultAction Malformed(MalformedFrame kind) => Changing(scene =>
         scene.Connection.WriteRaw(
-            MalformedFrames.Make(kind, scene.Channel?.Number ?? 0, scene.Connection.Broker.Random)));
+            MalformedFrames.Make(kind, scene.Channel?.Number ?? 0, scene.Connection.Broker.Random)),
+        MalformedFrames.AreOfChannel(kind));
 
     /// <summary>The broker sends these octets as they are, whole frames or not.</summary>
     public static FaultAction Send(ReadOnlyMemory<byte> octets)
@@ -148,21 +167,68 @@ public sealed class FaultAction
     public FaultAction Then(FaultAction next)
     {
         ArgumentNullException.ThrowIfNull(next);
-        return new FaultAction(scene => Act(scene) | next.Act(scene));
+        return new FaultAction([.. _steps, .. next._steps]);
     }
 
     /// <summary>True when the moment is used up: what would have followed must not.</summary>
-    internal bool Act(FaultScene scene) => _act(scene);
+    internal bool Act(FaultScene scene)
+    {
+        bool used = false;
+        foreach (Step step in _steps)
+            used |= step.Act(scene);
+        return used;
+    }
 
-    private static FaultAction Consuming(Action<FaultScene> act) => new(scene =>
+    /// <summary>Each step once, or once on each channel that there is.</summary>
+    internal void Inject(Connection connection)
+    {
+        foreach (Step step in _steps)
+        {
+            Channels.Channel?[] channels = step.IsOfChannel ? [.. connection.Channels] : [];
+            foreach (Channels.Channel? channel in channels is [] ? [null] : channels)
+                step.Act(new FaultScene(connection, channel, FaultScene.Injecting));
+        }
+    }
+
+    /// <exception cref="ArgumentException">A part of it cannot happen at this moment.</exception>
+    internal void Check(uint moment, string parameter)
+    {
+        if (Array.Find(_steps, step => !step.Fits(moment)) is { } misfit)
+            throw new ArgumentException($"This can happen only to {misfit.Needs}.", parameter);
+    }
+
+    private static FaultAction Consuming(Action<FaultScene> act, bool isOfChannel = false) => new(new Step(scene =>
     {
         act(scene);
         return true;
-    });
+    })
+    { IsOfChannel = isOfChannel });
 
-    private static FaultAction Changing(Action<FaultScene> act) => new(scene =>
+    private static FaultAction Changing(Action<FaultScene> act, bool isOfChannel = false) => new(new Step(scene =>
     {
         act(scene);
         return false;
-    });
+    })
+    { IsOfChannel = isOfChannel });
+
+    private static FaultAction OfPublish(Action<FaultScene> act) => new(new Step(scene =>
+    {
+        act(scene);
+        return false;
+    })
+    { Needs = "a publish", Fits = static moment => moment == Method.BasicPublish });
+
+    private sealed class Step(Func<FaultScene, bool> act)
+    {
+        public Func<FaultScene, bool> Act => act;
+
+        /// <summary>What it happens to, where that is not everything.</summary>
+        public string Needs { get; init; } = "";
+
+        /// <summary>Whether it can happen at a moment.</summary>
+        public Func<uint, bool> Fits { get; init; } = static _ => true;
+
+        /// <summary>It concerns one channel, and not its connection as a whole.</summary>
+        public bool IsOfChannel { get; init; }
+    }
 }

@@ -1,29 +1,36 @@
+using System.Collections.Immutable;
+
 namespace SafeAmqp.Testing.Faults;
 
-/// <summary>The scripts in force; asked at every moment that a trigger can name.</summary>
+/// <summary>
+/// The scripts in force; asked at every moment that a trigger can name. Scripts come and go from any thread, at once:
+/// what a client sends after that meets them, or does not, whatever the loop is at.
+/// </summary>
 internal sealed class FaultBook(BrokerState broker)
 {
-    private readonly List<FaultScript> _scripts = [];
+    private ImmutableList<FaultScript> _scripts = [];
 
     /// <summary>False while nothing is scripted, so that a broker without faults pays nothing for them.</summary>
-    public bool Any => _scripts.Count > 0 && !IsSuppressed;
+    public bool Any => !Volatile.Read(ref _scripts).IsEmpty;
 
-    /// <summary>A method that was held back is being carried out: it does not meet its fault again.</summary>
-    public bool IsSuppressed { get; set; }
+    public void Add(FaultScript script)
+        => ImmutableInterlocked.Update(ref _scripts, static (scripts, added) => scripts.Add(added), script);
 
-    public void Add(FaultScript script) => _scripts.Add(script);
+    public void Remove(FaultScript script)
+        => ImmutableInterlocked.Update(ref _scripts, static (scripts, removed) => scripts.Remove(removed), script);
 
-    public void Remove(FaultScript script) => _scripts.Remove(script);
+    public void Clear() => Volatile.Write(ref _scripts, []);
 
-    public void Clear() => _scripts.Clear();
-
-    /// <summary>Lets every script that waits for this moment act; true when one of them used it up.</summary>
+    /// <summary>
+    /// In the loop: lets every script that waits for this moment act; true when one of them used it up. A method that
+    /// was held back does not meet its scripts again.
+    /// </summary>
     public bool Meets(FaultScene scene)
     {
-        if (!Any)
+        if (scene.Method == scene.Connection.Replayed)
             return false;
         bool used = false;
-        foreach (FaultScript script in _scripts.ToArray())
+        foreach (FaultScript script in Volatile.Read(ref _scripts))
         {
             if (!script.IsDue(scene))
                 continue;

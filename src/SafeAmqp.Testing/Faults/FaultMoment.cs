@@ -19,7 +19,7 @@ public sealed class FaultMoment
     /// <summary>The routing key of a message.</summary>
     public string? RoutingKey { get; init; }
 
-    /// <summary>The queue that is declared, consumed, delivered from; null where there is none.</summary>
+    /// <summary>The queue that is declared, consumed, delivered from or settled; null where there is none.</summary>
     public string? Queue { get; init; }
 
     /// <summary>The message's property <c>message-id</c>.</summary>

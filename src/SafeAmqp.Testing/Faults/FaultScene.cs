@@ -7,11 +7,28 @@ namespace SafeAmqp.Testing.Faults;
 /// <summary>The moment that a trigger looks at, and what an action may change about it.</summary>
 internal sealed class FaultScene(Connection connection, Channel? channel, uint method)
 {
+    /// <summary>No moment of a client's: the test injects something.</summary>
+    public const uint Injecting = 0;
+
     /// <summary>A socket was accepted; nothing has been said yet.</summary>
     public const uint Connecting = 1;
 
     /// <summary>The header of a message came, its body not yet.</summary>
     public const uint Publishing = 2;
+
+    public static bool HasChannel(uint moment) => moment == Publishing || Protocol.Method.Class(moment) >= 20;
+
+    public static bool HasQueue(uint moment) => Protocol.Method.Class(moment) == 50 || IsOfDelivery(moment)
+        || moment is Protocol.Method.BasicConsume or Protocol.Method.BasicCancel or Protocol.Method.BasicGet;
+
+    public static bool HasExchange(uint moment) => Protocol.Method.Class(moment) == 40 || HasMessage(moment)
+        || moment is Protocol.Method.QueueBind or Protocol.Method.QueueUnbind;
+
+    public static bool HasMessage(uint moment)
+        => moment is Publishing or Protocol.Method.BasicPublish || IsOfDelivery(moment);
+
+    private static bool IsOfDelivery(uint moment) => moment is Protocol.Method.BasicDeliver
+        or Protocol.Method.BasicAck or Protocol.Method.BasicNack or Protocol.Method.BasicReject;
 
     public Connection Connection => connection;
 

@@ -45,7 +45,7 @@ public sealed record FaultTrigger
     /// <summary>A message is about to be delivered to a consumer.</summary>
     public static FaultTrigger Deliver() => new(Protocol.Method.BasicDeliver);
 
-    /// <summary>A client acknowledges.</summary>
+    /// <summary>A client acknowledges; of several at once the newest counts.</summary>
     public static FaultTrigger Ack() => new(Protocol.Method.BasicAck);
 
     /// <summary>A socket was accepted; the client's name is not known yet.</summary>
@@ -68,19 +68,32 @@ public sealed record FaultTrigger
     public static FaultTrigger OnMethod(string name) => new(Protocol.Method.Find(name));
 
     /// <summary>Only on connections of this name (the client's <c>connection_name</c>).</summary>
-    public FaultTrigger OnConnection(string name) => this with { Connection = name };
+    /// <exception cref="ArgumentException">The name is not known yet: <see cref="Connect"/>.</exception>
+    public FaultTrigger OnConnection(string name)
+        => Knowing("connection name", Method != FaultScene.Connecting) with { Connection = name };
 
     /// <summary>Only on channels of this number.</summary>
-    public FaultTrigger OnChannel(int number) => this with { Channel = number };
+    /// <exception cref="ArgumentException">The moment is one of the connection itself.</exception>
+    public FaultTrigger OnChannel(int number) => Knowing("channel", FaultScene.HasChannel(Method)) with
+    {
+        Channel = number
+    };
 
-    /// <summary>Only for this queue.</summary>
-    public FaultTrigger ForQueue(string name) => this with { Queue = name };
+    /// <summary>Only for this queue: the one that is declared, consumed, delivered from or settled.</summary>
+    /// <exception cref="ArgumentException">The moment has no queue. A publish has none, as it is not yet routed: use
+    /// <see cref="Where"/> with its exchange and routing key.</exception>
+    public FaultTrigger ForQueue(string name)
+        => Knowing("queue", FaultScene.HasQueue(Method)) with { Queue = name };
 
     /// <summary>Only for this exchange; the empty name is the default exchange.</summary>
-    public FaultTrigger ForExchange(string name) => this with { Exchange = name };
+    /// <exception cref="ArgumentException">The moment has no exchange.</exception>
+    public FaultTrigger ForExchange(string name)
+        => Knowing("exchange", FaultScene.HasExchange(Method)) with { Exchange = name };
 
     /// <summary>Only for messages with this <c>message-id</c>.</summary>
-    public FaultTrigger WithMessageId(string id) => this with { MessageId = id };
+    /// <exception cref="ArgumentException">The moment has no message.</exception>
+    public FaultTrigger WithMessageId(string id)
+        => Knowing("message", FaultScene.HasMessage(Method)) with { MessageId = id };
 
     /// <summary>
     /// Only when the condition holds. It runs inside the broker: quick, and without waiting for anything.
@@ -100,6 +113,10 @@ public sealed record FaultTrigger
 
     /// <summary>At most so many times.</summary>
     public FaultTrigger Times(int count) => this with { Limit = count };
+
+    private FaultTrigger Knowing(string what, bool known) => known
+        ? this
+        : throw new ArgumentException($"This would never happen: no {what} is known at such a moment.");
 
     internal bool Fits(FaultScene scene) =>
         scene.Method == Method

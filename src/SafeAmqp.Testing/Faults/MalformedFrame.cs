@@ -46,6 +46,10 @@ internal static class MalformedFrames
         _ => Noise(random),
     };
 
+    /// <summary>Whether the frames of a kind name the channel that they are for.</summary>
+    public static bool AreOfChannel(MalformedFrame kind)
+        => kind is not (MalformedFrame.WrongEnd or MalformedFrame.UnknownChannel or MalformedFrame.Noise);
+
     private static byte[] Noise(Random random)
     {
         byte[] noise = new byte[NoiseSize];

@@ -88,7 +88,10 @@ internal sealed class BrokerState
     private void BatchEnded()
     {
         while (_atBatchEnd.TryDequeue(out Action? action))
+        {
             action();
+            Loop.RunLater();
+        }
         foreach (Connection connection in _toConfirm)
             connection.FlushConfirms();
         _toConfirm.Clear();

@@ -47,7 +47,7 @@ internal sealed class History(BrokerState broker)
 
     public void Settled(Channel channel, string name, ulong tag)
     {
-        if (IsOn)
+        if (IsNew(channel.Connection, name))
             KeepMessage(new AmqpTestEvent
             {
                 Number = ++_number,
@@ -76,7 +76,7 @@ internal sealed class History(BrokerState broker)
 
     public void Published(Channel channel, Message message, List<BrokerQueue> queues)
     {
-        if (!IsOn)
+        if (_capacity == 0)
             return;
         KeepMessage(new AmqpTestEvent
         {
@@ -116,12 +116,14 @@ internal sealed class History(BrokerState broker)
             _waiters.RemoveAll(waiter => waiter.TryEnd(Failure));
     }
 
-    private bool IsOn => _capacity > 0 && !broker.Faults.IsSuppressed;
+    /// <summary>A method that was held back has been seen already.</summary>
+    private bool IsNew(Connection connection, string name)
+        => _capacity > 0 && (connection.Replayed == 0 || Method.Name(connection.Replayed) != name);
 
     private void Add(
         Connection connection, Channel? channel, string name, string? queue = null, string? exchange = null)
     {
-        if (IsOn)
+        if (IsNew(connection, name))
             Keep(new AmqpTestEvent
             {
                 Number = ++_number,

@@ -112,6 +112,13 @@ internal static class Method
         [TxRollback] = "tx.rollback",
     };
 
+    /// <summary>What no client sends, or sends only so that the other side knows: nothing comes of it.</summary>
+    private static readonly HashSet<uint> Uncaught =
+    [
+        ConnectionSecureOk, ConnectionCloseOk, ConnectionBlocked, ConnectionUnblocked, ChannelFlowOk, ChannelCloseOk,
+        BasicCancelOk, BasicReturn,
+    ];
+
     public static ushort Class(uint method) => (ushort)(method >> 16);
 
     public static ushort Number(uint method) => (ushort)method;
@@ -121,13 +128,13 @@ internal static class Method
         Names.TryGetValue(method, out string? name) ? name : string.Create(
             CultureInfo.InvariantCulture, $"{Class(method)}.{Number(method)}");
 
-    /// <summary>The method of a name in the specification.</summary>
+    /// <summary>The method of a name in the specification, of those that scripts can catch.</summary>
     public static uint Find(string name)
     {
         foreach ((uint method, string known) in Names)
-            if (known == name)
+            if (known == name && !Uncaught.Contains(method))
                 return method;
-        throw new ArgumentException($"'{name}' is not a method that a client sends.", nameof(name));
+        throw new ArgumentException($"'{name}' is no method of a client that a script can catch.", nameof(name));
     }
 
     public static bool IsKnown(uint method) => Names.ContainsKey(method);
