@@ -29,25 +29,11 @@ public sealed class AsyncVoidAnalyzer : DiagnosticAnalyzer
             IMethodReferenceOperation reference => reference.Method,
             _ => null,
         };
-        if (handler is { IsAsync: true, ReturnsVoid: true } && TakerOf(creation) is { } taker && Library.Has(taker))
+        if (handler is { IsAsync: true, ReturnsVoid: true } && Library.TakerOf(creation) is { } taker
+            && Library.Has(taker))
         {
             context.ReportDiagnostic(
                 Diagnostic.Create(Rules.AsyncVoid, creation.Syntax.GetLocation(), taker.Name));
         }
-    }
-
-    private static ISymbol? TakerOf(IOperation operation)
-    {
-        IOperation? parent = operation.Parent;
-        while (parent is IConversionOperation or IParenthesizedOperation)
-            parent = parent.Parent;
-        return parent switch
-        {
-            IEventAssignmentOperation { EventReference: IEventReferenceOperation subscribed } => subscribed.Event,
-            IArgumentOperation { Parent: IInvocationOperation call } => call.TargetMethod,
-            IArgumentOperation { Parent: IObjectCreationOperation made } => made.Constructor,
-            IAssignmentOperation { Target: IPropertyReferenceOperation set } => set.Property,
-            _ => null,
-        };
     }
 }

@@ -23,9 +23,7 @@ public sealed class DroppedResultAnalyzer : DiagnosticAnalyzer
 
     private static void Analyze(OperationAnalysisContext context)
     {
-        IOperation operation = ((IExpressionStatementOperation)context.Operation).Operation;
-        if (operation is IConditionalAccessOperation access)
-            operation = access.WhenNotNull;
+        IOperation operation = Library.SourceOf(((IExpressionStatementOperation)context.Operation).Operation);
         if (operation is not IInvocationOperation { TargetMethod: var method } call || !Library.Has(method))
             return;
         DiagnosticDescriptor? rule = Library.IsNamed(method.ReturnType, Library.Topology)

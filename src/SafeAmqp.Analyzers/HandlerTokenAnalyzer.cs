@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
@@ -18,22 +19,13 @@ public sealed class HandlerTokenAnalyzer : DiagnosticAnalyzer
     {
         context.ConfigureGeneratedCodeAnalysis(GeneratedCodeAnalysisFlags.None);
         context.EnableConcurrentExecution();
-        context.RegisterOperationAction(AnalyzeFunction, OperationKind.DelegateCreation);
-        context.RegisterOperationBlockAction(AnalyzeMethod);
-    }
-
-    private static void AnalyzeFunction(OperationAnalysisContext context)
-    {
-        if (context.Operation is IDelegateCreationOperation { Target: IAnonymousFunctionOperation function } creation
-            && Library.IsHandler(creation.Type) && Ignored(function.Symbol, [function.Body]) is { } token)
-            Report(token, context.ReportDiagnostic);
-    }
-
-    private static void AnalyzeMethod(OperationBlockAnalysisContext context)
-    {
-        if (context.OwningSymbol is IMethodSymbol method && Library.IsHandler(method)
-            && Ignored(method, context.OperationBlocks) is { } token)
-            Report(token, context.ReportDiagnostic);
+        context.RegisterCompilationStartAction(start =>
+        {
+            var named = new NamedHandlers();
+            start.RegisterOperationAction(named.AnalyzeCreation, OperationKind.DelegateCreation);
+            start.RegisterOperationAction(named.AnalyzeLocalFunction, OperationKind.LocalFunction);
+            start.RegisterOperationBlockAction(named.AnalyzeMethod);
+        });
     }
 
     private static void Report(IParameterSymbol token, Action<Diagnostic> report)
@@ -50,7 +42,14 @@ public sealed class HandlerTokenAnalyzer : DiagnosticAnalyzer
             if (operation is IParameterReferenceOperation used
                 && SymbolEqualityComparer.Default.Equals(used.Parameter, token))
                 return null;
-            couldTakeOne |= operation is IAwaitOperation { Operation: IInvocationOperation call } && TakesToken(call);
+            IOperation? awaited = operation switch
+            {
+                IAwaitOperation one => one.Operation,
+                IForEachLoopOperation { IsAsynchronous: true } loop => loop.Collection,
+                _ => null,
+            };
+            couldTakeOne |= awaited is not null && Library.SourceOf(awaited) is IInvocationOperation call
+                && TakesToken(call);
         }
         return couldTakeOne ? token : null;
     }
@@ -69,5 +68,58 @@ public sealed class HandlerTokenAnalyzer : DiagnosticAnalyzer
                 && Library.IsToken(other.Parameters[other.Parameters.Length - 1].Type)
                 && method.Parameters.Zip(other.Parameters, (one, two) => SymbolEqualityComparer.Default.Equals(
                     one.OriginalDefinition.Type, two.OriginalDefinition.Type)).All(same => same));
+    }
+
+    /// <summary>A method or local function, and where it is given to the library, are met in any order.</summary>
+    private sealed class NamedHandlers
+    {
+        private readonly ConcurrentDictionary<ISymbol, bool> _handlers = new(SymbolEqualityComparer.Default);
+        private readonly ConcurrentDictionary<ISymbol, IParameterSymbol> _ignored = new(SymbolEqualityComparer.Default);
+
+        internal void AnalyzeCreation(OperationAnalysisContext context)
+        {
+            var creation = (IDelegateCreationOperation)context.Operation;
+            if (!Library.IsHandler(creation))
+                return;
+            if (creation.Target is IMethodReferenceOperation { Method: var method })
+            {
+                IMethodSymbol given = (method.ReducedFrom ?? method).OriginalDefinition;
+                given = given.PartialImplementationPart ?? given;
+                _handlers[given] = true;
+                ReportOnce(given, context.ReportDiagnostic);
+            }
+            else if (creation.Target is IAnonymousFunctionOperation function
+                && Ignored(function.Symbol, [function.Body]) is { } token)
+            {
+                Report(token, context.ReportDiagnostic);
+            }
+        }
+
+        internal void AnalyzeLocalFunction(OperationAnalysisContext context)
+        {
+            if (context.Operation is ILocalFunctionOperation { Body: { } body } local)
+                Analyze(local.Symbol, [body], context.ReportDiagnostic);
+        }
+
+        internal void AnalyzeMethod(OperationBlockAnalysisContext context)
+        {
+            if (context.OwningSymbol is IMethodSymbol method)
+                Analyze(method, context.OperationBlocks, context.ReportDiagnostic);
+        }
+
+        private void Analyze(IMethodSymbol method, ImmutableArray<IOperation> blocks, Action<Diagnostic> report)
+        {
+            if (Ignored(method, blocks) is not { } token)
+                return;
+            _ignored[method] = token;
+            if (_handlers.ContainsKey(method) || Library.IsHandler(method))
+                ReportOnce(method, report);
+        }
+
+        private void ReportOnce(IMethodSymbol method, Action<Diagnostic> report)
+        {
+            if (_ignored.TryRemove(method, out IParameterSymbol? token))
+                Report(token, report);
+        }
     }
 }

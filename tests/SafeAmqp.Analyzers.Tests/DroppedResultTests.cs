@@ -10,6 +10,7 @@ public sealed class DroppedResultTests
     [InlineData("""new AmqpTopology().With(new AmqpQueue { Name = "q" });""",
         """new AmqpTopology().With(new AmqpQueue { Name = "q" })""")]
     [InlineData("""_topology?.Queue("q");""", """.Queue("q")""")]
+    [InlineData("""this?._topology?.Queue("q");""", """.Queue("q")""")]
     [InlineData("""Action<AmqpTopology> configure = t => t.QuorumQueue("q"); configure(topology);""",
         """t.QuorumQueue("q")""")]
     public async Task A_topology_that_is_made_and_dropped_is_told(string statements, string told)
@@ -21,6 +22,7 @@ public sealed class DroppedResultTests
     [InlineData("""var two = topology.Queue("q"); await client.DeclareAsync(two);""")]
     [InlineData("""await client.DeclareAsync(new AmqpTopology().Queue("q").Queue("r"));""")]
     [InlineData("""_ = topology.Queue("q");""")]
+    [InlineData("""_ = (AmqpTopology)(this?._topology?.Queue("q"))!;""")]
     [InlineData("""Func<AmqpTopology, AmqpTopology> configure = t => t.Queue("q"); configure(topology);""")]
     [InlineData("""foreach (string name in new[] { "a" }) _topology = _topology.Queue(name);""")]
     [InlineData("""topology.ToString();""")]
@@ -31,6 +33,10 @@ public sealed class DroppedResultTests
     [InlineData("client.PublishAsync(message);", "client.PublishAsync(message)")]
     [InlineData("""client.PublishAsync("e", "k", new byte[1]);""", """client.PublishAsync("e", "k", new byte[1])""")]
     [InlineData("client?.PublishAsync(message, stop);", ".PublishAsync(message, stop)")]
+    [InlineData("""client?.Admin?.PurgeAsync("q");""", """.PurgeAsync("q")""")]
+    [InlineData("client.PublishAsync(message).ConfigureAwait(false);", "client.PublishAsync(message)")]
+    [InlineData("((AmqpClient)client!).PublishAsync(message).AsTask();", "((AmqpClient)client!).PublishAsync(message)")]
+    [InlineData("client?.DeclareAsync(topology).ConfigureAwait(false);", ".DeclareAsync(topology)")]
     [InlineData("client.CallAsync(message);", "client.CallAsync(message)")]
     [InlineData("client.DeclareAsync(topology, stop);", "client.DeclareAsync(topology, stop)")]
     [InlineData("Action later = () => client.PostAsync(message); later();", "client.PostAsync(message)")]
@@ -45,6 +51,11 @@ public sealed class DroppedResultTests
     [InlineData("_ = client.PublishAsync(message).AsTask();")]
     [InlineData("await Task.WhenAll(client.PublishAsync(message).AsTask(), client.PostAsync(message).AsTask());")]
     [InlineData("client.PublishAsync(message).AsTask().Wait();")]
+    [InlineData("client.PublishAsync(message).ConfigureAwait(false).GetAwaiter().GetResult();")]
+    [InlineData("client.DeclareAsync(topology).ContinueWith(ended => Console.WriteLine(ended.Exception));")]
+    [InlineData("_ = client.PublishAsync(message);")]
+    [InlineData("_ = client.PublishAsync(message).ConfigureAwait(false);")]
+    [InlineData("""_ = (Task)(client?.Admin?.PurgeAsync("q"))!;""")]
     [InlineData("Func<ValueTask> later = () => client.PublishAsync(message); await later();")]
     public async Task An_operation_whose_outcome_is_taken_is_not(string statements)
         => Assert.Empty(await Snippet.DiagnoseAsync(Snippet.InMethod(statements)));
