@@ -5,11 +5,12 @@ using Microsoft.CodeAnalysis.CodeActions;
 using Microsoft.CodeAnalysis.CodeFixes;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
+using Microsoft.CodeAnalysis.Text;
 using SafeAmqp.Analyzers;
 
 namespace SafeAmqp.CodeFixes;
 
-/// <summary>Awaits an operation, where the function is async; gives a topology back to its variable.</summary>
+/// <summary>Awaits an operation, or gives a topology back to its variable, where that compiles.</summary>
 [ExportCodeFixProvider(LanguageNames.CSharp)]
 [Shared]
 public sealed class UseResultCodeFix : CodeFixProvider
@@ -27,63 +28,66 @@ public sealed class UseResultCodeFix : CodeFixProvider
         SyntaxNode? root = await context.Document.GetSyntaxRootAsync(context.CancellationToken).ConfigureAwait(false);
         SemanticModel? model = await context.Document.GetSemanticModelAsync(context.CancellationToken)
             .ConfigureAwait(false);
+        if (root is null || model is null)
+            return;
         foreach (Diagnostic diagnostic in context.Diagnostics)
         {
-            // A call behind ?. or in an arrow has no statement of its own to change.
-            if (root?.FindNode(diagnostic.Location.SourceSpan) is not { Parent: ExpressionStatementSyntax statement })
+            if (StatementOf(root.FindNode(diagnostic.Location.SourceSpan)) is not { Expression: var call } statement)
                 continue;
-            ExpressionSyntax call = statement.Expression.WithoutTrivia();
             bool awaits = diagnostic.Id == Rules.NotAwaited.Id;
             string title = awaits ? "Await it" : "Keep the new topology";
-            ExpressionSyntax? better = awaits ? IsInAsync(statement) ? Awaited(call) : null
-                : VariableOf(statement.Expression) is { } variable && MayBeSet(model?.GetSymbolInfo(variable).Symbol)
-                ? Kept(variable, call) : null;
+            ExpressionSyntax? better = awaits ? Awaited(statement, model) : Kept(call, model);
             if (better is null)
                 continue;
-            SyntaxNode changed = root.ReplaceNode(
-                statement.Expression, better.WithTriviaFrom(statement.Expression));
-            context.RegisterCodeFix(
-                CodeAction.Create(title, _ => Task.FromResult(context.Document.WithSyntaxRoot(changed)), title),
-                diagnostic);
+            Document changed = context.Document.WithSyntaxRoot(root.ReplaceNode(call, better.WithTriviaFrom(call)));
+            var span = new TextSpan(call.SpanStart, better.Span.Length);
+            if (await CompilesAsync(changed, span, context.CancellationToken).ConfigureAwait(false))
+                context.RegisterCodeFix(CodeAction.Create(title, _ => Task.FromResult(changed), title), diagnostic);
         }
     }
 
-    private static bool IsInAsync(SyntaxNode node) => node.Ancestors().Select(ancestor => ancestor switch
+    // A call behind ?. or in an arrow has no statement of its own to change; one before .ConfigureAwait(false) has.
+    private static ExpressionStatementSyntax? StatementOf(SyntaxNode call)
     {
-        AnonymousFunctionExpressionSyntax function => function.Modifiers,
-        LocalFunctionStatementSyntax local => local.Modifiers,
-        MethodDeclarationSyntax method => method.Modifiers,
-        GlobalStatementSyntax => SyntaxFactory.TokenList(SyntaxFactory.Token(SyntaxKind.AsyncKeyword)), // a program
-        _ => (SyntaxTokenList?)null,
-    }).FirstOrDefault(modifiers => modifiers is not null)?.Any(SyntaxKind.AsyncKeyword) == true;
+        while (call.Parent is MemberAccessExpressionSyntax { Parent: InvocationExpressionSyntax outer })
+            call = outer;
+        return call.Parent as ExpressionStatementSyntax;
+    }
 
-    private static AwaitExpressionSyntax Awaited(ExpressionSyntax call) => SyntaxFactory.AwaitExpression(
-        SyntaxFactory.Token(SyntaxKind.AwaitKeyword).WithTrailingTrivia(SyntaxFactory.Space), call);
+    // A reference, or a type that holds one, may not live across an await; the compiler says so only when it emits.
+    private static AwaitExpressionSyntax? Awaited(ExpressionStatementSyntax statement, SemanticModel model)
+    {
+        bool hasReference = model.LookupSymbols(statement.SpanStart).OfType<ILocalSymbol>()
+            .Any(local => local.IsRef || local.Type.IsRefLikeType);
+        bool isInReference = statement.Ancestors().Select(ancestor => ancestor switch
+        {
+            UsingStatementSyntax scope => scope.Expression,
+            CommonForEachStatementSyntax loop => loop.Expression,
+            _ => null,
+        }).Any(held => held is not null && model.GetTypeInfo(held).Type is { IsRefLikeType: true });
+        return hasReference || isInReference ? null : SyntaxFactory.AwaitExpression(
+            SyntaxFactory.Token(SyntaxKind.AwaitKeyword).WithTrailingTrivia(SyntaxFactory.Space),
+            statement.Expression.WithoutTrivia());
+    }
 
     // topology.Queue("q").Exchange(…) begins with the variable; what Bind(…) returns is no topology yet.
-    private static IdentifierNameSyntax? VariableOf(ExpressionSyntax call)
+    private static AssignmentExpressionSyntax? Kept(ExpressionSyntax call, SemanticModel model)
     {
-        if (call is InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax last }
-            && last.Name.Identifier.Text == "Bind")
-            return null;
         ExpressionSyntax first = call;
         while (first is InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax member })
             first = member.Expression;
-        return first as IdentifierNameSyntax;
+        return first is IdentifierNameSyntax variable && SymbolEqualityComparer.Default.Equals(
+            model.GetTypeInfo(variable).Type, model.GetTypeInfo(call).Type)
+            ? SyntaxFactory.AssignmentExpression(
+                SyntaxKind.SimpleAssignmentExpression,
+                variable.WithoutTrivia().WithTrailingTrivia(SyntaxFactory.Space),
+                SyntaxFactory.Token(SyntaxKind.EqualsToken).WithTrailingTrivia(SyntaxFactory.Space),
+                call.WithoutTrivia())
+            : null;
     }
 
-    // A type or a method that returns a topology is none.
-    private static bool MayBeSet(ISymbol? variable) => variable switch
-    {
-        ILocalSymbol local => !local.IsConst && !local.IsForEach && !local.IsUsing,
-        IParameterSymbol parameter => parameter.RefKind is RefKind.None or RefKind.Ref or RefKind.Out,
-        IFieldSymbol field => !field.IsReadOnly && !field.IsConst,
-        IPropertySymbol property => property.SetMethod is { IsInitOnly: false },
-        _ => false,
-    };
-
-    private static AssignmentExpressionSyntax Kept(IdentifierNameSyntax variable, ExpressionSyntax call)
-        => SyntaxFactory.AssignmentExpression(
-            SyntaxKind.SimpleAssignmentExpression, variable.WithoutTrivia().WithTrailingTrivia(SyntaxFactory.Space),
-            SyntaxFactory.Token(SyntaxKind.EqualsToken).WithTrailingTrivia(SyntaxFactory.Space), call);
+    // The compiler knows best which variables can be set here, and where await may stand.
+    private static async Task<bool> CompilesAsync(Document document, TextSpan span, CancellationToken cancelled)
+        => await document.GetSemanticModelAsync(cancelled).ConfigureAwait(false) is { } model
+            && !model.GetDiagnostics(span, cancelled).Any(told => told.Severity == DiagnosticSeverity.Error);
 }

@@ -1,3 +1,5 @@
+using Microsoft.CodeAnalysis;
+
 namespace SafeAmqp.Analyzers.Tests;
 
 public sealed class DroppedResultTests
@@ -68,7 +70,25 @@ public sealed class DroppedResultTests
     [InlineData("""Made.Topology().Queue("q");""", null)]
     [InlineData("""Made.Fixed.Queue("q");""", null)]
     [InlineData("""foreach (var one in new[] { topology }) one.Queue("q");""", null)]
+    [InlineData("""var from = topology.Bind("e"); from.ToQueue("q");""", null)]
+    [InlineData("""object made = 1; made.Next().Queue("q");""", null)]
     [InlineData("client.PublishAsync(message);", "await client.PublishAsync(message);")]
+    [InlineData("client.PublishAsync(message).ConfigureAwait(false);",
+        "await client.PublishAsync(message).ConfigureAwait(false);")]
+    [InlineData("client?.PublishAsync(message).ConfigureAwait(false);", null)]
+    [InlineData("lock (topology) { client.PublishAsync(message); }", null)]
+    [InlineData("lock (topology) { Func<Task> later = async () => { client.PostAsync(message); }; }",
+        "lock (topology) { Func<Task> later = async () => { await client.PostAsync(message); }; }")]
+    [InlineData("unsafe { client.PublishAsync(message); }", null)]
+    [InlineData("try { } catch { client.PublishAsync(message); } finally { }",
+        "try { } catch { await client.PublishAsync(message); } finally { }")]
+    [InlineData("try { } catch when (((Func<bool>)(() => { client.PostAsync(message); return true; }))()) { }", null)]
+    [InlineData("_ = from i in new[] { 1 } select (Action)(() => { client.PostAsync(message); });", null)]
+    [InlineData("IEnumerable<int> Local() { client.PublishAsync(message); yield return 1; } Local();", null)]
+    [InlineData("Span<byte> some = new byte[1]; client.PublishAsync(message); some[0] = 1;", null)]
+    [InlineData("int a = 1; ref int some = ref a; client.PublishAsync(message); some = 1;", null)]
+    [InlineData("using (new Lock().EnterScope()) { client.PublishAsync(message); }", null)]
+    [InlineData("foreach (byte one in new byte[1].AsSpan()) { client.PublishAsync(message); }", null)]
     [InlineData("void Local() { client.PublishAsync(message); } Local();", null)]
     [InlineData(
         "Func<Task> later = async () => { await Task.Yield(); client.PostAsync(message); }; await later();",
@@ -76,4 +96,39 @@ public sealed class DroppedResultTests
     public async Task A_fix_is_offered_where_it_is_obvious(string statements, string? mended)
         => Assert.Equal(mended is null ? null : Snippet.InMethod(mended),
             await Snippet.FixAsync(Snippet.InMethod(statements)));
+
+    [Theory]
+    [InlineData("""void Set(Factory factory) => Then(() => { factory.Create().Queue("q"); });""")]
+    [InlineData("""void Set(Convertible other) { other.Create().Queue("q"); }""")]
+    [InlineData("""void Set(in AmqpTopology given) { given.Queue("q"); }""")]
+    [InlineData("""void Set(ref readonly AmqpTopology given) { given.Queue("q"); }""")]
+    [InlineData("""void Set() { ref readonly AmqpTopology given = ref _fixed; given.Queue("q"); }""")]
+    [InlineData("""void Set() { _fixed.Queue("q"); }""")]
+    [InlineData("""void Set() { Read.Queue("q"); }""")]
+    [InlineData("""void Set() { Initial.Queue("q"); }""")]
+    [InlineData("""void Set() { Inherited.Queue("q"); }""")]
+    [InlineData("""User() => Then(() => { _fixed.Queue("q"); });""")]
+    [InlineData("User() { _client.PublishAsync(_message); }")]
+    [InlineData("int Count { get { _client.PublishAsync(_message); return 1; } }")]
+    [InlineData("Action _later = () => { Made.Client.PublishAsync(null!); };")]
+    [InlineData("unsafe async Task SetAsync() { _client.PublishAsync(_message); }")]
+    [InlineData("unsafe class Inner { async Task SetAsync() { Made.Client.PublishAsync(null!); } }")]
+    public async Task A_fix_that_would_not_compile_or_set_another_thing_is_not_offered(string member)
+        => Assert.Null(await Snippet.FixAsync(Snippet.InClass(member)));
+
+    [Theory]
+    [InlineData("""User() { _fixed.Queue("q"); }""", """User() { _fixed = _fixed.Queue("q"); }""")]
+    [InlineData("""User() { Initial.Queue("q"); }""", """User() { Initial = Initial.Queue("q"); }""")]
+    [InlineData("""void Set() { Own.Queue("q"); }""", """void Set() { Own = Own.Queue("q"); }""")]
+    [InlineData("""void Set(ref AmqpTopology given) { given.Queue("q"); }""",
+        """void Set(ref AmqpTopology given) { given = given.Queue("q"); }""")]
+    [InlineData("async IAsyncEnumerable<int> Each() { _client.PublishAsync(_message); yield return 1; }",
+        "async IAsyncEnumerable<int> Each() { await _client.PublishAsync(_message); yield return 1; }")]
+    public async Task A_fix_is_offered_where_what_it_writes_compiles(string member, string mended)
+        => Assert.Equal(Snippet.InClass(mended), await Snippet.FixAsync(Snippet.InClass(member)));
+
+    [Fact]
+    public async Task A_program_awaits_too()
+        => Assert.Equal("await SafeAmqp.AmqpClient.ConnectAsync(\"amqp://localhost\");", await Snippet.FixAsync(
+            "SafeAmqp.AmqpClient.ConnectAsync(\"amqp://localhost\");", OutputKind.ConsoleApplication));
 }

@@ -4,6 +4,7 @@ using Microsoft.CodeAnalysis.CodeActions;
 using Microsoft.CodeAnalysis.CodeFixes;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.Diagnostics;
+using Microsoft.CodeAnalysis.Text;
 using SafeAmqp.CodeFixes;
 
 namespace SafeAmqp.Analyzers.Tests;
@@ -15,6 +16,7 @@ internal static class Snippet
         using System;
         using System.Collections.Generic;
         using System.IO;
+        using System.Linq;
         using System.Net.Http;
         using System.Threading;
         using System.Threading.Tasks;
@@ -50,6 +52,48 @@ internal static class Snippet
             public static readonly AmqpTopology Fixed = new();
 
             public static AmqpTopology Topology() => new();
+
+            public static AmqpTopology Next(this object made) => new();
+        }
+        """;
+
+    /// <summary>A member of a class that has topologies of several kinds.</summary>
+    public static string InClass(string member) => $$"""
+        {{Usings}}
+        class Factory
+        {
+            public AmqpTopology Inherited { get; private set; } = new();
+
+            public AmqpTopology Create() => new();
+        }
+
+        class Convertible
+        {
+            public AmqpTopology Create() => new();
+
+            public static implicit operator Convertible(AmqpTopology from) => new();
+        }
+
+        class User : Factory
+        {
+            private readonly IAmqpClient _client = Made.Client;
+            private readonly AmqpMessage _message = null!;
+            private readonly AmqpTopology _fixed = new();
+
+            private AmqpTopology Read => _fixed;
+
+            private AmqpTopology Initial { get; init; } = new();
+
+            private AmqpTopology Own { get; set; } = new();
+
+            private void Then(Action action) => action();
+
+            {{member}}
+        }
+
+        static class Made
+        {
+            public static readonly IAmqpClient Client = null!;
         }
         """;
 
@@ -65,11 +109,12 @@ internal static class Snippet
             found => $"{found.Id} {source[found.Location.SourceSpan.Start..found.Location.SourceSpan.End]}")];
     }
 
-    /// <summary>The code after the first thing that is told was mended; null where no fix is offered.</summary>
-    public static async Task<string?> FixAsync(string source)
+    /// <summary>The code after the first thing that is told was mended, which compiles; null where no fix is offered.
+    /// </summary>
+    public static async Task<string?> FixAsync(string source, OutputKind kind = OutputKind.DynamicallyLinkedLibrary)
     {
         using var workspace = new AdhocWorkspace();
-        Document document = Add(workspace, source);
+        Document document = Add(workspace, source, kind);
         List<CodeAction> fixes = [];
         await new UseResultCodeFix().RegisterCodeFixesAsync(new CodeFixContext(
             document, (await FindAsync(document))[0], (fix, _) => fixes.Add(fix), Cancelled));
@@ -77,25 +122,33 @@ internal static class Snippet
             return null;
         var operations = await fixes.Single().GetOperationsAsync(Cancelled);
         Solution changed = operations.OfType<ApplyChangesOperation>().Single().ChangedSolution;
-        return (await changed.GetDocument(document.Id)!.GetTextAsync(Cancelled)).ToString();
+        SourceText mended = await changed.GetDocument(document.Id)!.GetTextAsync(Cancelled);
+        await CompileAsync(document.WithText(mended));
+        return mended.ToString();
     }
 
-    private static Document Add(AdhocWorkspace workspace, string source) => workspace
+    private static Document Add(AdhocWorkspace workspace, string source,
+        OutputKind kind = OutputKind.DynamicallyLinkedLibrary) => workspace
         .AddProject(ProjectInfo.Create(ProjectId.CreateNewId(), VersionStamp.Default, "user", "user",
             LanguageNames.CSharp,
-            compilationOptions: new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary),
+            compilationOptions: new CSharpCompilationOptions(kind, allowUnsafe: true),
             metadataReferences: References))
         .AddDocument("User.cs", source);
 
     private static async Task<ImmutableArray<Diagnostic>> FindAsync(Document document)
     {
-        Compilation compilation =
-            (await document.Project.GetCompilationAsync(Cancelled))!;
-        Assert.DoesNotContain(
-            compilation.GetDiagnostics(Cancelled),
-            told => told.Severity == DiagnosticSeverity.Error);
+        Compilation compilation = await CompileAsync(document);
         ImmutableArray<Diagnostic> found = await compilation.WithAnalyzers(Analyzers)
             .GetAnalyzerDiagnosticsAsync(Cancelled);
         return [.. found.OrderBy(one => one.Location.SourceSpan.Start)];
+    }
+
+    private static async Task<Compilation> CompileAsync(Document document)
+    {
+        Compilation compilation = (await document.Project.GetCompilationAsync(Cancelled))!;
+        Assert.DoesNotContain(
+            compilation.Emit(Stream.Null, cancellationToken: Cancelled).Diagnostics,
+            told => told.Severity == DiagnosticSeverity.Error);
+        return compilation;
     }
 }
