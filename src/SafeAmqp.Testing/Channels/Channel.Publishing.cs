@@ -14,7 +14,6 @@ internal sealed partial class Channel
     private const string ReplyTo = "amq.rabbitmq.reply-to";
     private const ushort BasicClass = 60;
     private const int FirstPart = 64 * 1024;
-    private const int LargeBody = 1024 * 1024;
 
     private Awaited _awaited;
     private string _exchangeName = "";
@@ -117,9 +116,6 @@ internal sealed partial class Channel
                 ReplyCode.FrameError,
                 $"content body is {payload.Length - (_bodySize - _bodyLength)} octets longer than announced");
         Broker.Memory.Arrived(payload.Length);
-        // During an alarm a small body may still be completed; a large one waits like the next message.
-        if (Broker.Alarm is not null && _bodyLength > LargeBody)
-            Connection.PublishedDuringAlarm();
         if (_body.Length - _bodyLength < payload.Length)
             Array.Resize(
                 ref _body, (int)Math.Min(_bodySize, Math.Max(2L * _body.Length, _bodyLength + payload.Length)));
@@ -226,7 +222,6 @@ internal sealed partial class Channel
 
     private void Route(Exchange exchange, Message message)
     {
-        Connection.HasPublished = true;
         ulong number = Confirms.Next();
         FaultScene? scene = null;
         if (Broker.Faults.Any && Broker.Faults.Meets(scene = Scene(Method.BasicPublish, message)))
@@ -254,8 +249,6 @@ internal sealed partial class Channel
         if (scene?.Hold is { } hold) Confirms.Hold(number, accepted, hold);
         else if (accepted) Confirms.Ack(number);
         else Confirms.Nack(number);
-        if (Broker.Alarm is not null)
-            Connection.PublishedDuringAlarm();
     }
 
     private void Return(Message message, ushort code, string text)

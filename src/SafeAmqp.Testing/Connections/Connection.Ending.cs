@@ -10,7 +10,6 @@ internal sealed partial class Connection
     private long _lastReceived;
     private long _lastWritten;
     private int _silentBeats;
-    private bool _toldBlocked;
 
     /// <summary>
     /// Sends after half the interval without other output; silence for two intervals is the end (4.2.7).
@@ -43,50 +42,28 @@ internal sealed partial class Connection
     }
 
     /// <summary>
-    /// connection.blocked goes to clients that publish, and their input stops; connection.unblocked lets it go on.
+    /// Content came during an alarm: the client is told (connection.blocked), and the frame behind it is not read until
+    /// the alarm is over. A message that ended with this frame has been taken in; one with more to come waits, as in
+    /// RabbitMQ.
     /// </summary>
-    public void AlarmChanged()
+    private void Block()
     {
-        if (!IsOpen)
+        if (_isBlocked || !IsOpen)
             return;
-        if (Broker.Alarm is not null)
-        {
-            if (HasPublished)
-                TellBlocked();
-            return;
-        }
-        Unblock();
-    }
-
-    /// <summary>Whether this connection has ever published: only publishers are told of an alarm.</summary>
-    public bool HasPublished { get; set; }
-
-    /// <summary>A message came during an alarm: the client is told, and nothing more is read from it.</summary>
-    public void PublishedDuringAlarm()
-    {
-        TellBlocked();
         _isBlocked = true;
-    }
-
-    public void TellBlocked(string? reason = null)
-    {
-        if (_toldBlocked)
-            return;
-        _toldBlocked = true;
         if (Can("connection.blocked"))
-            Send(0, Broker.Writer.Start(Method.ConnectionBlocked)
-                .ShortString(reason ?? Broker.Alarm ?? "low on memory"));
+            Send(0, Broker.Writer.Start(Method.ConnectionBlocked).ShortString(Broker.Alarm!));
     }
 
+    /// <summary>The alarm is over.</summary>
     public void Unblock()
     {
-        if (_toldBlocked && Can("connection.blocked"))
-            Send(0, Broker.Writer.Start(Method.ConnectionUnblocked));
-        _toldBlocked = false;
         if (!_isBlocked)
             return;
         _isBlocked = false;
         _silentBeats = 0;
+        if (Can("connection.blocked"))
+            Send(0, Broker.Writer.Start(Method.ConnectionUnblocked));
         Broker.Loop.Post(_peer);
     }
 

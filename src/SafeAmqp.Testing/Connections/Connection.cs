@@ -82,7 +82,7 @@ internal sealed partial class Connection
 
     public bool IsOpen => Stage == ConnectionStage.Running;
 
-    /// <summary>It published during an alarm and is not read from.</summary>
+    /// <summary>It published during an alarm, was told, and is not read from.</summary>
     public bool IsBlocked => _isBlocked;
 
     /// <summary>A frozen connection accepts octets and answers nothing.</summary>
@@ -242,6 +242,8 @@ internal sealed partial class Connection
         if (_channels.TryGetValue(frame.Channel, out Channel? channel))
         {
             channel.OnFrame(frame, method);
+            if (frame.Type is Frame.Header or Frame.Body && Broker.Alarm is not null)
+                Block();
             return;
         }
         if (frame.Type == Frame.Method && !Method.IsKnown(method))

@@ -81,8 +81,10 @@ internal sealed class BrokerState
     public void SetAlarm(string? reason)
     {
         Alarm = reason;
+        if (reason is not null)
+            return;
         foreach (Connection connection in Connections.ToArray())
-            connection.AlarmChanged();
+            connection.Unblock();
     }
 
     private void BatchEnded()

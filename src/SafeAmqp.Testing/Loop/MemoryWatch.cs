@@ -37,7 +37,7 @@ internal sealed class MemoryWatch(BrokerState broker)
         if (_uncounted < _step)
             return;
         _uncounted = 0;
-        if (broker.Alarm is not null || Held() <= _limit)
+        if (broker.Alarm is not null || InQueues() + UnderWay() <= _limit)
             return;
         _isOurs = true;
         broker.SetAlarm("low on memory");
@@ -48,7 +48,8 @@ internal sealed class MemoryWatch(BrokerState broker)
     {
         if (!_isOurs)
             return;
-        if (Held() > _limit)
+        // A body that has not arrived completely cannot be taken away: it has to go on.
+        if (InQueues() > _limit)
         {
             broker.Loop.Timers.After(RecheckMilliseconds, Recheck);
             return;
@@ -57,15 +58,15 @@ internal sealed class MemoryWatch(BrokerState broker)
         broker.SetAlarm(null);
     }
 
-    private long Held()
+    private long InQueues()
     {
         long held = 0;
         foreach (VirtualHost host in broker.VirtualHosts.Values)
             foreach (BrokerQueue queue in host.Queues.Values)
                 held += queue.HeldBytes + (long)Overhead * (queue.ReadyCount + queue.Unacked.Count);
-        foreach (Connection connection in broker.Connections)
-            foreach (Channel channel in connection.Channels)
-                held += channel.IncompleteBytes;
         return held;
     }
+
+    private long UnderWay() =>
+        broker.Connections.Sum(connection => connection.Channels.Sum(channel => (long)channel.IncompleteBytes));
 }

@@ -42,13 +42,13 @@ public abstract class TelemetryTest : IAsyncLifetime
     private protected static Task DeclareAsync(IAmqpClient amqp, string queue)
         => amqp.DeclareAsync(new AmqpTopology().With(new AmqpQueue { Name = queue }), Cancelled);
 
-    /// <summary>Has the broker block publishing. It blocks connections that have published.</summary>
+    /// <summary>Has the broker block publishing, of which it tells a connection that publishes.</summary>
     private protected async Task BlockAsync(AmqpClient amqp)
     {
-        // Not within the time that the test may have set for what it publishes
+        Broker.Block();
+        // Without a body it is still taken in. Not within the time that the test may have set for what it publishes
         await amqp.PublishAsync(new AmqpMessage { Exchange = "amq.fanout", Mandatory = false },
             TimeSpan.FromSeconds(30), Cancelled);
-        Broker.Block();
         await UntilAsync(() => amqp.Status.Links[0].BlockedReason is not null);
     }
 

@@ -217,6 +217,8 @@ public sealed class AdministeredCases(BrokerPairs brokers)
             await unblocked.Task.WaitAsync(Stage.Limit);
             s.Note("unblocked");
         },
+        ["an alarm and a message with a body"] = (s, admin) => PublishInAlarmAsync(s, admin, "m"),
+        ["an alarm and a message without a body"] = (s, admin) => PublishInAlarmAsync(s, admin, ""),
     };
 
     /// <summary>These have other texts in each version.</summary>
@@ -249,6 +251,51 @@ public sealed class AdministeredCases(BrokerPairs brokers)
         await stage.OpenAsync();
         await All[name](stage, admin);
         return stage.Notes;
+    }
+
+    /// <summary>
+    /// A connection that has published is told of an alarm when it publishes again; what is behind that header waits.
+    /// </summary>
+    private static async Task PublishInAlarmAsync(Stage s, Administration admin, string body)
+    {
+        await s.DeclareAsync();
+        IConnection c = await s.ConnectAsync(), probe = await s.ConnectAsync();
+        Task told = ToldAsync(c), probeTold = ToldAsync(probe);
+        await using IChannel channel = await c.CreateChannelAsync(new CreateChannelOptions(true, true));
+        await using IChannel other = await probe.CreateChannelAsync();
+        await s.PublishAsync("", s.Q, "before", channel: channel);
+        Task publish;
+        try
+        {
+            await admin.SetAlarmAsync(true);
+            // The alarm takes a moment to reach the connections; what one of them shows, the other knows as well.
+            await Stage.UntilAsync(async () =>
+            {
+                if (!probeTold.IsCompleted)
+                    await s.PublishAsync("amq.direct", "nowhere", "m", channel: other);
+                return probeTold.IsCompleted;
+            });
+            await channel.QueueDeclarePassiveAsync(s.Q);
+            s.Note(told.IsCompleted);
+            publish = s.PublishAsync("", s.Q, body, channel: channel);
+            await told.WaitAsync(Stage.Limit);
+            if (body.Length == 0)
+                await publish.WaitAsync(Stage.Limit);
+            s.Note($"{publish.IsCompleted} {await s.Channel.MessageCountAsync(s.Q)}");
+        }
+        finally
+        {
+            await admin.SetAlarmAsync(false);
+        }
+        await publish.WaitAsync(Stage.Limit);
+        await s.DrainAsync();
+    }
+
+    private static Task ToldAsync(IConnection connection)
+    {
+        var told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        connection.ConnectionBlockedAsync += (_, _) => Task.FromResult(told.TrySetResult());
+        return told.Task;
     }
 
     private static async Task<string> UserAsync(Stage s, Administration admin, bool permitted = false)

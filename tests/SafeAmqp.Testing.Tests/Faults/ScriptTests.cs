@@ -141,14 +141,25 @@ public sealed class ScriptTests : IAsyncLifetime
         var told = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         _connection.ConnectionBlockedAsync += (_, e) => Task.FromResult(told.TrySetResult(e.Reason));
         _broker.Block("low on patience");
+        await _channel.QueueDeclarePassiveAsync("q", Cancelled);
+        Assert.False(told.Task.IsCompleted);
+        Task publish = PublishAsync("during");
         Assert.Equal("low on patience", await told.Task.WaitAsync(Limit, Cancelled));
-        Task first = PublishAsync("during");
-        await first.WaitAsync(Limit, Cancelled);
-        Task second = PublishAsync("after");
-        await _broker.LookAsync(_ => true);
-        Assert.False(second.IsCompleted);
+        Assert.Equal(1, await _broker.LookAsync(view => view.ReadyCount("q")));
+        Assert.False(publish.IsCompleted);
         _broker.Unblock();
-        await second.WaitAsync(Limit, Cancelled);
+        await publish.WaitAsync(Limit, Cancelled);
+    }
+
+    [Fact]
+    public async Task A_message_larger_than_the_memory_limit_arrives()
+    {
+        await using AmqpTestBroker small = await AmqpTestBroker.StartAsync(
+            new AmqpTestBrokerOptions { MemoryLimit = 1_000_000 }, Cancelled);
+        using RawClient client = await RawClient.OpenAsync(small.Uri);
+        await client.CallAsync(1, 50, 10, [0, 0, .. RawClient.ShortText("q"), 0, 0, 0, 0, 0]);
+        await client.SendAsync(RawClient.Publish(1, "", "q", new byte[4_000_000]));
+        await small.WaitUntilAsync(view => view.ReadyCount("q") == 1, cancellationToken: Cancelled);
     }
 
     [Fact]
