@@ -225,7 +225,10 @@ internal sealed partial class Channel
         ulong number = Confirms.Next();
         FaultScene? scene = null;
         if (Broker.Faults.Any && Broker.Faults.Meets(scene = Scene(Method.BasicPublish, message)))
+        {
+            Confirms.Hold(number, accepted: false, ConfirmHold.ForEver);
             return;
+        }
         if (scene is { Verdict: PublishVerdict.Nack })
         {
             Broker.History.Published(this, message, []);

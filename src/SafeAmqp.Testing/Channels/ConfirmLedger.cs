@@ -58,7 +58,7 @@ internal sealed class ConfirmLedger(Channel channel)
     /// <summary>Keeps a confirm back: for a time, for ever, or until enough of them are there to be mixed.</summary>
     public void Hold(ulong number, bool accepted, ConfirmHold hold)
     {
-        if (!IsOn || number == 0)
+        if (!IsOn || number == 0 || _isAbandoned)
             return;
         Flush();
         _held.Add(number);
@@ -70,7 +70,7 @@ internal sealed class ConfirmLedger(Channel channel)
         {
             _toReorder.Add((number, accepted));
             if (_toReorder.Count >= hold.Reorder)
-                ReleaseMixed(hold.Random);
+                ReleaseMixed(hold.Random!);
         }
     }
 

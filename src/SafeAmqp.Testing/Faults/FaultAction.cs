@@ -64,7 +64,7 @@ public sealed class FaultAction
     {
         if (scene.Method == Method.BasicPublish)
         {
-            scene.Hold = new ConfirmHold(delay, 0, scene.Connection.Broker.Random);
+            scene.Hold = new ConfirmHold(delay);
             return false;
         }
         scene.Connection.AnswerLate(delay);
@@ -80,11 +80,10 @@ public sealed class FaultAction
     /// </summary>
     /// <remarks>Like all that a publisher hears, at <see cref="FaultTrigger.Publish"/> only.</remarks>
     public static FaultAction DelayConfirm(TimeSpan delay)
-        => OfPublish(scene => scene.Hold = new ConfirmHold(delay, 0, scene.Connection.Broker.Random));
+        => OfPublish(scene => scene.Hold = new ConfirmHold(delay));
 
     /// <summary>The message is taken in, and never confirmed.</summary>
-    public static FaultAction DropConfirm()
-        => OfPublish(scene => scene.Hold = new ConfirmHold(null, 0, scene.Connection.Broker.Random));
+    public static FaultAction DropConfirm() => OfPublish(scene => scene.Hold = ConfirmHold.ForEver);
 
     /// <summary>
     /// Confirms are kept until there are so many, and then sent one by one in an order that the seed decides.

@@ -85,4 +85,7 @@ internal enum PublishVerdict
 }
 
 /// <summary>How a confirm is kept back: for a time, mixed among so many, or, with neither, for ever.</summary>
-internal sealed record ConfirmHold(TimeSpan? Delay, int Reorder, Random Random);
+internal sealed record ConfirmHold(TimeSpan? Delay = null, int Reorder = 0, Random? Random = null)
+{
+    public static readonly ConfirmHold ForEver = new();
+}

@@ -122,6 +122,19 @@ public sealed class ScriptTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_publish_that_is_ignored_is_not_covered_by_later_confirms()
+    {
+        _broker.Script(FaultTrigger.Publish().Nth(1), FaultAction.Ignore());
+        using RawClient client = await RawClient.OpenAsync(_broker.Uri);
+        await client.CallAsync(1, 85, 10, [0]);
+        byte[] message = RawClient.Publish(1, "", "q", []);
+        await client.SendAsync((byte[])[.. message, .. message, .. message]);
+        Assert.Equal(2UL, await client.ConfirmedAsync());
+        Assert.Equal(3UL, await client.ConfirmedAsync());
+        Assert.Equal(2, await _broker.LookAsync(view => view.ReadyCount("q")));
+    }
+
+    [Fact]
     public async Task A_consumer_is_cancelled_and_a_delivery_lost_on_the_way_comes_again()
     {
         using FaultScript script = _broker.Script(FaultTrigger.Deliver().ForQueue("q").Nth(1), FaultAction.Redeliver());
