@@ -130,13 +130,13 @@ internal sealed partial class Channel
         Broker.History.Received(this, "basic.consume", queue: name);
         if (Meets(Method.BasicConsume, queue: name))
             return;
+        if (_consumers.ContainsKey(tag))
+            throw new AmqpError(ReplyCode.NotAllowed, $"attempt to reuse consumer tag '{tag}'");
         if (name == ReplyTo)
         {
             ConsumeReplies(tag, noAck, noWait);
             return;
         }
-        if (_consumers.ContainsKey(tag))
-            throw new AmqpError(ReplyCode.NotAllowed, $"attempt to reuse consumer tag '{tag}'");
         name = QueueName(name);
         Require(Permission.Read, "queue", name);
         BrokerQueue queue = Host.Queue(name);
@@ -169,12 +169,14 @@ internal sealed partial class Channel
         Broker.History.Received(this, "basic.cancel");
         if (Meets(Method.BasicCancel, queue: _consumers.GetValueOrDefault(tag)?.Queue?.Name))
             return;
-        if (_consumers.Remove(tag, out Consumer? consumer))
+        if (_replyConsumer?.Tag == tag)
+        {
+            ForgetReplies();
+        }
+        else if (_consumers.Remove(tag, out Consumer? consumer))
         {
             consumer.IsCancelled = true;
-            consumer.Queue?.Remove(consumer);
-            if (consumer == _replyConsumer)
-                ForgetReplies();
+            consumer.Queue!.Remove(consumer);
         }
         if (!noWait)
             Send(Writer.Start(Method.BasicCancelOk).ShortString(tag));

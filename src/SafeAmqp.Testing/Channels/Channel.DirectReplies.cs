@@ -9,16 +9,15 @@ internal sealed partial class Channel
 {
     private void ConsumeReplies(string tag, bool noAck, bool noWait)
     {
-        if (_replyConsumer is not null)
-            throw AmqpError.Precondition("reply consumer already set");
         if (!noAck)
             throw AmqpError.Precondition("reply consumer cannot acknowledge");
+        if (_replyConsumer is not null)
+            throw AmqpError.Precondition("reply consumer already set");
         if (tag.Length == 0)
             tag = Broker.NewName("amq.ctag-");
         _replyToken = Broker.NewName("");
         Host.DirectReplies[_replyToken] = this;
         _replyConsumer = new Consumer(this, tag, null, noAck: true, exclusive: false, 0, []);
-        _consumers[tag] = _replyConsumer;
         if (!noWait)
             Send(Writer.Start(Method.BasicConsumeOk).ShortString(tag));
     }
@@ -34,11 +33,14 @@ internal sealed partial class Channel
         _replyConsumer = null;
     }
 
-    /// <summary>A caller that is gone loses its reply, silently; that is the rule of direct reply-to.</summary>
+    /// <summary>
+    /// A caller that is gone loses its reply, silently; that is the rule of direct reply-to. One that reads slowly does
+    /// not: its replies have no queue to wait in, and gather in its output.
+    /// </summary>
     private void DirectReply(Message message)
     {
         string token = message.RoutingKey[(ReplyTo.Length + 1)..];
-        if (Host.DirectReplies.TryGetValue(token, out Channel? asker) && asker.Connection.TakesDeliveries)
+        if (Host.DirectReplies.TryGetValue(token, out Channel? asker) && !asker.Connection.IsFrozen)
             asker.WriteDelivery(
                 asker._replyConsumer!.Tag, asker._nextTag++, redelivered: false, message, message.Properties.Raw);
     }

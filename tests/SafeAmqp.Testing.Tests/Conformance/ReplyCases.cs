@@ -1,4 +1,5 @@
 using RabbitMQ.Client.Events;
+using static TestSupport.Wire.RawClient;
 
 namespace SafeAmqp.Testing.Tests.Conformance;
 
@@ -30,6 +31,20 @@ internal static class ReplyCases
             await s.ConsumeAsync(Address, autoAck: true);
             await s.ConsumeAsync(Address, autoAck: true);
         })),
+        new("direct reply: a second consumer that acknowledges", s => s.TryAsync(async _ =>
+        {
+            await s.ConsumeAsync(Address, autoAck: true);
+            await s.ConsumeAsync(Address);
+        })),
+        .. new[] { true, false }.Select(acks => new Case(
+            $"direct reply: the tag of another consumer, {(acks ? "with" : "without")} acks", s => s.TryAsync(async _ =>
+        {
+            await s.DeclareAsync();
+            await s.ConsumeAsync(tag: "same");
+            await s.ConsumeAsync(Address, autoAck: !acks, tag: "same");
+        }))),
+        new("direct reply: its tag for another consumer", TagOfRepliesAsync),
+        new("direct reply: to a caller that reads late", LateReaderAsync),
         new(
             "direct reply: a question without a consumer",
             s => s.ClosedByAsync(c => s.PublishAsync("", s.Q, "q", p => p.ReplyTo = Address, channel: c))),
@@ -54,4 +69,38 @@ internal static class ReplyCases
             s.Note(await returned.Task.WaitAsync(Stage.Limit));
         })),
     ];
+
+    /// <summary>What is cancelled by a tag that two consumers share is the one of the replies.</summary>
+    private static async Task TagOfRepliesAsync(Stage s)
+    {
+        await s.DeclareAsync();
+        using RawClient client = await OpenAsync(s.Uri);
+        s.Note(await ConsumeAsync(client, Address));
+        s.Note(await ConsumeAsync(client, s.Q));
+        s.Note(await client.CallAsync(1, 60, 30, [.. ShortText("same"), 0]));
+        s.Note((await s.Channel.QueueDeclarePassiveAsync(s.Q)).ConsumerCount);
+        s.Note(await client.CallAsync(1, 60, 30, [.. ShortText("same"), 0]));
+        s.Note((await s.Channel.QueueDeclarePassiveAsync(s.Q)).ConsumerCount);
+    }
+
+    /// <summary>Replies of 20 MB, more than sockets hold, before the first is read.</summary>
+    private static async Task LateReaderAsync(Stage s)
+    {
+        const int Replies = 200;
+        await s.DeclareAsync();
+        using RawClient client = await OpenAsync(s.Uri);
+        s.Note(await ConsumeAsync(client, Address));
+        await client.SendAsync(Publish(1, "", s.Q, [], [0x02, 0, .. ShortText(Address)]));
+        await s.UntilCountAsync(1);
+        string address = (await s.Channel.BasicGetAsync(s.Q, true))!.BasicProperties.ReplyTo!;
+        string body = new('x', 100_000);
+        for (int i = 0; i < Replies; i++)
+            await s.PublishAsync("", address, body);
+        for (int i = 0; i < 3 * Replies; i++)
+            await client.NextAsync();
+        s.Note("all");
+    }
+
+    private static Task<string> ConsumeAsync(RawClient client, string queue)
+        => client.CallAsync(1, 60, 20, [0, 0, .. ShortText(queue), .. ShortText("same"), 2, 0, 0, 0, 0]);
 }
