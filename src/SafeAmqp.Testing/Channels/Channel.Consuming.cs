@@ -112,11 +112,12 @@ internal sealed partial class Channel
             return;
         if (size != 0)
             throw new AmqpError(ReplyCode.NotImplemented, $"prefetch_size!=0 ({size})");
-        if (global) _channelPrefetch = count;
-        else _consumerPrefetch = count;
+        // A limit for each consumer takes that of the channel away (RabbitMQ).
+        _channelPrefetch = global ? count : 0;
+        if (!global)
+            _consumerPrefetch = count;
         Send(Writer.Start(Method.BasicQosOk));
-        if (global)
-            UnblockConsumers();
+        UnblockConsumers();
     }
 
     private void OnConsume(ref MethodReader fields)

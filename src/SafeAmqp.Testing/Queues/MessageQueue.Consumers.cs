@@ -17,7 +17,9 @@ internal sealed partial class MessageQueue
 
     public override void Add(Consumer consumer)
     {
-        if (Consumers.Exists(other => other.Exclusive) || consumer.Exclusive && Consumers.Count > 0)
+        // Quorum queues do not look at it.
+        if (!Arguments.IsQuorum && (Consumers.Exists(other => other.Exclusive)
+            || consumer.Exclusive && (Consumers.Count > 0 || Arguments.SingleActiveConsumer)))
             throw new AmqpError(ReplyCode.AccessRefused, $"{Description} in exclusive use");
         Consumers.Add(consumer);
         _unusedTimer?.Cancel();
@@ -39,7 +41,7 @@ internal sealed partial class MessageQueue
             if (Arguments.PromotesByPriority)
                 Promote();
             else if (Arguments.SingleActiveConsumer && wasActive)
-                Activate(Consumers[0]);
+                Activate(Arguments.IsQuorum ? Consumers[0] : Highest());
             Dispatch();
             return;
         }
@@ -97,7 +99,7 @@ internal sealed partial class MessageQueue
         if (_fading is { Unacked: > 0 } && Consumers.Contains(_fading))
             return;
         _fading = null;
-        Consumer heir = Consumers.MaxBy(consumer => consumer.Priority)!;
+        Consumer heir = Highest();
         if (Consumers.Find(consumer => consumer.IsActive) is { } active)
         {
             if (active.Priority >= heir.Priority)
@@ -112,6 +114,8 @@ internal sealed partial class MessageQueue
         }
         Activate(heir);
     }
+
+    private Consumer Highest() => Consumers.MaxBy(consumer => consumer.Priority)!;
 
     private void Activate(Consumer consumer)
     {

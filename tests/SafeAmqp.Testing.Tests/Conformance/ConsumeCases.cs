@@ -150,6 +150,19 @@ internal static class ConsumeCases
                await s.ConsumeAsync(arguments: ArgumentCases.Table(argument.Item1, argument.Item2));
            })) { TellsVersions = true },
         new("a single active consumer and its heir", SingleActive),
+        .. new[] { "classic", "quorum" }.Select(type => new Case(
+            $"the heir of a {type} queue's single active consumer", s => HeirAsync(s, type)) { TellsVersions = true }),
+        new("an exclusive consumer where one is active", s => s.TryAsync(async _ =>
+        {
+            await s.DeclareAsync(arguments: ArgumentCases.Table("x-single-active-consumer", true));
+            await s.ConsumeAsync(exclusive: true);
+        })),
+        new("reading beside a single active consumer", async s =>
+        {
+            await s.DeclareAsync(arguments: ArgumentCases.Table("x-single-active-consumer", true));
+            await s.PublishAsync("", s.Q, "m");
+            await s.DrainAsync();
+        }),
         new("a consumer on a queue that is filled later", async s =>
         {
             await s.DeclareAsync();
@@ -247,5 +260,22 @@ internal static class ConsumeCases
         await s.Channel.BasicCancelAsync(first.Tag);
         await s.PublishAsync("", s.Q, "3");
         s.Note($"second {await second.TextAsync()}");
+    }
+
+    /// <summary>Three consumers of different priorities; the active one goes.</summary>
+    private static async Task HeirAsync(Stage s, string type)
+    {
+        await s.DeclareAsync(durable: true, arguments: new Dictionary<string, object?>
+        {
+            ["x-queue-type"] = type,
+            ["x-single-active-consumer"] = true,
+        });
+        Inbox active = await s.ConsumeAsync(autoAck: true);
+        Inbox low = await s.ConsumeAsync(autoAck: true, arguments: ArgumentCases.Table("x-priority", 1));
+        Inbox high = await s.ConsumeAsync(autoAck: true, arguments: ArgumentCases.Table("x-priority", 10));
+        await s.Channel.BasicCancelAsync(active.Tag);
+        await s.PublishAsync("", s.Q, "m");
+        await Stage.UntilAsync(() => Task.FromResult(active.Waiting + low.Waiting + high.Waiting == 1));
+        s.Note($"active {active.Waiting} low {low.Waiting} high {high.Waiting}");
     }
 }

@@ -26,6 +26,16 @@ internal static class SharedPrefetchCases
             for (int i = 1; i < 4; i++)
                 s.Note(await inbox.TextAsync());
         }),
+        new("a prefetch per consumer takes the one per channel away", async s =>
+        {
+            await FillAsync(s, s.Q, 4);
+            await s.Channel.BasicQosAsync(0, 1, global: true);
+            Inbox inbox = await s.ConsumeAsync();
+            s.Note(await inbox.TextAsync());
+            await s.Channel.BasicQosAsync(0, 2, global: false);
+            for (int i = 1; i < 4; i++)
+                s.Note(await inbox.TextAsync());
+        }),
         new("a prefetch per channel that is lowered below what is out waits", async s =>
         {
             await FillAsync(s, s.Q, 6);
