@@ -194,6 +194,7 @@ internal sealed partial class Channel
         Require(Permission.Read, "queue", name);
         BrokerQueue queue = Host.Queue(name);
         queue.CheckAccess(Connection);
+        queue.CheckGet();
         queue.Touch();
         QueueEntry? entry = queue.Take(noAck);
         if (entry is null)

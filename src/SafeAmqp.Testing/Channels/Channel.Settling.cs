@@ -13,7 +13,7 @@ internal sealed partial class Channel
         bool multiple = (fields.Octet() & 1) != 0;
         if (RecordSettlement(Method.BasicAck, "basic.ack", tag))
             return;
-        Settle(Take(tag, multiple), static (queue, entry) => queue.Acknowledge(entry), returns: false);
+        Settle(Take(tag, multiple, refuses: false), static (queue, entry) => queue.Acknowledge(entry), returns: false);
     }
 
     private void OnNack(ref MethodReader fields)
@@ -22,9 +22,7 @@ internal sealed partial class Channel
         byte flags = fields.Octet();
         if (RecordSettlement(Method.BasicNack, "basic.nack", tag))
             return;
-        List<Delivery> deliveries = Take(tag, (flags & 1) != 0);
-        deliveries.ForEach(delivery => delivery.Queue.CheckRefusal());
-        Refuse(deliveries, requeue: (flags & 2) != 0);
+        Refuse(Take(tag, (flags & 1) != 0, refuses: true), requeue: (flags & 2) != 0);
     }
 
     private void OnReject(ref MethodReader fields)
@@ -33,9 +31,7 @@ internal sealed partial class Channel
         bool requeue = (fields.Octet() & 1) != 0;
         if (RecordSettlement(Method.BasicReject, "basic.reject", tag))
             return;
-        List<Delivery> deliveries = Take(tag, multiple: false);
-        deliveries.ForEach(delivery => delivery.Queue.CheckRefusal());
-        Refuse(deliveries, requeue);
+        Refuse(Take(tag, multiple: false, refuses: true), requeue);
     }
 
     private void OnRecover(ref MethodReader fields, bool answer)
@@ -47,9 +43,10 @@ internal sealed partial class Channel
             return;
         if (!requeue)
             throw new AmqpError(ReplyCode.NotImplemented, "requeue=false");
-        List<Delivery> deliveries = Unacked.TakeUpTo(0);
+        List<Delivery> deliveries = Unacked.UpTo(0);
         if (!Broker.Rules.SkipsRefusedOfStreams && deliveries.Exists(delivery => delivery.Queue.Arguments.IsStream))
             throw new AmqpError(ReplyCode.InternalError, "");
+        deliveries.ForEach(Unacked.Remove);
         Refuse(deliveries, requeue: true);
         if (answer)
             Send(Writer.Start(Method.BasicRecoverOk));
@@ -58,33 +55,42 @@ internal sealed partial class Channel
     /// <summary>Gives one delivery back as if its receiver had asked for it, for scripts.</summary>
     public void Redeliver(ulong tag)
     {
-        if (Unacked.TryTake(tag, out Delivery? delivery))
-            Refuse([delivery], requeue: true);
+        if (Unacked.Find(tag) is not { } delivery)
+            return;
+        Unacked.Remove(delivery);
+        Refuse([delivery], requeue: true);
     }
 
-    private List<Delivery> Take(ulong tag, bool multiple)
+    private List<Delivery> Take(ulong tag, bool multiple, bool refuses)
     {
-        if (multiple)
-        {
-            // Tag 0 settles all there are; any other has to be one that is out (60.80).
-            if (tag != 0 && (tag >= _nextTag || Unacked.Count == 0))
-                throw UnknownTag(tag);
-            return Unacked.TakeUpTo(tag);
-        }
-        return Unacked.TryTake(tag, out Delivery? delivery) ? [delivery] : throw UnknownTag(tag);
+        // Tag 0 settles all there are; any other has to be one that is out (60.80).
+        List<Delivery> deliveries = multiple && tag == 0 ? Unacked.UpTo(0)
+            : Unacked.Find(tag) is not { } delivery ? throw AmqpError.Precondition($"unknown delivery tag {tag}")
+            : multiple ? Unacked.UpTo(tag) : [delivery];
+        if (refuses)
+            deliveries.ForEach(delivery => delivery.Queue.CheckRefusal());
+        deliveries.ForEach(Unacked.Remove);
+        return deliveries;
     }
+
+    /// <summary>
+    /// A classic queue looks for the place of each, and has them at its head when the last one comes first; a quorum
+    /// queue lines them up as they come.
+    /// </summary>
+    private static List<Delivery> InOrderOfReturn(List<Delivery> deliveries) =>
+    [
+        .. deliveries.Where(delivery => delivery.Queue.Arguments.IsQuorum),
+        .. deliveries.Where(delivery => !delivery.Queue.Arguments.IsQuorum).Reverse(),
+    ];
 
     private void Refuse(List<Delivery> deliveries, bool requeue)
     {
         if (requeue)
-        {
-            deliveries.Reverse();
-            Settle(deliveries, static (queue, entry) => queue.Requeue(entry), returns: true);
-        }
+            Settle(
+                InOrderOfReturn(deliveries),
+                static (queue, entry) => queue.Requeue(entry, isLost: false), returns: true);
         else
-        {
             Settle(deliveries, static (queue, entry) => queue.Reject(entry), returns: false);
-        }
     }
 
     private void Settle(List<Delivery> deliveries, Action<BrokerQueue, QueueEntry> how, bool returns)
@@ -119,7 +125,7 @@ internal sealed partial class Channel
         Broker.History.Settled(this, name, tag);
         if (!Broker.Faults.Any)
             return false;
-        Delivery? delivery = Unacked.Find(tag);
+        Delivery? delivery = tag == 0 ? Unacked.Newest : Unacked.Find(tag);
         Message? message = delivery?.Entry.Message;
         return Broker.Faults.Meets(new Faults.FaultScene(Connection, this, method)
         {
@@ -131,6 +137,4 @@ internal sealed partial class Channel
             DeliveryTag = tag,
         });
     }
-
-    private static AmqpError UnknownTag(ulong tag) => AmqpError.Precondition($"unknown delivery tag {tag}");
 }

@@ -62,8 +62,7 @@ internal sealed partial class Channel
     }
 
     /// <summary>
-    /// Gives up all that it holds: consumers first, so that nothing comes back to them, then the messages, last one
-    /// first.
+    /// Gives up all that it holds: consumers first, so that nothing comes back to them, then the messages.
     /// </summary>
     public void Release()
     {
@@ -84,9 +83,11 @@ internal sealed partial class Channel
             if (consumer.Queue is not null)
                 emptied.Add(consumer);
         }
-        foreach (Delivery delivery in Unacked.TakeAll())
+        List<Delivery> deliveries = Unacked.UpTo(0);
+        deliveries.ForEach(Unacked.Remove);
+        foreach (Delivery delivery in InOrderOfReturn(deliveries))
         {
-            delivery.Queue.Requeue(delivery.Entry);
+            delivery.Queue.Requeue(delivery.Entry, isLost: true);
             touched.Add(delivery.Queue);
         }
         foreach (Consumer consumer in emptied)

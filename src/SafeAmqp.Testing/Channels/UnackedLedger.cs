@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using SafeAmqp.Testing.Queues;
 
 namespace SafeAmqp.Testing.Channels;
@@ -27,51 +26,37 @@ internal sealed class Delivery(ulong tag, QueueEntry entry, BrokerQueue queue, C
 internal sealed class UnackedLedger
 {
     private readonly Dictionary<ulong, Delivery> _byTag = [];
-    private Delivery? _last;
 
     public Delivery? Oldest { get; private set; }
 
-    public int Count => _byTag.Count;
+    public Delivery? Newest { get; private set; }
 
     public void Add(Delivery delivery)
     {
         _byTag.Add(delivery.Tag, delivery);
-        delivery.Previous = _last;
-        if (_last is null) Oldest = delivery;
-        else _last.Next = delivery;
-        _last = delivery;
+        delivery.Previous = Newest;
+        if (Newest is null) Oldest = delivery;
+        else Newest.Next = delivery;
+        Newest = delivery;
     }
 
-    /// <summary>The newest that a tag settles; null when it is of none.</summary>
-    public Delivery? Find(ulong tag) => tag == 0 ? _last : _byTag.GetValueOrDefault(tag);
-
-    public bool TryTake(ulong tag, [MaybeNullWhen(false)] out Delivery delivery)
-    {
-        if (!_byTag.Remove(tag, out delivery))
-            return false;
-        if (delivery.Previous is null) Oldest = delivery.Next;
-        else delivery.Previous.Next = delivery.Next;
-        if (delivery.Next is null) _last = delivery.Previous;
-        else delivery.Next.Previous = delivery.Previous;
-        return true;
-    }
+    public Delivery? Find(ulong tag) => _byTag.GetValueOrDefault(tag);
 
     /// <summary>All up to a tag in order of delivery; tag 0 means all there are (60.80).</summary>
-    public List<Delivery> TakeUpTo(ulong tag)
+    public List<Delivery> UpTo(ulong tag)
     {
-        var taken = new List<Delivery>();
-        while (Oldest is { } oldest && (tag == 0 || oldest.Tag <= tag) && TryTake(oldest.Tag, out _))
-            taken.Add(oldest);
-        return taken;
+        var found = new List<Delivery>();
+        for (Delivery? next = Oldest; next is not null && (tag == 0 || next.Tag <= tag); next = next.Next)
+            found.Add(next);
+        return found;
     }
 
-    /// <summary>
-    /// Everything, the newest first: given back in this order each finds its place in front of the one before.
-    /// </summary>
-    public List<Delivery> TakeAll()
+    public void Remove(Delivery delivery)
     {
-        List<Delivery> taken = TakeUpTo(0);
-        taken.Reverse();
-        return taken;
+        _byTag.Remove(delivery.Tag);
+        if (delivery.Previous is null) Oldest = delivery.Next;
+        else delivery.Previous.Next = delivery.Next;
+        if (delivery.Next is null) Newest = delivery.Previous;
+        else delivery.Next.Previous = delivery.Previous;
     }
 }

@@ -61,8 +61,8 @@ internal abstract class BrokerQueue(
 
     public abstract void Acknowledge(QueueEntry entry);
 
-    /// <summary>Gives messages back to where they stood; the last one first, so that the order survives.</summary>
-    public abstract void Requeue(QueueEntry entry);
+    /// <summary>Takes a message back that was given back, or whose receiver is gone.</summary>
+    public abstract void Requeue(QueueEntry entry, bool isLost);
 
     public abstract void Reject(QueueEntry entry);
 
@@ -88,10 +88,21 @@ internal abstract class BrokerQueue(
     /// <exception cref="AmqpError">It is to be deleted only without consumers, or only without messages.</exception>
     public virtual void CheckDelete(bool ifUnused, bool ifEmpty)
     {
+        if (arguments.IsQuorum && (ifUnused || ifEmpty))
+        {
+            string text = $"cannot delete {Description}. queue.delete operations with "
+                + $"{(ifUnused ? "if-unused" : "if-empty")} flag set are not supported by quorum queues";
+            throw new AmqpError(ReplyCode.NotImplemented, text);
+        }
         if (ifUnused && Consumers.Count > 0)
             throw AmqpError.Precondition($"{Description} in use");
         if (ifEmpty && ReadyCount > 0)
             throw AmqpError.Precondition($"{Description} not empty");
+    }
+
+    /// <exception cref="AmqpError">Its messages go to consumers only.</exception>
+    public virtual void CheckGet()
+    {
     }
 
     /// <exception cref="AmqpError">Its messages cannot be given back or rejected.</exception>

@@ -72,24 +72,30 @@ internal sealed partial class MessageQueue(
 
     public override void Acknowledge(QueueEntry entry) => GiveUp(entry);
 
-    public override void Requeue(QueueEntry entry) => Requeue(entry, counts: true);
+    public override void CheckGet()
+    {
+        if (!Arguments.IsQuorum || !Arguments.SingleActiveConsumer)
+            return;
+        string text = $"cannot obtain access to locked {Description}. basic.get operations are not supported by "
+            + "quorum queues with single active consumer";
+        throw new AmqpError(ReplyCode.ResourceLocked, text);
+    }
 
-    private void Requeue(QueueEntry entry, bool counts)
+    public override void Requeue(QueueEntry entry, bool isLost)
     {
         if (!GiveUp(entry) || IsDeleted)
             return;
         entry.Redelivered = true;
-        if (counts)
-            entry.DeliveryCount++;
-        if (counts && Arguments.DeliveryLimit is { } limit && entry.DeliveryCount > limit)
+        entry.DeliveryCount++;
+        if (Arguments.DeliveryLimit is { } limit && entry.DeliveryCount > limit)
         {
             DeadLetter(entry, "delivery_limit");
             return;
         }
-        // A quorum queue puts a returned message at its end; one with a delivery limit gives the returned ones out
-        // before all others.
+        // A quorum queue gives what came back out before all others; but without a delivery limit, what a consumer
+        // gives back goes to its end.
         if (!Arguments.IsQuorum) _ready.Return(entry);
-        else if (Arguments.DeliveryLimit is null) _ready.Append(entry);
+        else if (Arguments.DeliveryLimit is null && !isLost) _ready.Append(entry);
         else _ready.ReturnFirst(entry);
     }
 
@@ -128,8 +134,8 @@ internal sealed partial class MessageQueue(
     /// </summary>
     public override void Restart()
     {
-        foreach (QueueEntry entry in Unacked.OrderByDescending(entry => entry.Position).ToArray())
-            Requeue(entry, counts: Arguments.IsQuorum);
+        foreach (QueueEntry entry in Unacked.OrderBy(e => Arguments.IsQuorum ? e.Position : -e.Position).ToArray())
+            Requeue(entry, isLost: true);
         Consumers.Clear();
         _active.Clear();
         if (Arguments.IsQuorum)

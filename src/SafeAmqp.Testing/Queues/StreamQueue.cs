@@ -42,7 +42,7 @@ internal sealed class StreamQueue(VirtualHost host, string name, QueueArguments 
     public override void Acknowledge(QueueEntry entry) => Unacked.Remove(entry);
 
     /// <summary>It is not given out again: the consumer has had it, and goes on behind it.</summary>
-    public override void Requeue(QueueEntry entry) => Unacked.Remove(entry);
+    public override void Requeue(QueueEntry entry, bool isLost) => Unacked.Remove(entry);
 
     public override void Reject(QueueEntry entry) => Unacked.Remove(entry);
 

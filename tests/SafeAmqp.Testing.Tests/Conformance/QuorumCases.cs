@@ -1,3 +1,5 @@
+using static TestSupport.Wire.RawClient;
+
 namespace SafeAmqp.Testing.Tests.Conformance;
 
 /// <summary>
@@ -27,6 +29,17 @@ internal static class QuorumCases
         }),
         .. new int?[] { null, -1, 5 }.Select(limit =>
             new Case($"quorum: returned forwards with limit {limit}", s => OrderAsync(s, limit))),
+        .. from how in new[] { "nack", "recover", "close", "loss" }
+           from limit in new int?[] { null, 5 }
+           select new Case(
+               $"quorum: three returned by a {how} with limit {limit}", s => ReturnedTogetherAsync(s, how, limit)),
+        .. new[] { (true, false), (false, true), (true, true) }.Select(flags => new Case(
+            $"quorum: deleted if unused {flags.Item1}, if empty {flags.Item2}", async s =>
+        {
+            await DeclareAsync(s);
+            await s.TryAsync(c => c.QueueDeleteAsync(s.Q, ifUnused: flags.Item1, ifEmpty: flags.Item2));
+            await s.TryAsync(c => c.QueueDeclarePassiveAsync(s.Q));
+        })),
         new("quorum: priorities take turns", s => PrioritiesAsync(s, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 200)),
         new("quorum: no priority is a low one", s => PrioritiesAsync(s, null, null, null, 4, 5, 6, 7)),
         new("quorum: only high priorities", s => PrioritiesAsync(s, 9, 8, 7, 6, 5)),
@@ -86,6 +99,24 @@ internal static class QuorumCases
             await DeclareAsync(s);
             await c.BasicQosAsync(0, 5, global: true);
             await c.BasicConsumeAsync(s.Q, false, new Inbox(c).Consumer);
+        })),
+        new("quorum: reading with a single active consumer", async s =>
+        {
+            await DeclareAsync(s, ("x-single-active-consumer", true));
+            await s.PublishAsync("", s.Q, "m");
+            await s.TryAsync(c => c.BasicGetAsync(s.Q, false));
+        }),
+        .. new[] { true, false }.Select(first => new Case(
+            $"quorum: two consumers, the {(first ? "first" : "second")} exclusive", s => s.TryAsync(async _ =>
+        {
+            await DeclareAsync(s);
+            await s.ConsumeAsync(exclusive: first);
+            await s.ConsumeAsync(exclusive: !first);
+        }))),
+        new("quorum: an exclusive consumer where one is active", s => s.TryAsync(async _ =>
+        {
+            await DeclareAsync(s, ("x-single-active-consumer", true));
+            await s.ConsumeAsync(exclusive: true);
         })),
         new("quorum: a single active consumer and one of higher priority", s => TakeOverAsync(s, holds: false)),
         new("quorum: a single active consumer settles before one of higher priority follows", s =>
@@ -198,6 +229,29 @@ internal static class QuorumCases
         await s.Channel.BasicNackAsync(second.DeliveryTag, false, true);
         // Its confirm comes after the returns, which have no answer.
         await s.PublishAsync("", s.Q, "last");
+        await s.DrainAsync();
+    }
+
+    /// <summary>Three of five go out to a consumer and come back at once.</summary>
+    private static async Task ReturnedTogetherAsync(Stage s, string how, int? limit)
+    {
+        await DeclareAsync(s, limit is { } given ? [("x-delivery-limit", given)] : []);
+        for (int i = 0; i < 5; i++)
+            await s.PublishAsync("", s.Q, $"{i}");
+        using RawClient client = await OpenAsync(s.Uri);
+        s.Note(await client.CallAsync(1, 60, 10, [0, 0, 0, 0, 0, 3, 0]));
+        s.Note(await client.CallAsync(1, 60, 20, [0, 0, .. ShortText(s.Q), .. ShortText("c"), 0, 0, 0, 0, 0]));
+        for (int frame = 0; frame < 3 * 3; frame++)
+            await client.NextAsync();
+        s.Note(await client.CallAsync(1, 60, 30, [.. ShortText("c"), 0]));
+        switch (how)
+        {
+            case "nack": await client.SendAsync(Method(1, 60, 120, [0, 0, 0, 0, 0, 0, 0, 3, 3])); break;
+            case "recover": await client.SendAsync(Method(1, 60, 110, [1])); break;
+            case "close": await client.SendAsync(Method(1, 20, 40, [0, 200, 0, 0, 0, 0, 0])); break;
+            default: client.Dispose(); break;
+        }
+        await s.UntilCountAsync(5);
         await s.DrainAsync();
     }
 

@@ -24,6 +24,15 @@ internal static class SettleCases
             await c.BasicAckAsync(1, true);
             await c.BasicAckAsync(1, true);
         })),
+        .. new[] { "ack", "nack" }.Select(how => new Case(
+            $"settling with {how} up to a tag that is settled", s => UpToSettledAsync(s, how, noAck: false))),
+        new("settling with ack up to a tag that needs none", s => UpToSettledAsync(s, "ack", noAck: true)),
+        new("all are acknowledged with tag 0 where none are out", s => s.TryAsync(async c =>
+        {
+            await s.DeclareAsync();
+            await c.BasicAckAsync(0, true);
+            await c.QueueDeclarePassiveAsync(s.Q);
+        })),
         new("all are acknowledged with tag 0", s => With(s, 4, (c, _) => c.BasicAckAsync(0, true).AsTask())),
         new("some are acknowledged together", s => With(s, 4, (c, t) => c.BasicAckAsync(t[1], true).AsTask())),
         new("one in the middle is acknowledged", s => With(s, 4, (c, t) => c.BasicAckAsync(t[1], false).AsTask())),
@@ -89,6 +98,26 @@ internal static class SettleCases
         for (int i = 0; i < count; i++)
             await s.PublishAsync("", s.Q, $"{i}");
         await s.UntilCountAsync((uint)count);
+    }
+
+    /// <summary>Two are out when a third, which is not, is named as the last of those to settle.</summary>
+    private static async Task UpToSettledAsync(Stage s, string how, bool noAck)
+    {
+        await Filled(s, 3);
+        await s.ClosedByAsync(async c =>
+        {
+            await c.BasicGetAsync(s.Q, false);
+            await c.BasicGetAsync(s.Q, false);
+            await c.BasicGetAsync(s.Q, noAck);
+            if (!noAck)
+                await c.BasicAckAsync(3, false);
+            if (how == "ack")
+                await c.BasicAckAsync(3, multiple: true);
+            else
+                await c.BasicNackAsync(3, multiple: true, requeue: false);
+        });
+        await s.UntilCountAsync(2);
+        await s.DrainAsync();
     }
 
     /// <summary>Takes messages, settles them somehow, gives the rest back, and notes what the queue has then.</summary>

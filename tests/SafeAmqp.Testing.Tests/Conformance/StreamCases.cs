@@ -129,6 +129,37 @@ internal static class StreamCases
             foreach (Inbox inbox in inboxes)
                 s.Note($"{await inbox.TextAsync()} {await inbox.TextAsync()} {await inbox.TextAsync()}");
         }),
+        new("stream: a filter that finds nothing, and then something", async s =>
+        {
+            await s.DeclareAsync(durable: true, arguments: ArgumentCases.Table("x-queue-type", "stream"));
+            await s.Channel.BasicQosAsync(0, 10, false);
+            Inbox inbox = await s.ConsumeAsync(arguments: new Dictionary<string, object?>
+            {
+                [Offset] = "first",
+                ["x-stream-filter"] = "a",
+            });
+            foreach (string value in new[] { "b", "b", "a", "b", "a" })
+                await s.PublishAsync(
+                    "", s.Q, value, p => p.Headers = ArgumentCases.Table("x-stream-filter-value", value));
+            for (int i = 0; i < 2; i++)
+                s.Note(Show(s, await inbox.NextAsync()));
+        }),
+        new("stream: refused together with a message of another queue", async s =>
+        {
+            await s.DeclareAsync(durable: true, arguments: ArgumentCases.Table("x-queue-type", "stream"));
+            await s.DeclareAsync(s.Name("classic"));
+            await s.PublishAsync("", s.Q, "m");
+            await s.PublishAsync("", s.Name("classic"), "m");
+            IConnection other = await s.ConnectAsync();
+            IChannel channel = await other.CreateChannelAsync();
+            await channel.BasicQosAsync(0, 1, false);
+            await channel.BasicGetAsync(s.Name("classic"), false);
+            Inbox inbox = await s.ConsumeAsync(channel: channel, arguments: ArgumentCases.Table(Offset, "first"));
+            await inbox.NextAsync();
+            await channel.BasicNackAsync(0, multiple: true, requeue: true);
+            await s.UntilCountAsync(1, s.Name("classic"));
+            await s.DrainAsync(s.Name("classic"));
+        }),
         .. new[] { "ack", "ack of many", "nack", "nack with requeue", "reject", "reject with requeue", "recover" }
             .Select(how =>
             new Case($"stream: {how} is credit", s => Credit(s, how))),

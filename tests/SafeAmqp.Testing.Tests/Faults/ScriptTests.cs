@@ -293,6 +293,22 @@ public sealed class ScriptTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_restart_gives_a_quorum_queue_its_messages_back_in_order()
+    {
+        await _channel.QueueDeclareAsync(
+            "quorum", true, false, false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" },
+            cancellationToken: Cancelled);
+        for (int i = 0; i < 4; i++)
+            await _channel.BasicPublishAsync("", "quorum", Encoding.UTF8.GetBytes($"{i}"), Cancelled);
+        for (int i = 0; i < 3; i++)
+            await _channel.BasicGetAsync("quorum", false, Cancelled);
+        await _broker.KillAsync(Cancelled);
+        await _broker.StartAgainAsync(Cancelled);
+        Assert.Equal(
+            ["0", "1", "2", "3"], (await _broker.LookAsync(view => view.Messages("quorum"))).Select(m => m.Text));
+    }
+
+    [Fact]
     public async Task The_same_seed_chooses_the_same_messages()
     {
         async Task<string> RunAsync()
