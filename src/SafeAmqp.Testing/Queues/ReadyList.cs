@@ -141,20 +141,22 @@ internal sealed class Lane
         this[Count++] = entry;
     }
 
-    /// <summary>Puts an entry where its position belongs.</summary>
+    /// <summary>Puts an entry where its position belongs; the fewer ones on one side of it make room.</summary>
     public void Return(QueueEntry entry)
     {
         Grow();
         int place = Place(entry.Position);
-        if (place == 0)
+        if (place <= Count / 2)
         {
             _head = (_head - 1) & (_ring.Length - 1);
-            Count++;
-            this[0] = entry;
-            return;
+            for (int i = 0; i < place; i++)
+                this[i] = this[i + 1];
         }
-        for (int i = Count; i > place; i--)
-            this[i] = this[i - 1];
+        else
+        {
+            for (int i = Count; i > place; i--)
+                this[i] = this[i - 1];
+        }
         Count++;
         this[place] = entry;
     }

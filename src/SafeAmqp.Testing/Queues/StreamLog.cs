@@ -16,13 +16,15 @@ internal sealed class StreamLog(QueueArguments arguments)
 
     private readonly long _segmentSize = arguments.MaxSegmentSize is > 0 and var size ? size : DefaultSegmentSize;
     private readonly List<Chunk> _chunks = [];
-    private long _end;
     private long _segment;
     private long _segmentBytes;
     private int _segmentChunks;
 
+    /// <summary>The offset of the next message.</summary>
+    public long End { get; private set; }
+
     /// <summary>How many messages there are.</summary>
-    public int Count => (int)(_end - First);
+    public int Count => (int)(End - First);
 
     /// <summary>Octets of their bodies and properties.</summary>
     public long Bytes { get; private set; }
@@ -34,7 +36,7 @@ internal sealed class StreamLog(QueueArguments arguments)
     public IEnumerable<(Message Message, long Offset)> Messages =>
         _chunks.SelectMany(chunk => chunk.Messages.Select((message, i) => (message, chunk.First + i)));
 
-    private long First => _chunks.Count == 0 ? _end : _chunks[0].First;
+    private long First => _chunks.Count == 0 ? End : _chunks[0].First;
 
     public void Append(Message message, DateTimeOffset now, bool startsChunk)
     {
@@ -46,7 +48,7 @@ internal sealed class StreamLog(QueueArguments arguments)
         }
         if (startsChunk)
         {
-            _chunks.Add(new Chunk(_end, now, _segment));
+            _chunks.Add(new Chunk(End, now, _segment));
             _segmentChunks++;
         }
         Chunk chunk = _chunks[^1];
@@ -56,15 +58,15 @@ internal sealed class StreamLog(QueueArguments arguments)
         chunk.Bytes += bytes;
         Bytes += bytes;
         _segmentBytes += bytes;
-        _end++;
+        End++;
     }
 
     /// <summary>The offset of the first message that a new consumer gets.</summary>
     public long Find(StreamOffset offset, DateTimeOffset now) => offset.Kind switch
     {
         StreamOffsetKind.First => First,
-        StreamOffsetKind.Last => _chunks.Count == 0 ? _end : _chunks[^1].First,
-        StreamOffsetKind.Next => _end,
+        StreamOffsetKind.Last => _chunks.Count == 0 ? End : _chunks[^1].First,
+        StreamOffsetKind.Next => End,
         StreamOffsetKind.Number => Math.Max(First, offset.Number),
         StreamOffsetKind.Time => FindTime(DateTimeOffset.UnixEpoch.AddSeconds(offset.Seconds)),
         _ => FindTime(now.AddSeconds(-offset.Seconds)),
@@ -89,7 +91,7 @@ internal sealed class StreamLog(QueueArguments arguments)
         return false;
     }
 
-    private long FindTime(DateTimeOffset time) => _chunks.Find(chunk => chunk.Time >= time)?.First ?? _end;
+    private long FindTime(DateTimeOffset time) => _chunks.Find(chunk => chunk.Time >= time)?.First ?? End;
 
     /// <summary>The chunk that an offset lies in or behind; -1 before the first.</summary>
     private int IndexOf(long offset)

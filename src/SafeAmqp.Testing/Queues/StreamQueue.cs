@@ -110,9 +110,13 @@ internal sealed class StreamQueue(VirtualHost host, string name, QueueArguments 
 
     private void Serve(Consumer consumer)
     {
-        while (!_isDirty && _readers.TryGetValue(consumer, out StreamReader? reader)
-            && _log.TryFind(reader.Next, reader.Filter, out StreamMessage message))
+        while (!_isDirty && _readers.TryGetValue(consumer, out StreamReader? reader))
         {
+            // What the filter does not want is looked at once.
+            bool found = _log.TryFind(reader.Next, reader.Filter, out StreamMessage message);
+            reader.Next = found ? message.Offset : Math.Max(reader.Next, _log.End);
+            if (!found)
+                return;
             // RabbitMQ 3.10 sends a chunk that it has begun to its end, whatever the prefetch.
             bool goesOn = Rules.SendsWholeChunks && message.Chunk == reader.Chunk && consumer.CanReceive;
             if (!goesOn && !consumer.CanTake)
