@@ -140,7 +140,7 @@ internal sealed partial class Channel
         _body = [];
         if (_isSwallowed)
         {
-            Confirms.Next(); // its own, which never comes
+            Confirms.Hold(Confirms.Next(), accepted: false, ConfirmHold.ForEver);
             return;
         }
         try

@@ -121,10 +121,10 @@ public sealed class ScriptTests : IAsyncLifetime
         Assert.Equal(4, await _broker.LookAsync(view => view.ReadyCount("q")));
     }
 
-    [Fact]
-    public async Task A_publish_that_is_ignored_is_not_covered_by_later_confirms()
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task A_publish_that_is_ignored_is_not_covered_by_later_confirms(bool whole)
     {
-        _broker.Script(FaultTrigger.Publish().Nth(1), FaultAction.Ignore());
+        _broker.Script((whole ? FaultTrigger.Publish() : FaultTrigger.Publishing()).Nth(1), FaultAction.Ignore());
         using RawClient client = await RawClient.OpenAsync(_broker.Uri);
         await client.CallAsync(1, 85, 10, [0]);
         byte[] message = RawClient.Publish(1, "", "q", []);
