@@ -70,7 +70,7 @@ public static class Failures
         }
         catch (AmqpException error) when (error.IsSafeToRepeat)
         {
-            say($"{error.Outcome}: no queue has it. {error.Message}");
+            say($"{error.Outcome}: it may be published again. {error.Message}");
         }
         catch (AmqpUnknownOutcomeException error)
         {

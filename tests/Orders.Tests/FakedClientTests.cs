@@ -21,10 +21,10 @@ public sealed class FakedClientTests
 
     public static TheoryData<AmqpException, string> Failures => new()
     {
-        { new AmqpReturnedException("no queue"), "Returned: no queue has it. no queue" },
-        { new AmqpNackedException("full"), "Nacked: no queue has it. full" },
-        { new AmqpRefusedException("no such exchange"), "Refused: no queue has it. no such exchange" },
-        { new AmqpNotSentException("down"), "NotSent: no queue has it. down" },
+        { new AmqpReturnedException("no queue"), "Returned: it may be published again. no queue" },
+        { new AmqpNackedException("full"), "Nacked: it may be published again. full" },
+        { new AmqpRefusedException("no such exchange"), "Refused: it may be published again. no such exchange" },
+        { new AmqpNotSentException("down"), "NotSent: it may be published again. down" },
         { new AmqpUnknownOutcomeException("lost"),
             "It may have arrived, and may be published again with the same message id. lost" },
     };

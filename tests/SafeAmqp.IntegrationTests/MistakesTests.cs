@@ -203,7 +203,7 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
         new("A host whose configuration has `Heartbeet`", c => c.StartHostAsync(
             settings => settings["SafeAmqp:Heartbeet"] = "00:00:30", amqp => { }, isAddressed: true)),
         new("A host whose handler's service is not registered", c => c.StartHostAsync(_ => { },
-            amqp => amqp.AddConsumer<NeedsMore>("orders"), isAddressed: true)),
+            amqp => amqp.AddConsumer<OrderHandler>("orders"), isAddressed: true)),
         new("A host whose topology differs from what exists", async c =>
         {
             await c.Other.DeclareAsync(new AmqpTopology().Queue(c.Name("orders")), Cancelled);
@@ -427,6 +427,7 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
             text = Ports().Replace(text, "127.0.0.1:…");
             text = Counts().Replace(text, "$1 …");
             return text.Replace("receive link", "send link", StringComparison.Ordinal)
+                .Replace($"{typeof(MistakesTests).FullName}+", "", StringComparison.Ordinal)
                 .Replace("while Preparing", "while Connecting", StringComparison.Ordinal)
                 .Replace("|", "\\|", StringComparison.Ordinal).Replace("<", "\\<", StringComparison.Ordinal);
         }
@@ -475,7 +476,7 @@ public sealed partial class MistakesTests(TestBroker broker) : FeatureTest(broke
         }
     }
 
-    private sealed class NeedsMore(IFormatProvider missing) : IAmqpConsumer
+    private sealed class OrderHandler(IFormatProvider missing) : IAmqpConsumer
     {
         public ValueTask<AmqpSettlement> HandleAsync(AmqpDelivery delivery, CancellationToken deliveryLost)
             => ValueTask.FromResult(missing is null ? AmqpSettlement.Reject : AmqpSettlement.Ack);

@@ -50,7 +50,7 @@ public sealed class GuideTests(TestBroker broker) : FeatureTest(broker)
 
         Assert.Collection(_said,
             line => Assert.Equal("Confirmed", line),
-            line => Assert.StartsWith("Returned: no queue has it. ", line, StringComparison.Ordinal),
+            line => Assert.StartsWith("Returned: it may be published again. ", line, StringComparison.Ordinal),
             line => Assert.Equal("Message 1: Returned", line));
     }
 
