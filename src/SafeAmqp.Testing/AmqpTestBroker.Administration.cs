@@ -79,7 +79,8 @@ public sealed partial class AmqpTestBroker
     });
 
     /// <summary>
-    /// Raises the memory alarm: publishers are told (connection.blocked) and not read from, consumers go on.
+    /// Raises the memory alarm: a publisher is told (connection.blocked) with the next message that it sends, and then
+    /// not read from; consumers go on.
     /// </summary>
     public void Block(string reason = "low on memory") => _state.Loop.Command(() => _state.SetAlarm(reason));
 

@@ -31,9 +31,9 @@ internal sealed partial class Channel
         int first = Array.IndexOf(all, _lastServed) + 1;
         Consumer[] inTurn = [.. all[first..], .. all[..first]];
         foreach (Consumer consumer in inTurn)
-            consumer.Queue?.Unblock(consumer);
+            consumer.Queue!.Unblock(consumer);
         foreach (Consumer consumer in inTurn)
-            consumer.Queue?.Dispatch();
+            consumer.Queue!.Dispatch();
     }
 
     public void Deliver(Consumer consumer, QueueEntry entry)
@@ -81,7 +81,7 @@ internal sealed partial class Channel
     public void CancelByBroker(Consumer consumer)
     {
         QueueGone(consumer, notify: true);
-        consumer.Queue?.Remove(consumer);
+        consumer.Queue!.Remove(consumer);
     }
 
     private void WriteDelivery(string consumerTag, ulong tag, bool redelivered, Message message, byte[] properties) =>
@@ -168,7 +168,7 @@ internal sealed partial class Channel
         string tag = fields.ShortString();
         bool noWait = fields.Octet() != 0;
         Broker.History.Received(this, "basic.cancel");
-        if (Meets(Method.BasicCancel, queue: _consumers.GetValueOrDefault(tag)?.Queue?.Name))
+        if (Meets(Method.BasicCancel, queue: _consumers.GetValueOrDefault(tag)?.Queue!.Name))
             return;
         if (_replyConsumer?.Tag == tag)
         {

@@ -134,7 +134,7 @@ internal sealed partial class Channel
             RoutingKey = message?.RoutingKey,
             Message = message,
             Properties = message?.Properties,
-            DeliveryTag = tag,
+            DeliveryTag = delivery?.Tag ?? tag,
         });
     }
 }

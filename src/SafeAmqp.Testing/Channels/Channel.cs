@@ -76,13 +76,8 @@ internal sealed partial class Channel
         Consumer[] consumers = [.. _consumers.Values];
         _consumers.Clear();
         var touched = new HashSet<BrokerQueue>();
-        var emptied = new List<Consumer>();
         foreach (Consumer consumer in consumers)
-        {
             consumer.IsCancelled = true;
-            if (consumer.Queue is not null)
-                emptied.Add(consumer);
-        }
         List<Delivery> deliveries = Unacked.UpTo(0);
         deliveries.ForEach(Unacked.Remove);
         foreach (Delivery delivery in InOrderOfReturn(deliveries))
@@ -90,7 +85,7 @@ internal sealed partial class Channel
             delivery.Queue.Requeue(delivery.Entry, isLost: true);
             touched.Add(delivery.Queue);
         }
-        foreach (Consumer consumer in emptied)
+        foreach (Consumer consumer in consumers)
             consumer.Queue!.Remove(consumer);
         foreach (BrokerQueue queue in touched)
             queue.Settled();

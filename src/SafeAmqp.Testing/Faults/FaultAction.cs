@@ -19,10 +19,10 @@ public sealed class FaultAction
 
     /// <summary>The broker closes the channel with channel.close.</summary>
     public static FaultAction CloseChannel(int code = ReplyCode.PreconditionFailed, string text = "closed by script")
-        => Consuming(scene =>
+        => OfChannel(scene =>
         scene.Channel?.Fail(new AmqpError((ushort)code, text), scene.Method > FaultScene.Publishing
             ? scene.Method
-            : 0), isOfChannel: true);
+            : 0), consumes: true);
 
     /// <summary>The socket closes (FIN) without a word of the protocol.</summary>
     public static FaultAction Drop() => Consuming(scene => scene.Connection.Drop(reset: false));
@@ -49,7 +49,7 @@ public sealed class FaultAction
     public static FaultAction CutAfter(int bytes) => Changing(scene => scene.Connection.CutAfter(bytes));
 
     /// <summary>
-    /// The method is swallowed: it has no effect and no answer. A message is, to its last octet, and is never
+    /// The method is swallowed: it has no effect and no answer. A message is swallowed to its last octet and never
     /// confirmed.
     /// </summary>
     public static FaultAction Ignore() => Consuming(static _ => { });
@@ -78,7 +78,7 @@ public sealed class FaultAction
     /// <summary>
     /// The message is taken in, its confirm comes after this time. Later confirms do not wait and do not include it.
     /// </summary>
-    /// <remarks>Like all that a publisher hears, at <see cref="FaultTrigger.Publish"/> only.</remarks>
+    /// <remarks>At <see cref="FaultTrigger.Publish"/> only, like all actions on what a publisher hears.</remarks>
     public static FaultAction DelayConfirm(TimeSpan delay)
         => OfPublish(scene => scene.Hold = new ConfirmHold(delay));
 
@@ -111,7 +111,7 @@ public sealed class FaultAction
     /// The consumer is cancelled by the broker (basic.cancel), as when its queue is deleted. Without a consumer at
     /// hand: all of the channel.
     /// </summary>
-    public static FaultAction CancelConsumer() => Changing(scene =>
+    public static FaultAction CancelConsumer() => OfChannel(scene =>
     {
         if (scene.Channel is not { } channel)
             return;
@@ -122,11 +122,11 @@ public sealed class FaultAction
                 if (scene.Consumer is null || scene.Consumer == consumer)
                     channel.CancelByBroker(consumer);
         });
-    }, isOfChannel: true);
+    }, consumes: false);
 
     /// <summary>
     /// The message is given out once more, marked as redelivered: on a delivery that one is lost, on an ack, nack or
-    /// reject that is. At other moments there is none.
+    /// reject that is. Other moments are refused.
     /// </summary>
     public static FaultAction Redeliver() => new(new Step(static scene =>
     {
@@ -141,7 +141,8 @@ public sealed class FaultAction
     });
 
     /// <summary>
-    /// The broker raises its alarm: publishers are told (connection.blocked) and not read from any more.
+    /// The broker raises its alarm: a publisher is told (connection.blocked) with the next message that it sends, and
+    /// not read from any more.
     /// </summary>
     public static FaultAction Block(string reason = "low on memory")
         => Changing(scene => scene.Connection.Broker.SetAlarm(reason));
@@ -196,12 +197,11 @@ public sealed class FaultAction
             throw new ArgumentException($"This can happen only to {misfit.Needs}.", parameter);
     }
 
-    private static FaultAction Consuming(Action<FaultScene> act, bool isOfChannel = false) => new(new Step(scene =>
+    private static FaultAction Consuming(Action<FaultScene> act) => new(new Step(scene =>
     {
         act(scene);
         return true;
-    })
-    { IsOfChannel = isOfChannel });
+    }));
 
     private static FaultAction Changing(Action<FaultScene> act, bool isOfChannel = false) => new(new Step(scene =>
     {
@@ -209,6 +209,17 @@ public sealed class FaultAction
         return false;
     })
     { IsOfChannel = isOfChannel });
+
+    private static FaultAction OfChannel(Action<FaultScene> act, bool consumes) => new(new Step(scene =>
+    {
+        act(scene);
+        return consumes;
+    })
+    {
+        IsOfChannel = true,
+        Needs = "a channel",
+        Fits = static moment => moment == FaultScene.Injecting || FaultScene.HasChannel(moment),
+    });
 
     private static FaultAction OfPublish(Action<FaultScene> act) => new(new Step(scene =>
     {

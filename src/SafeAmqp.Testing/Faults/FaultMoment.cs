@@ -19,7 +19,8 @@ public sealed class FaultMoment
     /// <summary>The routing key of a message.</summary>
     public string? RoutingKey { get; init; }
 
-    /// <summary>The queue that is declared, consumed, delivered from or settled; null where there is none.</summary>
+    /// <summary>The queue that the method names, or that the delivery or its settlement is of; null where there is
+    /// none.</summary>
     public string? Queue { get; init; }
 
     /// <summary>The message's property <c>message-id</c>.</summary>

@@ -86,7 +86,7 @@ internal abstract class ActorChannel(ConnectionActor actor)
         Forget();
     }
 
-    /// <summary>Opens it again, after the longer a time the more often that was tried.</summary>
+    /// <summary>Opens it again, after a delay that grows with the attempts.</summary>
     protected void ReopenLater(int attempt)
     {
         _reopenAt = actor.Now + actor.RetryDelay(attempt).Ticks;

@@ -32,13 +32,13 @@ internal class ConsumerChannel(ConnectionActor actor, ConsumerSet consumers, Sub
     {
         if (Incarnation != 0 || subscription.State is AmqpConsumerState.Stopping or AmqpConsumerState.Stopped)
             return;
-        if (consumers.HasRoom)
+        if (consumers.HasRoomFor(this))
         {
             Open(confirms: false, subscription.Options.Prefetch);
             return;
         }
         var reason = CloseReason.Local($"the connection has no channel left: channel_max {Actor.ChannelMax}, "
-            + $"{consumers.Open} consumers");
+            + $"{consumers.OpenCount} consumers");
         if (subscription.Started.HasEnded)
             OnClosed(reason); // it tries again
         else

@@ -37,21 +37,22 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
     }
 
     /// <summary>Consumers that have a channel.</summary>
-    internal int Open => _consumers.Count(consumer => consumer.Incarnation != 0);
+    internal int OpenCount => _consumers.Count(consumer => consumer.Incarnation != 0);
 
-    /// <summary>Whether one more may have a channel. Those for declaring, checking exchanges, publishing, replies and
-    /// direct replies are kept free.</summary>
-    internal bool HasRoom
-    {
-        get
-        {
-            if (actor.ChannelMax == 0)
-                return true;
-            int most = actor.ChannelMax - (!actor.Settings.Publishes ? 1 : actor.HasFewChannels ? 4 : 5);
-            return _consumers.Count + _gets.Count <= most
-                || Open + _gets.Count(get => get.Incarnation != 0) < most;
-        }
-    }
+    // The channels for declaring, checking exchanges, publishing, replies and direct replies are kept free.
+    private int MostConsumers
+        => actor.ChannelMax == 0 ? int.MaxValue
+            : actor.ChannelMax - (!actor.Settings.Publishes ? 1 : actor.HasFewChannels ? 4 : 5);
+
+    private bool IsRoomForAll => _consumers.Count + _gets.Count <= MostConsumers;
+
+    /// <summary>Whether a consumer may have a channel. One that recovers keeps its place before those that came
+    /// later.</summary>
+    internal bool HasRoomFor(ConsumerChannel consumer) => IsRoomForAll
+        || _consumers.IndexOf(consumer) + _gets.Count(get => get.Incarnation != 0) < MostConsumers;
+
+    internal bool HasRoomFor(GetChannel get)
+        => IsRoomForAll || _consumers.Count + _gets.IndexOf(get) < MostConsumers;
 
     /// <summary>Whether there is nothing to wait for before the link is open.</summary>
     internal bool AreSettled => _consumers.TrueForAll(consumer => consumer.IsSettled);
@@ -153,7 +154,7 @@ internal sealed class ConsumerSet(ConnectionActor actor, ConsumedQueues queues)
         bool isGone = queues.Used(subscription.Queue);
         if (!mayConsume)
             return;
-        if (isGone)
+        if (isGone && HasRoomFor(consumer))
             queues.Redeclare(subscription.Queue, consumer.Prepare);
         else
             consumer.Prepare();

@@ -16,8 +16,10 @@ internal sealed class GetChannel(ConnectionActor actor, ConsumerSet consumers, G
     /// <summary>Opens the channel on a link that is there.</summary>
     internal override void Prepare()
     {
+        if (Incarnation != 0)
+            return;
         _wasOpened = true;
-        if (consumers.HasRoom)
+        if (consumers.HasRoomFor(this))
             Open(confirms: false, prefetch: 0);
         else
             Fail(CloseReason.Local($"the connection has no channel left: channel_max {Actor.ChannelMax}"));

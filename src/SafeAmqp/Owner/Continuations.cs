@@ -237,7 +237,12 @@ internal sealed class Announcer<T>(Action<T> tell)
 
     private async Task TellAllAsync()
     {
+        var context = ExecutionContext.Capture();
         await foreach (T change in _waiting.Reader.ReadAllAsync().ConfigureAwait(false))
+        {
             tell(change);
+            if (context is not null)
+                ExecutionContext.Restore(context); // nothing that a handler left in its own is there for the next
+        }
     }
 }

@@ -144,7 +144,7 @@ internal sealed class WriteGatherer(Stream wire, int maxBuffered, TimeProvider t
     void IThreadPoolWorkItem.Execute() => _ = SendAsync(onWritersThread: false);
 
     /// <summary>Sends what has been taken, on this thread as far as the socket takes it at once.</summary>
-    /// <param name="onWritersThread">Whether the rest goes on on the pool.</param>
+    /// <param name="onWritersThread">Whether this is a writer's thread, so that the rest is left to the pool.</param>
     /// <returns>A task that completes when the first send has. It never fails.</returns>
     public async Task SendAsync(bool onWritersThread = true)
     {

@@ -85,6 +85,8 @@ public sealed class MomentTests : IAsyncLifetime
             Assert.Throws<ArgumentException>(() => _broker.Script(FaultTrigger.Deliver(), action));
             await Assert.ThrowsAsync<ArgumentException>(() => _broker.InjectAsync(action));
         }
+        foreach (FaultAction action in (FaultAction[])[FaultAction.CloseChannel(), FaultAction.CancelConsumer()])
+            Assert.Throws<ArgumentException>(() => _broker.Script(FaultTrigger.LogIn(), action));
         var redeliver = FaultAction.Redeliver();
         Assert.Throws<ArgumentException>(() => _broker.Script(FaultTrigger.Publish(), redeliver));
         await Assert.ThrowsAsync<ArgumentException>(() => _broker.InjectAsync(redeliver));

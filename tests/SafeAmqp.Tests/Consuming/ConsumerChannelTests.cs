@@ -96,24 +96,35 @@ public sealed class ConsumerChannelTests
     }
 
     [Fact]
-    public void One_that_comes_back_takes_no_channel_that_is_kept_free_and_waits_for_another_to_end()
+    public void On_a_link_with_fewer_channels_the_oldest_consumers_come_back_and_the_others_when_one_of_them_ends()
     {
-        _bench.Post(new ActorCommand.Start());
+        _bench.Open();
+        Subscription first = _bench.SubscribeLive("first"), second = _bench.SubscribeLive("second");
+        _bench.LoseLink();
+        _bench.Wait(S(5));
         _bench.Post(new BrokerSignal.Connected(_bench.Actor.Epoch, "broker:5672", ChannelMax: 2)); // one is kept free
         _bench.Opened(_bench.Link.Admin);
-        var first = _bench.SubscribeLive("first");
-        _bench.Closed(_bench.Link.Consumer, ByBroker(541, "oops"));
-        var second = _bench.SubscribeLive("second");
+        _bench.Opened(_bench.Link.Consumer);
+        _bench.Started(_bench.Link.Consumer);
         int channels = _bench.Link.Channels.Count;
         _bench.Wait(S(10));
         Assert.Equal(channels, _bench.Link.Channels.Count);
-        Assert.Equal(AmqpConsumerState.Recovering, first.State);
-        Assert.Contains("no channel left: channel_max 2, 1 consumers", first.LastError, StringComparison.Ordinal);
-        _bench.Post(new ConsumerCommand.End(second));
+        Assert.Equal((AmqpConsumerState.Live, AmqpConsumerState.Recovering), (first.State, second.State));
+        Assert.Contains("no channel left: channel_max 2, 1 consumers", second.LastError, StringComparison.Ordinal);
+
+        _bench.Closed(_bench.Link.Consumer, ByBroker(541, "oops"));
+        Subscription third = _bench.Subscribe("third");
+        Assert.Contains("no channel left", third.Started.Error().Message, StringComparison.Ordinal);
         _bench.Wait(S(10));
         _bench.Opened(_bench.Link.Consumer);
         _bench.Started(_bench.Link.Consumer);
-        Assert.Equal(AmqpConsumerState.Live, first.State);
+        Assert.Equal((AmqpConsumerState.Live, AmqpConsumerState.Recovering), (first.State, second.State));
+
+        _bench.Post(new ConsumerCommand.End(first));
+        _bench.Wait(S(10));
+        _bench.Opened(_bench.Link.Consumer);
+        _bench.Started(_bench.Link.Consumer);
+        Assert.Equal(AmqpConsumerState.Live, second.State);
     }
 
     [Fact]

@@ -109,7 +109,7 @@ public sealed class FailedDeliveryTests : IAsyncDisposable
         var book = new FailureBook(() => 0);
         AmqpDelivery delivery = Delivery(age: 0);
         TimeSpan first = book.NextHold(delivery, time);
-        time.Advance(first - TimeSpan.FromMilliseconds(15));
+        time.Advance(first - TimeSpan.FromMilliseconds(12));
         Assert.Equal(first * 2, book.NextHold(delivery, time));
         time.Advance(first);
         Assert.Equal(first * 2, book.NextHold(delivery, time)); // another message of the same content

@@ -36,6 +36,25 @@ public sealed class AnnouncerTests
     }
 
     [Fact]
+    public async Task What_a_handler_leaves_in_its_context_is_not_there_for_the_next()
+    {
+        var context = new AsyncLocal<int>();
+        var seen = new List<int>();
+        var last = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var announcer = new Announcer<int>(change =>
+        {
+            seen.Add(context.Value);
+            context.Value = change;
+            if (change == 3)
+                last.SetResult();
+        });
+        for (int change = 1; change <= 3; change++)
+            announcer.Announce(change);
+        await last.Task.WaitAsync(Long, TestContext.Current.CancellationToken);
+        Assert.Equal([0, 0, 0], seen);
+    }
+
+    [Fact]
     public async Task What_comes_after_a_pause_is_told_too()
     {
         var told = new SemaphoreSlim(0);
