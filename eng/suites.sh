@@ -51,10 +51,14 @@ run_suite() {
     logs=$(mktemp -d)
     {
         TIMEFORMAT='%0U %0S'
-        time limited env "$@" SAFEAMQP_NODE_LOGS="$logs" SAFEAMQP_TEST_ARTIFACTS="$PWD/$folder" \
-            dotnet test "$(dll_of "$project")" --filter "$filter" --results-directory "$folder" \
-            --logger 'trx;LogFileName=results.trx' --logger 'console;verbosity=normal' \
-            >"$folder/output.log" 2>&1 || status=$?
+        time {
+            # In the background, as bash hears of Ctrl-C only while it waits.
+            limited env "$@" SAFEAMQP_NODE_LOGS="$logs" SAFEAMQP_TEST_ARTIFACTS="$PWD/$folder" \
+                dotnet test "$(dll_of "$project")" --filter "$filter" --results-directory "$folder" \
+                --logger 'trx;LogFileName=results.trx' --logger 'console;verbosity=normal' \
+                >"$folder/output.log" 2>&1 &
+            wait $! || status=$?
+        }
     } 2>"$folder/processor"
     mv "$logs" "$folder/brokers"
 

@@ -9,7 +9,7 @@ public sealed class NodeFixture : IAsyncLifetime
 
     public PrivateRabbitMqNode Node => _node ?? throw new InvalidOperationException("RabbitMQ is not installed.");
 
-    /// <summary>Skips the test at a desk without RabbitMQ, fails it on CI.</summary>
+    /// <summary>Skips the test locally without RabbitMQ, fails it on CI.</summary>
     public static void RequireRabbitMq()
     {
         const string Reason = "RabbitMQ is not installed here (apt-get install rabbitmq-server).";

@@ -2,7 +2,7 @@ namespace SafeAmqp.Model;
 
 /// <summary>
 /// The protocols by which operations end, as models in which spin looks at every interleaving. Without spin they are
-/// skipped at a desk and fail where <c>CI=true</c>. Larger bounds by hand: see <c>tests/README.md</c>.
+/// skipped locally and fail where <c>CI=true</c>. Larger bounds by hand: see <c>tests/README.md</c>.
 /// </summary>
 public sealed class ModelTests(ITestOutputHelper output)
 {

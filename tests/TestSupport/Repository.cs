@@ -10,7 +10,7 @@ public static class Repository
     public static string Path(params string[] parts) => System.IO.Path.Combine([Root, .. parts]);
 
     /// <summary>
-    /// A folder with a Node.js program whose packages are installed; without them the test is skipped at a desk and
+    /// A folder with a Node.js program whose packages are installed; without them the test is skipped locally and
     /// fails in CI.
     /// </summary>
     public static string NodeFolder(params string[] parts)
@@ -22,7 +22,7 @@ public static class Repository
         return folder;
     }
 
-    /// <summary>Skips the test at a desk where something is missing; in CI it fails, which installs all.</summary>
+    /// <summary>Skips the test locally where something is missing; in CI it fails, which installs all.</summary>
     public static void Need(bool isThere, string otherwise)
     {
         if (isThere)

@@ -52,7 +52,7 @@ internal sealed record Speaks(
     public static int FreePort() => FreePorts.Take(1)[0];
 
     /// <summary>
-    /// QUIC and DDS need libraries of the system; without them the test is skipped at a desk and fails where CI=true.
+    /// QUIC and DDS need libraries of the system; without them the test is skipped locally and fails where CI=true.
     /// </summary>
     public static void NeedAll()
     {

@@ -9,7 +9,7 @@ namespace FederatedLearning.Tests.Support;
 
 /// <summary>
 /// The private node that all tests share, each in a virtual host of its own, so that every name is the real one.
-/// Without RabbitMQ the tests are skipped at a desk and fail where CI=true.
+/// Without RabbitMQ the tests are skipped locally and fail where CI=true.
 /// </summary>
 public sealed class Node : IAsyncLifetime
 {

@@ -5,7 +5,7 @@ using RecipeService.Tests.Support;
 
 namespace RecipeService.Tests.Support;
 
-/// <summary>The broker that all tests share. Without one they are skipped at a desk and fail where CI=true.</summary>
+/// <summary>The broker that all tests share. Without one they are skipped locally and fail where CI=true.</summary>
 public sealed class Broker : IAsyncLifetime
 {
     private ChosenBroker? _broker;

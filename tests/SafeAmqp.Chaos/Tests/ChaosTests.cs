@@ -38,7 +38,7 @@ public sealed class ChaosTests
     }
 }
 
-/// <summary>Without an installed RabbitMQ these tests are skipped at a desk and fail on CI.</summary>
+/// <summary>Without an installed RabbitMQ these tests are skipped locally and fail on CI.</summary>
 internal static class Cluster
 {
     internal static void Require()

@@ -10,7 +10,7 @@ namespace SafeAmqp.IntegrationTests.Support;
 /// <summary>
 /// The broker of the whole run: the embedded one unless RabbitMQ is asked for (<see cref="ChosenBroker.Variable"/>). A
 /// URI in the environment wins; else a private node, as tests close connections, raise alarms and stop the broker; else
-/// whatever can be found. A test that has no broker, or needs control that it has not, is skipped at a desk and fails
+/// whatever can be found. A test that has no broker, or needs control that it lacks, is skipped locally and fails
 /// on CI. A broker that a URI names is not for tests to control: those are skipped on CI too.
 /// </summary>
 public sealed class TestBroker : IAsyncLifetime

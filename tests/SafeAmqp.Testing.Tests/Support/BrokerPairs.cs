@@ -29,7 +29,7 @@ public sealed class BrokerPairs : IAsyncLifetime
     private RabbitMqVersion NewestVersion => _nodes.Count > 0 ? _nodes.Keys.Max() : RabbitMqVersion.RabbitMq40;
 
     /// <summary>
-    /// The pair of a version; ends the test as skipped at a desk and as failed on CI when that RabbitMQ is not here.
+    /// The pair of a version; ends the test as skipped locally and as failed on CI when that RabbitMQ is not here.
     /// </summary>
     public BrokerPair Of(RabbitMqVersion version)
     {
