@@ -183,7 +183,7 @@ public sealed partial class AmqpClient
     private async Task RequestAsync(AmqpMessage request, ManyReplies replies, AmqpCallManyOptions options,
         CancellationToken cancellationToken)
     {
-        Task<string> queue = ReplyQueueAsync();
+        Task<string> queue = ReplyQueueAsync(options.IdleTimeout, cancellationToken);
         await UntilConsumedAsync(queue, "for many replies", options.IdleTimeout, cancellationToken)
             .ConfigureAwait(false);
         replies.Begin();
@@ -209,10 +209,10 @@ public sealed partial class AmqpClient
             cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<string> ReplyQueueAsync()
+    private async Task<string> ReplyQueueAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
         string queue = await _conversations.OpenAsync().ConfigureAwait(false);
-        await _receive.OpenedAsync().ConfigureAwait(false);
+        await _receive.OpenedAsync().WaitAsync(timeout, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
         return queue;
     }
 

@@ -195,7 +195,8 @@ public sealed partial class AmqpClient : IAmqpClient
         Task[] opened = [.. _links.Select(link => failFast ? link.FailFastAsync(deadline) : link.OpenedAsync())];
         Start();
         foreach (Task link in opened)
-            await OrGiveUpAsync(link, "Connecting was given up", cancellationToken).ConfigureAwait(false);
+            await OrGiveUpAsync(link, "Connecting was given up", cancellationToken, isShared: true)
+                .ConfigureAwait(false);
     }
 
     /// <summary>The health of the process's thread pool.</summary>
@@ -214,12 +215,14 @@ public sealed partial class AmqpClient : IAmqpClient
             link.Connect();
     }
 
-    // A caller that gives up learns what it waited for.
-    private async Task OrGiveUpAsync(Task wait, string what, CancellationToken cancellationToken)
+    // A caller that gives up learns what it waited for, and leaves nothing behind at a task that others wait for, too.
+    private async Task OrGiveUpAsync(Task wait, string what, CancellationToken cancellationToken, bool isShared = false)
     {
+        if (!isShared)
+            wait.Forget();
         try
         {
-            await wait.WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
+            await wait.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

@@ -68,7 +68,8 @@ internal sealed class BrokerSession
     /// <summary>Closes the connection, with connection.close when the broker can be expected to answer.</summary>
     internal async Task EndAsync(bool politely)
     {
-        await _ended.CancelAsync().ConfigureAwait(false);
+        // Not awaited: what the provider of credentials has registered on its token is user code
+        _link.Events.Observe(_ended.CancelAsync(), "a callback on the credentials' token threw");
         IConnection? connection = Connection;
         if (politely && connection is { IsOpen: true })
         {
@@ -218,6 +219,8 @@ internal sealed class BrokerSession
             (socket, tls) => new ClientStream(socket, tls, _incoming, _inbound, config.Time, StreamEnded),
             either.Token).ConfigureAwait(false);
         _stream = stream;
+        if (_ended.IsCancellationRequested) // EndAsync may not have seen it
+            stream.Abandon(new OperationCanceledException("The link was given up."));
         _link.Owner.Post(new ShellStep(() => _link.Owner.Attach(stream)));
         _link.Endpoint = new LinkEndpoint(_host.Name, _host.Port, address, _host.Port);
         return stream;

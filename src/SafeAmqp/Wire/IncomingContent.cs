@@ -75,7 +75,7 @@ internal sealed class IncomingContent(long id)
     {
         if (part.Length > _size - _filled)
             return null;
-        if (!_isReturn && _flaw is null)
+        if (!_isReturn && _flaw?.TooLarge is null)
         {
             if (part.Length > _body.Length - _filled)
                 Array.Resize(ref _body, (int)Math.Min(_size, Math.Max((long)_body.Length * 2, _filled + part.Length)));
@@ -106,10 +106,10 @@ internal sealed class IncomingContent(long id)
         if (!isTooLarge && _size > 0)
             _body = GC.AllocateUninitializedArray<byte>((int)Math.Min(_size, FirstAllocation)); // filled in later
         _message = ContentHeader.Read(properties, _exchange, _routingKey, _body, _recent, out string? unreadable);
-        if (unreadable is not null)
-            _flaw = new DeliveryFlaw(unreadable);
-        else if (isTooLarge)
+        if (isTooLarge)
             _flaw = new DeliveryFlaw($"it has {_size} bytes, and MaxMessageSize is {maxBodySize}", _size);
+        else if (unreadable is not null)
+            _flaw = new DeliveryFlaw(unreadable);
     }
 }
 

@@ -52,6 +52,19 @@ public sealed class CredentialTests(TestBroker broker) : FeatureTest(broker)
     }
 
     [Fact]
+    public async Task What_a_provider_registers_on_its_token_harms_no_disposal()
+    {
+        await AddUserAsync("secret");
+        AmqpClient amqp = await ConnectAsync(options => options.Credentials = token =>
+        {
+            token.Register(() => throw new InvalidOperationException("It is not there any more."));
+            return ValueTask.FromResult(new AmqpCredentials(_user, "secret"));
+        });
+        await InTime(amqp.DisposeAsync());
+        await UntilAsync(async () => await ConnectionsAsync(), connections => connections.Count == 0);
+    }
+
+    [Fact]
     public async Task A_changed_password_keeps_the_client_out_until_its_credentials_are_right_and_the_status_says_why()
     {
         await AddUserAsync("first");

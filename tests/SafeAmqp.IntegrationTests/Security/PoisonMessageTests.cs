@@ -66,6 +66,7 @@ public sealed class PoisonMessageTests(TestBroker broker) : FeatureTest(broker)
         await UntilReadyAsync(witness, dead, 2);
         Assert.Equal(2, await InTime(amqp.Admin.ReturnDeadAsync(queue, Cancelled)));
         await UntilReadyAsync(witness, queue, 2);
+        Assert.Equal(["letter", "unreadable"], (await BodiesAsync(witness, queue, 2)).Order());
 
         await witness.PublishAsync(dead, new byte[(64 << 10) + 1]);
         await UntilReadyAsync(witness, dead, 1);
@@ -73,6 +74,28 @@ public sealed class PoisonMessageTests(TestBroker broker) : FeatureTest(broker)
             () => InTime(amqp.Admin.ReturnDeadAsync(queue, Cancelled)));
         Assert.Contains("65537 bytes", error.Message, StringComparison.Ordinal);
         await UntilReadyAsync(witness, dead, 1); // it is not thrown away
+    }
+
+    [Fact]
+    public async Task A_message_whose_headers_cannot_be_read_has_its_body_in_the_dead_queue()
+    {
+        Witness witness = await WitnessAsync();
+        AmqpClient amqp = await ConnectAsync();
+        string queue = await NewQueueAsync(amqp), dead = Named($"{queue}.dead"), body = new('u', 5000);
+        await amqp.ConsumeAsync(queue, (_, _) => ValueTask.FromResult(AmqpSettlement.Ack),
+            cancellationToken: Cancelled);
+        await witness.PublishAsync(queue, Bytes(body), properties => properties.Headers = Nested(70));
+        await UntilAsync(() => amqp.Status.Links[^1].Consumers[0].Rejected == 1);
+        Assert.Equal([body], await BodiesAsync(witness, dead, 1));
+    }
+
+    private static async Task<string[]> BodiesAsync(Witness witness, string queue, int count)
+    {
+        var bodies = new List<string>();
+        while (bodies.Count < count
+            && await witness.Channel.BasicGetAsync(queue, autoAck: true, Cancelled) is { } got)
+            bodies.Add(System.Text.Encoding.UTF8.GetString(got.Body.Span));
+        return [.. bodies];
     }
 
     private static Dictionary<string, object?> Nested(int depth)

@@ -56,6 +56,28 @@ public sealed class DecodingTests
         Assert.Equal(body, delivered.Message.Body.ToArray());
     }
 
+    [Theory, InlineData(100), InlineData(3_000_000)]
+    public void A_message_whose_headers_cannot_be_read_keeps_its_body(int size)
+    {
+        byte[] body = new byte[size];
+        new Random(size).NextBytes(body);
+        Deliver(9, redelivered: false, "orders", "new", new AmqpMessage { Body = body, Headers = Nested(70) });
+        var delivered = Assert.IsType<BrokerSignal.Delivered>(Assert.Single(_signals));
+        Assert.NotNull(delivered.Flaw);
+        Assert.Equal(body, delivered.Message.Body.ToArray());
+    }
+
+    [Fact]
+    public void A_message_that_is_too_large_and_unreadable_is_too_large()
+    {
+        var frames = new FrameReader(FrameFormat.MaxFrameSize, maxBodySize: 99, _sink);
+        frames.Own(Channel, Incarnation);
+        var message = new AmqpMessage { Body = new byte[100], Headers = Nested(70) };
+        foreach (byte[] frame in Delivery(9, "orders", "new", message))
+            frames.Check(frame);
+        Assert.Equal(100, Assert.IsType<BrokerSignal.Delivered>(Assert.Single(_signals)).Flaw!.TooLarge);
+    }
+
     [Fact]
     public void Deliveries_after_one_another_keep_nothing_of_each_other()
     {
@@ -237,6 +259,9 @@ public sealed class DecodingTests
             frames[0] = Method(60, 60, [.. Short("consumer"), .. LongLong(tag), 1, .. Short(exchange), .. Short(key)]);
         Assert.All(frames, frame => Assert.True(Take(frame)));
     }
+
+    private static Dictionary<string, object?> Nested(int depth)
+        => new() { ["inner"] = depth == 0 ? 1 : Nested(depth - 1) };
 
     private static byte[][] Delivery(
         ulong tag, string exchange, string key, AmqpMessage message, ushort channel = Channel, int slot = -1)
