@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging;
 
 namespace SafeAmqp;
 
@@ -45,4 +46,36 @@ public sealed class AmqpTelemetryOptions
     public IMeterFactory? MeterFactory { get; set; }
 
     internal AmqpTelemetryOptions Copy() => (AmqpTelemetryOptions)MemberwiseClone();
+}
+
+/// <summary>A user's logger. What it throws ends in it: it is called on the I/O thread, too, where a failure would end
+/// the link, and in handlers' workers.</summary>
+internal sealed class GuardedLogger(ILogger logger) : ILogger
+{
+    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null; // none is begun here
+
+    public bool IsEnabled(LogLevel logLevel)
+    {
+        try
+        {
+            return logger.IsEnabled(logLevel);
+        }
+        catch (Exception)
+        {
+            return false;
+        }
+    }
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+        Func<TState, Exception?, string> formatter)
+    {
+        try
+        {
+            logger.Log(logLevel, eventId, state, exception, formatter);
+        }
+        catch (Exception)
+        {
+            // There is nowhere to tell it.
+        }
+    }
 }

@@ -37,7 +37,7 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         _client = services.GetRequiredKeyedService<IAmqpClient>(registration.Key);
         _lifetime = services.GetService<IHostApplicationLifetime>();
         _time = options.TimeProvider;
-        _logger = options.LoggerFactory.CreateLogger(HostingLog.Category);
+        _logger = new GuardedLogger(options.LoggerFactory.CreateLogger(HostingLog.Category));
         _waitForConnection = registration.WaitForConnection ?? options.FirstConnect == AmqpFirstConnect.FailFast;
     }
 

@@ -192,6 +192,21 @@ public sealed class HostStartTests
     }
 
     [Fact(Timeout = Patience)]
+    public async Task A_logger_that_throws_keeps_consumers_neither_from_starting_nor_from_stopping_in_order()
+    {
+        await using var host = TestHost.Build(
+            amqp => amqp.AddTopology(new AmqpTopology().Queue("orders"))
+                .AddConsumer("orders", (_, _) => new(AmqpSettlement.Ack)),
+            options => options.LoggerFactory = new ThrowingLoggers());
+
+        await host.StartAsync();
+        await host.Client.SeenAsync("consume orders");
+        await host.StopAsync();
+
+        Assert.Equal(["declare queue 'orders'", "consume orders", "stop orders", "dispose"], host.Client.Journal);
+    }
+
+    [Fact(Timeout = Patience)]
     public async Task A_refused_topology_keeps_neither_the_next_one_nor_consumers_from_starting_and_is_tried_again()
     {
         await using var host = TestHost.Build(amqp => amqp
@@ -360,6 +375,26 @@ public sealed class HostStartTests
         }
 
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+
+    private sealed class ThrowingLoggers : ILoggerFactory, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter) => throw new InvalidOperationException("The disk is full.");
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public void AddProvider(ILoggerProvider provider)
+        {
+        }
+
+        public void Dispose()
+        {
+        }
     }
 
     private sealed class NeedsTooMuch(IFormatProvider missing) : IAmqpConsumer
