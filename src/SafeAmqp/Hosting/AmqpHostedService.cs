@@ -4,9 +4,9 @@ using Microsoft.Extensions.Logging;
 
 namespace SafeAmqp.Hosting;
 
-/// <summary>Ties a client to the host's life. Connecting begins before any hosted service starts and the client is
-/// disposed after all of them have stopped, so that all may publish; handlers run only in between, as they may need
-/// what other services set up.</summary>
+/// <summary>Ties a client to the host's life. Connecting and declaring begin before any hosted service starts and the
+/// client is disposed after all of them have stopped, so that all may publish; handlers run only in between, as they
+/// may need what other services set up.</summary>
 internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposable
 {
     private readonly IServiceProvider _services;
@@ -51,25 +51,25 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         _hasLifecycle = true;
-        (_client as AmqpClient)?.Start();
+        Begin();
         return Task.CompletedTask;
     }
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await ProbeHandlersAsync().ConfigureAwait(false);
-        var startUp = _startUp = new StartUp(_services, _registration, _client, _time, _logger);
-        HostingLog.Starting(_logger, _registration.DisplayName, startUp.Topologies, startUp.Workers);
-        (_client as AmqpClient)?.Start();
+        StartUp startUp = _startUp ?? Begin();
         try
         {
             if (_waitForConnection)
+            {
                 await _registration.OpenAsync(_client, cancellationToken).ConfigureAwait(false);
-            _declared = startUp.DeclareAsync(_stopToken);
-            if (_waitForConnection)
                 await _declared.WaitOrLeaveAsync(cancellationToken).ConfigureAwait(false);
+            }
             else if (startUp.Topologies > 0)
+            {
                 await WaitForTopologyAsync(cancellationToken).ConfigureAwait(false);
+            }
         }
         catch (OperationCanceledException) when (_lifetime?.ApplicationStopping.IsCancellationRequested == true)
         {
@@ -110,6 +110,17 @@ internal sealed class AmqpHostedService : IHostedLifecycleService, IAsyncDisposa
         await StoppingAsync(CancellationToken.None).ConfigureAwait(false);
         await StoppedAsync(CancellationToken.None).ConfigureAwait(false);
         _stop.Dispose();
+    }
+
+    // Services that start before this one may publish, and their publishes wait for the topology.
+    private StartUp Begin()
+    {
+        var startUp = _startUp = new StartUp(_services, _registration, _client, _time, _logger);
+        HostingLog.Starting(_logger, _registration.DisplayName, startUp.Topologies, startUp.Workers);
+        (_client as AmqpClient)?.Start();
+        _declared = startUp.DeclareAsync(_stopToken);
+        _declared.Forget(); // the start may fail before anything waits for it
+        return startUp;
     }
 
     // So that the first publish finds what it is for; but a host starts without its broker all the same.

@@ -101,6 +101,23 @@ public sealed class UnderWayTests : FaultCase
         await host.StopAsync(Cancelled);
     }
 
+    [Fact]
+    public async Task It_waits_for_a_hosts_topology_also_in_services_that_start_before()
+    {
+        AmqpTestBroker broker = await BrokerAsync();
+        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Services.AddHostedService<Publisher>();
+        builder.Services.AddSafeAmqp(options => options.Uri = broker.Uri.ToString())
+            .AddTopology(new AmqpTopology().Exchange("fan", AmqpExchangeType.Fanout)
+                .Queue("late").Bind("fan").ToQueue("late"));
+        using IHost host = builder.Build();
+        await host.StartAsync(Cancelled); // its first service publishes before it has started
+        IAmqpAdmin admin = host.Services.GetRequiredService<IAmqpClient>().Admin;
+        AmqpQueueCounts late = await admin.CountAsync("late", Cancelled);
+        Assert.Equal(1, late.Messages);
+        await host.StopAsync(Cancelled);
+    }
+
     private async Task<(AmqpTestBroker, AmqpClient)> SetUpAsync()
     {
         AmqpTestBroker broker = await BrokerAsync();
@@ -110,5 +127,13 @@ public sealed class UnderWayTests : FaultCase
             .Bind("other").ToQueue("elsewhere"), Cancelled);
         await client.OpenAsync(Cancelled);
         return (broker, client);
+    }
+
+    private sealed class Publisher(IAmqpClient client) : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken)
+            => client.PublishAsync(ToFan, cancellationToken).AsTask();
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

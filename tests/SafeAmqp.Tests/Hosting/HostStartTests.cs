@@ -248,6 +248,25 @@ public sealed class HostStartTests
     }
 
     [Fact(Timeout = Patience)]
+    public async Task The_topology_is_declared_while_services_that_were_registered_first_still_start()
+    {
+        var slow = new SlowService();
+        await using var host = TestHost.Build(amqp =>
+        {
+            amqp.AddTopology(new AmqpTopology().Queue("orders"));
+            amqp.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService>(slow));
+        });
+
+        var starting = host.StartAsync();
+        await slow.Starting.Task;
+        await host.Client.SeenAsync("declare queue 'orders'");
+
+        slow.Go.SetResult();
+        await starting;
+        Assert.Equal(["declare queue 'orders'"], host.Client.Journal);
+    }
+
+    [Fact(Timeout = Patience)]
     public async Task A_host_that_knows_no_lifecycle_events_gets_its_consumers_and_its_end_all_the_same()
     {
         await using var host = TestHost.Build(amqp => amqp.AddConsumer("orders", (_, _) => new(AmqpSettlement.Ack)));
