@@ -89,7 +89,7 @@ internal static class OptionSection
     /// <summary>What a value of a type looks like; null for objects, which only code can set.</summary>
     private static string? FormOf(Type type)
         => type == typeof(string) ? "one text"
-            : type == typeof(IList<string>) ? "a list of texts"
+            : type == typeof(IList<string>) ? "a list of texts or one text with commas, not both"
             : type == typeof(bool) ? "true or false"
             : type == typeof(int) || type == typeof(long) ? "a whole number"
             : type == typeof(TimeSpan) ? "a time as hours:minutes:seconds, such as 00:00:30"
@@ -126,7 +126,7 @@ internal static class OptionSection
     private static List<string>? List(IConfigurationSection setting)
     {
         IConfigurationSection[] items = [.. setting.GetChildren().Where(item => !IsUnset(item))];
-        if (items.Any(item => item.Value is null))
+        if (items.Any(item => item.Value is null) || (items.Length > 0 && !string.IsNullOrEmpty(setting.Value)))
             return null;
         return items.Length > 0 ? [.. items.Select(item => item.Value!)] : [.. (setting.Value ?? "")
             .Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];

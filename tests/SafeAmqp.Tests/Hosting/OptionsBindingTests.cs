@@ -177,6 +177,19 @@ public sealed class OptionsBindingTests
         Assert.Equal(["127.0.0.1", "127.0.0.1:5673"], options.Hosts);
     }
 
+    [Fact]
+    public void A_list_that_is_also_given_as_one_text_is_refused()
+    {
+        var fault = Assert.Throws<OptionsValidationException>(() => TestHost.Options(new()
+        {
+            ["SafeAmqp:Uri"] = "amqp://u:p@localhost",
+            ["SafeAmqp:Hosts:0"] = "a",
+            ["SafeAmqp:Hosts"] = "b,c", // an environment variable beside the file of settings
+        }, (services, _) => services.AddSafeAmqp()));
+
+        Assert.Equal(["'SafeAmqp:Hosts' must be a list of texts or one text with commas, not both."], fault.Failures);
+    }
+
     [Theory]
     [InlineData("Heartbeet", "Heartbeat")]
     [InlineData("Timeout", "ConnectTimeout")]
