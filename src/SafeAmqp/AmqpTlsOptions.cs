@@ -53,6 +53,10 @@ public sealed class AmqpTlsOptions
         NotEmpty(TrustedRootsFile?.Length, nameof(TrustedRootsFile));
         NotEmpty(ClientCertificateFile?.Length, nameof(ClientCertificateFile));
         NotEmpty(ClientKeyFile?.Length, nameof(ClientKeyFile));
+        if (ClientCertificates is { Count: > 0 } certificates && !certificates.Any(one => one.HasPrivateKey))
+            throw new ArgumentException($"Tls.{nameof(ClientCertificates)} must hold one with its private key, as "
+                + $"X509Certificate2.CreateFromPemFile and X509CertificateLoader.LoadPkcs12FromFile load it.",
+                nameof(ClientCertificates));
         if (ClientKeyFile is not null && ClientCertificateFile is null)
             throw new ArgumentException($"{nameof(ClientKeyFile)} needs {nameof(ClientCertificateFile)} beside it: the "
                 + $"certificate that the key is of.", nameof(ClientKeyFile));

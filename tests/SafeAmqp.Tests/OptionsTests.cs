@@ -1,3 +1,6 @@
+using System.Security.Cryptography.X509Certificates;
+using SafeAmqp.Tests.Transport;
+
 namespace SafeAmqp.Tests;
 
 public sealed class OptionsTests
@@ -91,6 +94,15 @@ public sealed class OptionsTests
             StringComparison.Ordinal);
     }
 
+    private static X509Certificate2Collection WithoutKeys
+    {
+        get
+        {
+            using var certificates = new TestCertificates();
+            return certificates.Roots;
+        }
+    }
+
     public static TheoryData<string, Action<AmqpClientOptions>> Bad => new()
     {
         { "Hosts", options => options.Hosts = null! },
@@ -107,6 +119,7 @@ public sealed class OptionsTests
         { "ServerName", options => options.Tls.ServerName = "" },
         { "TrustedRoots", options => options.Tls.TrustedRoots = [] },
         { "TrustedRootsFile", options => options.Tls.TrustedRootsFile = "" },
+        { "ClientCertificates", options => options.Tls.ClientCertificates = WithoutKeys },
         { "ClientCertificateFile", options => options.Tls.ClientCertificateFile = "" },
         { "ClientKeyFile", options => (options.Tls.ClientCertificateFile, options.Tls.ClientKeyFile) = ("c", "") },
         { "ClientKeyFile", options => options.Tls.ClientKeyFile = "key.pem" },
