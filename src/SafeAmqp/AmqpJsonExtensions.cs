@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
@@ -23,7 +24,7 @@ public static class AmqpJsonExtensions
     /// <exception cref="AmqpException">It was not confirmed.</exception>
     public static ValueTask PublishJsonAsync<T>(this IAmqpClient client, AmqpMessage template, T value,
         JsonTypeInfo<T> type, CancellationToken cancellationToken = default)
-        => client.PublishAsync(template, value, Json(type), cancellationToken);
+        => client.PublishAsync(template, value, Json(type, type), cancellationToken);
 
     /// <summary>Publishes a value and waits until the broker has taken responsibility for it.</summary>
     /// <typeparam name="T">The value's type.</typeparam>
@@ -103,7 +104,7 @@ public static class AmqpJsonExtensions
     public static Task<AmqpSubscription> ConsumeJsonAsync<T>(this IAmqpClient client, string queue,
         JsonTypeInfo<T> type, AmqpHandler<T> handler, AmqpConsumerOptions? options = null,
         CancellationToken cancellationToken = default)
-        => client.ConsumeAsync(queue, Json(type), handler, options, cancellationToken);
+        => client.ConsumeAsync(queue, Json(type, type), handler, options, cancellationToken);
 
     /// <summary>Answers the requests of a queue. A request that is not what <paramref name="requestType"/> says, or is
     /// <c>null</c>, is answered with a fault.</summary>
@@ -123,7 +124,7 @@ public static class AmqpJsonExtensions
         JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TReply> replyType,
         AmqpRequestHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
         CancellationToken cancellationToken = default)
-        => client.ServeAsync(queue, Json(requestType, replyType), handler, options, cancellationToken);
+        => client.ServeAsync(queue, Json(replyType, requestType), handler, options, cancellationToken);
 
     /// <summary>Sends a request and reads its replies, until the server says that there are no more.</summary>
     /// <typeparam name="TRequest">The request's type.</typeparam>
@@ -187,7 +188,7 @@ public static class AmqpJsonExtensions
         JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TReply> replyType,
         AmqpRepliesHandler<TRequest, TReply> handler, AmqpServeOptions? options = null,
         CancellationToken cancellationToken = default)
-        => client.ServeManyAsync(queue, Json(requestType, replyType), handler, options, cancellationToken);
+        => client.ServeManyAsync(queue, Json(replyType, requestType), handler, options, cancellationToken);
 
     /// <summary>Publishes a value, by reflection, and waits until the broker has taken responsibility for it.</summary>
     /// <typeparam name="T">The type to write it as; with <see cref="object"/> that of the value.</typeparam>
@@ -281,10 +282,12 @@ public static class AmqpJsonExtensions
         CancellationToken cancellationToken = default)
         => client.ServeManyAsync(queue, new AmqpJsonSerializer(), handler, options, cancellationToken);
 
-    private static AmqpJsonSerializer Json(params JsonTypeInfo[] types)
+    private static AmqpJsonSerializer Json(JsonTypeInfo written, JsonTypeInfo read,
+        [CallerArgumentExpression(nameof(written))] string? nameOfWritten = null,
+        [CallerArgumentExpression(nameof(read))] string? nameOfRead = null)
     {
-        foreach (JsonTypeInfo type in types)
-            ArgumentNullException.ThrowIfNull(type);
-        return new AmqpJsonSerializer(types);
+        ArgumentNullException.ThrowIfNull(written, nameOfWritten);
+        ArgumentNullException.ThrowIfNull(read, nameOfRead);
+        return new AmqpJsonSerializer(written, read);
     }
 }

@@ -30,14 +30,14 @@ public sealed class AmqpJsonSerializer : IAmqpSerializer
     internal const string Reflects =
         "JSON without source-generated metadata reflects over types. Give a JsonTypeInfo or a JsonSerializerContext.";
 
-    private readonly Func<Type, JsonTypeInfo> _infoOf;
+    private readonly Func<Type, JsonTypeInfo> _written, _read;
 
     /// <summary>By source-generated metadata: safe to trim and to compile ahead of time.</summary>
     /// <param name="context">Knows every type that is written or read.</param>
     public AmqpJsonSerializer(JsonSerializerContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        _infoOf = context.Options.GetTypeInfo;
+        _written = _read = context.Options.GetTypeInfo;
     }
 
     /// <summary>By reflection.</summary>
@@ -48,20 +48,19 @@ public sealed class AmqpJsonSerializer : IAmqpSerializer
     {
         options ??= JsonSerializerOptions.Web;
         options.MakeReadOnly(populateMissingResolver: true);
-        _infoOf = options.GetTypeInfo;
+        _written = _read = options.GetTypeInfo;
     }
 
-    internal AmqpJsonSerializer(JsonTypeInfo[] types)
-        => _infoOf = type => Array.Find(types, info => info.Type == type)
-            ?? Array.Find(types, info => info.Type.IsAssignableFrom(type)) // that of object
-            ?? throw new NotSupportedException($"There is no JSON metadata of {type}.");
+    // What is written and what is read may be of one type, and have metadata that differ.
+    internal AmqpJsonSerializer(JsonTypeInfo written, JsonTypeInfo read)
+        => (_written, _read) = (_ => written, _ => read);
 
     /// <inheritdoc/>
     public string ContentType => "application/json";
 
     /// <inheritdoc/>
     public ReadOnlyMemory<byte> Serialize(object? value, Type type)
-        => JsonSerializer.SerializeToUtf8Bytes(value, _infoOf(type));
+        => JsonSerializer.SerializeToUtf8Bytes(value, _written(type));
 
     /// <inheritdoc/>
     public object? Deserialize(AmqpMessage message, Type type)
@@ -69,7 +68,7 @@ public sealed class AmqpJsonSerializer : IAmqpSerializer
         ArgumentNullException.ThrowIfNull(message);
         ReadOnlySpan<byte> body = message.Body.Span, mark = "\uFEFF"u8;
         // A byte-order mark is no JSON, but may be passed over (RFC 8259, section 8.1).
-        return JsonSerializer.Deserialize(body.StartsWith(mark) ? body[mark.Length..] : body, _infoOf(type));
+        return JsonSerializer.Deserialize(body.StartsWith(mark) ? body[mark.Length..] : body, _read(type));
     }
 }
 

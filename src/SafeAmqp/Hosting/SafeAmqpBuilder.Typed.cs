@@ -38,7 +38,7 @@ public sealed partial class SafeAmqpBuilder
         where THandler : class, IAmqpConsumer<TMessage>
     {
         ArgumentNullException.ThrowIfNull(type);
-        return AddConsumer<TMessage, THandler>(queue, new AmqpJsonSerializer([type]), options);
+        return AddConsumer<TMessage, THandler>(queue, new AmqpJsonSerializer(type, type), options);
     }
 
     /// <summary>Consumes a queue with a class that takes values, read by a serializer.</summary>
@@ -93,7 +93,7 @@ public sealed partial class SafeAmqpBuilder
     {
         ArgumentNullException.ThrowIfNull(requestType);
         ArgumentNullException.ThrowIfNull(replyType);
-        return AddServer<TRequest, TReply, THandler>(queue, new AmqpJsonSerializer([requestType, replyType]), options);
+        return AddServer<TRequest, TReply, THandler>(queue, new AmqpJsonSerializer(replyType, requestType), options);
     }
 
     /// <summary>Answers the requests of a queue with a class that takes and returns values, by a serializer.</summary>
@@ -136,7 +136,7 @@ public sealed partial class SafeAmqpBuilder
     {
         ArgumentNullException.ThrowIfNull(requestType);
         ArgumentNullException.ThrowIfNull(replyType);
-        return AddManyServer<TRequest, TReply, THandler>(queue, new AmqpJsonSerializer([requestType, replyType]),
+        return AddManyServer<TRequest, TReply, THandler>(queue, new AmqpJsonSerializer(replyType, requestType),
             options);
     }
 

@@ -151,6 +151,32 @@ public sealed partial class JsonTests
     }
 
     [Fact]
+    public async Task Request_and_reply_of_one_type_are_each_by_their_own_metadata()
+    {
+        const string Asked = """{"Article":"book","Count":3}""", Answered = """{"article":"book","count":3}""";
+        AmqpDelivery request = FakeClient.Delivery("orders", Encoding.UTF8.GetBytes(Asked));
+        var client = new FakeClient { Answer = _ => new AmqpMessage { Body = Encoding.UTF8.GetBytes(Answered) } };
+        Assert.Equal(Sample, await client.CallJsonAsync(
+            "", "orders", Sample, Json.Default.Order, CamelJson.Default.Order, cancellationToken: Token));
+        Assert.Equal(Asked, Encoding.UTF8.GetString(Assert.Single(client.Published).Body.Span));
+
+        await using var subscription = await client.ServeJsonAsync("orders", Json.Default.Order,
+            CamelJson.Default.Order, (order, _, _) => new(order), cancellationToken: Token);
+        AmqpMessage reply = await client.Servers["orders"](request, Token);
+        Assert.Equal(Answered, Encoding.UTF8.GetString(reply.Body.Span));
+
+        await using var host = TestHost.Build(amqp => amqp
+            .AddServer<Order, Order, Echo>("orders", Json.Default.Order, CamelJson.Default.Order)
+            .AddManyServer<Order, Order, Echo>("many", Json.Default.Order, CamelJson.Default.Order));
+        await host.StartAsync();
+        await Task.WhenAll(host.Client.SeenAsync("serve orders"), host.Client.SeenAsync("serve many"));
+        reply = await host.Client.Servers["orders"](request, Token);
+        Assert.Equal(Answered, Encoding.UTF8.GetString(reply.Body.Span));
+        reply = Assert.Single(await host.Client.ManyServers["many"](request, Token).ToArrayAsync(Token));
+        Assert.Equal(Answered, Encoding.UTF8.GetString(reply.Body.Span));
+    }
+
+    [Fact]
     public async Task Null_is_not_sent()
     {
         var client = new FakeClient();
@@ -175,6 +201,19 @@ public sealed partial class JsonTests
         [JsonRequired]
         public int Count { get; init; }
     }
+
+    private sealed class Echo : IAmqpServer<Order, Order>, IAmqpManyServer<Order, Order>
+    {
+        ValueTask<Order> IAmqpServer<Order, Order>.HandleAsync(Order request, AmqpDelivery delivery,
+            CancellationToken abandoned) => new(request);
+
+        IAsyncEnumerable<Order> IAmqpManyServer<Order, Order>.HandleAsync(Order request, AmqpDelivery delivery,
+            CancellationToken abandoned) => new[] { request }.ToAsyncEnumerable();
+    }
+
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+    [JsonSerializable(typeof(Order))]
+    private sealed partial class CamelJson : JsonSerializerContext;
 
     [JsonSerializable(typeof(Order))]
     [JsonSerializable(typeof(double))]
