@@ -50,7 +50,8 @@ public sealed class AmqpClientOptions
     /// <value>Default: <see cref="AmqpAuthMechanism.Plain"/>; the URI may name it.</value>
     public AmqpAuthMechanism AuthMechanism { get; set; }
 
-    /// <summary>The name that the broker's management shows; each link adds its own to it.</summary>
+    /// <summary>The name that the broker's management shows; each link adds its own to it. It should be unique in its
+    /// process: clients of one name share the time series of their metrics.</summary>
     /// <value>At most 200 bytes of UTF-8. Default: the process's name.</value>
     public string? ClientName { get; set; }
 
