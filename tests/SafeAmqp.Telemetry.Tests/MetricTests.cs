@@ -145,6 +145,36 @@ public sealed class MetricTests : TelemetryTest
             ("messaging.operation.name", "process")));
     }
 
+    [Theory]
+    [InlineData("Hold", 1)]
+    [InlineData("Retry", 1)] // a copy comes back, which is new to the broker
+    [InlineData("Requeue", 4)]
+    public async Task A_redelivery_counts_once_however_often_its_handler_runs(string policy, int expected)
+    {
+        AmqpClient amqp = await ConnectAsync();
+        await DeclareAsync(amqp, "q");
+        using TestMeters.Hearing heard = Meters.Listen();
+        var soon = TimeSpan.FromMilliseconds(1);
+        int handled = 0;
+        await amqp.ConsumeAsync("q", (_, _) => Interlocked.Increment(ref handled) switch
+        {
+            1 => new(AmqpSettlement.Requeue),
+            < 5 => throw new InvalidOperationException(),
+            _ => new(AmqpSettlement.Ack),
+        }, new AmqpConsumerOptions
+        {
+            OnFailure = policy switch
+            {
+                "Hold" => AmqpFailurePolicy.Hold(soon, soon, soon),
+                "Retry" => AmqpFailurePolicy.Retry(3, soon),
+                _ => AmqpFailurePolicy.Requeue,
+            },
+        }, Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToQueue("q", []), Cancelled);
+        await UntilAsync(() => heard["messaging.process.duration"].Count == 5);
+        Assert.Equal(expected, heard.Sum("safeamqp.consumer.redelivered"));
+    }
+
     [Fact]
     public async Task Consumers_of_queues_with_made_up_names_are_one_series_without_a_name()
     {

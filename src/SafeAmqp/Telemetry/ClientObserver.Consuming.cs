@@ -109,7 +109,7 @@ internal sealed partial class ClientObserver
             AddQueue(ref tags, delivery.Queue);
             _instruments.Consumed.Add(1, tags);
         }
-        if (delivery.IsRedelivered && _instruments.Redelivered.Enabled)
+        if (delivery is { IsRedelivered: true, Failures: 0 } && _instruments.Redelivered.Enabled)
         {
             var tags = new TagList { { Attributes.Client, _client } };
             AddQueue(ref tags, delivery.Queue);
