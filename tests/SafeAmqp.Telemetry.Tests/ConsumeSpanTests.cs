@@ -61,6 +61,29 @@ public sealed class ConsumeSpanTests : TelemetryTest
     }
 
     [Theory]
+    [InlineData("amq.direct", "new", "amq.direct:new")]
+    [InlineData("amq.fanout", "", "amq.fanout")]
+    [InlineData("", null, null)]
+    public async Task A_queue_with_a_made_up_name_is_left_out_where_there_is_another(
+        string exchange, string? key, string? name)
+    {
+        AmqpClient amqp = await ConnectAsync();
+        using var spans = new Spans();
+        AmqpSubscription subscription = await amqp.SubscribeAsync("amq.direct", ["new"],
+            (_, _) => new(AmqpSettlement.Ack), cancellationToken: Cancelled);
+        if (key == "")
+            await amqp.DeclareAsync(new AmqpTopology().Bind(exchange).ToQueue(subscription.Queue), Cancelled);
+        await amqp.PublishAsync(AmqpMessage.ToExchange(exchange, key ?? subscription.Queue, []), Cancelled);
+        await UntilAsync(() => spans.Named("process").Count == 1);
+
+        Activity process = spans.One("process");
+        Assert.Equal((name is null ? "process" : $"process {name}", name ?? subscription.Queue),
+            (process.DisplayName, process.GetTagItem("messaging.destination.name")));
+        Assert.Equal((true, true), ((bool?)process.GetTagItem("messaging.destination.anonymous"),
+            (bool?)process.GetTagItem("messaging.destination.temporary")));
+    }
+
+    [Theory]
     [InlineData(AmqpSettlement.Ack, "ack")]
     [InlineData(AmqpSettlement.Reject, "reject")]
     [InlineData(AmqpSettlement.Requeue, "nack")]

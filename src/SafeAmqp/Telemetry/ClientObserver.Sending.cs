@@ -46,7 +46,7 @@ internal sealed partial class ClientObserver
         Operation operation = _options.SpanPerMessageOfBatch ? Operation.PublishBatch : Operation.Publish;
         var first = Destination.Of(messages[0]);
         Destination all = messages.All(message => Destination.Of(message) == first) ? first
-            : new Destination("", IsAnonymous: true);
+            : new Destination("", IsAnonymous: true, IsNameless: true);
         Activity? activity = Start(operation, all, endpoint, default, [.. links]);
         if (activity is { IsAllDataRequested: true })
         {

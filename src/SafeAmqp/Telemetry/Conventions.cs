@@ -89,34 +89,31 @@ internal static class Tracing
 
 /// <summary>Where a message goes to or comes from, as the conventions for RabbitMQ name it.</summary>
 /// <param name="Name">The value of <c>messaging.destination.name</c>.</param>
-/// <param name="IsAnonymous">Whether the broker made the name up: it then says nothing to anybody, and there is no end
+/// <param name="IsAnonymous">Whether the queue's name was made up: it then says nothing to anybody, and there is no end
 /// of such names.</param>
-internal readonly record struct Destination(string Name, bool IsAnonymous)
+/// <param name="IsNameless">Whether there is no other name.</param>
+internal readonly record struct Destination(string Name, bool IsAnonymous, bool IsNameless)
 {
     private const string Default = "amq.default";
 
     /// <summary>Exchange and routing key, or what there is of them.</summary>
     internal static Destination Of(AmqpMessage message) => (message.Exchange, message.RoutingKey) switch
     {
-        ("", "") => new(Default, false),
-        ("", var queue) => new(queue, IsMadeUp(queue)),
-        (var exchange, "") => new(exchange, false),
-        var (exchange, key) => new($"{exchange}:{key}", false),
+        ("", "") => Named(Default),
+        ("", var queue) => OfQueue(queue),
+        (var exchange, "") => Named(exchange),
+        var (exchange, key) => Named($"{exchange}:{key}"),
     };
 
-    /// <summary>Exchange, routing key and queue, or what there is of them; a queue whose name is the key is named
-    /// once.</summary>
+    /// <summary>Exchange, routing key and queue, or what there is of them; a queue whose name is the key is named once,
+    /// one whose name was made up only where there is nothing else.</summary>
     internal static Destination Of(AmqpDelivery delivery)
     {
         AmqpMessage message = delivery.Message;
-        string key = message.RoutingKey == delivery.Queue ? "" : message.RoutingKey;
-        return (message.Exchange, key) switch
-        {
-            ("", "") => new(delivery.Queue, IsMadeUp(delivery.Queue)),
-            (var exchange, "") => new($"{exchange}:{delivery.Queue}", IsMadeUp(delivery.Queue)),
-            ("", _) => new($"{key}:{delivery.Queue}", IsMadeUp(delivery.Queue)),
-            (var exchange, _) => new($"{exchange}:{key}:{delivery.Queue}", IsMadeUp(delivery.Queue)),
-        };
+        string queue = delivery.Queue, key = message.RoutingKey == queue ? "" : message.RoutingKey;
+        string way = message.Exchange == "" ? key : key == "" ? message.Exchange : $"{message.Exchange}:{key}";
+        return way == "" ? OfQueue(queue)
+            : IsMadeUp(queue) ? new(way, IsAnonymous: true, IsNameless: false) : Named($"{way}:{queue}");
     }
 
     /// <summary>Whether RabbitMQ or the library made the name: a server-named queue, an address of direct reply-to, a
@@ -127,7 +124,15 @@ internal readonly record struct Destination(string Name, bool IsAnonymous)
             || queue.StartsWith("amq.rabbitmq.reply-to", StringComparison.Ordinal);
 
     /// <summary>The name of a span: the operation, and the destination where it has a name of its own.</summary>
-    internal string SpanName(string operation) => IsAnonymous ? operation : $"{operation} {Name}";
+    internal string SpanName(string operation) => IsNameless ? operation : $"{operation} {Name}";
+
+    private static Destination Named(string name) => new(name, IsAnonymous: false, IsNameless: false);
+
+    private static Destination OfQueue(string queue)
+    {
+        bool isMadeUp = IsMadeUp(queue);
+        return new(queue, isMadeUp, isMadeUp);
+    }
 }
 
 /// <summary>Names that are used in metrics, where each makes a time series of its own: only the first ones, up to a
