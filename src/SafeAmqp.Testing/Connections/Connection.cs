@@ -88,8 +88,8 @@ internal sealed partial class Connection
     /// <summary>A frozen connection accepts octets and answers nothing.</summary>
     public bool IsFrozen { get; private set; }
 
-    /// <summary>Whether deliveries may be written: not to a peer that has stopped reading.</summary>
-    public bool TakesDeliveries => IsOpen && !IsFrozen && !_peer.IsCongested;
+    /// <summary>Whether deliveries may be written: not to a peer that has stopped reading, or is gone.</summary>
+    public bool TakesDeliveries => IsOpen && !IsFrozen && !_peer.IsCongested && !_peer.IsBroken;
 
     /// <summary>Input waits: for the end of an alarm, or behind a method that a script answers late.</summary>
     private bool IsPaused => _isBlocked || _isLate;
@@ -162,11 +162,14 @@ internal sealed partial class Connection
         Fail(new AmqpError(ReplyCode.InternalError, ""), 0);
     }
 
+    /// <summary>
+    /// What the client sent meanwhile comes first: it may have cancelled what would fill its output again.
+    /// </summary>
     private void OnWritable()
     {
+        OnReadable();
         foreach (Channel channel in _channels.Values)
             channel.UnblockConsumers();
-        OnReadable();
     }
 
     private void Read(ref ReadOnlySequence<byte> input)

@@ -32,6 +32,7 @@ internal sealed class Peer : ILoopWork
     private bool _outputEnded;
     private long _cutAfter = long.MaxValue;
     private volatile bool _abort;
+    private volatile bool _isBroken;
     private readonly Pace _inputPace;
     private readonly Pace _outputPace;
 
@@ -63,7 +64,11 @@ internal sealed class Peer : ILoopWork
     /// <summary>Octets written so far, whatever the socket took of them.</summary>
     public long Written => _written;
 
-    public bool IsCongested => Volatile.Read(ref _unsent) > OutputLimit;
+    /// <summary>It has stopped reading, and may read on.</summary>
+    public bool IsCongested => !_isBroken && Volatile.Read(ref _unsent) > OutputLimit;
+
+    /// <summary>Nothing that is written leaves any more.</summary>
+    public bool IsBroken => _isBroken;
 
     /// <summary>Both tasks have ended and the socket is closed.</summary>
     public Task Ended { get; private set; } = Task.CompletedTask;
@@ -264,6 +269,8 @@ internal sealed class Peer : ILoopWork
             // Aborted.
         }
         await reader.CompleteAsync().ConfigureAwait(false);
+        _isBroken = true;
+        NotifyReadable(); // it may have been congested, and then its end was not looked at
         await DrainAsync().ConfigureAwait(false);
     }
 
