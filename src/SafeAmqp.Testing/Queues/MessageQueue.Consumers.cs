@@ -70,6 +70,9 @@ internal sealed partial class MessageQueue
         _dispatching = true;
         try
         {
+            // A classic queue that messages came back to drops what is too many before it hands out.
+            if (!_isTakingNew && !Arguments.IsQuorum)
+                DropOverflow();
             while (ReadyCount > 0 && _active.Count > 0)
             {
                 Consumer consumer = _active[0];

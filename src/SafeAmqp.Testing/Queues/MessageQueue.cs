@@ -110,7 +110,7 @@ internal sealed partial class MessageQueue(
 
     public override void Reject(QueueEntry entry)
     {
-        if (GiveUp(entry))
+        if (GiveUp(entry) && !IsDeleted)
             DeadLetter(entry, "rejected");
     }
 

@@ -17,6 +17,28 @@ internal static class DeadLetterCases
             await s.PublishAsync("", s.Q, "m");
             await s.PublishAsync("", s.Q, "n");
         })),
+        new("dead letter: given back to a full queue", s => Dead(s, new() { ["x-max-length"] = 1 }, async () =>
+        {
+            await s.Channel.BasicQosAsync(0, 1, false);
+            Inbox inbox = await s.ConsumeAsync();
+            await s.PublishAsync("", s.Q, "1");
+            ulong first = (await inbox.NextAsync()).DeliveryTag;
+            await s.PublishAsync("", s.Q, "2");
+            await s.Channel.BasicNackAsync(first, false, requeue: true);
+            s.Note(await inbox.TextAsync());
+        })),
+        new("dead letter: given back by a channel that ends", s => Dead(s, new() { ["x-max-length"] = 1 }, async () =>
+        {
+            IChannel other = await s.NewChannelAsync();
+            Inbox lost = await s.ConsumeAsync(channel: other);
+            await s.PublishAsync("", s.Q, "1");
+            await s.PublishAsync("", s.Q, "2");
+            s.Note($"{await lost.TextAsync()} {await lost.TextAsync()}");
+            await s.Channel.BasicQosAsync(0, 1, false);
+            Inbox heir = await s.ConsumeAsync();
+            await other.CloseAsync();
+            s.Note(await heir.TextAsync());
+        })),
         new("dead letter: refused", s => Dead(
             s,
             new() { ["x-max-length"] = 0, ["x-overflow"] = "reject-publish-dlx" },
@@ -140,6 +162,17 @@ internal static class DeadLetterCases
         }),
         new("dead letter: purged messages are not", s => NotDead(s, c => c.QueuePurgeAsync(s.Q))),
         new("dead letter: deleted messages are not", s => NotDead(s, c => c.QueueDeleteAsync(s.Q))),
+        .. new[] { "classic", "quorum" }.Select(type => new Case(
+            $"dead letter: rejected after its {type} queue was deleted", async s =>
+        {
+            await DeclareDeadAsync(s, type);
+            await s.PublishAsync("", s.Q, "m");
+            await s.UntilCountAsync(1);
+            BasicGetResult got = (await s.Channel.BasicGetAsync(s.Q, false))!;
+            await s.Channel.QueueDeleteAsync(s.Q);
+            await s.Channel.BasicRejectAsync(got.DeliveryTag, false);
+            await s.DrainAsync(s.Name("dead"));
+        })),
     ];
 
     private static List<object?> Death(string queue) =>
