@@ -83,7 +83,13 @@ public sealed partial class AmqpTestBroker : IAsyncDisposable
             _listener = new Listener(_reserved, _state);
             _reserved = null;
             Port = _listener.Port;
-            await _state.Loop.AskAsync(() => _state.IsRunning = true).ConfigureAwait(false);
+            await _state.Loop.AskAsync(() =>
+            {
+                _state.IsRunning = true;
+                foreach (VirtualHost host in _state.VirtualHosts.Values)
+                    host.Started();
+                return true;
+            }).ConfigureAwait(false);
             _listener.Start();
         }
         finally
@@ -95,7 +101,7 @@ public sealed partial class AmqpTestBroker : IAsyncDisposable
     /// <summary>
     /// Shuts down in good order: every connection is closed with 320, as by a RabbitMQ that is stopped.
     /// </summary>
-    public Task StopAsync(CancellationToken cancellationToken = default) => EndAsync(connection =>
+    public Task StopAsync(CancellationToken cancellationToken = default) => EndAsync(crashes: false, connection =>
         connection.Fail(
             new AmqpError(ReplyCode.ConnectionForced, "broker forced connection closure with reason 'shutdown'"), 0),
         cancellationToken);
@@ -105,7 +111,7 @@ public sealed partial class AmqpTestBroker : IAsyncDisposable
     /// read.
     /// </summary>
     public Task KillAsync(CancellationToken cancellationToken = default)
-        => EndAsync(static connection => connection.Drop(reset: true), cancellationToken);
+        => EndAsync(crashes: true, static connection => connection.Drop(reset: true), cancellationToken);
 
     /// <summary>
     /// The whole broker stands still, as a stopped process does (SIGSTOP): connections stay open and new ones are
@@ -136,7 +142,7 @@ public sealed partial class AmqpTestBroker : IAsyncDisposable
         return paused;
     }
 
-    private async Task EndAsync(Action<Connection> how, CancellationToken cancellationToken)
+    private async Task EndAsync(bool crashes, Action<Connection> how, CancellationToken cancellationToken)
     {
         await _oneAtATime.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -151,6 +157,9 @@ public sealed partial class AmqpTestBroker : IAsyncDisposable
             Connection[] connections = await _state.Loop.AskAsync(() =>
             {
                 _state.IsRunning = false;
+                // No queue sees its consumers go.
+                if (crashes)
+                    Restart(crashed: true);
                 Connection[] all = [.. _state.Connections];
                 foreach (Connection connection in all)
                     how(connection);
@@ -160,8 +169,7 @@ public sealed partial class AmqpTestBroker : IAsyncDisposable
             await EndedAsync(connections).ConfigureAwait(false);
             await _state.Loop.AskAsync(() =>
             {
-                foreach (VirtualHost host in _state.VirtualHosts.Values)
-                    host.Restart();
+                Restart(crashed: false);
                 return true;
             }).ConfigureAwait(false);
         }
@@ -169,6 +177,12 @@ public sealed partial class AmqpTestBroker : IAsyncDisposable
         {
             _oneAtATime.Release();
         }
+    }
+
+    private void Restart(bool crashed)
+    {
+        foreach (VirtualHost host in _state.VirtualHosts.Values)
+            host.Restart(crashed);
     }
 
     /// <summary>Clients have a moment to answer connection.close; then their sockets are closed anyway.</summary>

@@ -88,8 +88,11 @@ internal sealed partial class Connection
     /// <summary>A frozen connection accepts octets and answers nothing.</summary>
     public bool IsFrozen { get; private set; }
 
-    /// <summary>Whether deliveries may be written: not to a peer that has stopped reading, or is gone.</summary>
-    public bool TakesDeliveries => IsOpen && !IsFrozen && !_peer.IsCongested && !_peer.IsBroken;
+    /// <summary>
+    /// Whether deliveries may be written: not to a peer that has stopped reading or is gone, nor by a broker that ends.
+    /// </summary>
+    public bool TakesDeliveries =>
+        IsOpen && !IsFrozen && !_peer.IsCongested && !_peer.IsBroken && Broker.IsRunning;
 
     /// <summary>Input waits: for the end of an alarm, or behind a method that a script answers late.</summary>
     private bool IsPaused => _isBlocked || _isLate;

@@ -82,8 +82,8 @@ internal abstract class BrokerQueue(
     /// <summary>Hands out what waits to the consumers that can take it.</summary>
     public abstract void Dispatch();
 
-    /// <summary>The broker was stopped: what is not kept is gone, consumers too.</summary>
-    public abstract void Restart();
+    /// <summary>The broker was stopped, or crashed: what is not kept is gone, consumers too.</summary>
+    public abstract void Restart(bool crashed);
 
     /// <exception cref="AmqpError">It is to be deleted only without consumers, or only without messages.</exception>
     public virtual void CheckDelete(bool ifUnused, bool ifEmpty)

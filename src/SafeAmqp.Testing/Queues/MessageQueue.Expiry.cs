@@ -8,12 +8,15 @@ internal sealed partial class MessageQueue
     /// <summary>A hundred years and more are no limit; sums with the clock cannot overflow below it.</summary>
     private const long Forever = 100L * 365 * 24 * 3600 * 1000;
 
-    /// <summary>The queue was used: its time to live starts anew (x-expires).</summary>
+    /// <summary>
+    /// The queue was used: its time to live starts anew (x-expires). It does not run while the broker is down.
+    /// </summary>
     public override void Touch()
     {
         _unusedTimer?.Cancel();
         _unusedTimer = null;
-        if (Arguments.Expires is { } expires and < Forever && Consumers.Count == 0 && !IsDeleted)
+        if (Arguments.Expires is { } expires and < Forever && Consumers.Count == 0 && !IsDeleted
+            && Host.Broker.IsRunning)
             _unusedTimer = Loop.Timers.After(expires, () => Delete());
     }
 

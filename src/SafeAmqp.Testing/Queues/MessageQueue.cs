@@ -130,21 +130,26 @@ internal sealed partial class MessageQueue(
     }
 
     /// <summary>
-    /// The broker was stopped: persistent messages come back as redelivered, transient ones are gone, consumers too.
+    /// Persistent messages come back, those that were out as redelivered; after a crash a classic queue does not know
+    /// which these were. Transient ones are gone, consumers too.
     /// </summary>
-    public override void Restart()
+    public override void Restart(bool crashed)
     {
         foreach (QueueEntry entry in Unacked.OrderBy(e => Arguments.IsQuorum ? e.Position : -e.Position).ToArray())
             Requeue(entry, isLost: true);
         Consumers.Clear();
         _active.Clear();
+        Touch();
         if (Arguments.IsQuorum)
             return;
         var kept = new List<QueueEntry>();
         while (_ready.Count > 0)
             kept.Add(_ready.Take());
         foreach (QueueEntry entry in kept.Where(entry => entry.Message.Properties.IsPersistent))
+        {
+            entry.Redelivered |= crashed;
             _ready.Append(entry);
+        }
     }
 
     private bool IsFull(int more, int moreBytes, double share = 1) =>

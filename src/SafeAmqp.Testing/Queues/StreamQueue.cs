@@ -92,7 +92,7 @@ internal sealed class StreamQueue(VirtualHost host, string name, QueueArguments 
     }
 
     /// <summary>All that is confirmed is kept, persistent or not.</summary>
-    public override void Restart()
+    public override void Restart(bool crashed)
     {
         Unacked.Clear();
         Consumers.Clear();

@@ -72,16 +72,23 @@ internal sealed class VirtualHost
     }
 
     /// <summary>A restart: what was not durable is gone, with everything that refers to it.</summary>
-    public void Restart()
+    public void Restart(bool crashed)
     {
         foreach (BrokerQueue queue in Queues.Values.ToArray())
         {
             if (!queue.Durable || queue.Owner is not null) queue.Delete(notify: false);
-            else queue.Restart();
+            else queue.Restart(crashed);
         }
         foreach (Exchange exchange in Exchanges.Values.Where(exchange => !exchange.Durable).ToArray())
             Remove(exchange);
         DirectReplies.Clear();
+    }
+
+    /// <summary>The broker is up: the queues' times to live start anew.</summary>
+    public void Started()
+    {
+        foreach (BrokerQueue queue in Queues.Values)
+            queue.Touch();
     }
 
     private void Reset()

@@ -48,6 +48,24 @@ public sealed class PauseTests
         using RawClient again = await RawClient.OpenAsync(broker.Uri); // it answers again
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_one_client_loses_with_the_broker_is_not_given_to_the_next(bool kill)
+    {
+        await using AmqpTestBroker broker = await AmqpTestBroker.StartAsync(cancellationToken: Cancelled);
+        using RawClient first = await RawClient.OpenAsync(broker.Uri), second = await RawClient.OpenAsync(broker.Uri);
+        await first.CallAsync(1, 50, 10, [0, 0, .. RawClient.ShortText("q"), 2, 0, 0, 0, 0]);
+        await first.CallAsync(1, 60, 20, [0, 0, .. RawClient.ShortText("q"), 0, 0, 0, 0, 0, 0]);
+        await first.SendAsync(RawClient.Publish(1, "", "q", [1], [0x10, 0x00, 2]));
+        await broker.WaitUntilAsync(view => view.UnacknowledgedCount("q") == 1, cancellationToken: Cancelled);
+        // Without acknowledgements: what it is sent is gone.
+        await second.CallAsync(1, 60, 20, [0, 0, .. RawClient.ShortText("q"), 0, 2, 0, 0, 0, 0]);
+        await (kill ? broker.KillAsync(Cancelled) : broker.StopAsync(Cancelled));
+        await broker.StartAgainAsync(Cancelled);
+        Assert.Equal(1, await broker.LookAsync(view => view.ReadyCount("q")));
+    }
+
     [Fact]
     public async Task A_stopped_broker_refuses_connections_and_nothing_else_can_take_its_port()
     {

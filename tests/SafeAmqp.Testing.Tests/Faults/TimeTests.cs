@@ -67,6 +67,26 @@ public sealed class TimeTests
         Assert.Equal("end", await client.NextAsync());
     }
 
+    [Fact]
+    public async Task A_queue_does_not_expire_while_the_broker_is_down_and_has_its_whole_time_when_it_is_up_again()
+    {
+        await using AmqpTestBroker broker = await StartAsync();
+        using RawClient client = await RawClient.OpenAsync(broker.Uri);
+        byte[] expires = [.. RawClient.ShortText("x-expires"), (byte)'I', .. RawClient.FourOctets(1000)];
+        foreach (string queue in (string[])["consumed", "unused"])
+            await client.CallAsync(1, 50, 10, [0, 0, .. RawClient.ShortText(queue), 2, .. RawClient.FourOctets(
+                expires.Length), .. expires]);
+        await client.CallAsync(1, 60, 20, [0, 0, .. RawClient.ShortText("consumed"), 0, 0, 0, 0, 0, 0]);
+        _time.Advance(TimeSpan.FromMilliseconds(600));
+        await broker.KillAsync(Cancelled);
+        _time.Advance(TimeSpan.FromMinutes(1));
+        await broker.StartAgainAsync(Cancelled);
+        _time.Advance(TimeSpan.FromMilliseconds(999));
+        Assert.Equal(["consumed", "unused"], (await broker.LookAsync(view => view.Queues())).Order());
+        _time.Advance(TimeSpan.FromMilliseconds(2));
+        await broker.WaitUntilAsync(view => view.Queues().Count == 0, cancellationToken: Cancelled);
+    }
+
     private Task<AmqpTestBroker> StartAsync()
         => AmqpTestBroker.StartAsync(new AmqpTestBrokerOptions { TimeProvider = _time }, Cancelled);
 }
