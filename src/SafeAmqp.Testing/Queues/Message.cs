@@ -46,8 +46,8 @@ internal sealed class QueueEntry(Message message, long position)
 {
     public Message Message => message;
 
-    /// <summary>Where it stands in the queue; a requeued message goes back there.</summary>
-    public long Position => position;
+    /// <summary>Where it stands in the queue; a message goes back there, unless it goes to the end.</summary>
+    public long Position { get; set; } = position;
 
     public bool Redelivered { get; set; }
 

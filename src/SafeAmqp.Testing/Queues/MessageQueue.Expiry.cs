@@ -21,23 +21,22 @@ internal sealed partial class MessageQueue
     }
 
     /// <summary>
-    /// Messages leave at the head only, as in RabbitMQ: one that expires behind a living one waits for its turn.
+    /// Messages leave at the head only, as in RabbitMQ: one that expires behind a living one waits for its turn, behind
+    /// one of higher priority, too.
     /// </summary>
     private void Expire()
     {
-        if (_ttlDue == long.MaxValue && !_ready.Heads().Any(head => head.ExpiresAt != long.MaxValue))
+        if (_ttlDue == long.MaxValue && _ready.Next is null or { ExpiresAt: long.MaxValue })
             return;
         long now = Loop.Timers.Now;
-        while (_ready.TakeExpired(now, out QueueEntry expired))
-            DeadLetter(expired, "expired");
+        while (_ready.Next is { } next && next.ExpiresAt <= now)
+            DeadLetter(_ready.Take(), "expired");
         ArmExpiry();
     }
 
     private void ArmExpiry()
     {
-        long due = long.MaxValue;
-        foreach (QueueEntry head in _ready.Heads())
-            due = Math.Min(due, head.ExpiresAt);
+        long due = _ready.Next?.ExpiresAt ?? long.MaxValue;
         if (due == _ttlDue)
             return;
         _ttlTimer?.Cancel();

@@ -26,6 +26,10 @@ internal sealed partial class MessageQueue(
 
     public override long HeldBytes => _ready.HeldBytes + _unackedBytes;
 
+    /// <summary>Of a quorum queue's consumers only those count that are not waiting to be the active one.</summary>
+    public override (int Messages, int Consumers) Counts => (ReadyCount,
+        Arguments.IsQuorum ? Consumers.Count(consumer => consumer.IsActive || consumer == _fading) : Consumers.Count);
+
     public override bool Publish(Message message)
     {
         if (Arguments.RejectsPublish && (Arguments.IsQuorum ? IsStillOverLimit() : IsFull(1, message.Size)))
@@ -95,8 +99,12 @@ internal sealed partial class MessageQueue(
         // A quorum queue gives what came back out before all others; but without a delivery limit, what a consumer
         // gives back goes to its end.
         if (!Arguments.IsQuorum) _ready.Return(entry);
-        else if (Arguments.DeliveryLimit is null && !isLost) _ready.Append(entry);
-        else _ready.ReturnFirst(entry);
+        else if (Arguments.DeliveryLimit is not null || isLost) _ready.ReturnFirst(entry);
+        else
+        {
+            entry.Position = _nextPosition++;
+            _ready.Append(entry);
+        }
     }
 
     public override void Settled()

@@ -11,7 +11,6 @@ internal sealed class ReadyList
 
     private readonly Lane[] _lanes;
     private readonly Lane _returned = new();
-    private readonly Lane[] _all;
     private readonly bool _takesTurns;
     private int _turns;
 
@@ -25,7 +24,6 @@ internal sealed class ReadyList
         _lanes = new Lane[takesTurns ? 2 : priorities + 1];
         for (int i = 0; i < _lanes.Length; i++)
             _lanes[i] = new Lane();
-        _all = [_returned, .. _lanes];
     }
 
     public int Count { get; private set; }
@@ -57,50 +55,41 @@ internal sealed class ReadyList
         Added(entry);
     }
 
+    /// <summary>The entry whose turn it is; null when there is none.</summary>
+    public QueueEntry? Next => Count == 0 ? null : NextLane().First;
+
     public QueueEntry Take()
     {
-        if (_returned.Count > 0)
-            return Taken(_returned);
-        if (_takesTurns)
-            return Taken(QuorumTurn());
-        for (int i = _lanes.Length - 1; i > 0; i--)
-            if (_lanes[i].Count > 0)
-                return Taken(_lanes[i]);
-        return Taken(_lanes[0]);
-    }
-
-    /// <summary>The heads of all priorities: each may expire by itself.</summary>
-    public IEnumerable<QueueEntry> Heads() => _all.Where(lane => lane.Count > 0).Select(lane => lane.First);
-
-    public bool TakeExpired(long now, out QueueEntry entry)
-    {
-        foreach (Lane lane in _all)
-        {
-            if (lane.Count == 0 || lane.First.ExpiresAt > now)
-                continue;
-            entry = Taken(lane);
-            return true;
-        }
-        entry = null!;
-        return false;
-    }
-
-    /// <summary>Turns count whether or not both lanes have something, as in RabbitMQ.</summary>
-    private Lane QuorumTurn()
-    {
-        (Lane low, Lane high) = (_lanes[0], _lanes[1]);
-        bool isTurnOfLow = _turns == QuorumWeight;
-        _turns = isTurnOfLow ? 0 : _turns + 1;
-        return low.Count > 0 && (isTurnOfLow || high.Count == 0) ? low : high;
-    }
-
-    private QueueEntry Taken(Lane lane)
-    {
+        Lane lane = NextLane();
+        // Turns count whether or not both lanes have something, as in RabbitMQ.
+        if (_takesTurns && lane != _returned)
+            _turns = _turns == QuorumWeight ? 0 : _turns + 1;
         QueueEntry entry = lane.Take();
         Count--;
         Bytes -= entry.Message.Size;
         HeldBytes -= entry.Message.HeldBytes;
         return entry;
+    }
+
+    private Lane NextLane()
+    {
+        if (_returned.Count > 0)
+            return _returned;
+        if (_takesTurns)
+            return QuorumTurn();
+        for (int i = _lanes.Length - 1; i > 0; i--)
+            if (_lanes[i].Count > 0)
+                return _lanes[i];
+        return _lanes[0];
+    }
+
+    /// <summary>A low priority's turn is left out while what is high came before it.</summary>
+    private Lane QuorumTurn()
+    {
+        (Lane low, Lane high) = (_lanes[0], _lanes[1]);
+        bool isTurnOfLow = high.Count == 0
+            || low.Count > 0 && _turns == QuorumWeight && low.First.Position < high.First.Position;
+        return isTurnOfLow ? low : high;
     }
 
     private void Added(QueueEntry entry)

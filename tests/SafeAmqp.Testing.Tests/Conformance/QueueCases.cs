@@ -63,6 +63,17 @@ internal static class QueueCases
             s.Note(await s.Channel.MessageCountAsync(s.Q));
             await s.DrainAsync();
         }),
+        new("a message behind one of higher priority that stays does not go before it", async s =>
+        {
+            await s.DeclareAsync(arguments: ArgumentCases.Table("x-max-priority", 5));
+            await s.PublishAsync("", s.Q, "stays", p => p.Priority = 5);
+            await s.PublishAsync("", s.Q, "old", p => p.Expiration = "1");
+            await s.DeclareAsync(s.Name("clock"), ArgumentCases.Table("x-message-ttl", 30));
+            await s.PublishAsync("", s.Name("clock"), "tick");
+            await s.UntilCountAsync(0, s.Name("clock"));
+            s.Note(await s.Channel.MessageCountAsync(s.Q));
+            await s.DrainAsync();
+        }),
         new("a time to live of nothing without a consumer", async s =>
         {
             await s.DeclareAsync();

@@ -43,6 +43,30 @@ internal static class QuorumCases
         new("quorum: priorities take turns", s => PrioritiesAsync(s, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 200)),
         new("quorum: no priority is a low one", s => PrioritiesAsync(s, null, null, null, 4, 5, 6, 7)),
         new("quorum: only high priorities", s => PrioritiesAsync(s, 9, 8, 7, 6, 5)),
+        new("quorum: high priorities that came before a low one", s => PrioritiesAsync(s, 9, 9, 9, 0)),
+        new("quorum: a low priority that was given back without a limit", async s =>
+        {
+            await DeclareAsync(s, ("x-delivery-limit", -1));
+            await PublishAsync(s, 0, 9, 9, 9, 9);
+            BasicGetResult[] got = [await NextAsync(s), await NextAsync(s), await NextAsync(s)];
+            foreach (BasicGetResult one in got)
+                s.Note(Stage.Text(one));
+            await s.Channel.BasicNackAsync(got[2].DeliveryTag, false, true);
+            // Its confirm comes after the return, which has no answer.
+            await s.PublishAsync("", s.Q, "last");
+            await s.DrainAsync();
+        }),
+        new("quorum: a message behind one of high priority that stays does not go before it", async s =>
+        {
+            await DeclareAsync(s);
+            await s.PublishAsync("", s.Q, "stays", p => p.Priority = 9);
+            await s.PublishAsync("", s.Q, "old", p => p.Expiration = "1");
+            await s.DeclareAsync(s.Name("clock"), ArgumentCases.Table("x-message-ttl", 30));
+            await s.PublishAsync("", s.Name("clock"), "tick");
+            await s.UntilCountAsync(0, s.Name("clock"));
+            s.Note((await s.Channel.BasicGetAsync(s.Q, true)) is { } got ? Stage.Text(got) : "empty");
+            s.Note((await s.Channel.BasicGetAsync(s.Q, true)) is { } late ? Stage.Text(late) : "empty");
+        }),
         new("quorum: a returned message goes before priorities", async s =>
         {
             await DeclareAsync(s);
@@ -105,6 +129,14 @@ internal static class QuorumCases
             await DeclareAsync(s, ("x-single-active-consumer", true));
             await s.PublishAsync("", s.Q, "m");
             await s.TryAsync(c => c.BasicGetAsync(s.Q, false));
+        }),
+        new("quorum: how many consumers there are, one of them active", async s =>
+        {
+            await DeclareAsync(s, ("x-single-active-consumer", true));
+            s.Note(await s.Channel.ConsumerCountAsync(s.Q));
+            for (int i = 0; i < 3; i++)
+                await s.ConsumeAsync(channel: await s.NewChannelAsync());
+            s.Note(await s.Channel.ConsumerCountAsync(s.Q));
         }),
         .. new[] { true, false }.Select(first => new Case(
             $"quorum: two consumers, the {(first ? "first" : "second")} exclusive", s => s.TryAsync(async _ =>
