@@ -28,20 +28,26 @@ internal sealed partial class Channel
             if (!BindingTable.Types.Contains(type))
                 throw new AmqpError(Broker.Rules.UnknownExchangeType, $"unknown exchange type '{type}'");
             Require(Permission.Configure, "exchange", name);
-            Equivalence.CheckIsText("alternate-exchange", $"exchange '{name}' in vhost '{Host.Name}'", arguments);
-            if (FieldTable.Text(arguments.GetValueOrDefault("alternate-exchange")) is { } alternate)
-            {
-                Require(Permission.Read, "exchange", name);
-                Require(Permission.Write, "exchange", alternate);
-            }
             if (Host.Exchanges.TryGetValue(name, out Exchange? existing))
                 CheckSame(existing, type, durable, autoDelete, isInternal, arguments);
             else
-                Host.Exchanges[name] = new Exchange(
-                    CheckName("exchange", name), type, durable, autoDelete, isInternal, arguments, Broker.Rules);
+                Create(name, type, durable, autoDelete, isInternal, arguments);
         }
         if (!noWait)
             Send(Writer.Start(Method.ExchangeDeclareOk));
+    }
+
+    private void Create(string name, string type, bool durable, bool autoDelete, bool isInternal,
+        Dictionary<string, object?> arguments)
+    {
+        Equivalence.CheckIsText("alternate-exchange", $"exchange '{name}' in vhost '{Host.Name}'", arguments);
+        if (FieldTable.Text(arguments.GetValueOrDefault("alternate-exchange")) is { } alternate)
+        {
+            Require(Permission.Read, "exchange", name);
+            Require(Permission.Write, "exchange", alternate);
+        }
+        Host.Exchanges[name] = new Exchange(
+            CheckName("exchange", name), type, durable, autoDelete, isInternal, arguments, Broker.Rules);
     }
 
     private void CheckSame(Exchange existing, string type, bool durable, bool autoDelete, bool isInternal,

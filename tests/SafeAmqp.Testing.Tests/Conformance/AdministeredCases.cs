@@ -60,6 +60,18 @@ public sealed class AdministeredCases(BrokerPairs brokers)
             await AttemptAsync(s, c, channel => channel.QueueDeclareAsync(s.Q, false, false, false, dead));
             await AttemptAsync(s, c, channel => channel.QueueDeclarePassiveAsync(s.Name("dead")));
         },
+        ["the rights on the alternate exchange of an exchange that is there"] = async (s, admin) =>
+        {
+            string user = await UserAsync(s, admin);
+            await admin.PermitAsync(user, ".*", "^$", "^$");
+            Dictionary<string, object?> alternate = ArgumentCases.Table("alternate-exchange", s.X);
+            Dictionary<string, object?> noText = ArgumentCases.Table("alternate-exchange", true);
+            await s.Channel.ExchangeDeclareAsync(s.Name("there"), "direct", false, true, alternate);
+            await using IConnection c = await ConnectAsync(s, user);
+            foreach (Dictionary<string, object?> arguments in (Dictionary<string, object?>[])[alternate, noText])
+                await AttemptAsync(s, c, channel =>
+                    channel.ExchangeDeclareAsync(s.Name("there"), "direct", false, true, arguments));
+        },
         ["the rights on the default exchange as the one for dead letters"] = async (s, admin) =>
         {
             string user = await UserAsync(s, admin);
