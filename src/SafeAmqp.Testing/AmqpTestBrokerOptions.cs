@@ -84,7 +84,8 @@ public sealed class AmqpTestBrokerOptions
     public long MemoryLimit { get; set; } = 1024L * 1024 * 1024;
 
     /// <summary>
-    /// How many messages and settlements are kept to be looked at, and as many events of other kinds; 0 keeps none.
+    /// How many messages and settlements are kept to be looked at, as many errors, and as many events of other kinds; 0
+    /// keeps none.
     /// </summary>
     /// <value>Default: 10,000.</value>
     public int HistoryCapacity { get; set; } = 10_000;

@@ -27,7 +27,7 @@ public sealed class AmqpBrokerView
     /// Every error over which the broker closed a connection or a channel: for a test whose client should never have
     /// made one.
     /// </summary>
-    public IReadOnlyList<AmqpTestEvent> Errors => [.. Events.Where(e => e.ReplyCode != 0)];
+    public IReadOnlyList<AmqpTestEvent> Errors => [.. _broker.History.Errors];
 
     /// <summary>How many channels are open on all connections.</summary>
     public int ChannelCount => _broker.Connections.Sum(connection => connection.Channels.Count());

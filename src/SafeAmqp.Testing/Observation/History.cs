@@ -9,6 +9,7 @@ namespace SafeAmqp.Testing.Observation;
 internal sealed class History(BrokerState broker)
 {
     private readonly Queue<AmqpTestEvent> _messages = new();
+    private readonly Queue<AmqpTestEvent> _errors = new();
     private readonly Queue<AmqpTestEvent> _others = new();
     private readonly List<Waiter> _waiters = [];
     private readonly int _capacity = broker.Options.HistoryCapacity;
@@ -17,25 +18,12 @@ internal sealed class History(BrokerState broker)
     private long _bytes;
 
     /// <summary>
-    /// In order of their numbers. Messages and their settlements have room of their own: a flood of them does not wash
-    /// the rest away.
+    /// In order of their numbers. Messages and their settlements have room of their own, and so have errors: a flood of
+    /// the rest does not wash them away.
     /// </summary>
-    public IEnumerable<AmqpTestEvent> Events
-    {
-        get
-        {
-            Queue<AmqpTestEvent>.Enumerator others = _others.GetEnumerator();
-            bool more = others.MoveNext();
-            foreach (AmqpTestEvent message in _messages)
-            {
-                for (; more && others.Current.Number < message.Number; more = others.MoveNext())
-                    yield return others.Current;
-                yield return message;
-            }
-            for (; more; more = others.MoveNext())
-                yield return others.Current;
-        }
-    }
+    public IEnumerable<AmqpTestEvent> Events => Merged(_messages, Merged(_errors, _others));
+
+    public IEnumerable<AmqpTestEvent> Errors => _errors;
 
     /// <summary>The first bug that the loop caught; every waiter is told.</summary>
     public Exception? Failure { get; private set; }
@@ -63,7 +51,7 @@ internal sealed class History(BrokerState broker)
     {
         if (_capacity == 0)
             return;
-        Keep(new AmqpTestEvent
+        Keep(_errors, new AmqpTestEvent
         {
             Number = ++_number,
             Name = channel is null ? "connection.error" : "channel.error",
@@ -124,7 +112,7 @@ internal sealed class History(BrokerState broker)
         Connection connection, Channel? channel, string name, string? queue = null, string? exchange = null)
     {
         if (IsNew(connection, name))
-            Keep(new AmqpTestEvent
+            Keep(_others, new AmqpTestEvent
             {
                 Number = ++_number,
                 Name = name,
@@ -135,11 +123,11 @@ internal sealed class History(BrokerState broker)
             });
     }
 
-    private void Keep(AmqpTestEvent seen)
+    private void Keep(Queue<AmqpTestEvent> kept, AmqpTestEvent seen)
     {
-        _others.Enqueue(seen);
-        if (_others.Count > _capacity)
-            _others.Dequeue();
+        kept.Enqueue(seen);
+        if (kept.Count > _capacity)
+            kept.Dequeue();
     }
 
     private void KeepMessage(AmqpTestEvent seen)
@@ -148,6 +136,20 @@ internal sealed class History(BrokerState broker)
         _bytes += Size(seen);
         while (_messages.Count > _capacity || _bytes > _byteCapacity && _messages.Count > 1)
             _bytes -= Size(_messages.Dequeue());
+    }
+
+    private static IEnumerable<AmqpTestEvent> Merged(IEnumerable<AmqpTestEvent> some, IEnumerable<AmqpTestEvent> others)
+    {
+        using IEnumerator<AmqpTestEvent> next = others.GetEnumerator();
+        bool more = next.MoveNext();
+        foreach (AmqpTestEvent one in some)
+        {
+            for (; more && next.Current.Number < one.Number; more = next.MoveNext())
+                yield return next.Current;
+            yield return one;
+        }
+        for (; more; more = next.MoveNext())
+            yield return next.Current;
     }
 
     /// <summary>The message, and a reference to the name of each queue.</summary>

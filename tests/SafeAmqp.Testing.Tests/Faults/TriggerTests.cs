@@ -201,4 +201,22 @@ public sealed class TriggerTests : IAsyncLifetime
             ("channel.error", 404, "NOT_FOUND - no queue 'missing' in vhost '/'"),
             (error.Name, error.ReplyCode, error.ReplyText));
     }
+
+    [Fact]
+    public async Task An_error_stays_whatever_else_is_seen_after_it()
+    {
+        await using AmqpTestBroker small = await AmqpTestBroker.StartAsync(
+            new AmqpTestBrokerOptions { HistoryCapacity = 20 }, Cancelled);
+        using RawClient client = await RawClient.OpenAsync(small.Uri);
+        await client.CallAsync(1, 50, 30, [0, 0, .. RawClient.ShortText("missing"), 0]);
+        await client.SendAsync(RawClient.Method(1, 20, 41, []));
+        await client.CallAsync(1, 20, 10, [0]);
+        for (int i = 0; i < 100; i++)
+            await client.CallAsync(1, 60, 10, [0, 0, 0, 0, 0, 1, 0]);
+        Assert.Equal(404, Assert.Single(await small.LookAsync(view => view.Errors)).ReplyCode);
+        List<AmqpTestEvent> events = await small.LookAsync(view => view.Events.ToList());
+        Assert.Equal(events.Select(e => e.Number).Order(), events.Select(e => e.Number));
+        Assert.Equal("channel.error", events[0].Name);
+        Assert.Equal(21, events.Count);
+    }
 }
