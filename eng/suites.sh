@@ -26,8 +26,16 @@ limited() {
 # Ends what the script has started, and what that has started. A suite is in a process group of its own, which neither
 # Ctrl-C nor a signal to the script reaches.
 end_all() {
-    # shellcheck disable=SC2046 # one word for each process
-    kill $(descendants $$) 2>/dev/null || true
+    local all children
+    children=$(pgrep -P $$) || true
+    # They stand still first, so that none begins another suite between the look and the end.
+    # shellcheck disable=SC2086 # one word for each process, here and below
+    kill -s STOP $children 2>/dev/null || true
+    all=$(descendants $$)
+    # shellcheck disable=SC2086
+    kill $all 2>/dev/null || true
+    # shellcheck disable=SC2086
+    kill -s CONT $children 2>/dev/null || true
 }
 
 descendants() {
