@@ -14,8 +14,8 @@ internal sealed class FailureBook(Func<double> random)
         Memory = TimeSpan.FromMinutes(1);
 
     /// <summary>How much sooner than asked a timer may end: .NET's follow a clock that moves in steps, of 4 ms on Linux
-    /// and 15.6 ms on Windows. Of a short hold a quarter at
-    /// most: messages of the same content are told apart by time alone.</summary>
+    /// and 15.6 ms on Windows. Of a short hold a quarter at most: messages of the same content are told apart by time
+    /// alone.</summary>
     private static readonly TimeSpan Grain = TimeSpan.FromMilliseconds(16);
 
     private readonly Lock _gate = new();
